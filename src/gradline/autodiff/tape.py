@@ -1,0 +1,103 @@
+"""The protocol the three frameworks stand behind.
+
+A tape sees targets and linear predictors, never the columns. Arrays cross the seam as float64 NumPy arrays; a row of one target or
+one linear predictor reaches the user's function as a scalar, so the function sees shape (m,), and otherwise (m, q) or (m, k).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+
+from gradline.losses.protocol import RowDerivatives
+from gradline.rows.block import Block
+from gradline.types import Array, IntArray
+
+LossFunction = Callable[[Any, Any], Any]
+PredictionFunction = Callable[[Any], Any]
+
+Form = Literal["row", "mean", "sum", "joint"]
+"""What the user's function returns: one number a row; the mean or the sum of its own one-row values; or a truly joint scalar."""
+
+
+@dataclass(frozen=True)
+class UserLoss:
+    """The user's function with what is known of it: what a tape is built from."""
+
+    function: LossFunction
+    prediction: PredictionFunction | None
+    form: Form
+    n_targets: int
+    n_predictors: int
+
+    @property
+    def target_shape(self) -> tuple[int, ...]:
+        return () if self.n_targets == 1 else (self.n_targets,)
+
+    @property
+    def predictor_shape(self) -> tuple[int, ...]:
+        return () if self.n_predictors == 1 else (self.n_predictors,)
+
+    def shape_targets(self, targets: Array) -> Array:
+        """(m, q) as the user's function sees it."""
+        return targets[:, 0] if self.n_targets == 1 else targets
+
+    def shape_predictors(self, predictors: Array) -> Array:
+        """(m, k) as the user's function sees it."""
+        return predictors[:, 0] if self.n_predictors == 1 else predictors
+
+    def forward(self, predictors: Any) -> Any:
+        """The user's forward pass, the identity unless given."""
+        return predictors if self.prediction is None else self.prediction(predictors)
+
+    def __call__(self, targets: Any, predictors: Any) -> Any:
+        return self.function(targets, self.forward(predictors))
+
+
+class Step(NamedTuple):
+    """Constants of a gradient-descent step: ``velocity = momentum velocity - rate gradient``, then ``coefficients += velocity``
+    (with Nesterov, ``coefficients += momentum velocity - rate gradient``). Sutskever et al. (2013), section 2."""
+
+    rate: float
+    momentum: float
+    nesterov: bool
+
+
+class Trace(NamedTuple):
+    """Objective before each step: loss (t,), gradient norm (t,), coefficients (t, P, k)."""
+
+    loss: Array
+    gradient_norm: Array
+    coefficients: Array
+
+
+class Descent(Protocol):
+    """A compiled loop of gradient-descent steps over one set of in-memory rows."""
+
+    def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
+        """``count`` steps from (coefficients, velocity), each (P, k); batches (count, batch size) row numbers, or None for all rows.
+
+        Returns the new coefficients and velocity, and the full-data objective before each step.
+        """
+
+
+class Tape(Protocol):
+    """Values and derivatives of a user's loss in one framework."""
+
+    def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
+        """What the user's function returns for these rows, untouched; for probing. Raises what the function raises."""
+
+    def gradient(self, targets: Array, predictors: Array) -> Array | None:
+        """The gradient of the sum of what the function returns, run eagerly: (m, k), or None if the prediction is not used."""
+
+    def predict(self, predictors: Array) -> Array:
+        """The user's forward pass on (m, k) linear predictors."""
+
+    def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
+        """Row values, gradients and curvatures, traced once."""
+
+    def descent(self, rows: Block) -> Descent:
+        """The compiled loop over these rows."""

@@ -1,0 +1,191 @@
+"""Derivatives of a user's loss by tf.GradientTape."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gradline.autodiff.tape import Step, Trace, UserLoss
+from gradline.losses.protocol import RowDerivatives
+from gradline.rows.block import Block
+from gradline.types import Array, IntArray
+
+# TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import tensorflow as tf  # noqa: E402
+
+
+class TensorFlowTape:
+    """One user's loss in TensorFlow: each function is traced once, with an open row dimension."""
+
+    def __init__(self, loss: UserLoss) -> None:
+        self.loss = loss
+        self._signature = [
+            tf.TensorSpec([None, *loss.target_shape], tf.float64),
+            tf.TensorSpec([None, *loss.predictor_shape], tf.float64),
+        ]
+        self._derivatives: dict[int, Any] = {}
+        self._loops: dict[tuple[bool, ...], Any] = {}
+
+    def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
+        return np.asarray(self.loss(*self._tensors(targets, predictors)))
+
+    def gradient(self, targets: Array, predictors: Array) -> Array | None:
+        y, eta = self._tensors(targets, predictors)
+        with tf.GradientTape() as tape:
+            tape.watch(eta)
+            total = tf.reduce_sum(self.loss(y, eta))
+        gradient = tape.gradient(total, eta)
+        return None if gradient is None else tf.convert_to_tensor(gradient).numpy().reshape(predictors.shape)
+
+    def predict(self, predictors: Array) -> Array:
+        eta = tf.constant(self.loss.shape_predictors(predictors), tf.float64)
+        return np.asarray(self._forward(eta))
+
+    def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
+        if order not in self._derivatives:
+            self._derivatives[order] = tf.function(self._build(order), input_signature=self._signature, autograph=False)
+        parts = [part.numpy() for part in self._derivatives[order](*self._tensors(targets, predictors))]
+        m, k = predictors.shape
+        value = parts[0]
+        gradient = parts[1].reshape(m, k) if order >= 1 else None
+        curvature = parts[2].reshape(m, k, k) if order >= 2 else None
+        return RowDerivatives(value, gradient, curvature)
+
+    def descent(self, rows: Block) -> TensorFlowDescent:
+        return TensorFlowDescent(self, rows)
+
+    @cached_property
+    def _forward(self) -> Any:
+        return tf.function(self.loss.forward, input_signature=self._signature[1:], autograph=False)
+
+    def _tensors(self, targets: Array, predictors: Array) -> tuple[Any, Any]:
+        return (
+            tf.constant(self.loss.shape_targets(targets), tf.float64),
+            tf.constant(self.loss.shape_predictors(predictors), tf.float64),
+        )
+
+    def _row_values(self, targets: Any, predictors: Any) -> Any:
+        """One number a row, whatever form the user's function has."""
+        if self.loss.form == "row":
+            return self.loss(targets, predictors)
+        return tf.vectorized_map(lambda row: self.loss(row[0][None], row[1][None]), (targets, predictors))
+
+    def _build(self, order: int) -> Any:
+        def evaluate(targets: Any, predictors: Any) -> tuple[Any, ...]:
+            if order == 0:
+                return (self._row_values(targets, predictors),)
+            if order == 1:
+                with tf.GradientTape() as tape:
+                    tape.watch(predictors)
+                    value = self._row_values(targets, predictors)
+                return value, tf.convert_to_tensor(tape.gradient(value, predictors, unconnected_gradients="zero"))
+            # A row's gradient depends on its own predictors only, so the gradient of the column sums is the row's curvature.
+            with tf.GradientTape(persistent=True) as outer:
+                outer.watch(predictors)
+                with tf.GradientTape() as inner:
+                    inner.watch(predictors)
+                    value = self._row_values(targets, predictors)
+                gradient = tf.convert_to_tensor(inner.gradient(value, predictors, unconnected_gradients="zero"))
+                columns = [gradient] if gradient.shape.rank == 1 else tf.unstack(gradient, axis=-1)
+            rows = [tf.convert_to_tensor(outer.gradient(column, predictors, unconnected_gradients="zero")) for column in columns]
+            return value, gradient, tf.stack(rows, axis=1)
+
+        return evaluate
+
+    def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
+        """The tf.while_loop of descent steps for these options, traced on first use."""
+        key = (weighted, offset, batched, nesterov)
+        if key not in self._loops:
+            self._loops[key] = tf.function(_descent_loop(self, weighted, offset, batched, nesterov), autograph=False, reduce_retracing=True)
+        return self._loops[key]
+
+    def objective_gradient(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> tuple[Any, Any]:
+        """Objective and its (P, k) gradient over rows: ``scale * sum_i w_i loss_i``."""
+        predictors = tf.matmul(columns, coefficients)
+        if offset is not None:
+            predictors += offset
+        if not self.loss.predictor_shape:
+            predictors = predictors[:, 0]
+        with tf.GradientTape() as tape:
+            tape.watch(predictors)
+            if weights is None and self.loss.form != "row":
+                value = self.loss(targets, predictors)
+                factor = scale * tf.cast(tf.shape(columns)[0], tf.float64) if self.loss.form == "mean" else scale
+                value = value * factor
+            else:
+                rows = self._row_values(targets, predictors)
+                value = scale * tf.reduce_sum(rows if weights is None else weights * rows)
+        gradient = tape.gradient(value, predictors, unconnected_gradients="zero")
+        if not self.loss.predictor_shape:
+            gradient = gradient[:, None]
+        return value, tf.matmul(columns, gradient, transpose_a=True)
+
+
+def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
+    def run(x: Any, y: Any, w: Any, o: Any, scale: Any, start: Any, velocity: Any, count: Any, rate: Any, momentum: Any, ids: Any) -> Any:
+        weights, offsets = (w if weighted else None), (o if offset else None)
+
+        def batch_gradient(t: Any, coefficients: Any) -> Any:
+            rows = ids[t]
+            factor = scale * tf.cast(tf.shape(x)[0], tf.float64) / tf.cast(tf.shape(rows)[0], tf.float64)
+            return tape.objective_gradient(
+                tf.gather(x, rows),
+                tf.gather(y, rows),
+                tf.gather(o, rows) if offset else None,
+                tf.gather(w, rows) if weighted else None,
+                factor,
+                coefficients,
+            )[1]
+
+        def body(t: Any, b: Any, v: Any, losses: Any, norms: Any, path: Any) -> tuple[Any, ...]:
+            value, gradient = tape.objective_gradient(x, y, offsets, weights, scale, b)
+            losses = losses.write(t, value)
+            norms = norms.write(t, tf.norm(gradient))
+            path = path.write(t, b)
+            step = batch_gradient(t, b) if batched else gradient
+            v = momentum * v - rate * step
+            b = b + (momentum * v - rate * step if nesterov else v)
+            return t + 1, b, v, losses, norms, path
+
+        arrays = [tf.TensorArray(tf.float64, size=count, element_shape=shape) for shape in ((), (), start.shape)]
+        _, b, v, losses, norms, path = tf.while_loop(lambda t, *_: t < count, body, (tf.constant(0), start, velocity, *arrays))
+        return b, v, losses.stack(), norms.stack(), path.stack()
+
+    return run
+
+
+class TensorFlowDescent:
+    """Gradient descent over in-memory rows as one tf.while_loop."""
+
+    def __init__(self, tape: TensorFlowTape, rows: Block) -> None:
+        self._tape = tape
+        weights = rows.row_weights
+        self._weighted, self._offset = weights is not None, rows.offset is not None
+        self._scale = 1.0 / (rows.n_rows if weights is None else float(weights.sum()))
+        empty = np.empty(0)
+        self._data = (
+            tf.constant(rows.design.dense(), tf.float64),
+            tf.constant(tape.loss.shape_targets(rows.targets), tf.float64),
+            tf.constant(empty if weights is None else weights, tf.float64),
+            tf.constant(np.empty((0, tape.loss.n_predictors)) if rows.offset is None else rows.offset, tf.float64),
+            tf.constant(self._scale, tf.float64),
+        )
+
+    def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
+        loop = self._tape.loop(self._weighted, self._offset, batches is not None, step.nesterov)
+        result = loop(
+            *self._data,
+            tf.constant(coefficients, tf.float64),
+            tf.constant(velocity, tf.float64),
+            tf.constant(count),
+            tf.constant(step.rate, tf.float64),
+            tf.constant(step.momentum, tf.float64),
+            tf.constant(np.empty((0, 0), np.int64) if batches is None else batches),
+        )
+        b, v, loss, norm, path = (part.numpy() for part in result)
+        return b, v, Trace(loss, norm, path)

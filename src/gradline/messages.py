@@ -1,0 +1,19 @@
+"""The warnings gradline gives, as one class so that a user can silence or raise them together."""
+
+from __future__ import annotations
+
+import warnings
+
+
+class GradlineWarning(UserWarning):
+    """Something a user should know about a fit that is still usable."""
+
+
+def warn(message: str) -> None:
+    """Warn from the caller of gradline, not from inside it."""
+    import sys
+
+    depth, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gradline"):
+        depth, frame = depth + 1, frame.f_back
+    warnings.warn(message, GradlineWarning, stacklevel=depth)

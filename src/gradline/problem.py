@@ -1,0 +1,106 @@
+"""The objective: rows, a loss, and the one pass that yields value, gradient and curvature.
+
+    F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i,    eta = X B + offset
+    gradient  = X' G / sum f w             G_i = f_i w_i d loss / d eta_i
+    curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over sum f w
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
+
+import numpy as np
+
+from gradline.losses.protocol import Loss
+from gradline.rows.block import Block, Rows
+from gradline.types import Array
+
+
+class Evaluation(NamedTuple):
+    """The objective at one point: value; gradient (P, k) or None; curvature (kP, kP), blocks ordered by linear predictor, or None."""
+
+    value: float
+    gradient: Array | None = None
+    curvature: Array | None = None
+
+
+class _Sums(NamedTuple):
+    weight: float
+    value: float
+    gradient: Array | None
+    curvature: Array | None
+
+
+@dataclass(frozen=True)
+class _EvaluateKernel:
+    loss: Loss
+    coefficients: Array
+    order: int
+
+    def map(self, block: Block) -> _Sums:
+        predictors = block.linear_predictors(self.coefficients)
+        value, gradient, curvature = self.loss.derivatives(block.targets, predictors, self.order)
+        weights = block.row_weights
+        total = float(block.n_rows)
+        if weights is not None:
+            total, value = float(weights.sum()), _weigh(weights, value)
+            gradient = None if gradient is None else _weigh(weights, gradient)
+            curvature = None if curvature is None else _weigh(weights, curvature)
+        return _Sums(
+            total,
+            float(value.sum()),
+            None if gradient is None else block.design.adjoint(gradient),
+            None if curvature is None else block.design.gram(curvature),
+        )
+
+    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+        return _Sums(
+            first.weight + second.weight,
+            first.value + second.value,
+            _add(first.gradient, second.gradient),
+            _add(first.curvature, second.curvature),
+        )
+
+
+def _weigh(weights: Array, values: Array) -> Array:
+    """Rows times their weights; a row of weight zero counts for nothing even where its loss overflows."""
+    weighted: Array = weights.reshape(-1, *[1] * (values.ndim - 1)) * values
+    if not np.isfinite(weighted).all():
+        weighted[weights == 0] = 0.0
+    return weighted
+
+
+def _add(first: Array | None, second: Array | None) -> Array | None:
+    if first is None or second is None:
+        return None
+    first += second
+    return first
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A loss over rows. Coefficients are (P, k): a row per design column, a column per linear predictor."""
+
+    rows: Rows
+    loss: Loss
+
+    @cached_property
+    def n_predictors(self) -> int:
+        return self.loss.n_predictors(self.rows.n_targets)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(P, k)."""
+        return self.rows.n_columns, self.n_predictors
+
+    def evaluate(self, coefficients: Array, order: int) -> Evaluation:
+        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
+        sums = self.rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
+        w = sums.weight
+        return Evaluation(
+            sums.value / w,
+            None if sums.gradient is None else sums.gradient / w,
+            None if sums.curvature is None else sums.curvature / w,
+        )

@@ -1,0 +1,1 @@
+"""Sources of rows: the one seam to data."""

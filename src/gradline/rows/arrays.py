@@ -1,0 +1,163 @@
+"""Rows held in memory, passed over by threads in cache-sized blocks."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+
+from gradline.rows.block import Block, Kernel, RowKernel, State
+from gradline.rows.design import DenseDesign
+from gradline.types import Array, IntArray
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
+
+Result = TypeVar("Result")
+
+LANES = 8
+"""Runs of consecutive blocks reduced independently, then merged in order. Fixed, so that sums do not depend on the thread count."""
+
+BLOCK_NUMBERS = 2**17
+"""Numbers in a block: 1 MiB of float64, to stay in a core's cache."""
+
+
+def block_rows(n_columns: int, n_predictors: int) -> int:
+    """Rows a block: a function of the shape of a row only, so that sums do not depend on the machine."""
+    return max(256, BLOCK_NUMBERS // (n_columns + 2 * n_predictors))
+
+
+class ArrayRows:
+    """Arrays in memory as Rows.
+
+    values (n, p) in any real dtype and memory order, converted to float64 a block at a time; targets (n, q) float64;
+    weights, frequencies (n,) or None; offset (n, k) or None.
+    """
+
+    def __init__(
+        self,
+        values: np.ndarray[Any, Any],
+        targets: Array,
+        *,
+        weights: Array | None = None,
+        frequencies: Array | None = None,
+        offset: Array | None = None,
+        intercept: bool = True,
+        threads: int | None = None,
+    ) -> None:
+        self.values = values
+        self.targets = targets
+        self.weights = weights
+        self.frequencies = frequencies
+        self.offset = offset
+        self.intercept = intercept
+        self.threads = threads
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.values.shape[1]) + int(self.intercept)
+
+    @property
+    def n_targets(self) -> int:
+        return int(self.targets.shape[1])
+
+    def reduce(self, kernel: Kernel[State]) -> State:
+        def reduce_lane(lane: range) -> State:
+            blocks = self._blocks(lane)
+            state = kernel.map(next(blocks))
+            for block in blocks:
+                state = kernel.merge(state, kernel.map(block))
+            return state
+
+        first, *rest = self._run(reduce_lane)
+        for state in rest:
+            first = kernel.merge(first, state)
+        return first
+
+    def map(self, kernel: RowKernel) -> Array:
+        def map_lane(lane: range) -> list[Array]:
+            return [kernel.map(block) for block in self._blocks(lane)]
+
+        return np.concatenate([part for lane in self._run(map_lane) for part in lane])
+
+    def take(self, rows: IntArray) -> Block:
+        def pick(column: Array | None) -> Array | None:
+            return None if column is None else column[rows]
+
+        values = np.asarray(self.values[rows], dtype=np.float64)
+        return Block(
+            DenseDesign(values, self.intercept),
+            self.targets[rows],
+            pick(self.weights),
+            pick(self.frequencies),
+            pick(self.offset),
+        )
+
+    def in_memory(self) -> Block:
+        return self._block(0, self.n_rows)
+
+    def _block(self, start: int, stop: int) -> Block:
+        def cut(column: Array | None) -> Array | None:
+            return None if column is None else column[start:stop]
+
+        values = np.asarray(self.values[start:stop], dtype=np.float64)
+        return Block(
+            DenseDesign(values, self.intercept),
+            self.targets[start:stop],
+            cut(self.weights),
+            cut(self.frequencies),
+            cut(self.offset),
+            start,
+        )
+
+    def _blocks(self, lane: range) -> Iterator[Block]:
+        for start in lane:
+            yield self._block(start, min(start + lane.step, self.n_rows))
+
+    def _lanes(self) -> list[range]:
+        step = block_rows(self.n_columns, self.n_targets)
+        n_blocks = -(-self.n_rows // step)
+        bounds = [step * (n_blocks * lane // LANES) for lane in range(LANES + 1)]
+        bounds[-1] = self.n_rows
+        return [range(a, b, step) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+
+    def _run(self, work: Callable[[range], Result]) -> list[Result]:
+        lanes = self._lanes()
+        threads = min(self.threads or available_cores(), len(lanes))
+        with single_threaded_blas():
+            if threads == 1:
+                return [work(lane) for lane in lanes]
+            return list(_pool(threads).map(work, lanes))
+
+
+def available_cores() -> int:
+    """Cores this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def single_threaded_blas() -> Any:
+    """A context in which BLAS runs on the calling thread only: our threads are the parallelism, and the bits must not depend on it."""
+    return _controller().limit(limits=1, user_api="blas")
+
+
+@cache
+def _controller() -> ThreadpoolController:
+    import scipy.linalg.blas  # noqa: F401  SciPy brings a BLAS of its own, which the controller must find.
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
+
+
+@cache
+def _pool(threads: int) -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(threads, thread_name_prefix="gradline")

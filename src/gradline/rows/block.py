@@ -1,0 +1,90 @@
+"""A block of rows and the kernels that run over blocks: the one seam between data and everything above it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from gradline.rows.design import Design
+from gradline.types import Array, IntArray
+
+State = TypeVar("State")
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """Consecutive rows.
+
+    design: m rows by P columns. targets: (m, q). weights (precision weights) and frequencies (repeat counts): (m,) or None for ones.
+    offset: (m, k) added to the linear predictors, or None. first_row: position of the block's first row in the whole data.
+    """
+
+    design: Design
+    targets: Array
+    weights: Array | None = None
+    frequencies: Array | None = None
+    offset: Array | None = None
+    first_row: int = 0
+
+    @property
+    def n_rows(self) -> int:
+        return self.design.n_rows
+
+    @property
+    def row_weights(self) -> Array | None:
+        """f_i w_i, the weight of a row in the objective; None for ones."""
+        if self.weights is None:
+            return self.frequencies
+        if self.frequencies is None:
+            return self.weights
+        return self.weights * self.frequencies
+
+    def linear_predictors(self, coefficients: Array) -> Array:
+        """``X B`` plus the offset: (m, k)."""
+        predictors = self.design.predict(coefficients)
+        if self.offset is not None:
+            predictors += self.offset
+        return predictors
+
+
+class Kernel(Protocol[State]):
+    """A sum over rows. ``merge`` is associative and is called in row order."""
+
+    def map(self, block: Block) -> State: ...
+
+    def merge(self, first: State, second: State) -> State: ...
+
+
+class RowKernel(Protocol):
+    """One result a row: ``map`` returns an array whose first axis is the block's rows."""
+
+    def map(self, block: Block) -> Array: ...
+
+
+class Rows(Protocol):
+    """A source of rows that can be passed over as often as needed."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def n_columns(self) -> int:
+        """P, the intercept included."""
+
+    @property
+    def n_targets(self) -> int: ...
+
+    @property
+    def intercept(self) -> bool: ...
+
+    def reduce(self, kernel: Kernel[State]) -> State:
+        """One pass: map every block, merge in row order."""
+
+    def map(self, kernel: RowKernel) -> Array:
+        """One pass: the rows' results, in row order."""
+
+    def take(self, rows: IntArray) -> Block:
+        """The given rows as one block (their order kept); for samples and mini-batches."""
+
+    def in_memory(self) -> Block | None:
+        """Everything as one block if the rows are held in memory, otherwise None."""

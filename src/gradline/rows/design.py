@@ -1,0 +1,127 @@
+"""The design: the operator a block of rows applies between coefficients and linear predictors.
+
+Kernels never index the columns themselves. They ask the design to predict, to take an adjoint or a Gram matrix, so a sparse or a
+categorical design can take the place of a dense one without a second copy of any algorithm.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from gradline.types import Array
+
+
+class Design(Protocol):
+    """What a kernel may ask of the columns of a block (m rows, P columns, the intercept first where there is one)."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    @property
+    def n_columns(self) -> int: ...
+
+    def predict(self, coefficients: Array) -> Array:
+        """Linear predictors ``X B``: (P, k) -> (m, k)."""
+
+    def adjoint(self, gradient: Array) -> Array:
+        """``X' G``: (m, k) -> (P, k)."""
+
+    def gram(self, curvature: Array | None) -> Array:
+        """``sum_i H_i (x) x_i x_i'``: (m, k, k) -> (kP, kP), blocks ordered by linear predictor; None stands for H_i = 1."""
+
+    def dense(self) -> Array:
+        """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
+
+
+@dataclass(frozen=True, slots=True)
+class DenseDesign:
+    """Columns held as an array, with an intercept column that is never stored.
+
+    ``values`` is (m, p) float64 in any memory order; P = p + 1 with an intercept, p without.
+    """
+
+    values: Array
+    intercept: bool
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.values.shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.values.shape[1]) + int(self.intercept)
+
+    def predict(self, coefficients: Array) -> Array:
+        if not self.intercept:
+            return _product(self.values, coefficients)
+        predictors = _product(self.values, coefficients[1:])
+        predictors += coefficients[0]
+        return predictors
+
+    def adjoint(self, gradient: Array) -> Array:
+        slopes = _product(self.values.T, gradient)
+        if not self.intercept:
+            return slopes
+        return np.concatenate([gradient.sum(axis=0)[None, :], slopes])
+
+    def gram(self, curvature: Array | None) -> Array:
+        if curvature is None:
+            return self._weighted_gram(None)
+        k = curvature.shape[1]
+        if k == 1:
+            return self._weighted_gram(curvature[:, 0, 0])
+        size = self.n_columns
+        total = np.zeros((k, size, k, size))
+        for a in range(k):
+            for b in range(a + 1):
+                h = curvature[:, a, b]
+                if a != b and not h.any():
+                    continue
+                part = self._weighted_gram(h)
+                total[a, :, b, :] = part
+                total[b, :, a, :] = part
+        return total.reshape(k * size, k * size)
+
+    def dense(self) -> Array:
+        if not self.intercept:
+            return np.ascontiguousarray(self.values)
+        full = np.empty((self.n_rows, self.n_columns))
+        full[:, 0] = 1.0
+        full[:, 1:] = self.values
+        return full
+
+    def _weighted_gram(self, h: Array | None) -> Array:
+        values = self.values
+        if h is None:
+            core, first = values.T @ values, values.sum(axis=0)
+            corner = float(self.n_rows)
+        elif h.min(initial=0.0) >= 0.0:
+            # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
+            root = np.sqrt(h)
+            scaled = values * root[:, None]
+            core, first, corner = scaled.T @ scaled, scaled.T @ root, float(h.sum())
+        else:
+            scaled = values * h[:, None]
+            core, first, corner = scaled.T @ values, scaled.sum(axis=0), float(h.sum())
+            core = 0.5 * (core + core.T)
+        if not self.intercept:
+            return core
+        full = np.empty((self.n_columns, self.n_columns))
+        full[0, 0] = corner
+        full[0, 1:] = full[1:, 0] = first
+        full[1:, 1:] = core
+        return full
+
+
+def _product(left: Array, right: Array) -> Array:
+    """``left @ right``, always as a matrix-vector product per column when there is one column.
+
+    BLAS rounds a product differently with the number of columns; one target must get the same bits alone or beside others is not
+    promised, but a single column should take the fast matrix-vector road.
+    """
+    if right.shape[1] == 1:
+        return (left @ right[:, 0])[:, None]
+    return left @ right
