@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradline.losses.custom import BoundLoss, joint_message
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block, Rows
 from gradline.types import Array
@@ -80,6 +81,32 @@ def _add(first: Array | None, second: Array | None) -> Array | None:
 
 
 @dataclass(frozen=True)
+class _WeightKernel:
+    def map(self, block: Block) -> float:
+        weights = block.row_weights
+        return float(block.n_rows if weights is None else weights.sum())
+
+    def merge(self, first: float, second: float) -> float:
+        return first + second
+
+
+@dataclass(frozen=True)
+class _RowCurvatureKernel:
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> float:
+        curvature = self.loss.derivatives(block.targets, block.linear_predictors(self.coefficients), 2).curvature
+        assert curvature is not None
+        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * np.square(block.design.dense()).sum(axis=1)
+        weights = block.row_weights
+        return float((size if weights is None else weights * size).max())
+
+    def merge(self, first: float, second: float) -> float:
+        return max(first, second)
+
+
+@dataclass(frozen=True)
 class Problem:
     """A loss over rows. Coefficients are (P, k): a row per design column, a column per linear predictor."""
 
@@ -94,6 +121,38 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """(P, k)."""
         return self.rows.n_columns, self.n_predictors
+
+    @property
+    def joint(self) -> bool:
+        """Whether the loss is a scalar of all rows together, with no loss of a row."""
+        return isinstance(self.loss, BoundLoss) and self.loss.joint
+
+    @property
+    def joint_message(self) -> str:
+        """Why a joint loss is refused, and what to do."""
+        return joint_message(self.loss.name)
+
+    @cached_property
+    def target_scale(self) -> float:
+        """A typical size of the targets: their largest magnitude among a few rows."""
+        rows = np.linspace(0, self.rows.n_rows - 1, min(self.rows.n_rows, 100)).astype(np.int64)
+        return float(np.abs(self.rows.take(rows).targets).max())
+
+    def block_gradient(self, block: Block, coefficients: Array) -> Array:
+        """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
+        sums = _EvaluateKernel(self.loss, coefficients, 1).map(block)
+        assert sums.gradient is not None
+        gradient: Array = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
+        return gradient
+
+    @cached_property
+    def total_weight(self) -> float:
+        """sum f w over all rows."""
+        return self.rows.reduce(_WeightKernel())
+
+    def largest_row_curvature(self, coefficients: Array) -> float:
+        """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""
+        return self.rows.reduce(_RowCurvatureKernel(self.loss, coefficients)) * self.rows.n_rows / self.total_weight
 
     def evaluate(self, coefficients: Array, order: int) -> Evaluation:
         """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""

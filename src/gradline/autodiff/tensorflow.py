@@ -28,6 +28,11 @@ class TensorFlowTape:
             tf.TensorSpec([None, *loss.target_shape], tf.float64),
             tf.TensorSpec([None, *loss.predictor_shape], tf.float64),
         ]
+        number, matrix, integers = tf.TensorSpec([], tf.float64), tf.TensorSpec([None, None], tf.float64), tf.TensorSpec([None, None], tf.int64)
+        self._loop_signature = [
+            *(matrix, self._signature[0], tf.TensorSpec([None], tf.float64), matrix, number),  # rows
+            *(matrix, matrix, tf.TensorSpec([], tf.int32), number, number, integers),  # state and step
+        ]
         self._derivatives: dict[int, Any] = {}
         self._loops: dict[tuple[bool, ...], Any] = {}
 
@@ -101,7 +106,8 @@ class TensorFlowTape:
         """The tf.while_loop of descent steps for these options, traced on first use."""
         key = (weighted, offset, batched, nesterov)
         if key not in self._loops:
-            self._loops[key] = tf.function(_descent_loop(self, weighted, offset, batched, nesterov), autograph=False, reduce_retracing=True)
+            loop = _descent_loop(self, weighted, offset, batched, nesterov)
+            self._loops[key] = tf.function(loop, autograph=False, input_signature=self._loop_signature)
         return self._loops[key]
 
     def objective_gradient(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> tuple[Any, Any]:
@@ -113,14 +119,15 @@ class TensorFlowTape:
             predictors = predictors[:, 0]
         with tf.GradientTape() as tape:
             tape.watch(predictors)
-            if weights is None and self.loss.form != "row":
+            if self.loss.form == "joint":
                 value = self.loss(targets, predictors)
-                factor = scale * tf.cast(tf.shape(columns)[0], tf.float64) if self.loss.form == "mean" else scale
-                value = value * factor
+            elif weights is None and self.loss.form == "mean":
+                value = scale * tf.cast(tf.shape(columns)[0], tf.float64) * self.loss(targets, predictors)
+            elif weights is None:
+                value = scale * tf.reduce_sum(self.loss(targets, predictors))
             else:
-                rows = self._row_values(targets, predictors)
-                value = scale * tf.reduce_sum(rows if weights is None else weights * rows)
-        gradient = tape.gradient(value, predictors, unconnected_gradients="zero")
+                value = scale * tf.reduce_sum(weights * self._row_values(targets, predictors))
+        gradient = tf.convert_to_tensor(tape.gradient(value, predictors, unconnected_gradients="zero"))
         if not self.loss.predictor_shape:
             gradient = gradient[:, None]
         return value, tf.matmul(columns, gradient, transpose_a=True)
@@ -152,7 +159,7 @@ def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: b
             b = b + (momentum * v - rate * step if nesterov else v)
             return t + 1, b, v, losses, norms, path
 
-        arrays = [tf.TensorArray(tf.float64, size=count, element_shape=shape) for shape in ((), (), start.shape)]
+        arrays = [tf.TensorArray(tf.float64, size=count, element_shape=shape) for shape in ((), (), (None, None))]
         _, b, v, losses, norms, path = tf.while_loop(lambda t, *_: t < count, body, (tf.constant(0), start, velocity, *arrays))
         return b, v, losses.stack(), norms.stack(), path.stack()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -69,6 +70,11 @@ class ArrayRows:
     def n_targets(self) -> int:
         return int(self.targets.shape[1])
 
+    @property
+    def row_weights(self) -> Array | None:
+        """f_i w_i, the weight of a row in the objective; None for ones."""
+        return self._block(0, self.n_rows).row_weights
+
     def reduce(self, kernel: Kernel[State]) -> State:
         def reduce_lane(lane: range) -> State:
             blocks = self._blocks(lane)
@@ -127,7 +133,7 @@ class ArrayRows:
         n_blocks = -(-self.n_rows // step)
         bounds = [step * (n_blocks * lane // LANES) for lane in range(LANES + 1)]
         bounds[-1] = self.n_rows
-        return [range(a, b, step) for a, b in zip(bounds[:-1], bounds[1:], strict=True) if b > a]
+        return [range(a, b, step) for a, b in itertools.pairwise(bounds) if b > a]
 
     def _run(self, work: Callable[[range], Result]) -> list[Result]:
         lanes = self._lanes()

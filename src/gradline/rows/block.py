@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+import numpy as np
+
 from gradline.rows.design import Design
 from gradline.types import Array, IntArray
 
@@ -39,12 +41,26 @@ class Block:
             return self.weights
         return self.weights * self.frequencies
 
+    def without_zero_weights(self) -> Block:
+        """The block without rows of weight zero, which count for nothing even where their loss is not finite."""
+        weights = self.row_weights
+        if weights is None or (weights > 0).all():
+            return self
+        keep = np.flatnonzero(weights > 0)
+        return Block(
+            self.design.take(keep), self.targets[keep], _pick(self.weights, keep), _pick(self.frequencies, keep), _pick(self.offset, keep)
+        )
+
     def linear_predictors(self, coefficients: Array) -> Array:
         """``X B`` plus the offset: (m, k)."""
         predictors = self.design.predict(coefficients)
         if self.offset is not None:
             predictors += self.offset
         return predictors
+
+
+def _pick(column: Array | None, rows: IntArray) -> Array | None:
+    return None if column is None else column[rows]
 
 
 class Kernel(Protocol[State]):

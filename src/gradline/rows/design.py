@@ -11,7 +11,7 @@ from typing import Protocol
 
 import numpy as np
 
-from gradline.types import Array
+from gradline.types import Array, IntArray
 
 
 class Design(Protocol):
@@ -31,6 +31,9 @@ class Design(Protocol):
 
     def gram(self, curvature: Array | None) -> Array:
         """``sum_i H_i (x) x_i x_i'``: (m, k, k) -> (kP, kP), blocks ordered by linear predictor; None stands for H_i = 1."""
+
+    def take(self, rows: IntArray) -> Design:
+        """The design of the given rows."""
 
     def dense(self) -> Array:
         """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
@@ -85,6 +88,9 @@ class DenseDesign:
                 total[b, :, a, :] = part
         return total.reshape(k * size, k * size)
 
+    def take(self, rows: IntArray) -> DenseDesign:
+        return DenseDesign(self.values[rows], self.intercept)
+
     def dense(self) -> Array:
         if not self.intercept:
             return np.ascontiguousarray(self.values)
@@ -117,11 +123,7 @@ class DenseDesign:
 
 
 def _product(left: Array, right: Array) -> Array:
-    """``left @ right``, always as a matrix-vector product per column when there is one column.
-
-    BLAS rounds a product differently with the number of columns; one target must get the same bits alone or beside others is not
-    promised, but a single column should take the fast matrix-vector road.
-    """
+    """``left @ right``, as a matrix-vector product where there is one column: BLAS reads the rows once and fast."""
     if right.shape[1] == 1:
         return (left @ right[:, 0])[:, None]
     return left @ right

@@ -88,7 +88,7 @@ class Solution:
 class Solver(Protocol):
     """``solve`` raises ValueError where the problem is outside what the solver can do, and says which solver can."""
 
-    def solve(self, problem: Problem, start: Array | None = None) -> Solution: ...
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution: ...
 
 
 def as_start(start: Array | None, shape: tuple[int, int]) -> Array:
@@ -99,7 +99,10 @@ def as_start(start: Array | None, shape: tuple[int, int]) -> Array:
     if array.ndim == 1 and shape[1] == 1:
         array = array[:, None]
     if array.shape != shape:
-        raise ValueError(f"start has shape {np.shape(start)}, but the model has {shape[0]} coefficients for each of {shape[1]} linear predictors: give shape {shape}")
+        raise ValueError(
+            f"start has shape {np.shape(start)}, but the model has {shape[0]} coefficients for each of {shape[1]} linear predictors:"
+            f" give shape {shape}"
+        )
     if not np.isfinite(array).all():
         raise ValueError("start holds NaN or infinity; give finite coefficients")
     return array

@@ -1,0 +1,162 @@
+"""Derivatives of a user's loss by JAX."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax import lax
+
+from gradline.autodiff.tape import Step, Trace, UserLoss
+from gradline.losses.protocol import RowDerivatives
+from gradline.rows.block import Block
+from gradline.types import Array, IntArray
+
+
+def _float64() -> Any:
+    """float64 for this thread and this call: the setting is thread-local, and the global flag is the user's."""
+    return jax.enable_x64(True)
+
+
+class JaxTape:
+    """One user's loss in JAX. Functions are compiled per row count, so row counts are padded to powers of two."""
+
+    def __init__(self, loss: UserLoss) -> None:
+        self.loss = loss
+        self._derivatives: dict[int, Any] = {}
+        self._loops: dict[tuple[bool, ...], Any] = {}
+
+    def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
+        with _float64():
+            return np.asarray(self.loss(*self._arrays(targets, predictors)))
+
+    def gradient(self, targets: Array, predictors: Array) -> Array | None:
+        with _float64():
+            y, eta = self._arrays(targets, predictors)
+            gradient = jax.grad(lambda e: jnp.sum(self.loss(y, e)))(eta)
+            return np.asarray(gradient).reshape(predictors.shape)
+
+    def predict(self, predictors: Array) -> Array:
+        with _float64():
+            return np.asarray(self._forward(jnp.asarray(self.loss.shape_predictors(predictors))))
+
+    def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
+        m, k = predictors.shape
+        padded = 1 << (m - 1).bit_length()
+        y, eta = _pad(targets, padded), _pad(predictors, padded)
+        with _float64():
+            if order not in self._derivatives:
+                self._derivatives[order] = jax.jit(self._build(order))
+            parts = [np.asarray(part)[:m] for part in self._derivatives[order](*self._arrays(y, eta))]
+        gradient = parts[1].reshape(m, k) if order >= 1 else None
+        curvature = parts[2].reshape(m, k, k) if order >= 2 else None
+        return RowDerivatives(parts[0], gradient, curvature)
+
+    def descent(self, rows: Block) -> JaxDescent:
+        return JaxDescent(self, rows)
+
+    @cached_property
+    def _forward(self) -> Any:
+        return jax.jit(self.loss.forward)
+
+    def _arrays(self, targets: Array, predictors: Array) -> tuple[Any, Any]:
+        return jnp.asarray(self.loss.shape_targets(targets)), jnp.asarray(self.loss.shape_predictors(predictors))
+
+    def _one_row(self, target: Any, predictor: Any) -> Any:
+        """The loss of one row: whatever form the function has, its value on one row is that."""
+        return jnp.reshape(self.loss(target[None], predictor[None]), ())
+
+    def _build(self, order: int) -> Any:
+        if order == 0:
+            return jax.vmap(lambda y, eta: (self._one_row(y, eta),))
+        value_and_gradient = jax.value_and_grad(self._one_row, argnums=1)
+        if order == 1:
+            return jax.vmap(value_and_gradient)
+        curvature = jax.hessian(self._one_row, argnums=1)
+        return jax.vmap(lambda y, eta: (*value_and_gradient(y, eta), curvature(y, eta)))
+
+    def objective(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> Any:
+        """``scale * sum_i w_i loss_i`` over rows."""
+        predictors = columns @ coefficients
+        if offset is not None:
+            predictors = predictors + offset
+        if not self.loss.predictor_shape:
+            predictors = predictors[:, 0]
+        if self.loss.form == "joint":
+            return self.loss(targets, predictors)
+        if weights is None and self.loss.form == "mean":
+            return scale * columns.shape[0] * self.loss(targets, predictors)
+        if weights is None:
+            return scale * jnp.sum(self.loss(targets, predictors))
+        rows = self.loss(targets, predictors) if self.loss.form == "row" else jax.vmap(self._one_row)(targets, predictors)
+        return scale * jnp.sum(weights * rows)
+
+    def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
+        """The compiled loop of descent steps for these options."""
+        key = (weighted, offset, batched, nesterov)
+        if key not in self._loops:
+            self._loops[key] = jax.jit(_descent_loop(self, weighted, offset, batched, nesterov), static_argnames="capacity")
+        return self._loops[key]
+
+
+def _pad(array: Array, rows: int) -> Array:
+    """Repeat the last row up to a row count."""
+    return np.pad(array, ((0, rows - len(array)), (0, 0)), mode="edge")
+
+
+def _descent_loop(tape: JaxTape, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
+    def run(x: Any, y: Any, w: Any, o: Any, scale: Any, start: Any, speed: Any, count: Any, rate: Any, momentum: Any, ids: Any, capacity: int) -> Any:
+        def full(b: Any) -> Any:
+            return tape.objective(x, y, o if offset else None, w if weighted else None, scale, b)
+
+        def batch(b: Any, rows: Any) -> Any:
+            factor = scale * x.shape[0] / rows.shape[0]
+            return tape.objective(x[rows], y[rows], o[rows] if offset else None, w[rows] if weighted else None, factor, b)
+
+        def body(t: Any, state: Any) -> Any:
+            b, v, losses, norms, path = state
+            value, gradient = jax.value_and_grad(full)(b)
+            losses, norms, path = losses.at[t].set(value), norms.at[t].set(jnp.linalg.norm(gradient)), path.at[t].set(b)
+            step = jax.grad(batch)(b, ids[t]) if batched else gradient
+            v = momentum * v - rate * step
+            return b + (momentum * v - rate * step if nesterov else v), v, losses, norms, path
+
+        # A loop to an open bound over fixed room: the last, shorter chunk compiles nothing new.
+        room = (jnp.zeros(capacity), jnp.zeros(capacity), jnp.zeros((capacity, *start.shape)))
+        return lax.fori_loop(0, count, body, (start, speed, *room))
+
+    return run
+
+
+class JaxDescent:
+    """Gradient descent over in-memory rows as one compiled loop."""
+
+    def __init__(self, tape: JaxTape, rows: Block) -> None:
+        self._tape = tape
+        self._capacity = 1
+        weights = rows.row_weights
+        self._weighted, self._offset = weights is not None, rows.offset is not None
+        with _float64():
+            self._data = (
+                jnp.asarray(rows.design.dense()),
+                jnp.asarray(tape.loss.shape_targets(rows.targets)),
+                jnp.zeros(0) if weights is None else jnp.asarray(weights),
+                jnp.zeros((0, tape.loss.n_predictors)) if rows.offset is None else jnp.asarray(rows.offset),
+                jnp.asarray(1.0 / (rows.n_rows if weights is None else float(weights.sum()))),
+            )
+
+    def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
+        self._capacity = max(self._capacity, count)
+        ids = np.zeros((0, 0), np.int64) if batches is None else _pad_batches(batches, self._capacity)
+        loop = self._tape.loop(self._weighted, self._offset, batches is not None, step.nesterov)
+        with _float64():
+            result = loop(*self._data, coefficients, velocity, count, step.rate, step.momentum, ids, capacity=self._capacity)
+        b, v, loss, norm, path = (np.asarray(part) for part in result)
+        return b, v, Trace(loss[:count], norm[:count], path[:count])
+
+
+def _pad_batches(batches: IntArray, capacity: int) -> IntArray:
+    return np.pad(batches, ((0, capacity - len(batches)), (0, 0)))

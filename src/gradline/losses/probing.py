@@ -1,0 +1,145 @@
+"""What a user's loss is, found by calling it on a few rows.
+
+A traced function keeps no promise by its looks: whether it returns one number a row, the mean or the sum of such numbers, or a scalar
+that mixes rows, is found by comparing what it returns on subsets of rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradline.autodiff.tape import Form, Tape, UserLoss
+from gradline.types import Array
+
+_ROWS = 5
+_SUBSET = np.array([0, 2, 3])
+_TOLERANCE = 1e-9
+
+
+@dataclass(frozen=True)
+class Finding:
+    """form: what the function returns. squared_scale: c if the loss of a row is c times the sum of (y - eta)^2, otherwise None."""
+
+    form: Form
+    squared_scale: float | None
+
+
+def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name: str) -> Finding:
+    """Classify a user's loss on a handful of rows. targets (m, q), m >= 1; offset (m, k) or None.
+
+    Raises ValueError, naming the loss and what was wrong with it.
+    """
+    generator = np.random.default_rng(20130)
+    rows = np.arange(_ROWS) % len(targets)
+    y = targets[rows]
+    points = [(y, eta) for eta in _predictors(y, loss, None if offset is None else offset[rows], generator)]
+    values = [_call(tape, y, eta, name) for y, eta in points]
+    finite = [(y, eta, value) for (y, eta), value in zip(points, values, strict=True) if np.isfinite(value).all()]
+    if not finite:
+        (y, eta), value = points[0], values[0]
+        row = 0 if value.ndim == 0 else int(np.flatnonzero(~np.isfinite(value))[0])
+        returned = "NaN" if np.isnan(value).any() else "infinity"
+        raise ValueError(
+            f"the loss {name!r} returned {returned}, for example with y = {_show(y[row])} and linear predictor = {_show(eta[row])};"
+            " it must be finite wherever a fit may go (pass prediction=tf.exp, for example, for a loss that needs a positive prediction)"
+        )
+    forms = {_form(tape, y, eta, value, name) for y, eta, value in finite}
+    forms.discard(None)
+    # Ambiguous only where every value is zero; a mean then does no harm.
+    form: Form = forms.pop() if len(forms) == 1 else ("joint" if forms else "mean")  # type: ignore[assignment]
+    _check_gradient(tape, [(y, eta) for y, eta, _ in finite], name)
+    scale = None if form == "joint" or loss.n_targets != loss.n_predictors else _squared_scale(tape, finite)
+    return Finding(form, scale)
+
+
+def _predictors(targets: Array, loss: UserLoss, offset: Array | None, generator: np.random.Generator) -> list[Array]:
+    """Linear predictors to try: near the targets, moderate, and positive ones."""
+    m, k = len(targets), loss.n_predictors
+    spread = np.std(targets) or np.abs(targets).max() or 1.0
+    noise = generator.normal(size=(4, m, k))
+    near = targets if loss.n_targets == k else np.zeros((m, k))
+    start = np.zeros((m, k)) if offset is None else offset
+    return [near + spread * noise[0], start + 0.5 * noise[1], near + 4.0 * spread * noise[2], np.abs(noise[3]) + 0.1]
+
+
+def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
+    """What the function returns as an array of shape () or (m,); anything else is refused."""
+    seen = f"y of shape {_seen(y)} and a prediction from linear predictors of shape {_seen(eta)}"
+    try:
+        value = tape.call(y, eta)
+    except Exception as error:
+        raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}") from error
+    if value.dtype.kind not in "fiub":
+        what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
+        raise ValueError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")
+    if value.shape not in ((), (len(y),)):
+        hint = ""
+        if value.ndim == 2 and value.shape == y.shape:
+            hint = "; sum or average over the outputs, the last axis"
+        elif value.ndim == 2 and value.shape == (len(y), len(y)):
+            hint = "; y and the prediction were broadcast against each other: give both the same shape"
+        elif value.ndim == 2 and value.shape[1] == 1:
+            hint = "; drop the last axis"
+        raise ValueError(f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}")
+    return value.astype(np.float64)
+
+
+def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | None:
+    part = _call(tape, y[_SUBSET], eta[_SUBSET], name)
+    if value.ndim == 1:
+        if part.ndim != 1 or not _close(part, value[_SUBSET], value):
+            raise ValueError(
+                f"the loss {name!r} returns one number a row but mixes rows: the loss of a row changes when other rows are left out."
+                " Compute each row's number from that row's y and prediction only, or return one scalar"
+            )
+        return "row"
+    single = np.array([float(_call(tape, y[i : i + 1], eta[i : i + 1], name).reshape(-1)[0]) for i in range(len(y))])
+    if not np.isfinite(single).all():
+        return "joint"
+    is_mean = _close(value, single.mean(), single) and _close(part, single[_SUBSET].mean(), single)
+    is_sum = _close(value, single.sum(), single) and _close(part, single[_SUBSET].sum(), single)
+    if is_mean and is_sum:
+        return None
+    return "mean" if is_mean else "sum" if is_sum else "joint"
+
+
+def _check_gradient(tape: Tape, points: list[tuple[Array, Array]], name: str) -> None:
+    for y, eta in points:
+        gradient = tape.gradient(y, eta)
+        if gradient is None:
+            raise ValueError(
+                f"the loss {name!r} does not depend on its prediction, so nothing can be learned: no gradient flows from what it returns"
+                " to the prediction (was it computed from y alone, or through NumPy, rounding or a stopped gradient?)"
+            )
+        if np.any(gradient != 0):
+            return
+    raise ValueError(f"the loss {name!r} does not depend on its prediction: its gradient is zero at every row tried, so nothing can be learned")
+
+
+def _squared_scale(tape: Tape, points: list[tuple[Array, Array, Array]]) -> float | None:
+    ratios = []
+    for y, eta, value in points:
+        # The value of one row, whatever the form: a row, a mean and a sum agree on one row.
+        for i in range(len(y)):
+            row = float(value[i]) if value.ndim else float(np.asarray(tape.call(y[i : i + 1], eta[i : i + 1])))
+            ratios.append(row / float(np.sum((y[i] - eta[i]) ** 2)))
+    scale = float(np.median(ratios))
+    if scale > 0 and np.allclose(ratios, scale, rtol=1e-9, atol=0):
+        return 1.0 if abs(scale - 1.0) < 1e-12 else scale
+    return None
+
+
+def _close(a: Any, b: Any, reference: Array) -> bool:
+    scale = float(np.abs(reference).max(initial=0.0))
+    return bool(np.all(np.abs(np.asarray(a) - np.asarray(b)) <= _TOLERANCE * scale))
+
+
+def _seen(array: Array) -> tuple[int, ...]:
+    return (len(array),) if array.shape[1] == 1 else array.shape
+
+
+def _show(row: Array) -> str:
+    return f"{row[0]:.6g}" if row.size == 1 else "[" + ", ".join(f"{v:.6g}" for v in row) + "]"

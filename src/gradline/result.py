@@ -1,0 +1,158 @@
+"""Fit: what the user holds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from gradline.losses.protocol import Loss
+from gradline.rows.design import DenseDesign
+from gradline.rows.inputs import as_columns, check_finite
+from gradline.solvers.solution import Certificate, History, Solution
+from gradline.types import Array
+
+INTERCEPT = "Intercept"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """A fitted model. Immutable, and holds no rows.
+
+    names: the design columns, the intercept first where there is one. target_names: the q targets. solution: what the solver returned.
+    rows_used: rows with a weight above zero. rows_dropped: how many were left out, by reason.
+    """
+
+    names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    loss_function: Loss
+    solution: Solution
+    rows_used: int
+    rows_dropped: dict[str, int]
+    named: bool = False
+    """Whether the columns were named by the data, so that predict can match them by name."""
+
+    @property
+    def coefficients(self) -> Array:
+        """One number per name, (P,); with several linear predictors (P, k)."""
+        return self._squeeze(self.solution.coefficients)
+
+    @property
+    def intercept(self) -> float | Array:
+        """The intercept, one for each linear predictor where there are several; 0 if the model has none."""
+        k = self.solution.coefficients.shape[1]
+        row = self.solution.coefficients[0] if self.has_intercept else np.zeros(k)
+        return float(row[0]) if k == 1 else row.copy()
+
+    @property
+    def slopes(self) -> Array:
+        """The coefficients without the intercept: (p,), or (p, k)."""
+        return self._squeeze(self.solution.coefficients[int(self.has_intercept) :])
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether the model has an intercept."""
+        return bool(self.names) and self.names[0] == INTERCEPT
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
+        names = self.loss_function.predictor_names(len(self.target_names))
+        return self.target_names if len(names) == len(self.target_names) else names
+
+    @property
+    def loss(self) -> float:
+        """The mean loss a row at the coefficients."""
+        return self.solution.loss
+
+    @property
+    def loss_name(self) -> str:
+        """The loss that was minimised."""
+        return self.loss_function.name
+
+    @property
+    def solver(self) -> str:
+        """What found the coefficients."""
+        return self.solution.solver
+
+    @property
+    def certificate(self) -> Certificate:
+        """Why the coefficients can be believed, or not."""
+        return self.solution.certificate
+
+    @property
+    def history(self) -> History | None:
+        """The path of the fit, for solvers that record one."""
+        return self.solution.history
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate gradient descent used."""
+        return self.solution.learning_rate
+
+    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array:
+        """Predictions for new rows, in order: (n,), or (n, outputs) where there are several.
+
+        data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name. A row with a missing
+        value gets NaN. kind: "mean" applies the forward pass, "linear" gives the linear predictors themselves.
+        Raises ValueError for the wrong columns.
+        """
+        if kind not in ("mean", "linear"):
+            raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
+        predictors = DenseDesign(self._columns(data), self.has_intercept).predict(self.solution.coefficients)
+        if kind == "linear":
+            return self._squeeze(predictors)
+        missing = np.isnan(predictors).any(axis=1)
+        predictions = np.asarray(self.loss_function.predict(np.where(missing[:, None], 0.0, predictors)), dtype=np.float64)
+        if missing.any():
+            predictions = predictions.copy()
+            predictions[missing] = np.nan
+        return predictions[:, 0] if predictions.ndim == 2 and predictions.shape[1] == 1 else predictions
+
+    def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
+        """The data with the fitted line; see :func:`gradline.plot.fit`."""
+        from gradline import plot
+
+        return plot.fit(self, data, target, true=true, ax=ax)
+
+    def _columns(self, data: Any) -> Array:
+        expected = self.names[int(self.has_intercept) :]
+        # A single number or row is no table, but predicting for one new x is the most natural first question.
+        if np.ndim(data) == 0 and np.isscalar(data):
+            data = np.array([data])
+        columns = as_columns(data, "data")
+        if columns.named and self.named:
+            absent = [name for name in expected if name not in columns.names]
+            if absent:
+                raise ValueError(f"data has no column {absent[0]!r}; the model needs {', '.join(expected)}")
+            order = [columns.names.index(name) for name in expected]
+            values = columns.values if order == list(range(columns.values.shape[1])) else columns.values[:, order]
+        else:
+            values = columns.values
+        if values.shape[1] != len(expected):
+            raise ValueError(f"data has {values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
+        finite = np.asarray(values, dtype=np.float64)
+        infinite = np.isinf(finite)
+        if infinite.any():
+            check_finite(np.where(infinite, finite, 0.0), "data", expected)
+        return finite
+
+    def _squeeze(self, array: Array) -> Array:
+        return array[:, 0].copy() if array.shape[1] == 1 else array.copy()
+
+    def __repr__(self) -> str:
+        lines = [f"Fit of {self.loss_name} loss by {self.solver}: {self.rows_used:,} rows, loss {self.loss:.6g}"]
+        if not self.certificate.converged:
+            lines.append(f"not converged: {self.certificate.reason}")
+        shown = self.names[:12]
+        for j, predictor in enumerate(self.predictor_names):
+            terms = [_term(self.solution.coefficients[i, j], name) for i, name in enumerate(shown)]
+            terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
+            lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+        return "\n".join(lines)
+
+
+def _term(value: float, name: str) -> str:
+    sign = "-" if value < 0 else "+"
+    return f"{sign} {abs(value):.6g}" + ("" if name == INTERCEPT else f" {name}")

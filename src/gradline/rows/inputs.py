@@ -1,0 +1,158 @@
+"""Checking arrays at the door: what was wrong, where, and what to do instead."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradline.types import Array
+
+
+@dataclass(frozen=True)
+class Columns:
+    """values (n, p), real numbers in any dtype; names (p,)."""
+
+    values: np.ndarray[Any, Any]
+    names: tuple[str, ...]
+    named: bool
+    """Whether the names came with the data rather than being made up."""
+
+
+def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
+    """Two-dimensional numeric data with column names: an array (n, p), a 1-D array as one column, or a data frame.
+
+    Without names of their own, columns are called x1, x2, ... or, if there is just one, x. Raises TypeError for data that is not
+    numeric and ValueError for the wrong number of dimensions, for no rows and for no columns.
+    """
+    names = _frame_names(data)
+    values = _numeric(data, what, names)
+    if values.ndim == 1:
+        series = getattr(data, "name", None)
+        values, names = values[:, None], (str(series),) if isinstance(series, str) else None
+    if values.ndim != 2:
+        raise ValueError(f"{what} has {values.ndim} dimensions; give one row per example and one column per variable, shape (n, p)")
+    if values.shape[0] == 0:
+        raise ValueError(f"{what} has no rows; a fit needs at least one")
+    if values.shape[1] == 0:
+        raise ValueError(f"{what} has no columns; a fit needs at least one")
+    p = values.shape[1]
+    made_up = (default,) if p == 1 else tuple(f"{default}{j + 1}" for j in range(p))
+    return Columns(values, names or made_up, names is not None)
+
+
+def as_row_numbers(data: Any, what: str, n_rows: int) -> Array:
+    """One number a row, (n,) float64. Raises ValueError for another length, and for a NaN or infinity, naming the row."""
+    values = _numeric(data, what, None)
+    if values.ndim == 2 and values.shape[1] == 1:
+        values = values[:, 0]
+    if values.ndim != 1:
+        raise ValueError(f"{what} has shape {values.shape}; give one number a row, shape ({n_rows},)")
+    check_length(len(values), what, n_rows)
+    result = np.ascontiguousarray(values, dtype=np.float64)
+    check_finite(result[:, None], what, None)
+    return result
+
+
+def as_weights(data: Any, what: str, n_rows: int, whole: bool) -> Array:
+    """Weights a row: not negative, not all zero and, for frequencies, whole numbers."""
+    values = as_row_numbers(data, what, n_rows)
+    if (values < 0).any():
+        row = int(np.flatnonzero(values < 0)[0])
+        raise ValueError(f"{what} is negative in row {row} ({values[row]:g}); a weight is zero or more")
+    if not values.any():
+        raise ValueError(f"{what} is zero in every row; at least one row must count")
+    if whole and (values != np.round(values)).any():
+        row = int(np.flatnonzero(values != np.round(values))[0])
+        raise ValueError(f"{what} is {values[row]:g} in row {row}; frequencies count repeated rows, so give whole numbers, or use weights=")
+    return values
+
+
+def check_length(length: int, what: str, n_rows: int) -> None:
+    """Raises ValueError unless there is one entry for each row of X."""
+    if length != n_rows:
+        raise ValueError(f"{what} has {length} rows but X has {n_rows}; they must match, row by row")
+
+
+def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None) -> None:
+    """Raises ValueError naming the first row and the column of a NaN or infinity."""
+    if values.dtype.kind in "iub" or _surely_finite(values):
+        return
+    step = max(1, 2**20 // values.shape[1])
+    for start in range(0, len(values), step):
+        wrong = ~np.isfinite(values[start : start + step])
+        if wrong.any():
+            row, column = (int(i) for i in np.argwhere(wrong)[0])
+            value = values[start + row, column]
+            where = f"row {start + row}" if names is None else f"row {start + row}, column {names[column]!r}"
+            raise ValueError(
+                f"{what} holds {'NaN' if np.isnan(value) else 'infinity'} in {where}; drop that row or fill the value in before fitting"
+            )
+
+
+def _surely_finite(values: np.ndarray[Any, Any]) -> bool:
+    """A sum is finite only if every term is; an overflowing sum just means a closer look. One read, no temporary."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.add.reduce(values, axis=None)))
+
+
+def _frame_names(data: Any) -> tuple[str, ...] | None:
+    columns = getattr(data, "columns", None)
+    if columns is None:
+        return None
+    names = [str(column) for column in columns]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"column name {twice[0]!r} appears more than once; rename the columns so that each can be told apart")
+    return tuple(names)
+
+
+def _numeric(data: Any, what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
+    if hasattr(data, "toarray") and hasattr(data, "nnz"):
+        raise TypeError(f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory")
+    if hasattr(data, "to_numpy") and not isinstance(data, np.ndarray):
+        _check_frame(data, what)
+        array = data.to_numpy()
+    else:
+        try:
+            array = np.asarray(data)
+        except ValueError as error:
+            raise ValueError(f"{what} is ragged: its rows have different lengths ({error})") from None
+    if array.dtype.kind in "fiub":
+        return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
+    if array.dtype.kind == "c":
+        raise ValueError(f"Complex data not supported: {what} holds complex numbers; give real ones")
+    if array.dtype.kind == "O":
+        return _from_objects(array, what, names)
+    raise TypeError(f"{what} holds {array.dtype} values, not numbers; encode them as numbers first")
+
+
+def _check_frame(data: Any, what: str) -> None:
+    dtypes = getattr(data, "dtypes", None)
+    columns = getattr(data, "columns", None)
+    if dtypes is None or columns is None:
+        return
+    for name, dtype in zip(columns, dtypes, strict=True):
+        kind = str(dtype).lower()
+        if kind.startswith(("str", "category", "categorical", "date", "time", "duration", "period", "enum")):
+            raise TypeError(f"column {str(name)!r} of {what} holds {dtype} values, not numbers; encode it as numbers, or leave it out")
+
+
+def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
+    try:
+        return array.astype(np.float64)
+    except (TypeError, ValueError):
+        pass
+    for index in np.ndindex(array.shape):
+        value = array[index]
+        try:
+            float(value)
+        except (TypeError, ValueError):
+            where = f"row {index[0]}"
+            if len(index) > 1:
+                where += f", column {names[index[1]]!r}" if names is not None else f", column {index[1]}"
+            # scikit-learn's conventions ask for TypeError and for these words where a value is no number.
+            raise TypeError(f"{what} holds {value!r} in {where}; argument must be a string or a number that can be read as a real number") from None
+    raise TypeError(f"{what} could not be read as numbers")

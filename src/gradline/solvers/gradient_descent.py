@@ -1,0 +1,317 @@
+"""Gradient descent, step by step and on the record: the solver for watching a line being learned."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+
+from gradline import progress as progress_bar
+from gradline.autodiff.tape import Step, Trace
+from gradline.losses.catalogue import squared
+from gradline.messages import warn
+from gradline.problem import Problem
+from gradline.solvers.descents import descent_for
+from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
+from gradline.types import Array, IntArray
+
+Callback = Callable[[Record], bool | None]
+
+GROWTH = 1000.0
+"""A loss this many times the start means divergence. Momentum and mini-batches raise the loss too, but never so far."""
+
+
+class DivergenceError(ValueError):
+    """A learning rate above the largest stable one, found before the first step."""
+
+
+@dataclass(frozen=True)
+class GradientDescent:
+    """Gradient descent with a fixed learning rate.
+
+    learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
+    curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
+    rates", section 3.3). steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of
+    initialization and momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch
+    with ``seed``; all rows unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given.
+    callbacks: each is called with every Record in turn; one that returns True ends the fit at that record.
+    record_every: steps between records; unless given, every step, or with small batches from much data, often enough that the
+    records cost at most 32 times the steps. allow_divergence: on squared loss, run a rate that must diverge instead of refusing it.
+
+    On squared loss a rate above the largest stable one, 2 (1 + momentum) / lambda_max (with Nesterov
+    2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises DivergenceError before the first step. On any loss the fit stops, with a
+    warning, when the loss is not finite or 1,000 times the start.
+    """
+
+    learning_rate: float | Literal["auto"] = "auto"
+    steps: int = 1000
+    momentum: float = 0.0
+    nesterov: bool = False
+    batch_size: int | None = None
+    start: Array | Sequence[float] | None = None
+    seed: int | None = None
+    callbacks: Sequence[Callback] = ()
+    record_every: int | None = None
+    allow_divergence: bool = False
+
+    def __post_init__(self) -> None:
+        rate = self.learning_rate
+        if isinstance(rate, str):
+            if rate != "auto":
+                raise ValueError(f'learning_rate must be a positive number or "auto", not {rate!r}')
+        elif not (_is_number(rate) and math.isfinite(rate) and rate > 0):
+            raise ValueError(f'learning_rate must be a positive number or "auto", not {rate!r}')
+        _check_count("steps", self.steps)
+        if self.batch_size is not None:
+            _check_count("batch_size", self.batch_size)
+        if self.record_every is not None:
+            _check_count("record_every", self.record_every)
+        if not (_is_number(self.momentum) and 0 <= self.momentum < 1):
+            raise ValueError(f"momentum must be at least 0 and below 1, not {self.momentum!r}")
+        if self.nesterov and self.momentum == 0:
+            raise ValueError("nesterov=True needs momentum above 0, such as momentum=0.9")
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""
+        begin = as_start(self.start if start is None else start, problem.shape)
+        batch = self._batch(problem)
+        rate = self._rate(problem, begin, batch)
+        step = Step(rate.chosen, float(self.momentum), self.nesterov)
+        run = _Run(self, problem, begin, step, batch)
+        with progress_bar.bar("gradient descent", self.steps, progress) as advance:
+            for done, loss in run.chunks():
+                advance(done, f"loss {loss:.6g}")
+        return run.solution(rate)
+
+    def _batch(self, problem: Problem) -> int | None:
+        n = problem.rows.n_rows
+        if self.batch_size is None or self.batch_size == n:
+            return None
+        if self.batch_size > n:
+            raise ValueError(f"batch_size={self.batch_size} is more than the {n} rows there are; give at most {n}, or None for all rows")
+        if problem.joint:
+            raise ValueError(f"mini-batches need a loss of one row; {problem.joint_message}")
+        return self.batch_size
+
+    def _rate(self, problem: Problem, begin: Array, batch: int | None) -> _Rate:
+        scale = problem.loss.squared_scale()
+        if scale is None and self.learning_rate != "auto":
+            return _Rate(float(self.learning_rate), None)
+        largest = _largest_curvature(problem, begin, scale)
+        stable = 2 * (1 + self.momentum) / largest if largest > 0 else math.inf
+        if self.nesterov:
+            stable /= 1 + 2 * self.momentum
+        if self.learning_rate == "auto":
+            if not largest > 0:
+                raise ValueError(
+                    "the loss has no curvature at the starting coefficients, so no learning rate can be derived from it; give learning_rate=a number"
+                )
+            smoothness = largest if batch is None else _expected_smoothness(problem, begin, largest, batch)
+            return _Rate(1.0 / smoothness, largest)
+        chosen = float(self.learning_rate)
+        if chosen > stable * (1 + 1e-12):
+            message = (
+                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by more than"
+                f" the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate=\"auto\", or bring the"
+                " columns to a similar scale"
+            )
+            if not self.allow_divergence:
+                raise DivergenceError(message)
+            warn(message)
+        return _Rate(chosen, largest)
+
+
+class _Rate(NamedTuple):
+    """The rate to use and the largest curvature it was judged by, where known."""
+
+    chosen: float
+    largest_curvature: float | None
+
+
+class _Run:
+    """One run of the steps: the state that moves, and the records kept of it."""
+
+    def __init__(self, settings: GradientDescent, problem: Problem, begin: Array, step: Step, batch: int | None) -> None:
+        self.settings, self.problem, self.step, self.batch = settings, problem, step, batch
+        n = problem.rows.n_rows
+        self.every = settings.record_every or (1 if batch is None else max(1, n // (32 * batch)))
+        self.descent = descent_for(problem, full=batch is None)
+        self.coefficients, self.velocity = begin, np.zeros_like(begin)
+        self.records: list[Trace] = []
+        self.steps: list[int] = []
+        self.stop: str | None = None
+        self.diverged = False
+        self.reference: float | None = None
+        self.sampler = _batches(n, batch, settings.seed) if batch is not None else None
+
+    def chunks(self) -> Iterator[tuple[int, float]]:
+        """Run to the end, yielding (steps done, loss) after each chunk."""
+        total, done = self.settings.steps, 0
+        chunk = self._chunk()
+        while done < total and self.stop is None:
+            count = min(chunk, total - done)
+            trace = self._advance(count)
+            self._keep(trace, done)
+            done += count
+            yield done, float(trace.loss[-1])
+        if self.stop is None:
+            self._keep(self._observe(), done)
+
+    def solution(self, rate: _Rate) -> Solution:
+        path = Trace(*(np.concatenate(part) for part in zip(*self.records, strict=True)))
+        history = History(np.array(self.steps, dtype=np.int64), path.loss, path.gradient_norm, path.coefficients)
+        best = len(history) - 1
+        if self.diverged:
+            best = int(np.nanargmin(np.where(np.isfinite(path.loss), path.loss, np.nan)))
+        final = history[best]
+        certificate = self._certificate(history, final, rate)
+        if not certificate.converged:
+            warn(f"gradient descent has not converged: {certificate.reason}. {certificate.remedy}")
+        passes = history.step[-1] + 1 if self.batch is None else len(history)
+        return Solution(
+            np.array(final.coefficients), final.loss, "gradient descent", certificate, int(passes), history, learning_rate=rate.chosen
+        )
+
+    def _chunk(self) -> int:
+        """Steps between looks at the path: few enough to report and to stop in time, enough to keep the loop compiled."""
+        rows, columns = self.problem.rows.n_rows, self.problem.rows.n_columns
+        if self.every > 1 and self.batch is not None:
+            return self.every
+        work = rows * columns
+        chunk = max(-(-self.settings.steps // 100), 2_000_000 // work)
+        room = max(1, 2**20 // self.coefficients.size)
+        return max(1, min(chunk, room, self.settings.steps))
+
+    def _advance(self, count: int) -> Trace:
+        if self.sampler is None or self.every == 1:
+            batches = None if self.sampler is None else np.stack([next(self.sampler) for _ in range(count)])
+            self.coefficients, self.velocity, trace = self.descent.run(self.coefficients, self.velocity, count, self.step, batches)
+            return trace
+        # Records are rarer than steps: observe the whole data once, then step on mini-batches alone.
+        trace = self._observe()
+        for _ in range(count):
+            block = self.problem.rows.take(next(self.sampler))
+            gradient = self.problem.block_gradient(block, self.coefficients)
+            self.velocity = self.step.momentum * self.velocity - self.step.rate * gradient
+            move = self.step.momentum * self.velocity - self.step.rate * gradient if self.step.nesterov else self.velocity
+            self.coefficients = self.coefficients + move
+        return trace
+
+    def _observe(self) -> Trace:
+        """The objective at the current coefficients: a step of rate zero, in the loop's own arithmetic."""
+        return self.descent.run(self.coefficients, np.zeros_like(self.velocity), 1, Step(0.0, 0.0, False), None)[2]
+
+    def _keep(self, trace: Trace, first: int) -> None:
+        """Record what is due, and stop at the first record that diverged or that a callback chose."""
+        kept = []
+        for t in range(len(trace.loss)):
+            step = first + t
+            loss = float(trace.loss[t])
+            if self.reference is None:
+                self.reference = max(abs(loss), 1e-12 * (1.0 + self.problem.target_scale**2))
+            due = step % self.every == 0 or step == self.settings.steps
+            if not math.isfinite(loss) or loss > GROWTH * self.reference:
+                self.diverged, due = True, True
+                self.stop = f"the loss was {loss:.3g} at step {step}, {'not finite' if not math.isfinite(loss) else '1,000 times the start or more'}"
+            if due:
+                kept.append(t)
+                self.steps.append(step)
+                record = Record(step, loss, float(trace.gradient_norm[t]), trace.coefficients[t])
+                if any([callback(record) for callback in self.settings.callbacks]) and self.stop is None:
+                    self.stop = f"a callback ended the fit at step {step}"
+            if self.stop is not None:
+                break
+        self.records.append(Trace(trace.loss[kept], trace.gradient_norm[kept], trace.coefficients[kept]))
+
+    def _certificate(self, history: History, final: Record, rate: _Rate) -> Certificate:
+        norm, begin = final.gradient_norm, history[0].gradient_norm
+        advice = 'Use learning_rate="auto", or a smaller one'
+        if self.diverged:
+            reason = f"{self.stop}; the coefficients are those of step {final.step}, the lowest loss seen"
+            return Certificate(False, norm, f"stopped because {reason}", f"{advice}.")
+        if self.stop is not None:
+            return Certificate(True, norm, self.stop)
+        small = norm <= 0.01 * begin or norm <= 1e-9 * (1.0 + abs(final.loss))
+        if not small and rate.largest_curvature:
+            # One more step of the best rate could lower the loss by at most this: negligible against the loss there was to lose.
+            small = norm**2 / rate.largest_curvature <= 1e-4 * abs(final.loss)
+        reason = f"{self.settings.steps} steps done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
+        if small:
+            return Certificate(True, norm, reason)
+        if self.batch is not None:
+            return Certificate(False, norm, reason, "Use more steps, larger batches, or (against the noise of mini-batches) a smaller learning_rate.")
+        return Certificate(False, norm, reason, 'Use more steps, learning_rate="auto", momentum=0.9, or bring the columns to a similar scale.')
+
+
+def _batches(n_rows: int, size: int, seed: int | None) -> Iterator[IntArray]:
+    """Row numbers of each mini-batch: one shuffled epoch after another, cut into batches of one size."""
+    generator = np.random.default_rng(seed)
+    left = np.empty(0, dtype=np.int64)
+    while True:
+        while left.size < size:
+            left = np.concatenate([left, generator.permutation(n_rows)])
+        yield left[:size]
+        left = left[size:]
+
+
+def _largest_curvature(problem: Problem, at: Array, scale: float | None) -> float:
+    """The largest eigenvalue of the objective's curvature."""
+    if scale is not None:
+        # Squared loss has the same curvature everywhere and for every target: one Gram matrix, and no tracing of a user's function.
+        plain = replace(problem, loss=squared).evaluate(np.zeros((problem.rows.n_columns, problem.rows.n_targets)), 2)
+        size = problem.rows.n_columns
+        return scale * _top_eigenvalue(_curvature(plain.curvature)[:size, :size])
+    if problem.joint:
+        return _power_iteration(problem, at)
+    return _top_eigenvalue(_curvature(problem.evaluate(at, 2).curvature))
+
+
+def _curvature(curvature: Array | None) -> Array:
+    if curvature is None or not np.isfinite(curvature).all():
+        raise ValueError("the loss's curvature is not finite at the starting coefficients; give another start=, or learning_rate=a number")
+    return curvature
+
+
+def _top_eigenvalue(matrix: Array) -> float:
+    return float(np.linalg.eigvalsh(matrix)[-1])
+
+
+def _power_iteration(problem: Problem, at: Array, rounds: int = 50) -> float:
+    """The largest curvature of a joint loss from differences of its gradient along the current direction."""
+    descent = descent_for(problem, full=True)
+
+    def gradient(b: Array) -> Array:
+        return -descent.run(b, np.zeros_like(b), 1, Step(1.0, 0.0, False), None)[1]
+
+    direction = np.random.default_rng(0).normal(size=at.shape)
+    direction /= np.linalg.norm(direction)
+    width = 1e-4 * (1.0 + float(np.abs(at).max()))
+    value = 0.0
+    for _ in range(rounds):
+        change = (gradient(at + width * direction) - gradient(at - width * direction)) / (2 * width)
+        size = float(np.linalg.norm(change))
+        if size == 0 or not math.isfinite(size):
+            return value
+        done, value, direction = abs(size - value) <= 1e-6 * size, size, change / size
+        if done:
+            break
+    return value
+
+
+def _expected_smoothness(problem: Problem, at: Array, largest: float, batch: int) -> float:
+    """Smoothness of a mini-batch objective in expectation: between the largest row's (batches of one) and the whole data's."""
+    n = problem.rows.n_rows
+    row = problem.largest_row_curvature(at)
+    return float(n * (batch - 1) / (batch * (n - 1)) * largest + (n - batch) / (batch * (n - 1)) * row)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+
+
+def _check_count(name: str, value: object) -> None:
+    if not isinstance(value, int | np.integer) or isinstance(value, bool) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
