@@ -1,43 +1,51 @@
-"""The losses that ship with gradline, with their derivatives in closed form."""
+"""The losses that ship with gradline, with their derivatives in closed form: one module a family, gathered here.
 
-from __future__ import annotations
+Conventions. Squared loss is (y - eta)^2 without a half; huber, log_cosh and tukey are r^2 / 2 near zero. The losses with
+``is_likelihood`` are -log of a density, normalising constant included: logistic, multinomial, poisson, negative_binomial, normal,
+student_t and cauchy as they stand, gamma with dispersion 1. tweedie is half a deviance, less its part in y alone.
+"""
 
-from dataclasses import dataclass
+from gradline.losses.amounts import Gamma, Tweedie, gamma, tweedie
+from gradline.losses.classes import Logistic, Multinomial, logistic, multinomial
+from gradline.losses.counts import NegativeBinomial, Poisson, negative_binomial, poisson
+from gradline.losses.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
+from gradline.losses.quantiles import Absolute, EpsilonInsensitive, Expectile, Quantile, absolute, epsilon_insensitive, expectile, quantile
+from gradline.losses.robust import Huber, JointHuber, LogCosh, Squared, Tukey, huber, log_cosh, squared, tukey
 
-import numpy as np
-
-from gradline.losses.protocol import RowDerivatives
-from gradline.types import Array
-
-
-@dataclass(frozen=True)
-class Squared:
-    """(y - eta)^2, summed over targets. Its coefficients describe the conditional mean."""
-
-    name: str = "squared"
-
-    def n_predictors(self, n_targets: int) -> int:
-        return n_targets
-
-    def predictor_names(self, n_targets: int) -> tuple[str, ...]:
-        return ("mean",) if n_targets == 1 else tuple(f"y{j + 1}" for j in range(n_targets))
-
-    def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
-        residuals = predictors - targets
-        value = np.einsum("ij,ij->i", residuals, residuals)
-        if order == 0:
-            return RowDerivatives(value)
-        gradient = 2.0 * residuals
-        if order == 1:
-            return RowDerivatives(value, gradient)
-        m, k = predictors.shape
-        return RowDerivatives(value, gradient, np.broadcast_to(2.0 * np.eye(k), (m, k, k)))
-
-    def predict(self, predictors: Array) -> Array:
-        return predictors
-
-    def squared_scale(self) -> float:
-        return 1.0
-
-
-squared = Squared()
+__all__ = [
+    "Absolute",
+    "Cauchy",
+    "EpsilonInsensitive",
+    "Expectile",
+    "Gamma",
+    "Huber",
+    "JointHuber",
+    "LogCosh",
+    "Logistic",
+    "Multinomial",
+    "NegativeBinomial",
+    "Normal",
+    "Poisson",
+    "Quantile",
+    "Squared",
+    "StudentT",
+    "Tukey",
+    "Tweedie",
+    "absolute",
+    "cauchy",
+    "epsilon_insensitive",
+    "expectile",
+    "gamma",
+    "huber",
+    "log_cosh",
+    "logistic",
+    "multinomial",
+    "negative_binomial",
+    "normal",
+    "poisson",
+    "quantile",
+    "squared",
+    "student_t",
+    "tukey",
+    "tweedie",
+]

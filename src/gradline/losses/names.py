@@ -1,0 +1,82 @@
+"""A loss from its name and numbers, and from the colon strings of the command line."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable
+from difflib import get_close_matches
+
+from gradline.losses import catalogue
+from gradline.losses.protocol import Loss, Parameter
+
+_CATALOGUE: dict[str, Loss | Callable[..., Loss]] = {name: getattr(catalogue, name) for name in catalogue.__all__ if name.islower()}
+
+NAMES = tuple(_CATALOGUE)
+"""The names of the catalogue."""
+
+
+def by_name(name: str, **parameters: Parameter) -> Loss:
+    """The catalogue's loss of that name with these numbers: ``by_name(loss.name, **loss.parameters) == loss``.
+
+    Raises ValueError for an unknown name, a missing or unknown parameter, or a number the loss refuses.
+    """
+    entry = _entry(name)
+    if not callable(entry):
+        if parameters:
+            raise ValueError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
+        return entry
+    signature = inspect.signature(entry)
+    unknown = [given for given in parameters if given not in signature.parameters]
+    if unknown:
+        raise ValueError(f"loss {name} has no parameter {unknown[0]}; it takes {', '.join(signature.parameters)}")
+    missing = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty and parameter.name not in parameters
+    ]
+    if missing:
+        raise ValueError(f"loss {name} needs its {missing[0]}: {name}({', '.join(f'{n}=...' for n in signature.parameters)})")
+    return entry(**parameters)
+
+
+def parse(text: str) -> Loss:
+    """The loss written as the command line writes it: ``huber:1.35``, ``huber:1.35,joint``, ``student_t:degrees=4,scale=2``.
+
+    Values follow the colon in the order of the factory's parameters, or by name. Raises ValueError as ``by_name`` does, and for a
+    value that cannot be read.
+    """
+    name, colon, rest = text.partition(":")
+    name = name.strip()
+    entry = _entry(name)
+    expected = list(inspect.signature(entry).parameters) if callable(entry) else []
+    parameters: dict[str, Parameter] = {}
+    for position, part in enumerate(rest.split(",") if colon else []):
+        key, equals, value = part.partition("=")
+        if not equals:
+            if position >= len(expected):
+                raise ValueError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
+            key, value = expected[position], part
+        key = key.strip()
+        if key in parameters:
+            raise ValueError(f"loss {text!r}: {key} is given twice")
+        parameters[key] = _value(text, value.strip())
+    return by_name(name, **parameters)
+
+
+def _entry(name: str) -> Loss | Callable[..., Loss]:
+    if name not in _CATALOGUE:
+        close = get_close_matches(name, NAMES, n=1)
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}"
+        raise ValueError(f"no loss is named {name!r}; {hint}")
+    return _CATALOGUE[name]
+
+
+def _value(text: str, value: str) -> Parameter:
+    if value == "joint":
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    raise ValueError(f"loss {text!r}: cannot read {value!r} as a number")
