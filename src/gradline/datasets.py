@@ -1,0 +1,182 @@
+"""Data to learn with: points around a line, points around a plane, and the Palmer penguins."""
+
+from __future__ import annotations
+
+import csv
+import math
+import numbers
+from collections.abc import Iterator
+from dataclasses import dataclass
+from importlib import resources
+from typing import Any
+
+import numpy as np
+
+from gradline.types import Array
+
+_PENGUIN_TEXT = ("species", "island", "sex")
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Points scattered around a straight line. Unpacks as ``x, y``.
+
+    x: (n,). y: (n,). slope, intercept: of the line that made them, which a fit should recover.
+    """
+
+    x: Array
+    y: Array
+    slope: float
+    intercept: float
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.x, self.y))
+
+    def __repr__(self) -> str:
+        return f"Line({len(self.x):,} points around y = {self.slope:g} x {_signed(self.intercept)})"
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Points scattered around one or several planes. Unpacks as ``X, Y``.
+
+    X: (n, p), p inputs. Y: (n, q), q outputs, or (n,) where there is one. coefficients: (p, q), and intercepts: (q,), of the planes
+    that made them, which a fit should recover.
+    """
+
+    X: Array
+    Y: Array
+    coefficients: Array
+    intercepts: Array
+
+    def __iter__(self) -> Iterator[Array]:
+        return iter((self.X, self.Y))
+
+    def __repr__(self) -> str:
+        p, q = self.coefficients.shape
+        return f"Plane({len(self.X):,} points, {_count(p, 'input')}, {_count(q, 'output')})"
+
+
+def line(n_examples: int = 1000, slope: float = 6, intercept: float = -5, noise: float = 1, seed: int | None = None) -> Line:
+    """Noisy points around a line: x ~ N(0, 1) and y = slope * x + intercept + noise * N(0, 1).
+
+        x, y = gl.datasets.line(seed=1)
+
+    n_examples: how many points. noise: the standard deviation of the scatter; 0 puts every point on the line. seed: a whole number
+    gives the same points every time. Raises ValueError for a value that cannot be used.
+    """
+    n = _whole("n_examples", n_examples)
+    a, b, scatter = _finite("slope", slope), _finite("intercept", intercept), _noise(noise)
+    generator = _generator(seed)
+    x = generator.standard_normal(n)
+    y = a * x + b + scatter * generator.standard_normal(n)
+    return Line(x, y, a, b)
+
+
+def plane(
+    n_inputs: int = 3,
+    n_outputs: int = 2,
+    n_examples: int = 1000,
+    noise: float = 1,
+    seed: int | None = None,
+    coefficients: Any = None,
+    intercepts: Any = None,
+) -> Plane:
+    """Noisy points around planes: X ~ N(0, 1) and Y = X @ coefficients + intercepts + noise * N(0, 1).
+
+        X, Y = gl.datasets.plane(n_inputs=3, n_outputs=2, seed=1)
+
+    coefficients: the true (n_inputs, n_outputs) matrix, with one output also (n_inputs,). intercepts: the true (n_outputs,), or one
+    number for all. Whole numbers from -9 to 9, never 0, are drawn for those not given. n_examples, noise and seed as in :func:`line`.
+    Raises ValueError for a value that cannot be used.
+    """
+    p, q, n = _whole("n_inputs", n_inputs), _whole("n_outputs", n_outputs), _whole("n_examples", n_examples)
+    scatter = _noise(noise)
+    generator = _generator(seed)
+    # The points are drawn before the coefficients, so that giving coefficients leaves the points as they were.
+    inputs = generator.standard_normal((n, p))
+    errors = generator.standard_normal((n, q))
+    drawn = generator.integers(1, 10, (p + 1, q)) * generator.choice((-1.0, 1.0), (p + 1, q))
+    matrix = drawn[:p] if coefficients is None else _array("coefficients", coefficients)
+    if matrix.ndim == 1 and q == 1:
+        matrix = matrix[:, None]
+    if matrix.shape != (p, q):
+        raise ValueError(
+            f"coefficients has shape {np.shape(coefficients)}; {_count(p, 'input')} and {_count(q, 'output')} need shape ({p}, {q}):"
+            " one row for each input, one column for each output"
+        )
+    constants = drawn[p] if intercepts is None else _array("intercepts", intercepts)
+    if constants.shape not in ((), (q,)):
+        raise ValueError(
+            f"intercepts has shape {np.shape(intercepts)}; give one number for each of the {_count(q, 'output')}, shape ({q},)"
+        )
+    constants = np.broadcast_to(constants, (q,)).copy()
+    outputs = inputs @ matrix + constants + scatter * errors
+    return Plane(inputs, outputs[:, 0] if q == 1 else outputs, matrix, constants)
+
+
+def penguins() -> dict[str, np.ndarray[Any, Any]]:
+    """Measurements of 344 penguins of three species, as real data with real gaps: a dict from column name to array.
+
+    Numbers (bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, year) are float64 with NaN where missing; species, island and
+    sex are text, sex with None where missing.
+
+    Source: A. M. Horst, A. P. Hill and K. B. Gorman (2020), "palmerpenguins: Palmer Archipelago (Antarctica) penguin data",
+    doi:10.5281/zenodo.3960218, from K. B. Gorman, T. D. Williams and W. R. Fraser (2014), "Ecological sexual dimorphism and environmental
+    variability within a community of Antarctic penguins (genus Pygoscelis)", PLoS ONE 9(3): e90081. Licence: CC0 1.0, public domain.
+    """
+    with (resources.files("gradline") / "data" / "penguins.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    return {name: _penguin_column(name, [row[name] for row in rows]) for name in rows[0]}
+
+
+def _penguin_column(name: str, cells: list[str]) -> np.ndarray[Any, Any]:
+    if name not in _PENGUIN_TEXT:
+        return np.array([float(cell) if cell not in ("", "NA") else math.nan for cell in cells])
+    if any(cell in ("", "NA") for cell in cells):
+        # None rather than an empty string: every table library reads it as missing, and none mistakes it for a third sex.
+        return np.array([cell if cell not in ("", "NA") else None for cell in cells], dtype=object)
+    return np.array(cells)
+
+
+def _whole(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
+        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+    return int(value)
+
+
+def _finite(name: str, value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
+        raise ValueError(f"{name} must be a finite number, not {value!r}")
+    return float(value)
+
+
+def _noise(value: Any) -> float:
+    scatter = _finite("noise", value)
+    if scatter < 0:
+        raise ValueError(f"noise is a standard deviation, so it must be zero or more, not {value!r}")
+    return scatter
+
+
+def _array(name: str, value: Any) -> Array:
+    try:
+        array = np.array(value, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ValueError(f"{name} must be an array of numbers, not {value!r}") from None
+    if not np.isfinite(array).all():
+        raise ValueError(f"{name} holds NaN or infinity; give finite numbers")
+    return array
+
+
+def _generator(seed: Any) -> np.random.Generator:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0):
+        raise ValueError(f"seed must be a whole number of zero or more, or None for fresh points each time, not {seed!r}")
+    return np.random.default_rng(None if seed is None else int(seed))
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def _signed(value: float) -> str:
+    return f"{'-' if value < 0 else '+'} {abs(value):g}"
