@@ -71,7 +71,7 @@ def test_product_sum(words, axis, shape):
     assert result.shape == (words, columns.shape[0])
     for j, column in enumerate(columns):
         products = [Fraction(float(x)) * exact(vector[:, i]) for i, x in enumerate(column)]
-        bound = 128 * n**2 * Fraction(2) ** (-53 * words) * max(map(abs, products))
+        bound = 16 * (n**2 if words == 2 else n) * Fraction(2) ** (-53 * words) * max(map(abs, products))
         assert abs(exact(result[:, j]) - sum(products)) <= bound
 
 

@@ -113,9 +113,9 @@ def product_sum(matrix: Array, high: Array, low: Array, vector: Array, axis: int
     """``matrix`` contracted with ``vector`` along ``axis`` to as many words as the vector has (two or three).
 
     matrix: a 2-D chunk whose halves by ``split`` are high and low; vector: (words, 1, n) or (words, n, 1), broadcasting against it.
-    Returns (words, the other axis). The error is at most 128 n^2 2^-53w times the largest product of each result, less for random signs:
-    products are exact pairs, their high parts are summed exactly by extraction against a power of two (Rump, Ogita and Oishi 2008,
-    algorithm 3.3), and only what remains below is summed in plain doubles.
+    Returns (words, the other axis). The error is at most 16 n^2 2^-106 times the largest product of each result with two words and
+    16 n 2^-159 times with three: products are exact pairs, their high parts are summed exactly by extraction against a power of two
+    (Rump, Ogita and Oishi 2008, algorithm 3.3), and only what remains below is summed in plain doubles.
     """
     count = matrix.shape[axis]
     product = matrix * vector[0]
@@ -128,23 +128,21 @@ def product_sum(matrix: Array, high: Array, low: Array, vector: Array, axis: int
         np.multiply(matrix, vector[1], out=scratch)
         error += scratch
         return np.array(quick_two_sum(head, error.sum(axis=axis)))
-    sigma = _extractor(largest, count)
-    head = _extract(product, sigma, axis, scratch)
+    head = _extract(product, _extractor(largest, count), axis, scratch)
     second = matrix * vector[1]
-    np.abs(second, out=scratch)
-    # What extraction leaves is below 2^-53 sigma, the products' errors too; three arrays are summed against one extractor.
-    largest = np.maximum(scratch.max(axis=axis, keepdims=True), 2.0 * UNIT * sigma)
     error_of_second = _product_error(second, high, low, vector[1], scratch)
-    sigma = _extractor(largest, 3 * count)
-    middle = _extract(product, sigma, axis, scratch)
-    middle = middle + _extract(error, sigma, axis, scratch)
-    middle = middle + _extract(second, sigma, axis, scratch)
-    product += error
-    product += second
-    product += error_of_second
-    np.multiply(matrix, vector[2], out=scratch)
-    product += scratch
-    return renormalise([head, middle, product.sum(axis=axis)], 3)
+    third = matrix * vector[2]
+    sums = [head]
+    for parts in ((product, error, second), (product, error, second, error_of_second, third)):
+        largest = np.zeros_like(largest)
+        for part in parts:
+            np.abs(part, out=scratch)
+            np.maximum(largest, scratch.max(axis=axis, keepdims=True), out=largest)
+        sigma = _extractor(largest, len(parts) * count)
+        sums.append(sum((_extract(part, sigma, axis, scratch) for part in parts[1:]), start=_extract(product, sigma, axis, scratch)))
+    for part in (error, second, error_of_second, third):
+        product += part
+    return renormalise([*sums, product.sum(axis=axis)], 3)
 
 
 def _product_error(product: Array, high: Array, low: Array, vector: Array, scratch: Array) -> Array:

@@ -1,0 +1,133 @@
+"""Least squares: the exact road for most problems, normal equations where data are large and the digits they leave suffice."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+import numpy as np
+
+from gradline.rows.block import Block, Rows
+from gradline.solvers import double_double as dd
+from gradline.solvers.refinement import Refined, claimed_digits, gradient_pass, refine
+from gradline.solvers.scaled_rows import ScaledRows, Scales, find_scales, in_one_block, scale_rows
+from gradline.solvers.solution import Certificate, Solution
+from gradline.solvers.triangular_factor import independent_columns, triangular_factor
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.problem import Problem
+
+EXACT_NUMBERS = 2_000_000
+"""n P up to which the exact road is taken at once: it costs well under a second."""
+
+ENOUGH_DIGITS = 10.0
+"""What normal equations must vouch for; with less the exact road follows."""
+
+
+@dataclass(frozen=True)
+class LeastSquares:
+    """Weighted least squares, with a ridge if the problem has one.
+
+    accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they vouch for ten digits; "full" never does.
+    """
+
+    accuracy: Literal["auto", "full"] = "auto"
+
+    def __post_init__(self) -> None:
+        if self.accuracy not in ("auto", "full"):
+            raise ValueError(f'accuracy is "auto" or "full", not {self.accuracy!r}')
+
+    def solve(self, problem: Problem, start: Array | None = None) -> Solution:
+        """The minimum of the problem's objective. ``start`` is not needed and is not used.
+
+        Raises ValueError where the loss is not c (y - eta)^2.
+        """
+        scale = problem.loss.squared_scale()
+        if scale is None or not scale > 0:
+            raise ValueError(
+                f"LeastSquares solves squared loss only, and the loss is {problem.loss.name}: "
+                "use Newton or LBFGS for a smooth loss, GradientDescent for any loss"
+            )
+        return least_squares(problem.rows, accuracy=self.accuracy, loss_scale=scale)
+
+
+def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", ridge: float = 0.0, loss_scale: float = 1.0) -> Solution:
+    """The minimum of ``c sum f w |y - X b|^2 / sum f w + ridge / 2 sum b^2``, the intercept unpenalised; c is ``loss_scale``."""
+    block = in_one_block(rows)
+    strength = ridge / loss_scale
+    solution = exact_road(rows, block, strength)
+    return scaled_solution(solution, loss_scale)
+
+
+def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
+    """The solution of a loss c times as large: same coefficients."""
+    if loss_scale == 1.0:
+        return solution
+    from dataclasses import replace
+
+    certificate = replace(solution.certificate, gradient_norm=solution.certificate.gradient_norm * loss_scale)
+    return replace(solution, loss=solution.loss * loss_scale, certificate=certificate)
+
+
+def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:
+    """QR, then refinement with exact residuals; a minimum-norm answer where there are fewer rows than columns."""
+    scales = find_scales(rows, block)
+    held = None if block is None else scale_rows(block, scales)
+    factor = triangular_factor(rows, scales, held)
+    ridge = scaled_ridge(scales, strength, rows.intercept)
+    if strength > 0:
+        penalty_rows = np.zeros((rows.n_columns, factor.shape[1]))
+        np.fill_diagonal(penalty_rows, np.sqrt(ridge[0]))
+        factor = np.linalg.qr(np.concatenate([factor, penalty_rows]), mode="r")
+    elif scales.rows < rows.n_columns:
+        raise NotImplementedError
+    factor, kept, aliased = independent_columns(factor, rows.n_columns)
+    size = len(kept)
+    triangle, projections = factor[:size, :size], factor[:size, size:]
+    norms = np.sqrt(np.einsum("ij,ij->j", factor[:, size:], factor[:, size:]))
+    if size == 0:
+        refined = Refined(projections.T, projections.T, norms**2, projections.T, 0, True)
+    else:
+        first = np.linalg.solve(triangle, projections).T
+        evaluate = gradient_pass(rows, scales, held, kept)
+        refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
+    return exact_solution(refined, scales, rows, kept, aliased, strength)
+
+
+def scaled_ridge(scales: Scales, strength: float, intercept: bool) -> Array:
+    """sum(f w) strength / 2 in scaled units, two words a design column, (2, P); nothing for the intercept."""
+    if strength == 0:
+        return np.zeros((2, len(scales.columns)))
+    total = dd.multiply(scales.total_weight[:, None], np.array([[strength / 2.0]]), 2)
+    # Beyond these exponents the ridge is all or nothing; inside them its square root and reciprocal stay finite.
+    exponents = np.clip(-scales.weight - 2 * scales.columns, -900, 900)
+    ridge = np.ldexp(total, exponents[None, :])
+    if intercept:
+        ridge[:, 0] = 0.0
+    return np.asarray(ridge)
+
+
+def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:
+    """From scaled units back to the user's, with the aliased columns at zero and their digits NaN."""
+    shape = (rows.n_targets, rows.n_columns)
+    scaled, gradient, digits = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
+    scaled[:, kept], gradient[:, kept], digits[:, kept] = refined.coefficients, refined.gradient, refined.digits
+    coefficients = scales.coefficients(scaled)
+    total = float(scales.total_weight[0])
+    with np.errstate(over="ignore"):
+        squares = np.ldexp(refined.sum_of_squares, scales.weight + 2 * scales.targets)
+        gradient = np.ldexp(gradient, scales.weight + scales.targets[:, None] + scales.columns[None, :]) * (2.0 / total)
+    loss = float(squares.sum()) / total
+    if strength > 0:
+        slopes = coefficients[1:] if rows.intercept else coefficients
+        loss += strength / 2.0 * float(np.einsum("ij,ij->", slopes, slopes))
+    largest = float(np.abs(gradient).max(initial=0.0))
+    norm = largest * float(np.linalg.norm(gradient / largest)) if 0 < largest < np.inf else largest
+    certificate = Certificate(
+        refined.converged,
+        norm,
+        "corrections fell below the last digit" if refined.converged else "corrections stopped shrinking before the last digit",
+        "" if refined.converged else "the columns are too nearly dependent for doubles: leave one out, or centre and scale them",
+    )
+    return Solution(coefficients, loss, "least_squares", certificate, refined.steps + 2, aliased=aliased, digits=digits.T)

@@ -1,0 +1,84 @@
+"""The triangular factor of a tall design, block by block, and which of its columns are aliased.
+
+TSQR: a QR of stacked triangles is the QR of the stacked rows (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012). Only R
+is kept: the refinement that follows needs no Q.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.rows.block import Block, Rows
+from gradline.solvers.scaled_rows import ScaledRows, Scales, scale_rows
+from gradline.types import Array
+
+ALIAS_TOLERANCE = 8.0 * 2.0**-52
+"""Times P: the part of a column's norm that must be left after earlier columns. NIST's Filip keeps all its columns, by a factor of 100."""
+
+
+@dataclass(frozen=True)
+class FactorKernel:
+    """Stacked rows, or their triangle once there are enough: [R z; 0 s] of the columns and targets, (up to 4 (P + k), P + k)."""
+
+    scales: Scales
+
+    def map(self, block: Block) -> list[Array]:
+        return [compress([scale_rows(block, self.scales).weighted()])]
+
+    def merge(self, first: list[Array], second: list[Array]) -> list[Array]:
+        stack = first + second
+        size = stack[0].shape[1]
+        return [compress(stack)] if sum(part.shape[0] for part in stack) > 4 * size else stack
+
+
+def compress(stack: list[Array]) -> Array:
+    """The R factor of stacked rows; fewer rows than twice the columns are left as they are."""
+    rows = stack[0] if len(stack) == 1 else np.concatenate(stack)
+    if len(stack) == 1 and rows.shape[0] <= 2 * rows.shape[1]:
+        return rows
+    return np.asarray(np.linalg.qr(rows, mode="r"))
+
+
+def triangular_factor(rows: Rows, scales: Scales, held: ScaledRows | None) -> Array:
+    """R of [sqrt(w) X, sqrt(w) Y] in scaled units: (min(n, P + k), P + k), upper triangular."""
+    stack = [held.weighted()] if held is not None else rows.reduce(FactorKernel(scales))
+    return np.asarray(np.linalg.qr(stack[0] if len(stack) == 1 else np.concatenate(stack), mode="r"))
+
+
+def independent_columns(factor: Array, n_columns: int) -> tuple[Array, list[int], tuple[int, ...]]:
+    """(R, kept, aliased): the triangle of the columns kept with the targets beside it, (size, len(kept) + k).
+
+    A column is aliased if what is left of it after the kept columns before it is below 8 P eps times its norm; the triangle is
+    restored without it, so that no later column is judged against rounding noise.
+    """
+    size = factor.shape[1]
+    norms = np.sqrt(np.einsum("ij,ij->j", factor, factor))
+    threshold = ALIAS_TOLERANCE * n_columns * norms
+    kept, aliased = list(range(n_columns)), list[int]()
+    position = 0
+    while position < len(kept):
+        # Pivots in place j, j + 1, ... of the present triangle; those before position are settled.
+        columns = np.array(kept[position:])
+        places = np.arange(position, len(kept))
+        inside = places < factor.shape[0]
+        pivots = np.zeros(len(places))
+        pivots[inside] = np.abs(factor[places[inside], places[inside]])
+        small = np.flatnonzero(~(pivots > threshold[columns]))
+        if small.size == 0:
+            break
+        position += int(small[0])
+        aliased.append(kept.pop(position))
+        factor = np.delete(factor, position, axis=1)
+        if position < factor.shape[0]:
+            factor[position:, position:] = _retriangulate(factor[position:, position:])
+    assert factor.shape[1] == size - len(aliased)
+    return factor, kept, tuple(aliased)
+
+
+def _retriangulate(part: Array) -> Array:
+    triangle = np.zeros_like(part)
+    reduced = np.linalg.qr(part, mode="r")
+    triangle[: reduced.shape[0]] = reduced
+    return triangle
