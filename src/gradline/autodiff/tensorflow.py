@@ -19,6 +19,14 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf  # noqa: E402
 
 
+def _trace(function: Any, signature: list[Any]) -> Any:
+    """A tf.function of open row dimension, traced once."""
+    traced = tf.function(function, input_signature=signature, autograph=False)
+    # TensorFlow tells functions apart by their place in a file, so a second loss would look to it like the first one traced again.
+    traced._omit_frequent_tracing_warning = True
+    return traced
+
+
 class TensorFlowTape:
     """One user's loss in TensorFlow: each function is traced once, with an open row dimension."""
 
@@ -53,7 +61,7 @@ class TensorFlowTape:
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         if order not in self._derivatives:
-            self._derivatives[order] = tf.function(self._build(order), input_signature=self._signature, autograph=False)
+            self._derivatives[order] = _trace(self._build(order), self._signature)
         parts = [part.numpy() for part in self._derivatives[order](*self._tensors(targets, predictors))]
         m, k = predictors.shape
         value = parts[0]
@@ -66,7 +74,7 @@ class TensorFlowTape:
 
     @cached_property
     def _forward(self) -> Any:
-        return tf.function(self.loss.forward, input_signature=self._signature[1:], autograph=False)
+        return _trace(self.loss.forward, self._signature[1:])
 
     def _tensors(self, targets: Array, predictors: Array) -> tuple[Any, Any]:
         return (
@@ -107,7 +115,7 @@ class TensorFlowTape:
         key = (weighted, offset, batched, nesterov)
         if key not in self._loops:
             loop = _descent_loop(self, weighted, offset, batched, nesterov)
-            self._loops[key] = tf.function(loop, autograph=False, input_signature=self._loop_signature)
+            self._loops[key] = _trace(loop, self._loop_signature)
         return self._loops[key]
 
     def objective_gradient(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> tuple[Any, Any]:

@@ -71,7 +71,10 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
     try:
         value = tape.call(y, eta)
     except Exception as error:
-        raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}") from error
+        hint = ""
+        if "double" in str(error).lower() and "float" in str(error).lower():
+            hint = ". gradline computes in float64: give constants as tf.constant(1.0, tf.float64), or cast with tf.cast(..., y.dtype)"
+        raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
     if value.dtype.kind not in "fiub":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
         raise ValueError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")

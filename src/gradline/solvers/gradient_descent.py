@@ -34,7 +34,7 @@ class GradientDescent:
 
     learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
     curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
-    rates", section 3.3). steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of
+    rates", section 3.3); for a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the way. steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of
     initialization and momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch
     with ``seed``; all rows unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given.
     callbacks: each is called with every Record in turn; one that returns True ends the fit at that record.
@@ -80,7 +80,7 @@ class GradientDescent:
         batch = self._batch(problem)
         rate = self._rate(problem, begin, batch)
         step = Step(rate.chosen, float(self.momentum), self.nesterov)
-        run = _Run(self, problem, begin, step, batch)
+        run = _Run(self, problem, begin, step, batch, rate.adaptive)
         with progress_bar.bar("gradient descent", self.steps, progress) as advance:
             for done, loss in run.chunks():
                 advance(done, f"loss {loss:.6g}")
@@ -106,11 +106,10 @@ class GradientDescent:
             stable /= 1 + 2 * self.momentum
         if self.learning_rate == "auto":
             if not largest > 0:
-                raise ValueError(
-                    "the loss has no curvature at the starting coefficients, so no learning rate can be derived from it; give learning_rate=a number"
-                )
-            smoothness = largest if batch is None else _expected_smoothness(problem, begin, largest, batch)
-            return _Rate(1.0 / smoothness, largest)
+                # Far from its optimum a robust loss is flat: begin as if its curvature were one, and shorten steps that prove too long.
+                largest, scale = 0.5 * _largest_curvature(problem, begin, 1.0), None
+            smoothness = largest if batch is None or scale is None else _expected_smoothness(problem, begin, largest, batch)
+            return _Rate(1.0 / smoothness if smoothness > 0 else 1.0, largest, adaptive=scale is None)
         chosen = float(self.learning_rate)
         if chosen > stable * (1 + 1e-12):
             message = (
@@ -129,13 +128,15 @@ class _Rate(NamedTuple):
 
     chosen: float
     largest_curvature: float | None
+    adaptive: bool = False
+    """Whether the run may halve it: the curvature at the start bounds that of squared loss only."""
 
 
 class _Run:
     """One run of the steps: the state that moves, and the records kept of it."""
 
-    def __init__(self, settings: GradientDescent, problem: Problem, begin: Array, step: Step, batch: int | None) -> None:
-        self.settings, self.problem, self.step, self.batch = settings, problem, step, batch
+    def __init__(self, settings: GradientDescent, problem: Problem, begin: Array, step: Step, batch: int | None, adaptive: bool) -> None:
+        self.settings, self.problem, self.step, self.batch, self.adaptive = settings, problem, step, batch, adaptive
         n = problem.rows.n_rows
         self.every = settings.record_every or (1 if batch is None else max(1, n // (32 * batch)))
         self.descent = descent_for(problem, full=batch is None)
@@ -172,7 +173,7 @@ class _Run:
             warn(f"gradient descent has not converged: {certificate.reason}. {certificate.remedy}")
         passes = history.step[-1] + 1 if self.batch is None else len(history)
         return Solution(
-            np.array(final.coefficients), final.loss, "gradient descent", certificate, int(passes), history, learning_rate=rate.chosen
+            np.array(final.coefficients), final.loss, "gradient descent", certificate, int(passes), history, learning_rate=self.step.rate
         )
 
     def _chunk(self) -> int:
@@ -182,13 +183,20 @@ class _Run:
             return self.every
         work = rows * columns
         chunk = max(-(-self.settings.steps // 100), 2_000_000 // work)
+        if self.adaptive:
+            chunk = min(chunk, 50)
         room = max(1, 2**20 // self.coefficients.size)
         return max(1, min(chunk, room, self.settings.steps))
 
     def _advance(self, count: int) -> Trace:
         if self.sampler is None or self.every == 1:
             batches = None if self.sampler is None else np.stack([next(self.sampler) for _ in range(count)])
-            self.coefficients, self.velocity, trace = self.descent.run(self.coefficients, self.velocity, count, self.step, batches)
+            while True:
+                coefficients, velocity, trace = self.descent.run(self.coefficients, self.velocity, count, self.step, batches)
+                if not (self.adaptive and self._overshot(trace)) or self.step.rate < 1e-300:
+                    break
+                self.step = self.step._replace(rate=0.5 * self.step.rate)
+            self.coefficients, self.velocity = coefficients, velocity
             return trace
         # Records are rarer than steps: observe the whole data once, then step on mini-batches alone.
         trace = self._observe()
@@ -200,6 +208,21 @@ class _Run:
             self.coefficients = self.coefficients + move
         return trace
 
+    def _overshot(self, trace: Trace) -> bool:
+        """Whether the steps of a chunk were too long: a plain step below 1 / curvature never raises the loss."""
+        loss = trace.loss
+        if not np.isfinite(loss).all() or not np.isfinite(trace.gradient_norm).all() or loss.max() > GROWTH * self._reference(float(loss[0])):
+            return True
+        if self.batch is not None or self.step.momentum > 0:
+            return False
+        return bool(np.any(np.diff(loss) > 1e-9 * np.abs(loss[:-1])))
+
+    def _reference(self, first: float) -> float:
+        """The size of loss that growth is measured against: the start's, but never rounding error of a perfect start."""
+        if self.reference is None:
+            self.reference = max(abs(first), 1e-12 * (1.0 + self.problem.target_scale**2))
+        return self.reference
+
     def _observe(self) -> Trace:
         """The objective at the current coefficients: a step of rate zero, in the loop's own arithmetic."""
         return self.descent.run(self.coefficients, np.zeros_like(self.velocity), 1, Step(0.0, 0.0, False), None)[2]
@@ -210,10 +233,8 @@ class _Run:
         for t in range(len(trace.loss)):
             step = first + t
             loss = float(trace.loss[t])
-            if self.reference is None:
-                self.reference = max(abs(loss), 1e-12 * (1.0 + self.problem.target_scale**2))
             due = step % self.every == 0 or step == self.settings.steps
-            if not math.isfinite(loss) or loss > GROWTH * self.reference:
+            if not math.isfinite(loss) or loss > GROWTH * self._reference(loss):
                 self.diverged, due = True, True
                 self.stop = f"the loss was {loss:.3g} at step {step}, {'not finite' if not math.isfinite(loss) else '1,000 times the start or more'}"
             if due:

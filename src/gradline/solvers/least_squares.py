@@ -9,8 +9,10 @@ import numpy as np
 
 from gradline.rows.block import Block, Rows
 from gradline.solvers import double_double as dd
-from gradline.solvers.refinement import Refined, claimed_digits, gradient_pass, refine
-from gradline.solvers.scaled_rows import ScaledRows, Scales, find_scales, in_one_block, scale_rows
+from gradline.solvers.normal_equations import solve_normal_equations
+from gradline.solvers.refinement import Refined, gradient_pass, refine
+from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows
+from gradline.solvers.second_moments import MomentsKernel
 from gradline.solvers.solution import Certificate, Solution
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor
 from gradline.types import Array
@@ -38,8 +40,8 @@ class LeastSquares:
         if self.accuracy not in ("auto", "full"):
             raise ValueError(f'accuracy is "auto" or "full", not {self.accuracy!r}')
 
-    def solve(self, problem: Problem, start: Array | None = None) -> Solution:
-        """The minimum of the problem's objective. ``start`` is not needed and is not used.
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used.
 
         Raises ValueError where the loss is not c (y - eta)^2.
         """
@@ -54,9 +56,12 @@ class LeastSquares:
 
 def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", ridge: float = 0.0, loss_scale: float = 1.0) -> Solution:
     """The minimum of ``c sum f w |y - X b|^2 / sum f w + ridge / 2 sum b^2``, the intercept unpenalised; c is ``loss_scale``."""
-    block = in_one_block(rows)
     strength = ridge / loss_scale
-    solution = exact_road(rows, block, strength)
+    solution = None
+    if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
+        solution = moments_road(rows, strength)
+    if solution is None:
+        solution = exact_road(rows, in_one_block(rows), strength)
     return scaled_solution(solution, loss_scale)
 
 
@@ -68,6 +73,52 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 
     certificate = replace(solution.certificate, gradient_norm=solution.certificate.gradient_norm * loss_scale)
     return replace(solution, loss=solution.loss * loss_scale, certificate=certificate)
+
+
+def moments_road(rows: Rows, strength: float) -> Solution | None:
+    """One pass of second moments and Cholesky; None where that cannot vouch for enough digits."""
+    moments = rows.reduce(MomentsKernel()).total()
+    slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
+    if not moments.finite() or moments.rows < rows.n_columns:
+        return None
+    ridge = moments.weight * strength / 2.0
+    columns, targets = np.arange(slopes), np.arange(slopes, slopes + k)
+    fit = solve_normal_equations(moments, columns, targets, intercept=rows.intercept, ridge=ridge)
+    if fit.aliased:
+        return None
+    b = fit.coefficients
+    spare = max(moments.count - rows.n_columns, 1.0)
+    standard_errors = np.sqrt(np.outer(np.diag(fit.inverse), fit.squares / spare))
+    # An error that is no part of the coefficient, but none of its standard error either, does no harm.
+    if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
+        return None
+    passes, squares = 1, fit.squares
+    if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
+        # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
+        squares, passes = rows.reduce(SquaresKernel(b)), 2
+    objective = float(squares.sum()) / moments.weight
+    if strength > 0:
+        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
+    certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
+    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits)
+
+
+@dataclass(frozen=True)
+class SquaresKernel:
+    """Weighted sums of squared residuals, (k,)."""
+
+    coefficients: Array
+
+    def map(self, block: Block) -> Array:
+        residuals = block.targets - block.linear_predictors(self.coefficients)
+        weights = block.row_weights
+        if weights is None:
+            return np.asarray(np.einsum("ij,ij->j", residuals, residuals))
+        residuals[weights == 0] = 0.0
+        return np.asarray(np.einsum("i,ij,ij->j", weights, residuals, residuals))
+
+    def merge(self, first: Array, second: Array) -> Array:
+        return first + second
 
 
 def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:

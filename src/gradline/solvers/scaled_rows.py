@@ -103,7 +103,8 @@ def find_scales(rows: Rows, block: Block | None) -> Scales:
     """One pass, over the block where everything is held in one."""
     kernel = ScanKernel()
     found = kernel.map(block) if block is not None else rows.reduce(kernel)
-    weight = int(np.frexp(found.weight)[1])
+    # A power of two above the largest weight, but one for rows without weights: those are never scaled.
+    weight = int(np.frexp(found.weight)[1]) - 1
     return Scales(dd.power_of_two(found.columns), dd.power_of_two(found.targets), weight, found.rows, found.total_weight)
 
 

@@ -1,0 +1,50 @@
+# make demo   sets everything up and runs the tutorial: data, training, pictures
+# make test   sets everything up and runs the tests
+# make lint   ruff and mypy
+# make bench  side-by-side timings against peers
+# make study  slow statistical studies, whose results are committed
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test lint bench study clean
+
+demo: $(VENV)/.demo
+	$(BIN)/gradline demo --output-folder gradline-demo
+
+test: $(VENV)/.dev
+	@$(BIN)/python -c "import importlib.util as u, sys; \
+	sys.exit() if u.find_spec('torch') else print('PyTorch is not installed: its tests are skipped (pip install torch to run them)')"
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(VENV)/.bench
+	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+study: $(VENV)/.dev
+	$(BIN)/python -m pytest -m study
+
+$(VENV)/bin/python:
+	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'gradline needs Python 3.11 or newer: make PYTHON=python3.12')"
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+
+$(VENV)/.demo: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[tensorflow,plot]"
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/bin/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[dev]"
+	@touch $@ $(VENV)/.demo
+
+$(VENV)/.bench: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable ".[bench]"
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis gradline-demo
