@@ -62,7 +62,8 @@ class Gamma(_LogLinkAmounts):
         return predictors + targets * operations.exp(-predictors)
 
     def variance(self, predictors: Array) -> Array:
-        return np.square(self.predict(predictors))
+        with np.errstate(over="ignore"):
+            return np.exp(2.0 * predictors)
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,8 @@ class NegativeBinomial(_LogLinkCounts):
 
     def variance(self, predictors: Array) -> Array:
         mean = self.predict(predictors)
-        variance: Array = mean + self.dispersion * np.square(mean)
+        with np.errstate(over="ignore"):
+            variance: Array = mean + self.dispersion * np.square(mean)
         return variance
 
 

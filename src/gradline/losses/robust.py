@@ -155,11 +155,13 @@ class JointHuber(LossDefaults):
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
         """One number a row (m,) from targets (m,) and predictors (m, 2), scales above 0."""
+        # Each branch with the scale multiplied in: the outer one is linear, so no tape cancels in its derivatives.
         scale = predictors[..., 1]
-        z = (targets - predictors[..., 0]) / scale
-        size = operations.abs(z)
-        outside = self.threshold * (size - self.threshold / 2.0)
-        return scale * (0.5 + operations.where(size <= self.threshold, 0.5 * operations.square(z), outside))
+        residual = targets - predictors[..., 0]
+        size = operations.abs(residual)
+        inside = operations.square(residual) / (2.0 * scale)
+        outside = self.threshold * (size - self.threshold / 2.0 * scale)
+        return 0.5 * scale + operations.where(size <= self.threshold * scale, inside, outside)
 
     def predict(self, predictors: Array) -> Array:
         """The location: (m, 1)."""

@@ -133,7 +133,7 @@ class Smoothed(LossDefaults):
         h = self.width
         residuals = targets - predictors
         value = np.array(self.loss.derivatives(targets, predictors, 0).value)
-        gradient = np.full(residuals.shape, -pieces.first_slope)
+        gradient: Array = np.full(residuals.shape, -pieces.first_slope)
         diagonal = np.zeros(residuals.shape)
         for kink, jump in zip(pieces.kinks, pieces.jumps, strict=True):
             held = residuals - kink
@@ -149,7 +149,7 @@ class Smoothed(LossDefaults):
             return RowDerivatives(value)
         if order == 1:
             return RowDerivatives(value, gradient)
-        m, k = gradient.shape
+        m, k = predictors.shape
         curvature = np.zeros((m, k, k))
         np.einsum("ijj->ij", curvature)[...] = diagonal
         return RowDerivatives(value, gradient, curvature)
