@@ -1,0 +1,42 @@
+"""The ``gradline`` command.
+
+One module for each command; each imports what it needs when it runs, so that ``gradline --help`` answers at once.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from gradline import __version__
+from gradline.cli.demo import demo
+from gradline.cli.errors import run
+
+app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False)
+
+
+@app.callback(invoke_without_command=True)
+def gradline(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Show the version and stop.")] = False,
+    debug: Annotated[bool, typer.Option("--debug", help="On an error, show the full traceback.")] = False,
+) -> None:
+    """Fit linear models whose loss you write as a plain function.
+
+    New here? Run: gradline demo
+    """
+    context.obj = {"debug": debug}
+    if version:
+        typer.echo(f"gradline {__version__}")
+        raise typer.Exit
+    if context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+app.command()(demo)
+
+
+def main() -> None:
+    """Run the command and exit: 0 when done, 1 for data or a model that cannot be used, 2 for wrong usage."""
+    run(app)

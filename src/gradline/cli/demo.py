@@ -1,0 +1,126 @@
+"""``gradline demo``: the tutorial from beginning to end, in one command."""
+
+from __future__ import annotations
+
+import importlib.util
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+BACKENDS = ("tensorflow", "jax", "torch")
+
+
+@dataclass(frozen=True)
+class DemoSettings:
+    """What the user chose, checked. learning_rate: a positive number or "auto"."""
+
+    examples: int
+    steps: int
+    learning_rate: float | Literal["auto"]
+    slope: float
+    intercept: float
+    noise: float
+    seed: int | None
+    inputs: int
+    outputs: int
+    backend: str
+    output_folder: Path
+    animate: bool
+
+    @property
+    def one_line(self) -> bool:
+        """Whether this is the plain line, one input and one output."""
+        return self.inputs == self.outputs == 1
+
+
+def demo(
+    examples: Annotated[int, typer.Option(help="How many points to make.")] = 1000,
+    steps: Annotated[int, typer.Option(help="How many steps of gradient descent to take.")] = 1000,
+    learning_rate: Annotated[str, typer.Option(metavar="NUMBER|auto", help="How far each step goes.")] = "0.01",
+    slope: Annotated[float | None, typer.Option(help="The true slope.", show_default="6")] = None,
+    intercept: Annotated[float | None, typer.Option(help="The true intercept.", show_default="-5")] = None,
+    noise: Annotated[float, typer.Option(help="How far the points scatter (standard deviation).")] = 1.0,
+    seed: Annotated[int | None, typer.Option(help="A whole number gives the same points every time.")] = None,
+    inputs: Annotated[int, typer.Option(help="How many inputs; more than one makes planes instead of a line.")] = 1,
+    outputs: Annotated[int, typer.Option(help="How many outputs to predict at once.")] = 1,
+    backend: Annotated[
+        str | None,
+        typer.Option(metavar="tensorflow|jax|torch", help="What differentiates the loss.", show_default="the first one installed"),
+    ] = None,
+    output_folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("gradline-demo"),
+    animate: Annotated[bool, typer.Option("--animate", help="Also write the descent as a moving picture (GIF).")] = False,
+) -> None:
+    """Learn a line from noisy points, step by step, with pictures.
+
+    Makes points around y = 6 x - 5, shows the loss it is about to train, trains it by gradient descent, compares the answer with the truth
+    and with exact least squares, draws pictures, and then does the same for real penguins.
+    """
+    _at_least(1, examples=examples, steps=steps, inputs=inputs, outputs=outputs)
+    _finite(slope=slope, intercept=intercept, noise=noise)
+    if noise < 0:
+        raise typer.BadParameter(f"--noise is a standard deviation, so it must be zero or more, not {noise:g}")
+    if seed is not None and seed < 0:
+        raise typer.BadParameter(f"--seed must be a whole number of zero or more, not {seed}")
+    if (inputs, outputs) != (1, 1) and (slope is not None or intercept is not None):
+        raise typer.BadParameter(
+            "--slope and --intercept describe a single line; with several inputs or outputs the true coefficients are drawn at random"
+        )
+    if animate and (inputs, outputs) != (1, 1):
+        raise typer.BadParameter("--animate draws a line being learned, so it needs --inputs 1 and --outputs 1")
+    if output_folder.exists() and not output_folder.is_dir():
+        raise typer.BadParameter(f"--output-folder: '{output_folder}' is a file, not a folder; give another name")
+    settings = DemoSettings(
+        examples=examples,
+        steps=steps,
+        learning_rate=_learning_rate(learning_rate),
+        slope=6.0 if slope is None else slope,
+        intercept=-5.0 if intercept is None else intercept,
+        noise=noise,
+        seed=seed,
+        inputs=inputs,
+        outputs=outputs,
+        backend=_backend(backend),
+        output_folder=output_folder,
+        animate=animate,
+    )
+    from gradline.cli.demonstration.story import tell
+
+    tell(settings)
+
+
+def _at_least(smallest: int, **values: int) -> None:
+    for name, value in values.items():
+        if value < smallest:
+            raise typer.BadParameter(f"--{name} must be at least {smallest}, not {value}")
+
+
+def _finite(**values: float | None) -> None:
+    for name, value in values.items():
+        if value is not None and not math.isfinite(value):
+            raise typer.BadParameter(f"--{name} must be a finite number, not {value}")
+
+
+def _learning_rate(text: str) -> float | Literal["auto"]:
+    if text == "auto":
+        return "auto"
+    try:
+        rate = float(text)
+    except ValueError:
+        rate = math.nan
+    if not (math.isfinite(rate) and rate > 0):
+        raise typer.BadParameter(f"--learning-rate must be a number above zero, such as 0.01, or auto, not {text!r}")
+    return rate
+
+
+def _backend(name: str | None) -> str:
+    """The framework to use: the one asked for, or else the first one installed. Installing is only looked up; nothing is imported."""
+    if name is not None and name not in BACKENDS:
+        raise typer.BadParameter(f"--backend must be one of {', '.join(BACKENDS)}, not {name!r}")
+    for backend in BACKENDS if name is None else (name,):
+        if importlib.util.find_spec(backend) is not None:
+            return backend
+    missing = name or BACKENDS[0]
+    raise ImportError(f'{missing} is not installed; run: pip install "gradline[{missing}]"')

@@ -1,0 +1,69 @@
+"""The lesson a first tutorial leaves out: the same data in other units, and the same learning rate explodes."""
+
+from __future__ import annotations
+
+import warnings
+
+import gradline as gl
+from gradline.cli.console import Printer, number
+from gradline.cli.demonstration.frameworks import Functions
+from gradline.datasets import Line, Plane
+from gradline.types import Array
+
+FACTOR, RATE = 20.0, 0.01
+
+
+def run(points: Line | Plane, functions: Functions, printer: Printer) -> None:
+    """Multiply the inputs, watch the tutorial's rate be refused, and let the rate be derived instead."""
+    x, y = points
+    scaled = FACTOR * x
+    printer.heading("A lesson about learning rates")
+    printer.say(
+        f"Now measure the inputs in other units: x times {FACTOR:g}. Nothing else changes, so W should come out {FACTOR:g} times"
+        f" smaller and the loss the same. Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step."
+    )
+    try:
+        gl.fit(
+            scaled, y, loss=functions.loss, prediction=functions.prediction, solver=gl.GradientDescent(learning_rate=RATE), progress=False
+        )
+    except gl.DivergenceError as error:
+        printer.say(f"In its first steps the loss would go {_explosion(scaled, y, functions)}. gradline says so before the first step:")
+        printer.space()
+        printer.say(f"gl.DivergenceError: {error}", style="red", indent=2)
+    else:
+        printer.say(f"(With points as few or as calm as these, {RATE:g} is still below the largest stable rate, and it works.)")
+    printer.space()
+    printer.say('With learning_rate="auto" the rate comes from the data, and momentum makes up for the uneven scales:')
+    printer.space()
+    automatic = _descend(scaled, y, functions, 0.0)
+    hurried = _descend(scaled, y, functions, 0.9)
+    exact = gl.fit(scaled, y)
+    names = ["W", "B"] if isinstance(points, Line) else ["first W", "first B"]
+    rows = [
+        [label, number(fit.loss), number(_first(fit, 1)), number(_first(fit, 0))]
+        for label, fit in (
+            ("auto, 1,000 steps", automatic),
+            ("auto with momentum=0.9", hurried),
+            ("exact least squares", exact),
+        )
+    ]
+    printer.table(["x times 20", "loss", *names], rows)
+
+
+def _descend(x: Array, y: Array, functions: Functions, momentum: float) -> gl.Fit:
+    solver = gl.GradientDescent(learning_rate="auto", momentum=momentum)
+    return gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver, progress=False)
+
+
+def _explosion(x: Array, y: Array, functions: Functions) -> str:
+    """The losses on the way up, until gradline's second check stops the run."""
+    solver = gl.GradientDescent(learning_rate=RATE, allow_divergence=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", gl.GradlineWarning)
+        fit = gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver, progress=False)
+    assert fit.history is not None
+    return ", ".join(f"{loss:,.4g}" if loss < 1e4 else f"{loss:,.0f}" for loss in fit.history.loss[:3])
+
+
+def _first(fit: gl.Fit, row: int) -> float:
+    return float(fit.solution.coefficients[row, 0])

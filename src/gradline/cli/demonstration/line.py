@@ -1,0 +1,67 @@
+"""The tutorial's line: made, trained, compared, asked for a prediction and drawn."""
+
+from __future__ import annotations
+
+import gradline as gl
+from gradline.cli.console import Printer, number, short
+from gradline.cli.demo import DemoSettings
+from gradline.cli.demonstration.frameworks import Functions
+from gradline.cli.demonstration.pictures import Album
+from gradline.cli.demonstration.training import show_functions, train
+from gradline.datasets import Line
+
+NEW_X = 2.0
+
+
+def run(settings: DemoSettings, functions: Functions, printer: Printer, album: Album) -> Line:
+    """Tell the first part and return the points it was about."""
+    printer.heading("The data")
+    points: Line = gl.datasets.line(settings.examples, settings.slope, settings.intercept, settings.noise, settings.seed)
+    sign = "-" if points.intercept < 0 else "+"
+    truth = f"y = {short(points.slope)} x {sign} {short(abs(points.intercept))}"
+    printer.say(
+        f"{settings.examples:,} points around the line {truth}, scattered up and down with standard deviation {short(settings.noise)}."
+        " The training sees the points only; can it find the line?"
+    )
+    show_functions(settings, functions, printer)
+    x, y = points
+    fit = train(settings, functions, printer, x, y)
+    exact = gl.fit(x, y)
+
+    printer.heading("What it found")
+    (weight,), bias = fit.slopes, float(fit.intercept)
+    (exact_weight,), exact_bias = exact.slopes, float(exact.intercept)
+    printer.table(
+        ["", "true", "gradient descent", "exact least squares"],
+        [
+            ["W (slope)", number(points.slope), number(weight), number(exact_weight)],
+            ["B (intercept)", number(points.intercept), number(bias), number(exact_bias)],
+            ["loss", "", number(fit.loss), number(exact.loss)],
+        ],
+    )
+    printer.space()
+    printer.say("The last column is one line of Python, gl.fit(x, y): no steps, no learning rate, the lowest loss there is.")
+
+    printer.heading("A prediction")
+    predicted, true = float(fit.predict(NEW_X)[0]), points.slope * NEW_X + points.intercept
+    printer.say(f"For a new x = {short(NEW_X)}")
+    printer.say(f"the trained line predicts  y = {number(predicted)}", indent=2)
+    printer.say(f"the true line says         y = {number(true)}", indent=2)
+
+    with printer.waiting("Drawing the pictures ..."):
+        draw(fit, points, settings, album)
+    return points
+
+
+def draw(fit: gl.Fit, points: Line, settings: DemoSettings, album: Album) -> None:
+    """The pictures of this part."""
+    x, y = points
+    true = (points.slope, points.intercept)
+    album.add("training-data.png", "the training data", lambda: gl.plot.data(x, y))
+    album.add("line-of-best-fit.png", "the line of best fit beside the true one", lambda: gl.plot.fit(fit, x, y, true=true))
+    album.add("prediction.png", "the prediction for a new x", lambda: gl.plot.prediction(fit, NEW_X))
+    album.add("all-together.png", "data, line and prediction together", lambda: gl.plot.everything(fit, x, y, NEW_X, true=true))
+    album.add("loss.png", "the loss, step by step", lambda: gl.plot.loss(fit))
+    album.add("descent.png", "the path of W and B down the loss", lambda: gl.plot.descent(fit, x, y))
+    if settings.animate:
+        album.animate("descent.gif", "the line being learned", lambda: gl.plot.animation(fit, x, y))

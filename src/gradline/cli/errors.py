@@ -1,0 +1,48 @@
+"""How every command ends: one clear line for an error, a traceback for those who ask."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from typing import NoReturn
+
+import typer
+
+_EXPECTED = (ValueError, TypeError, ImportError, OSError, MemoryError)
+"""What gradline raises for data, models and files that cannot be used; their messages are written for the user."""
+
+
+def run(app: typer.Typer) -> NoReturn:
+    """Run a typer app and exit the process.
+
+    Exit codes: 0 done, 1 data or a model that cannot be used, 2 wrong usage, 130 interrupted. With ``--debug`` among the arguments the
+    traceback of an error is printed before its line.
+    """
+    debug = "--debug" in sys.argv[1:]
+    try:
+        sys.exit(app(prog_name="gradline", standalone_mode=False) or 0)
+    except KeyboardInterrupt:
+        _stop("stopped at your request", 130)
+    except typer.Abort:
+        _stop("stopped at your request", 130)
+    except BrokenPipeError:
+        # The reader, such as head, has seen enough. Python would complain once more when it flushes the closed pipe on its way out.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if debug:
+            traceback.print_exc()
+        usage = getattr(error, "format_message", None)
+        if usage is not None:
+            _stop(usage(), 2)
+        if isinstance(error, _EXPECTED):
+            _stop(str(error) or type(error).__name__, 1)
+        hint = "" if debug else "; run gradline --debug ... to see where"
+        _stop(f"something went wrong inside gradline, which is a bug worth reporting ({type(error).__name__}: {error}){hint}", 1)
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    sys.stdout.flush()
+    print("gradline: " + " ".join(message.split()), file=sys.stderr)
+    sys.exit(code)
