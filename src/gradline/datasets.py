@@ -125,7 +125,7 @@ def penguins() -> dict[str, np.ndarray[Any, Any]]:
     doi:10.5281/zenodo.3960218, from K. B. Gorman, T. D. Williams and W. R. Fraser (2014), "Ecological sexual dimorphism and environmental
     variability within a community of Antarctic penguins (genus Pygoscelis)", PLoS ONE 9(3): e90081. Licence: CC0 1.0, public domain.
     """
-    with (resources.files("gradline") / "data" / "penguins.csv").open(encoding="utf-8", newline="") as file:
+    with (resources.files("gradline") / "data" / "penguins.csv").open("r", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     return {name: _penguin_column(name, [row[name] for row in rows]) for name in rows[0]}
 
