@@ -8,9 +8,9 @@ import warnings
 
 import numpy as np
 import pytest
-from loss_cases import CASES, SEVERAL, Case, label
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from loss_cases import CASES, SEVERAL, Case, label
 from scipy import stats
 
 from gradline import losses
