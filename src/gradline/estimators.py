@@ -90,7 +90,7 @@ class LinearRegression:
             progress=self.progress,
         )
         # Two-dimensional targets stay so in the coefficients and the predictions, even where there is but one column of them.
-        self._target_dimensions = np.ndim(y)
+        self._target_dimensions = _dimensions(y)
         several = result.slopes.ndim == 2 or self._target_dimensions == 2
         self.result_ = result
         self.coef_ = np.ascontiguousarray(result.slopes.reshape(columns.values.shape[1], -1).T) if several else result.slopes
@@ -227,12 +227,18 @@ class LinearRegression:
 def _two_dimensional(data: Any) -> Columns:
     """X as columns. One dimension is refused: scikit-learn could not tell one row from one column."""
     columns = as_columns(data)
-    if np.ndim(data) == 1:
+    if _dimensions(data) == 1:
         raise ValueError(
             "X has one dimension, but an estimator takes one row per example and one column per variable. Reshape your data:"
             " X.reshape(-1, 1) if it is one column, X.reshape(1, -1) if it is one row"
         )
     return columns
+
+
+def _dimensions(data: Any) -> int:
+    """How many dimensions data has; unlike np.ndim, for anything that turns into an array."""
+    known = getattr(data, "ndim", None)
+    return known if isinstance(known, int) else np.asarray(data).ndim
 
 
 def _string_names(data: Any) -> np.ndarray[Any, Any] | None:

@@ -37,7 +37,8 @@ def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
     if values.shape[0] == 0:
         raise ValueError(f"{what} has no rows; a fit needs at least one")
     if values.shape[1] == 0:
-        raise ValueError(f"{what} has no columns; a fit needs at least one")
+        # scikit-learn's conventions ask for the words after the colon.
+        raise ValueError(f"{what} has no columns: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
     p = values.shape[1]
     made_up = (default,) if p == 1 else tuple(f"{default}{j + 1}" for j in range(p))
     return Columns(values, names or made_up, names is not None)
