@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from gradline import losses
-from gradline.losses.custom import BoundLoss, CustomLoss, custom
 from gradline.losses.protocol import Loss
+from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.result import INTERCEPT, Fit

@@ -13,8 +13,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.losses.custom import BoundLoss, joint_message
 from gradline.losses.protocol import Loss
+from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.rows.block import Block, Rows
 from gradline.types import Array
 

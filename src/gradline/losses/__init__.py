@@ -1,5 +1,9 @@
 """The losses that ship with gradline (``gl.losses.squared``, ...) and ``gl.losses.custom`` for your own."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -22,12 +26,16 @@ from gradline.losses.catalogue import (
 from gradline.losses.names import by_name, parse
 from gradline.losses.protocol import Loss, RowDerivatives
 
+if TYPE_CHECKING:
+    from gradline.losses.user_loss import custom
+
 __all__ = [
     "Loss",
     "RowDerivatives",
     "absolute",
     "by_name",
     "cauchy",
+    "custom",
     "epsilon_insensitive",
     "expectile",
     "gamma",
@@ -45,3 +53,12 @@ __all__ = [
     "tukey",
     "tweedie",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Tapes import this package's protocol, so the loss built on tapes is imported when first used.
+    if name == "custom":
+        from gradline.losses.user_loss import custom
+
+        return custom
+    raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")

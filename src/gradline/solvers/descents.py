@@ -12,7 +12,7 @@ import numpy as np
 
 from gradline.autodiff.tape import Descent, Step, Trace
 from gradline.losses.catalogue import squared
-from gradline.losses.custom import BoundLoss
+from gradline.losses.user_loss import BoundLoss
 from gradline.problem import Problem
 from gradline.types import Array, IntArray
 
