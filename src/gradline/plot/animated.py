@@ -1,0 +1,253 @@
+"""A line being learned, as a GIF."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
+from gradline.plot.fitted import LINE_POINTS
+from gradline.plot.loss_curve import loss as draw_loss
+from gradline.plot.scatter import draw_points, remark
+from gradline.types import Array, IntArray
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+    from gradline.solvers.solution import History
+
+WIDTH, HEIGHT, DOTS = 8.0, 3.8, 100
+"""Inches and dots an inch: 800 pixels wide, as a README shows it."""
+
+MOST_POINTS = 1000
+"""Points in a frame: enough to see the cloud, few enough to keep the file small."""
+
+COLORS = 96
+"""Colours in the GIF's one palette, shared by all frames so that nothing flickers."""
+
+HOLD = 2000
+"""Milliseconds the last frame stays before the loop starts again."""
+
+
+@dataclass(frozen=True)
+class Animation:
+    """A GIF. data: its bytes. steps: the step each frame shows. A notebook shows it by itself."""
+
+    data: bytes = field(repr=False)
+    steps: tuple[int, ...]
+
+    def save(self, path: str | Path) -> Path:
+        """Write the GIF and return where it is. Raises OSError where that cannot be done."""
+        target = Path(path)
+        target.write_bytes(self.data)
+        return target
+
+    def _repr_html_(self) -> str:
+        encoded = base64.b64encode(self.data).decode("ascii")
+        return f'<img alt="the fit, step by step" width="{int(WIDTH * DOTS)}" src="data:image/gif;base64,{encoded}">'
+
+
+def animation(
+    fit: Fit,
+    x: Any,
+    y: Any,
+    path: str | Path | None = None,
+    *,
+    true: Any = None,
+    optimum: float | Fit | None = None,
+    frames: int = 48,
+    seconds: float = 5.0,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+) -> Animation:
+    """The fit being learned: the line moving over the data, beside the loss with a marker moving down it.
+
+    Frames are spaced geometrically over the recorded steps, since most of the movement comes early; there are fewer of them than ``frames``
+    where fewer steps were recorded. The last frame stays for two seconds more. With several inputs, observed against predicted moves
+    towards the diagonal in place of the line. true and optimum: as in :func:`gradline.plot.fit` and :func:`gradline.plot.loss`.
+    path: where to write the GIF; the Animation that is returned holds it either way. At most 1,000 points are drawn.
+
+    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames below 2
+    or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
+    """
+    if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
+        raise ValueError(f"frames must be a whole number of at least 2, not {frames!r}")
+    if not seconds > 0:
+        raise ValueError(f"seconds must be above 0, not {seconds!r}")
+    history = history_of(fit, "animation")
+    examples = read(x, y, None, fit)
+    full = examples.n_rows
+    examples = examples.take(style.sample(full, MOST_POINTS))
+    chosen = _frames(history, int(frames))
+    figure, move, movers = _figure(fit, examples, full, history, true, optimum, xlabel, ylabel)
+    pictures = _render(figure, movers, [lambda i=i: move(int(i)) for i in chosen])
+    steps = tuple(int(history.step[i]) for i in chosen)
+    made = Animation(_gif(pictures, seconds), steps)
+    if path is not None:
+        made.save(path)
+    return made
+
+
+def _frames(history: History, frames: int) -> IntArray:
+    """Record numbers to show: the first, then geometrically spaced to the last finite one."""
+    finite = np.flatnonzero(np.isfinite(history.loss) & np.isfinite(history.coefficients).all(axis=(1, 2)))
+    if not finite.size:
+        raise ValueError("no recorded step is finite, so there is nothing to animate")
+    last = finite.size - 1
+    if last < frames:
+        return finite
+    # More spacings than frames are tried, because the first few round to the same record.
+    for tries in range(frames, 20 * frames):
+        picked = np.unique(np.round(np.geomspace(1, last + 1, tries)).astype(np.int64) - 1)
+        if len(picked) >= frames:
+            break
+    while len(picked) > frames:
+        # Drop where frames are closest together on the log scale, never the ends.
+        gaps = np.log((picked[2:] + 1) / (picked[:-2] + 1))
+        picked = np.delete(picked, 1 + int(np.argmin(gaps)))
+    return finite[picked]
+
+
+def _figure(
+    fit: Fit, examples: Examples, full: int, history: History, true: Any, optimum: Any, xlabel: str | None, ylabel: str | None
+) -> tuple[Any, Callable[[int], None], list[Any]]:
+    """The figure, what moves it to a record, and the artists that move. No pyplot: nothing is shown and no figure stays behind."""
+    style.pyplot()
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, layout="constrained")
+    FigureCanvasAgg(figure)
+    left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
+    one_input = examples.x.shape[1] == 1
+    scene = _line_scene if one_input else _diagonal_scene
+    movers, place = scene(left, fit, examples, history, true)
+    names = ", ".join(examples.y_names)
+    if one_input:
+        style.dress(left, axis_labels(xlabel, examples.x_names, "xlabel")[0], axis_labels(ylabel, [names], "ylabel")[0])
+    else:
+        style.dress(left, xlabel or f"predicted {names}", ylabel or f"observed {names}")
+    style.note(left, style.sample_note(examples.n_rows, full) or remark(examples))
+    draw_loss(history if not hasattr(optimum, "loss_function") else fit, optimum=optimum, ax=right)
+    for artist in [text for text in right.texts if not text.get_text().startswith("optimum")]:
+        artist.remove()
+    line = next(line for line in right.lines if len(line.get_xdata()) > 2 or line.get_label() == "loss")
+    line.set_alpha(0.35)
+    height = np.interp(history.step, np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float))
+    (marker,) = right.plot([], [], "o", color=style.FIT, markersize=9, markeredgecolor="white", markeredgewidth=1.2, zorder=8)
+    (trail,) = right.plot([], [], color=style.BLUE, linewidth=2.6, zorder=7)
+    counter = right.text(
+        0.97, 0.95, "", transform=right.transAxes, ha="right", va="top", fontsize=style.LABEL_SIZE, color=style.INK, linespacing=1.4
+    )
+
+    def move(record: int) -> None:
+        place(record)
+        marker.set_data([history.step[record]], [height[record]])
+        trail.set_data(history.step[: record + 1], height[: record + 1])
+        counter.set_text(f"step {history.step[record]:,}\nloss {style.number(float(history.loss[record]))}")
+
+    return figure, move, [*movers, trail, marker, counter]
+
+
+def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+    """One input: points that stay and a line of each target that moves."""
+    q = examples.y.shape[1]
+    draw_points(ax, examples)
+    grid = np.linspace(*style.tidy((float(examples.x.min()), float(examples.x.max())), 0.02), LINE_POINTS)[:, None]
+    if true is not None:
+        truth = predictions(fit, grid, true_coefficients(fit, true))
+        for j in range(q):
+            ax.plot(
+                grid[:, 0], truth[:, j], color=style.TRUE, linewidth=1.4, linestyle=(0, (5, 3)), label="_true" if j else "true", zorder=3
+            )
+    lines = [
+        ax.plot([], [], color=style.FIT if q == 1 else style.color(j), linewidth=2.8, label="fit" if q == 1 else "_fit", zorder=4)[0]
+        for j in range(q)
+    ]
+    ax.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
+    ax.set_ylim(*style.tidy((float(examples.y.min()), float(examples.y.max()))))
+    style.legend(ax, examples.x[:, [0] * q].ravel(), examples.y.ravel())
+
+    def place(record: int) -> None:
+        predicted = predictions(fit, grid, history.coefficients[record])
+        for j, line in enumerate(lines):
+            line.set_data(grid[:, 0], predicted[:, j])
+
+    return lines, place
+
+
+def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+    """Several inputs: observed against predicted, every point moving to the diagonal."""
+    if true is not None:
+        raise ValueError("the model has several inputs, so true= has no line to draw; use gl.plot.coefficients(fit, true=...)")
+    q = examples.y.shape[1]
+    final = predictions(fit, examples.x)
+    limits = style.tidy((float(min(final.min(), examples.y.min())), float(max(final.max(), examples.y.max()))))
+    ax.plot(limits, limits, color=style.FIT, linewidth=1.8, zorder=3, label="observed = predicted")
+    clouds = [
+        style.points(
+            ax, final[:, j], examples.y[:, j], style.DATA if q == 1 else style.color(j), marker=style.marker(j) if q > 1 else "o",
+            label="data" if q == 1 else examples.y_names[j], crowd=examples.n_rows * q,
+        )
+        for j in range(q)
+    ]  # fmt: skip
+    ax.set_xlim(*limits)
+    ax.set_ylim(*limits)
+    style.legend(ax, final.ravel(), examples.y.ravel())
+
+    def place(record: int) -> None:
+        predicted = predictions(fit, examples.x, history.coefficients[record])
+        for j, cloud in enumerate(clouds):
+            cloud.set_offsets(np.column_stack([predicted[:, j], examples.y[:, j]]))
+
+    return clouds, place
+
+
+def _render(figure: Any, movers: list[Any], moves: list[Callable[[], None]]) -> list[Array]:
+    """A picture of each move. What stays is drawn once; what moves is drawn over a copy of it."""
+    canvas = figure.canvas
+    moves[0]()
+    canvas.draw()
+    figure.set_layout_engine("none")
+    for artist in movers:
+        artist.set_animated(True)
+    canvas.draw()
+    background = canvas.copy_from_bbox(figure.bbox)
+    pictures = []
+    for move in moves:
+        move()
+        canvas.restore_region(background)
+        for artist in movers:
+            artist.axes.draw_artist(artist)
+        pictures.append(np.asarray(canvas.buffer_rgba())[:, :, :3].copy())
+    return pictures
+
+
+def _gif(pictures: list[Any], seconds: float) -> bytes:
+    try:
+        from PIL import Image
+    except ImportError as error:
+        raise ImportError('gradline writes GIFs with Pillow, which is not installed: pip install "gradline[plot]"') from error
+    images = [Image.fromarray(picture) for picture in pictures]
+    # One palette from a frame at each end and one between: together they hold every colour there is.
+    few = [pictures[i] for i in (0, len(pictures) // 2, -1)]
+    palette = Image.fromarray(np.concatenate(few)).quantize(COLORS, dither=Image.Dither.NONE)
+    flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+    each = max(20, round(1000 * seconds / len(flat)))
+    buffer = io.BytesIO()
+    flat[0].save(
+        buffer,
+        format="GIF",
+        save_all=True,
+        append_images=flat[1:],
+        loop=0,
+        optimize=False,
+        duration=[each] * (len(flat) - 1) + [each + HOLD],
+    )
+    return buffer.getvalue()

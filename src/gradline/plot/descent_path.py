@@ -1,0 +1,269 @@
+"""The path of a fit over the contours of its loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.examples import history_of, read
+from gradline.plot.objective import Objective
+from gradline.rows.inputs import as_weights
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+GRID = (73, 57)
+"""Points of the grid across and up."""
+
+REACH = 6.0
+"""How far beyond its starting distance from the optimum a diverging path is followed, in multiples of that distance."""
+
+RINGS = 12
+
+SHAPE = 1.42
+"""Width of the axes over their height in a figure of our own."""
+
+
+@dataclass(frozen=True)
+class _Plane:
+    """Where the picture is cut: coefficients are origin + a first + b second, each (P, k)."""
+
+    origin: Array
+    first: Array
+    second: Array
+    labels: tuple[str, str]
+    whole: bool
+    """Whether the plane is all there is: a model of two coefficients."""
+
+    def flatten(self, coefficients: Array) -> Array:
+        """Coordinates (t, 2) of coefficients (t, P, k), seen at right angles to the plane."""
+        away = coefficients - self.origin
+        return np.stack([np.einsum("tpk,pk->t", away, self.first), np.einsum("tpk,pk->t", away, self.second)], axis=1)
+
+    def points(self, a: Array, b: Array) -> Array:
+        """Coefficients (g, P, k) at coordinates (g,)."""
+        found: Array = self.origin + a[:, None, None] * self.first + b[:, None, None] * self.second
+        return found
+
+
+def descent(
+    fit: Fit,
+    x: Any,
+    y: Any,
+    *,
+    weights: Any = None,
+    optimum: Fit | None = None,
+    xlabel: str | None = None,
+    ylabel: str | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw the contours of the loss with the path of the fit on them, start, end and optimum marked, and return the Axes.
+
+    Two coefficients: the weight across, the bias up. One: the loss over it, as a curve. More: the plane through the optimum (the final
+    coefficients where none was found) along the two directions in which the loss curves most, the path seen at right angles to it.
+
+    x, y: the data the fit was made on, and weights, (n,), those it was made with. optimum: a Fit that reached it; unless given it is found
+    from the data. A path that leaves for infinity is followed to six times its starting distance from the optimum. The rings are evenly
+    spaced in the root of the loss above the lowest; the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is
+    drawn from a sample of them, and the picture says so.
+
+    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing values,
+    and for coefficients that are nowhere finite.
+    """
+    history = history_of(fit, "descent")
+    examples = read(x, y, None, fit)
+    if examples.missing:
+        raise ValueError(f"{examples.missing} rows of the data have a missing or infinite value; give the rows the fit was made on")
+    row_weights = None if weights is None else as_weights(weights, "weights", examples.n_rows, whole=False)
+    objective = Objective(fit, examples.x, examples.y, row_weights)
+    path = history.coefficients[np.isfinite(history.coefficients).all(axis=(1, 2))]
+    if not len(path):
+        raise ValueError("the path holds no finite coefficients, so there is nothing to draw")
+    final = fit.solution.coefficients
+    best = optimum.solution.coefficients if optimum is not None else objective.optimum(final, float(history.gradient_norm[0]))
+    axes = style.panels(ax)
+    panel = axes[0, 0]
+    if final.size == 1:
+        _draw_one(panel, objective, path, best, fit, xlabel, ylabel)
+        return style.result(axes)
+    plane = _plane(fit, objective, final if best is None else best, final)
+    flat = plane.flatten(path)
+    center = plane.flatten((final if best is None else best)[None])[0]
+    curvature = _plane_curvature(objective, plane, final if best is None else best)
+    seen = _seen(flat, center, curvature)
+    left, right, bottom, top = _view(np.vstack([flat[seen], center]), curvature, own=ax is None)
+    _draw_contours(panel, objective, plane, (left, right, bottom, top))
+    _draw_path(panel, flat, seen, None if best is None else center)
+    panel.set_xlim(left, right)
+    panel.set_ylim(bottom, top)
+    style.dress(panel, xlabel or plane.labels[0], ylabel or plane.labels[1], grid="none")
+    style.legend(panel, *_thinned(flat[seen]))
+    remarks = [] if plane.whole else [f"plane of the two steepest directions of {final.size}"]
+    if objective.rows_drawn < examples.n_rows:
+        remarks.append(f"contours from {objective.rows_drawn:,} of {examples.n_rows:,} rows")
+    style.note(panel, ", ".join(remarks))
+    return style.result(axes)
+
+
+def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plane:
+    shape = final.shape
+    names = _coefficient_names(fit)
+    if final.size == 2:
+        # The weight goes across and the bias up; without an intercept, the columns in their order.
+        order = (1, 0) if fit.has_intercept and shape[0] == 2 else (0, 1)
+        axes = [np.eye(2)[i].reshape(shape) for i in order]
+        return _Plane(np.zeros(shape), axes[0], axes[1], (names[order[0]], names[order[1]]), True)
+    curvature = objective.curvature(origin)
+    if curvature is None:
+        raise ValueError("the loss has no curvature at the final coefficients, so no plane can be chosen; a loss linear in pieces has none")
+    vectors = np.linalg.eigh(curvature)[1][:, ::-1][:, :2]
+    # An eigenvector has no sign of its own: its largest entry is made positive.
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), [0, 1]])
+    first, second = (vectors[:, i].reshape(shape[::-1]).T for i in (0, 1))
+    return _Plane(origin, first, second, (_direction(first, names), _direction(second, names)), False)
+
+
+def _coefficient_names(fit: Fit) -> list[str]:
+    """A name for each coefficient, in the order of (P, k) raveled."""
+    k = fit.solution.coefficients.shape[1]
+    plain = [f"bias ({name})" if i == 0 and fit.has_intercept else f"weight of {name}" for i, name in enumerate(fit.names)]
+    if k == 1:
+        return plain
+    return [f"{name}, {predictor}" for name in plain for predictor in fit.predictor_names]
+
+
+def _direction(vector: Array, names: list[str]) -> str:
+    """The direction in words: its largest parts."""
+    flat = vector.ravel()
+    largest = [i for i in np.argsort(-np.abs(flat), kind="stable")[:3] if abs(flat[i]) > 0.25]
+    text = "".join(
+        f" {'−' if flat[i] < 0 else '+'} {abs(flat[i]):.2f} {names[i].replace('weight of ', '').replace('bias (Intercept)', 'bias')}"
+        for i in largest
+    )
+    return "from the optimum along " + text.removeprefix(" + ").replace(" − ", "−", 1 if text.startswith(" −") else 0)
+
+
+def _plane_curvature(objective: Objective, plane: _Plane, at: Array) -> Array:
+    """The curvature within the plane, (2, 2), made positive; the identity where the loss has none."""
+    full = objective.curvature(at)
+    if full is None:
+        return np.eye(2)
+    directions = np.stack([plane.first.T.ravel(), plane.second.T.ravel()], axis=1)
+    small = directions.T @ full @ directions
+    values, vectors = np.linalg.eigh(small)
+    values = np.maximum(np.abs(values), 1e-6 * max(float(np.abs(values).max()), 1e-300))
+    found: Array = (vectors * values) @ vectors.T
+    return found
+
+
+def _seen(flat: Array, center: Array, curvature: Array) -> np.ndarray[Any, Any]:
+    """Which of the path's points set the view: those up to the first that is far beyond the starting distance."""
+    away = flat - center
+    distance = np.sqrt(np.einsum("ta,ab,tb->t", away, curvature, away))
+    far = distance > REACH * max(float(distance[0]), 1e-12)
+    seen = np.ones(len(flat), dtype=bool)
+    if far.any() and distance[0] > 0:
+        seen[int(np.argmax(far)) :] = False
+    return seen
+
+
+def _view(points: Array, curvature: Array, *, own: bool) -> tuple[float, float, float, float]:
+    """Limits around the points. Neither side is so narrow that the loss hardly changes along it while it changes much along the other."""
+    low, high = points.min(axis=0), points.max(axis=0)
+    span, middle = high - low, 0.5 * (low + high)
+    root = np.sqrt(np.diag(curvature))
+    widest = float((span * root).max())
+    if widest == 0:
+        widest = 1.0
+    span = 1.36 * np.maximum(span, 0.45 * widest / root)
+    # Where the units are of one size, the same length means the same on both axes: steps are then seen at right angles to the rings.
+    if own and 0.4 < span[0] / (SHAPE * span[1]) < 2.5:
+        span = np.array([max(span[0], SHAPE * span[1]), max(span[1], span[0] / SHAPE)])
+    left, bottom = middle - span / 2
+    right, top = middle + span / 2
+    return float(left), float(right), float(bottom), float(top)
+
+
+def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[float, float, float, float]) -> None:
+    from matplotlib.colors import LinearSegmentedColormap
+
+    left, right, bottom, top = view
+    a, b = np.meshgrid(np.linspace(left, right, GRID[0]), np.linspace(bottom, top, GRID[1]))
+    values = objective.values(plane.points(a.ravel(), b.ravel())).reshape(a.shape)
+    finite = values[np.isfinite(values)]
+    if not finite.size or finite.max() <= finite.min():
+        return
+    values = np.where(np.isfinite(values), values, np.nan)
+    lowest, highest = float(finite.min()), float(np.quantile(finite, 0.995))
+    levels = lowest + (highest - lowest) * np.linspace(0, 1, RINGS + 1) ** 2
+    shades = LinearSegmentedColormap.from_list("depth", ["#f7fbff", "#d6e6f3", "#9dc2dd", "#6a9fc7"])
+    ax.contourf(a, b, values, levels=levels, cmap=shades, extend="max", zorder=0)
+    lines = ax.contour(a, b, values, levels=levels[1:], colors="white", linewidths=0.9, zorder=1)
+    written = ax.clabel(lines, levels=list(levels[2::3]), fontsize=style.NOTE_SIZE, colors=style.INK, fmt=style.number)
+    for text in written or ():
+        text.set_zorder(1.5)
+
+
+def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None) -> None:
+    """The path, dots where it moved, and its marks. It runs on past the view if it left, so that the exit is seen."""
+    inside = int(seen.sum())
+    leaves = inside < len(flat)
+    drawn = flat[: inside + 1] if leaves else flat
+    ax.plot(drawn[:, 0], drawn[:, 1], color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
+    ax.plot(drawn[:, 0], drawn[:, 1], color=style.FIT, linewidth=1.9, solid_joinstyle="round", zorder=4, label="path")
+    dots = _thinned(flat[:inside])
+    ax.plot(dots[0], dots[1], ".", color=style.FIT, markersize=6, zorder=4, label="_steps")
+    start, end = flat[0], flat[inside - 1]
+    if center is not None:
+        ax.plot(*center, "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, markeredgewidth=1.0, zorder=5, label="optimum")
+    ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
+    if leaves:
+        ax.plot(
+            [],
+            [],
+            marker=r"$\rightarrow$",
+            color=style.FIT,
+            linestyle="none",
+            markersize=12,
+            label=f"leaves the view after step {inside - 1}",
+        )
+        return
+    ax.plot(*end, "o", color=style.FIT, markersize=6.5, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
+
+
+def _thinned(flat: Array) -> tuple[Array, Array]:
+    """Points of the path far enough apart to be seen as points."""
+    span = np.maximum(np.ptp(flat, axis=0), 1e-300)
+    kept = [0]
+    for i in range(1, len(flat)):
+        if np.hypot(*((flat[i] - flat[kept[-1]]) / span)) > 0.012:
+            kept.append(i)
+    return flat[kept, 0], flat[kept, 1]
+
+
+def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Fit, xlabel: str | None, ylabel: str | None) -> None:
+    """A model of one coefficient: the loss as a curve over it, with the steps on it."""
+    positions = path[:, 0, 0]
+    center = positions[-1] if best is None else best[0, 0]
+    far = np.abs(positions - center) > REACH * max(abs(positions[0] - center), 1e-12)
+    inside = int(np.argmax(far)) if far.any() and positions[0] != center else len(positions)
+    shown = positions[:inside]
+    limits = style.tidy((min(shown.min(), center), max(shown.max(), center)), 0.18)
+    grid = np.linspace(*limits, 200)
+    ax.plot(grid, objective.values(grid[:, None, None]), color=style.DATA, linewidth=2.4, zorder=2, label="loss")
+    heights = objective.values(shown[:, None, None])
+    ax.plot(shown, heights, ".-", color=style.FIT, linewidth=1.2, markersize=7, zorder=3, label="path")
+    if best is not None:
+        height = objective.values(best[None])[0]
+        ax.plot([center], [height], "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, zorder=4, label="optimum")
+    ax.plot(
+        [shown[0]], [heights[0]], "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=5, label="start"
+    )
+    ax.plot([shown[-1]], [heights[-1]], "o", color=style.FIT, markersize=6.5, markeredgecolor="white", zorder=6, label="end")
+    ax.set_xlim(*limits)
+    style.dress(ax, xlabel or _coefficient_names(fit)[0], ylabel or "loss")
+    style.legend(ax, np.concatenate([grid, shown]), np.concatenate([objective.values(grid[:, None, None]), heights]))

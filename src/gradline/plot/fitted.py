@@ -1,0 +1,247 @@
+"""The fitted line over its data; with several inputs, observed against predicted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.examples import Examples, axis_labels, input_names, is_straight, predictions, read, true_coefficients
+from gradline.plot.scatter import draw_points, remark
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+LINE_POINTS = 200
+
+
+class Curve(NamedTuple):
+    """A line to draw: x (m,) and y (m,), how it looks and what the legend calls it."""
+
+    x: Array
+    y: Array
+    color: str
+    label: str
+    dashed: bool = False
+
+
+def fit(
+    fit: Fit | Sequence[Fit] | Mapping[Any, Fit],
+    x: Any,
+    y: Any,
+    *,
+    true: Any = None,
+    by: str | int | None = None,
+    groups: Any = None,
+    xlabel: str | None = None,
+    ylabel: str | Sequence[str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw the data with the fitted line, and return the Axes.
+
+    One input: the points and the line of each target over them. true: the true line as well, ``(slope, intercept)`` or an object
+    that has them, such as a Fit. groups: a label a row, (n,), to colour the points by.
+
+    Several fits of one input and one target, ``{label: fit}`` or a sequence: a line for each; where a label is one of the groups, the
+    line has its colour and spans its points.
+
+    Several inputs, with ``by``, the name or number of one of them: a line over that input for each group, the other inputs held at the group's
+    means (an indicator of the group is then its own value); without groups one line, the others held at their means.
+
+    Several inputs, without ``by``: observed against predicted, a panel for each target, beside the diagonal on which they are equal.
+    There ``true`` has no line to draw and is refused: ``gl.plot.coefficients(fit, true=...)`` compares with it.
+
+    Several panels come back as an array of Axes, (1, panels). At most 5,000 points are drawn.
+
+    Raises ValueError for data that does not suit the fit, an unknown ``by``, a ``true`` of the wrong shape or where there is no line;
+    TypeError for data that is not numeric.
+    """
+    fits = _as_mapping(fit)
+    first = next(iter(fits.values()))
+    examples = read(x, y, groups, first)
+    p, q = examples.x.shape[1], examples.y.shape[1]
+    if len(fits) > 1 and (p > 1 or q > 1):
+        raise ValueError(f"several fits are drawn together for one input and one target, not for {p} and {q}; draw them one by one")
+    if p > 1 and by is None:
+        if true is not None:
+            raise ValueError(
+                f"the model has {p} inputs, so true= has no line to draw; name one with by=, or use gl.plot.coefficients(fit, true=...)"
+            )
+        return _observed_against_predicted(first, examples, xlabel, ylabel, ax)
+    index = 0 if by is None else _index(by, first)
+    panels = q if examples.groups is not None else 1
+    axes = style.panels(ax, 1, panels, panel_size(panels))
+    names = [", ".join(examples.y_names)] if panels == 1 else list(examples.y_names)
+    xname = axis_labels(xlabel, [examples.x_names[index]], "xlabel")[0]
+    for j, yname in enumerate(axis_labels(ylabel, names, "ylabel")):
+        shown = _of_target(examples, j) if panels > 1 else examples
+        targets = [j] if panels > 1 else list(range(q))
+        curves = [
+            curve for label, one in fits.items() for curve in _curves(one, examples, index, targets, by is not None, label, len(fits) > 1)
+        ]
+        if true is not None:
+            curves += _true_curves(first, true, examples, index, targets, by is not None)
+        _draw(axes[0, j], shown, index, curves)
+        style.dress(axes[0, j], xname, yname)
+    style.note(axes[0, -1], remark(examples))
+    return style.result(axes)
+
+
+def panel_size(panels: int) -> tuple[float, float]:
+    """Inches of a figure with its panels in one row."""
+    if panels == 1:
+        return style.WIDTH, style.HEIGHT
+    width = {2: 8.2, 3: 9.2}.get(panels, 2.9 * panels)
+    return width, min(style.HEIGHT, width / panels)
+
+
+def _as_mapping(fit: Any) -> dict[Any, Fit]:
+    if isinstance(fit, Mapping):
+        fits = dict(fit)
+    elif isinstance(fit, list | tuple):
+        fits = {f"fit {i + 1}": one for i, one in enumerate(fit)}
+    else:
+        fits = {"fit": fit}
+    if not fits:
+        raise ValueError("no fit was given; give a Fit, a sequence of them or {label: fit}")
+    for one in fits.values():
+        if not hasattr(one, "solution"):
+            raise TypeError(f"give a gl.Fit, as gl.fit returns it, not {type(one).__name__}")
+    return fits
+
+
+def _index(by: str | int, fit: Fit) -> int:
+    names = input_names(fit)
+    if isinstance(by, str):
+        if by not in names:
+            raise ValueError(f"by={by!r} is no input of the fit; its inputs are {', '.join(names)}")
+        return names.index(by)
+    if not 0 <= by < len(names):
+        raise ValueError(f"by={by} is no input of the fit; it has {len(names)}, numbered from 0")
+    return int(by)
+
+
+def _of_target(examples: Examples, j: int) -> Examples:
+    return Examples(examples.x, examples.y[:, [j]], examples.x_names, (examples.y_names[j],), examples.groups, examples.missing)
+
+
+def _grid(values: Array, index: int) -> Array:
+    """Points (m, p) along one input, the others at their means."""
+    grid = np.tile(values.mean(axis=0), (LINE_POINTS, 1))
+    grid[:, index] = np.linspace(values[:, index].min(), values[:, index].max(), LINE_POINTS)
+    return grid
+
+
+def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: bool, label: Any, several: bool) -> list[Curve]:
+    """The lines of one fit: one a group where other inputs are held, otherwise one a target."""
+    groups = examples.labels
+    order = {str(group): i for i, group in enumerate(groups)}
+    if held and groups:
+        curves = []
+        for i, group in enumerate(groups):
+            grid = _grid(examples.x[examples.groups == group], index)
+            curves += [Curve(grid[:, index], predictions(fit, grid)[:, j], style.color(i), f"fit, {group}") for j in targets]
+        return curves
+    values = examples.x
+    if several and str(label) in order:
+        values = values[examples.groups.astype(str) == str(label)]  # type: ignore[union-attr]
+    grid = _grid(values, index)
+    predicted = predictions(fit, grid)
+    if several:
+        position = order.get(str(label))
+        color = style.color(position) if position is not None else style.color(len(order) + _position(label))
+        return [Curve(grid[:, index], predicted[:, 0], color, f"fit, {label}" if position is not None else str(label))]
+    curves = []
+    for j in targets:
+        color = style.FIT if len(targets) == 1 and not groups else style.INK if groups else style.color(j)
+        name = _equation(fit, j) if not held else ""
+        curves.append(Curve(grid[:, index], predicted[:, j], color, f"fit: {name}" if name else "fit"))
+    return curves
+
+
+def _position(label: Any) -> int:
+    """Which of several unnamed fits this is; fits that match no group take the colours after the groups' own."""
+    text = str(label).removeprefix("fit ")
+    return int(text) if text.isdigit() else sum(map(ord, text))
+
+
+def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+    matrix = true_coefficients(fit, true)
+    parts = [examples.x[examples.groups == group] for group in examples.labels] if held and examples.labels else [examples.x]
+    curves = []
+    for values in parts:
+        grid = _grid(values, index)
+        predicted = predictions(fit, grid, matrix)
+        for j in targets:
+            name = _equation(fit, j, matrix) if not held else ""
+            curves.append(Curve(grid[:, index], predicted[:, j], style.TRUE, f"true: {name}" if name else "true", dashed=True))
+    return curves
+
+
+def _equation(fit: Fit, j: int, matrix: Array | None = None) -> str:
+    """The line in words, or nothing where predictions are no straight line or the names are too long for a legend."""
+    chosen = fit.solution.coefficients if matrix is None else matrix
+    if not is_straight(fit, chosen):
+        return ""
+    slopes = chosen[int(fit.has_intercept) :, j]
+    text = style.equation(fit.target_names[j], input_names(fit), list(slopes), chosen[0, j] if fit.has_intercept else None)
+    return text if len(text) <= 60 else ""
+
+
+def _draw(ax: Any, examples: Examples, index: int, curves: list[Curve]) -> None:
+    """Points below, lines above them on a white edge, so that they stand out from a dense cloud."""
+    across = np.repeat(examples.x[:, [index]], examples.y.shape[1], axis=1)
+    draw_points(ax, examples, across=across)
+    for curve in curves:
+        draw_curve(ax, curve)
+    _legend(ax, across.ravel(), examples.y.ravel(), grouped=examples.groups is not None)
+
+
+def draw_curve(ax: Any, curve: Curve) -> None:
+    """One line; a dashed one is thinner and lies on top, so that two lines in the same place are both seen."""
+    if curve.dashed:
+        ax.plot(curve.x, curve.y, color=curve.color, linewidth=1.5, linestyle=(0, (5, 3)), label=curve.label, zorder=5)
+        return
+    ax.plot(curve.x, curve.y, color="white", linewidth=4.6, alpha=0.9, solid_capstyle="round", zorder=3, label="_edge")
+    ax.plot(curve.x, curve.y, color=curve.color, linewidth=2.6, solid_capstyle="round", label=curve.label, zorder=4)
+
+
+def _legend(ax: Any, x: Array, y: Array, grouped: bool) -> None:
+    """One entry for each label: a group's line needs none beside its points'."""
+    handles, labels = ax.get_legend_handles_labels()
+    taken = set(labels)
+    for handle, label in zip(handles, labels, strict=True):
+        repeated = grouped and label.startswith("fit, ") and label[5:] in taken
+        if repeated or label not in taken:
+            handle.set_label(f"_{label}")
+        if not label.startswith("fit, "):
+            taken.discard(label)
+    style.legend(ax, x, y)
+
+
+def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
+    q = examples.y.shape[1]
+    axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
+    xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
+    ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
+    for j in range(q):
+        draw_diagonal(axes[0, j], fit, _of_target(examples, j), j)
+        style.dress(axes[0, j], xlabels[j], ylabels[j])
+    style.note(axes[0, -1], remark(examples))
+    return style.result(axes)
+
+
+def draw_diagonal(ax: Any, fit: Fit, examples: Examples, j: int, *, quiet: bool = False) -> None:
+    """One target observed against predicted, on equal axes with the diagonal. examples: with that target alone; quiet: in grey."""
+    predicted = predictions(fit, examples.x)[:, [j]]
+    draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.DATA)
+    both = np.concatenate([predicted, examples.y])
+    limits = style.tidy((both.min(), both.max()))
+    ax.plot(limits, limits, color=style.FIT, linewidth=1.8, label="observed = predicted", zorder=3)
+    ax.set_xlim(*limits)
+    ax.set_ylim(*limits)
+    ax.set_aspect("equal", adjustable="box")
+    _legend(ax, predicted[:, 0], examples.y[:, 0], grouped=examples.groups is not None)

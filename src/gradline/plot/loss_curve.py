@@ -1,0 +1,172 @@
+"""The loss by step."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.examples import history_of
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+    from gradline.solvers.solution import History
+
+
+def loss(
+    fit: Fit | History | Mapping[Any, Fit | History],
+    *,
+    optimum: float | Fit | None = None,
+    excess: bool = False,
+    xlabel: str = "step",
+    ylabel: str | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw the loss at each recorded step on a log scale, and return the Axes.
+
+    fit: a Fit whose solver records a path, a History, or ``{label: either}`` to compare several. optimum: the lowest loss there is, a number
+    or a Fit that reached it (such as ``gl.fit(x, y)`` for squared loss), drawn as a line. excess: draw the loss above the optimum
+    instead, in which gradient descent's steady rate is a straight line; needs ``optimum``.
+
+    A loss that is zero or negative somewhere has no place on a log scale: then the excess is drawn if the optimum is known, otherwise the
+    scale is linear. Steps that are not finite are left out, and the picture says so. If nearly all of the fall is in the first
+    twentieth of the steps, the steps are on a log scale too.
+
+    Raises ValueError for a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess without optimum.
+    """
+    paths = fit if isinstance(fit, Mapping) else {"loss": fit}
+    if not paths:
+        raise ValueError("no fit was given; give a Fit, its history or {label: fit}")
+    histories = {label: history_of(one, "loss") for label, one in paths.items()}
+    lowest = None if optimum is None else _lowest(optimum, next(iter(paths.values())))
+    if excess and lowest is None:
+        raise ValueError("excess=True draws the loss above the optimum, so give optimum= a number or a Fit that reached it")
+    curves = {label: _finite(history) for label, history in histories.items()}
+    if not any(len(steps) for steps, _ in curves.values()):
+        raise ValueError("no recorded loss is finite, so there is nothing to draw")
+    smallest = min(float(values.min()) for _, values in curves.values() if len(values))
+    if smallest <= 0 and lowest is not None:
+        excess = True
+    above = lowest if excess and lowest is not None else 0.0
+    axes = style.panels(ax)
+    panel = axes[0, 0]
+    _draw(panel, curves, above, log=excess or smallest > 0)
+    style.dress(panel, xlabel, ylabel or ("loss above the optimum" if excess else "loss"))
+    if lowest is not None and not excess:
+        _draw_optimum(panel, lowest)
+    if len(curves) > 1:
+        style.legend(panel, place="upper right")
+    else:
+        _label_ends(panel, *next(iter(curves.values())), above=above)
+    left_out = sum(len(history) for history in histories.values()) - sum(len(steps) for steps, _ in curves.values())
+    style.note(panel, f"{left_out:,} steps with an infinite loss left out" if left_out else "")
+    return style.result(axes)
+
+
+def _lowest(optimum: Any, fit: Any) -> float:
+    if not hasattr(optimum, "loss_function"):
+        value = float(optimum)
+        if not np.isfinite(value):
+            raise ValueError(f"optimum must be a finite number or a Fit, not {optimum!r}")
+        return value
+    value = float(optimum.loss)
+    # Squared losses differ by a constant: a mean over rows and targets is the built-in's, a mean over rows, over the number of targets.
+    own = fit.loss_function.squared_scale() if hasattr(fit, "loss_function") else None
+    theirs = optimum.loss_function.squared_scale()
+    return value * own / theirs if own is not None and theirs is not None else value
+
+
+def _finite(history: History) -> tuple[Array, Array]:
+    finite = np.isfinite(history.loss)
+    return np.asarray(history.step[finite], dtype=np.float64), history.loss[finite]
+
+
+def _draw(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float, *, log: bool) -> None:
+    markers = {"marker": "o", "markersize": 4} if max(len(steps) for steps, _ in curves.values()) <= 25 else {}
+    for index, (label, (steps, values)) in enumerate(curves.items()):
+        heights = values - above
+        if log:
+            # Rounding at the optimum leaves zeros, which a log scale cannot show.
+            heights = np.where(heights > 0, heights, np.nan)
+        ax.plot(steps, heights, color=style.color(index), linewidth=2.4, solid_capstyle="round", label=str(label), zorder=3, **markers)
+    if log:
+        ax.set_yscale("log")
+        _label_log_axis(ax.yaxis, *ax.get_ylim())
+    if any(_falls_at_once(steps, values) for steps, values in curves.values()):
+        ax.set_xscale("symlog", linthresh=1.0, linscale=0.35)
+        last = max(float(steps[-1]) for steps, _ in curves.values() if len(steps))
+        ticks = [0.0, *(10.0**power for power in range(int(np.log10(max(last, 1.0))) + 1))]
+        ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
+        ax.set_xlim(-0.1, last * 1.15)
+    elif max(float(steps[-1]) for steps, _ in curves.values() if len(steps)) >= 10_000:
+        ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+
+
+def _falls_at_once(steps: Array, values: Array) -> bool:
+    """Whether a linear scale would show a corner: 95% of the fall in a twentieth of many steps."""
+    if len(steps) < 100:
+        return False
+    fall = float(values[0] - values.min())
+    reached = int(np.argmax(values <= values[0] - 0.95 * fall))
+    return fall > 0 and reached < 0.05 * len(steps)
+
+
+def _label_log_axis(axis: Any, low: float, high: float) -> None:
+    """Plain numbers where the scale spans a few powers of ten, which read better than exponents."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    if low <= 0 or high / low > 1e6:
+        return
+    if high / low < 1e3:
+        axis.set_major_locator(LogLocator(base=10, subs=(1.0, 2.0, 5.0)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: style.number(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+def _draw_optimum(ax: Any, lowest: float) -> None:
+    if lowest <= 0 and ax.get_yscale() == "log":
+        return
+    ax.axhline(lowest, color=style.GREEN, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
+    ax.annotate(
+        f"optimum {style.number(lowest)}",
+        (1.0, lowest),
+        xycoords=("axes fraction", "data"),
+        xytext=(-4, -5),
+        textcoords="offset points",
+        ha="right",
+        va="top",
+        fontsize=style.TICK_SIZE,
+        color=style.GREEN,
+        zorder=5,
+    )
+    # Room below the line for its words.
+    bottom, top = ax.get_ylim()
+    share = 0.14
+    if ax.get_yscale() == "log":
+        ax.set_ylim(min(bottom, lowest * (lowest / top) ** (share / (1 - share))), top)
+    else:
+        ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
+
+
+def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
+    """The first and the last loss written where they are."""
+    for index, offset, ha, va in ((0, (9, 0), "left", "center"), (-1, (0, 8), "right", "bottom")):
+        height = values[index] - above
+        if ax.get_yscale() == "log" and height <= 0:
+            continue
+        ax.plot([steps[index]], [height], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
+        ax.annotate(
+            style.number(values[index] - above),
+            (steps[index], height),
+            xytext=offset,
+            textcoords="offset points",
+            ha=ha,
+            va=va,
+            fontsize=style.LABEL_SIZE,
+            fontweight="bold",
+            color=style.BLUE,
+            zorder=6,
+        )

@@ -1,0 +1,231 @@
+"""A prediction marked where it falls, and everything in one picture."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.coefficient_dots import draw_dots
+from gradline.plot.examples import Examples, axis_labels, columns_of, input_names, predictions, read, true_coefficients
+from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal, panel_size
+from gradline.plot.fitted import fit as draw_fit
+from gradline.plot.scatter import draw_points, remark
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+MOST_WRITTEN = 6
+"""Predictions whose values are written beside them; more would run into each other."""
+
+GREY = "#9aa5b1"
+
+
+def prediction(
+    fit: Fit,
+    new_x: Any,
+    *,
+    x: Any = None,
+    y: Any = None,
+    xlabel: str | None = None,
+    ylabel: str | Sequence[str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Mark what the fit predicts at ``new_x``, with guide lines to both axes and its value written, and return the Axes.
+
+    One input: new_x is a number or several, (m,); the fitted line of each target runs through the marks. Several inputs: new_x is a row, (p,), or
+    rows, (m, p), and each target is a panel of observed against predicted with the mark on the diagonal, or, without data, a row of
+    predicted values. x, y: the training data, drawn in grey behind (both or neither).
+
+    Raises ValueError for a new_x that does not suit the fit or is not finite, and for x without y.
+    """
+    new = _new_rows(fit, new_x)
+    if (x is None) != (y is None):
+        raise ValueError("give both x and y, the training data, or neither")
+    examples = None if x is None else read(x, y, None, fit)
+    names = fit.target_names
+    if len(input_names(fit)) == 1:
+        axes = style.panels(ax)
+        panel = axes[0, 0]
+        if examples is not None:
+            draw_points(panel, examples, color=GREY)
+            style.note(panel, remark(examples))
+        for curve in _lines(fit, new, examples):
+            draw_curve(panel, curve)
+        style.dress(panel, axis_labels(xlabel, input_names(fit), "xlabel")[0], axis_labels(ylabel, [", ".join(names)], "ylabel")[0])
+        _mark(panel, fit, new)
+        _legend(panel, examples)
+        return style.result(axes)
+    if examples is None:
+        return _values_alone(fit, new, xlabel, ylabel, ax)
+    axes = style.panels(ax, 1, len(names), (4.8, 4.6) if len(names) == 1 else panel_size(len(names)))
+    _panels(axes[0], fit, examples, new, xlabel, ylabel, quiet=True)
+    return style.result(axes)
+
+
+def everything(
+    fit: Fit,
+    x: Any,
+    y: Any,
+    new_x: Any,
+    *,
+    true: Any = None,
+    xlabel: str | None = None,
+    ylabel: str | Sequence[str] | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw data, fit and prediction together, and return the Axes.
+
+    One input: the points, the line of each target, the true line where given, and the prediction at ``new_x`` marked. Several inputs: for each
+    target observed against predicted with the prediction on the diagonal, then a panel of the coefficients, beside the true ones where
+    given: an array (1, targets + 1) of Axes. true: as in :func:`gradline.plot.fit` and :func:`gradline.plot.coefficients`.
+
+    Raises ValueError as they and :func:`gradline.plot.prediction` do.
+    """
+    new = _new_rows(fit, new_x)
+    if len(input_names(fit)) == 1:
+        panel = draw_fit(fit, x, y, true=true, xlabel=xlabel, ylabel=ylabel, ax=ax)
+        _mark(panel, fit, new)
+        _legend(panel, read(x, y, None, fit))
+        return panel
+    examples = read(x, y, None, fit)
+    q = len(fit.target_names)
+    axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.6))
+    _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
+    draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
+    return style.result(axes)
+
+
+def _new_rows(fit: Fit, new_x: Any) -> Array:
+    """new_x as rows (m, p). One row of several inputs may come as (p,)."""
+    p = len(input_names(fit))
+    if not hasattr(new_x, "columns") and p > 1 and np.ndim(new_x) == 1 and np.size(new_x) == p:
+        new_x = np.asarray(new_x)[None, :]
+    rows = columns_of(fit, new_x)
+    if not np.isfinite(rows).all():
+        raise ValueError("new_x holds NaN or infinity; give finite numbers to predict at")
+    return rows
+
+
+def _lines(fit: Fit, new: Array, examples: Examples | None) -> list[Curve]:
+    """The line of each target, wide enough for the data and the new x."""
+    values = new[:, 0] if examples is None else np.concatenate([new[:, 0], examples.x[:, 0]])
+    low, high = float(values.min()), float(values.max())
+    if examples is None:
+        room = 0.6 * (high - low) or max(1.0, abs(high))
+        low, high = low - room, high + room
+    grid = np.linspace(low, high, LINE_POINTS)
+    predicted = predictions(fit, grid[:, None])
+    q = predicted.shape[1]
+    return [
+        Curve(
+            grid, predicted[:, j], style.FIT if q == 1 else style.color(j), "line of best fit" if q == 1 else f"fit, {fit.target_names[j]}"
+        )
+        for j in range(q)
+    ]
+
+
+def _mark(ax: Any, fit: Fit, new: Array) -> None:
+    """Marks on the line, guides to the axes and values. The limits are fixed first: guides start at the edge of the picture."""
+    predicted = predictions(fit, new)
+    q = predicted.shape[1]
+    ax.plot(new[:, 0].repeat(q), predicted.ravel(), linestyle="none", label="_reach")
+    ax.autoscale_view()
+    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    write = predicted.size <= MOST_WRITTEN
+    for i, at in enumerate(new[:, 0]):
+        for j, value in enumerate(predicted[i]):
+            if write:
+                ax.plot(
+                    [at, at, left], [bottom, value, value], color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide"
+                )
+            label = "prediction" if i == j == 0 else "_prediction"
+            color = style.MARK if q == 1 else style.color(j)
+            ax.plot([at], [value], "D", color=color, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7, label=label)
+            if write:
+                text = f"{fit.target_names[j]} = {style.number(value)}" + (
+                    f"\nat {input_names(fit)[0]} = {style.number(at)}" if j == 0 else ""
+                )
+                _write(ax, at, value, text, (left, right, bottom, top))
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+
+
+def _write(ax: Any, at: float, value: float, text: str, box: tuple[float, float, float, float]) -> None:
+    """The value beside its mark, on the side away from the nearer edge, where the guide lines do not run."""
+    left, right, bottom, top = box
+    to_left = (at - left) / (right - left) > 0.72
+    below = (value - bottom) / (top - bottom) > 0.5 or not to_left
+    # Guides run left and down from the mark, so its lower right and its upper left are free.
+    offset = (-10 if to_left else 11, -8 if below else 8)
+    ax.annotate(
+        text,
+        (at, value),
+        xytext=offset,
+        textcoords="offset points",
+        ha="right" if to_left else "left",
+        va="top" if below else "bottom",
+        fontsize=style.LABEL_SIZE,
+        color=style.INK,
+        fontweight="bold",
+        linespacing=1.25,
+        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        zorder=8,
+    )
+
+
+def _legend(ax: Any, examples: Examples | None) -> None:
+    if examples is None:
+        style.legend(ax)
+        return
+    q = examples.y.shape[1]
+    style.legend(ax, examples.x[:, [0] * q].ravel(), examples.y.ravel())
+
+
+def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, ylabel: Any, *, quiet: bool) -> None:
+    """Observed against predicted for each target, with the prediction on the diagonal."""
+    xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
+    ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
+    predicted = predictions(fit, new)
+    for j, panel in enumerate(axes):
+        one = Examples(examples.x, examples.y[:, [j]], examples.x_names, (examples.y_names[j],), None, examples.missing)
+        draw_diagonal(panel, fit, one, j, quiet=quiet)
+        low, high = panel.get_xlim()
+        limits = min(low, float(predicted[:, j].min())), max(high, float(predicted[:, j].max()))
+        limits = (low, high) if limits == (low, high) else style.tidy(limits)
+        for i, value in enumerate(predicted[:, j]):
+            panel.plot([value, value], [limits[0], value], color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
+            panel.plot(
+                [value], [value], "D", color=style.MARK, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7,
+                label="_prediction" if i else "prediction",
+            )  # fmt: skip
+            if len(predicted) <= MOST_WRITTEN:
+                _write(panel, value, value, style.number(value), (*limits, *limits))
+        panel.set_xlim(*limits)
+        panel.set_ylim(*limits)
+        style.dress(panel, xlabels[j], ylabels[j])
+        style.legend(panel, predictions(fit, examples.x)[:, j], one.y[:, 0])
+    style.note(axes[-1], remark(examples))
+
+
+def _values_alone(fit: Fit, new: Array, xlabel: str | None, ylabel: Any, ax: Any) -> Any:
+    """Without data there is no line to run through the marks: the predicted values on a scale of their own."""
+    predicted = predictions(fit, new)
+    m, q = predicted.shape
+    axes = style.panels(ax, 1, 1, (style.WIDTH, max(1.8, 0.9 + 0.42 * m * q)))
+    panel = axes[0, 0]
+    labels = [name if m == 1 else f"{name}, row {i + 1}" for i in range(m) for name in fit.target_names]
+    place = np.arange(m * q)
+    panel.plot(predicted.ravel(), place, "D", color=style.MARK, markersize=9, markeredgecolor="white", label="prediction")
+    for position, value in zip(place, predicted.ravel(), strict=True):
+        panel.annotate(
+            style.number(value), (value, position), xytext=(9, 0), textcoords="offset points", va="center", fontsize=style.LABEL_SIZE
+        )
+    panel.set_yticks(place, labels)
+    panel.set_ylim(m * q - 0.5, -0.5)
+    panel.margins(x=0.25)
+    style.dress(panel, xlabel or "predicted value", axis_labels(ylabel, [""], "ylabel")[0])
+    return style.result(axes)
