@@ -1,0 +1,80 @@
+"""Where textbook formulas cancel or overflow: closed forms against arithmetic of hundreds of digits."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+
+from gradline import losses
+
+
+class TestNothingCancels:
+    """Full relative accuracy where the textbook formula keeps none, against hundreds of digits."""
+
+    def exact(self, function, points):
+        mpmath = pytest.importorskip("mpmath")
+        with mpmath.workdps(700):
+            return np.array([float(function(mpmath, mpmath.mpf(float(point)))) for point in points])
+
+    points = np.array(
+        [-700.0, -300.0, -60.0, -38.0, -5.0, -0.51, -0.49, -1e-3, -1e-8, 1e-12, 1e-5, 0.3, 0.5, 0.7, 4.0, 37.0, 80.0, 350.0, 700.0]
+    )
+
+    def test_log_cosh(self):
+        value, gradient, curvature = losses.log_cosh.elementwise(np.zeros(self.points.size), self.points, 2)
+        np.testing.assert_allclose(value, self.exact(lambda mp, x: mp.log(mp.cosh(x)), self.points), rtol=2e-15)
+        np.testing.assert_allclose(gradient, self.exact(lambda mp, x: mp.tanh(x), self.points), rtol=2e-15)
+        np.testing.assert_allclose(curvature, self.exact(lambda mp, x: mp.sech(x) ** 2, self.points), rtol=2e-15)
+
+    @pytest.mark.parametrize("label", [0.0, 1.0])
+    def test_logistic(self, label):
+        sign = 1 - 2 * label
+        value, gradient, curvature = losses.logistic.elementwise(np.full(self.points.size, label), self.points, 2)
+        np.testing.assert_allclose(value, self.exact(lambda mp, x: mp.log1p(mp.exp(sign * x)), self.points), rtol=4e-15)
+        np.testing.assert_allclose(gradient, self.exact(lambda mp, x: sign / (1 + mp.exp(-sign * x)), self.points), rtol=2e-15)
+        np.testing.assert_allclose(curvature, self.exact(lambda mp, x: 1 / (2 + mp.exp(x) + mp.exp(-x)), self.points), rtol=2e-15)
+
+    @pytest.mark.parametrize("label", [0.0, 1.0, 2.0])
+    def test_multinomial(self, label):
+        other = 0.25
+        predictors = np.column_stack([self.points, np.full(self.points.size, other)])
+        found = losses.multinomial(3).derivatives(np.full((self.points.size, 1), label), predictors, 2)
+
+        def share(mp, x, which):
+            scores = [mp.mpf(0), x, mp.mpf(other)]
+            return mp.exp(scores[which]) / sum(mp.exp(score) for score in scores)
+
+        value = self.exact(lambda mp, x: -mp.log(share(mp, x, int(label))), self.points)
+        gradient = self.exact(lambda mp, x: share(mp, x, 1) - (label == 1), self.points)
+        curvature = self.exact(lambda mp, x: share(mp, x, 1) * (1 - share(mp, x, 1)), self.points)
+        np.testing.assert_allclose(found.value, value, rtol=5e-15)
+        np.testing.assert_allclose(found.gradient[:, 0], gradient, rtol=5e-15)
+        np.testing.assert_allclose(found.curvature[:, 0, 0], curvature, rtol=5e-15)
+
+    def test_tukey_near_zero(self):
+        points = np.array([1e-9, 1e-6, 1e-3])
+        value = losses.tukey(4.685).elementwise(np.zeros(3), points, 0)[0]
+        c = 4.685
+        expected = self.exact(lambda mp, x: mp.mpf(c) ** 2 / 6 * (1 - (1 - (x / mp.mpf(c)) ** 2) ** 3), points)
+        np.testing.assert_allclose(value, expected, rtol=1e-15)
+
+    def test_poisson_large_counts(self):
+        counts = np.array([127.0, 128.0, 129.0, 1023.0, 1024.0, 5e4, 1e6, 1e9])
+        for off in (0.0, 1e-9, 1e-3, -0.2):
+            predictors = np.log(counts) + off
+            value = losses.poisson.elementwise(counts, predictors, 0)[0]
+            mpmath = pytest.importorskip("mpmath")
+            with mpmath.workdps(60):
+                pairs = [(mpmath.mpf(float(y)), mpmath.mpf(float(eta))) for y, eta in zip(counts, predictors, strict=True)]
+                expected = np.array([float(mpmath.exp(eta) - y * eta + mpmath.loggamma(y + 1)) for y, eta in pairs])
+            # What is left is the rounding of eta itself: its last bit moves half the deviance by y |t| eps eta.
+            rounding = 4e-16 * counts * np.abs(np.expm1(off) + 1e-9) * np.log(counts)
+            assert (np.abs(value - expected) <= 1e-13 * np.abs(expected) + rounding).all()
+
+    def test_negative_binomial_far_out(self):
+        found = losses.negative_binomial(0.5).elementwise(np.array([3.0, 0.0]), np.array([700.0, -700.0]), 2)
+        # theta p - y q with p = 1, and (theta + y) p q with q, then p, tiny.
+        np.testing.assert_allclose(found[1], [2.0, math.exp(-700.0)], rtol=1e-13)
+        np.testing.assert_allclose(found[2], [5.0 * math.exp(-700.0 - math.log(0.5)), 2.0 * math.exp(-700.0 + math.log(0.5))], rtol=1e-12)
