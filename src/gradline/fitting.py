@@ -68,6 +68,9 @@ def fit(
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
     unbound = as_loss(loss, prediction, backend)
+    if not isinstance(unbound, CustomLoss):
+        unbound = unbound.resolve(y.max(axis=0))
+        unbound.check_targets(y)
     k = _predictor_count(unbound, y.shape[1])
     offsets = None if offset is None else _offset(offset, n, k)
     bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound

@@ -13,7 +13,7 @@ def warn(message: str) -> None:
     """Warn from the caller of gradline, not from inside it."""
     import sys
 
-    depth, frame = 1, sys._getframe(1)
-    while frame.f_back is not None and frame.f_globals.get("__name__", "").startswith("gradline"):
+    depth, frame = 2, sys._getframe(1)  # stacklevel 1 would be this function
+    while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "gradline":
         depth, frame = depth + 1, frame.f_back
     warnings.warn(message, GradlineWarning, stacklevel=depth)

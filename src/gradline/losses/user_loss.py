@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -10,8 +10,9 @@ from typing import Any
 from gradline.autodiff.framework import Framework, function_name, infer_framework, require_framework
 from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
+from gradline.losses.defaults import LossDefaults
 from gradline.losses.probing import probe
-from gradline.losses.protocol import RowDerivatives
+from gradline.losses.protocol import Parameter, RowDerivatives
 from gradline.types import Array
 
 
@@ -45,8 +46,8 @@ class CustomLoss:
 
 
 @dataclass(frozen=True)
-class BoundLoss:
-    """A probed user loss: satisfies the Loss protocol through a tape."""
+class BoundLoss(LossDefaults):
+    """A probed user loss: satisfies the Loss protocol through a tape, and claims what the user or the probe vouches for, no more."""
 
     custom: CustomLoss
     loss: UserLoss
@@ -59,6 +60,18 @@ class BoundLoss:
     @property
     def name(self) -> str:
         return self.custom.name
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {}
+
+    @property
+    def is_likelihood(self) -> bool:
+        return self.custom.likelihood
+
+    @property
+    def is_convex(self) -> bool:
+        return self.scale is not None
 
     @property
     def joint(self) -> bool:
