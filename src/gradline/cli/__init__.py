@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gradline import __version__
-from gradline.cli.demo import demo
+from gradline.cli import demo
 from gradline.cli.errors import run
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False)
@@ -34,7 +34,7 @@ def gradline(
         typer.echo(context.get_help())
 
 
-app.command()(demo)
+app.command()(demo.demo)
 
 
 def main() -> None:

@@ -12,6 +12,8 @@ import typer
 _EXPECTED = (ValueError, TypeError, ImportError, OSError, MemoryError)
 """What gradline raises for data, models and files that cannot be used; their messages are written for the user."""
 
+_INTERRUPTED = 130
+
 
 def run(app: typer.Typer) -> NoReturn:
     """Run a typer app and exit the process.
@@ -21,11 +23,12 @@ def run(app: typer.Typer) -> NoReturn:
     """
     debug = "--debug" in sys.argv[1:]
     try:
-        sys.exit(app(prog_name="gradline", standalone_mode=False) or 0)
-    except KeyboardInterrupt:
-        _stop("stopped at your request", 130)
-    except typer.Abort:
-        _stop("stopped at your request", 130)
+        code = app(prog_name="gradline", standalone_mode=False) or 0
+        if code != _INTERRUPTED:  # how typer reports Ctrl-C
+            sys.exit(code)
+        _stop("stopped at your request", code)
+    except (KeyboardInterrupt, typer.Abort):
+        _stop("stopped at your request", _INTERRUPTED)
     except BrokenPipeError:
         # The reader, such as head, has seen enough. Python would complain once more when it flushes the closed pipe on its way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -35,7 +38,8 @@ def run(app: typer.Typer) -> NoReturn:
             traceback.print_exc()
         usage = getattr(error, "format_message", None)
         if usage is not None:
-            _stop(usage(), 2)
+            # Our own messages name the option themselves.
+            _stop(usage().removeprefix("Invalid value: "), 2)
         if isinstance(error, _EXPECTED):
             _stop(str(error) or type(error).__name__, 1)
         hint = "" if debug else "; run gradline --debug ... to see where"

@@ -40,7 +40,7 @@ def run(points: Line | Plane, functions: Functions, printer: Printer) -> None:
     exact = gl.fit(scaled, y)
     names = ["W", "B"] if isinstance(points, Line) else ["first W", "first B"]
     rows = [
-        [label, number(fit.loss), number(_first(fit, 1)), number(_first(fit, 0))]
+        [label, number(functions.by_hand(y, fit.predict(scaled))), number(_first(fit, 1)), number(_first(fit, 0))]
         for label, fit in (
             ("auto, 1,000 steps", automatic),
             ("auto with momentum=0.9", hurried),
@@ -56,13 +56,13 @@ def _descend(x: Array, y: Array, functions: Functions, momentum: float) -> gl.Fi
 
 
 def _explosion(x: Array, y: Array, functions: Functions) -> str:
-    """The losses on the way up, until gradline's second check stops the run."""
-    solver = gl.GradientDescent(learning_rate=RATE, allow_divergence=True)
+    """The losses on the way up: at the start and after one and two steps."""
+    solver = gl.GradientDescent(learning_rate=RATE, steps=2, allow_divergence=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", gl.GradlineWarning)
         fit = gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver, progress=False)
     assert fit.history is not None
-    return ", ".join(f"{loss:,.4g}" if loss < 1e4 else f"{loss:,.0f}" for loss in fit.history.loss[:3])
+    return ", ".join(f"{loss:,.4g}" if loss < 1e4 else f"{loss:,.0f}" for loss in fit.history.loss)
 
 
 def _first(fit: gl.Fit, row: int) -> float:

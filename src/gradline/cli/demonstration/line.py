@@ -36,7 +36,7 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
         [
             ["W (slope)", number(points.slope), number(weight), number(exact_weight)],
             ["B (intercept)", number(points.intercept), number(bias), number(exact_bias)],
-            ["loss", "", number(fit.loss), number(exact.loss)],
+            ["loss", "", number(fit.loss), number(functions.by_hand(y, exact.predict(x)))],
         ],
     )
     printer.space()

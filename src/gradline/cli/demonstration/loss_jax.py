@@ -9,7 +9,7 @@ from gradline.types import Array
 
 
 def prediction(linear: jax.Array) -> jax.Array:
-    """What the model predicts, from linear = x * W + B: for a line, just that."""
+    """What is predicted, from linear = x * W + B: for a line, just that."""
     return linear
 
 

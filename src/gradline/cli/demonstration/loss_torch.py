@@ -8,7 +8,7 @@ from gradline.types import Array
 
 
 def prediction(linear: torch.Tensor) -> torch.Tensor:
-    """What the model predicts, from linear = x * W + B: for a line, just that."""
+    """What is predicted, from linear = x * W + B: for a line, just that."""
     return linear
 
 

@@ -28,5 +28,5 @@ def tell(settings: DemoSettings) -> None:
     album.list()
     printer.space()
     printer.say(
-        "Next: the tutorial (docs/tutorial.md) does all of this in Python, a few lines at a time. To play with this one, see gradline demo --help."
+        "Next: docs/tutorial.md does all of this in Python, a few lines at a time. To change what happens here, see gradline demo --help."
     )
