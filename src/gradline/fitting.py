@@ -85,7 +85,13 @@ def fit(
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
     design_names = ((INTERCEPT,) if rows.intercept else ()) + columns.names
     return Fit(
-        design_names, targets.names, bound, solution, used, {} if used == n else {"weight zero": n - used}, named=columns.named or names is not None
+        design_names,
+        targets.names,
+        bound,
+        solution,
+        used,
+        {} if used == n else {"weight zero": n - used},
+        named=columns.named or names is not None,
     )
 
 
@@ -96,7 +102,9 @@ def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, 
     if isinstance(loss, CustomLoss | BoundLoss) or hasattr(loss, "derivatives"):
         for keyword, value in (("prediction", prediction), ("backend", backend)):
             if value is not None:
-                raise ValueError(f"{keyword}= goes with a loss function of your own; this loss, {getattr(loss, 'name', loss)!r}, has its own already")
+                raise ValueError(
+                    f"{keyword}= goes with a loss function of your own; this loss, {getattr(loss, 'name', loss)!r}, has its own already"
+                )
         return loss.custom if isinstance(loss, BoundLoss) else loss  # type: ignore[return-value]
     if not callable(loss):
         raise TypeError(f"loss must be a name, a loss of gl.losses or a function loss(y, prediction), not {type(loss).__name__} {loss!r}")

@@ -1,18 +1,19 @@
 """The objective: rows, a loss, and the one pass that yields value, gradient and curvature.
 
-    F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i,    eta = X B + offset
-    gradient  = X' G / sum f w             G_i = f_i w_i d loss / d eta_i
-    curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over sum f w
+F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i,    eta = X B + offset
+gradient  = X' G / sum f w             G_i = f_i w_i d loss / d eta_i
+curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over sum f w
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.rows.block import Block, Rows
@@ -91,6 +92,27 @@ class _WeightKernel:
 
 
 @dataclass(frozen=True)
+class _NotFiniteKernel:
+    """The first row whose loss is not finite: (row, loss, targets, linear predictors)."""
+
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> tuple[int, float, Array, Array] | None:
+        predictors = block.linear_predictors(self.coefficients)
+        value = self.loss.derivatives(block.targets, predictors, 0).value
+        weights = block.row_weights
+        wrong = np.flatnonzero(~np.isfinite(value) & (True if weights is None else weights > 0))
+        if not wrong.size:
+            return None
+        i = int(wrong[0])
+        return block.first_row + i, float(value[i]), block.targets[i], predictors[i]
+
+    def merge(self, first: tuple[int, float, Array, Array] | None, second: Any) -> tuple[int, float, Array, Array] | None:
+        return second if first is None else first
+
+
+@dataclass(frozen=True)
 class _RowCurvatureKernel:
     loss: Loss
     coefficients: Array
@@ -149,6 +171,20 @@ class Problem:
     def total_weight(self) -> float:
         """sum f w over all rows."""
         return self.rows.reduce(_WeightKernel())
+
+    def why_not_finite(self, coefficients: Array) -> str:
+        """A sentence naming the first row whose loss is not finite at these coefficients."""
+        start = f"the loss {self.loss.name!r} is not finite at the starting coefficients"
+        if self.joint:
+            return f"{start}; give another start="
+        first = self.rows.reduce(_NotFiniteKernel(self.loss, coefficients))
+        if first is None:
+            return f"{start}: each row's loss is finite, but their sum overflows; rescale the target"
+        row, value, target, predictor = first
+        return (
+            f"{start}: it is {value:g} in row {row}, where y = {show_row(target)} and the linear predictor is {show_row(predictor)};"
+            " give another start=, or a loss (or prediction=) that is finite there"
+        )
 
     def largest_row_curvature(self, coefficients: Array) -> float:
         """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""

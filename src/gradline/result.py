@@ -103,7 +103,7 @@ class Fit:
         predictors = DenseDesign(self._columns(data), self.has_intercept).predict(self.solution.coefficients)
         if kind == "linear":
             return self._squeeze(predictors)
-        missing = np.isnan(predictors).any(axis=1)
+        missing = np.asarray(np.isnan(predictors).any(axis=1))
         predictions = np.asarray(self.loss_function.predict(np.where(missing[:, None], 0.0, predictors)), dtype=np.float64)
         if missing.any():
             predictions = predictions.copy()

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
-from gradline.autodiff.tape import Step, Trace, UserLoss
+from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -26,6 +26,7 @@ class JaxTape:
 
     def __init__(self, loss: UserLoss) -> None:
         self.loss = loss
+        self.finding: Finding | None = None
         self._derivatives: dict[int, Any] = {}
         self._loops: dict[tuple[bool, ...], Any] = {}
 
@@ -108,7 +109,9 @@ def _pad(array: Array, rows: int) -> Array:
 
 
 def _descent_loop(tape: JaxTape, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
-    def run(x: Any, y: Any, w: Any, o: Any, scale: Any, start: Any, speed: Any, count: Any, rate: Any, momentum: Any, ids: Any, capacity: int) -> Any:
+    def run(
+        x: Any, y: Any, w: Any, o: Any, scale: Any, start: Any, speed: Any, count: Any, rate: Any, momentum: Any, ids: Any, capacity: int
+    ) -> Any:
         def full(b: Any) -> Any:
             return tape.objective(x, y, o if offset else None, w if weighted else None, scale, b)
 

@@ -84,8 +84,19 @@ class Descent(Protocol):
         """
 
 
+@dataclass(frozen=True)
+class Finding:
+    """form: what the function returns. squared_scale: c if the loss of a row is c times the sum of (y - eta)^2, otherwise None."""
+
+    form: Form
+    squared_scale: float | None
+
+
 class Tape(Protocol):
     """Values and derivatives of a user's loss in one framework."""
+
+    finding: Finding | None
+    """What probing found, kept so that a function already known is not probed again."""
 
     def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
         """What the user's function returns for these rows, untouched; for probing. Raises what the function raises."""

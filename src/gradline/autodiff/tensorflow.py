@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.autodiff.tape import Step, Trace, UserLoss
+from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -19,9 +19,9 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 import tensorflow as tf  # noqa: E402
 
 
-def _trace(function: Any, signature: list[Any]) -> Any:
-    """A tf.function of open row dimension, traced once."""
-    traced = tf.function(function, input_signature=signature, autograph=False)
+def _trace(function: Any, signature: list[Any] | None) -> Any:
+    """A tf.function traced once for its signature; without one, for the first shapes it meets and once more for all others."""
+    traced = tf.function(function, input_signature=signature, autograph=False, reduce_retracing=signature is None)
     # TensorFlow tells functions apart by their place in a file, so a second loss would look to it like the first one traced again.
     traced._omit_frequent_tracing_warning = True
     return traced
@@ -32,14 +32,10 @@ class TensorFlowTape:
 
     def __init__(self, loss: UserLoss) -> None:
         self.loss = loss
+        self.finding: Finding | None = None
         self._signature = [
             tf.TensorSpec([None, *loss.target_shape], tf.float64),
             tf.TensorSpec([None, *loss.predictor_shape], tf.float64),
-        ]
-        number, matrix, integers = tf.TensorSpec([], tf.float64), tf.TensorSpec([None, None], tf.float64), tf.TensorSpec([None, None], tf.int64)
-        self._loop_signature = [
-            *(matrix, self._signature[0], tf.TensorSpec([None], tf.float64), matrix, number),  # rows
-            *(matrix, matrix, tf.TensorSpec([], tf.int32), number, number, integers),  # state and step
         ]
         self._derivatives: dict[int, Any] = {}
         self._loops: dict[tuple[bool, ...], Any] = {}
@@ -110,13 +106,15 @@ class TensorFlowTape:
 
         return evaluate
 
-    def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
-        """The tf.while_loop of descent steps for these options, traced on first use."""
-        key = (weighted, offset, batched, nesterov)
-        if key not in self._loops:
-            loop = _descent_loop(self, weighted, offset, batched, nesterov)
-            self._loops[key] = _trace(loop, self._loop_signature)
-        return self._loops[key]
+    def loop(self, *options: bool) -> Any:
+        """The tf.while_loop of descent steps for these options (see _descent_loop), traced on first use.
+
+        Known shapes make the small operations of a step a third faster, so the loop is traced for the first data's shapes.
+        """
+        if options not in self._loops:
+            loop = _descent_loop(self, *options)
+            self._loops[options] = _trace(loop, None)
+        return self._loops[options]
 
     def objective_gradient(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> tuple[Any, Any]:
         """Objective and its (P, k) gradient over rows: ``scale * sum_i w_i loss_i``."""
@@ -130,7 +128,7 @@ class TensorFlowTape:
             if self.loss.form == "joint":
                 value = self.loss(targets, predictors)
             elif weights is None and self.loss.form == "mean":
-                value = scale * tf.cast(tf.shape(columns)[0], tf.float64) * self.loss(targets, predictors)
+                value = self.loss(targets, predictors)  # the mean over these rows is what scale makes of their sum
             elif weights is None:
                 value = scale * tf.reduce_sum(self.loss(targets, predictors))
             else:
@@ -141,7 +139,9 @@ class TensorFlowTape:
         return value, tf.matmul(columns, gradient, transpose_a=True)
 
 
-def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
+def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: bool, moving: bool, nesterov: bool) -> Any:
+    """The loop as a function; the options leave out of it what a step does not need, as every operation costs a microsecond."""
+
     def run(x: Any, y: Any, w: Any, o: Any, scale: Any, start: Any, velocity: Any, count: Any, rate: Any, momentum: Any, ids: Any) -> Any:
         weights, offsets = (w if weighted else None), (o if offset else None)
 
@@ -157,19 +157,16 @@ def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: b
                 coefficients,
             )[1]
 
-        def body(t: Any, b: Any, v: Any, losses: Any, norms: Any, path: Any) -> tuple[Any, ...]:
+        def body(t: Any, b: Any, v: Any, records: Any) -> tuple[Any, ...]:
             value, gradient = tape.objective_gradient(x, y, offsets, weights, scale, b)
-            losses = losses.write(t, value)
-            norms = norms.write(t, tf.norm(gradient))
-            path = path.write(t, b)
-            step = batch_gradient(t, b) if batched else gradient
-            v = momentum * v - rate * step
-            b = b + (momentum * v - rate * step if nesterov else v)
-            return t + 1, b, v, losses, norms, path
+            records = records.write(t, tf.concat([value[None], tf.reshape(gradient, [-1]), tf.reshape(b, [-1])], 0))
+            move = -rate * (batch_gradient(t, b) if batched else gradient)
+            v = momentum * v + move if moving else move
+            return t + 1, b + (momentum * v + move if nesterov else v), v, records
 
-        arrays = [tf.TensorArray(tf.float64, size=count, element_shape=shape) for shape in ((), (), (None, None))]
-        _, b, v, losses, norms, path = tf.while_loop(lambda t, *_: t < count, body, (tf.constant(0), start, velocity, *arrays))
-        return b, v, losses.stack(), norms.stack(), path.stack()
+        records = tf.TensorArray(tf.float64, size=count, element_shape=[None])
+        _, b, v, records = tf.while_loop(lambda t, *_: t < count, body, (tf.constant(0), start, velocity, records))
+        return b, v, records.stack()
 
     return run
 
@@ -192,8 +189,8 @@ class TensorFlowDescent:
         )
 
     def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
-        loop = self._tape.loop(self._weighted, self._offset, batches is not None, step.nesterov)
-        result = loop(
+        loop = self._tape.loop(self._weighted, self._offset, batches is not None, step.momentum > 0, step.nesterov)
+        b, v, records = loop(
             *self._data,
             tf.constant(coefficients, tf.float64),
             tf.constant(velocity, tf.float64),
@@ -202,5 +199,5 @@ class TensorFlowDescent:
             tf.constant(step.momentum, tf.float64),
             tf.constant(np.empty((0, 0), np.int64) if batches is None else batches),
         )
-        b, v, loss, norm, path = (part.numpy() for part in result)
-        return b, v, Trace(loss, norm, path)
+        loss, gradient, path = np.split(records.numpy(), [1, 1 + coefficients.size], axis=1)
+        return b.numpy(), v.numpy(), Trace(loss[:, 0], np.linalg.norm(gradient, axis=1), path.reshape(count, *coefficients.shape))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from gradline.autodiff.tape import Step, Trace, UserLoss
+from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -18,6 +18,7 @@ class TorchTape:
 
     def __init__(self, loss: UserLoss) -> None:
         self.loss = loss
+        self.finding: Finding | None = None
 
     def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
         value = self.loss(*self._tensors(targets, predictors))
@@ -86,7 +87,9 @@ def _gradient(total: Any, predictors: Any, *, create_graph: bool = False, retain
     """The gradient, zero where the total does not depend on the predictors (a curvature of zero has no graph at all)."""
     if not total.requires_grad:
         return torch.zeros_like(predictors)
-    (gradient,) = torch.autograd.grad(total, predictors, create_graph=create_graph, retain_graph=retain_graph or create_graph, allow_unused=True)
+    (gradient,) = torch.autograd.grad(
+        total, predictors, create_graph=create_graph, retain_graph=retain_graph or create_graph, allow_unused=True
+    )
     return torch.zeros_like(predictors) if gradient is None else gradient
 
 

@@ -6,25 +6,16 @@ that mixes rows, is found by comparing what it returns on subsets of rows.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from gradline.autodiff.tape import Form, Tape, UserLoss
+from gradline.autodiff.tape import Finding, Form, Tape, UserLoss
 from gradline.types import Array
 
 _ROWS = 5
 _SUBSET = np.array([0, 2, 3])
 _TOLERANCE = 1e-9
-
-
-@dataclass(frozen=True)
-class Finding:
-    """form: what the function returns. squared_scale: c if the loss of a row is c times the sum of (y - eta)^2, otherwise None."""
-
-    form: Form
-    squared_scale: float | None
 
 
 def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name: str) -> Finding:
@@ -43,7 +34,7 @@ def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name
         row = 0 if value.ndim == 0 else int(np.flatnonzero(~np.isfinite(value))[0])
         returned = "NaN" if np.isnan(value).any() else "infinity"
         raise ValueError(
-            f"the loss {name!r} returned {returned}, for example with y = {_show(y[row])} and linear predictor = {_show(eta[row])};"
+            f"the loss {name!r} returned {returned}, for example with y = {show_row(y[row])} and linear predictor = {show_row(eta[row])};"
             " it must be finite wherever a fit may go (pass prediction=tf.exp, for example, for a loss that needs a positive prediction)"
         )
     forms = {_form(tape, y, eta, value, name) for y, eta, value in finite}
@@ -86,7 +77,9 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
             hint = "; y and the prediction were broadcast against each other: give both the same shape"
         elif value.ndim == 2 and value.shape[1] == 1:
             hint = "; drop the last axis"
-        raise ValueError(f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}")
+        raise ValueError(
+            f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
+        )
     return value.astype(np.float64)
 
 
@@ -119,7 +112,9 @@ def _check_gradient(tape: Tape, points: list[tuple[Array, Array]], name: str) ->
             )
         if np.any(gradient != 0):
             return
-    raise ValueError(f"the loss {name!r} does not depend on its prediction: its gradient is zero at every row tried, so nothing can be learned")
+    raise ValueError(
+        f"the loss {name!r} does not depend on its prediction: its gradient is zero at every row tried, so nothing can be learned"
+    )
 
 
 def _squared_scale(tape: Tape, points: list[tuple[Array, Array, Array]]) -> float | None:
@@ -144,5 +139,6 @@ def _seen(array: Array) -> tuple[int, ...]:
     return (len(array),) if array.shape[1] == 1 else array.shape
 
 
-def _show(row: Array) -> str:
+def show_row(row: Array) -> str:
+    """A row's numbers as a message shows them."""
     return f"{row[0]:.6g}" if row.size == 1 else "[" + ", ".join(f"{v:.6g}" for v in row) + "]"

@@ -40,7 +40,8 @@ class CustomLoss:
         names = self.linear_predictors
         k = n_targets if names is None else len(names)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
-        finding = probe(tape_for(unknown, self.framework), unknown, targets, offset, self.name)
+        tape = tape_for(unknown, self.framework)
+        finding = tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         return BoundLoss(self, loss, finding.squared_scale)
 

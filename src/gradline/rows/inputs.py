@@ -155,5 +155,7 @@ def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] |
             if len(index) > 1:
                 where += f", column {names[index[1]]!r}" if names is not None else f", column {index[1]}"
             # scikit-learn's conventions ask for TypeError and for these words where a value is no number.
-            raise TypeError(f"{what} holds {value!r} in {where}; argument must be a string or a number that can be read as a real number") from None
+            raise TypeError(
+                f"{what} holds {value!r} in {where}; argument must be a string or a number that can be read as a real number"
+            ) from None
     raise TypeError(f"{what} could not be read as numbers")

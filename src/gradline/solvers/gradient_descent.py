@@ -81,7 +81,8 @@ class GradientDescent:
         rate = self._rate(problem, begin, batch)
         step = Step(rate.chosen, float(self.momentum), self.nesterov)
         run = _Run(self, problem, begin, step, batch, rate.adaptive)
-        with progress_bar.bar("gradient descent", self.steps, progress) as advance:
+        # A diverging path overflows by nature; it is found and reported, not warned of operation by operation.
+        with progress_bar.bar("gradient descent", self.steps, progress) as advance, np.errstate(over="ignore", invalid="ignore"):
             for done, loss in run.chunks():
                 advance(done, f"loss {loss:.6g}")
         return run.solution(rate)
@@ -114,7 +115,7 @@ class GradientDescent:
         if chosen > stable * (1 + 1e-12):
             message = (
                 f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by more than"
-                f" the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate=\"auto\", or bring the"
+                f' the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate="auto", or bring the'
                 " columns to a similar scale"
             )
             if not self.allow_divergence:
@@ -211,7 +212,11 @@ class _Run:
     def _overshot(self, trace: Trace) -> bool:
         """Whether the steps of a chunk were too long: a plain step below 1 / curvature never raises the loss."""
         loss = trace.loss
-        if not np.isfinite(loss).all() or not np.isfinite(trace.gradient_norm).all() or loss.max() > GROWTH * self._reference(float(loss[0])):
+        if (
+            not np.isfinite(loss).all()
+            or not np.isfinite(trace.gradient_norm).all()
+            or loss.max() > GROWTH * self._reference(float(loss[0]))
+        ):
             return True
         if self.batch is not None or self.step.momentum > 0:
             return False
@@ -233,6 +238,8 @@ class _Run:
         for t in range(len(trace.loss)):
             step = first + t
             loss = float(trace.loss[t])
+            if step == 0 and not math.isfinite(loss):
+                raise ValueError(self.problem.why_not_finite(trace.coefficients[t]))
             due = step % self.every == 0 or step == self.settings.steps
             if not math.isfinite(loss) or loss > GROWTH * self._reference(loss):
                 self.diverged, due = True, True
@@ -263,8 +270,12 @@ class _Run:
         if small:
             return Certificate(True, norm, reason)
         if self.batch is not None:
-            return Certificate(False, norm, reason, "Use more steps, larger batches, or (against the noise of mini-batches) a smaller learning_rate.")
-        return Certificate(False, norm, reason, 'Use more steps, learning_rate="auto", momentum=0.9, or bring the columns to a similar scale.')
+            return Certificate(
+                False, norm, reason, "Use more steps, larger batches, or (against the noise of mini-batches) a smaller learning_rate."
+            )
+        return Certificate(
+            False, norm, reason, 'Use more steps, learning_rate="auto", momentum=0.9, or bring the columns to a similar scale.'
+        )
 
 
 def _batches(n_rows: int, size: int, seed: int | None) -> Iterator[IntArray]:

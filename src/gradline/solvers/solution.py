@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
@@ -91,7 +91,7 @@ class Solver(Protocol):
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution: ...
 
 
-def as_start(start: Array | None, shape: tuple[int, int]) -> Array:
+def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int]) -> Array:
     """The starting coefficients as (P, k): zeros unless given; (P,) is accepted where k = 1."""
     if start is None:
         return np.zeros(shape)
