@@ -9,6 +9,7 @@ import numpy as np
 
 from gradline.rows.block import Block, Rows
 from gradline.solvers import double_double as dd
+from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import solve_normal_equations
 from gradline.solvers.refinement import Refined, gradient_pass, refine
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows
@@ -132,7 +133,7 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
         np.fill_diagonal(penalty_rows, np.sqrt(ridge[0]))
         factor = np.linalg.qr(np.concatenate([factor, penalty_rows]), mode="r")
     elif scales.rows < rows.n_columns:
-        raise NotImplementedError
+        return minimum_norm(rows, scales)
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
     size = len(kept)
     triangle, projections = factor[:size, :size], factor[:size, size:]
