@@ -39,8 +39,10 @@ def minimum_norm(rows: Rows, scales: Scales) -> Solution:
     centre = values @ weights if rows.intercept else np.zeros(len(values))
     root = np.sqrt(weights)
     left, singular, right = np.linalg.svd((values - centre[:, None]).T * root[:, None], full_matrices=False)
-    rank = int((singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)).sum())
-    if rank == values.shape[1] - int(rows.intercept) and rank > 0:
+    # Centring takes one rank; what rounding leaves in its place is not counted.
+    most = values.shape[1] - int(rows.intercept)
+    rank = min(int((singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)).sum()), most)
+    if rank == most and rank > 0:
         scaled, digits, residuals = _interpolate(values, held, centre, rows.intercept)
     else:
         # The system itself is rank deficient: its solution moves with every rounding, and no digit is vouched for.

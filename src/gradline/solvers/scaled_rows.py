@@ -76,7 +76,8 @@ class ScanKernel:
         exact = _exact_weights(block)
         assert exact is not None
         ones = np.ones((1, len(weights)))
-        total = dd.product_sum(ones, *dd.split(ones), np.broadcast_to(exact, (2, len(weights)))[:, None, :], 1)[:, 0]
+        words = exact if len(exact) == 2 else np.concatenate([exact, np.zeros_like(exact)])
+        total = dd.product_sum(ones, *dd.split(ones), words[:, None, :], 1)[:, 0]
         return _extremes(np.abs(values[kept]) * root, targets[:, kept], largest, int(kept.sum()), total)
 
     def merge(self, first: _Extremes, second: _Extremes) -> _Extremes:
