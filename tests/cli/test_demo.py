@@ -113,7 +113,7 @@ def test_penguin_numbers_are_those_of_fit(line_demo):
 
 
 def test_line_pictures(line_demo):
-    check_pictures(line_demo[1], LINE_PICTURES, animated=["descent.gif"])
+    check_pictures(line_demo[1], LINE_PICTURES, animated=["learning.gif"])
 
 
 def test_planes_in_jax(tmp_path):
@@ -164,7 +164,6 @@ def test_torch_and_a_derived_rate(tmp_path):
         (["--learning-rate", "0"], "--learning-rate must be a number above zero, such as 0.01, or auto, not '0'"),
         (["--backend", "theano"], "--backend must be one of tensorflow, jax, torch, not 'theano'"),
         (["--inputs", "2", "--slope", "3"], "--slope and --intercept describe a single line"),
-        (["--outputs", "2", "--animate"], "--animate draws a line being learned, so it needs --inputs 1 and --outputs 1"),
         (["--output-folder", __file__], "is a file, not a folder"),
         (["--steps", "many"], "'--steps'"),
         (["surprise"], "surprise"),

@@ -51,7 +51,7 @@ def demo(
         typer.Option(metavar="tensorflow|jax|torch", help="What differentiates the loss.", show_default="the first one installed"),
     ] = None,
     output_folder: Annotated[Path, typer.Option(help="Where the pictures go.")] = Path("gradline-demo"),
-    animate: Annotated[bool, typer.Option("--animate", help="Also write the descent as a moving picture (GIF).")] = False,
+    animate: Annotated[bool, typer.Option("--animate", help="Also write a moving picture of the learning (GIF).")] = False,
 ) -> None:
     """Learn a line from noisy points, step by step, with pictures.
 
@@ -68,8 +68,6 @@ def demo(
         raise typer.BadParameter(
             "--slope and --intercept describe a single line; with several inputs or outputs the true coefficients are drawn at random"
         )
-    if animate and (inputs, outputs) != (1, 1):
-        raise typer.BadParameter("--animate draws a line being learned, so it needs --inputs 1 and --outputs 1")
     if output_folder.exists() and not output_folder.is_dir():
         raise typer.BadParameter(f"--output-folder: '{output_folder}' is a file, not a folder; give another name")
     settings = DemoSettings(

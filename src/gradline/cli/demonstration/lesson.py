@@ -48,6 +48,8 @@ def run(points: Line | Plane, functions: Functions, printer: Printer) -> None:
         )
     ]
     printer.table(["x times 20", "loss", *names], rows)
+    printer.space()
+    printer.say("Descent has to care about units. Exact least squares does not notice them.")
 
 
 def _descend(x: Array, y: Array, functions: Functions, momentum: float) -> gl.Fit:

@@ -49,19 +49,18 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     printer.say(f"the true line says         y = {number(true)}", indent=2)
 
     with printer.waiting("Drawing the pictures ..."):
-        draw(fit, points, settings, album)
+        draw(fit, exact, points, settings, album)
     return points
 
 
-def draw(fit: gl.Fit, points: Line, settings: DemoSettings, album: Album) -> None:
+def draw(fit: gl.Fit, exact: gl.Fit, points: Line, settings: DemoSettings, album: Album) -> None:
     """The pictures of this part."""
     x, y = points
-    true = (points.slope, points.intercept)
     album.add("training-data.png", "the training data", lambda: gl.plot.data(x, y))
-    album.add("line-of-best-fit.png", "the line of best fit beside the true one", lambda: gl.plot.fit(fit, x, y, true=true))
-    album.add("prediction.png", "the prediction for a new x", lambda: gl.plot.prediction(fit, NEW_X))
-    album.add("all-together.png", "data, line and prediction together", lambda: gl.plot.everything(fit, x, y, NEW_X, true=true))
-    album.add("loss.png", "the loss, step by step", lambda: gl.plot.loss(fit))
+    album.add("line-of-best-fit.png", "the line of best fit and the true line", lambda: gl.plot.fit(fit, x, y, true=points))
+    album.add("prediction.png", "the prediction for a new x", lambda: gl.plot.prediction(fit, NEW_X, x=x, y=y))
+    album.add("all-together.png", "data, lines and prediction together", lambda: gl.plot.everything(fit, x, y, NEW_X, true=points))
+    album.add("loss.png", "the loss, step by step, down to its lowest", lambda: gl.plot.loss(fit, optimum=exact))
     album.add("descent.png", "the path of W and B down the loss", lambda: gl.plot.descent(fit, x, y))
     if settings.animate:
-        album.animate("descent.gif", "the line being learned", lambda: gl.plot.animation(fit, x, y))
+        album.animate("learning.gif", "the line being learned", lambda: gl.plot.animation(fit, x, y, true=points, optimum=exact))

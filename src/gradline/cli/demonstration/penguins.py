@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 import gradline as gl
 from gradline.cli.console import Printer, number
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
+from gradline.types import Array
 
+Texts = np.ndarray[Any, Any]
 NAMES = ("flipper", "Chinstrap", "Gentoo")
 
 
@@ -54,6 +58,8 @@ def run(functions: Functions, printer: Printer, album: Album) -> None:
         album.add("penguins.png", "penguins: a line for each species", lambda: draw(exact, flipper, kinds, mass, species))
 
 
-def draw(fit: gl.Fit, flipper: np.ndarray, kinds: np.ndarray, mass: np.ndarray, species: np.ndarray) -> object:
+def draw(fit: gl.Fit, flipper: Array, kinds: Array, mass: Array, species: Texts) -> object:
     """The points and the lines of the three species."""
-    return gl.plot.fit(fit, np.column_stack([flipper, kinds]), mass, groups=species, xlabel="flipper length (mm)", ylabel="body mass (g)")
+    columns = np.column_stack([flipper, kinds])
+    labels = {"xlabel": "flipper length (mm)", "ylabel": "body mass (g)"}
+    return gl.plot.fit(fit, columns, mass, by="flipper", groups=species, **labels)

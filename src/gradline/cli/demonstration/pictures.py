@@ -10,8 +10,6 @@ import numpy as np
 
 from gradline.cli.console import Printer
 
-DOTS_PER_INCH = 110
-
 
 class Album:
     """Draws pictures into a folder and remembers what each one shows."""
@@ -30,7 +28,7 @@ class Album:
 
         axes = draw()
         figure = np.ravel(np.asarray(axes, dtype=object))[0].figure
-        figure.savefig(self._folder / name, dpi=DOTS_PER_INCH)
+        figure.savefig(self._folder / name)
         plt.close(figure)
         self._captions.append((name, caption))
 

@@ -55,16 +55,18 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     )
 
     with printer.waiting("Drawing the pictures ..."):
-        draw(fit, points, album)
+        draw(fit, exact, points, settings, album)
     return points
 
 
-def draw(fit: gl.Fit, points: Plane, album: Album) -> None:
+def draw(fit: gl.Fit, exact: gl.Fit, points: Plane, settings: DemoSettings, album: Album) -> None:
     """The pictures of this part."""
     X, Y = points
-    truth = np.vstack([points.intercepts, points.coefficients])
+    truth = (points.coefficients, points.intercepts)
     album.add("training-data.png", "the training data", lambda: gl.plot.data(X, Y))
     album.add("coefficients.png", "the coefficients found beside the true ones", lambda: gl.plot.coefficients(fit, true=truth))
     album.add("observed-and-predicted.png", "what was observed against what is predicted", lambda: gl.plot.fit(fit, X, Y))
-    album.add("loss.png", "the loss, step by step", lambda: gl.plot.loss(fit))
+    album.add("loss.png", "the loss, step by step, down to its lowest", lambda: gl.plot.loss(fit, optimum=exact))
     album.add("descent.png", "the path down the loss, where it curves the most", lambda: gl.plot.descent(fit, X, Y))
+    if settings.animate:
+        album.animate("learning.gif", "the predictions being learned", lambda: gl.plot.animation(fit, X, Y, optimum=exact))
