@@ -269,6 +269,7 @@ def test_repr_shows_what_differs_from_the_defaults():
     assert repr(gl.LinearRegression()) == "LinearRegression()"
     assert repr(gl.LinearRegression(loss="absolute", fit_intercept=False)) == "LinearRegression(loss='absolute', fit_intercept=False)"
     assert "GradientDescent(learning_rate=0.1" in repr(gl.LinearRegression(solver=gl.GradientDescent(0.1)))
+    assert repr(gl.LinearRegression(loss=squared_error)) == "LinearRegression(loss=squared_error)"
     assert repr(gl.LinearRegression(start=np.zeros(2))) == "LinearRegression(start=array([0., 0.]))"
 
 

@@ -9,6 +9,7 @@ import dataclasses
 import inspect
 import math
 import sys
+import types
 from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
@@ -220,8 +221,8 @@ class LinearRegression:
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
-        shown = [f"{name}={value!r}" for name, value in self.get_params(deep=False).items() if not _same(value, defaults[name].default)]
-        return f"{type(self).__name__}({', '.join(shown)})"
+        changed = {name: value for name, value in self.get_params(deep=False).items() if not _same(value, defaults[name].default)}
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
 
 
 def _two_dimensional(data: Any) -> Columns:
@@ -268,6 +269,11 @@ def _changed(name: str, holder: Any, changes: dict[str, Any]) -> Any:
 def _same(value: Any, default: Any) -> bool:
     """Whether a parameter has its default; comparing an array would give an array."""
     return value is default or (isinstance(value, str | int | float) and type(value) is type(default) and value == default)
+
+
+def _shown(value: Any) -> str:
+    """A parameter in a repr; a function by its name, since its address says nothing."""
+    return str(value.__name__) if isinstance(value, types.FunctionType) else repr(value)
 
 
 def _r_squared(targets: Array, predictions: Array, weights: Array | None) -> float:

@@ -6,8 +6,10 @@ import builtins
 import dis
 import functools
 import importlib.util
+import inspect
+import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
 Framework = Literal["tensorflow", "jax", "torch"]
@@ -23,6 +25,9 @@ _ROOTS: dict[str, Framework] = {
     "jaxtyping": "jax",
     "torch": "torch",
 }
+
+_LOOKED_THROUGH = 100
+"""Entries of the largest table of functions that is searched for a framework."""
 
 
 def infer_framework(function: Callable[..., Any], prediction: Callable[..., Any] | None = None) -> Framework:
@@ -40,8 +45,9 @@ def infer_framework(function: Callable[..., Any], prediction: Callable[..., Any]
         raise ValueError(f"the loss {name!r} refers to several frameworks ({' and '.join(found)}); say which differentiates it: {choices}")
     if "numpy" in roots or "scipy" in roots:
         raise ValueError(
-            f"the loss {name!r} refers to NumPy, which cannot be differentiated; write it with tf.*, jax.numpy.* or torch.* functions"
-            f" (tf.square for np.square, for example), or, if NumPy only supplies constants, say which framework differentiates it: {choices}"
+            f"the loss {name!r} refers to NumPy, which cannot be differentiated; write it with tf.*, jax.numpy.* or torch.*"
+            " functions (tf.square for np.square, for example), or, if NumPy only supplies constants, say which framework"
+            f" differentiates it: {choices}"
         )
     raise ValueError(f"the loss {name!r} refers to no framework (TensorFlow, JAX or PyTorch); say which differentiates it: {choices}")
 
@@ -63,53 +69,84 @@ def function_name(function: Callable[..., Any]) -> str:
 
 
 def references(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """Names and values that a function reads from its globals and closure, nested functions included."""
+    """Names and values that a function reads: globals, closure, defaults, and attributes of the user's own modules and classes."""
     code = getattr(function, "__code__", None)
     if code is None:
         return
+    for name, value in _names(function, code):
+        yield name, value
+        if _is_users_own(value):
+            yield from ((f"{name}.{attribute}", found) for attribute, found in _attributes(value, code))
+
+
+def inner(function: Callable[..., Any]) -> list[Any]:
+    """What is behind partials, bound methods, decorated functions and callable objects: functions, arguments and attributes, named."""
+    parts: list[Any] = []
+    if isinstance(function, functools.partial):
+        parts += [function.func, *function.args, *flat(function.keywords.items())]
+    wrapped = getattr(function, "__wrapped__", None)
+    if wrapped is not None:
+        parts.append(wrapped)
+    if isinstance(function, types.MethodType):
+        parts += _method_parts(function.__func__, function.__self__)
+    elif not isinstance(function, types.FunctionType | functools.partial | type):
+        # Not callable(): what matters is whether the call is Python code to look into.
+        call = inspect.getattr_static(type(function), "__call__", None)
+        parts += _method_parts(call, function) if isinstance(call, types.FunctionType) else flat(getattr(function, "__dict__", {}).items())
+    return parts
+
+
+def flat(named: Iterable[tuple[str, Any]]) -> list[Any]:
+    """Names beside values: the same values under other names are something else."""
+    return [part for pair in named for part in pair]
+
+
+def _names(function: Callable[..., Any], code: types.CodeType) -> Iterator[tuple[str, Any]]:
     for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=True):
         try:
             yield name, cell.cell_contents
         except ValueError:  # a cell not filled yet
             continue
     namespace = getattr(function, "__globals__", {})
-    for name in sorted(_global_names(code)):
+    for name in sorted(_instructions(code, "LOAD_GLOBAL", "LOAD_NAME")):
         if name in namespace:
             yield name, namespace[name]
         elif not hasattr(builtins, name):
             yield name, None
+    yield from (("default", value) for value in getattr(function, "__defaults__", None) or ())
+    yield from (getattr(function, "__kwdefaults__", None) or {}).items()
 
 
-def inner(function: Callable[..., Any]) -> list[Any]:
-    """The functions and bound arguments behind partials, bound methods, decorated functions and callable objects."""
-    parts: list[Any] = []
-    if isinstance(function, functools.partial):
-        parts += [function.func, *function.args, *function.keywords.values()]
-    if isinstance(function, types.MethodType):
-        parts += [function.__func__, function.__self__]
-    wrapped = getattr(function, "__wrapped__", None)
-    if wrapped is not None:
-        parts.append(wrapped)
-    if not isinstance(function, types.FunctionType | types.MethodType | functools.partial | type):
-        call = getattr(type(function), "__call__", None)
-        if isinstance(call, types.FunctionType):
-            parts.append(call)
-    return parts
+def _method_parts(function: Callable[..., Any], owner: Any) -> list[Any]:
+    """A method, what its owner holds, and the methods and class attributes that the method reads off its owner."""
+    code = getattr(function, "__code__", None)
+    shared = [] if code is None else flat(_attributes(owner if isinstance(owner, type) else type(owner), code))
+    held = [] if isinstance(owner, type) else flat(getattr(owner, "__dict__", {}).items())
+    return [function, *held, *shared]
 
 
-def _global_names(code: types.CodeType) -> set[str]:
-    names = {i.argval for i in dis.get_instructions(code) if i.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+def _attributes(holder: Any, code: types.CodeType) -> Iterator[tuple[str, Any]]:
+    """Attributes of a module or class that the code may read, found without running properties or lazy imports."""
+    for name in sorted(_instructions(code, "LOAD_ATTR", "LOAD_METHOD")):
+        value = inspect.getattr_static(holder, name, None)
+        if value is not None:
+            yield name, value.__func__ if isinstance(value, staticmethod | classmethod) else value
+
+
+def _is_users_own(value: Any) -> bool:
+    """A module or class of the user's, whose attributes may hold code and constants of the loss."""
+    if not isinstance(value, types.ModuleType | type):
+        return False
+    root = (value.__name__ if isinstance(value, types.ModuleType) else value.__module__).partition(".")[0]
+    return root not in _ROOTS and root not in ("numpy", "scipy") and (root == "__main__" or root not in sys.stdlib_module_names)
+
+
+def _instructions(code: types.CodeType, *operations: str) -> set[str]:
+    """The names that some instructions refer to, in nested functions too."""
+    names = {i.argval for i in dis.get_instructions(code) if i.opname in operations}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _global_names(constant)
-    return names
-
-
-def _imports(code: types.CodeType) -> set[str]:
-    names = {i.argval.partition(".")[0] for i in dis.get_instructions(code) if i.opname == "IMPORT_NAME"}
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            names |= _imports(constant)
+            names |= _instructions(constant, *operations)
     return names
 
 
@@ -118,6 +155,10 @@ def _roots(value: Any, seen: set[int]) -> Iterator[str]:
     if id(value) in seen:
         return
     seen.add(id(value))
+    if isinstance(value, dict | list | tuple) and len(value) <= _LOOKED_THROUGH:
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _roots(item, seen)
+        return
     if isinstance(value, types.ModuleType):
         yield value.__name__.partition(".")[0]
         return
@@ -127,13 +168,10 @@ def _roots(value: Any, seen: set[int]) -> Iterator[str]:
         yield root
         return
     if isinstance(value, types.FunctionType):
-        yield from _imports(value.__code__)
+        yield from (name.partition(".")[0] for name in _instructions(value.__code__, "IMPORT_NAME"))
         for _, referred in references(value):
             yield from _roots(referred, seen)
     elif root == "builtins" or isinstance(value, type):
         return
     for part in inner(value) if callable(value) else []:
         yield from _roots(part, seen)
-    if callable(value) and not isinstance(value, types.FunctionType):
-        for attribute in getattr(value, "__dict__", {}).values():
-            yield from _roots(attribute, seen)

@@ -12,6 +12,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from gradline.autodiff.framework import function_name
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -54,7 +55,33 @@ class UserLoss:
         return predictors if self.prediction is None else self.prediction(predictors)
 
     def __call__(self, targets: Any, predictors: Any) -> Any:
-        return self.function(targets, self.forward(predictors))
+        """The user's loss of what it sees. Raises NotCompiledError, and what the loss itself raises."""
+        try:
+            return self.function(targets, self.forward(predictors))
+        except Exception as error:
+            if type(error).__name__ not in _NOT_COMPILED and not any(words in str(error) for words in _EAGER_ONLY):
+                raise
+            raise NotCompiledError(
+                f"the loss {function_name(self.function)!r} cannot be compiled or differentiated, because it asks for the value of a tensor"
+                " in plain Python (if, for, float(), .numpy(), a NumPy function); use the framework's own functions, such as tf.where for"
+                f" if, and NumPy only for constants ({type(error).__name__}: {str(error).splitlines()[0]})"
+            ) from error
+
+
+_NOT_COMPILED = {
+    "OperatorNotAllowedInGraphError",
+    "ConcretizationTypeError",
+    "TracerArrayConversionError",
+    "TracerBoolConversionError",
+    "TracerIntegerConversionError",
+    "NonConcreteBooleanIndexError",
+}
+_EAGER_ONLY = ("has no attribute 'numpy'", "Cannot convert a symbolic", "Can't call numpy() on Tensor", "data-dependent control flow")
+"""What TensorFlow, JAX and PyTorch raise where code needs a value that only exists when the function runs."""
+
+
+class NotCompiledError(ValueError):
+    """A user's loss leaves its framework: it asks for the value of a tensor in plain Python."""
 
 
 class Step(NamedTuple):

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import types
 from collections import OrderedDict
-from collections.abc import Callable, Hashable
+from collections.abc import Hashable
+from dataclasses import dataclass
 from threading import Lock
 from typing import Any
 
-from gradline.autodiff.framework import Framework, inner, references
+from gradline.autodiff.framework import Framework, flat, inner, references
 from gradline.autodiff.tape import Tape, UserLoss
 
 _KEPT = 32
-_tapes: OrderedDict[Hashable, tuple[UserLoss, Tape]] = OrderedDict()
+_tapes: OrderedDict[Hashable, Tape] = OrderedDict()
 _lock = Lock()
 
 
@@ -28,13 +29,12 @@ def tape_for(loss: UserLoss, framework: Framework) -> Tape:
     with _lock:
         kept = _tapes.get(key)
         if kept is None:
-            # The loss is kept beside its tape: the key holds ids, which must not be reused while the entry lives.
-            kept = _tapes[key] = (loss, _build(loss, framework))
+            kept = _tapes[key] = _build(loss, framework)
             if len(_tapes) > _KEPT:
                 _tapes.popitem(last=False)
         else:
             _tapes.move_to_end(key)
-        return kept[1]
+        return kept
 
 
 def _build(loss: UserLoss, framework: Framework) -> Tape:
@@ -51,6 +51,19 @@ def _build(loss: UserLoss, framework: Framework) -> Tape:
     return TorchTape(loss)
 
 
+@dataclass(frozen=True, eq=False)
+class _Same:
+    """Stands for one object in a key, and keeps it: an id alone could come to mean another object once the first is gone."""
+
+    value: Any
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and self.value is other.value
+
+    def __hash__(self) -> int:
+        return id(self.value)
+
+
 def _fingerprint(value: Any, within: frozenset[int]) -> Hashable | None:
     """A key that changes when the value does; None where that cannot be told."""
     if value is None:
@@ -58,27 +71,22 @@ def _fingerprint(value: Any, within: frozenset[int]) -> Hashable | None:
     if isinstance(value, bool | int | float | complex | str | bytes):
         return (type(value).__name__, repr(value))
     if isinstance(value, types.ModuleType | type | types.BuiltinFunctionType):
-        return ("object", id(value))
+        return _Same(value)
     if isinstance(value, tuple):
         return _all([_fingerprint(item, within) for item in value])
     if not callable(value):
         return None
     if id(value) in within:  # recursion
-        return ("object", id(value))
+        return ("recursion",)
     module = getattr(value, "__module__", None) or ""
     if module.partition(".")[0] in ("tensorflow", "keras", "jax", "torch", "numpy", "gradline"):
-        return ("object", id(value)) if isinstance(value, types.FunctionType) or not getattr(value, "__dict__", None) else None
+        return _Same(value) if isinstance(value, types.FunctionType) or not getattr(value, "__dict__", None) else None
     within = within | {id(value)}
     if isinstance(value, types.FunctionType):
-        return _all([("function", id(value)), *(_fingerprint(v, within) for v in _parts(value))])
-    parts = [*inner(value), *getattr(value, "__dict__", {}).values()]
-    return _all([("object", id(type(value))), *(_fingerprint(v, within) for v in parts)])
-
-
-def _parts(function: Callable[..., Any]) -> list[Any]:
-    defaults = list(getattr(function, "__defaults__", None) or ())
-    keywords = list((getattr(function, "__kwdefaults__", None) or {}).values())
-    return [*defaults, *keywords, *(value for _, value in references(function)), *inner(function)]
+        # Code compares by value: a notebook cell run again defines the same function anew.
+        own = [*flat(value.__dict__.items()), *flat(references(value)), *inner(value)]
+        return _all([value.__code__, *(_fingerprint(part, within) for part in own)])
+    return _all([_Same(type(getattr(value, "__self__", value))), *(_fingerprint(part, within) for part in inner(value))])
 
 
 def _all(parts: list[Any]) -> Hashable | None:

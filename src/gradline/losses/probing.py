@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.autodiff.tape import Finding, Form, Tape, UserLoss
+from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
 from gradline.types import Array
 
 _ROWS = 5
@@ -35,7 +35,7 @@ def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name
         returned = "NaN" if np.isnan(value).any() else "infinity"
         raise ValueError(
             f"the loss {name!r} returned {returned}, for example with y = {show_row(y[row])} and linear predictor = {show_row(eta[row])};"
-            " it must be finite wherever a fit may go (pass prediction=tf.exp, for example, for a loss that needs a positive prediction)"
+            " it must be finite wherever a fit may go (where it needs a positive prediction, pass prediction=tf.exp, jnp.exp or torch.exp)"
         )
     forms = {_form(tape, y, eta, value, name) for y, eta, value in finite}
     forms.discard(None)
@@ -61,22 +61,29 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
     seen = f"y of shape {_seen(y)} and a prediction from linear predictors of shape {_seen(eta)}"
     try:
         value = tape.call(y, eta)
+    except NotCompiledError:
+        raise
     except Exception as error:
         hint = ""
         if "double" in str(error).lower() and "float" in str(error).lower():
             hint = ". gradline computes in float64: give constants as tf.constant(1.0, tf.float64), or cast with tf.cast(..., y.dtype)"
         raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
-    if value.dtype.kind not in "fiub":
+    if value.dtype.kind == "f" and value.dtype.itemsize < 8:
+        raise ValueError(
+            f"the loss {name!r} returned {value.dtype} numbers, too coarse to fit by; gradline computes in float64, so do not cast"
+            ' (a Keras loss object takes dtype="float64")'
+        )
+    if value.dtype.kind not in "fiu":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
         raise ValueError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")
     if value.shape not in ((), (len(y),)):
         hint = ""
-        if value.ndim == 2 and value.shape == y.shape:
+        if value.ndim == 2 and value.shape[1] == 1:
+            hint = "; drop the last axis"
+        elif value.ndim == 2 and value.shape == y.shape:
             hint = "; sum or average over the outputs, the last axis"
         elif value.ndim == 2 and value.shape == (len(y), len(y)):
             hint = "; y and the prediction were broadcast against each other: give both the same shape"
-        elif value.ndim == 2 and value.shape[1] == 1:
-            hint = "; drop the last axis"
         raise ValueError(
             f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
         )
@@ -104,7 +111,12 @@ def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | N
 
 def _check_gradient(tape: Tape, points: list[tuple[Array, Array]], name: str) -> None:
     for y, eta in points:
-        gradient = tape.gradient(y, eta)
+        try:
+            gradient = tape.gradient(y, eta)
+        except NotCompiledError:
+            raise
+        except Exception as error:
+            raise ValueError(f"the loss {name!r} cannot be differentiated; {type(error).__name__}: {error}") from error
         if gradient is None:
             raise ValueError(
                 f"the loss {name!r} does not depend on its prediction, so nothing can be learned: no gradient flows from what it returns"
