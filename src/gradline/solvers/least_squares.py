@@ -89,7 +89,7 @@ def moments_road(rows: Rows, strength: float) -> Solution | None:
         return None
     b = fit.coefficients
     spare = max(moments.count - rows.n_columns, 1.0)
-    standard_errors = np.sqrt(np.outer(np.diag(fit.inverse), fit.squares / spare))
+    standard_errors = np.ldexp(np.sqrt(np.outer(np.diag(fit.inverse), fit.squares / spare)), -fit.exponents[:, None])
     # An error that is no part of the coefficient, but none of its standard error either, does no harm.
     if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
         return None
@@ -131,7 +131,7 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
     if strength > 0:
         penalty_rows = np.zeros((rows.n_columns, factor.shape[1]))
         np.fill_diagonal(penalty_rows, np.sqrt(ridge[0]))
-        factor = np.linalg.qr(np.concatenate([factor, penalty_rows]), mode="r")
+        factor = np.asarray(np.linalg.qr(np.concatenate([factor, penalty_rows]), mode="r"))
     elif scales.rows < rows.n_columns:
         return minimum_norm(rows, scales)
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
@@ -141,7 +141,7 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
     if size == 0:
         refined = Refined(projections.T, projections.T, norms**2, projections.T, 0, True)
     else:
-        first = np.linalg.solve(triangle, projections).T
+        first = np.asarray(np.linalg.solve(triangle, projections).T)
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     return exact_solution(refined, scales, rows, kept, aliased, strength)

@@ -26,15 +26,17 @@ class NormalEquations:
     """The fit of targets on columns by moments, in the user's units.
 
     coefficients (P, k), the intercept first where there is one, zero where aliased. error: absolute error bounds (P, k). digits (P, k),
-    NaN where aliased. inverse: (P, P), of X' W X with the ridge added (zero rows where aliased). squares: weighted sums of squared
-    residuals (k,); squares_error: bounds of their errors. total_squares (k,): about the mean with an intercept, about zero without.
-    aliased: columns left out.
+    NaN where aliased. inverse: (P, P), of X' W X with the ridge added, for columns divided by 2^exponents (P,), zero where aliased.
+    squares: weighted sums of squared residuals (k,); squares_error: bounds of their errors. total_squares (k,): about the mean with an
+    intercept, about zero without. aliased: columns left out. gradient_norm: what rounding leaves of X' W (y - X b) less the ridge, by
+    the moments.
     """
 
     coefficients: Array
     error: Array
     digits: Array
     inverse: Array
+    exponents: IntArray
     squares: Array
     squares_error: Array
     total_squares: Array
@@ -93,12 +95,13 @@ def solve_normal_equations(
     slopes, slope_errors = np.zeros((p, len(targets))), np.zeros((p, len(targets)))
     slopes[kept], slope_errors[kept] = to_units(scaled, 1), to_units(error, 1)
     full = np.zeros((p, p))
-    shrink = np.ldexp(1.0 / unit[kept], -exponents[kept])
-    full[np.ix_(kept, kept)] = inverse * np.outer(shrink, shrink)
+    full[np.ix_(kept, kept)] = inverse / np.outer(unit[kept], unit[kept])
+    powers = exponents[:p]
     aliased = tuple(sorted(set(range(p)) - set(kept)))
     if intercept:
         slopes, slope_errors, full = _with_intercept(moments, used, p, slopes, slope_errors, full)
         aliased = tuple(j + 1 for j in aliased)
+        powers = np.concatenate([[0], powers])
     digits = claimed_digits(slopes, slope_errors)
     digits[list(aliased)] = np.nan
     scale_y = np.ldexp(1.0, 2 * exponents[p:])
@@ -107,6 +110,7 @@ def solve_normal_equations(
         error=slope_errors,
         digits=digits,
         inverse=full,
+        exponents=powers,
         squares=np.maximum(squares, 0.0) * scale_y,
         squares_error=squares_error * scale_y,
         total_squares=total * scale_y,
@@ -122,7 +126,7 @@ def _cholesky(gram: Array, live: Array, inflation: Array) -> tuple[Array, list[i
     while True:
         part = gram[np.ix_(kept, kept)]
         try:
-            factor = np.linalg.cholesky(part)
+            factor = np.asarray(np.linalg.cholesky(part))
         except np.linalg.LinAlgError:
             factor = None
         if factor is not None and (np.diag(factor) > threshold[kept]).all():
@@ -154,9 +158,10 @@ def _with_intercept(
     x, y = means[:p], means[p:]
     first = y - x @ slopes
     first_error = np.abs(x) @ errors + UNIT * (4.0 + np.sqrt(p)) * (np.abs(y) + np.abs(x) @ np.abs(slopes))
-    border = -(inverse @ x)
+    scaled = np.ldexp(x, -moments.exponents[used[:p]])
+    border = -(inverse @ scaled)
     full = np.empty((p + 1, p + 1))
-    full[0, 0] = 1.0 / moments.weight - x @ border
+    full[0, 0] = 1.0 / moments.weight - scaled @ border
     full[0, 1:] = full[1:, 0] = border
     full[1:, 1:] = inverse
     return np.concatenate([first[None, :], slopes]), np.concatenate([first_error[None, :], errors]), full

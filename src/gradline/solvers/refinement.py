@@ -108,9 +108,10 @@ def gradient_pass(rows: Rows, scales: Scales, held: ScaledRows | None, kept: lis
 
 
 def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], target_norms: Array, rows: int, ridge: Array) -> Refined:
-    """factor: R (P, P), of the design with the ridge's rows. first: coefficients (k, P) to start from. ridge: (2, P), words of L's diagonal.
+    """factor: R (P, P), of the design with the ridge's rows. first: coefficients (k, P) to start from. rows: how many there are.
 
-    evaluate: the exact gradient without the ridge. target_norms: (k,), weighted Euclidean norms of the targets.
+    evaluate: the exact gradient without the ridge. target_norms: (k,), weighted Euclidean norms of the targets. ridge: the diagonal
+    L in two words, (2, P).
     """
     from scipy.linalg.lapack import dtrtri
 
@@ -144,7 +145,7 @@ def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], t
         magnitude = np.abs(b[0])
         settled = left <= np.maximum(2.0**-58 * magnitude, limit)
         if (proven <= 0.05 or step > 1) and settled.all():
-            if words == 2 and ((limit > 2.0**-57 * magnitude) & (magnitude > limit)).any():
+            if words == 2 and (limit > 2.0**-57 * magnitude).any():
                 b = np.concatenate([b, np.zeros((1, *first.shape))])
                 continue
             converged = True

@@ -52,6 +52,16 @@ class SecondMoments:
         """Whether no sum overflowed."""
         return bool(np.isfinite(self.products).all() and np.isfinite(self.sums).all() and np.isfinite(self.weight))
 
+    def select(self, columns: IntArray) -> SecondMoments:
+        """The sums of some columns, in that order."""
+        return replace(
+            self,
+            shift=self.shift[columns],
+            exponents=self.exponents[columns],
+            sums=self.sums[columns],
+            products=self.products[np.ix_(columns, columns)],
+        )
+
     def about(self, shift: Array, exponents: IntArray) -> SecondMoments:
         """The same sums with another shift and scale."""
         scale = np.ldexp(1.0, self.exponents - exponents)
