@@ -6,6 +6,7 @@ import base64
 import io
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ import numpy as np
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
 from gradline.plot.fitted import LINE_POINTS
-from gradline.plot.loss_curve import loss as draw_loss
+from gradline.plot.loss_curve import draw_loss
 from gradline.plot.scatter import draw_points, remark
 from gradline.types import Array, IntArray
 
@@ -73,8 +74,8 @@ def animation(
     towards the diagonal in place of the line. true and optimum: as in :func:`gradline.plot.fit` and :func:`gradline.plot.loss`.
     path: where to write the GIF; the Animation that is returned holds it either way. At most 1,000 points are drawn.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames below 2
-    or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
+    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames
+    below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
         raise ValueError(f"frames must be a whole number of at least 2, not {frames!r}")
@@ -86,7 +87,7 @@ def animation(
     examples = examples.take(style.sample(full, MOST_POINTS))
     chosen = _frames(history, int(frames))
     figure, move, movers = _figure(fit, examples, full, history, true, optimum, xlabel, ylabel)
-    pictures = _render(figure, movers, [lambda i=i: move(int(i)) for i in chosen])
+    pictures = _render(figure, movers, [partial(move, int(i)) for i in chosen])
     steps = tuple(int(history.step[i]) for i in chosen)
     made = Animation(_gif(pictures, seconds), steps)
     if path is not None:
@@ -134,12 +135,10 @@ def _figure(
     else:
         style.dress(left, xlabel or f"predicted {names}", ylabel or f"observed {names}")
     style.note(left, style.sample_note(examples.n_rows, full) or remark(examples))
-    draw_loss(history if not hasattr(optimum, "loss_function") else fit, optimum=optimum, ax=right)
-    for artist in [text for text in right.texts if not text.get_text().startswith("optimum")]:
-        artist.remove()
-    line = next(line for line in right.lines if len(line.get_xdata()) > 2 or line.get_label() == "loss")
+    draw_loss(right, {"loss": fit}, optimum, ends=False)
+    line = right.lines[0]
     line.set_alpha(0.35)
-    height = np.interp(history.step, np.asarray(line.get_xdata(), dtype=float), np.asarray(line.get_ydata(), dtype=float))
+    height = np.interp(history.step, line.get_xdata(), line.get_ydata())
     (marker,) = right.plot([], [], "o", color=style.FIT, markersize=9, markeredgecolor="white", markeredgewidth=1.2, zorder=8)
     (trail,) = right.plot([], [], color=style.BLUE, linewidth=2.6, zorder=7)
     counter = right.text(
@@ -160,26 +159,34 @@ def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: A
     q = examples.y.shape[1]
     draw_points(ax, examples)
     grid = np.linspace(*style.tidy((float(examples.x.min()), float(examples.x.max())), 0.02), LINE_POINTS)[:, None]
-    if true is not None:
-        truth = predictions(fit, grid, true_coefficients(fit, true))
-        for j in range(q):
-            ax.plot(
-                grid[:, 0], truth[:, j], color=style.TRUE, linewidth=1.4, linestyle=(0, (5, 3)), label="_true" if j else "true", zorder=3
-            )
+    final = predictions(fit, grid)
     lines = [
-        ax.plot([], [], color=style.FIT if q == 1 else style.color(j), linewidth=2.8, label="fit" if q == 1 else "_fit", zorder=4)[0]
+        ax.plot(
+            grid[:, 0],
+            final[:, j],
+            color=style.FIT if q == 1 else style.color(j),
+            linewidth=2.8,
+            label="fit" if q == 1 else "_fit",
+            zorder=4,
+        )[0]
         for j in range(q)
+    ]
+    truth = np.empty((0, 0)) if true is None else predictions(fit, grid, true_coefficients(fit, true)).T
+    # Dashed and on top, as in the other pictures, so that the line is seen to arrive underneath.
+    dashes = [
+        ax.plot(grid[:, 0], y, color=style.TRUE, linewidth=1.4, linestyle=(0, (5, 3)), label="_true" if j else "true", zorder=5)[0]
+        for j, y in enumerate(truth)
     ]
     ax.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
     ax.set_ylim(*style.tidy((float(examples.y.min()), float(examples.y.max()))))
-    style.legend(ax, examples.x[:, [0] * q].ravel(), examples.y.ravel())
+    key = style.legend(ax)
 
     def place(record: int) -> None:
         predicted = predictions(fit, grid, history.coefficients[record])
         for j, line in enumerate(lines):
             line.set_data(grid[:, 0], predicted[:, j])
 
-    return lines, place
+    return [*lines, *dashes, key], place
 
 
 def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
@@ -189,7 +196,7 @@ def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, tru
     q = examples.y.shape[1]
     final = predictions(fit, examples.x)
     limits = style.tidy((float(min(final.min(), examples.y.min())), float(max(final.max(), examples.y.max()))))
-    ax.plot(limits, limits, color=style.FIT, linewidth=1.8, zorder=3, label="observed = predicted")
+    ax.plot(limits, limits, color=style.INK, linewidth=1.2, zorder=3, label="observed = predicted")
     clouds = [
         style.points(
             ax, final[:, j], examples.y[:, j], style.DATA if q == 1 else style.color(j), marker=style.marker(j) if q > 1 else "o",
@@ -199,20 +206,21 @@ def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, tru
     ]  # fmt: skip
     ax.set_xlim(*limits)
     ax.set_ylim(*limits)
-    style.legend(ax, final.ravel(), examples.y.ravel())
+    key = style.legend(ax)
 
     def place(record: int) -> None:
         predicted = predictions(fit, examples.x, history.coefficients[record])
         for j, cloud in enumerate(clouds):
             cloud.set_offsets(np.column_stack([predicted[:, j], examples.y[:, j]]))
 
-    return clouds, place
+    return [*clouds, key], place
 
 
 def _render(figure: Any, movers: list[Any], moves: list[Callable[[], None]]) -> list[Array]:
     """A picture of each move. What stays is drawn once; what moves is drawn over a copy of it."""
     canvas = figure.canvas
-    moves[0]()
+    # The last picture is laid out first: the legend then finds the place that is free at the end.
+    moves[-1]()
     canvas.draw()
     figure.set_layout_engine("none")
     for artist in movers:
@@ -238,6 +246,11 @@ def _gif(pictures: list[Any], seconds: float) -> bytes:
     # One palette from a frame at each end and one between: together they hold every colour there is.
     few = [pictures[i] for i in (0, len(pictures) // 2, -1)]
     palette = Image.fromarray(np.concatenate(few)).quantize(COLORS, dither=Image.Dither.NONE)
+    colors = palette.getpalette() or []
+    brightest = max(range(len(colors) // 3), key=lambda i: sum(colors[3 * i : 3 * i + 3]))
+    # Averaging its neighbours has left the paper a shade off white.
+    colors[3 * brightest : 3 * brightest + 3] = [255, 255, 255]
+    palette.putpalette(colors)
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     each = max(20, round(1000 * seconds / len(flat)))
     buffer = io.BytesIO()

@@ -46,25 +46,24 @@ def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *,
     found = fit.solution.coefficients[:rows]
     place = np.arange(rows, dtype=np.float64)
     several = len(predictors) > 1
-    step = 0.44 / max(1, len(predictors) - 1) if several else 0.0
+    step = 0.36 / max(1, len(predictors) - 1) if several else 0.0
     ax.axvline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
-    for i, j in enumerate(predictors):
-        at = place + (i * step - 0.22 if several else 0.0)
-        color = style.color(j) if several else style.DATA
+    shifts = [i * step - 0.18 if several else 0.0 for i in range(len(predictors))]
+    for shift, j in zip(shifts, predictors, strict=True):
         label = fit.predictor_names[j] if several else "fitted"
-        ax.plot(found[:, j], at, "o", color=color, markersize=6, label=label, zorder=4)
-        if matrix is not None:
-            # A ring around the dot: a recovered coefficient sits in its middle, and neither hides the other.
-            ax.plot(
-                matrix[:rows, j], at, "o", markerfacecolor="none", markeredgecolor=style.TRUE, markersize=11, markeredgewidth=1.3,
-                label="_true" if i else "true", zorder=3,
-            )  # fmt: skip
+        color = style.color(j) if several else style.DATA
+        ax.plot(found[:, j], place + shift, style.marker(j) if several else "o", color=color, markersize=6, label=label, zorder=4)
+    if matrix is not None:
+        # A ring around the dot: a recovered coefficient sits in its middle, and neither hides the other.
+        for shift, j in zip(shifts, predictors, strict=True):
+            ring = {"markerfacecolor": "none", "markeredgecolor": style.TRUE, "markersize": 11, "markeredgewidth": 1.3}
+            ax.plot(matrix[:rows, j], place + shift, "o", **ring, label="true" if j == predictors[0] else "_true", zorder=3)
+    for edge in place[1:] - 0.5:
+        ax.axhline(edge, color=style.FAINT, linewidth=0.8, zorder=0, label="_row")
     ax.set_yticks(place, fit.names[:rows])
     ax.set_ylim(rows - 0.4, -0.6)
     ax.margins(x=0.08)
     style.dress(ax, "coefficient", "", grid="x")
     ax.tick_params(axis="y", length=0, labelleft=names)
     if legend and (several or matrix is not None):
-        x = np.concatenate([part[:rows, predictors].ravel() for part in (found, matrix) if part is not None])
-        y = np.tile(np.repeat(place, len(predictors)), 1 if matrix is None else 2)
-        style.legend(ax, x, y)
+        style.legend(ax)

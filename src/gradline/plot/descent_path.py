@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -16,8 +17,8 @@ from gradline.types import Array
 if TYPE_CHECKING:
     from gradline.result import Fit
 
-GRID = (73, 57)
-"""Points of the grid across and up."""
+GRID, COARSE_GRID = (73, 57), (37, 29)
+"""Points of the grid across and up; the coarse one where each needs a pass of its own."""
 
 REACH = 6.0
 """How far beyond its starting distance from the optimum a diverging path is followed, in multiples of that distance."""
@@ -71,8 +72,8 @@ def descent(
     spaced in the root of the loss above the lowest; the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is
     drawn from a sample of them, and the picture says so.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing values,
-    and for coefficients that are nowhere finite.
+    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing
+    values, and for coefficients that are nowhere finite.
     """
     history = history_of(fit, "descent")
     examples = read(x, y, None, fit)
@@ -96,15 +97,15 @@ def descent(
     curvature = _plane_curvature(objective, plane, final if best is None else best)
     seen = _seen(flat, center, curvature)
     left, right, bottom, top = _view(np.vstack([flat[seen], center]), curvature, own=ax is None)
-    _draw_contours(panel, objective, plane, (left, right, bottom, top))
+    _draw_contours(panel, objective, plane, (left, right, bottom, top), np.column_stack(_thinned(flat[seen], 0.02)))
     _draw_path(panel, flat, seen, None if best is None else center)
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     style.dress(panel, xlabel or plane.labels[0], ylabel or plane.labels[1], grid="none")
-    style.legend(panel, *_thinned(flat[seen]))
-    remarks = [] if plane.whole else [f"plane of the two steepest directions of {final.size}"]
+    style.legend(panel)
+    remarks = ["contours of the loss" if plane.whole else f"contours of the loss on a plane through {final.size} dimensions"]
     if objective.rows_drawn < examples.n_rows:
-        remarks.append(f"contours from {objective.rows_drawn:,} of {examples.n_rows:,} rows")
+        remarks.append(f"from {objective.rows_drawn:,} of {examples.n_rows:,} rows")
     style.note(panel, ", ".join(remarks))
     return style.result(axes)
 
@@ -124,27 +125,29 @@ def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plan
     # An eigenvector has no sign of its own: its largest entry is made positive.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), [0, 1]])
     first, second = (vectors[:, i].reshape(shape[::-1]).T for i in (0, 1))
-    return _Plane(origin, first, second, (_direction(first, names), _direction(second, names)), False)
+    return _Plane(origin, first, second, (_direction(first, fit), _direction(second, fit)), False)
 
 
 def _coefficient_names(fit: Fit) -> list[str]:
     """A name for each coefficient, in the order of (P, k) raveled."""
     k = fit.solution.coefficients.shape[1]
-    plain = [f"bias ({name})" if i == 0 and fit.has_intercept else f"weight of {name}" for i, name in enumerate(fit.names)]
+    plain = ["bias (intercept)" if i == 0 and fit.has_intercept else f"weight of {name}" for i, name in enumerate(fit.names)]
     if k == 1:
         return plain
     return [f"{name}, {predictor}" for name in plain for predictor in fit.predictor_names]
 
 
-def _direction(vector: Array, names: list[str]) -> str:
-    """The direction in words: its largest parts."""
-    flat = vector.ravel()
-    largest = [i for i in np.argsort(-np.abs(flat), kind="stable")[:3] if abs(flat[i]) > 0.25]
-    text = "".join(
-        f" {'−' if flat[i] < 0 else '+'} {abs(flat[i]):.2f} {names[i].replace('weight of ', '').replace('bias (Intercept)', 'bias')}"
-        for i in largest
-    )
-    return "from the optimum along " + text.removeprefix(" + ").replace(" − ", "−", 1 if text.startswith(" −") else 0)
+def _direction(vector: Array, fit: Fit) -> str:
+    """The direction in words: its largest parts, grouped by linear predictor where there are several."""
+    names = ["bias" if i == 0 and fit.has_intercept else name for i, name in enumerate(fit.names)]
+    largest = [np.unravel_index(flat, vector.shape) for flat in np.argsort(-np.abs(vector).ravel(), kind="stable")[:3]]
+    parts = []
+    for j in range(vector.shape[1]):
+        terms = [(float(vector[i, j]), names[i]) for i, column in largest if column == j and abs(vector[i, j]) > 0.25]
+        text = "".join(f" {'−' if value < 0 else '+'} {abs(value):.2f} {name}" for value, name in terms).removeprefix(" + ")
+        if terms:
+            parts.append(text.strip() + (f" of {fit.predictor_names[j]}" if vector.shape[1] > 1 else ""))
+    return "along " + ", ".join(parts)
 
 
 def _plane_curvature(objective: Objective, plane: _Plane, at: Array) -> Array:
@@ -188,11 +191,12 @@ def _view(points: Array, curvature: Array, *, own: bool) -> tuple[float, float, 
     return float(left), float(right), float(bottom), float(top)
 
 
-def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[float, float, float, float]) -> None:
+def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[float, float, float, float], path: Array) -> None:
     from matplotlib.colors import LinearSegmentedColormap
 
     left, right, bottom, top = view
-    a, b = np.meshgrid(np.linspace(left, right, GRID[0]), np.linspace(bottom, top, GRID[1]))
+    across, up = COARSE_GRID if objective.problem.joint else GRID
+    a, b = np.meshgrid(np.linspace(left, right, across), np.linspace(bottom, top, up))
     values = objective.values(plane.points(a.ravel(), b.ravel())).reshape(a.shape)
     finite = values[np.isfinite(values)]
     if not finite.size or finite.max() <= finite.min():
@@ -203,44 +207,54 @@ def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[flo
     shades = LinearSegmentedColormap.from_list("depth", ["#f7fbff", "#d6e6f3", "#9dc2dd", "#6a9fc7"])
     ax.contourf(a, b, values, levels=levels, cmap=shades, extend="max", zorder=0)
     lines = ax.contour(a, b, values, levels=levels[1:], colors="white", linewidths=0.9, zorder=1)
-    written = ax.clabel(lines, levels=list(levels[2::3]), fontsize=style.NOTE_SIZE, colors=style.INK, fmt=style.number)
-    for text in written or ():
-        text.set_zorder(1.5)
+    places = [place for rings in lines.allsegs[1::3] if (place := _roomiest(rings, view, path)) is not None]
+    if places:
+        texts = ax.clabel(lines, fontsize=style.NOTE_SIZE, colors=style.INK, fmt=lambda v: style.number(float(f"{v:.3g}")), manual=places)
+        for text in texts or ():
+            text.set_zorder(1.5)
+
+
+def _roomiest(rings: list[Array], view: tuple[float, float, float, float], path: Array) -> tuple[float, float] | None:
+    """Where on a contour its number is farthest from the path and the edges."""
+    left, right, bottom, top = view
+    low, size = np.array([left, bottom]), np.array([right - left, top - bottom])
+    points = np.concatenate([ring for ring in rings if len(ring)]) if any(len(ring) for ring in rings) else np.empty((0, 2))
+    within = (points - low) / size
+    points, within = points[(np.abs(within - 0.5) < 0.43).all(axis=1)], within[(np.abs(within - 0.5) < 0.43).all(axis=1)]
+    if not len(points):
+        return None
+    # The line between steps counts as much as the steps.
+    steps = (path - low) / size
+    dense = np.concatenate([np.linspace(p, q, 30) for p, q in itertools.pairwise(steps)]) if len(steps) > 1 else steps
+    room = np.hypot(*(within[:, None, :] - dense[None, :, :]).transpose(2, 0, 1)).min(axis=1)
+    best = int(np.argmax(np.minimum(room, 0.25) - 0.5 * np.maximum(0, np.abs(within - 0.5).max(axis=1) - 0.36)))
+    return float(points[best, 0]), float(points[best, 1])
 
 
 def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None) -> None:
-    """The path, dots where it moved, and its marks. It runs on past the view if it left, so that the exit is seen."""
+    """The path, a dot a step, and its marks. It runs on past the view if it left, so that the exit is seen."""
     inside = int(seen.sum())
     leaves = inside < len(flat)
-    drawn = flat[: inside + 1] if leaves else flat
-    ax.plot(drawn[:, 0], drawn[:, 1], color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
-    ax.plot(drawn[:, 0], drawn[:, 1], color=style.FIT, linewidth=1.9, solid_joinstyle="round", zorder=4, label="path")
-    dots = _thinned(flat[:inside])
-    ax.plot(dots[0], dots[1], ".", color=style.FIT, markersize=6, zorder=4, label="_steps")
     start, end = flat[0], flat[inside - 1]
+    ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
+    drawn = _thinned(flat[: inside + 1] if leaves else flat)
+    ax.plot(*drawn, color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
+    ax.plot(*drawn, ".-", color=style.FIT, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label="path, a dot a step")
+    if leaves:
+        exit_ = f"leaves for infinity after step {inside - 1}"
+        ax.plot([], [], marker=r"$\rightarrow$", color=style.FIT, linestyle="none", markersize=12, label=exit_)
+    else:
+        ax.plot(*end, "o", color=style.FIT, markersize=7, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
     if center is not None:
         ax.plot(*center, "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, markeredgewidth=1.0, zorder=5, label="optimum")
-    ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
-    if leaves:
-        ax.plot(
-            [],
-            [],
-            marker=r"$\rightarrow$",
-            color=style.FIT,
-            linestyle="none",
-            markersize=12,
-            label=f"leaves the view after step {inside - 1}",
-        )
-        return
-    ax.plot(*end, "o", color=style.FIT, markersize=6.5, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
 
 
-def _thinned(flat: Array) -> tuple[Array, Array]:
-    """Points of the path far enough apart to be seen as points."""
+def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
+    """The path without points that would be drawn on top of one another: thousands of them where it has come to rest."""
     span = np.maximum(np.ptp(flat, axis=0), 1e-300)
     kept = [0]
     for i in range(1, len(flat)):
-        if np.hypot(*((flat[i] - flat[kept[-1]]) / span)) > 0.012:
+        if np.hypot(*((flat[i] - flat[kept[-1]]) / span)) > apart:
             kept.append(i)
     return flat[kept, 0], flat[kept, 1]
 
@@ -266,4 +280,4 @@ def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fi
     ax.plot([shown[-1]], [heights[-1]], "o", color=style.FIT, markersize=6.5, markeredgecolor="white", zorder=6, label="end")
     ax.set_xlim(*limits)
     style.dress(ax, xlabel or _coefficient_names(fit)[0], ylabel or "loss")
-    style.legend(ax, np.concatenate([grid, shown]), np.concatenate([objective.values(grid[:, None, None]), heights]))
+    style.legend(ax)

@@ -124,9 +124,9 @@ def is_straight(fit: Fit, coefficients: Array) -> bool:
 def true_coefficients(fit: Fit, true: Any) -> Array:
     """The truth as coefficients (P, k) of the fit.
 
-    true: a pair (slopes, intercept); an object with ``slope`` and ``intercept``, such as gl.datasets.line's, with ``coefficients``
-    (slopes alone) and ``intercepts``, such as gl.datasets.plane's, or another Fit; or an array shaped like ``fit.coefficients``, the intercept first (a 1-D array of two numbers is
-    taken as a pair). Raises ValueError where the shape does not suit the fit.
+    true: a pair (slopes, intercept); an object with ``slope`` and ``intercept``, such as gl.datasets.line's, with ``coefficients`` (slopes
+    alone) and ``intercepts``, such as gl.datasets.plane's, or another Fit; or an array shaped like ``fit.coefficients``, the intercept
+    first (a 1-D array of two numbers is taken as a pair). Raises ValueError where the shape does not suit the fit.
     """
     shape = fit.solution.coefficients.shape
     p = shape[0] - int(fit.has_intercept)

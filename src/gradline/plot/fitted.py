@@ -48,8 +48,8 @@ def fit(
     Several fits of one input and one target, ``{label: fit}`` or a sequence: a line for each; where a label is one of the groups, the
     line has its colour and spans its points.
 
-    Several inputs, with ``by``, the name or number of one of them: a line over that input for each group, the other inputs held at the group's
-    means (an indicator of the group is then its own value); without groups one line, the others held at their means.
+    Several inputs, with ``by``, the name or number of one of them: a line over that input for each group, the other inputs
+    held at the group's means (an indicator of the group is then its own value); without groups one line, the others held at their means.
 
     Several inputs, without ``by``: observed against predicted, a panel for each target, beside the diagonal on which they are equal.
     There ``true`` has no line to draw and is refused: ``gl.plot.coefficients(fit, true=...)`` compares with it.
@@ -79,9 +79,7 @@ def fit(
     for j, yname in enumerate(axis_labels(ylabel, names, "ylabel")):
         shown = _of_target(examples, j) if panels > 1 else examples
         targets = [j] if panels > 1 else list(range(q))
-        curves = [
-            curve for label, one in fits.items() for curve in _curves(one, examples, index, targets, by is not None, label, len(fits) > 1)
-        ]
+        curves = _curves_of_several(fits, examples) if len(fits) > 1 else _curves(first, examples, index, targets, by is not None)
         if true is not None:
             curves += _true_curves(first, true, examples, index, targets, by is not None)
         _draw(axes[0, j], shown, index, curves)
@@ -135,50 +133,52 @@ def _grid(values: Array, index: int) -> Array:
     return grid
 
 
-def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: bool, label: Any, several: bool) -> list[Curve]:
-    """The lines of one fit: one a group where other inputs are held, otherwise one a target."""
+def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+    """The lines of one fit: one a group where other inputs are held, otherwise one a target. A line in its points' colour needs no name."""
     groups = examples.labels
-    order = {str(group): i for i, group in enumerate(groups)}
+    curves = []
     if held and groups:
-        curves = []
         for i, group in enumerate(groups):
             grid = _grid(examples.x[examples.groups == group], index)
-            curves += [Curve(grid[:, index], predictions(fit, grid)[:, j], style.color(i), f"fit, {group}") for j in targets]
+            curves += [Curve(grid[:, index], predictions(fit, grid)[:, j], style.color(i), f"_fit, {group}") for j in targets]
         return curves
-    values = examples.x
-    if several and str(label) in order:
-        values = values[examples.groups.astype(str) == str(label)]  # type: ignore[union-attr]
-    grid = _grid(values, index)
+    grid = _grid(examples.x, index)
     predicted = predictions(fit, grid)
-    if several:
-        position = order.get(str(label))
-        color = style.color(position) if position is not None else style.color(len(order) + _position(label))
-        return [Curve(grid[:, index], predicted[:, 0], color, f"fit, {label}" if position is not None else str(label))]
-    curves = []
     for j in targets:
-        color = style.FIT if len(targets) == 1 and not groups else style.INK if groups else style.color(j)
-        name = _equation(fit, j) if not held else ""
-        curves.append(Curve(grid[:, index], predicted[:, j], color, f"fit: {name}" if name else "fit"))
+        color = style.INK if groups else style.FIT if len(targets) == 1 else style.color(j)
+        equation = "" if held else _equation(fit, j)
+        alone = f"fit: {equation}" if equation else "fit"
+        label = alone if len(targets) == 1 else equation or fit.target_names[j]
+        curves.append(Curve(grid[:, index], predicted[:, j], color, label))
     return curves
 
 
-def _position(label: Any) -> int:
-    """Which of several unnamed fits this is; fits that match no group take the colours after the groups' own."""
-    text = str(label).removeprefix("fit ")
-    return int(text) if text.isdigit() else sum(map(ord, text))
+def _curves_of_several(fits: dict[Any, Fit], examples: Examples) -> list[Curve]:
+    """A line for each fit: in the colour and over the points of the group it is labelled with; others take the colours after theirs."""
+    groups = {str(group): i for i, group in enumerate(examples.labels)}
+    following = len(groups) or 1
+    curves = []
+    for label, fit in fits.items():
+        values = examples.x
+        if str(label) in groups and examples.groups is not None:
+            values = values[examples.groups.astype(str) == str(label)]
+            color, name = style.color(groups[str(label)]), f"_fit, {label}"
+        else:
+            color, name = style.color(following), str(label)
+            following += 1
+        grid = _grid(values, 0)
+        curves.append(Curve(grid[:, 0], predictions(fit, grid)[:, 0], color, name))
+    return curves
 
 
 def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
     matrix = true_coefficients(fit, true)
     parts = [examples.x[examples.groups == group] for group in examples.labels] if held and examples.labels else [examples.x]
-    curves = []
-    for values in parts:
-        grid = _grid(values, index)
-        predicted = predictions(fit, grid, matrix)
-        for j in targets:
-            name = _equation(fit, j, matrix) if not held else ""
-            curves.append(Curve(grid[:, index], predicted[:, j], style.TRUE, f"true: {name}" if name else "true", dashed=True))
-    return curves
+    grids = [_grid(values, index) for values in parts]
+    lines = [(grid[:, index], predictions(fit, grid, matrix)[:, j]) for grid in grids for j in targets]
+    equation = _equation(fit, targets[0], matrix) if len(lines) == 1 and not held else ""
+    first = f"true: {equation}" if equation else "true"
+    return [Curve(x, y, style.TRUE, "_true" if i else first, dashed=True) for i, (x, y) in enumerate(lines)]
 
 
 def _equation(fit: Fit, j: int, matrix: Array | None = None) -> str:
@@ -194,10 +194,11 @@ def _equation(fit: Fit, j: int, matrix: Array | None = None) -> str:
 def _draw(ax: Any, examples: Examples, index: int, curves: list[Curve]) -> None:
     """Points below, lines above them on a white edge, so that they stand out from a dense cloud."""
     across = np.repeat(examples.x[:, [index]], examples.y.shape[1], axis=1)
-    draw_points(ax, examples, across=across)
+    several = examples.y.shape[1] > 1
+    draw_points(ax, examples, across=across, named=not several)
     for curve in curves:
         draw_curve(ax, curve)
-    _legend(ax, across.ravel(), examples.y.ravel(), grouped=examples.groups is not None)
+    style.legend(ax)
 
 
 def draw_curve(ax: Any, curve: Curve) -> None:
@@ -209,19 +210,6 @@ def draw_curve(ax: Any, curve: Curve) -> None:
     ax.plot(curve.x, curve.y, color=curve.color, linewidth=2.6, solid_capstyle="round", label=curve.label, zorder=4)
 
 
-def _legend(ax: Any, x: Array, y: Array, grouped: bool) -> None:
-    """One entry for each label: a group's line needs none beside its points'."""
-    handles, labels = ax.get_legend_handles_labels()
-    taken = set(labels)
-    for handle, label in zip(handles, labels, strict=True):
-        repeated = grouped and label.startswith("fit, ") and label[5:] in taken
-        if repeated or label not in taken:
-            handle.set_label(f"_{label}")
-        if not label.startswith("fit, "):
-            taken.discard(label)
-    style.legend(ax, x, y)
-
-
 def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
     q = examples.y.shape[1]
     axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
@@ -229,6 +217,8 @@ def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabe
     ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
     for j in range(q):
         draw_diagonal(axes[0, j], fit, _of_target(examples, j), j)
+        if j == 0:
+            style.legend(axes[0, j])
         style.dress(axes[0, j], xlabels[j], ylabels[j])
     style.note(axes[0, -1], remark(examples))
     return style.result(axes)
@@ -240,8 +230,7 @@ def draw_diagonal(ax: Any, fit: Fit, examples: Examples, j: int, *, quiet: bool 
     draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.DATA)
     both = np.concatenate([predicted, examples.y])
     limits = style.tidy((both.min(), both.max()))
-    ax.plot(limits, limits, color=style.FIT, linewidth=1.8, label="observed = predicted", zorder=3)
+    ax.plot(limits, limits, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
     ax.set_xlim(*limits)
     ax.set_ylim(*limits)
     ax.set_aspect("equal", adjustable="box")
-    _legend(ax, predicted[:, 0], examples.y[:, 0], grouped=examples.groups is not None)

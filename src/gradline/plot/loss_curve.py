@@ -27,17 +27,33 @@ def loss(
 ) -> Any:
     """Draw the loss at each recorded step on a log scale, and return the Axes.
 
-    fit: a Fit whose solver records a path, a History, or ``{label: either}`` to compare several. optimum: the lowest loss there is, a number
-    or a Fit that reached it (such as ``gl.fit(x, y)`` for squared loss), drawn as a line. excess: draw the loss above the optimum
+    fit: a Fit whose solver records a path, a History, or ``{label: either}`` to compare several. optimum: the lowest loss there is, a
+    number or a Fit that reached it (such as ``gl.fit(x, y)`` for squared loss), drawn as a line. excess: draw the loss above the optimum
     instead, in which gradient descent's steady rate is a straight line; needs ``optimum``.
 
     A loss that is zero or negative somewhere has no place on a log scale: then the excess is drawn if the optimum is known, otherwise the
     scale is linear. Steps that are not finite are left out, and the picture says so. If nearly all of the fall is in the first
     twentieth of the steps, the steps are on a log scale too.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess without optimum.
+    Raises ValueError for a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess
+    without optimum.
     """
-    paths = fit if isinstance(fit, Mapping) else {"loss": fit}
+    axes = style.panels(ax)
+    draw_loss(axes[0, 0], fit if isinstance(fit, Mapping) else {"loss": fit}, optimum, excess=excess, xlabel=xlabel, ylabel=ylabel)
+    return style.result(axes)
+
+
+def draw_loss(
+    panel: Any,
+    paths: Mapping[Any, Any],
+    optimum: Any,
+    *,
+    excess: bool = False,
+    xlabel: str = "step",
+    ylabel: str | None = None,
+    ends: bool = True,
+) -> None:
+    """The curves in one panel. ends: whether the first and the last loss of a single curve are marked and written."""
     if not paths:
         raise ValueError("no fit was given; give a Fit, its history or {label: fit}")
     histories = {label: history_of(one, "loss") for label, one in paths.items()}
@@ -45,25 +61,27 @@ def loss(
     if excess and lowest is None:
         raise ValueError("excess=True draws the loss above the optimum, so give optimum= a number or a Fit that reached it")
     curves = {label: _finite(history) for label, history in histories.items()}
-    if not any(len(steps) for steps, _ in curves.values()):
+    curves = {label: curve for label, curve in curves.items() if len(curve[0])}
+    if not curves:
         raise ValueError("no recorded loss is finite, so there is nothing to draw")
-    smallest = min(float(values.min()) for _, values in curves.values() if len(values))
+    smallest = min(float(values.min()) for _, values in curves.values())
     if smallest <= 0 and lowest is not None:
         excess = True
     above = lowest if excess and lowest is not None else 0.0
-    axes = style.panels(ax)
-    panel = axes[0, 0]
     _draw(panel, curves, above, log=excess or smallest > 0)
     style.dress(panel, xlabel, ylabel or ("loss above the optimum" if excess else "loss"))
-    if lowest is not None and not excess:
+    below = lowest is not None and lowest <= 0 and panel.get_yscale() == "log"
+    if lowest is not None and not excess and not below:
         _draw_optimum(panel, lowest)
     if len(curves) > 1:
-        style.legend(panel, place="upper right")
-    else:
+        style.legend(panel)
+    elif ends:
         _label_ends(panel, *next(iter(curves.values())), above=above)
     left_out = sum(len(history) for history in histories.values()) - sum(len(steps) for steps, _ in curves.values())
-    style.note(panel, f"{left_out:,} steps with an infinite loss left out" if left_out else "")
-    return style.result(axes)
+    remarks = [f"{left_out:,} {'step' if left_out == 1 else 'steps'} with an infinite loss left out"] if left_out else []
+    if below and lowest is not None and not excess:
+        remarks.append(f"the optimum, {style.number(lowest)}, is below any log scale")
+    style.note(panel, ", ".join(remarks))
 
 
 def _lowest(optimum: Any, fit: Any) -> float:
@@ -92,16 +110,23 @@ def _draw(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float, *, l
             # Rounding at the optimum leaves zeros, which a log scale cannot show.
             heights = np.where(heights > 0, heights, np.nan)
         ax.plot(steps, heights, color=style.color(index), linewidth=2.4, solid_capstyle="round", label=str(label), zorder=3, **markers)
+    # Room above the highest point for its number.
     if log:
         ax.set_yscale("log")
-        _label_log_axis(ax.yaxis, *ax.get_ylim())
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top * (top / bottom) ** 0.04)
+        _label_log_axis(ax.yaxis, bottom, top)
+    else:
+        bottom, top = ax.get_ylim()
+        ax.set_ylim(bottom, top + 0.04 * (top - bottom))
     if any(_falls_at_once(steps, values) for steps, values in curves.values()):
         ax.set_xscale("symlog", linthresh=1.0, linscale=0.35)
-        last = max(float(steps[-1]) for steps, _ in curves.values() if len(steps))
+        last = max(float(steps[-1]) for steps, _ in curves.values())
         ticks = [0.0, *(10.0**power for power in range(int(np.log10(max(last, 1.0))) + 1))]
         ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
         ax.set_xlim(-0.1, last * 1.15)
-    elif max(float(steps[-1]) for steps, _ in curves.values() if len(steps)) >= 10_000:
+    else:
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
 
 
@@ -127,8 +152,6 @@ def _label_log_axis(axis: Any, low: float, high: float) -> None:
 
 
 def _draw_optimum(ax: Any, lowest: float) -> None:
-    if lowest <= 0 and ax.get_yscale() == "log":
-        return
     ax.axhline(lowest, color=style.GREEN, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
     ax.annotate(
         f"optimum {style.number(lowest)}",
@@ -151,20 +174,37 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
 
 
+def _starts_flat(ax: Any, steps: Array, heights: Array) -> bool:
+    """Whether the curve is still near its first height a tenth of the way across the axes."""
+    across = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([steps, heights])))
+    return bool(across[0, 1] - np.interp(across[0, 0] + 0.1, across[:, 0], across[:, 1]) < 0.08 and len(steps) > 2)
+
+
 def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
     """The first and the last loss written where they are."""
-    for index, offset, ha, va in ((0, (9, 0), "left", "center"), (-1, (0, 8), "right", "bottom")):
-        height = values[index] - above
-        if ax.get_yscale() == "log" and height <= 0:
-            continue
-        ax.plot([steps[index]], [height], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
+    heights = values - above
+    log = ax.get_yscale() == "log"
+    drawn = np.flatnonzero(heights > 0) if log else np.arange(len(heights))
+    if not drawn.size:
+        return
+    last = int(drawn[-1])
+    bottom, top = (np.log(edge) for edge in ax.get_ylim()) if log else ax.get_ylim()
+    late = heights[drawn[int(0.85 * (drawn.size - 1))]]
+    change = (np.log(late) - np.log(heights[last]) if log else late - heights[last]) / (top - bottom)
+    # A curve still falling comes from the upper left, so its last number goes below; a flat or rising one leaves room above.
+    places = [
+        (int(drawn[0]), (10, 0), "left", "center"),
+        (last, *(((-9, -1), "right", "top") if change > 0.04 else ((0, 8), "right", "bottom"))),
+    ]
+    for index, offset, across, up in places[: 1 if last == drawn[0] else 2]:
+        ax.plot([steps[index]], [heights[index]], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
         ax.annotate(
-            style.number(values[index] - above),
-            (steps[index], height),
+            style.number(heights[index]),
+            (steps[index], heights[index]),
             xytext=offset,
             textcoords="offset points",
-            ha=ha,
-            va=va,
+            ha=across,
+            va=up,
             fontsize=style.LABEL_SIZE,
             fontweight="bold",
             color=style.BLUE,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -30,7 +29,7 @@ class Objective:
         self.fit, self.x, self.y, self.weights = fit, x, y, weights
         self.problem = Problem(ArrayRows(x, y, weights=weights, intercept=fit.has_intercept), fit.loss_function)
         self.scale = None if self.problem.joint else fit.loss_function.squared_scale()
-        self._quadratic = None if self.scale is None else self._moments(self.scale)
+        self._quadratic: tuple[Array, float, Array] | None = None if self.scale is None else self._moments(self.scale)
 
     @property
     def rows_drawn(self) -> int:
@@ -51,7 +50,7 @@ class Objective:
     def curvature(self, at: Array) -> Array | None:
         """The second derivatives (kP, kP), ordered by linear predictor; None where there are none (a loss linear in pieces)."""
         if self._quadratic is not None:
-            return np.kron(np.eye(at.shape[1]), 2.0 * self._quadratic[2])
+            return np.asarray(np.kron(np.eye(at.shape[1]), 2.0 * self._quadratic[2]), dtype=np.float64)
         if self.problem.joint:
             matrix = self._joint_curvature(at)
         else:
@@ -78,9 +77,9 @@ class Objective:
         weights = np.ones(len(self.x)) if self.weights is None else self.weights
         root, total = np.sqrt(weights)[:, None], weights.sum()
         size = design.shape[1]
-        triangle = np.linalg.qr(np.column_stack([root * design, root * self.y]), mode="r")
+        triangle = np.asarray(np.linalg.qr(np.column_stack([root * design, root * self.y]), mode="r"), dtype=np.float64)
         factor = triangle[:size, :size]
-        best = np.linalg.lstsq(factor, triangle[:size, size:], rcond=None)[0]
+        best = np.asarray(np.linalg.lstsq(factor, triangle[:size, size:], rcond=None)[0], dtype=np.float64)
         lowest = scale * float(np.sum(np.square(root * (self.y - design @ best)))) / total
         return best, lowest, scale * (factor.T @ factor) / total
 
@@ -160,7 +159,7 @@ class Objective:
     def _simplex(self, near: Array) -> Array | None:
         from scipy.optimize import minimize
 
-        problem = self.problem if self.problem.joint else replace(self.problem)
+        problem = self.problem
 
         def value(flat: Array) -> float:
             at = flat.reshape(near.shape)

@@ -36,9 +36,9 @@ def prediction(
 ) -> Any:
     """Mark what the fit predicts at ``new_x``, with guide lines to both axes and its value written, and return the Axes.
 
-    One input: new_x is a number or several, (m,); the fitted line of each target runs through the marks. Several inputs: new_x is a row, (p,), or
-    rows, (m, p), and each target is a panel of observed against predicted with the mark on the diagonal, or, without data, a row of
-    predicted values. x, y: the training data, drawn in grey behind (both or neither).
+    One input: new_x is a number or several, (m,); the fitted line of each target runs through the marks. Several inputs: new_x is a row,
+    (p,), or rows, (m, p), and each target is a panel of observed against predicted with the mark on the diagonal, or, without data, a
+    row of predicted values. x, y: the training data, drawn in grey behind (both or neither).
 
     Raises ValueError for a new_x that does not suit the fit or is not finite, and for x without y.
     """
@@ -57,7 +57,7 @@ def prediction(
             draw_curve(panel, curve)
         style.dress(panel, axis_labels(xlabel, input_names(fit), "xlabel")[0], axis_labels(ylabel, [", ".join(names)], "ylabel")[0])
         _mark(panel, fit, new)
-        _legend(panel, examples)
+        style.legend(panel)
         return style.result(axes)
     if examples is None:
         return _values_alone(fit, new, xlabel, ylabel, ax)
@@ -79,8 +79,8 @@ def everything(
 ) -> Any:
     """Draw data, fit and prediction together, and return the Axes.
 
-    One input: the points, the line of each target, the true line where given, and the prediction at ``new_x`` marked. Several inputs: for each
-    target observed against predicted with the prediction on the diagonal, then a panel of the coefficients, beside the true ones where
+    One input: the points, the line of each target, the true line where given, and the prediction at ``new_x`` marked. Several inputs: for
+    each target observed against predicted with the prediction on the diagonal, then a panel of the coefficients, beside the true ones where
     given: an array (1, targets + 1) of Axes. true: as in :func:`gradline.plot.fit` and :func:`gradline.plot.coefficients`.
 
     Raises ValueError as they and :func:`gradline.plot.prediction` do.
@@ -89,11 +89,11 @@ def everything(
     if len(input_names(fit)) == 1:
         panel = draw_fit(fit, x, y, true=true, xlabel=xlabel, ylabel=ylabel, ax=ax)
         _mark(panel, fit, new)
-        _legend(panel, read(x, y, None, fit))
+        style.legend(panel)
         return panel
     examples = read(x, y, None, fit)
     q = len(fit.target_names)
-    axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.6))
+    axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.3))
     _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
     draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
     return style.result(axes)
@@ -135,54 +135,77 @@ def _mark(ax: Any, fit: Fit, new: Array) -> None:
     ax.plot(new[:, 0].repeat(q), predicted.ravel(), linestyle="none", label="_reach")
     ax.autoscale_view()
     (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
+    ahead = predictions(fit, new + 1e-3 * (right - left)) >= predicted
     write = predicted.size <= MOST_WRITTEN
+    name = input_names(fit)[0]
     for i, at in enumerate(new[:, 0]):
+        across = (at - left) / (right - left)
         for j, value in enumerate(predicted[i]):
+            mark(ax, at, value, style.MARK if q == 1 else style.color(j), first=i == j == 0)
             if write:
-                ax.plot(
-                    [at, at, left], [bottom, value, value], color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide"
-                )
-            label = "prediction" if i == j == 0 else "_prediction"
-            color = style.MARK if q == 1 else style.color(j)
-            ax.plot([at], [value], "D", color=color, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7, label=label)
-            if write:
-                text = f"{fit.target_names[j]} = {style.number(value)}" + (
-                    f"\nat {input_names(fit)[0]} = {style.number(at)}" if j == 0 else ""
-                )
-                _write(ax, at, value, text, (left, right, bottom, top))
+                _guide(ax, [at, at, left], [bottom, value, value])
+            if write and q == 1:
+                text = f"{fit.target_names[j]} = {style.number(value)}\nat {name} = {style.number(at)}"
+                _write(ax, at, value, text, across, rising=bool(ahead[i, j]))
+        if write and q > 1:
+            texts = [f"{target} = {style.number(value)}" for target, value in zip(fit.target_names, predicted[i], strict=True)]
+            _write_apart(ax, at, predicted[i], texts, across, (bottom, top))
+            side = ("right", -5) if across > 0.84 else ("left", 5)
+            _text(ax, f"{name} = {style.number(at)}", (at, bottom), (side[1], 5), side[0], "bottom")
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
 
 
-def _write(ax: Any, at: float, value: float, text: str, box: tuple[float, float, float, float]) -> None:
-    """The value beside its mark, on the side away from the nearer edge, where the guide lines do not run."""
-    left, right, bottom, top = box
-    to_left = (at - left) / (right - left) > 0.72
-    below = (value - bottom) / (top - bottom) > 0.5 or not to_left
-    # Guides run left and down from the mark, so its lower right and its upper left are free.
-    offset = (-10 if to_left else 11, -8 if below else 8)
-    ax.annotate(
+def mark(ax: Any, at: float, value: float, color: str = style.MARK, *, first: bool = True) -> None:
+    """The mark of a prediction; the first of several is the one in the legend."""
+    label = "prediction" if first else "_prediction"
+    ax.plot([at], [value], "D", color=color, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7, label=label)
+
+
+def _guide(ax: Any, x: list[float], y: list[float]) -> None:
+    ax.plot(x, y, color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
+
+
+def _write(ax: Any, at: float, value: float, text: str, across: float, *, rising: bool) -> None:
+    """The value beside its mark: right of it unless the edge is near, and on the side of the line where neither line nor guide runs."""
+    to_left = across > 0.84
+    below = rising != to_left
+    _text(ax, text, (at, value), (-11 if to_left else 11, -8 if below else 8), "right" if to_left else "left", "top" if below else "bottom")
+
+
+def _write_apart(ax: Any, at: float, values: Array, texts: list[str], across: float, limits: tuple[float, float]) -> None:
+    """The values of several targets beside their marks, moved apart where they would run into one another."""
+    to_left = across > 0.84
+    apart = 0.075 * (limits[1] - limits[0])
+    order = np.argsort(values)
+    heights = values[order].copy()
+    for _ in range(100):
+        close = np.flatnonzero(np.diff(heights) < apart * 0.999)
+        for i in close:
+            middle = 0.5 * (heights[i] + heights[i + 1])
+            heights[i], heights[i + 1] = middle - apart / 2, middle + apart / 2
+        if not close.size:
+            break
+    for position, height in zip(order, heights, strict=True):
+        text = _text(ax, texts[position], (at, height), (-12 if to_left else 12, 0), "right" if to_left else "left", "center")
+        text.set_color(style.color(int(position)))
+
+
+def _text(ax: Any, text: str, at: tuple[float, float], offset: tuple[float, float], across: str, up: str) -> Any:
+    return ax.annotate(
         text,
-        (at, value),
+        at,
         xytext=offset,
         textcoords="offset points",
-        ha="right" if to_left else "left",
-        va="top" if below else "bottom",
+        ha=across,
+        va=up,
         fontsize=style.LABEL_SIZE,
         color=style.INK,
         fontweight="bold",
         linespacing=1.25,
-        bbox={"boxstyle": "round,pad=0.25", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
         zorder=8,
     )
-
-
-def _legend(ax: Any, examples: Examples | None) -> None:
-    if examples is None:
-        style.legend(ax)
-        return
-    q = examples.y.shape[1]
-    style.legend(ax, examples.x[:, [0] * q].ravel(), examples.y.ravel())
 
 
 def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, ylabel: Any, *, quiet: bool) -> None:
@@ -197,17 +220,22 @@ def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, yl
         limits = min(low, float(predicted[:, j].min())), max(high, float(predicted[:, j].max()))
         limits = (low, high) if limits == (low, high) else style.tidy(limits)
         for i, value in enumerate(predicted[:, j]):
-            panel.plot([value, value], [limits[0], value], color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
-            panel.plot(
-                [value], [value], "D", color=style.MARK, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7,
-                label="_prediction" if i else "prediction",
-            )  # fmt: skip
+            mark(panel, value, value, first=i == 0)
             if len(predicted) <= MOST_WRITTEN:
-                _write(panel, value, value, style.number(value), (*limits, *limits))
+                _guide(panel, [value, value], [limits[0], value])
+                _write(
+                    panel,
+                    value,
+                    value,
+                    f"{examples.y_names[j]} = {style.number(value)}",
+                    (value - limits[0]) / (limits[1] - limits[0]),
+                    rising=True,
+                )
         panel.set_xlim(*limits)
         panel.set_ylim(*limits)
         style.dress(panel, xlabels[j], ylabels[j])
-        style.legend(panel, predictions(fit, examples.x)[:, j], one.y[:, 0])
+        if j == 0:
+            style.legend(panel)
     style.note(axes[-1], remark(examples))
 
 

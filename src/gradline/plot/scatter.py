@@ -55,12 +55,9 @@ def data(
             panel.set_xlim(*style.tidy((here.x.min(), here.x.max())))
             panel.set_ylim(*style.tidy((here.y.min(), here.y.max())))
     if groups is not None:
-        first = column(examples, 0, 0)
-        style.legend(axes[0, 0], first.x[:, 0], first.y[:, 0])
-    left_out = [
-        f"first {shown} of {total} {what}" for shown, total, what in ((columns, p, "inputs"), (rows, q, "targets")) if shown < total
-    ]
-    style.note(axes[0, -1], ", ".join([*left_out, remark(examples)] if remark(examples) else left_out))
+        style.legend(axes[0, 0])
+    remarks = [f"first {shown} of {total} {what}" for shown, total, what in ((columns, p, "inputs"), (rows, q, "targets")) if shown < total]
+    style.note(axes[0, -1], ", ".join(part for part in (*remarks, remark(examples)) if part))
     return style.result(axes)
 
 
@@ -82,8 +79,10 @@ def column(examples: Examples, input_index: int, target_index: int) -> Examples:
     )
 
 
-def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, color: str = style.DATA, label: str | None = "data") -> None:
-    """The points of the first input, coloured by group or by target. across (n, q): horizontal positions in place of the input."""
+def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, color: str = style.DATA, named: bool = True) -> None:
+    """The points of the first input, coloured by group or by target. across (n, q): horizontal positions in place of the input; named:
+    whether the legend names them.
+    """
     rows = style.sample(examples.n_rows)
     shown = examples.take(rows)
     q = shown.y.shape[1]
@@ -96,15 +95,23 @@ def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, col
             )
         return
     for j in range(q):
-        own, name = (color, label) if q == 1 else (style.color(j), shown.y_names[j])
-        style.points(ax, positions[:, j], shown.y[:, j], own, marker="o" if q == 1 else style.marker(j), label=name, crowd=len(rows) * q)
+        own, name = (color, "data") if q == 1 else (style.color(j), shown.y_names[j])
+        style.points(
+            ax,
+            positions[:, j],
+            shown.y[:, j],
+            own,
+            marker="o" if q == 1 else style.marker(j),
+            label=name if named else f"_{name}",
+            crowd=len(rows) * q,
+        )
 
 
 def label_cloud(ax: Any, examples: Examples) -> None:
     """A legend where there is more than one cloud, and what was left out."""
     q = examples.y.shape[1]
     if q > 1 or examples.groups is not None:
-        style.legend(ax, examples.x[:, [0] * q].ravel(), examples.y.ravel())
+        style.legend(ax)
     style.note(ax, remark(examples))
 
 

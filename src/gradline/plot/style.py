@@ -89,36 +89,16 @@ def heading(ax: Any, text: str) -> None:
     ax.set_title(text, loc="left", fontsize=LABEL_SIZE, color=INK)
 
 
-def legend(ax: Any, x: Array | None = None, y: Array | None = None, place: str | None = None) -> Any:
-    """A legend in the corner of the axes with the fewest of the points (x, y), or at ``place``."""
-    drawn = ax.legend(
-        loc=place or _emptiest_corner(ax, x, y),
-        fontsize=TICK_SIZE,
-        labelcolor=INK,
-        frameon=True,
-        framealpha=0.9,
-        edgecolor="none",
-        borderpad=0.5,
-    )
+def legend(ax: Any, place: str = "best") -> Any:
+    """A legend where it covers the fewest points and lines, or at ``place``."""
+    drawn = ax.legend(loc=place, fontsize=TICK_SIZE, labelcolor=INK, frameon=True, framealpha=0.9, edgecolor="none", borderpad=0.5)
+    drawn.set_zorder(9)
     for handle in drawn.legend_handles:
         # The points of a cloud are pale so that many may overlap; in the legend there is just one.
         handle.set_alpha(1.0)
         if hasattr(handle, "set_sizes"):
             handle.set_sizes([28.0])
     return drawn
-
-
-def _emptiest_corner(ax: Any, x: Array | None, y: Array | None) -> str:
-    corners = ("upper left", "lower right", "upper right", "lower left")
-    if x is None or y is None or not len(x):
-        return corners[0]
-    (left, right), (bottom, top) = ax.get_xlim(), ax.get_ylim()
-    across, up = (x - left) / (right - left), (y - bottom) / (top - bottom)
-    counts = [
-        np.count_nonzero((across < 0.42 if "left" in corner else across > 0.58) & (up > 0.7 if "upper" in corner else up < 0.3))
-        for corner in corners
-    ]
-    return corners[int(np.argmin(counts))]
 
 
 def points(ax: Any, x: Array, y: Array, color: str = DATA, *, marker: str = "o", label: str | None = None, crowd: int | None = None) -> Any:
@@ -155,7 +135,10 @@ def marker(index: int) -> str:
 def number(value: float) -> str:
     """A number as a reader writes it: four digits, a true minus sign, thousands separated."""
     size = abs(value)
-    text = f"{value:,.0f}" if 1e4 <= size < 1e7 else f"{value:.4g}"
+    text = f"{value:,.0f}" if 1e3 <= size < 1e7 else f"{value:.4g}"
+    digits, exponent, power = text.partition("e")
+    if exponent:
+        text = f"{float(digits):.3g}×10" + str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
     return text.replace("-", "−")
 
 
