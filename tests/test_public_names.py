@@ -53,12 +53,12 @@ def test_public_names_have_docstrings(name):
 
 def test_all_and_dir_agree():
     assert set(gl.__all__) <= set(dir(gl))
-    assert gl.__all__ == sorted(gl.__all__)
+    assert len(gl.__all__) == len(set(gl.__all__))
 
 
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="no attribute 'linear_regression'"):
-        gl.linear_regression  # noqa: B018
+        gl.linear_regression
 
 
 def test_import_loads_nothing_heavy():

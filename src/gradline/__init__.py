@@ -23,12 +23,15 @@ _NAMES = {
     "GradientDescent": "gradline.solvers.gradient_descent",
     "DivergenceError": "gradline.solvers.gradient_descent",
     "LeastSquares": "gradline.solvers.least_squares",
+    "LBFGS": "gradline.solvers.lbfgs",
     "Moments": "gradline.moments",
+    "Newton": "gradline.solvers.newton",
     "GradlineWarning": "gradline.messages",
 }
-_MODULES = ("datasets", "losses", "plot")
+_MODULES = ("datasets", "losses", "penalties", "plot")
 
 __all__ = [
+    "LBFGS",
     "DivergenceError",
     "Fit",
     "GradientDescent",
@@ -36,21 +39,25 @@ __all__ = [
     "LeastSquares",
     "LinearRegression",
     "Moments",
+    "Newton",
     "datasets",
     "fit",
     "losses",
+    "penalties",
     "plot",
 ]
 
 if TYPE_CHECKING:
-    from gradline import datasets, losses, plot
+    from gradline import datasets, losses, penalties, plot
     from gradline.estimators import LinearRegression
     from gradline.fitting import fit
     from gradline.messages import GradlineWarning
     from gradline.moments import Moments
     from gradline.result import Fit
     from gradline.solvers.gradient_descent import DivergenceError, GradientDescent
+    from gradline.solvers.lbfgs import LBFGS
     from gradline.solvers.least_squares import LeastSquares
+    from gradline.solvers.newton import Newton
 
 
 def __getattr__(name: str) -> Any:

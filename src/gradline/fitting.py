@@ -13,11 +13,12 @@ from gradline import losses
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
 from gradline.messages import warn
+from gradline.penalties import Penalty
 from gradline.problem import Problem
 from gradline.result import INTERCEPT, Fit
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.inputs import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length
-from gradline.solvers.gradient_descent import GradientDescent
+from gradline.solvers.choice import automatic
 from gradline.solvers.solution import Solver
 from gradline.types import Array
 
@@ -31,6 +32,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
+    penalty: Penalty | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -47,11 +49,11 @@ def fit(
     loss: "squared", a loss of ``gl.losses``, or your own function ``loss(y, prediction)`` written in TensorFlow, JAX or PyTorch, which
     returns one number a row, or one scalar such as their mean. prediction: with your own function, the forward pass from the linear
     predictor to the prediction it sees; the identity unless given. backend: "tensorflow", "jax" or "torch", where it cannot be read off
-    your function. solver: "auto" (exact least squares for squared loss, gradient descent otherwise), or a solver object such as
-    ``gl.GradientDescent(learning_rate=0.01)``. weights: precision weights (n,); frequencies: repeat counts (n,); a zero leaves its row
-    out. offset: added to the linear predictor, (n,) or (n, k). start: coefficients to start from, the intercept first. intercept:
-    whether the model has one. names: for the columns of X, where the data does not name them. progress: a progress bar; unless said,
-    in a terminal or a notebook only.
+    your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
+    solver object such as ``gl.GradientDescent(learning_rate=0.01)``. weights: precision weights (n,); frequencies: repeat counts (n,);
+    a zero leaves its row out. offset: added to the linear predictor, (n,) or (n, k). start: coefficients to start from, the intercept
+    first. intercept: whether the model has one. names: for the columns of X, where the data does not name them. progress: a progress
+    bar; unless said, in a terminal or a notebook only.
 
     Raises TypeError and ValueError for data or arguments that cannot be used, naming the column, row or value; ImportError, with the
     pip command, when the loss's framework is not installed.
@@ -75,7 +77,8 @@ def fit(
     offsets = None if offset is None else _offset(offset, n, k)
     bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
     rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=bool(intercept))
-    problem = Problem(rows, bound)
+    design_names = ((INTERCEPT,) if rows.intercept else ()) + columns.names
+    problem = Problem(rows, bound, as_penalty(penalty), design_names)
     if problem.joint and (row_weights is not None or counts is not None):
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     chosen = as_solver(solver, problem)
@@ -83,7 +86,6 @@ def fit(
     for note in solution.notes:
         warn(note)
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
-    design_names = ((INTERCEPT,) if rows.intercept else ()) + columns.names
     return Fit(
         design_names,
         targets.names,
@@ -111,6 +113,13 @@ def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, 
     return custom(loss, prediction, backend=backend)
 
 
+def as_penalty(penalty: Any) -> Penalty | None:
+    """What ``penalty=`` stands for. Raises TypeError for something that is no penalty."""
+    if penalty is not None and not hasattr(penalty, "curvature"):
+        raise TypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
+    return penalty  # type: ignore[no-any-return]
+
+
 def as_solver(solver: str | Solver, problem: Problem) -> Solver:
     """What ``solver=`` stands for. Raises ValueError for an unknown name."""
     if not isinstance(solver, str):
@@ -119,11 +128,7 @@ def as_solver(solver: str | Solver, problem: Problem) -> Solver:
         return solver
     if solver != "auto":
         raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as gl.GradientDescent(learning_rate=0.01)')
-    if problem.loss.squared_scale() is not None:
-        from gradline.solvers.least_squares import LeastSquares
-
-        return LeastSquares()
-    return GradientDescent()
+    return automatic(problem)
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:

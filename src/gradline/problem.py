@@ -1,21 +1,24 @@
 """The objective: rows, a loss, and the one pass that yields value, gradient and curvature.
 
-F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i,    eta = X B + offset
+F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i + penalty(B),    eta = X B + offset
 gradient  = X' G / sum f w             G_i = f_i w_i d loss / d eta_i
 curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over sum f w
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.coefficient_map import CoefficientMap
 from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, joint_message
+from gradline.penalties import Penalty
+from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
 from gradline.types import Array
 
@@ -130,10 +133,13 @@ class _RowCurvatureKernel:
 
 @dataclass(frozen=True)
 class Problem:
-    """A loss over rows. Coefficients are (P, k): a row per design column, a column per linear predictor."""
+    """A loss over rows, and a penalty. Coefficients are (P, k): a row per design column, a column per linear predictor."""
 
     rows: Rows
     loss: Loss
+    penalty: Penalty | None = None
+    names: tuple[str, ...] = ()
+    """The design columns, for messages; numbered where not given."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -143,6 +149,12 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """(P, k)."""
         return self.rows.n_columns, self.n_predictors
+
+    def column_name(self, column: int) -> str:
+        """What to call a design column in a message."""
+        if self.names:
+            return repr(self.names[column])
+        return "the intercept" if column == 0 and self.rows.intercept else f"column {column - int(self.rows.intercept)}"
 
     @property
     def joint(self) -> bool:
@@ -164,8 +176,10 @@ class Problem:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
         sums = _EvaluateKernel(self.loss, coefficients, 1).map(block)
         assert sums.gradient is not None
-        gradient: Array = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
-        return gradient
+        gradient = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
+        penalised = self._penalised(coefficients, Evaluation(0.0, gradient)).gradient
+        assert penalised is not None
+        return penalised
 
     @cached_property
     def total_weight(self) -> float:
@@ -192,10 +206,74 @@ class Problem:
 
     def evaluate(self, coefficients: Array, order: int) -> Evaluation:
         """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
+        if self.joint:
+            return self._evaluate_joint(coefficients, order)
         sums = self.rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
         w = sums.weight
-        return Evaluation(
-            sums.value / w,
-            None if sums.gradient is None else sums.gradient / w,
-            None if sums.curvature is None else sums.curvature / w,
+        value = sums.value / w
+        gradient = None if sums.gradient is None else sums.gradient / w
+        curvature = None if sums.curvature is None else sums.curvature / w
+        return self._penalised(coefficients, Evaluation(value, gradient, curvature))
+
+    @property
+    def free(self) -> CoefficientMap:
+        """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows."""
+        free = np.ones(self.shape, dtype=np.bool_)
+        for j, only in enumerate(self.loss.intercept_only):
+            if only and not self.rows.intercept:
+                raise ValueError(
+                    f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
+                )
+            free[1:, j] &= not only
+        return CoefficientMap.selecting(free)
+
+    @property
+    def all_free(self) -> bool:
+        """Whether every coefficient may move."""
+        return not any(self.loss.intercept_only)
+
+    def sample(self, n_rows: int, seed: int = 0) -> Problem:
+        """The same problem over a random sample of rows, held in memory."""
+        chosen = np.sort(np.random.default_rng(seed).choice(self.rows.n_rows, size=n_rows, replace=False))
+        block = self.rows.take(chosen).without_zero_weights()
+        columns = block.design.dense()[:, int(self.rows.intercept) :]
+        rows = ArrayRows(
+            columns,
+            block.targets,
+            weights=block.weights,
+            frequencies=block.frequencies,
+            offset=block.offset,
+            intercept=self.rows.intercept,
         )
+        return replace(self, rows=rows)
+
+    def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
+        if self.penalty is None:
+            return plain
+        first = int(self.rows.intercept)
+        slopes = coefficients[first:]
+        value = plain.value + self.penalty.value(slopes)
+        gradient, curvature = plain.gradient, plain.curvature
+        if gradient is not None:
+            gradient = gradient.copy()
+            gradient[first:] += self.penalty.gradient(slopes)
+        if curvature is not None:
+            curvature = curvature.copy()
+            diagonal = np.zeros(coefficients.shape)
+            diagonal[first:] = self.penalty.curvature(slopes)
+            curvature[np.diag_indices_from(curvature)] += diagonal.T.ravel()
+        return Evaluation(value, gradient, curvature)
+
+    def _evaluate_joint(self, coefficients: Array, order: int) -> Evaluation:
+        """Value and gradient of a scalar of all rows together, on data in memory."""
+        block = self.rows.in_memory()
+        if order > 1 or block is None:
+            raise ValueError(self.joint_message)
+        assert isinstance(self.loss, BoundLoss)
+        predictors = block.linear_predictors(coefficients)
+        value = float(self.loss.tape.call(block.targets, predictors))
+        if order == 0:
+            return self._penalised(coefficients, Evaluation(value))
+        gradient = self.loss.tape.gradient(block.targets, predictors)
+        assert gradient is not None
+        return self._penalised(coefficients, Evaluation(value, block.design.adjoint(gradient)))

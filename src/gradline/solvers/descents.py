@@ -1,7 +1,7 @@
 """The loops behind gradient descent: one per way of holding the objective.
 
 Each satisfies :class:`gradline.autodiff.tape.Descent`. A user's loss on data in memory runs in its own framework's compiled loop;
-squared loss runs on second moments; everything else takes one pass over the rows a step.
+squared loss runs on second moments; everything else, a penalty included, takes one pass over the rows a step.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ def descent_for(problem: Problem, full: bool) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
     block = problem.rows.in_memory()
-    if isinstance(loss, BoundLoss) and block is not None:
+    if isinstance(loss, BoundLoss) and block is not None and problem.penalty is None:
         return loss.tape.descent(block.without_zero_weights())
-    if problem.joint:
+    if problem.joint and block is None:
         raise ValueError(problem.joint_message)
-    if full and loss.squared_scale() is not None:
+    if full and problem.penalty is None and loss.squared_scale() is not None:
         return MomentsDescent(problem)
     return RowsDescent(problem)
 

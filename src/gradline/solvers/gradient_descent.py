@@ -34,12 +34,13 @@ class GradientDescent:
 
     learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
     curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
-    rates", section 3.3); for a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the way. steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of
-    initialization and momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch
-    with ``seed``; all rows unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given.
-    callbacks: each is called with every Record in turn; one that returns True ends the fit at that record.
-    record_every: steps between records; unless given, every step, or with small batches from much data, often enough that the
-    records cost at most 32 times the steps. allow_divergence: on squared loss, run a rate that must diverge instead of refusing it.
+    rates", section 3.3); for a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the
+    way. steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of initialization and
+    momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch with ``seed``; all rows
+    unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given. callbacks: each is called with every
+    Record in turn; one that returns True ends the fit at that record. record_every: steps between records; unless given, every step,
+    or with small batches from much data, often enough that the records cost at most 32 times the steps. allow_divergence: on squared
+    loss, run a rate that must diverge instead of refusing it.
 
     On squared loss a rate above the largest stable one, 2 (1 + momentum) / lambda_max (with Nesterov
     2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises DivergenceError before the first step. On any loss the fit stops, with a
@@ -76,6 +77,11 @@ class GradientDescent:
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""
+        if not problem.all_free:
+            raise ValueError(
+                f"GradientDescent moves every coefficient, but the loss {problem.loss.name!r} has a linear predictor that is one number for"
+                " all rows; use gl.Newton()"
+            )
         begin = as_start(self.start if start is None else start, problem.shape)
         batch = self._batch(problem)
         rate = self._rate(problem, begin, batch)
@@ -243,12 +249,14 @@ class _Run:
             due = step % self.every == 0 or step == self.settings.steps
             if not math.isfinite(loss) or loss > GROWTH * self._reference(loss):
                 self.diverged, due = True, True
-                self.stop = f"the loss was {loss:.3g} at step {step}, {'not finite' if not math.isfinite(loss) else '1,000 times the start or more'}"
+                size = "1,000 times the start or more" if math.isfinite(loss) else "not finite"
+                self.stop = f"the loss was {loss:.3g} at step {step}, {size}"
             if due:
                 kept.append(t)
                 self.steps.append(step)
                 record = Record(step, loss, float(trace.gradient_norm[t]), trace.coefficients[t])
-                if any([callback(record) for callback in self.settings.callbacks]) and self.stop is None:
+                wishes = [callback(record) for callback in self.settings.callbacks]
+                if any(wishes) and self.stop is None:
                     self.stop = f"a callback ended the fit at step {step}"
             if self.stop is not None:
                 break
@@ -291,7 +299,7 @@ def _batches(n_rows: int, size: int, seed: int | None) -> Iterator[IntArray]:
 
 def _largest_curvature(problem: Problem, at: Array, scale: float | None) -> float:
     """The largest eigenvalue of the objective's curvature."""
-    if scale is not None:
+    if scale is not None and problem.penalty is None:
         # Squared loss has the same curvature everywhere and for every target: one Gram matrix, and no tracing of a user's function.
         plain = replace(problem, loss=squared).evaluate(np.zeros((problem.rows.n_columns, problem.rows.n_targets)), 2)
         size = problem.rows.n_columns

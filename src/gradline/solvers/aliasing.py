@@ -1,0 +1,61 @@
+"""Columns that earlier columns determine, for solvers that work from curvature."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.rows.block import Block, Rows
+from gradline.solvers.scaled_rows import find_scales
+from gradline.solvers.triangular_factor import independent_columns, triangular_factor
+from gradline.types import Array
+
+PIVOT = 1e-8
+"""A Cholesky pivot below this share of its column asks for a closer look by QR."""
+
+SAMPLE = 20_000
+
+
+@dataclass(frozen=True)
+class _GramKernel:
+    def map(self, block: Block) -> Array:
+        return block.without_zero_weights().design.gram(None)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        first += second
+        return first
+
+
+def aliased_columns(rows: Rows) -> tuple[int, ...]:
+    """The design columns left out because earlier ones determine them, decided on all rows; usually none.
+
+    Columns that are independent on some rows are independent on all, so a sample clears most data; only where the sample leaves a
+    doubt are all rows factored.
+    """
+    n = rows.n_rows
+    size = max(SAMPLE, 4 * rows.n_columns)
+    if n > 2 * size:
+        chosen = np.unique(np.linspace(0, n - 1, size).astype(np.int64))
+        gram = rows.take(chosen).without_zero_weights().design.gram(None)
+    else:
+        gram = rows.reduce(_GramKernel())
+    if _clear(gram):
+        return ()
+    if n > 2 * size and _clear(rows.reduce(_GramKernel())):
+        return ()
+    scales = find_scales(rows, None)
+    factor = triangular_factor(rows, scales, None)
+    return independent_columns(factor, rows.n_columns)[2]
+
+
+def _clear(gram: Array) -> bool:
+    """Whether the Gram matrix is well within positive definite, its columns brought to one scale."""
+    scale = np.sqrt(np.diag(gram))
+    if not (np.isfinite(gram).all() and (scale > 0).all()):
+        return False
+    try:
+        pivots = np.diag(np.linalg.cholesky(gram / np.outer(scale, scale)))
+    except np.linalg.LinAlgError:
+        return False
+    return bool((pivots**2 > PIVOT).all())

@@ -1,0 +1,112 @@
+"""L-BFGS: gradients only, for more coefficients than a curvature matrix can hold, and for losses that have no rows."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline import progress as progress_bar
+from gradline.messages import warn
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.solvers.newton import Newton
+from gradline.solvers.solution import Certificate, Solution, as_start
+from gradline.types import Array
+
+
+@dataclass(frozen=True)
+class LBFGS:
+    """Limited-memory BFGS (SciPy's; Byrd, Lu, Nocedal and Zhu 1995) in columns brought to one scale.
+
+    tolerance: stop when the largest scaled gradient is below this share of the start's. max_steps: iterations at most. memory: pairs kept.
+    Needs gradients only, so it takes any smooth loss, a joint scalar included; for up to a few thousand coefficients gl.Newton is faster.
+    """
+
+    tolerance: float = 1e-10
+    max_steps: int = 2000
+    memory: int = 20
+
+    def __post_init__(self) -> None:
+        if not 0 < self.tolerance < 1:
+            raise ValueError(f"tolerance must be between 0 and 1, not {self.tolerance!r}")
+        for name in ("max_steps", "memory"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The optimum, with its certificate. Raises ValueError for a kinked loss."""
+        from scipy.optimize import minimize
+
+        if not problem.joint and problem.loss.kinks() is not None:
+            raise ValueError(
+                f"LBFGS needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.GradientDescent"
+            )
+        free = problem.free
+        begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
+        theta = free.contract(begin)
+        scale = _column_scale(problem)
+        units = free.restrict_gradient(np.repeat(scale[:, None], problem.shape[1], axis=1))
+        passes = 0
+
+        def objective(scaled: Array) -> tuple[float, Array]:
+            nonlocal passes
+            passes += 1
+            with np.errstate(over="ignore", invalid="ignore"):
+                value, gradient, _ = problem.evaluate(free.expand(scaled / units), 1)
+            assert gradient is not None
+            if not math.isfinite(value):
+                if passes == 1:
+                    raise ValueError(problem.why_not_finite(free.expand(scaled / units)))
+                return 1e300, np.zeros_like(scaled)  # the line search steps back
+            return value, free.restrict_gradient(gradient) / units
+
+        first = objective(theta * units)[1]
+        limit = self.tolerance * float(np.abs(first).max())
+        with progress_bar.bar("L-BFGS", self.max_steps, progress) as advance:
+            count = 0
+
+            def tick(_: Array) -> None:
+                nonlocal count
+                count += 1
+                advance(count, "")
+
+            result = minimize(
+                objective,
+                theta * units,
+                jac=True,
+                method="L-BFGS-B",
+                callback=tick,
+                options={"maxiter": self.max_steps, "maxfun": 4 * self.max_steps, "gtol": limit, "ftol": 0.0, "maxcor": self.memory},
+            )
+        coefficients = free.expand(result.x / units)
+        value, gradient, _ = problem.evaluate(coefficients, 1)
+        assert gradient is not None
+        largest = float(np.abs(free.restrict_gradient(gradient) / units).max())
+        done = largest <= max(limit, 1e-7 * float(np.abs(first).max()), 1e-12 * abs(value))
+        reason = f"{result.nit} steps; the largest scaled gradient is {largest:.1e} (it was {np.abs(first).max():.1e})"
+        remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
+        certificate = Certificate(done, float(np.linalg.norm(gradient)), reason, remedy)
+        if not done:
+            warn(f"L-BFGS has not converged: {reason}. {remedy}")
+        return Solution(coefficients, value, "L-BFGS", certificate, passes + 1)
+
+
+class _SquaresKernel:
+    """Sums of squares of the design columns, and the rows they were taken over."""
+
+    def map(self, block: Block) -> Array:
+        dense = block.design.dense()
+        return np.append(np.einsum("ij,ij->j", dense, dense), len(dense))
+
+    def merge(self, first: Array, second: Array) -> Array:
+        return first + second
+
+
+def _column_scale(problem: Problem) -> Array:
+    """Root mean squares of the design columns, (P,); one for a column of zeros."""
+    sums = problem.rows.reduce(_SquaresKernel())
+    scale = np.sqrt(sums[:-1] / sums[-1])
+    return np.where(scale > 0, scale, 1.0)
