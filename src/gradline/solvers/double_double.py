@@ -60,7 +60,9 @@ def renormalise(terms: Sequence[Array], words: int) -> Array:
 
     terms: arrays of one shape, roughly in falling size. Each sweep is VecSum of Ogita, Rump and Oishi.
     """
-    values = list(terms) + [np.zeros_like(terms[0])] * (words - len(terms))
+    values = list(terms)
+    if len(values) < words:
+        values += [np.zeros_like(values[0])] * (words - len(values))
     for top in range(words - 1):
         for i in range(len(values) - 1, top, -1):
             values[i - 1], values[i] = two_sum(values[i - 1], values[i])

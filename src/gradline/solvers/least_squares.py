@@ -44,7 +44,7 @@ class LeastSquares:
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used.
 
-        Raises ValueError where the loss is not c (y - eta)^2.
+        Raises ValueError where the loss is not c (y - eta)^2 or the penalty is not a ridge.
         """
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0:
@@ -52,7 +52,12 @@ class LeastSquares:
                 f"LeastSquares solves squared loss only, and the loss is {problem.loss.name}: "
                 "use Newton or LBFGS for a smooth loss, GradientDescent for any loss"
             )
-        return least_squares(problem.rows, accuracy=self.accuracy, loss_scale=scale)
+        strength = 0.0
+        if problem.penalty is not None:
+            if problem.penalty.name != "ridge":
+                raise ValueError(f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}")
+            strength = float(getattr(problem.penalty, "strength"))  # noqa: B009  Only a ridge has one; the protocol has not.
+        return least_squares(problem.rows, accuracy=self.accuracy, ridge=strength, loss_scale=scale)
 
 
 def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", ridge: float = 0.0, loss_scale: float = 1.0) -> Solution:
@@ -162,9 +167,11 @@ def scaled_ridge(scales: Scales, strength: float, intercept: bool) -> Array:
 
 def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:
     """From scaled units back to the user's, with the aliased columns at zero and their digits NaN."""
-    shape = (rows.n_targets, rows.n_columns)
-    scaled, gradient, digits = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
-    scaled[:, kept], gradient[:, kept], digits[:, kept] = refined.coefficients, refined.gradient, refined.digits
+    scaled, gradient, digits = refined.coefficients, refined.gradient, refined.digits
+    if aliased:
+        shape = (rows.n_targets, rows.n_columns)
+        scaled, gradient, digits = np.zeros(shape), np.zeros(shape), np.full(shape, np.nan)
+        scaled[:, kept], gradient[:, kept], digits[:, kept] = refined.coefficients, refined.gradient, refined.digits
     coefficients = scales.coefficients(scaled)
     total = float(scales.total_weight[0])
     with np.errstate(over="ignore"):

@@ -16,6 +16,7 @@ error. Rounding to a double adds 2^-53. The claimed digits are those of the sum.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -31,6 +32,7 @@ MOST_DIGITS = 15.9
 """What a rounding of the exact value to a double can vouch for: -log10(2^-53) is 15.95."""
 
 MOST_STEPS = 60
+TINY = 1e-300
 
 CHUNK_NUMBERS = 2**14
 """Numbers in a chunk: half a dozen temporaries of this size stay in a core's second-level cache."""
@@ -76,7 +78,7 @@ class GradientKernel:
 def exact_gradient(values: Array, held: ScaledRows, coefficients: Array) -> Gradient:
     """values: (P, m), the kept rows of held.values; coefficients: (k, words, P)."""
     n_targets, words, _ = coefficients.shape
-    gradient, squares = np.zeros_like(coefficients), np.zeros(n_targets)
+    gradient, squares = np.zeros(coefficients.shape), np.zeros(n_targets)
     for index, (part, chunk) in enumerate(chunks(values, chunk_width(values.shape[0]))):
         halves = dd.split(chunk)
         for j in range(n_targets):
@@ -95,7 +97,7 @@ def chunk_width(n_columns: int) -> int:
 
 
 def _add_words(a: Array, b: Array) -> Array:
-    return np.moveaxis(dd.add(np.moveaxis(a, 1, 0), np.moveaxis(b, 1, 0)), 0, 1)
+    return dd.add(a.transpose(1, 0, 2), b.transpose(1, 0, 2)).transpose(1, 0, 2)
 
 
 def gradient_pass(rows: Rows, scales: Scales, held: ScaledRows | None, kept: list[int]) -> Callable[[Array], Gradient]:
@@ -119,8 +121,8 @@ def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], t
     inverse, _ = dtrtri(factor)
     spread = np.sqrt(np.einsum("ij,ij->i", inverse, inverse))
     column_norms = np.sqrt(np.einsum("ij,ij->j", factor, factor))
-    condition = np.sqrt(size) * float(np.linalg.norm(spread * column_norms))
-    proven = 8.0 * dd.UNIT * np.sqrt(size) * condition
+    condition = math.sqrt(size) * float(np.linalg.norm(spread * column_norms))
+    proven = 8.0 * dd.UNIT * math.sqrt(size) * condition
     bound_of_gradient = np.abs(inverse @ inverse.T) @ column_norms
     terms = 64.0 * max(chunk_width(size), size) + 8.0 * rows / chunk_width(size)
     penalised = bool(ridge.any())
@@ -130,19 +132,19 @@ def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], t
     last, step, converged = np.full(len(first), np.inf), 0, False
     while True:
         words = len(b)
-        value = evaluate(np.moveaxis(b, 0, 1))
-        gradient = np.moveaxis(value.gradient, 1, 0)
+        value = evaluate(b.transpose(1, 0, 2))
+        gradient = value.gradient.transpose(1, 0, 2)
         if penalised:
             gradient = dd.add(gradient, -dd.multiply(ridge[:, None, :], b, words))
         correction = dd.round_to_double(gradient) @ inverse
         length = np.sqrt(np.einsum("ij,ij->i", correction, correction))
-        ratio = np.divide(length, last, out=np.zeros_like(length), where=last > 0)
         b = dd.renormalise([*b, correction @ inverse.T], words)
         step += 1
-        limit = dd.UNIT**words * terms * bound_of_gradient * (target_norms[:, None] + (np.abs(b[0]) @ column_norms)[:, None])
-        rate = np.full_like(length, proven) if proven <= 0.05 else np.clip(2.0 * ratio, 0.05, 0.9)
-        left = (rate / (1.0 - rate) * length)[:, None] * spread
         magnitude = np.abs(b[0])
+        limit = dd.UNIT**words * terms * bound_of_gradient * (target_norms + magnitude @ column_norms)[:, None]
+        ratio = length / np.maximum(last, TINY)
+        rate = proven if proven <= 0.05 else np.clip(2.0 * ratio, 0.05, 0.9)
+        left = (rate / (1.0 - rate) * length)[:, None] * spread
         settled = left <= np.maximum(2.0**-58 * magnitude, limit)
         if (proven <= 0.05 or step > 1) and settled.all():
             if words == 2 and (limit > 2.0**-57 * magnitude).any():
@@ -155,11 +157,10 @@ def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], t
             left[stalled] = 8.0 * length[stalled][:, None] * spread
             break
         last = length
-    rounded = dd.round_to_double(b)
     error = left + limit
-    # A coefficient inside its own error bound cannot be told from zero.
-    rounded[np.abs(rounded) <= error] = 0.0
-    remainder = dd.round_to_double(dd.renormalise([*b, -rounded], 2))
+    # The first word is the sum rounded. A coefficient inside its own error bound cannot be told from zero.
+    rounded = np.where(np.abs(b[0]) <= error, 0.0, b[0])
+    remainder = (b[0] - rounded) + b[1]
     rounding_gradient = (remainder @ factor.T) @ factor
     return Refined(rounded, claimed_digits(rounded, error), value.sum_of_squares, rounding_gradient, step, converged)
 
@@ -169,5 +170,6 @@ def claimed_digits(coefficients: Array, error: Array) -> Array:
     magnitude = np.abs(coefficients)
     with np.errstate(divide="ignore", invalid="ignore"):
         digits = -np.log10((error + dd.UNIT * magnitude) / magnitude)
-    digits[magnitude == 0] = np.where(error[magnitude == 0] == 0, MOST_DIGITS, 0.0)
-    return np.asarray(np.clip(np.nan_to_num(digits, nan=0.0), 0.0, MOST_DIGITS))
+    # 0 / 0: a zero known to be zero. NaN elsewhere (an error that overflowed) claims nothing; fmax prefers the number.
+    digits[(magnitude == 0) & (error == 0)] = MOST_DIGITS
+    return np.asarray(np.fmin(np.fmax(digits, 0.0), MOST_DIGITS))
