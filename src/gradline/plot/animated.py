@@ -224,6 +224,11 @@ def _render(figure: Any, movers: list[Any], moves: list[Callable[[], None]]) -> 
     canvas.draw()
     figure.set_layout_engine("none")
     for artist in movers:
+        if hasattr(artist, "set_loc"):
+            # It stays there: looked for again in every picture, the free place would wander.
+            corner = artist.get_window_extent(canvas.get_renderer()).min
+            artist.set_loc(tuple(artist.axes.transAxes.inverted().transform(corner)))
+    for artist in movers:
         artist.set_animated(True)
     canvas.draw()
     background = canvas.copy_from_bbox(figure.bbox)
@@ -246,10 +251,10 @@ def _gif(pictures: list[Any], seconds: float) -> bytes:
     # One palette from a frame at each end and one between: together they hold every colour there is.
     few = [pictures[i] for i in (0, len(pictures) // 2, -1)]
     palette = Image.fromarray(np.concatenate(few)).quantize(COLORS, dither=Image.Dither.NONE)
+    # Averaging with its neighbours has left the paper a shade off white.
     colors = palette.getpalette() or []
-    brightest = max(range(len(colors) // 3), key=lambda i: sum(colors[3 * i : 3 * i + 3]))
-    # Averaging its neighbours has left the paper a shade off white.
-    colors[3 * brightest : 3 * brightest + 3] = [255, 255, 255]
+    paper = int(palette.getpixel((0, 0)))
+    colors[3 * paper : 3 * paper + 3] = [255, 255, 255]
     palette.putpalette(colors)
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     each = max(20, round(1000 * seconds / len(flat)))

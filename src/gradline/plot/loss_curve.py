@@ -191,11 +191,11 @@ def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
     bottom, top = (np.log(edge) for edge in ax.get_ylim()) if log else ax.get_ylim()
     late = heights[drawn[int(0.85 * (drawn.size - 1))]]
     change = (np.log(late) - np.log(heights[last]) if log else late - heights[last]) / (top - bottom)
-    # A curve still falling comes from the upper left, so its last number goes below; a flat or rising one leaves room above.
-    places = [
-        (int(drawn[0]), (10, 0), "left", "center"),
-        (last, *(((-9, -1), "right", "top") if change > 0.04 else ((0, 8), "right", "bottom"))),
-    ]
+    # A curve still falling comes from the upper left, so its last number goes below; a flat or rising one leaves room above. Likewise the
+    # first number goes beside a curve that falls steeply and below one that starts flat.
+    first = ((-3, -9), "left", "top") if _starts_flat(ax, steps[drawn], heights[drawn]) else ((10, 0), "left", "center")
+    end = ((-9, -1), "right", "top") if change > 0.04 else ((0, 8), "right", "bottom")
+    places = [(int(drawn[0]), *first), (last, *end)]
     for index, offset, across, up in places[: 1 if last == drawn[0] else 2]:
         ax.plot([steps[index]], [heights[index]], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
         ax.annotate(

@@ -96,6 +96,7 @@ def everything(
     axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.3))
     _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
     draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
+    axes[0, q].set_box_aspect(1)
     return style.result(axes)
 
 
@@ -209,7 +210,10 @@ def _text(ax: Any, text: str, at: tuple[float, float], offset: tuple[float, floa
 
 
 def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, ylabel: Any, *, quiet: bool) -> None:
-    """Observed against predicted for each target, with the prediction on the diagonal."""
+    """Observed against predicted for each target, with the prediction on the diagonal.
+
+    quiet: the data in grey and a legend; otherwise in colour, and the mark is named where it is, since small panels have no room.
+    """
     xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
     ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
     predicted = predictions(fit, new)
@@ -223,18 +227,12 @@ def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, yl
             mark(panel, value, value, first=i == 0)
             if len(predicted) <= MOST_WRITTEN:
                 _guide(panel, [value, value], [limits[0], value])
-                _write(
-                    panel,
-                    value,
-                    value,
-                    f"{examples.y_names[j]} = {style.number(value)}",
-                    (value - limits[0]) / (limits[1] - limits[0]),
-                    rising=True,
-                )
+                text = ("" if quiet else "prediction\n") + f"{examples.y_names[j]} = {style.number(value)}"
+                _write(panel, value, value, text, (value - limits[0]) / (limits[1] - limits[0]), rising=True)
         panel.set_xlim(*limits)
         panel.set_ylim(*limits)
         style.dress(panel, xlabels[j], ylabels[j])
-        if j == 0:
+        if j == 0 and quiet:
             style.legend(panel)
     style.note(axes[-1], remark(examples))
 
