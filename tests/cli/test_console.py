@@ -2,7 +2,7 @@ import warnings
 
 import pytest
 
-from gradline.cli.console import Printer, number, short
+from gradline.cli.console import Printer, number, plural, short
 from gradline.messages import GradlineWarning
 
 
@@ -26,6 +26,11 @@ def test_numbers(value, text):
 def test_short_numbers():
     assert short(6.0) == "6"
     assert short(0.00128123) == "0.00128123"
+
+
+def test_counts():
+    assert plural(1, "point") == "1 point"
+    assert plural(1000, "point") == "1,000 points"
 
 
 def test_piped_output_is_plain_and_80_wide(capsys):

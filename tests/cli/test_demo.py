@@ -132,6 +132,10 @@ def test_planes_in_jax(tmp_path):
             assert true == (points.intercepts[j] if i == 0 else points.coefficients[i - 1, j])
             assert best == pytest.approx(exact.coefficients[i, j], abs=5.1e-7)
             assert descent == pytest.approx(best, abs=0.01)
+    lowest = np.mean((points.Y - exact.predict(points.X)) ** 2)
+    descent, best = numbers(result.stdout, "loss")
+    assert best == pytest.approx(lowest, abs=5.1e-7)
+    assert lowest < descent < 1.01 * lowest
     assert (tmp_path / "notes.txt").read_text() == "mine"
     (tmp_path / "notes.txt").unlink()
     check_pictures(tmp_path, PLANE_PICTURES)

@@ -118,3 +118,8 @@ def number(value: float, digits: int = 6) -> str:
 def short(value: float) -> str:
     """A number for a sentence."""
     return f"{value:.6g}"
+
+
+def plural(count: int, noun: str) -> str:
+    """Such as "1 point" or "1,000 points"."""
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from gradline.types import Array
 
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
@@ -33,6 +35,8 @@ def load(backend: str) -> Functions:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     with quiet_standard_error():
         module = importlib.import_module(f"gradline.cli.demonstration.loss_{backend}")
+        # The first operation looks for a graphics card, and talks about it too.
+        module.by_hand(np.zeros(1), np.zeros(1))
     source = "\n\n".join(inspect.getsource(function) for function in (module.prediction, module.loss))
     return Functions(module.prediction, module.loss, module.by_hand, source)
 

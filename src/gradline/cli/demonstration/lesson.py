@@ -17,6 +17,13 @@ def run(points: Line | Plane, functions: Functions, printer: Printer) -> None:
     """Multiply the inputs, watch the tutorial's rate be refused, and let the rate be derived instead."""
     x, y = points
     scaled = FACTOR * x
+    with warnings.catch_warnings():
+        # Fits that stop short are what this part is about, and its table shows them.
+        warnings.simplefilter("ignore", gl.GradlineWarning)
+        _tell(points, scaled, y, functions, printer)
+
+
+def _tell(points: Line | Plane, scaled: Array, y: Array, functions: Functions, printer: Printer) -> None:
     printer.heading("A lesson about learning rates")
     printer.say(
         f"Now measure the inputs in other units: x times {FACTOR:g}. Nothing else changes, so W should come out {FACTOR:g} times"
@@ -60,9 +67,7 @@ def _descend(x: Array, y: Array, functions: Functions, momentum: float) -> gl.Fi
 def _explosion(x: Array, y: Array, functions: Functions) -> str:
     """The losses on the way up: at the start and after one and two steps."""
     solver = gl.GradientDescent(learning_rate=RATE, steps=2, allow_divergence=True)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", gl.GradlineWarning)
-        fit = gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver, progress=False)
+    fit = gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver, progress=False)
     assert fit.history is not None
     return ", ".join(f"{loss:,.4g}" if loss < 1e4 else f"{loss:,.0f}" for loss in fit.history.loss)
 

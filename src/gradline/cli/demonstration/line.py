@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gradline as gl
-from gradline.cli.console import Printer, number, short
+from gradline.cli.console import Printer, number, plural, short
 from gradline.cli.demo import DemoSettings
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
@@ -20,8 +20,8 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     sign = "-" if points.intercept < 0 else "+"
     truth = f"y = {short(points.slope)} x {sign} {short(abs(points.intercept))}"
     printer.say(
-        f"{settings.examples:,} points around the line {truth}, scattered up and down with standard deviation {short(settings.noise)}."
-        " The training sees the points only; can it find the line?"
+        f"{plural(settings.examples, 'point')} around the line {truth}, scattered up and down with standard deviation"
+        f" {short(settings.noise)}. The training sees the points only; can it find the line?"
     )
     show_functions(settings, functions, printer)
     x, y = points

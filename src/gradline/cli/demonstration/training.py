@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 import gradline as gl
-from gradline.cli.console import Printer, number, short
+from gradline.cli.console import Printer, number, plural, short
 from gradline.cli.demo import DemoSettings
 from gradline.cli.demonstration import frameworks
 from gradline.cli.demonstration.frameworks import Functions
@@ -28,7 +28,7 @@ def train(settings: DemoSettings, functions: Functions, printer: Printer, x: Arr
     start = functions.by_hand(y, np.zeros_like(y))
     printer.say(f"Initial loss, with W = 0 and B = 0:  {number(start)}")
     rate = "a rate derived from the data" if settings.learning_rate == "auto" else f"learning rate {short(float(settings.learning_rate))}"
-    printer.say(f"{_plural(settings.steps, 'step')}, {rate}.")
+    printer.say(f"{plural(settings.steps, 'step')}, {rate}.")
     solver = gl.GradientDescent(learning_rate=settings.learning_rate, steps=settings.steps)
     fit = gl.fit(x, y, loss=functions.loss, prediction=functions.prediction, solver=solver)
     if settings.learning_rate == "auto" and fit.learning_rate is not None:
@@ -51,7 +51,3 @@ def _print_losses(fit: gl.Fit, settings: DemoSettings, printer: Printer) -> None
         values: list[Any] = [record.coefficients[1, 0], record.coefficients[0, 0]] if settings.one_line else [record.gradient_norm]
         rows.append([f"{record.step:,}", number(record.loss), *(number(float(value)) for value in values)])
     printer.table(columns, rows)
-
-
-def _plural(count: int, noun: str) -> str:
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
