@@ -199,14 +199,18 @@ def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     assert "pictures" in result.stderr
 
 
-def test_a_backend_that_is_not_installed_names_the_command(monkeypatch):
+def test_what_is_not_installed_is_named_with_its_command(monkeypatch):
     from gradline.cli import demo as command
 
     installed = {"torch"}
     monkeypatch.setattr(command.importlib.util, "find_spec", lambda name: object() if name in installed else None)
     assert command._backend(None) == "torch"
-    with pytest.raises(ImportError, match=re.escape('jax is not installed; run: pip install "gradline[jax]"')):
+    with pytest.raises(ImportError, match=re.escape('the demo needs jax, which is not installed; run: pip install "gradline[jax]"')):
         command._backend("jax")
+    with pytest.raises(
+        ImportError, match=re.escape('the demo needs matplotlib, which is not installed; run: pip install "gradline[plot]"')
+    ):
+        command._require_pictures()
     installed.clear()
-    with pytest.raises(ImportError, match=re.escape('tensorflow is not installed; run: pip install "gradline[tensorflow]"')):
+    with pytest.raises(ImportError, match=re.escape('run: pip install "gradline[tensorflow]"')):
         command._backend(None)

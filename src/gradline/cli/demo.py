@@ -84,6 +84,7 @@ def demo(
         output_folder=output_folder,
         animate=animate,
     )
+    _require_pictures()
     from gradline.cli.demonstration.story import tell
 
     tell(settings)
@@ -120,5 +121,14 @@ def _backend(name: str | None) -> str:
     for backend in BACKENDS if name is None else (name,):
         if importlib.util.find_spec(backend) is not None:
             return backend
-    missing = name or BACKENDS[0]
-    raise ImportError(f'{missing} is not installed; run: pip install "gradline[{missing}]"')
+    raise _not_installed(name or BACKENDS[0], name or BACKENDS[0])
+
+
+def _require_pictures() -> None:
+    for package, module in (("matplotlib", "matplotlib"), ("pillow", "PIL")):
+        if importlib.util.find_spec(module) is None:
+            raise _not_installed(package, "plot")
+
+
+def _not_installed(package: str, extra: str) -> ImportError:
+    return ImportError(f'the demo needs {package}, which is not installed; run: pip install "gradline[{extra}]"')

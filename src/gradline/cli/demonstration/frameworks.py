@@ -58,10 +58,13 @@ def quiet_standard_error() -> Iterator[None]:
         os.dup2(held.fileno(), 2)
         try:
             yield
-        except BaseException:
+        except Exception:
             _restore(kept)
             held.seek(0)
             os.write(2, held.read())
+            raise
+        except BaseException:  # interrupted: nobody asks what TensorFlow had to say
+            _restore(kept)
             raise
         else:
             _restore(kept)
