@@ -1,5 +1,4 @@
 import os
-import sys
 
 import pytest
 
@@ -9,7 +8,6 @@ from gradline.cli.demonstration.frameworks import quiet_standard_error
 def test_writing_to_the_descriptor_is_held_back(capfd):
     with quiet_standard_error():
         os.write(2, b"chatter")
-        print("more chatter", file=sys.stderr)
     os.write(2, b"heard")
     assert capfd.readouterr().err == "heard"
 
