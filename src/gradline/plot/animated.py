@@ -125,6 +125,7 @@ def _figure(
 
     figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
+    figure.get_layout_engine().set(wspace=0.06)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))
     one_input = examples.x.shape[1] == 1
     scene = _line_scene if one_input else _diagonal_scene
@@ -251,11 +252,10 @@ def _gif(pictures: list[Any], seconds: float) -> bytes:
     # One palette from a frame at each end and one between: together they hold every colour there is.
     few = [pictures[i] for i in (0, len(pictures) // 2, -1)]
     palette = Image.fromarray(np.concatenate(few)).quantize(COLORS, dither=Image.Dither.NONE)
-    # Averaging with its neighbours has left the paper a shade off white.
-    colors = palette.getpalette() or []
-    paper = int(palette.getpixel((0, 0)))
-    colors[3 * paper : 3 * paper + 3] = [255, 255, 255]
-    palette.putpalette(colors)
+    # Edges of the pale grid have left many shades of paper, one of which Pillow would take for all of it: they become white.
+    colors = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
+    colors[colors.min(axis=1) >= 248] = 255
+    palette.putpalette(colors.ravel().tolist() + [255] * (768 - colors.size))
     flat = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
     each = max(20, round(1000 * seconds / len(flat)))
     buffer = io.BytesIO()

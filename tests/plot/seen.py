@@ -1,0 +1,23 @@
+"""What a picture shows, read back from its Axes."""
+
+import numpy as np
+
+
+def drawn(ax, label):
+    """The points (t, 2) of the line of that label."""
+    found = [line for line in ax.lines if line.get_label() == label]
+    assert len(found) == 1, f"{label!r} is not among {[line.get_label() for line in ax.lines]}"
+    return np.column_stack([np.asarray(found[0].get_xdata(), dtype=float), np.asarray(found[0].get_ydata(), dtype=float)])
+
+
+def cloud(ax):
+    """All points (n, 2) scattered on the axes."""
+    return np.concatenate([np.asarray(collection.get_offsets()) for collection in ax.collections])
+
+
+def words(ax):
+    """Everything written on the axes."""
+    legend = ax.get_legend()
+    keys = [text.get_text() for text in legend.get_texts()] if legend else []
+    around = [ax.get_title("left"), ax.get_title("right"), ax.get_xlabel(), ax.get_ylabel()]
+    return " | ".join([*(text.get_text() for text in ax.texts), *keys, *around])
