@@ -82,6 +82,40 @@ def test_multiples_of_squared_loss_are_recognised_and_others_are_not(framework):
     assert bind(lambda y, p: square(y - p), prediction=lambda eta: 2.0 * eta, backend=framework).squared_scale() is None
 
 
+def wide_huber(y, prediction):
+    size = tf.abs(y - prediction)
+    return tf.where(size < 100.0, 0.5 * size**2, 100.0 * (size - 50.0))
+
+
+def test_a_loss_is_not_taken_for_squared_by_its_first_few_rows(built):
+    """Huber's loss is squared until a residual is large: none may be among the rows probed, or in the data fitted before."""
+    x, y = rows(200, 1)
+    outliers = y.copy()
+    outliers[100:130] = 5000.0
+    for target in (y, outliers):
+        assert custom(wide_huber).bind(target[:, None]).squared_scale() is None
+    ours, theirs = gl.fit(x, outliers, loss=wide_huber), gl.fit(x, outliers, loss=gl.losses.huber(100.0))
+    np.testing.assert_allclose(ours.coefficients, theirs.coefficients, rtol=1e-6)
+
+
+def test_rare_targets_are_looked_at():
+    y = np.random.default_rng(0).normal(size=(200, 1))
+    y[100:130] = 5000.0
+
+    def heavy(y, p):
+        return (1.0 + 9.0 * tf.cast(y > 4000.0, tf.float64)) * tf.square(y - p)
+
+    def masked(y, p):
+        kept = tf.cast(y < 4000.0, tf.float64)
+        return tf.reduce_sum(kept * tf.square(y - p)) / tf.reduce_sum(kept)
+
+    assert custom(heavy).bind(y[:50]).squared_scale() == 1.0
+    assert custom(heavy).bind(y).squared_scale() is None
+    # The mean of the rows that count is no mean of all rows.
+    assert custom(masked).bind(y[:50]).loss.form == "mean"
+    assert custom(masked).bind(y).joint
+
+
 @pytest.mark.parametrize("framework", FRAMEWORKS)
 @pytest.mark.parametrize("q", [1, 3])
 def test_the_shapes_a_loss_sees(framework, q):
@@ -423,7 +457,7 @@ def built(monkeypatch):
 def times_built(built, function, prediction=None):
     """Tapes built by binding a function once more."""
     built.clear()
-    bind(function, prediction=prediction)
+    bind(function, prediction=prediction).tape.derivatives(np.ones((2, 1)), np.zeros((2, 1)), 0)
     return len(built)
 
 

@@ -16,6 +16,8 @@ from gradline.types import Array
 _ROWS = 5
 _SUBSET = np.array([0, 2, 3])
 _TOLERANCE = 1e-9
+_CONFIRMING_ROWS = 20_000
+_MAGNITUDES = (1e-2, 1.0, 1e2, 1e4, 1e6)
 
 
 def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name: str) -> Finding:
@@ -44,6 +46,59 @@ def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name
     _check_gradient(tape, [(y, eta) for y, eta, _ in finite], name)
     scale = None if form == "joint" or loss.n_targets != loss.n_predictors else _squared_scale(tape, finite)
     return Finding(form, scale)
+
+
+def confirm(tape: Tape, loss: UserLoss, finding: Finding, targets: Array, name: str) -> Finding:
+    """Hold a finding made on a handful of rows against the data at large; targets (m, q). Returns the finding, or a humbler one.
+
+    A loss may look squared until a residual is large (Huber's), or like a mean until a rare target comes along (one that masks rows).
+    """
+    y = _spread_rows(targets)
+    generator = np.random.default_rng(20140)
+    form, scale = finding.form, finding.squared_scale
+    if form in ("mean", "sum") and not _adds_up(tape, loss, form, y, generator, name):
+        return Finding("joint", None)
+    if scale is not None and not _stays_squared(tape, form, scale, y, generator, name):
+        scale = None
+    return Finding(form, scale)
+
+
+def _spread_rows(targets: Array) -> Array:
+    """Targets from all over the data, the smallest and the largest among them."""
+    m = len(targets)
+    if m <= _CONFIRMING_ROWS:
+        return targets
+    extremes = np.concatenate([targets.argmin(axis=0), targets.argmax(axis=0)])
+    rows = np.unique(np.concatenate([np.linspace(0, m - 1, _CONFIRMING_ROWS).astype(np.int64), extremes]))
+    spread: Array = targets[rows]
+    return spread
+
+
+def _adds_up(tape: Tape, loss: UserLoss, form: Form, y: Array, generator: np.random.Generator, name: str) -> bool:
+    """Whether a scalar of all rows is what the scalars of the low and the high targets say it is."""
+    if len(y) < 2:
+        return True
+    eta = generator.normal(size=(len(y), loss.n_predictors)) + (y if loss.n_targets == loss.n_predictors else 0.0)
+    order = np.argsort(y[:, 0], kind="stable")
+    parts = [order, order[: len(y) // 2], order[len(y) // 2 :]]
+    share = [1.0 if form == "sum" else len(part) / len(y) for part in parts]
+    whole, first, second = (float(weight * _call(tape, y[part], eta[part], name)) for weight, part in zip(share, parts, strict=True))
+    if not np.isfinite([whole, first, second]).all():
+        return True
+    return abs(whole - first - second) <= 1e-8 * (abs(first) + abs(second))
+
+
+def _stays_squared(tape: Tape, form: Form, scale: float, y: Array, generator: np.random.Generator, name: str) -> bool:
+    """Whether the loss is ``scale`` times the square for every target and for residuals from small to far beyond the data's."""
+    size = float(np.abs(y - np.median(y, axis=0)).max()) or float(np.abs(y).max()) or 1.0
+    for magnitude in _MAGNITUDES:
+        eta = y - size * magnitude * generator.uniform(0.5, 1.5, size=y.shape) * generator.choice([-1.0, 1.0], size=y.shape)
+        squares = scale * np.sum(np.square(y - eta), axis=1)
+        expected = squares if form == "row" else squares.mean() if form == "mean" else squares.sum()
+        value = _call(tape, y, eta, name)
+        if np.isfinite(expected).all() and not np.allclose(value, expected, rtol=1e-8, atol=0.0):
+            return False
+    return True
 
 
 def _predictors(targets: Array, loss: UserLoss, offset: Array | None, generator: np.random.Generator) -> list[Array]:

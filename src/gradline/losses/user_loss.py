@@ -11,7 +11,7 @@ from gradline.autodiff.framework import Framework, function_name, infer_framewor
 from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
 from gradline.losses.defaults import LossDefaults
-from gradline.losses.probing import probe
+from gradline.losses.probing import confirm, probe
 from gradline.losses.protocol import Parameter, RowDerivatives
 from gradline.types import Array
 
@@ -41,7 +41,8 @@ class CustomLoss:
         k = n_targets if names is None else len(names)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
         tape = tape_for(unknown, self.framework)
-        finding = tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
+        tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
+        finding = confirm(tape, unknown, tape.finding, targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         return BoundLoss(self, loss, finding.squared_scale)
 
