@@ -39,6 +39,27 @@ def least_squares(design, target, weights=None, ridge=None):
     return solve(gram, [sum(a * b * c for a, b, c in zip(column, y, w, strict=True)) for column in columns])
 
 
+def times(design, coefficients):
+    """X b for Fractions b."""
+    return [sum(a * b for a, b in zip(row, coefficients, strict=True)) for row in rational(design)]
+
+
+def inverse_diagonal(design):
+    """The diagonal of (X' X)^-1."""
+    columns = list(zip(*rational(design), strict=True))
+    p = len(columns)
+    gram = [[sum(a * b for a, b in zip(columns[i], columns[j], strict=True)) for j in range(p)] for i in range(p)]
+    return [solve(gram, [Fraction(int(i == j)) for i in range(p)])[j] for j in range(p)]
+
+
+def square_root(value):
+    """To about 40 digits, as a Fraction."""
+    if not value:
+        return Fraction(0)
+    shift = 2 * max(0, 140 - (value.numerator.bit_length() - value.denominator.bit_length()) // 2)
+    return Fraction(math.isqrt((value.numerator << shift) // value.denominator), 1 << (shift // 2))
+
+
 def minimum_norm(slopes, target, intercept):
     """The interpolating solution of least norm, the intercept outside the norm; first where there is one."""
     rows = rational(slopes)

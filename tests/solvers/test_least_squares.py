@@ -1,4 +1,6 @@
+import contextlib
 import json
+import warnings
 from fractions import Fraction
 from pathlib import Path
 
@@ -6,10 +8,12 @@ import exact
 import numpy as np
 import pytest
 
+from gradline import penalties
 from gradline.losses.catalogue import squared
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers import least_squares as module
+from gradline.solvers.exact_inverse import inverse_gram
 from gradline.solvers.least_squares import LeastSquares, least_squares
 
 NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
@@ -53,13 +57,26 @@ def test_nist(name):
     reached, possible = exact.right_digits(b, values).min(), exact.right_digits([float(v) for v in truth], values).min()
     assert reached >= min(possible, 15.0) - 0.05
     assert reached >= CERTIFIED.get(name, 14.0)
+    # Residual standard deviation and standard errors, against the doubles' own and the certified ones.
     spare = len(y) - design.shape[1]
-    deviation = Fraction(certified["residual_standard_deviation"])
-    if deviation:
-        digits = exact.right_digits([np.sqrt(solution.loss * len(y) / spare)], [deviation])[0]
-        assert digits >= (12 if name not in CERTIFIED else 7.5)
-    else:
+    residuals = [a - b for a, b in zip(exact.rational(y), exact.times(design, truth), strict=True)]
+    squares = sum(r * r for r in residuals)
+    inverse = inverse_gram(rows)
+    shape = np.ldexp(np.sqrt(np.diag(inverse.inverse)), -inverse.exponents)
+    exact_shape = [exact.square_root(v) for v in exact.inverse_diagonal(design)]
+    assert exact.right_digits(shape, exact_shape).min() >= 13.5
+    if not squares:
         assert solution.loss <= 1e-20
+        return
+    deviation = np.sqrt(solution.loss * len(y) / spare)
+    exact_deviation = exact.square_root(squares / spare)
+    assert exact.right_digits([deviation], [exact_deviation])[0] >= 14
+    for ours, best, key in (
+        ([deviation], [exact_deviation], "residual_standard_deviation"),
+        (shape * deviation, [v * exact_deviation for v in exact_shape], "standard_deviations"),
+    ):
+        values = [Fraction(v) for v in np.atleast_1d(certified[key])]
+        assert exact.right_digits(ours, values).min() >= min(exact.right_digits(best, values).min() - 0.05, 12), key
 
 
 def families(seed):
@@ -112,8 +129,17 @@ def peers(design, y):
 
     answers = [np.linalg.lstsq(design, y, rcond=None)[0]]
     answers.append(scipy.linalg.lstsq(design, y, lapack_driver="gelsy")[0])
-    with np.errstate(all="ignore"):
-        answers.append(np.linalg.pinv(design, rcond=1e-15) @ y)
+    try:
+        from sklearn.linear_model import LinearRegression
+        from statsmodels.api import OLS
+    except ImportError:
+        return answers
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        answers.append(LinearRegression(fit_intercept=False).fit(design, y).coef_)
+        for method in ("pinv", "qr"):
+            with contextlib.suppress(np.linalg.LinAlgError):
+                answers.append(OLS(y, design).fit(method=method).params)
     return answers
 
 
@@ -350,6 +376,27 @@ def test_normal_equations_of_extreme_columns(monkeypatch, scale):
     first_small = x * [scale, 1.0]
     first_small[:2000, 0] = 1.0
     assert np.isfinite(fit(first_small, y).coefficients).all()
+
+
+def test_the_inverse_of_weighted_rows_with_a_ridge():
+    random = np.random.default_rng(16)
+    x, weights = random.normal(size=(20_000, 9)) + 30, random.uniform(0, 2, 20_000)
+    rows = ArrayRows(x, x[:, :1], weights=weights)
+    found = inverse_gram(rows, ridge=0.1)
+    design = np.column_stack([np.ones(20_000), x])
+    penalty = np.diag([0.0] + [weights.sum() * 0.05] * 9)
+    direct = np.linalg.inv((design.T * weights) @ design + penalty)
+    np.testing.assert_allclose(np.ldexp(found.inverse, -np.add.outer(found.exponents, found.exponents)), direct, rtol=1e-6)
+    aliased = inverse_gram(ArrayRows(np.column_stack([x[:50], x[:50, 0]]), x[:50, :1]))
+    assert aliased.aliased == (10,)
+    assert not aliased.inverse[10].any()
+
+
+def test_a_ridge_in_the_problem():
+    random = np.random.default_rng(17)
+    rows = ArrayRows(random.normal(size=(20, 2)), random.normal(size=(20, 1)))
+    solution = LeastSquares().solve(Problem(rows, squared, penalties.ridge(0.3)))
+    assert np.array_equal(solution.coefficients, least_squares(rows, ridge=0.3).coefficients)
 
 
 def test_other_losses_are_refused():

@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gradline.rows.block import Block, Rows
-from gradline.solvers import double_double as dd
 from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import solve_normal_equations
 from gradline.solvers.refinement import Refined, gradient_pass, refine
-from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows
+from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.second_moments import MomentsKernel
 from gradline.solvers.solution import Certificate, Solution
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor
@@ -150,19 +149,6 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     return exact_solution(refined, scales, rows, kept, aliased, strength)
-
-
-def scaled_ridge(scales: Scales, strength: float, intercept: bool) -> Array:
-    """sum(f w) strength / 2 in scaled units, two words a design column, (2, P); nothing for the intercept."""
-    if strength == 0:
-        return np.zeros((2, len(scales.columns)))
-    total = dd.multiply(scales.total_weight[:, None], np.array([[strength / 2.0]]), 2)
-    # Beyond these exponents the ridge is all or nothing; inside them its square root and reciprocal stay finite.
-    exponents = np.clip(-scales.weight - 2 * scales.columns, -900, 900)
-    ridge = np.ldexp(total, exponents[None, :])
-    if intercept:
-        ridge[:, 0] = 0.0
-    return np.asarray(ridge)
 
 
 def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:

@@ -157,12 +157,18 @@ def refine(factor: Array, first: Array, evaluate: Callable[[Array], Gradient], t
             left[stalled] = 8.0 * length[stalled][:, None] * spread
             break
         last = length
+    squares = value.sum_of_squares
+    # They belong to the coefficients before the last correction, whose length is all that parts them (Pythagoras).
+    if (length**2 <= 2.0**-40 * squares).all() or (not penalised and (length**2 <= 0.1 * squares).all()):
+        squares = squares if penalised else squares - length**2
+    else:
+        squares, step = evaluate(b.transpose(1, 0, 2)).sum_of_squares, step + 1
     error = left + limit
     # The first word is the sum rounded. A coefficient inside its own error bound cannot be told from zero.
     rounded = np.where(np.abs(b[0]) <= error, 0.0, b[0])
     remainder = (b[0] - rounded) + b[1]
     rounding_gradient = (remainder @ factor.T) @ factor
-    return Refined(rounded, claimed_digits(rounded, error), value.sum_of_squares, rounding_gradient, step, converged)
+    return Refined(rounded, claimed_digits(rounded, error), squares, rounding_gradient, step, converged)
 
 
 def claimed_digits(coefficients: Array, error: Array) -> Array:

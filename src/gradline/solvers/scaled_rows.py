@@ -127,6 +127,19 @@ def scale_rows(block: Block, scales: Scales) -> ScaledRows:
     return ScaledRows(values, np.ldexp(targets, -scales.targets[:, None, None]), weights)
 
 
+def scaled_ridge(scales: Scales, strength: float, intercept: bool) -> Array:
+    """sum(f w) strength / 2 in scaled units, two words a design column, (2, P); nothing for the intercept."""
+    if strength == 0:
+        return np.zeros((2, len(scales.columns)))
+    total = dd.multiply(scales.total_weight[:, None], np.array([[strength / 2.0]]), 2)
+    # Beyond these exponents the ridge is all or nothing; inside them its square root and reciprocal stay finite.
+    exponents = np.clip(-scales.weight - 2 * scales.columns, -900, 900)
+    ridge = np.ldexp(total, exponents[None, :])
+    if intercept:
+        ridge[:, 0] = 0.0
+    return np.asarray(ridge)
+
+
 def _exact_targets(block: Block) -> Array:
     """Targets less the offset, (k, words, m)."""
     targets = block.targets.T
