@@ -16,7 +16,7 @@ from gradline.types import Array, IntArray
 # TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
-import tensorflow as tf  # noqa: E402
+import tensorflow as tf
 
 
 def _trace(function: Any, signature: list[Any] | None) -> Any:

@@ -120,8 +120,8 @@ class GradientDescent:
         chosen = float(self.learning_rate)
         if chosen > stable * (1 + 1e-12):
             message = (
-                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by more than"
-                f' the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate="auto", or bring the'
+                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by"
+                f' more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate="auto", or bring the'
                 " columns to a similar scale"
             )
             if not self.allow_divergence:
