@@ -1,0 +1,92 @@
+"""Coordinates in which the columns are orthonormal, found from the rows or a sample of them; and which columns are aliased."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import solve_triangular
+
+from gradline.rows.block import Block, Rows
+from gradline.solvers.scaled_rows import Scales, find_scales, scale_rows
+from gradline.solvers.triangular_factor import independent_columns, triangular_factor
+from gradline.types import Array, IntArray
+
+HELD_NUMBERS = 2_500_000
+"""n P up to which all rows are held; beyond it a sample of this size is, or less."""
+
+
+@dataclass(frozen=True)
+class Whitening:
+    """A point c = R b over the columns kept, with R'R the weighted mean of x x' (over a sample, where rows are many).
+
+    triangle (K, K): R. kept: design columns, K of P. aliased: the others. start (K, k): least squares on the sample, a point a target.
+    """
+
+    n_columns: int
+    kept: list[int]
+    aliased: tuple[int, ...]
+    triangle: Array
+    start: Array
+
+    def values(self, block: Block) -> Array:
+        """The block's columns in these coordinates: (m, K)."""
+        dense = block.design.dense()
+        if self.aliased:
+            dense = dense[:, self.kept]
+        return np.asarray(solve_triangular(self.triangle, dense.T, trans="T", check_finite=False)).T
+
+    def point(self, coefficients: Array) -> Array:
+        """(P,) to (K,)."""
+        return np.asarray(self.triangle @ coefficients[self.kept])
+
+    def coefficients(self, point: Array) -> Array:
+        """(K,) to (P,), zeros for aliased columns."""
+        found = np.zeros(self.n_columns)
+        found[self.kept] = solve_triangular(self.triangle, point, check_finite=False)
+        return found
+
+    def adjoint(self, gradient: Array) -> Array:
+        """Sums over rows of the design's columns, (P,), to these coordinates, (K,)."""
+        return np.asarray(solve_triangular(self.triangle, gradient[self.kept], trans="T", check_finite=False))
+
+    def gram(self, curvature: Array) -> Array:
+        """(P, P) to (K, K)."""
+        kept = curvature[np.ix_(self.kept, self.kept)]
+        half = solve_triangular(self.triangle, kept, trans="T", check_finite=False)
+        return np.asarray(solve_triangular(self.triangle, half.T, trans="T", check_finite=False))
+
+
+def sample_numbers(n_rows: int, n_columns: int) -> IntArray | None:
+    """Row numbers of a sample, one at random from each of as many equal runs of rows; None where all rows can be held."""
+    if n_rows * n_columns <= HELD_NUMBERS:
+        return None
+    size = max(min(max(200 * n_columns, 20_000), HELD_NUMBERS // n_columns), 4 * n_columns)
+    if size >= n_rows:
+        return None
+    share = np.random.default_rng(0).random(size)
+    return np.minimum(((np.arange(size) + share) * (n_rows / size)).astype(np.int64), n_rows - 1)
+
+
+def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
+    """From all rows where ``block`` holds them (``complete``) or from a sample; from all if the sample leaves doubt about a column."""
+    scales = find_scales(rows, block)
+    factor = np.linalg.qr(scale_rows(block, scales).weighted(), mode="r")
+    weights = block.row_weights
+    total = float(block.n_rows if weights is None else weights.sum())
+    reduced, kept, aliased = independent_columns(factor, rows.n_columns)
+    if aliased and not complete:
+        scales = find_scales(rows, None)
+        factor = triangular_factor(rows, scales, None)
+        total = float(scales.total_weight[0])
+        reduced, kept, aliased = independent_columns(factor, rows.n_columns)
+    return _whitening(reduced, kept, aliased, scales, total)
+
+
+def _whitening(factor: Array, kept: list[int], aliased: tuple[int, ...], scales: Scales, total: float) -> Whitening:
+    size = len(kept)
+    # In scaled units sum f w is total 2^-weight.
+    root = np.sqrt(np.ldexp(total, -scales.weight))
+    triangle = np.ldexp(factor[:size, :size], scales.columns[kept][None, :]) / root
+    start = np.ldexp(factor[:size, size:], scales.targets[None, :]) / root
+    return Whitening(size + len(aliased), kept, aliased, triangle, start)
