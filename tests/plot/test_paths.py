@@ -131,6 +131,22 @@ def test_a_diverging_path_is_followed_out_of_the_view(line):
     assert len(gl.plot.animation(fit, x, y, frames=5).steps) >= 2
 
 
+@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+def test_only_a_path_that_diverges_is_said_to_leave(line):
+    x, y = line
+    detour = gl.fit(x, y, loss="normal", solver=gl.GradientDescent(steps=200))
+    assert "infinity" not in words(gl.plot.descent(detour, x, y))
+    rests = gl.fit(x, y, solver=gl.GradientDescent(0.1, steps=5, start=gl.fit(x, y).coefficients))
+    ax = gl.plot.descent(rests, x, y)
+    assert "infinity" not in words(ax)
+    assert 1e-3 < np.ptp(ax.get_xlim()) < 1
+
+
+def test_records_that_are_not_every_step_are_not_called_steps(line):
+    fit = gl.fit(*line, solver=gl.GradientDescent(0.05, steps=200, record_every=10))
+    assert "a dot each 10 steps" in words(gl.plot.descent(fit, *line))
+
+
 def test_more_coefficients_are_cut_along_the_steepest_directions(planes, many):
     ax = gl.plot.descent(many, *planes)
     design = np.column_stack([np.ones(200), planes.X])

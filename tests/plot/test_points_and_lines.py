@@ -61,7 +61,7 @@ def test_the_truth_comes_in_many_forms(line, descended, kind):
 
 def test_prediction_marks_the_value_and_writes_it(line, descended):
     ax = gl.plot.prediction(descended, 2.0, x=line[0], y=line[1])
-    value = float(descended.predict(2.0)[0])
+    value = descended.predict(2.0)
     assert np.allclose(drawn(ax, "prediction"), [[2.0, value]])
     assert f"y = {style.number(value)}\nat x = 2" in words(ax)
     guide = drawn(ax, "_guide")

@@ -123,7 +123,7 @@ def _figure(
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, layout="constrained")
+    figure: Any = Figure(figsize=(WIDTH, HEIGHT), dpi=DOTS, layout="constrained")
     FigureCanvasAgg(figure)
     figure.get_layout_engine().set(wspace=0.06)
     left, right = figure.subplots(1, 2, width_ratios=(1.25, 1))

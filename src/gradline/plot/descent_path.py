@@ -12,7 +12,7 @@ from gradline.plot import style
 from gradline.plot.examples import history_of, read
 from gradline.plot.objective import Objective
 from gradline.rows.inputs import as_weights
-from gradline.types import Array
+from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
     from gradline.result import Fit
@@ -21,7 +21,7 @@ GRID, COARSE_GRID = (73, 57), (37, 29)
 """Points of the grid across and up; the coarse one where each needs a pass of its own."""
 
 REACH = 6.0
-"""How far beyond its starting distance from the optimum a diverging path is followed, in multiples of that distance."""
+"""How far a diverging path is followed, in multiples of its starting distance from the optimum; its loss grows as the square."""
 
 RINGS = 12
 
@@ -81,24 +81,27 @@ def descent(
         raise ValueError(f"{examples.missing} rows of the data have a missing or infinite value; give the rows the fit was made on")
     row_weights = None if weights is None else as_weights(weights, "weights", examples.n_rows, whole=False)
     objective = Objective(fit, examples.x, examples.y, row_weights)
-    path = history.coefficients[np.isfinite(history.coefficients).all(axis=(1, 2))]
+    finite = np.isfinite(history.coefficients).all(axis=(1, 2))
+    path = history.coefficients[finite]
     if not len(path):
         raise ValueError("the path holds no finite coefficients, so there is nothing to draw")
     final = fit.solution.coefficients
     best = optimum.solution.coefficients if optimum is not None else objective.optimum(final, float(history.gradient_norm[0]))
     axes = style.panels(ax)
     panel = axes[0, 0]
+    center = final if best is None else best
+    lowest = float(objective.values(center[None])[0])
+    heights = history.loss[finite] if objective.problem.joint else objective.values(path)
+    seen = _seen(heights, lowest)
     if final.size == 1:
-        _draw_one(panel, objective, path, best, fit, xlabel, ylabel)
+        _draw_one(panel, objective, path[seen], best, fit, xlabel, ylabel)
         return style.result(axes)
-    plane = _plane(fit, objective, final if best is None else best, final)
-    flat = plane.flatten(path)
-    center = plane.flatten((final if best is None else best)[None])[0]
-    curvature = _plane_curvature(objective, plane, final if best is None else best)
-    seen = _seen(flat, center, curvature)
-    left, right, bottom, top = _view(np.vstack([flat[seen], center]), curvature, own=ax is None)
+    plane = _plane(fit, objective, center, final)
+    flat, middle = plane.flatten(path), plane.flatten(center[None])[0]
+    curvature = _plane_curvature(objective, plane, center)
+    left, right, bottom, top = _view(np.vstack([flat[seen], middle]), curvature, lowest, own=ax is None)
     _draw_contours(panel, objective, plane, (left, right, bottom, top), np.column_stack(_thinned(flat[seen], 0.02)))
-    _draw_path(panel, flat, seen, None if best is None else center)
+    _draw_path(panel, flat, seen, None if best is None else middle, history.step[finite])
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
     style.dress(panel, xlabel or plane.labels[0], ylabel or plane.labels[1], grid="none")
@@ -163,25 +166,24 @@ def _plane_curvature(objective: Objective, plane: _Plane, at: Array) -> Array:
     return found
 
 
-def _seen(flat: Array, center: Array, curvature: Array) -> np.ndarray[Any, Any]:
-    """Which of the path's points set the view: those up to the first that is far beyond the starting distance."""
-    away = flat - center
-    distance = np.sqrt(np.einsum("ta,ab,tb->t", away, curvature, away))
-    far = distance > REACH * max(float(distance[0]), 1e-12)
-    seen = np.ones(len(flat), dtype=bool)
-    if far.any() and distance[0] > 0:
+def _seen(heights: Array, lowest: float) -> np.ndarray[Any, Any]:
+    """Which of the path's points set the view: all, or for a path that diverges those before it is far. heights (t,): the loss at each."""
+    above = np.where(np.isfinite(heights), heights - lowest, np.inf)
+    # A path of mini-batches that began at the optimum wanders off and stays near: the loss itself is the least that counts as far.
+    far = above > max(REACH**2 * above[0], abs(lowest))
+    seen = np.ones(len(heights), dtype=bool)
+    if far[-1] and not far[0]:
         seen[int(np.argmax(far)) :] = False
     return seen
 
 
-def _view(points: Array, curvature: Array, *, own: bool) -> tuple[float, float, float, float]:
+def _view(points: Array, curvature: Array, lowest: float, *, own: bool) -> tuple[float, float, float, float]:
     """Limits around the points. Neither side is so narrow that the loss hardly changes along it while it changes much along the other."""
     low, high = points.min(axis=0), points.max(axis=0)
     span, middle = high - low, 0.5 * (low + high)
     root = np.sqrt(np.diag(curvature))
-    widest = float((span * root).max())
-    if widest == 0:
-        widest = 1.0
+    # A path that began at the optimum has no width: the view is then what raises the loss by a hundredth.
+    widest = max(float((span * root).max()), 0.14 * abs(lowest) ** 0.5, 1e-6 * float(((1.0 + np.abs(middle)) * root).max()))
     span = 1.36 * np.maximum(span, 0.45 * widest / root)
     # Where the units are of one size, the same length means the same on both axes: steps are then seen at right angles to the rings.
     if own and 0.4 < span[0] / (SHAPE * span[1]) < 2.5:
@@ -209,9 +211,15 @@ def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[flo
     lines = ax.contour(a, b, values, levels=levels[1:], colors="white", linewidths=0.9, zorder=1)
     places = [place for rings in lines.allsegs[1::3] if (place := _roomiest(rings, view, path)) is not None]
     if places:
-        texts = ax.clabel(lines, fontsize=style.NOTE_SIZE, colors=style.INK, fmt=lambda v: style.number(float(f"{v:.3g}")), manual=places)
+        # Three digits, or as many as it takes to tell the rings apart.
+        digits = next((d for d in range(3, 9) if len({f"{level:.{d}g}" for level in levels[2::3]}) == len(levels[2::3])), 9)
+        texts = ax.clabel(lines, fontsize=style.NOTE_SIZE, colors=style.INK, fmt=lambda v: _short(v, digits), manual=places)
         for text in texts or ():
             text.set_zorder(1.5)
+
+
+def _short(value: float, digits: int) -> str:
+    return style.number(float(f"{value:.{digits}g}")) if digits <= 4 else f"{value:.{digits}g}".replace("-", "−")
 
 
 def _roomiest(rings: list[Array], view: tuple[float, float, float, float], path: Array) -> tuple[float, float] | None:
@@ -231,17 +239,19 @@ def _roomiest(rings: list[Array], view: tuple[float, float, float, float], path:
     return float(points[best, 0]), float(points[best, 1])
 
 
-def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None) -> None:
-    """The path, a dot a step, and its marks. It runs on past the view if it left, so that the exit is seen."""
+def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None, steps: IntArray) -> None:
+    """The path, a dot a record, and its marks. It runs on past the view if it left, so that the exit is seen."""
     inside = int(seen.sum())
     leaves = inside < len(flat)
+    apart = int(np.diff(steps[:2]).sum())
+    label = "path, a dot a step" if apart <= 1 else f"path, a dot each {apart:,} steps"
     start, end = flat[0], flat[inside - 1]
     ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
     drawn = _thinned(flat[: inside + 1] if leaves else flat)
     ax.plot(*drawn, color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
-    ax.plot(*drawn, ".-", color=style.FIT, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label="path, a dot a step")
+    ax.plot(*drawn, ".-", color=style.FIT, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label=label)
     if leaves:
-        exit_ = f"leaves for infinity after step {inside - 1}"
+        exit_ = f"leaves for infinity after step {steps[inside - 1]:,}"
         ax.plot([], [], marker=r"$\rightarrow$", color=style.FIT, linestyle="none", markersize=12, label=exit_)
     else:
         ax.plot(*end, "o", color=style.FIT, markersize=7, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
@@ -261,11 +271,8 @@ def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
 
 def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Fit, xlabel: str | None, ylabel: str | None) -> None:
     """A model of one coefficient: the loss as a curve over it, with the steps on it."""
-    positions = path[:, 0, 0]
-    center = positions[-1] if best is None else best[0, 0]
-    far = np.abs(positions - center) > REACH * max(abs(positions[0] - center), 1e-12)
-    inside = int(np.argmax(far)) if far.any() and positions[0] != center else len(positions)
-    shown = positions[:inside]
+    shown = path[:, 0, 0]
+    center = shown[-1] if best is None else best[0, 0]
     limits = style.tidy((min(shown.min(), center), max(shown.max(), center)), 0.18)
     grid = np.linspace(*limits, 200)
     ax.plot(grid, objective.values(grid[:, None, None]), color=style.DATA, linewidth=2.4, zorder=2, label="loss")

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 MOST_WRITTEN = 6
 """Predictions whose values are written beside them; more would run into each other."""
 
+TURN = 0.84
+"""How far across the axes a mark is before its words go to its left."""
+
 GREY = "#9aa5b1"
 
 
@@ -139,6 +142,8 @@ def _mark(ax: Any, fit: Fit, new: Array) -> None:
     ahead = predictions(fit, new + 1e-3 * (right - left)) >= predicted
     write = predicted.size <= MOST_WRITTEN
     name = input_names(fit)[0]
+    if write and q == 1:
+        bottom, top = _with_room(new[:, 0], predicted[:, 0], ahead[:, 0], (left, right), (bottom, top))
     for i, at in enumerate(new[:, 0]):
         across = (at - left) / (right - left)
         for j, value in enumerate(predicted[i]):
@@ -151,7 +156,7 @@ def _mark(ax: Any, fit: Fit, new: Array) -> None:
         if write and q > 1:
             texts = [f"{target} = {style.number(value)}" for target, value in zip(fit.target_names, predicted[i], strict=True)]
             _write_apart(ax, at, predicted[i], texts, across, (bottom, top))
-            side = ("right", -5) if across > 0.84 else ("left", 5)
+            side = ("right", -5) if across > TURN else ("left", 5)
             _text(ax, f"{name} = {style.number(at)}", (at, bottom), (side[1], 5), side[0], "bottom")
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
@@ -167,16 +172,24 @@ def _guide(ax: Any, x: list[float], y: list[float]) -> None:
     ax.plot(x, y, color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
 
 
+def _with_room(at: Array, values: Array, rising: Any, across: tuple[float, float], up: tuple[float, float]) -> tuple[float, float]:
+    """Limits with room for the words of marks near the lower or upper edge."""
+    below = rising != ((at - across[0]) / (across[1] - across[0]) > TURN)
+    room = 0.17 * (up[1] - up[0])
+    lowest = min([up[0], *(values[below] - room)])
+    return float(lowest), float(max([up[1], *(values[~below] + room)]))
+
+
 def _write(ax: Any, at: float, value: float, text: str, across: float, *, rising: bool) -> None:
     """The value beside its mark: right of it unless the edge is near, and on the side of the line where neither line nor guide runs."""
-    to_left = across > 0.84
+    to_left = across > TURN
     below = rising != to_left
     _text(ax, text, (at, value), (-11 if to_left else 11, -8 if below else 8), "right" if to_left else "left", "top" if below else "bottom")
 
 
 def _write_apart(ax: Any, at: float, values: Array, texts: list[str], across: float, limits: tuple[float, float]) -> None:
     """The values of several targets beside their marks, moved apart where they would run into one another."""
-    to_left = across > 0.84
+    to_left = across > TURN
     apart = 0.075 * (limits[1] - limits[0])
     order = np.argsort(values)
     heights = values[order].copy()

@@ -106,8 +106,10 @@ def points(ax: Any, x: Array, y: Array, color: str = DATA, *, marker: str = "o",
     n = max(1, len(x) if crowd is None else crowd)
     area = float(np.clip(9000 / n, 6, 34))
     alpha = float(np.clip(18 / n**0.5, 0.28, 0.85))
-    # Rasterised, so that an SVG or PDF of a large cloud stays small.
-    return ax.scatter(x, y, s=area, color=color, alpha=alpha, marker=marker, linewidths=0, label=label, rasterized=n > 2000, zorder=2)
+    # A few points are drawn over the lines, which would hide them. Rasterised, so that an SVG or PDF of a large cloud stays small.
+    return ax.scatter(
+        x, y, s=area, color=color, alpha=alpha, marker=marker, linewidths=0, label=label, rasterized=n > 2000, zorder=5.5 if n <= 60 else 2
+    )
 
 
 def sample(n: int, most: int = MAX_POINTS) -> IntArray:
