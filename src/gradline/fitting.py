@@ -19,7 +19,8 @@ from gradline.result import INTERCEPT, Fit
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.inputs import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length
 from gradline.solvers.choice import automatic
-from gradline.solvers.solution import Solver
+from gradline.solvers.gradient_descent import GradientDescent
+from gradline.solvers.solution import Solver, as_start
 from gradline.types import Array
 
 LossArgument = str | Loss | CustomLoss | Callable[[Any, Any], Any]
@@ -76,13 +77,13 @@ def fit(
     k = _predictor_count(unbound, y.shape[1])
     offsets = None if offset is None else _offset(offset, n, k)
     bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
-    rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=bool(intercept))
+    rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     design_names = ((INTERCEPT,) if rows.intercept else ()) + columns.names
     problem = Problem(rows, bound, as_penalty(penalty), design_names)
     if problem.joint and (row_weights is not None or counts is not None):
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     chosen = as_solver(solver, problem)
-    solution = chosen.solve(problem, None if start is None else np.asarray(start, dtype=np.float64), progress)
+    solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape), progress)
     for note in solution.notes:
         warn(note)
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
@@ -108,6 +109,9 @@ def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, 
                     f"{keyword}= goes with a loss function of your own; this loss, {getattr(loss, 'name', loss)!r}, has its own already"
                 )
         return loss.custom if isinstance(loss, BoundLoss) else loss  # type: ignore[return-value]
+    if callable(loss) and str(getattr(loss, "__module__", "")).startswith("gradline.losses."):
+        name = getattr(loss, "__name__", "")
+        raise TypeError(f"loss={name} is what makes the loss: call it, as in loss=gl.losses.{name}(...)")
     if not callable(loss):
         raise TypeError(f"loss must be a name, a loss of gl.losses or a function loss(y, prediction), not {type(loss).__name__} {loss!r}")
     return custom(loss, prediction, backend=backend)
@@ -123,6 +127,8 @@ def as_penalty(penalty: Any) -> Penalty | None:
 def as_solver(solver: str | Solver, problem: Problem) -> Solver:
     """What ``solver=`` stands for. Raises ValueError for an unknown name."""
     if not isinstance(solver, str):
+        if isinstance(solver, type):
+            raise TypeError(f"solver={solver.__name__} is a class; make one, as in solver=gl.{solver.__name__}()")
         if not hasattr(solver, "solve"):
             raise TypeError(f'solver must be "auto" or a solver such as gl.GradientDescent(), not {type(solver).__name__} {solver!r}')
         return solver
@@ -136,6 +142,8 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
     known = [p.name for p in inspect.signature(function).parameters.values() if p.kind is not p.VAR_KEYWORD and p.name != "self"]
     word = next(iter(unknown))
     near = difflib.get_close_matches(word, known, 1)
+    if word in GradientDescent.__dataclass_fields__:
+        return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"
     hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
     return f"{name}() got an unexpected keyword argument {word!r}; {hint}"
 
@@ -144,12 +152,20 @@ def _columns(data: Any, names: Sequence[str] | None) -> Columns:
     columns = as_columns(data)
     if names is None:
         return columns
+    if isinstance(names, str):
+        raise TypeError(f"names must be a sequence with one name for each column, not the single string {names!r}")
     given = tuple(str(name) for name in names)
     if len(given) != len(columns.names):
         raise ValueError(f"names has {len(given)} entries, but X has {len(columns.names)} columns")
     if len(set(given)) < len(given):
         raise ValueError("names holds the same name twice; each column needs its own")
     return Columns(columns.values, given, columns.named)
+
+
+def _as_flag(intercept: Any) -> bool:
+    if not isinstance(intercept, bool | np.bool_) and not (isinstance(intercept, int) and intercept in (0, 1)):
+        raise TypeError(f"intercept must be True or False, not {intercept!r}")
+    return bool(intercept)
 
 
 def _predictor_count(loss: Loss | CustomLoss, n_targets: int) -> int:

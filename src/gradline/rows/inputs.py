@@ -111,23 +111,42 @@ def _frame_names(data: Any) -> tuple[str, ...] | None:
 
 
 def _numeric(data: Any, what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
-    if hasattr(data, "toarray") and hasattr(data, "nnz"):
-        raise TypeError(f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory")
-    if hasattr(data, "to_numpy") and not isinstance(data, np.ndarray):
-        _check_frame(data, what)
-        array = data.to_numpy()
-    else:
-        try:
-            array = np.asarray(data)
-        except ValueError as error:
-            raise ValueError(f"{what} is ragged: its rows have different lengths ({error})") from None
+    array = _array(data, what)
     if array.dtype.kind in "fiub":
         return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} holds complex numbers; give real ones")
     if array.dtype.kind == "O":
         return _from_objects(array, what, names)
+    if array.dtype.kind in "US":
+        index = next((i for i in np.ndindex(array.shape) if not _reads_as_number(array[i])), (0,) * array.ndim)
+        raise TypeError(f"{what} holds text, {str(array[index])!r} in {_place(index, names)}; encode it as numbers first")
+    if array.dtype.name == "bfloat16":  # known to NumPy through TensorFlow and JAX only
+        return array.astype(np.float64)
     raise TypeError(f"{what} holds {array.dtype} values, not numbers; encode them as numbers first")
+
+
+def _array(data: Any, what: str) -> np.ndarray[Any, Any]:
+    """Data as an array of any dtype. Raises TypeError for what is no table of values, ValueError for a ragged one."""
+    if hasattr(data, "toarray") and hasattr(data, "nnz"):
+        raise TypeError(f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory")
+    if hasattr(data, "collect") and not hasattr(data, "to_numpy"):
+        raise TypeError(f"{what} is a {type(data).__name__}, not read yet; give {what}.collect()")
+    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
+        return np.asarray(np.ma.filled(data.astype(np.float64), np.nan))  # what is masked is missing
+    if hasattr(data, "to_numpy") and not isinstance(data, np.ndarray):
+        _check_frame(data, what)
+        return np.asarray(data.to_numpy())
+    try:
+        array = np.asarray(data)
+    except ValueError as error:
+        raise ValueError(f"{what} is ragged: its rows have different lengths ({error})") from None
+    except Exception as error:
+        raise TypeError(f"{what} could not be turned into an array; {type(error).__name__}: {error}") from error
+    if array.ndim == 0:
+        shown = repr(data) if data is None or isinstance(data, str | int | float) else f"a {type(data).__name__}"
+        raise TypeError(f"{what} is {shown}, not rows of numbers; give an array, a list of rows or a data frame")
+    return array
 
 
 def _check_frame(data: Any, what: str) -> None:
@@ -142,20 +161,32 @@ def _check_frame(data: Any, what: str) -> None:
 
 
 def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
-    try:
-        return array.astype(np.float64)
-    except (TypeError, ValueError):
-        pass
+    """Numbers held as objects: Decimals, Fractions, None and pandas' NA (both missing). Text that looks like a number is still text."""
+    numbers = np.empty(array.shape)
     for index in np.ndindex(array.shape):
-        value = array[index]
+        value: Any = array[index]
+        if type(value).__name__ in ("NAType", "NaTType"):
+            value = None
         try:
-            float(value)
+            if isinstance(value, str | bytes):
+                raise TypeError
+            numbers[index] = np.nan if value is None else float(value)
         except (TypeError, ValueError):
-            where = f"row {index[0]}"
-            if len(index) > 1:
-                where += f", column {names[index[1]]!r}" if names is not None else f", column {index[1]}"
             # scikit-learn's conventions ask for TypeError and for these words where a value is no number.
-            raise TypeError(
-                f"{what} holds {value!r} in {where}; argument must be a string or a number that can be read as a real number"
-            ) from None
-    raise TypeError(f"{what} could not be read as numbers")
+            where = _place(index, names)
+            raise TypeError(f"{what} holds {value!r} in {where}; the argument must be free of strings and objects: give numbers") from None
+    return numbers
+
+
+def _place(index: tuple[int, ...], names: Sequence[str] | None) -> str:
+    if len(index) < 2:
+        return f"row {index[0]}"
+    return f"row {index[0]}, column " + (repr(names[index[1]]) if names is not None else str(index[1]))
+
+
+def _reads_as_number(text: Any) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

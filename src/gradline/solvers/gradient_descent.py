@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 
 from gradline import progress as progress_bar
 from gradline.autodiff.tape import Step, Trace
-from gradline.losses.catalogue import squared
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.solvers.descents import descent_for
+from gradline.solvers.learning_rate import expected_smoothness, largest_curvature, left_to_gain
 from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
 from gradline.types import Array, IntArray
 
@@ -72,6 +72,10 @@ class GradientDescent:
             _check_count("record_every", self.record_every)
         if not (_is_number(self.momentum) and 0 <= self.momentum < 1):
             raise ValueError(f"momentum must be at least 0 and below 1, not {self.momentum!r}")
+        if self.seed is not None and not (isinstance(self.seed, int | np.integer) and self.seed >= 0):
+            raise ValueError(f"seed must be a whole number of at least 0, or None, not {self.seed!r}")
+        if not isinstance(self.callbacks, Sequence) or not all(callable(callback) for callback in self.callbacks):
+            raise TypeError(f"callbacks must be a list of functions of a Record, not {self.callbacks!r}")
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0, such as momentum=0.9")
 
@@ -91,7 +95,7 @@ class GradientDescent:
         with progress_bar.bar("gradient descent", self.steps, progress) as advance, np.errstate(over="ignore", invalid="ignore"):
             for done, loss in run.chunks():
                 advance(done, f"loss {loss:.6g}")
-        return run.solution(rate)
+        return run.solution()
 
     def _batch(self, problem: Problem) -> int | None:
         n = problem.rows.n_rows
@@ -106,35 +110,34 @@ class GradientDescent:
     def _rate(self, problem: Problem, begin: Array, batch: int | None) -> _Rate:
         scale = problem.loss.squared_scale()
         if scale is None and self.learning_rate != "auto":
-            return _Rate(float(self.learning_rate), None)
-        largest = _largest_curvature(problem, begin, scale)
+            return _Rate(float(self.learning_rate))
+        largest = largest_curvature(problem, begin, scale)
         stable = 2 * (1 + self.momentum) / largest if largest > 0 else math.inf
         if self.nesterov:
             stable /= 1 + 2 * self.momentum
         if self.learning_rate == "auto":
             if not largest > 0:
                 # Far from its optimum a robust loss is flat: begin as if its curvature were one, and shorten steps that prove too long.
-                largest, scale = 0.5 * _largest_curvature(problem, begin, 1.0), None
-            smoothness = largest if batch is None or scale is None else _expected_smoothness(problem, begin, largest, batch)
-            return _Rate(1.0 / smoothness if smoothness > 0 else 1.0, largest, adaptive=scale is None)
+                largest, scale = 0.5 * largest_curvature(problem, begin, 1.0), None
+            smoothness = largest if batch is None or scale is None else expected_smoothness(problem, begin, largest, batch)
+            return _Rate(1.0 / smoothness if smoothness > 0 else 1.0, adaptive=scale is None)
         chosen = float(self.learning_rate)
         if chosen > stable * (1 + 1e-12):
             message = (
                 f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by"
-                f' more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or learning_rate="auto", or bring the'
-                " columns to a similar scale"
+                f" more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or"
+                ' learning_rate="auto", or bring the columns to a similar scale'
             )
             if not self.allow_divergence:
                 raise DivergenceError(message)
             warn(message)
-        return _Rate(chosen, largest)
+        return _Rate(chosen)
 
 
 class _Rate(NamedTuple):
-    """The rate to use and the largest curvature it was judged by, where known."""
+    """The rate to begin with."""
 
     chosen: float
-    largest_curvature: float | None
     adaptive: bool = False
     """Whether the run may halve it: the curvature at the start bounds that of squared loss only."""
 
@@ -168,14 +171,14 @@ class _Run:
         if self.stop is None:
             self._keep(self._observe(), done)
 
-    def solution(self, rate: _Rate) -> Solution:
+    def solution(self) -> Solution:
         path = Trace(*(np.concatenate(part) for part in zip(*self.records, strict=True)))
         history = History(np.array(self.steps, dtype=np.int64), path.loss, path.gradient_norm, path.coefficients)
         best = len(history) - 1
         if self.diverged:
             best = int(np.nanargmin(np.where(np.isfinite(path.loss), path.loss, np.nan)))
         final = history[best]
-        certificate = self._certificate(history, final, rate)
+        certificate = self._certificate(history, final)
         if not certificate.converged:
             warn(f"gradient descent has not converged: {certificate.reason}. {certificate.remedy}")
         passes = history.step[-1] + 1 if self.batch is None else len(history)
@@ -198,6 +201,11 @@ class _Run:
     def _advance(self, count: int) -> Trace:
         if self.sampler is None or self.every == 1:
             batches = None if self.sampler is None else np.stack([next(self.sampler) for _ in range(count)])
+            if self.adaptive and self.steps and self.step.momentum > 0 and not self.problem.joint:
+                # With momentum a rising loss says nothing, so the rate follows the curvature where the path has come to.
+                largest = largest_curvature(self.problem, self.coefficients, None)
+                if largest > 0:
+                    self.step = self.step._replace(rate=min(self.step.rate, 1.0 / largest))
             while True:
                 coefficients, velocity, trace = self.descent.run(self.coefficients, self.velocity, count, self.step, batches)
                 if not (self.adaptive and self._overshot(trace)) or self.step.rate < 1e-300:
@@ -262,28 +270,42 @@ class _Run:
                 break
         self.records.append(Trace(trace.loss[kept], trace.gradient_norm[kept], trace.coefficients[kept]))
 
-    def _certificate(self, history: History, final: Record, rate: _Rate) -> Certificate:
+    def _certificate(self, history: History, final: Record) -> Certificate:
         norm, begin = final.gradient_norm, history[0].gradient_norm
-        advice = 'Use learning_rate="auto", or a smaller one'
         if self.diverged:
-            reason = f"{self.stop}; the coefficients are those of step {final.step}, the lowest loss seen"
-            return Certificate(False, norm, f"stopped because {reason}", f"{advice}.")
+            reason = f"stopped because {self.stop}; the coefficients are those of step {final.step}, the lowest loss seen"
+            smaller = f"a rate well below {self.step.rate:.3g}"
+            auto = "" if self.settings.learning_rate == "auto" else ' or learning_rate="auto"'
+            return Certificate(False, norm, reason, f"Use {smaller}{auto}.")
         if self.stop is not None:
             return Certificate(True, norm, self.stop)
-        small = norm <= 0.01 * begin or norm <= 1e-9 * (1.0 + abs(final.loss))
-        if not small and rate.largest_curvature:
-            # One more step of the best rate could lower the loss by at most this: negligible against the loss there was to lose.
-            small = norm**2 / rate.largest_curvature <= 1e-4 * abs(final.loss)
-        reason = f"{self.settings.steps} steps done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
-        if small:
+        steps = "1 step" if self.settings.steps == 1 else f"{self.settings.steps:,} steps"
+        reason = f"{steps} done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
+        if norm == 0 or self._near_enough(history, final):
             return Certificate(True, norm, reason)
+        return Certificate(False, norm, reason, f"Use {self._advice()}.")
+
+    def _near_enough(self, history: History, final: Record) -> bool:
+        """Within 1 % of the lowest loss, or a millionth of the way: to second order, since the optimum itself is not known."""
+        if self.problem.joint:
+            return final.gradient_norm <= 0.01 * history[0].gradient_norm
+        with np.errstate(all="ignore"):
+            gain = left_to_gain(self.problem, final.coefficients)
+        return gain <= max(0.01 * abs(final.loss - gain), 1e-6 * (history[0].loss - final.loss), 1e-12 * abs(final.loss))
+
+    def _advice(self) -> str:
+        """What might help that is not done already."""
+        settings = self.settings
+        advice = ["more steps"]
         if self.batch is not None:
-            return Certificate(
-                False, norm, reason, "Use more steps, larger batches, or (against the noise of mini-batches) a smaller learning_rate."
-            )
-        return Certificate(
-            False, norm, reason, 'Use more steps, learning_rate="auto", momentum=0.9, or bring the columns to a similar scale.'
-        )
+            advice += ["larger batches", "a smaller learning_rate (against the noise of mini-batches)"]
+        else:
+            if settings.learning_rate != "auto":
+                advice.append('learning_rate="auto"')
+            if settings.momentum == 0:
+                advice.append("momentum=0.9")
+        advice.append("columns of a similar scale")
+        return ", ".join(advice[:-1]) + " or " + advice[-1]
 
 
 def _batches(n_rows: int, size: int, seed: int | None) -> Iterator[IntArray]:
@@ -295,57 +317,6 @@ def _batches(n_rows: int, size: int, seed: int | None) -> Iterator[IntArray]:
             left = np.concatenate([left, generator.permutation(n_rows)])
         yield left[:size]
         left = left[size:]
-
-
-def _largest_curvature(problem: Problem, at: Array, scale: float | None) -> float:
-    """The largest eigenvalue of the objective's curvature."""
-    if scale is not None and problem.penalty is None:
-        # Squared loss has the same curvature everywhere and for every target: one Gram matrix, and no tracing of a user's function.
-        plain = replace(problem, loss=squared).evaluate(np.zeros((problem.rows.n_columns, problem.rows.n_targets)), 2)
-        size = problem.rows.n_columns
-        return scale * _top_eigenvalue(_curvature(plain.curvature)[:size, :size])
-    if problem.joint:
-        return _power_iteration(problem, at)
-    return _top_eigenvalue(_curvature(problem.evaluate(at, 2).curvature))
-
-
-def _curvature(curvature: Array | None) -> Array:
-    if curvature is None or not np.isfinite(curvature).all():
-        raise ValueError("the loss's curvature is not finite at the starting coefficients; give another start=, or learning_rate=a number")
-    return curvature
-
-
-def _top_eigenvalue(matrix: Array) -> float:
-    return float(np.linalg.eigvalsh(matrix)[-1])
-
-
-def _power_iteration(problem: Problem, at: Array, rounds: int = 50) -> float:
-    """The largest curvature of a joint loss from differences of its gradient along the current direction."""
-    descent = descent_for(problem, full=True)
-
-    def gradient(b: Array) -> Array:
-        return -descent.run(b, np.zeros_like(b), 1, Step(1.0, 0.0, False), None)[1]
-
-    direction = np.random.default_rng(0).normal(size=at.shape)
-    direction /= np.linalg.norm(direction)
-    width = 1e-4 * (1.0 + float(np.abs(at).max()))
-    value = 0.0
-    for _ in range(rounds):
-        change = (gradient(at + width * direction) - gradient(at - width * direction)) / (2 * width)
-        size = float(np.linalg.norm(change))
-        if size == 0 or not math.isfinite(size):
-            return value
-        done, value, direction = abs(size - value) <= 1e-6 * size, size, change / size
-        if done:
-            break
-    return value
-
-
-def _expected_smoothness(problem: Problem, at: Array, largest: float, batch: int) -> float:
-    """Smoothness of a mini-batch objective in expectation: between the largest row's (batches of one) and the whole data's."""
-    n = problem.rows.n_rows
-    row = problem.largest_row_curvature(at)
-    return float(n * (batch - 1) / (batch * (n - 1)) * largest + (n - batch) / (batch * (n - 1)) * row)
 
 
 def _is_number(value: object) -> bool:

@@ -95,7 +95,10 @@ def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int]) -> A
     """The starting coefficients as (P, k): zeros unless given; (P,) is accepted where k = 1."""
     if start is None:
         return np.zeros(shape)
-    array = np.array(start, dtype=np.float64)
+    try:
+        array = np.array(start, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise TypeError(f"start must be an array of coefficients, shape {shape}, not {start!r}") from None
     if array.ndim == 1 and shape[1] == 1:
         array = array[:, None]
     if array.shape != shape:
