@@ -45,17 +45,12 @@ class Moments:
         columns = _named_columns(data)
         row_weights = _row_numbers(columns, weights, "weights")
         counts = _row_numbers(columns, frequencies, "frequencies")
-        if counts is not None and (counts != np.round(counts)).any():
-            raise ValueError("frequencies are counts of rows: whole numbers; precision weights go in weights=")
         for name in {name for name in (weights, frequencies) if isinstance(name, str)}:
             del columns[name]
         if not columns:
             raise ValueError("no columns: give a mapping from names to arrays, or a data frame")
         table = _Table(columns)
-        for given, label in ((row_weights, "weights"), (counts, "frequencies")):
-            if given is not None and len(given) != table.shape[0]:
-                raise ValueError(f"{label} has {len(given)} rows, but the columns have {table.shape[0]}")
-        self._take(tuple(columns), _sum_rows(table, row_weights, counts, threads))
+        self._take(tuple(columns), _sum_rows(table, np.empty((table.shape[0], 0)), row_weights, counts, threads))
 
     @classmethod
     def from_arrays(
@@ -78,20 +73,25 @@ class Moments:
         labels = [f"x{j + 1}" for j in range(values.shape[1])] if names is None else list(names)
         if len(labels) != values.shape[1]:
             raise ValueError(f"{len(labels)} names for {values.shape[1]} columns of X")
-        columns: dict[str, Any] = {}
-        for label, j in zip(labels, range(values.shape[1]), strict=True):
-            if label in columns:
+        targets = np.empty((len(values), 0)) if y is None else np.asarray(y)
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        if targets.ndim != 2 or len(targets) != len(values):
+            raise ValueError(
+                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target a row, or a column for each target"
+            )
+        labels += ["y"] if targets.shape[1] == 1 else [f"y{j + 1}" for j in range(targets.shape[1])]
+        for j, label in enumerate(labels):
+            if label in labels[:j]:
                 raise ValueError(f"two columns are named {label!r}")
-            columns[label] = values[:, j]
-        if y is not None:
-            targets = np.asarray(y)
-            targets = targets[:, None] if targets.ndim == 1 else targets
-            for j in range(targets.shape[1]):
-                label = "y" if targets.shape[1] == 1 else f"y{j + 1}"
-                if label in columns:
-                    raise ValueError(f"a column of X is named {label!r}, as the target is: give other names")
-                columns[label] = targets[:, j]
-        return cls(columns, weights=weights, frequencies=frequencies, threads=threads)
+        for table, first in ((values, 0), (targets, values.shape[1])):
+            # One look at the whole table; column by column only to say which is at fault.
+            if table.dtype.kind not in "fiub" or not _sum_is_finite(table):
+                for j in range(table.shape[1]):
+                    _numeric(table[:, j], f"column {labels[first + j]!r}")
+        row_weights, counts = _row_numbers({}, weights, "weights"), _row_numbers({}, frequencies, "frequencies")
+        moments = cls.__new__(cls)
+        moments._take(tuple(labels), _sum_rows(values, targets, row_weights, counts, threads))
+        return moments
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -217,15 +217,21 @@ class _Table:
                 raise ValueError(f"column {name!r} has {len(column)} rows, but {first!r} has {self.shape[0]}")
 
     def __getitem__(self, rows: Any) -> Array:
-        return np.stack([column[rows] for column in self._columns], axis=1).astype(np.float64, copy=False)
+        # Stacked the way columns lie in memory: the block is a transposed view.
+        return np.stack([column[rows] for column in self._columns]).astype(np.float64, copy=False).T
 
 
-def _sum_rows(table: _Table, weights: Array | None, frequencies: Array | None, threads: int | None) -> SecondMoments:
-    n = table.shape[0]
+def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: Array | None, threads: int | None) -> SecondMoments:
+    n = values.shape[0]
     if n == 0:
         raise ValueError("no rows")
-    values: Any = table
-    rows = ArrayRows(values, np.empty((n, 0)), weights=weights, frequencies=frequencies, intercept=False, threads=threads)
+    for given, label in ((weights, "weights"), (frequencies, "frequencies")):
+        if given is not None and len(given) != n:
+            raise ValueError(f"{label} has {len(given)} rows, but the columns have {n}")
+    if frequencies is not None and (frequencies != np.round(frequencies)).any():
+        raise ValueError("frequencies are counts of rows: whole numbers; precision weights go in weights=")
+    targets = targets.astype(np.float64, copy=False)
+    rows = ArrayRows(values, targets, weights=weights, frequencies=frequencies, intercept=False, threads=threads)
     sums = rows.reduce(MomentsKernel()).total()
     if sums.rows == 0:
         raise ValueError("every row has weight zero")
@@ -259,14 +265,18 @@ def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
             raise ValueError(f"{label} is not numeric: leave it out, or turn it into numbers") from None
     if column.dtype.kind not in "fiub":
         raise ValueError(f"{label} is not numeric ({column.dtype}): leave it out, or turn it into numbers")
-    if column.dtype.kind == "f":
-        # The sum is finite if every value is, or else the values are looked at one by one.
-        with np.errstate(over="ignore", invalid="ignore"):
-            suspicious = not np.isfinite(column.sum(dtype=np.float64))
-        if suspicious and not np.isfinite(column).all():
-            row = int(np.flatnonzero(~np.isfinite(column))[0])
-            raise ValueError(f"{label} holds {column[row]} in row {row}: drop such rows first")
+    if not _sum_is_finite(column) and not np.isfinite(column).all():
+        row = int(np.flatnonzero(~np.isfinite(column))[0])
+        raise ValueError(f"{label} holds {column[row]} in row {row}: drop such rows first")
     return column
+
+
+def _sum_is_finite(values: np.ndarray[Any, Any]) -> bool:
+    """True only where every value is finite, in one pass without an array of answers; sums of large finite values can be False."""
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum(dtype=np.float64)))
 
 
 def _row_numbers(columns: dict[str, np.ndarray[Any, Any]], given: Any, label: str) -> Array | None:
