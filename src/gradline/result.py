@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, overload
 
 import numpy as np
 
@@ -91,13 +91,21 @@ class Fit:
         """The rate gradient descent used."""
         return self.solution.learning_rate
 
-    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array:
-        """Predictions for new rows, in order: (n,), or (n, outputs) where there are several.
+    @overload
+    def predict(self, data: float, kind: Literal["mean", "linear"] = "mean") -> float: ...
+    @overload
+    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array: ...
+    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array | float:
+        """Predictions for new rows, in order: (n,), or (n, outputs) where there are several; one number for one number.
 
         data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name. A row with a missing
         value gets NaN. kind: "mean" applies the forward pass, "linear" gives the linear predictors themselves.
         Raises ValueError for the wrong columns.
         """
+        if np.ndim(data) == 0 and np.isscalar(data):
+            # Predicting for one new x is the most natural first question.
+            (answer,) = self.predict(np.array([data]), kind)
+            return answer  # type: ignore[no-any-return]
         if kind not in ("mean", "linear"):
             raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
         predictors = DenseDesign(self._columns(data), self.has_intercept).predict(self.solution.coefficients)
@@ -118,9 +126,6 @@ class Fit:
 
     def _columns(self, data: Any) -> Array:
         expected = self.names[int(self.has_intercept) :]
-        # A single number or row is no table, but predicting for one new x is the most natural first question.
-        if np.ndim(data) == 0 and np.isscalar(data):
-            data = np.array([data])
         columns = as_columns(data, "data")
         if columns.named and self.named:
             absent = [name for name in expected if name not in columns.names]

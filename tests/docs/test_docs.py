@@ -8,13 +8,16 @@ import contextlib
 import importlib.util
 import io
 import re
+import warnings
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
+import gradline as gl
+
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["tutorial.md"]
+PAGES = ["../README.md", "tutorial.md"]
 
 FENCED = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -42,6 +45,13 @@ def blocks(text):
     return found
 
 
+def show_as_output(message, category, *place):
+    """A reader sees gradline's warnings beside what the block prints, so the page shows them there."""
+    if not issubclass(category, gl.GradlineWarning):
+        raise category(message)
+    print(f"{category.__name__}: {message}")
+
+
 def run(text, name):
     """Run the blocks of a page; raises AssertionError where an output differs."""
     namespace = {"__name__": name}
@@ -51,7 +61,9 @@ def run(text, name):
         printed = io.StringIO()
         # The newlines put the page's own line numbers into a traceback.
         code = compile("\n" * block.line + block.source, name, "exec")
-        with contextlib.redirect_stdout(printed):
+        with contextlib.redirect_stdout(printed), warnings.catch_warnings():
+            warnings.simplefilter("always", gl.GradlineWarning)
+            warnings.showwarning = show_as_output
             exec(code, namespace)
         if block.output is not None:
             assert printed.getvalue() == block.output, f"{name}, line {block.line}"
@@ -78,7 +90,7 @@ def test_page_runs(page, quiet_pictures):
     run(text, page)
 
 
-@pytest.mark.parametrize("page", sorted(DOCS.glob("*.md")), ids=lambda page: page.name)
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
 def test_pictures_and_links_exist(page):
     text = page.read_text(encoding="utf-8")
     for target in re.findall(r"\]\(([^)#\s]+)", text):

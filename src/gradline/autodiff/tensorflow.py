@@ -14,7 +14,7 @@ from gradline.rows.block import Block
 from gradline.types import Array, IntArray
 
 # TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 import tensorflow as tf
 

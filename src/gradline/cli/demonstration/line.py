@@ -43,7 +43,7 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     printer.say("The last column is one line of Python, gl.fit(x, y): no steps, no learning rate, the lowest loss there is.")
 
     printer.heading("A prediction")
-    predicted, true = float(fit.predict(NEW_X)[0]), points.slope * NEW_X + points.intercept
+    predicted, true = fit.predict(NEW_X), points.slope * NEW_X + points.intercept
     printer.say(f"For a new x = {short(NEW_X)}")
     printer.say(f"the trained line predicts  y = {number(predicted)}", indent=2)
     printer.say(f"the true line says         y = {number(true)}", indent=2)
