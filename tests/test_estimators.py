@@ -158,7 +158,7 @@ def test_frames_are_matched_by_name():
     frame = pd.DataFrame(x, columns=["a", "b", "c"])
     model = gl.LinearRegression().fit(frame, y)
     expected = model.predict(x)
-    reordered = frame[["c", "a", "b"]].assign(unused=1.0)
+    reordered = frame[["c", "a", "b"]].assign(unused="text")
     for same in (frame, reordered, pl.DataFrame(reordered.to_dict("list"))):
         np.testing.assert_allclose(model.predict(same), expected, rtol=1e-12)
     with pytest.raises(ValueError, match="data has no column 'b'; the model needs a, b, c"):

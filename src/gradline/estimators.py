@@ -16,7 +16,7 @@ import numpy as np
 
 from gradline.fitting import fit
 from gradline.messages import warn
-from gradline.rows.inputs import Columns, as_columns, as_weights, check_finite, check_length
+from gradline.rows.inputs import Columns, as_columns, as_weights, check_finite, check_length, select_columns
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -115,13 +115,14 @@ class LinearRegression:
         or infinity, and NotFittedError before ``fit``.
         """
         result = self._fitted("predict")
-        columns = _two_dimensional(X)
-        if not (columns.named and result.named) and columns.values.shape[1] != self.n_features_in_:
+        data = select_columns(X, result.names[int(result.has_intercept) :]) if result.named else X
+        columns = _two_dimensional(data)
+        if columns.values.shape[1] != self.n_features_in_:
             raise ValueError(
                 f"X has {columns.values.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
             )
         check_finite(columns.values, "X", columns.names)
-        predictions = result.predict(X if columns.named else columns.values)
+        predictions = result.predict(data if columns.named else columns.values)
         return predictions[:, None] if predictions.ndim < self._target_dimensions else predictions
 
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradline.losses.protocol import Loss
 from gradline.rows.design import DenseDesign
-from gradline.rows.inputs import as_columns, check_finite
+from gradline.rows.inputs import as_columns, check_finite, select_columns
 from gradline.solvers.solution import Certificate, History, Solution
 from gradline.types import Array
 
@@ -126,15 +126,8 @@ class Fit:
 
     def _columns(self, data: Any) -> Array:
         expected = self.names[int(self.has_intercept) :]
-        columns = as_columns(data, "data")
-        if columns.named and self.named:
-            absent = [name for name in expected if name not in columns.names]
-            if absent:
-                raise ValueError(f"data has no column {absent[0]!r}; the model needs {', '.join(expected)}")
-            order = [columns.names.index(name) for name in expected]
-            values = columns.values if order == list(range(columns.values.shape[1])) else columns.values[:, order]
-        else:
-            values = columns.values
+        # The columns of a frame are found by name, so that others, text among them, do not matter.
+        values = as_columns(select_columns(data, expected) if self.named else data, "data").values
         if values.shape[1] != len(expected):
             raise ValueError(f"data has {values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
         finite = np.asarray(values, dtype=np.float64)

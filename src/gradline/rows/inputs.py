@@ -99,11 +99,38 @@ def _surely_finite(values: np.ndarray[Any, Any]) -> bool:
         return bool(np.isfinite(np.add.reduce(values, axis=None)))
 
 
-def _frame_names(data: Any) -> tuple[str, ...] | None:
-    columns = getattr(data, "columns", None)
-    if columns is None:
+def select_columns(data: Any, names: Sequence[str]) -> Any:
+    """The named columns of a data frame, in that order; anything without column names as it is. Raises ValueError for an absent one."""
+    labels = _labels(data)
+    if labels is None:
+        return data
+    known = {str(label): label for label in labels}
+    absent = [name for name in names if name not in known]
+    if absent:
+        raise ValueError(f"data has no column {absent[0]!r}; the model needs {', '.join(names)}")
+    wanted = [known[name] for name in names]
+    return data.select(wanted) if hasattr(data, "select") else data[wanted]
+
+
+def _labels(data: Any) -> list[Any] | None:
+    """The column labels of a data frame (pandas, polars) or an Arrow table; None for anything else."""
+    if _is_lazy(data):  # refused further on; to ask for its columns would run it
         return None
-    names = [str(column) for column in columns]
+    labels = getattr(data, "column_names", None)
+    if labels is None:
+        labels = getattr(data, "columns", None)
+    return None if labels is None else list(labels)
+
+
+def _is_lazy(data: Any) -> bool:
+    return hasattr(data, "collect") and not hasattr(data, "to_numpy")
+
+
+def _frame_names(data: Any) -> tuple[str, ...] | None:
+    labels = _labels(data)
+    if labels is None:
+        return None
+    names = [str(label) for label in labels]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
         raise ValueError(f"column name {twice[0]!r} appears more than once; rename the columns so that each can be told apart")
@@ -130,7 +157,7 @@ def _array(data: Any, what: str) -> np.ndarray[Any, Any]:
     """Data as an array of any dtype. Raises TypeError for what is no table of values, ValueError for a ragged one."""
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise TypeError(f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory")
-    if hasattr(data, "collect") and not hasattr(data, "to_numpy"):
+    if _is_lazy(data):
         raise TypeError(f"{what} is a {type(data).__name__}, not read yet; give {what}.collect()")
     if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
         return np.asarray(np.ma.filled(data.astype(np.float64), np.nan))  # what is masked is missing
