@@ -11,13 +11,15 @@ import numpy as np
 
 from gradline.rows.block import Rows
 from gradline.solvers import double_double as dd
-from gradline.solvers.refinement import MOST_STEPS, claimed_digits
+from gradline.solvers.refinement import CHUNK_NUMBERS, MOST_STEPS, claimed_digits
 from gradline.solvers.scaled_rows import ScaledRows, Scales, scale_rows
 from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
 
 NOTE = "fewer rows than coefficients: the slopes are those of least Euclidean norm among all that fit equally well"
-WORDS = 3
+
+WELL_CONDITIONED = 1e4
+"""Two words suffice below: the error they leave grows with the square of the condition."""
 
 
 def minimum_norm(rows: Rows, scales: Scales) -> Solution:
@@ -37,22 +39,17 @@ def minimum_norm(rows: Rows, scales: Scales) -> Solution:
     weights = np.ones(values.shape[1]) if held.weights is None else held.weights[0]
     weights = weights / weights.sum()
     centre = values @ weights if rows.intercept else np.zeros(len(values))
-    root = np.sqrt(weights)
-    left, singular, right = np.linalg.svd((values - centre[:, None]).T * root[:, None], full_matrices=False)
-    # Centring takes one rank; what rounding leaves in its place is not counted.
+    # Positive weights do not change the rank. Centring takes one rank; what rounding leaves in its place is not counted.
+    triangle = np.linalg.qr(values - centre[:, None], mode="r")
+    _, singular, left = np.linalg.svd(triangle, full_matrices=False)
     most = values.shape[1] - int(rows.intercept)
     rank = min(int((singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)).sum()), most)
     if rank == most and rank > 0:
-        scaled, digits, residuals = _interpolate(values, held, centre, rows.intercept)
+        scaled, digits, residuals = _interpolate(values, held, centre, singular[:rank], left[:rank].T, rows.intercept)
     else:
         # The system itself is rank deficient: its solution moves with every rounding, and no digit is vouched for.
-        targets = held.targets[:, 0]
-        means = targets @ weights if rows.intercept else np.zeros(len(targets))
-        inner = ((targets - means[:, None]) * root) @ left[:, :rank] / singular[:rank]
-        scaled = inner @ right[:rank]
-        if rows.intercept:
-            scaled = np.concatenate([(means - scaled @ centre)[:, None], scaled], axis=1)
-        digits, residuals = np.zeros(scaled.shape), targets - scaled @ held.values
+        scaled = _pseudo_inverse(values, held.targets[:, 0], weights, centre, rows.intercept)
+        digits, residuals = np.zeros(scaled.shape), held.targets[:, 0] - scaled @ held.values
     coefficients = scales.coefficients(scaled)
     gradient = np.ldexp((weights * residuals) @ held.values.T, scales.targets[:, None] + scales.columns[None, :])
     squares = np.ldexp((weights * residuals**2).sum(axis=1), 2 * scales.targets)
@@ -60,55 +57,76 @@ def minimum_norm(rows: Rows, scales: Scales) -> Solution:
     return Solution(coefficients, float(squares.sum()), "least_squares", certificate, 2, digits=digits.T, notes=(NOTE,))
 
 
-def _interpolate(values: Array, held: ScaledRows, centre: Array, intercept: bool) -> tuple[Array, Array, Array]:
-    """(coefficients (k, P), digits (k, P), residuals (k, m)) of the interpolating solution. values: (p, m), of full row rank.
+def _pseudo_inverse(values: Array, targets: Array, weights: Array, centre: Array, intercept: bool) -> Array:
+    """(k, P) by a singular value decomposition of the weighted, centred rows."""
+    root = np.sqrt(weights)
+    left, singular, right = np.linalg.svd((values - centre[:, None]).T * root[:, None], full_matrices=False)
+    kept = singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)
+    means = targets @ weights if intercept else np.zeros(len(targets))
+    slopes = (((targets - means[:, None]) * root) @ left[:, kept] / singular[kept]) @ right[kept]
+    return np.concatenate([(means - slopes @ centre)[:, None], slopes], axis=1) if intercept else np.asarray(slopes)
 
-    Weights do not matter where every row is met exactly.
+
+def _interpolate(
+    values: Array, held: ScaledRows, centre: Array, singular: Array, left: Array, intercept: bool
+) -> tuple[Array, Array, Array]:
+    """(coefficients (k, P), digits (k, P), residuals (k, m)) of the interpolating solution; weights do not matter to it.
+
+    values: (p, m), of full row rank once centred; singular (r,) and left (m, r): its singular values and vectors on the side of the rows.
     """
-    plain = (values - values.mean(axis=1, keepdims=intercept) if intercept else values).T
-    left, singular, _ = np.linalg.svd(plain, full_matrices=False)
-    rank = values.shape[1] - int(intercept)
-    left, singular = left[:, :rank], singular[:rank]
+    (p, m), rank = values.shape, len(singular)
     condition = float(singular[0] / singular[-1])
     proven = min(0.9, 16.0 * dd.UNIT * np.sqrt(rank) * condition)
-    halves, (p, m) = dd.split(values), values.shape
+    words = 2 if condition < WELL_CONDITIONED else 3
     terms = 64.0 * max(p, m)
     ones = np.ones((1, m))
     results, digits, residuals = [], [], []
     for target in held.targets:
-        z, first = np.zeros((WORDS, m)), 0.0
-        length, best = np.inf, np.inf
+        z, first = np.zeros((words, m)), 0.0
+        best = np.inf
         for _ in range(MOST_STEPS):
-            b = dd.product_sum(values, *halves, z[:, None, :], 1)
-            residual = dd.renormalise([*target, *-dd.product_sum(values, *halves, b[:, :, None], 0)], WORDS)
+            b, fitted = _there_and_back(values, z)
+            residual = dd.renormalise([*target, *-fitted], words)
             if intercept:
                 # Taken twice: the first mean is rounded, and the rest of it would be left in the residuals.
                 rough = float(residual[0].mean())
-                residual = dd.renormalise([*residual, np.full(m, -rough)], WORDS)
+                residual = dd.renormalise([*residual, np.full(m, -rough)], words)
                 rest = float(residual[0].mean())
-                residual = dd.renormalise([*residual, np.full(m, -rest)], WORDS)
+                residual = dd.renormalise([*residual, np.full(m, -rest)], words)
                 first = rough + rest
             inner = (dd.round_to_double(residual) @ left) / singular
             length = float(np.linalg.norm(inner))
-            if not length < 0.5 * best:
+            if not length < 0.5 * best or length <= 2.0**-58 * float(np.linalg.norm(b[0])):
                 break
             best = length
-            z = dd.renormalise([*z, left @ (inner / singular)], WORDS)
+            z = dd.renormalise([*z, left @ (inner / singular)], words)
             if intercept:
                 # 1'z = 0 keeps b in the span of differences of rows.
                 total = dd.product_sum(ones, *dd.split(ones), z[:, None, :], 1)[:, 0]
-                z = dd.renormalise([*z, np.full(m, -float(total.sum()) / m)], WORDS)
-        b = dd.product_sum(values, *halves, z[:, None, :], 1)
-        rounded = dd.round_to_double(b)
-        size = float(np.linalg.norm(rounded))
-        limit = dd.UNIT**WORDS * terms * (float(np.linalg.norm(target[0])) + float(singular[0]) * size) / float(singular[-1])
-        error = 2.0 * proven / (1.0 - proven) * min(length, best) + max(length, 0.0) + condition * limit
-        errors = np.full(p, error)
+                z = dd.renormalise([*z, np.full(m, -float(total.sum()) / m)], words)
+        size = float(np.linalg.norm(b[0]))
+        limit = dd.UNIT**words * terms * (float(np.linalg.norm(target[0])) + float(singular[0]) * size) / float(singular[-1])
+        # The coefficients are those before the correction that was not taken: its length is what they lack.
+        error = 2.0 * length / (1.0 - proven) + condition * limit
+        rounded, errors = b[0], np.full(p, error)
         if intercept:
             rounded = np.concatenate([[first], rounded])
             errors = np.concatenate([[error * (1.0 + float(np.linalg.norm(centre))) + dd.UNIT * abs(first)], errors])
-        rounded[np.abs(rounded) <= errors] = 0.0
+        rounded = np.where(np.abs(rounded) <= errors, 0.0, rounded)
         results.append(rounded)
         digits.append(claimed_digits(rounded, errors))
         residuals.append(dd.round_to_double(residual))
     return np.array(results), np.array(digits), np.array(residuals)
+
+
+def _there_and_back(values: Array, z: Array) -> tuple[Array, Array]:
+    """(b, X b) with b = X' z, (words, p) and (words, m), a few columns of the design at a time."""
+    b, fitted = np.zeros((len(z), values.shape[0])), np.zeros_like(z)
+    step = max(8, CHUNK_NUMBERS // values.shape[1])
+    for start in range(0, len(values), step):
+        part = values[start : start + step]
+        halves = dd.split(part)
+        piece = dd.product_sum(part, *halves, z[:, None, :], 1)
+        b[:, start : start + step] = piece
+        fitted = dd.add(fitted, dd.product_sum(part, *halves, piece[:, :, None], 0))
+    return b, fitted
