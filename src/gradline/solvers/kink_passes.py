@@ -16,6 +16,10 @@ from gradline.solvers.pieces import PieceArray, Pieces
 from gradline.types import Array, IntArray
 
 
+SLOWEST = 1e-6
+"""Speed along a direction, whose mean square over all rows is one, that is more than rounding."""
+
+
 @dataclass(frozen=True)
 class Column:
     """One target of a problem, with its loss. jitter: times a fixed pseudo-random number a row in [-1, 1], added to the target.
@@ -114,7 +118,7 @@ class Survey(NamedTuple):
 class SurveyKernel:
     """The pull of all rows by the pieces they are on, and the rows within ``reach`` of a kink; zero weights never are.
 
-    along: (P,), if given: of rows that move along this direction only, whatever their distance.
+    along: (P,), if given: also the rows that move along this direction, with the distance in units of their speed.
     """
 
     column: Column
@@ -131,7 +135,9 @@ class SurveyKernel:
         near = distance <= self.reach
         if self.along is not None:
             moves = np.abs(block.design.predict(self.along[:, None])[:, 0])
-            near |= moves > 1e-9 * moves.max(initial=0.0)
+            fast = moves > SLOWEST
+            near |= fast
+            distance[fast] /= moves[fast]
         if weights is not None:
             slope = weights * slope
             near &= weights > 0
@@ -162,6 +168,8 @@ class CheckKernel:
     active: IntArray
     final: Column
     """How targets are read at ``coefficients``: as ``column`` reads them at the reference, or without its jitter."""
+    rounding: float
+    """What rounding may do to a typical residual."""
 
     def map(self, block: Block) -> Check:
         pieces = self.column.pieces
@@ -169,7 +177,7 @@ class CheckKernel:
         targets = self.final.targets(block)
         predictors = block.design.predict(self.coefficients[:, None])[:, 0]
         # What rounding alone may put on the wrong side of a kink.
-        slack = 1e-14 * (np.abs(targets) + np.abs(predictors) + np.abs(pieces.kinks).max())
+        slack = self.rounding + 1e-14 * (np.abs(targets) + np.abs(predictors))
         residuals = targets - predictors
         excess = pieces.excess(residuals, piece, slack)
         value = residuals * pieces.slopes[0]

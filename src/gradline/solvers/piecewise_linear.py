@@ -14,7 +14,6 @@ import numpy as np
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
-from gradline.rows.block import Block
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import pieces_of
 from gradline.solvers.solution import Certificate, Solution, as_start
@@ -52,7 +51,8 @@ class PiecewiseLinear:
         if weights is not None and not (weights > 0).all():
             kept = weights > 0
             numbers, sample = numbers[kept], sample.without_zero_weights()
-        whitening = whiten(rows, _offset_free(sample), complete)
+        with single_threaded_blas():
+            whitening = whiten(rows, sample, complete)
         given = None if start is None else as_start(start, problem.shape)
         found, passes = list[Found](), 1
         for target in range(rows.n_targets):
@@ -68,10 +68,6 @@ class PiecewiseLinear:
             warn(f"PiecewiseLinear has not converged: {certificate.reason}. {certificate.remedy}")
         notes = () if all(one.unique for one in found) else (NOT_UNIQUE,)
         return Solution(coefficients, loss, "PiecewiseLinear", certificate, passes + 1, aliased=whitening.aliased, notes=notes)
-
-
-def _offset_free(block: Block) -> Block:
-    return block
 
 
 def _certificate(found: list[Found]) -> Certificate:

@@ -109,6 +109,8 @@ class Simplex:
     def run(self, limit: int) -> Vertex:
         """Pivot until optimal."""
         stalls, status, edge = 0, "optimal", None
+        # Steps that move no residual by more than rounding may go round in circles.
+        rounding = 1e-13 * (float(np.median(np.abs(self.held.targets))) + float(np.linalg.norm(self.point)))
         pivots = 0
         while True:
             multipliers, excess, tolerance = self._multipliers()
@@ -132,7 +134,7 @@ class Simplex:
                 status, edge = "unbounded", self.inverse[:, leaving]
                 break
             pivots += 1
-            stalls = stalls + 1 if step == 0.0 else 0
+            stalls = stalls + 1 if step <= rounding else 0
             if stalls > 20 + len(self.places):
                 status = "stalled"
                 break
@@ -177,7 +179,8 @@ class Simplex:
         return rates, joined[0], joined[1], joined[2], joined[3]
 
     def _pivot(self, leaving: int, sign: float, descent: float) -> float | None:
-        """Move along an edge that falls at the rate ``descent`` to where it stops falling: the length, or None where it never does."""
+        """Move along an edge that falls at the rate ``descent`` to where it stops falling: how far the point moved, or None where
+        the edge falls without end."""
         held, pieces = self.held, self.pieces
         rates, length, rise, places, kinks = self._edge(leaving, sign)
         assert self.piece is not None
@@ -213,13 +216,14 @@ class Simplex:
         self.point = self.point - step * direction
         self.residuals += step * rates
         self.residuals[new] = pieces.kinks[kinks[entering]]
+        moved = step * float(np.linalg.norm(direction))
         if new != old:
             row = held.values[new] @ self.inverse
             column = self.inverse[:, leaving] / row[leaving]
             row[leaving] -= 1.0
             self.inverse -= np.outer(column, row)
         self.places[leaving], self.kinks[leaving] = new, kinks[entering]
-        return step
+        return moved
 
     def _is_unique(self, multipliers: Array, tolerance: Array) -> bool:
         """False where some edge is level for some way."""

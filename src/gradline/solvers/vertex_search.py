@@ -99,7 +99,7 @@ class VertexSearch:
             if vertex.status in ("stalled", "limit"):
                 if last is not None and vertex.status == "limit":
                     return self._stop(vertex, basis_numbers, pivots, held, "pivots ran out")
-                last = vertex
+                last, wanted = vertex, self._first_count(width)
                 self.column = replace(self.column, jitter=self.jitter)
                 point, width = self._approach(point)
                 basis, basis_numbers, held = None, np.empty(0, dtype=np.int64), None
@@ -123,7 +123,8 @@ class VertexSearch:
             coefficients = self._coefficients(basis_numbers, basis.kinks, 0.0)
             check = self._check(held, reference, coefficients, exact)
             excess = check.excess + self._held_excess(held, vertex, coefficients, exact)
-            if excess <= 1e-13 * self._objective(check.value) or self.column.jitter < 1e-12 * self.spread:
+            allowed = 1e-13 * abs(check.value) + 1e-3 * self.total_weight * self.pieces.steepest * self._rounding(coefficients)
+            if excess <= allowed or self.column.jitter < 1e-12 * self.spread:
                 return self._finish(vertex, coefficients, excess, pivots, held, check.value)
             self.column = replace(self.column, jitter=1e-3 * self.column.jitter)
             point, held = self.whitening.point(coefficients), None
@@ -140,6 +141,8 @@ class VertexSearch:
         distance = self.pieces.distance(residuals)
         size = float(np.abs(targets).max(initial=0.0)) + float(np.abs(self.pieces.kinks).max())
         self.spread = max(float(np.median(distance)), 1e-3 * float(distance.mean()), 1e-5 * size) or 1.0
+        self.extra = 5 * len(point) + 50
+        self.size = float(np.median(np.abs(targets))) + float(np.abs(self.pieces.kinks).max())
         self.floor = 1e-12 * self.spread
         self.jitter = JITTER * self.spread
 
@@ -235,13 +238,14 @@ class VertexSearch:
 
     def _extend(self, held: HeldRows, reference: Array, direction: Array) -> HeldRows:
         """With the rows nearest a kink among those that move along a direction, (K,), that the held rows do not bound."""
-        coefficients, along = self.whitening.coefficients(reference), self.whitening.coefficients(direction)
+        coefficients = self.whitening.coefficients(reference)
+        along = self.whitening.coefficients(direction / np.linalg.norm(direction))
         survey = self.rows.reduce(SurveyKernel(self.column, coefficients, -1.0, along))
         self.passes += 1
         numbers, piece, distance = survey.near.joined()
         new = ~np.isin(numbers, held.numbers)
         numbers, piece, distance = numbers[new], piece[new], distance[new]
-        count = max(held.n_rows, 20)
+        count, self.extra = self.extra, 2 * self.extra
         if numbers.size > count:
             nearest = np.argpartition(distance, count)[:count]
             numbers, piece = numbers[nearest], piece[nearest]
@@ -258,7 +262,7 @@ class VertexSearch:
         return solve_active(block, self.whitening.kept, self.column.target, self.pieces.kinks[kinks])
 
     def _check(self, held: HeldRows, reference: Array, coefficients: Array, final: Column):  # type: ignore[no-untyped-def]
-        kernel = CheckKernel(self.column, self.whitening.coefficients(reference), coefficients, np.sort(held.numbers), final)
+        kernel = CheckKernel(self.column, self.whitening.coefficients(reference), coefficients, np.sort(held.numbers), final, self._rounding(coefficients))
         self.passes += 1
         return self.rows.reduce(kernel)
 
@@ -267,16 +271,18 @@ class VertexSearch:
         block = self.rows.take(held.numbers)
         predictors = block.design.predict(coefficients[:, None])[:, 0]
         targets = final.targets(block, held.numbers)
-        slack = 1e-14 * (np.abs(targets) + np.abs(predictors) + np.abs(self.pieces.kinks).max())
+        slack = self._rounding(coefficients) + 1e-14 * (np.abs(targets) + np.abs(predictors))
         excess = self.pieces.excess(targets - predictors, vertex.piece, slack)
         excess[vertex.basis.places] = 0.0
         return float(held.weights @ excess)
 
-    def _objective(self, value: float) -> float:
-        return abs(value)
+    def _rounding(self, coefficients: Array) -> float:
+        """What rounding may do to a typical residual: the terms of a linear predictor may be far larger than their sum."""
+        columns = np.linalg.norm(self.whitening.triangle, axis=0)
+        return 4e-15 * (self.size + float(np.abs(coefficients[self.whitening.kept]) @ columns))
 
     def _finish(self, vertex: Vertex, coefficients: Array, excess: float, pivots: int, held: HeldRows, value: float) -> Found:
-        share = excess / self._objective(value) if excess else 0.0
+        share = excess / max(abs(value), self.total_weight * self.pieces.steepest * self._rounding(coefficients)) if excess else 0.0
         reason = "no row is on the wrong side of a kink, and every multiplier lies between the slopes of its kink"
         return Found(coefficients, share < 1e-9, share, vertex.violation, vertex.unique, pivots, held.n_rows, reason)
 

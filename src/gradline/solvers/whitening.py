@@ -15,6 +15,9 @@ from gradline.types import Array, IntArray
 HELD_NUMBERS = 2_500_000
 """n P up to which all rows are held; beyond it a sample of this size is, or less."""
 
+CLEAR_PIVOT = 1e-8
+"""A Cholesky pivot above this share of its column leaves no doubt that the column is independent of those before it."""
+
 
 @dataclass(frozen=True)
 class Whitening:
@@ -71,9 +74,13 @@ def sample_numbers(n_rows: int, n_columns: int) -> IntArray | None:
 def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
     """From all rows where ``block`` holds them (``complete``) or from a sample; from all if the sample leaves doubt about a column."""
     scales = find_scales(rows, block)
-    factor = np.linalg.qr(scale_rows(block, scales).weighted(), mode="r")
     weights = block.row_weights
     total = float(block.n_rows if weights is None else weights.sum())
+    weighted = scale_rows(block, scales).weighted()
+    factor = _clear_factor(weighted, rows.n_columns)
+    if factor is not None:
+        return _whitening(factor, list(range(rows.n_columns)), (), scales, total)
+    factor = np.linalg.qr(weighted, mode="r")
     reduced, kept, aliased = independent_columns(factor, rows.n_columns)
     if aliased and not complete:
         scales = find_scales(rows, None)
@@ -81,6 +88,23 @@ def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
         total = float(scales.total_weight[0])
         reduced, kept, aliased = independent_columns(factor, rows.n_columns)
     return _whitening(reduced, kept, aliased, scales, total)
+
+
+def _clear_factor(weighted: Array, n_columns: int) -> Array | None:
+    """[R z] from the Gram matrix of columns and targets, a tenth of the work of QR; None where it leaves doubt about a column."""
+    gram = weighted.T @ weighted
+    columns = gram[:n_columns, :n_columns]
+    scale = np.sqrt(np.diag(columns))
+    if not (np.isfinite(gram).all() and (scale > 0).all()):
+        return None
+    try:
+        unit = np.linalg.cholesky(columns / np.outer(scale, scale)).T
+    except np.linalg.LinAlgError:
+        return None
+    if not (np.square(np.diag(unit)) > CLEAR_PIVOT).all():
+        return None
+    projections = solve_triangular(unit, gram[:n_columns, n_columns:] / scale[:, None], trans="T", check_finite=False)
+    return np.concatenate([unit * scale[None, :], projections], axis=1)
 
 
 def _whitening(factor: Array, kept: list[int], aliased: tuple[int, ...], scales: Scales, total: float) -> Whitening:
