@@ -18,7 +18,7 @@ from gradline import progress as progress_bar
 from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Evaluation, Problem
-from gradline.solvers.aliasing import aliased_columns
+from gradline.solvers.aliasing import aliased_columns, nearly_dependent
 from gradline.solvers.recession import unbounded_direction
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
@@ -128,20 +128,51 @@ class _Descent:
     pairs: list[tuple[Array, Array]] = field(default_factory=list)
 
     def run(self, advance: Any = lambda done, status: None) -> Solution:
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+            return self._run(advance)
+
+    def _run(self, advance: Any) -> Solution:
         rows = self.problem.rows
         thrifty = rows.in_memory() is not None and rows.n_rows * rows.n_columns > CHEAP_PASS
         value, gradient, curvature = self._evaluate(self.theta, 2)
         if not math.isfinite(value):
             raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta)))
         self._check_curvature(curvature)
-        self.scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+        diagonal = np.diag(curvature)
+        self.scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         first, factor, last, reason, fresh = value, self._factor(curvature), math.inf, "", True
         tolerance = self.settings.tolerance if self.tolerance is None else self.tolerance
-        step, done = 0, False
+        step, done, flat, unrefused, last_spectral = 0, False, False, True, math.inf
         while True:
             direction = -self._solve(factor, gradient)
             decrement = math.sqrt(max(-float(gradient @ direction), 0.0))
             size = math.sqrt(max(abs(value), first - value, 1e-300))
+            if not gradient.any() and not curvature.any():
+                reason, flat = "the loss is flat: no row's loss changes with the coefficients here", True
+                break
+            if self.damping > 0 and fresh and unrefused and decrement <= 1e-3 * size:
+                # Damping keeps steps short where curvature is small or negative; near a stationary point its eigenvalues say which.
+                direction, decrement, lowest = self._spectral(curvature, gradient)
+                if lowest > 1e-13:
+                    self.damping = 0.0
+                    factor = self._factor(curvature)
+                    continue
+                at_rounding = decrement <= 1e-7 * size and decrement > 0.5 * last_spectral
+                last_spectral = decrement
+                if lowest >= -1e-9 and (decrement <= tolerance * size or at_rounding):
+                    done, reason = True, f"the Newton decrement is {decrement / size:.1e} of the objective's size"
+                    break
+                if lowest < -1e-9 and decrement <= 1e-6 * size and step < self.settings.max_steps:
+                    lower = self._leave_saddle(curvature, gradient, value)
+                    if lower is None:
+                        reason = (
+                            "the gradient is zero where the curvature is not positive (a saddle), and no step away lowers the objective"
+                        )
+                        break
+                    self.theta, step = lower, step + 1
+                    value, gradient, curvature = self._evaluate(self.theta, 2)
+                    factor = self._factor(curvature)
+                    continue
             at_rounding = decrement <= 1e-7 * size and decrement > 0.5 * last
             if self.damping == 0 and (decrement <= tolerance * size or (at_rounding and fresh)):
                 done, reason = True, f"the Newton decrement is {decrement / size:.1e} of the objective's size"
@@ -156,7 +187,8 @@ class _Descent:
                 continue
             trial = self.theta + direction
             next_value, next_gradient, next_curvature = self._evaluate(trial, 1 if thrifty and self.damping == 0 else 2)
-            if not self._accept(value, gradient, direction, next_value, next_gradient):
+            unrefused = self._accept(value, gradient, direction, next_value, next_gradient, next_curvature)
+            if not unrefused:
                 if self.damping > 1e12 or not self._moves(direction):
                     done = decrement <= 1e-6 * size
                     reason = "no step lowers the objective any more"
@@ -181,12 +213,15 @@ class _Descent:
                 factor = self._factor(curvature)
             advance(step, f"objective {value:.8g}")
         advance(self.settings.max_steps if done else step, f"objective {value:.8g}")
+        if flat:
+            remedy = "Give a start= nearer the data, or a loss that reaches further (a larger threshold)."
+            coefficients = self.free.expand(self.theta)
+            return Solution(coefficients, value, "Newton", Certificate(False, 0.0, reason, remedy), self.passes, aliased=self.aliased)
         return self._solution(value, gradient, curvature, done, reason, fresh)
 
     def _evaluate(self, theta: Array, order: int) -> tuple[float, Array, Any]:
         self.passes += 1
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            found: Evaluation = self.problem.evaluate(self.free.expand(theta), order)
+        found: Evaluation = self.problem.evaluate(self.free.expand(theta), order)
         assert found.gradient is not None
         gradient = self.free.restrict_gradient(found.gradient)
         curvature = None if found.curvature is None else self.free.restrict_curvature(found.curvature)
@@ -237,14 +272,45 @@ class _Descent:
                 result = result + (alpha - float(change @ result) / rho) * step
         return result
 
-    def _accept(self, value: float, gradient: Array, direction: Array, next_value: float, next_gradient: Array) -> bool:
+    def _accept(
+        self, value: float, gradient: Array, direction: Array, next_value: float, next_gradient: Array, next_curvature: Array | None
+    ) -> bool:
         if not (math.isfinite(next_value) and np.isfinite(next_gradient).all()):
+            return False
+        if next_curvature is not None and not np.isfinite(next_curvature).all():
             return False
         slope = float(gradient @ direction)
         if next_value <= value + 1e-4 * slope:
             return True
         # Where the objective's own rounding hides the decrease, the slope at the trial point tells.
         return abs(next_value - value) <= 1e-11 * max(abs(value), 1e-300) and abs(float(next_gradient @ direction)) <= 0.9 * abs(slope)
+
+    def _spectral(self, curvature: Array, gradient: Array) -> tuple[Array, float, float]:
+        """The step by the curvature's eigenvalues, negative ones by their size; its decrement; the lowest eigenvalue, in unit scale."""
+        scale, eigenvalues, vectors = self._spectrum(curvature)
+        along = vectors.T @ (gradient / scale)
+        step = -along / np.maximum(np.abs(eigenvalues), 1e-15 * float(np.abs(eigenvalues).max()))
+        return vectors @ step / scale, math.sqrt(max(-float(along @ step), 0.0)), float(eigenvalues[0])
+
+    def _leave_saddle(self, curvature: Array, gradient: Array, value: float) -> Array | None:
+        """A lower point along the direction of the most negative curvature; None if none is found."""
+        scale, eigenvalues, vectors = self._spectrum(curvature)
+        direction = vectors[:, 0] / scale * math.sqrt(max(abs(value), 1e-300) / -float(eigenvalues[0]))
+        if float(direction @ gradient) > 0:
+            direction = -direction
+        for halvings in range(40):
+            trial: Array = self.theta + direction * 0.5**halvings
+            found = self._evaluate(trial, 2)
+            # The drop that the curvature promises is a quarter of the step squared; any tenth of it is a step away.
+            promised = 0.5 * 0.25**halvings * abs(value)
+            if found[0] < value - 0.1 * promised and all(np.isfinite(part).all() for part in found[1:]):
+                return trial
+        return None
+
+    def _spectrum(self, curvature: Array) -> tuple[Array, Array, Array]:
+        scale = np.sqrt(np.maximum(np.abs(np.diag(curvature)), 1e-12 * self.scale**2))
+        eigenvalues, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+        return scale, eigenvalues, vectors
 
     def _moves(self, direction: Array) -> bool:
         return bool(np.any(np.abs(direction) > 1e-16 * np.abs(self.theta)))
@@ -257,11 +323,18 @@ class _Descent:
                 if not fresh:
                     _, _, curvature = self._evaluate(self.theta, 2)
                 done, reason, remedy = _stationary(curvature, reason)
-            runaway = unbounded_direction(self.problem, self.free, self.theta, curvature, self.scale, value)
+            runaway = unbounded_direction(self.problem, self.free, self.theta, value, gradient, curvature, self.scale, not done)
             if runaway is not None:
                 done, reason, remedy = False, runaway.reason, runaway.remedy
             elif not done and not remedy:
-                remedy = "Give another start=, scale the columns, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps."
+                remedy = (
+                    "Give another start=, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps (gl.Newton(max_steps=1000))."
+                )
+                dependent = nearly_dependent(curvature, self.free)
+                if dependent:
+                    names = " and ".join(self.problem.column_name(i) for i in dependent[:4])
+                    reason += f"; the columns {names} are dependent but for their last digits"
+                    remedy = "Leave one of these columns out, centre them, or add a ridge (penalty=gl.penalties.ridge(1e-4))."
         certificate = Certificate(done, norm, reason, remedy)
         coefficients = self.free.expand(self.theta)
         return Solution(coefficients, value, "Newton", certificate, self.passes, aliased=self.aliased)
