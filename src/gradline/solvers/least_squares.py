@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gradline.rows.arrays import single_threaded_blas
 from gradline.rows.block import Block, Rows
 from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import solve_normal_equations
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
 
 EXACT_NUMBERS = 2_000_000
 """n P up to which the exact road is taken at once: it costs well under a second."""
+
+WORTH_THREADS = 5_000
+"""n P above which BLAS may start threads for one block."""
 
 ENOUGH_DIGITS = 10.0
 """What normal equations must vouch for; with less the exact road follows."""
@@ -66,7 +71,11 @@ def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", rid
     if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
         solution = moments_road(rows, strength)
     if solution is None:
-        solution = exact_road(rows, in_one_block(rows), strength)
+        block = in_one_block(rows)
+        # BLAS would set threads on a block of this size to wait for each other; below, it keeps to one by itself.
+        alone = block is not None and block.n_rows * rows.n_columns > WORTH_THREADS
+        with single_threaded_blas() if alone else contextlib.nullcontext():
+            solution = exact_road(rows, block, strength)
     return scaled_solution(solution, loss_scale)
 
 
