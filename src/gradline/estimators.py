@@ -98,7 +98,9 @@ class LinearRegression:
         self._target_dimensions = _dimensions(y)
         several = result.slopes.ndim == 2 or self._target_dimensions == 2
         self.result_ = result
-        self.coef_ = np.ascontiguousarray(result.slopes.reshape(columns.values.shape[1], -1).T) if several else result.slopes
+        # A column left out as aliased has the coefficient 0 here, where code computes X @ coef_; result_ marks it with NaN.
+        slopes = result.solution.coefficients[int(result.has_intercept) :]
+        self.coef_ = np.ascontiguousarray(slopes.T) if several else slopes[:, 0].copy()
         self.intercept_ = np.atleast_1d(np.asarray(result.intercept)) if several else result.intercept
         self.n_features_in_ = columns.values.shape[1]
         names = _string_names(X)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradline import losses
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
 from gradline.messages import warn
-from gradline.penalties import Penalty
+from gradline.penalties import Penalty, Ridge
 from gradline.problem import Problem
 from gradline.result import INTERCEPT, Fit
 from gradline.rows.arrays import ArrayRows
@@ -39,6 +39,8 @@ def fit(
     frequencies: Any = None,
     offset: Any = None,
     start: Any = None,
+    accuracy: Literal["auto", "full"] = "auto",
+    tolerance: float | None = None,
     intercept: bool = True,
     names: Sequence[str] | None = None,
     progress: bool | None = None,
@@ -53,8 +55,9 @@ def fit(
     your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
     solver object such as ``gl.GradientDescent(learning_rate=0.01)``. weights: precision weights (n,); frequencies: repeat counts (n,);
     a zero leaves its row out. offset: added to the linear predictor, (n,) or (n, k). start: coefficients to start from, the intercept
-    first. intercept: whether the model has one. names: for the columns of X, where the data does not name them. progress: a progress
-    bar; unless said, in a terminal or a notebook only.
+    first. accuracy: for squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other losses,
+    when Newton's method or L-BFGS stops. intercept: whether the model has one. names: for the columns of X, where the data does not
+    name them. progress: a progress bar; unless said, in a terminal or a notebook only.
 
     Raises TypeError and ValueError for data or arguments that cannot be used, naming the column, row or value; ImportError, with the
     pip command, when the loss's framework is not installed.
@@ -82,8 +85,11 @@ def fit(
     problem = Problem(rows, bound, as_penalty(penalty), design_names)
     if problem.joint and (row_weights is not None or counts is not None):
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
-    chosen = as_solver(solver, problem)
+    chosen = as_solver(solver, problem, accuracy, tolerance)
     solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape), progress)
+    if solution.aliased:
+        left_out = ", ".join(repr(design_names[i]) for i in solution.aliased)
+        warn(f"left out of the model, since earlier columns determine it: {left_out}. Its coefficient is NaN; predictions ignore it")
     for note in solution.notes:
         warn(note)
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
@@ -121,12 +127,18 @@ def as_penalty(penalty: Any) -> Penalty | None:
     """What ``penalty=`` stands for. Raises TypeError for something that is no penalty."""
     if penalty is not None and not hasattr(penalty, "curvature"):
         raise TypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
-    return penalty  # type: ignore[no-any-return]
+    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
+    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
 
 
-def as_solver(solver: str | Solver, problem: Problem) -> Solver:
-    """What ``solver=`` stands for. Raises ValueError for an unknown name."""
+def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
+    """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
     if not isinstance(solver, str):
+        for keyword, value in (("accuracy", accuracy), ("tolerance", tolerance)):
+            if value not in ("auto", None):
+                raise ValueError(
+                    f'{keyword}= goes with solver="auto"; give it to the solver itself, such as gl.{type(solver).__name__}(...)'
+                )
         if isinstance(solver, type):
             raise TypeError(f"solver={solver.__name__} is a class; make one, as in solver=gl.{solver.__name__}()")
         if not hasattr(solver, "solve"):
@@ -134,7 +146,7 @@ def as_solver(solver: str | Solver, problem: Problem) -> Solver:
         return solver
     if solver != "auto":
         raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as gl.GradientDescent(learning_rate=0.01)')
-    return automatic(problem)
+    return automatic(problem, accuracy, tolerance)
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:

@@ -35,8 +35,18 @@ class Fit:
 
     @property
     def coefficients(self) -> Array:
-        """One number per name, (P,); with several linear predictors (P, k)."""
-        return self._squeeze(self.solution.coefficients)
+        """One number per name, (P,); with several linear predictors (P, k). NaN for a column left out as aliased."""
+        return self._squeeze(self._marked(self.solution.coefficients))
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Columns left out of the model because earlier columns determine them."""
+        return tuple(self.names[i] for i in self.solution.aliased)
+
+    @property
+    def digits(self) -> Array | None:
+        """Significant decimal digits vouched for, shaped like ``coefficients``; None where the solver makes no such claim."""
+        return None if self.solution.digits is None else self._squeeze(self._marked(self.solution.digits))
 
     @property
     def intercept(self) -> float | Array:
@@ -48,7 +58,7 @@ class Fit:
     @property
     def slopes(self) -> Array:
         """The coefficients without the intercept: (p,), or (p, k)."""
-        return self._squeeze(self.solution.coefficients[int(self.has_intercept) :])
+        return self._squeeze(self._marked(self.solution.coefficients)[int(self.has_intercept) :])
 
     @property
     def has_intercept(self) -> bool:
@@ -136,6 +146,13 @@ class Fit:
             check_finite(np.where(infinite, finite, 0.0), "data", expected)
         return finite
 
+    def _marked(self, array: Array) -> Array:
+        if not self.solution.aliased:
+            return array
+        marked = array.copy()
+        marked[list(self.solution.aliased)] = np.nan
+        return marked
+
     def _squeeze(self, array: Array) -> Array:
         return array[:, 0].copy() if array.shape[1] == 1 else array.copy()
 
@@ -145,9 +162,12 @@ class Fit:
             lines.append(f"not converged: {self.certificate.reason}")
         shown = self.names[:12]
         for j, predictor in enumerate(self.predictor_names):
-            terms = [_term(self.solution.coefficients[i, j], name) for i, name in enumerate(shown)]
+            kept = [i for i in range(len(shown)) if i not in self.solution.aliased]
+            terms = [_term(self.solution.coefficients[i, j], shown[i]) for i in kept]
             terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+        if self.aliased:
+            lines.append(f"  left out, as earlier columns determine them: {', '.join(self.aliased)}")
         return "\n".join(lines)
 
 

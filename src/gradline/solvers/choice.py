@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 from gradline.problem import Problem
 from gradline.solvers.solution import Solver
 
@@ -9,23 +11,35 @@ MOST_COEFFICIENTS = 3000
 """Coefficients beyond which a curvature matrix and its factor cost more than they save."""
 
 
-def automatic(problem: Problem) -> Solver:
+def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
     """Squared loss: exact least squares. A joint scalar, or very many coefficients: L-BFGS. Piecewise linear: smoothing, then the exact
-    vertex. Any other smooth loss: Newton. Other kinked losses: gradient descent."""
+    vertex. Any other smooth loss: Newton. Other kinked losses: gradient descent.
+
+    accuracy is for least squares, tolerance for Newton and L-BFGS; raises ValueError where the solver chosen does not have it.
+    """
     loss = problem.loss
     if loss.squared_scale() is not None:
         from gradline.solvers.least_squares import LeastSquares
 
-        return LeastSquares()
+        _refuse("tolerance", tolerance, None, "squared loss is solved exactly")
+        return LeastSquares(accuracy)
+    _refuse("accuracy", accuracy, "auto", f"it is for squared loss, and the loss is {loss.name!r}")
     columns, k = problem.shape
-    if problem.joint or (columns * k > MOST_COEFFICIENTS and loss.kinks() is None):
+    kinked = not problem.joint and loss.kinks() is not None
+    if problem.joint or (columns * k > MOST_COEFFICIENTS and not kinked):
         from gradline.solvers.lbfgs import LBFGS
 
-        return LBFGS()
-    if loss.kinks() is None:
+        return LBFGS() if tolerance is None else LBFGS(tolerance)
+    if not kinked:
         from gradline.solvers.newton import Newton
 
-        return Newton()
+        return Newton() if tolerance is None else Newton(tolerance)
+    _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is kinked, and is solved to an exact vertex or by gradient descent")
     from gradline.solvers.gradient_descent import GradientDescent
 
     return GradientDescent()
+
+
+def _refuse(keyword: str, value: object, unset: object, why: str) -> None:
+    if value != unset:
+        raise ValueError(f"{keyword}={value!r} would not be used: {why}")
