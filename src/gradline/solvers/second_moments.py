@@ -171,26 +171,33 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
     """The sums with a block's rows added; the arrays of ``total`` are reused."""
     values, targets = _columns(block)
     m, p = values.shape
-    z = np.empty((m, len(total.shift)))
     # Overflow is left to show in the sums, where the caller looks for it.
     with np.errstate(over="ignore", invalid="ignore"):
-        np.subtract(values, total.shift[:p], out=z[:, :p])
-        np.subtract(targets, total.shift[p:], out=z[:, p:])
+        # Two buffers: the symmetric product of the columns alone suits BLAS better than one of a few columns more.
+        x, t = np.subtract(values, total.shift[:p], order="C"), targets - total.shift[p:]
         if total.exponents.any():
-            np.ldexp(z, -total.exponents, out=z)
+            np.ldexp(x, -total.exponents[:p], out=x)
+            np.ldexp(t, -total.exponents[p:], out=t)
         weights = block.row_weights
-        if weights is None:
-            sums, weight, count, logs, kept = np.ones(m) @ z, float(m), float(m), 0.0, m
-        else:
+        root = np.ones(m)
+        weight, count, logs, kept = float(m), float(m), 0.0, m
+        if weights is not None:
             root = np.sqrt(weights)
-            z *= root[:, None]
-            if not weights.all():
-                z[weights == 0] = 0.0
-            sums, weight = root @ z, float(weights.sum())
+            for part in (x, t):
+                part *= root[:, None]
+                if not weights.all():
+                    part[weights == 0] = 0.0
+            weight = float(weights.sum())
             count, logs, kept = _counts(block, weights)
+        sums = np.concatenate([root @ x, root @ t])
         products = total.products
         # NumPy calls BLAS syrk, half the work of a general product, because both factors are one buffer.
-        products += z.T @ z
+        products[:p, :p] += x.T @ x
+        for j in range(t.shape[1]):
+            cross = t[:, j] @ x
+            products[:p, p + j] += cross
+            products[p + j, :p] += cross
+        products[p:, p:] += t.T @ t
     return SecondMoments(
         total.shift,
         total.exponents,
