@@ -11,7 +11,6 @@ from scipy.special import betaln, gammaln
 import gradline as gl
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.newton import Newton
 
 tf = pytest.importorskip("tensorflow")
 jnp = pytest.importorskip("jax.numpy")
@@ -368,3 +367,317 @@ def test_agrees_with_scipy(case, number):
 
 def test_there_are_two_hundred_problems():
     assert len(PROBLEMS) >= 200
+
+
+# Invariances.
+
+
+def some(case_label, number):
+    return draw_problem(next(case for case in CASES if case.label == case_label), number)
+
+
+EVERY_KIND = ["huber", "huber-joint", "logistic", "poisson", "gamma", "student_t", "normal", "multinomial", "tf-asymmetric"]
+
+
+def plain(problem):
+    return Small(problem.case, problem.columns, problem.targets, problem.k)
+
+
+def same(first, second, tolerance=1e-9):
+    scale = np.abs(first.solution.coefficients).max()
+    np.testing.assert_allclose(second.solution.coefficients, first.solution.coefficients, rtol=tolerance, atol=tolerance * scale)
+
+
+@pytest.mark.parametrize("label", EVERY_KIND)
+class TestWeights:
+    def test_a_frequency_of_two_is_the_row_twice(self, label):
+        problem = plain(some(label, 0))
+        counts = np.random.default_rng(1).integers(0, 3, size=len(problem.columns))
+        repeated = np.repeat(np.arange(len(counts)), counts)
+        again = Small(problem.case, problem.columns[repeated], problem.targets[repeated], problem.k)
+        counted = problem.fit(frequencies=counts)
+        same(again.fit(), counted)
+        np.testing.assert_allclose(counted.loss, again.fit().loss, rtol=1e-12)
+
+    def test_a_weight_of_zero_is_the_row_left_out(self, label):
+        problem = plain(some(label, 0))
+        weights = np.random.default_rng(2).gamma(2.0, size=len(problem.columns))
+        weights[::3] = 0.0
+        kept = weights > 0
+        # What such a row holds must not matter, even where its loss overflows.
+        columns = problem.columns.copy()
+        columns[::3] = 1e6
+        left_out = Small(problem.case, problem.columns[kept], problem.targets[kept], problem.k)
+        same(left_out.fit(weights=weights[kept]), Small(problem.case, columns, problem.targets, problem.k).fit(weights=weights))
+
+    def test_their_size_changes_nothing(self, label):
+        problem = plain(some(label, 0))
+        weights = np.random.default_rng(3).gamma(2.0, size=len(problem.columns))
+        first, second = problem.fit(weights=weights), problem.fit(weights=1e5 * weights)
+        same(first, second)
+        np.testing.assert_allclose(second.loss, first.loss, rtol=1e-12)
+
+    def test_a_ridge_is_beside_the_mean_so_doubled_rows_change_nothing(self, label):
+        problem = plain(some(label, 0))
+        penalty = gl.penalties.ridge(0.1)
+        same(problem.fit(penalty=penalty), problem.fit(penalty=penalty, frequencies=np.full(len(problem.columns), 2)))
+
+
+@pytest.mark.parametrize("loss", [gl.losses.huber(1.35), gl.losses.log_cosh, gl.losses.student_t(4), gl.losses.expectile(0.8)])
+def test_an_offset_is_a_shift_of_the_target(loss):
+    random = np.random.default_rng(5)
+    X, offset = random.normal(size=(100, 3)), random.normal(size=100)
+    y = X @ [1.0, -2.0, 0.5] + random.standard_t(3, size=100)
+    same(gl.fit(X, y - offset, loss=loss), gl.fit(X, y, loss=loss, offset=offset))
+
+
+def test_the_joint_huber_loss_follows_the_unit_of_the_target():
+    random = np.random.default_rng(6)
+    X = random.normal(size=(200, 3))
+    y = 2.0 + X @ [1.0, -2.0, 0.5] + random.standard_t(2, size=200)
+    loss = gl.losses.huber(1.35, scale="joint")
+    metres, millimetres = gl.fit(X, y, loss=loss), gl.fit(X, 1000.0 * y, loss=loss)
+    np.testing.assert_allclose(millimetres.coefficients, 1000.0 * metres.coefficients, rtol=1e-9)
+    assert metres.coefficients[0, 1] > 0
+    np.testing.assert_array_equal(metres.coefficients[1:, 1], 0.0)
+
+
+@pytest.mark.parametrize("loss", ["poisson", "logistic", gl.losses.huber(1.35)])
+def test_the_units_of_columns_do_not_matter(loss):
+    random = np.random.default_rng(7)
+    X = random.normal(size=(300, 3))
+    eta = 0.3 + X @ [0.5, -0.4, 0.2]
+    y = {"poisson": lambda: random.poisson(np.exp(eta)), "logistic": lambda: random.random(300) < 1 / (1 + np.exp(-eta))}.get(
+        loss if isinstance(loss, str) else "", lambda: eta + random.standard_t(3, size=300)
+    )() * 1.0
+    units = np.array([1e-6, 1.0, 1e6])
+    first, second = gl.fit(X, y, loss=loss), gl.fit(X * units, y, loss=loss)
+    np.testing.assert_allclose(second.slopes * units, first.slopes, rtol=1e-9)
+    np.testing.assert_allclose(second.intercept, first.intercept, rtol=1e-9)
+
+
+def test_a_mean_far_from_zero_costs_no_digits_that_matter():
+    random = np.random.default_rng(8)
+    x = random.normal(size=(500, 2))
+    y = random.poisson(np.exp(0.5 + x @ [0.3, -0.2]))
+    near_zero, far = gl.fit(x, y, loss="poisson"), gl.fit(x + 1e4, y, loss="poisson")
+    np.testing.assert_allclose(far.slopes, near_zero.slopes, rtol=1e-7)
+
+
+# Large data: a start from a sample, one curvature for several steps; and data that are not held in memory.
+
+
+class Streamed:
+    """Rows that are not in memory, and a count of the passes over them."""
+
+    def __init__(self, rows):
+        self.rows, self.passes = rows, 0
+
+    def __getattr__(self, name):
+        return getattr(self.rows, name)
+
+    def reduce(self, kernel):
+        self.passes += 1
+        return self.rows.reduce(kernel)
+
+    def in_memory(self):
+        return None
+
+
+def large(loss):
+    random = np.random.default_rng(9)
+    X = random.normal(size=(400_000, 7))
+    eta = 0.2 + X @ np.linspace(-0.5, 0.5, 7)
+    if loss == "poisson":
+        y = random.poisson(np.exp(eta)).astype(float)
+    elif loss == "logistic":
+        y = (random.random(len(X)) < 1 / (1 + np.exp(-eta))).astype(float)
+    else:
+        y = eta + random.standard_t(3, size=len(X))
+    return X, y[:, None]
+
+
+@pytest.fixture(scope="module", params=["poisson", "logistic", "huber", "student_t"])
+def big(request):
+    loss = {"huber": gl.losses.huber(1.35), "student_t": gl.losses.student_t(4)}.get(request.param)
+    return loss or gl.losses.by_name(request.param), *large(request.param)
+
+
+def exact_optimum(problem, near):
+    """Full steps with fresh curvature, from nearby: the slow road."""
+    found = near
+    for _ in range(4):
+        at = problem.evaluate(found, 2)
+        found = found - np.linalg.solve(at.curvature, at.gradient.ravel())[:, None]
+    return found
+
+
+class TestLarge:
+    def test_the_fast_road_ends_at_the_same_optimum_streamed_or_not(self, big):
+        loss, X, y = big
+        problem = Problem(ArrayRows(X, y), loss)
+        held = gl.Newton().solve(problem)
+        assert held.certificate.converged
+        reference = exact_optimum(problem, held.coefficients)
+        np.testing.assert_allclose(held.coefficients, reference, rtol=1e-9)
+        rows = Streamed(ArrayRows(X, y))
+        streamed = gl.Newton().solve(Problem(rows, loss))
+        assert streamed.certificate.converged
+        np.testing.assert_allclose(streamed.coefficients, reference, rtol=1e-9)
+        # The descent's own passes; aliasing and the certificate of a loss that is not convex may add one each.
+        assert streamed.passes <= 5
+        assert rows.passes <= 7
+
+    def test_the_sample_saves_passes_and_not_digits(self, big):
+        loss, X, y = big
+        problem = Problem(ArrayRows(X, y), loss)
+        fast, plain_start = gl.Newton().solve(problem), gl.Newton().solve(problem, np.zeros((8, 1)))
+        np.testing.assert_allclose(fast.coefficients, plain_start.coefficients, rtol=1e-8)
+        assert fast.passes < plain_start.passes
+
+    def test_any_number_of_threads_gives_the_same_bits(self, big):
+        loss, X, y = big
+        one, three = (gl.Newton().solve(Problem(ArrayRows(X, y, threads=threads), loss)) for threads in (1, 3))
+        np.testing.assert_array_equal(one.coefficients, three.coefficients)
+        assert one.loss == three.loss
+
+
+def test_a_rare_level_that_the_sample_misses_is_found_on_all_rows():
+    X, y = large("logistic")
+    rare = np.zeros((len(X), 1))
+    rare[[17, 99_999, 200_001, 300_002, 399_999]] = 1.0
+    y[[17, 99_999, 200_001, 300_002, 399_999]] = [[1], [0], [1], [1], [0]]
+    fit = gl.fit(np.hstack([X, rare]), y[:, 0], loss="logistic")
+    assert fit.certificate.converged
+    p = fit.predict(np.hstack([X, rare]))
+    np.testing.assert_allclose(p[rare[:, 0] == 1].sum(), 3.0, rtol=1e-8)
+
+
+# Losses that are not convex.
+
+
+class TestNotConvex:
+    @pytest.mark.parametrize("loss", [gl.losses.student_t(3), gl.losses.cauchy(1.0), gl.losses.tukey(4.685)])
+    @pytest.mark.parametrize("seed", range(5))
+    def test_a_minimum_is_reached_and_more_starts_are_never_worse(self, loss, seed):
+        random = np.random.default_rng(seed)
+        X = random.normal(size=(150, 3))
+        y = X @ [1.0, 2.0, -1.0] + random.standard_t(2, size=150)
+        y[:40] += 15.0
+        one = gl.fit(X, y, loss=loss)
+        several = gl.fit(X, y, loss=loss, solver=gl.Newton(starts=5))
+        for fit in (one, several):
+            assert fit.certificate.converged
+            assert "positive semidefinite" in fit.certificate.reason
+            at = Problem(ArrayRows(X, y[:, None]), loss).evaluate(fit.solution.coefficients, 2)
+            assert np.linalg.norm(at.gradient) < 1e-10
+            assert np.linalg.eigvalsh(at.curvature)[0] > -1e-12
+        assert several.loss <= one.loss * (1 + 1e-12)
+
+    def test_more_starts_find_the_lower_of_two_minima(self):
+        # Two lines through one cloud: the majority's is the lower minimum, the start is at the other.
+        random = np.random.default_rng(3)
+        y = np.where(np.arange(300) < 180, 10.0, -10.0) + 0.1 * random.normal(size=300)
+        at_minority = Problem(ArrayRows(np.ones((300, 1)), y[:, None], intercept=False), gl.losses.cauchy(0.3))
+        one = gl.Newton().solve(at_minority, np.array([-10.0]))
+        assert one.certificate.converged
+        assert one.coefficients[0, 0] == pytest.approx(-10.0, abs=0.1)
+        five = gl.Newton(starts=5).solve(at_minority, np.array([-10.0]))
+        assert five.coefficients[0, 0] == pytest.approx(10.0, abs=0.1)
+        assert five.loss < one.loss
+
+    @pytest.mark.parametrize("tilt", [0.0, 1e-9])
+    def test_a_start_on_a_saddle_is_left(self, tilt):
+        y = np.tile([5.0, -5.0], 50)
+        fit = gl.fit(np.ones((100, 1)), y, loss=gl.losses.cauchy(0.3), intercept=False, start=np.array([tilt]))
+        assert fit.certificate.converged
+        assert abs(fit.coefficients[0]) == pytest.approx(5.0, abs=0.05)
+
+    def test_a_saddle_in_several_dimensions_is_left(self):
+        random = np.random.default_rng(4)
+        X = random.normal(size=(200, 3))
+        y = np.abs(X @ [2.0, -1.0, 0.5])
+
+        def square_of_the_square(y, prediction):
+            return tf.square(tf.square(prediction) - tf.square(y))
+
+        fit = gl.fit(X, y, loss=square_of_the_square, intercept=False, start=np.zeros(3))
+        assert fit.certificate.converged
+        np.testing.assert_allclose(np.abs(fit.coefficients), [2.0, 1.0, 0.5], rtol=1e-6)
+
+    def test_a_plateau_is_said(self):
+        random = np.random.default_rng(5)
+        X = random.normal(size=(50, 2))
+        with pytest.warns(gl.GradlineWarning, match="the loss is flat.*Give a start= nearer the data"):
+            fit = gl.fit(X, X @ [1.0, 2.0], loss=gl.losses.tukey(4.685), start=np.array([1e4, 0.0, 0.0]))
+        assert not fit.certificate.converged
+
+
+# What goes wrong, and is said.
+
+
+class TestSaid:
+    def columns(self):
+        return np.random.default_rng(10).normal(size=(60, 2))
+
+    def test_not_converged(self):
+        X = self.columns()
+        y = np.random.default_rng(11).poisson(np.exp(2.0 * X[:, 0]))
+        with pytest.warns(gl.GradlineWarning, match=r"Newton's method has not converged: 2 steps done\. .*max_steps"):
+            fit = gl.fit(X, y, loss="poisson", solver=gl.Newton(max_steps=2))
+        assert not fit.certificate.converged
+        assert fit.certificate.gradient_norm > 1e-6
+        assert "max_steps" in fit.certificate.remedy
+        assert "not converged" in repr(fit)
+        assert np.isfinite(fit.predict(X)).all()
+
+    def test_a_first_step_that_overflows_is_damped(self):
+        def exponential(y, prediction):
+            return tf.square(y - tf.exp(prediction))
+
+        X = 30.0 * self.columns()
+        y = np.exp(0.02 * X[:, 0])
+        fit = gl.fit(X, y, loss=exponential)
+        assert fit.certificate.converged
+        np.testing.assert_allclose(fit.slopes, [0.02, 0.0], atol=1e-8)
+
+    def test_an_overflow_at_the_start_names_the_row(self):
+        def exponential(y, prediction):
+            return tf.square(y - tf.exp(prediction))
+
+        X = np.zeros((5, 1))
+        X[3] = 800.0
+        with pytest.raises(ValueError, match=r"'exponential' is not finite at the starting coefficients: it is inf in row 3, .*800"):
+            gl.fit(X, np.arange(5.0), loss=exponential, start=np.array([0.0, 1.0]))
+
+    def test_a_curvature_of_nan_is_named(self):
+        def root(y, prediction):
+            return tf.sqrt(tf.abs(y - prediction))
+
+        with pytest.raises(ValueError, match=r"curvature of the loss 'root' is not finite .* square root of zero"):
+            gl.fit(self.columns(), np.ones(60), loss=root, solver=gl.Newton(), start=np.array([1.0, 0.0, 0.0]))
+
+    @pytest.mark.parametrize(
+        ("settings", "message"),
+        [
+            ({"tolerance": 0.0}, "tolerance must be between 0 and 1, not 0.0"),
+            ({"tolerance": "tight"}, "tolerance must be between 0 and 1, not 'tight'"),
+            ({"max_steps": 0}, "max_steps must be a whole number of at least 1, not 0"),
+            ({"starts": True}, "starts must be a whole number of at least 1, not True"),
+            ({"starts": 1.5}, "starts must be a whole number of at least 1, not 1.5"),
+        ],
+    )
+    def test_settings(self, settings, message):
+        with pytest.raises(ValueError, match=message):
+            gl.Newton(**settings)
+
+    def test_a_kinked_loss_is_sent_to_who_can(self):
+        with pytest.raises(ValueError, match=r"Newton needs a smooth loss, and 'quantile' has kinks; use gl.PiecewiseLinear"):
+            gl.fit(self.columns(), np.ones(60), loss=gl.losses.quantile(0.5), solver=gl.Newton())
+
+    def test_a_joint_loss_is_sent_to_who_can(self):
+        def spread(y, prediction):
+            return tf.math.reduce_std(y - prediction)
+
+        with pytest.raises(ValueError, match="Newton needs the curvature of single rows; the loss 'spread' returns one scalar"):
+            gl.fit(self.columns(), self.columns()[:, 0], loss=spread, solver=gl.Newton())

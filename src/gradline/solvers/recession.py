@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
+from gradline.losses.protocol import Loss
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -48,6 +49,22 @@ class _ReachKernel:
 
     def merge(self, first: tuple[float, Array], second: tuple[float, Array]) -> tuple[float, Array]:
         return max(first[0], second[0]), np.maximum(first[1], second[1])
+
+
+@dataclass(frozen=True)
+class _ResidualKernel:
+    """The largest |y - prediction| over the rows that count, of a loss whose first predictions are of y."""
+
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> float:
+        counted = block.without_zero_weights()
+        predictions = self.loss.predict(counted.linear_predictors(self.coefficients))[:, : counted.targets.shape[1]]
+        return float(np.abs(counted.targets - predictions).max(initial=0.0))
+
+    def merge(self, first: float, second: float) -> float:
+        return max(first, second)
 
 
 def unbounded_direction(
@@ -137,14 +154,16 @@ def _far(problem: Problem) -> float:
 def _exact(problem: Problem, coefficients: Array, grown: float, stuck: bool) -> Runaway | None:
     """Where curvature has grown beyond all bounds: an exact fit whose spread shrinks to nothing."""
     q = problem.rows.n_targets
-    # Where curvature is one over the spread, rounding ends the fall at half the exponent, and the steps before their end.
-    if problem.n_predictors <= q or grown <= (EXACT**0.6 if stuck else EXACT):
+    if problem.n_predictors <= q:
+        return None
+    everywhere = stuck and problem.rows.reduce(_ResidualKernel(problem.loss, coefficients)) <= 1e-12 * problem.target_scale
+    if not (everywhere or grown > EXACT):
         return None
     sizes = problem.rows.reduce(_ReachKernel(coefficients))[1]
     share = np.abs(coefficients) * sizes[:, None]
     share[:, :q] = 0.0
     columns = np.flatnonzero(share.max(axis=1) > 0.3 * share.max())
-    if problem.rows.intercept and (0 in columns or any(problem.loss.intercept_only)):
+    if everywhere or (problem.rows.intercept and 0 in columns):
         return Runaway(
             "the rows are fitted exactly, so their spread shrinks without end: no finite coefficients are best",
             "A spread cannot be learned from an exact fit, and no ridge changes that: use loss='squared', or a loss of fixed scale.",
