@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+import numpy as np
 
 from gradline.autodiff.framework import Framework, function_name, infer_framework, require_framework
 from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
 from gradline.losses.defaults import LossDefaults
+from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
 from gradline.losses.probing import confirm, probe
 from gradline.losses.protocol import Parameter, RowDerivatives
 from gradline.types import Array
+
+EXAMPLES = 200
+"""Targets kept with a bound loss."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,8 @@ class CustomLoss:
         tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
         finding = confirm(tape, unknown, tape.finding, targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
-        return BoundLoss(self, loss, finding.squared_scale)
+        examples = targets[np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)]
+        return BoundLoss(self, loss, finding.squared_scale, examples)
 
 
 @dataclass(frozen=True)
@@ -54,6 +61,23 @@ class BoundLoss(LossDefaults):
     custom: CustomLoss
     loss: UserLoss
     scale: float | None
+    examples: Array | None = field(default=None, compare=False, repr=False)
+    """Some targets (m, q), for the scale on which kinks are looked for; not kept when the loss is pickled."""
+
+    @cached_property
+    def found_kinks(self) -> Kinks:
+        """What a search of the loss finds; made once, when a solver has to be chosen."""
+        if self.joint or self.scale is not None:
+            return SMOOTH
+        examples = np.array([[-1.0], [1.0]]) * np.ones(self.loss.n_targets) if self.examples is None else self.examples
+        return find_kinks(self.derivatives, examples, self.loss.n_predictors)
+
+    def kinks(self) -> tuple[float, ...] | None:
+        return self.found_kinks.positions
+
+    @property
+    def piecewise_linear(self) -> bool:
+        return self.found_kinks.piecewise_linear
 
     @cached_property
     def tape(self) -> Tape:
@@ -102,7 +126,7 @@ class BoundLoss(LossDefaults):
         return self.scale
 
     def __getstate__(self) -> dict[str, Any]:
-        return {key: value for key, value in self.__dict__.items() if key != "tape"}
+        return {key: value for key, value in self.__dict__.items() if key not in ("tape", "examples")} | {"examples": None}
 
 
 def joint_message(name: str) -> str:

@@ -1,0 +1,271 @@
+"""Where a loss nobody has described has kinks: its gradient jumps there, though its curvature does not say so.
+
+Along a linear predictor the gradient should change by the integral of the curvature. Where it changes by more, the interval is halved
+towards the excess until it is as narrow as doubles allow; a jump that is still there is a kink, one that has faded was curvature.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from gradline.losses.protocol import RowDerivatives
+from gradline.types import Array
+
+Derivatives = Callable[[Array, Array, int], RowDerivatives]
+"""(targets (m, q), predictors (m, k), order) to row derivatives."""
+
+BATCH = 512
+"""Points evaluated at a time, always as many: a framework that compiles for shapes compiles once."""
+
+JUMP = 1e-6
+"""A jump of the gradient above this share of the gradient's typical size is a kink."""
+
+MOST_KINKS = 50
+
+_EVEN, _FADING, _FARTHEST, _NEAREST = 120, 60, 1e4, 1e-6
+
+
+class Kinks(NamedTuple):
+    """positions: as ``Loss.kinks`` answers: None for a smooth loss, residuals y - eta in rising order, or empty where they cannot be
+    named; piecewise_linear: the loss is a function of y - eta alone (summed over targets), linear between those positions."""
+
+    positions: tuple[float, ...] | None
+    piecewise_linear: bool
+
+
+SMOOTH = Kinks(None, False)
+UNNAMED = Kinks((), False)
+
+
+class _Line(NamedTuple):
+    """Values, gradients and curvatures along one linear predictor."""
+
+    value: Array
+    gradient: Array
+    curvature: Array
+
+
+class _Jump(NamedTuple):
+    """The gradient jumps between ``low`` and ``high``, neighbouring doubles or nearly so."""
+
+    low: float
+    high: float
+
+
+def find_kinks(derivatives: Derivatives, targets: Array, n_predictors: int) -> Kinks:
+    """Look for kinks. targets (m, q): examples of what will be fitted, for their scale; m of at least 1."""
+    n_targets = targets.shape[1]
+    spread = float(np.std(targets)) or float(np.abs(targets).max()) or 1.0
+    generator = np.random.default_rng(20131)
+    if n_targets == n_predictors:
+        scan = _residual_scan(derivatives, np.zeros(n_targets))
+        jumps = _jumps(scan, spread)
+        # A loss of y - eta alone may still not accept y = 0; then it is looked at where the targets are.
+        if jumps is not None and _of_residuals_alone(derivatives, scan, targets, spread, generator):
+            return _classified(scan, jumps, spread)
+    for row in targets[np.linspace(0, len(targets) - 1, min(len(targets), 3)).astype(int)]:
+        for a in range(n_predictors):
+            base = row if n_targets == n_predictors else 0.5 * generator.normal(size=n_predictors)
+            scale = spread if n_targets == n_predictors else max(1.0, spread)
+            if _jumps(_predictor_scan(derivatives, row, base, a), scale):
+                return UNNAMED
+    return SMOOTH
+
+
+def _residual_scan(derivatives: Derivatives, others: Array) -> Callable[[Array], _Line]:
+    """The loss of the first target's residual, with derivatives in it; the other targets' residuals stay at ``others``, from 1 on."""
+
+    def scan(residuals: Array) -> _Line:
+        # With y = 0 the residual is minus the predictor exactly.
+        predictors = np.repeat(-others[None, :] - 0.5, len(residuals), axis=0)
+        predictors[:, 0] = -residuals
+        value, gradient, curvature = _all_orders(derivatives, np.zeros(predictors.shape), predictors)
+        return _Line(value, -gradient[:, 0], curvature[:, 0, 0])
+
+    return scan
+
+
+def _predictor_scan(derivatives: Derivatives, target: Array, base: Array, predictor: int) -> Callable[[Array], _Line]:
+    """The loss of one row along one linear predictor."""
+
+    def scan(steps: Array) -> _Line:
+        predictors = np.repeat(base[None, :], len(steps), axis=0)
+        predictors[:, predictor] += steps
+        value, gradient, curvature = _all_orders(derivatives, np.repeat(target[None, :], len(steps), axis=0), predictors)
+        return _Line(value, gradient[:, predictor], curvature[:, predictor, predictor])
+
+    return scan
+
+
+def _all_orders(derivatives: Derivatives, targets: Array, predictors: Array) -> tuple[Array, Array, Array]:
+    """Of any number of rows, in batches of one size."""
+    m = len(targets)
+    parts = []
+    with np.errstate(all="ignore"):
+        for start in range(0, m, BATCH):
+            rows = np.minimum(np.arange(start, start + BATCH), m - 1)
+            found = derivatives(targets[rows], predictors[rows], 2)
+            assert found.gradient is not None
+            assert found.curvature is not None
+            parts.append((found.value, found.gradient, np.nan_to_num(found.curvature)))
+    value, gradient, curvature = (np.concatenate(column)[:m] for column in zip(*parts, strict=True))
+    return value, gradient, curvature
+
+
+def _grid(spread: float) -> Array:
+    """Even steps over the bulk, and fading ones to far away and to near zero; never on a round number, where a kink may sit."""
+    even = np.linspace(-8.0, 8.0, _EVEN)
+    fading = np.geomspace(_NEAREST, _FARTHEST, _FADING)
+    return np.asarray(np.sort(np.concatenate([-fading, even, fading]) * (spread * 1.000618034)))
+
+
+def _jumps(scan: Callable[[Array], _Line], spread: float) -> list[_Jump] | None:
+    """Where the gradient jumps; None where the loss is not finite anywhere."""
+    points = _grid(spread)
+    line = scan(points)
+    finite = np.isfinite(line.value) & np.isfinite(line.gradient)
+    if not finite.any():
+        return None
+    points = points[finite]
+    bulk = finite & (np.abs(_grid(spread)) <= 2.0 * spread)
+    typical = float(np.median(np.abs(line.gradient[bulk if bulk.any() else finite])))
+    typical = typical or float(np.abs(line.gradient[finite]).max())
+    found = list[_Jump]()
+    # Each round finds one kink in an interval; another round looks at the intervals on either side of it.
+    for _ in range(MOST_KINKS):
+        new = _narrowed(scan, points, spread, typical)
+        if not new:
+            break
+        found += new
+        points = np.unique(np.concatenate([points, [end for jump in new for end in jump]]))
+        points = points[~_within(points, found)]
+        if len(found) > MOST_KINKS:
+            break
+    return sorted(found)
+
+
+def _within(points: Array, jumps: list[_Jump]) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    return np.any([(points > jump.low) & (points < jump.high) for jump in jumps], axis=0)  # type: ignore[no-any-return]
+
+
+def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typical: float) -> list[_Jump]:
+    """One jump out of every interval between neighbouring points that has one."""
+    line = scan(points)
+    low, high = points[:-1].copy(), points[1:].copy()
+    ends = [line.gradient[:-1].copy(), line.gradient[1:].copy(), line.curvature[:-1].copy(), line.curvature[1:].copy()]
+    least = 1e-17 * spread
+    keep = _excess(low, high, *ends) > 1e-9 * typical
+    keep &= high - low > np.maximum(4e-16 * np.maximum(np.abs(low), np.abs(high)), least)
+    low, high, ends = low[keep], high[keep], [part[keep] for part in ends]
+    for _ in range(90):
+        wide = high - low > np.maximum(2.5e-16 * np.maximum(np.abs(low), np.abs(high)), least)
+        if not wide.any():
+            break
+        middle = 0.5 * (low + high)
+        at = scan(middle)
+        left = _excess(low, middle, ends[0], at.gradient, ends[2], at.curvature)
+        right = _excess(middle, high, at.gradient, ends[1], at.curvature, ends[3])
+        go_left, go_right = wide & (left >= right), wide & (left < right)
+        high = np.where(go_left, middle, high)
+        low = np.where(go_right, middle, low)
+        ends[1], ends[3] = np.where(go_left, at.gradient, ends[1]), np.where(go_left, at.curvature, ends[3])
+        ends[0], ends[2] = np.where(go_right, at.gradient, ends[0]), np.where(go_right, at.curvature, ends[2])
+        # What has faded was curvature.
+        alive = _excess(low, high, *ends) > 1e-9 * typical
+        low, high, ends = low[alive], high[alive], [part[alive] for part in ends]
+    size = np.abs(ends[1] - ends[0])
+    jump = size > JUMP * np.maximum(typical, np.maximum(np.abs(ends[0]), np.abs(ends[1])))
+    return [_Jump(float(a), float(b)) for a, b in zip(low[jump], high[jump], strict=True)]
+
+
+def _excess(low: Array, high: Array, g_low: Array, g_high: Array, h_low: Array, h_high: Array) -> Array:
+    """By how much the gradient changes more than its curvature says (trapezoidal rule)."""
+    with np.errstate(all="ignore"):
+        return np.asarray(np.nan_to_num(np.abs(g_high - g_low - 0.5 * (h_low + h_high) * (high - low))))
+
+
+def _of_residuals_alone(
+    derivatives: Derivatives, scan: Callable[[Array], _Line], targets: Array, spread: float, generator: np.random.Generator
+) -> bool:
+    """Whether each target's gradient is the scan's function of its own residual, whatever the targets are."""
+    rows = targets[generator.integers(0, len(targets), size=40)]
+    residuals = spread * generator.normal(size=rows.shape) * np.array([0.1, 1.0, 5.0, 1.0])[np.arange(40) % 4, None]
+    _, gradient, curvature = _all_orders(derivatives, rows, rows - residuals)
+    size = np.abs(rows) + np.abs(residuals)
+    for j in range(rows.shape[1]):
+        line = scan(residuals[:, j])
+        scale = float(np.median(np.abs(line.gradient))) or float(np.abs(line.gradient).max())
+        allowed = 1e-9 * scale + 1e-14 * np.abs(line.curvature) * size[:, j] + 1e-9 * np.abs(line.gradient)
+        close = np.abs(-gradient[:, j] - line.gradient) <= allowed
+        # A residual beside a kink may fall on its other side by rounding, but hardly more than one does.
+        if not np.isfinite(gradient).all() or (~close).sum() > 1:
+            return False
+        bent = np.abs(curvature[:, j, j] - line.curvature) > 1e-6 * (np.abs(line.curvature) + scale / spread)
+        if bent.sum() > 1:
+            return False
+    return True
+
+
+def _classified(scan: Callable[[Array], _Line], jumps: list[_Jump], spread: float) -> Kinks:
+    """Kinks of a function of the residual alone."""
+    if not jumps:
+        return SMOOTH
+    positions = sorted({_simple(jump.low, jump.high, spread) for jump in jumps})
+    if len(positions) > MOST_KINKS:
+        return UNNAMED
+    if any(high - low <= 1e-12 * spread for low, high in pairwise(positions)):
+        return UNNAMED
+    return Kinks(tuple(positions), _is_piecewise_linear(scan, positions, spread))
+
+
+def _simple(low: float, high: float, spread: float) -> float:
+    """The number of fewest digits between two neighbouring doubles, give or take their last digits."""
+    slack = max(2.0 * np.spacing(abs(low)), 2.0 * np.spacing(abs(high)), 1e-17 * spread)
+    middle = 0.5 * (low + high)
+    if low - slack <= 0.0 <= high + slack:
+        return 0.0
+    for digits in range(1, 18):
+        rounded = float(f"{middle:.{digits - 1}e}")
+        if low - slack <= rounded <= high + slack:
+            return rounded
+    return middle
+
+
+def _is_piecewise_linear(scan: Callable[[Array], _Line], positions: list[float], spread: float) -> bool:
+    """Whether the gradient is constant and the curvature zero between the kinks, and the value has no step at any."""
+    edges = [positions[0] - _FARTHEST * spread, *positions, positions[-1] + _FARTHEST * spread]
+    grid = _grid(spread)
+    slopes = list[float]()
+    for low, high in pairwise(edges):
+        inside = grid[(grid > low) & (grid < high)]
+        margin = max(1e-9 * (high - low), 8.0 * np.spacing(max(abs(low), abs(high))))
+        points = np.concatenate(
+            [inside[(inside > low + margin) & (inside < high - margin)], low + (high - low) * np.array([0.1, 0.5, 0.9])]
+        )
+        line = scan(points)
+        scale = float(np.abs(line.gradient).max())
+        if not np.isfinite(line.gradient).all() or np.ptp(line.gradient) > 1e-10 * max(scale, 1e-300) + 1e-300:
+            return False
+        if np.abs(line.curvature).max() > 1e-10 * max(scale, 1e-300) / spread + 1e-300:
+            return False
+        slopes.append(float(np.median(line.gradient)))
+    return _values_agree(scan, np.array(positions), np.array(slopes), grid)
+
+
+def _values_agree(scan: Callable[[Array], _Line], kinks: Array, slopes: Array, grid: Array) -> bool:
+    """Whether the values are those of a continuous function with these slopes: a step has no gradient to show for it."""
+    points = np.concatenate([grid, kinks])
+    expected = slopes[0] * (points - kinks[0])
+    size = np.abs(expected)
+    for kink, jump in zip(kinks, np.diff(slopes), strict=True):
+        rise = jump * np.maximum(points - kink, 0.0)
+        expected += rise
+        size += np.abs(rise)
+    values = scan(points).value
+    off = values - expected
+    anchor = off[len(grid)]
+    return bool((np.abs(off - anchor) <= 1e-9 * (size + abs(anchor))).all())
