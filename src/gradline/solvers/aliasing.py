@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradline.coefficient_map import CoefficientMap
 from gradline.rows.block import Block, Rows
 from gradline.solvers.scaled_rows import find_scales
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor
@@ -59,3 +60,16 @@ def _clear(gram: Array) -> bool:
     except np.linalg.LinAlgError:
         return False
     return bool((pivots**2 > PIVOT).all())
+
+
+def nearly_dependent(curvature: Array, free: CoefficientMap) -> tuple[int, ...]:
+    """The design columns of the direction in which the curvature, (d, d), is lost to rounding; none where it is nowhere."""
+    diagonal = np.abs(np.diag(curvature))
+    if not (np.isfinite(curvature).all() and (diagonal > 0).all()):
+        return ()
+    scale = np.sqrt(diagonal)
+    eigenvalues, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
+    if abs(eigenvalues[0]) > 1e-13:
+        return ()
+    size = np.abs(free.matrix @ vectors[:, 0]).reshape(free.base.shape[::-1]).max(axis=0)
+    return tuple(int(column) for column in np.flatnonzero(size > 0.1 * size.max()))

@@ -8,12 +8,17 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline import progress as progress_bar
+from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.solvers.newton import Newton
+from gradline.solvers.recession import Runaway, unbounded_direction
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
+
+CURVATURE_COEFFICIENTS = 1000
+"""Coefficients up to which two passes with curvature, to look for separation, cost little beside the steps."""
 
 
 @dataclass(frozen=True)
@@ -86,12 +91,32 @@ class LBFGS:
         assert gradient is not None
         largest = float(np.abs(free.restrict_gradient(gradient) / units).max())
         done = largest <= max(limit, 1e-7 * float(np.abs(first).max()), 1e-12 * abs(value))
+        runaway = _runaway(problem, free, theta, free.contract(coefficients))
         reason = f"{result.nit} steps; the largest scaled gradient is {largest:.1e} (it was {np.abs(first).max():.1e})"
         remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
+        if runaway is not None:
+            done, reason, remedy = False, runaway.reason, runaway.remedy
         certificate = Certificate(done, float(np.linalg.norm(gradient)), reason, remedy)
         if not done:
             warn(f"L-BFGS has not converged: {reason}. {remedy}")
         return Solution(coefficients, value, "L-BFGS", certificate, passes + 1)
+
+
+def _runaway(problem: Problem, free: CoefficientMap, begin: Array, theta: Array) -> Runaway | None:
+    """A direction without end, looked for where the curvature can be had and held."""
+    if problem.joint or free.size > CURVATURE_COEFFICIENTS:
+        return None
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        first, last = (problem.evaluate(free.expand(point), 2) for point in (begin, theta))
+        assert first.curvature is not None
+        assert last.curvature is not None
+        assert last.gradient is not None
+        diagonal = np.diag(free.restrict_curvature(first.curvature))
+        if not (np.isfinite(diagonal).all() and math.isfinite(last.value)):
+            return None
+        scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
+        gradient, curvature = free.restrict_gradient(last.gradient), free.restrict_curvature(last.curvature)
+        return unbounded_direction(problem, free, theta, last.value, gradient, curvature, scale)
 
 
 class _SquaresKernel:
