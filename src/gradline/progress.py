@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -18,8 +19,11 @@ def wanted(progress: bool | None) -> bool:
 
 
 @contextmanager
-def bar(title: str, total: int, progress: bool | None) -> Iterator[Advance]:
-    """A bar that counts up to ``total``; yields the function that moves it."""
+def bar(title: str, total: int | None, progress: bool | None, patience: float = 0.0) -> Iterator[Advance]:
+    """A bar that counts up to ``total`` (None where it is not known); yields the function that moves it.
+
+    It appears once ``patience`` seconds have passed: a fit of a moment needs no bar.
+    """
     if not wanted(progress):
         yield lambda done, status: None
         return
@@ -33,6 +37,19 @@ def bar(title: str, total: int, progress: bool | None) -> Iterator[Advance]:
         TextColumn("{task.fields[status]}"),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=Console(stderr=True)) as display:
-        task = display.add_task(title, total=total, status="")
-        yield lambda done, status: display.update(task, completed=done, status=status)
+    display = Progress(*columns, console=Console(stderr=True))
+    task = display.add_task(title, total=total, status="")
+    begun = time.monotonic()
+
+    def advance(done: int, status: str) -> None:
+        if not display.live.is_started and time.monotonic() - begun >= patience:
+            display.start()
+        display.update(task, completed=done, status=status)
+
+    try:
+        if patience == 0:
+            display.start()
+        yield advance
+    finally:
+        if display.live.is_started:
+            display.stop()

@@ -70,7 +70,7 @@ class LBFGS:
 
         first = objective(theta * units)[1]
         limit = self.tolerance * float(np.abs(first).max())
-        with progress_bar.bar("L-BFGS", self.max_steps, progress) as advance:
+        with progress_bar.bar("L-BFGS", None, progress, patience=1.0) as advance:
             count = 0
 
             def tick(_: Array) -> None:

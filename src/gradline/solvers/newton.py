@@ -83,7 +83,7 @@ class Newton:
         if aliased:
             free = free.without(aliased)
             begin = free.expand(free.contract(begin))
-        with progress_bar.bar("Newton", self.max_steps, progress) as advance:
+        with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
             return _Descent(problem, self, free, free.contract(begin), aliased=aliased).run(advance)
 
     def begin(self, problem: Problem) -> Array:
@@ -212,7 +212,6 @@ class _Descent:
                 self.damping = 0.0 if self.damping < 1e-6 else self.damping / 16.0
                 factor = self._factor(curvature)
             advance(step, f"objective {value:.8g}")
-        advance(self.settings.max_steps if done else step, f"objective {value:.8g}")
         if flat:
             remedy = "Give a start= nearer the data, or a loss that reaches further (a larger threshold)."
             coefficients = self.free.expand(self.theta)
