@@ -12,15 +12,17 @@ from gradline.types import Array
 STEPS = 3
 
 
-def solve_active(block: Block, kept: list[int], target: int, kinks: Array) -> Array:
-    """b (P,) with x_i'b = y_i - offset_i - kink_i for the K rows of the block, zeros for columns not kept.
+def solve_active(block: Block, targets: Array, kept: list[int], target: int, kinks: Array) -> Array:
+    """b (P,) with x_i'b = targets_i - offset_i - kink_i for the K rows of the block, zeros for columns not kept.
+
+    targets, kinks: (K,). target: which column of the offset.
 
     Rows and columns are brought to one scale by powers of two, factored once, and refined with residuals in double-double (Wilkinson
     1963, Rounding Errors in Algebraic Processes, chapter 3), so that the error is that of the last digits unless the equations are singular
     to working accuracy.
     """
     matrix = block.design.dense()[:, kept]
-    right = np.stack([block.targets[:, target], np.zeros(len(kinks))])
+    right = np.stack([targets, np.zeros(len(kinks))])
     if block.offset is not None:
         right = dd.add(right, -np.stack([block.offset[:, target], np.zeros(len(kinks))]))
     right = dd.add(right, -np.stack([kinks, np.zeros(len(kinks))]))

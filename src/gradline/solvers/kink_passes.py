@@ -15,7 +15,6 @@ from gradline.rows.block import Block
 from gradline.solvers.pieces import PieceArray, Pieces
 from gradline.types import Array, IntArray
 
-
 SLOWEST = 1e-6
 """Speed along a direction, whose mean square over all rows is one, that is more than rounding."""
 
@@ -180,9 +179,7 @@ class CheckKernel:
         slack = self.rounding + 1e-14 * (np.abs(targets) + np.abs(predictors))
         residuals = targets - predictors
         excess = pieces.excess(residuals, piece, slack)
-        value = residuals * pieces.slopes[0]
-        for kink, jump in zip(pieces.kinks, pieces.jumps, strict=True):
-            value += jump * np.maximum(residuals - kink, 0.0)
+        value = pieces.value(residuals)
         first, last = np.searchsorted(self.active, [block.first_row, block.first_row + block.n_rows])
         excess[self.active[first:last] - block.first_row] = 0.0
         weights = block.row_weights

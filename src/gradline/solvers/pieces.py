@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -32,7 +33,7 @@ class Pieces:
     kinks: Array
     slopes: Array
 
-    @property
+    @cached_property
     def jumps(self) -> Array:
         """How much the slope rises at each kink, (m,)."""
         return np.diff(self.slopes)
@@ -41,14 +42,9 @@ class Pieces:
     def steepest(self) -> float:
         return float(np.abs(self.slopes).max())
 
-    @property
-    def share_below(self) -> float:
-        """The share of residuals below the best constant: the quantile level of the pinball loss with the outer slopes."""
-        return float(np.clip(self.slopes[-1] / (self.slopes[-1] - self.slopes[0]), 0.0, 1.0))
-
     def piece(self, residuals: Array) -> PieceArray:
         """Kinks passed; a residual at a kink has not passed it."""
-        found = (residuals > self.kinks[0]).astype(np.int16)
+        found: PieceArray = (residuals > self.kinks[0]).astype(np.int16)
         for kink in self.kinks[1:]:
             found += residuals > kink
         return found
@@ -84,6 +80,13 @@ class Pieces:
             slope += jump * np.clip((residuals - (kink - width)) / (2.0 * width), 0.0, 1.0)
         return slope
 
+    def value(self, residuals: Array) -> Array:
+        """The loss relative to that of piece 0 at r = 0, (n,)."""
+        found: Array = self.slopes[0] * residuals
+        for kink, jump in zip(self.kinks, self.jumps, strict=True):
+            found += jump * np.maximum(residuals - kink, 0.0)
+        return found
+
     def excess(self, residuals: Array, piece: PieceArray, slack: Array | float = 0.0) -> Array:
         """How far the loss lies above the line of a piece, (n,), never negative: 0 where the residual is on that piece.
 
@@ -114,10 +117,11 @@ def pieces_of(loss: Loss, n_targets: int) -> Pieces:
     gradient = loss.derivatives(targets, np.zeros(targets.shape), 1).gradient
     assert gradient is not None
     slopes = -gradient[:, 0]
-    if (np.diff(slopes) <= 0).any():
+    falls = np.flatnonzero(np.diff(slopes) <= 0)
+    if falls.size:
         raise ValueError(
-            f"the loss {loss.name!r} is piecewise linear but not convex (its slope falls at y - eta = "
-            f"{kinks[int(np.flatnonzero(np.diff(slopes) <= 0)[0])]:.6g}), so no vertex can be certified as its optimum: use gl.GradientDescent"
+            f"the loss {loss.name!r} is piecewise linear but not convex (its slope falls at y - eta = {kinks[int(falls[0])]:.6g}),"
+            " so no vertex can be certified as its optimum: use gl.GradientDescent"
         )
     if slopes[0] > 0 or slopes[-1] < 0:
         side = "rises" if slopes[0] > 0 else "falls"

@@ -7,7 +7,7 @@ Science 12). No change, and multipliers between the slopes of their kinks, prove
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.kink_passes import Column
-from gradline.solvers.pieces import pieces_of
+from gradline.solvers.pieces import Pieces, pieces_of
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.solvers.vertex_search import Found, VertexSearch
 from gradline.solvers.whitening import sample_numbers, whiten
@@ -23,25 +23,20 @@ from gradline.types import Array
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
 
+REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.GradientDescent."
+
 
 @dataclass(frozen=True)
 class PiecewiseLinear:
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The vertex, with its certificate. ``start`` saves passes and does not change the answer; ``progress`` is not needed.
+        """The vertex, with its certificate. ``start`` may save passes; ``progress`` is not needed.
 
         Raises ValueError for a loss that is not convex and piecewise linear with kinks it can name, and for a penalty.
         """
-        if problem.penalty is not None:
-            raise ValueError(
-                f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}: a quadratic penalty moves the optimum off the"
-                " vertices. Use gl.Newton on a smoothed loss (gl.losses.huber for the absolute loss) or gl.GradientDescent, or leave the penalty out"
-            )
-        if problem.joint:
-            raise ValueError(problem.joint_message)
+        pieces = _check(problem)
         rows = problem.rows
-        pieces = pieces_of(problem.loss, rows.n_targets)
         numbers = sample_numbers(rows.n_rows, rows.n_columns)
         complete = numbers is None
         if numbers is None:
@@ -49,28 +44,50 @@ class PiecewiseLinear:
         sample = rows.take(numbers)
         weights = sample.row_weights
         if weights is not None and not (weights > 0).all():
-            kept = weights > 0
-            numbers, sample = numbers[kept], sample.without_zero_weights()
-        with single_threaded_blas():
-            whitening = whiten(rows, sample, complete)
+            numbers, sample = numbers[weights > 0], sample.without_zero_weights()
         given = None if start is None else as_start(start, problem.shape)
         found, passes = list[Found](), 1
-        for target in range(rows.n_targets):
-            search = VertexSearch(rows, whitening, sample, numbers, complete, Column(pieces, target), problem.total_weight)
-            point = whitening.start[:, target] if given is None else whitening.point(given[:, target])
-            with single_threaded_blas():
+        with single_threaded_blas():
+            whitening = whiten(rows, sample, complete)
+            for target in range(rows.n_targets):
+                search = VertexSearch(rows, whitening, sample, numbers, complete, Column(pieces, target), problem.total_weight)
+                point = whitening.start[:, target] if given is None else whitening.point(given[:, target])
                 found.append(search.run(point))
-            passes += search.passes
+                passes += search.passes
         coefficients = np.stack([one.coefficients for one in found], axis=1)
         loss = problem.evaluate(coefficients, 0).value
-        certificate = _certificate(found)
+        certificate = _agreeing(problem, pieces, found, loss, _certificate(found))
         if not certificate.converged:
             warn(f"PiecewiseLinear has not converged: {certificate.reason}. {certificate.remedy}")
         notes = () if all(one.unique for one in found) else (NOT_UNIQUE,)
         return Solution(coefficients, loss, "PiecewiseLinear", certificate, passes + 1, aliased=whitening.aliased, notes=notes)
 
 
+def _check(problem: Problem) -> Pieces:
+    if problem.penalty is not None:
+        raise ValueError(
+            f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"
+            " use gl.Newton on a smoothed loss (gl.losses.huber for the absolute loss) or gl.GradientDescent, or leave the penalty out"
+        )
+    if problem.joint:
+        raise ValueError(problem.joint_message)
+    return pieces_of(problem.loss, problem.rows.n_targets)
+
+
 def _certificate(found: list[Found]) -> Certificate:
     worst = max(found, key=lambda one: (not one.converged, one.excess))
-    remedy = "" if worst.converged else "Scale the columns, leave out nearly dependent ones, or use gl.GradientDescent."
-    return Certificate(worst.converged, max(one.violation for one in found), worst.reason, remedy)
+    violation = max(one.violation for one in found)
+    return Certificate(worst.converged, violation, worst.reason, "" if worst.converged else REMEDY)
+
+
+def _agreeing(problem: Problem, pieces: Pieces, found: list[Found], loss: float, certificate: Certificate) -> Certificate:
+    """The certificate, unless the loss is not what its kinks say: a kink that a search missed shows in the objective."""
+    if not certificate.converged:
+        return certificate
+    zeros = np.zeros((1, len(found)))
+    at_zero = float(problem.loss.derivatives(zeros, zeros, 0).value[0]) - len(found) * float(pieces.value(np.zeros(1))[0])
+    by_pieces = sum(one.value for one in found) / problem.total_weight + at_zero
+    if abs(by_pieces - loss) <= 1e-8 * (abs(loss) + abs(at_zero)) + 1e-12 * problem.target_scale * pieces.steepest:
+        return certificate
+    reason = f"the loss {problem.loss.name!r} is not the piecewise-linear function that its kinks describe"
+    return replace(certificate, converged=False, reason=reason, remedy="Use gl.GradientDescent.")

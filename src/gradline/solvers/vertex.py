@@ -8,7 +8,6 @@ SIAM J. Numer. Anal. 10; Koenker and d'Orey (1987), Applied Statistics 36.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -32,8 +31,8 @@ class Basis(NamedTuple):
 
 
 class Vertex(NamedTuple):
-    """status: "optimal" for these rows; "unbounded" where the objective of these rows falls without end along ``edge``; "stalled" where ties
-    stop every step; "limit" for too many pivots. point (P,); multipliers (P,), weight times slope; violation: the largest excess of a
+    """status: "optimal" for these rows; "unbounded" where their objective falls without end along ``edge``; "stalled" where ties stop
+    every step; "limit" for too many pivots. point (P,); multipliers (P,), weight times slope; violation: the largest excess of a
     multiplier over what its kink allows, relative to its weight; unique: False where another vertex is known to be as good."""
 
     status: Status
@@ -45,6 +44,17 @@ class Vertex(NamedTuple):
     pivots: int
     unique: bool
     edge: Array | None
+
+
+class _Edge(NamedTuple):
+    """rates (M,): how fast residuals move along it. Of each kink ahead: length, how far off; rise, how much the slope rises there;
+    places, the row; kinks, its number."""
+
+    rates: Array
+    length: Array
+    rise: Array
+    places: IntArray
+    kinks: IntArray
 
 
 def first_basis(held: HeldRows, pieces: Pieces, point: Array, width: float) -> Basis | None:
@@ -159,8 +169,8 @@ class Simplex:
         tolerance = self.pieces.steepest * (1e-11 * self.held.weights[self.places] + 1e-15 * self.total_weight * lengths)
         return multipliers, excess, tolerance
 
-    def _edge(self, leaving: int, sign: float) -> tuple[Array, Array, Array, Array, Array]:
-        """Along the edge where ``leaving`` moves off its kink: the residuals' rates, and the kinks ahead as (length, rise of slope, place, kink)."""
+    def _edge(self, leaving: int, sign: float) -> _Edge:
+        """The edge along which ``leaving`` moves off its kink."""
         held, pieces = self.held, self.pieces
         assert self.piece is not None
         rates = held.values @ (self.inverse[:, leaving] * sign)
@@ -168,21 +178,23 @@ class Simplex:
         rates[self.places[leaving]] = sign
         self.piece[self.places[leaving]] = self.kinks[leaving] + (1 if sign > 0 else 0)
         moving = np.abs(rates) > 1e-11 * np.abs(rates).max()
-        parts: list[tuple[Array, Array, Array, Array]] = []
+        parts = []
         for ahead in range(len(pieces.kinks)):
             kink = np.where(rates > 0, self.piece + ahead, self.piece - (1 + ahead))
             places = np.flatnonzero(moving & (kink >= 0) & (kink < len(pieces.kinks)))
             index, rate = kink[places], rates[places]
             length = np.maximum((pieces.kinks[index] - self.residuals[places]) / rate, 0.0)
             parts.append((length, held.weights[places] * pieces.jumps[index] * np.abs(rate), places, index))
-        joined = [np.concatenate(column) for column in zip(*parts, strict=True)] if len(parts) > 1 else list(parts[0])
-        return rates, joined[0], joined[1], joined[2], joined[3]
+        if len(parts) == 1:
+            return _Edge(rates, *parts[0])
+        return _Edge(rates, *(np.concatenate(column) for column in zip(*parts, strict=True)))
 
     def _pivot(self, leaving: int, sign: float, descent: float) -> float | None:
         """Move along an edge that falls at the rate ``descent`` to where it stops falling: how far the point moved, or None where
         the edge falls without end."""
         held, pieces = self.held, self.pieces
-        rates, length, rise, places, kinks = self._edge(leaving, sign)
+        edge = self._edge(leaving, sign)
+        rates, length, places, kinks = edge.rates, edge.length, edge.places, edge.kinks
         assert self.piece is not None
         count = 32
         while True:
@@ -191,14 +203,13 @@ class Simplex:
                 first = first[np.argsort(length[first], kind="stable")]
             else:
                 first = np.argsort(length, kind="stable")
-            total = np.cumsum(rise[first])
+            total = np.cumsum(edge.rise[first])
             stop = int(np.searchsorted(total, descent))
             if stop < len(first):
                 break
             if len(first) == len(length):
                 return None
             count *= 8
-        # Of rows that tie, take the one that moves most: the best conditioned basis.
         entering = first[stop]
         step = float(length[entering])
         passed = first[:stop]
@@ -233,7 +244,6 @@ class Simplex:
             for sign, gap in ((1.0, high[leaving] - multipliers[leaving]), (-1.0, multipliers[leaving] - low[leaving])):
                 if gap > 10.0 * tolerance[leaving]:
                     continue
-                _, length, _, _, _ = self._edge(leaving, sign)
-                if length.min(initial=np.inf) > 1e-9 * (1.0 + np.abs(self.residuals).max()):
+                if self._edge(leaving, sign).length.min(initial=np.inf) > 1e-9 * (1.0 + np.abs(self.residuals).max()):
                     return False
         return True

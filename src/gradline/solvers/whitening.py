@@ -77,10 +77,10 @@ def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
     weights = block.row_weights
     total = float(block.n_rows if weights is None else weights.sum())
     weighted = scale_rows(block, scales).weighted()
-    factor = _clear_factor(weighted, rows.n_columns)
-    if factor is not None:
-        return _whitening(factor, list(range(rows.n_columns)), (), scales, total)
-    factor = np.linalg.qr(weighted, mode="r")
+    clear = _clear_factor(weighted, rows.n_columns)
+    if clear is not None:
+        return _whitening(clear, list(range(rows.n_columns)), (), scales, total)
+    factor = np.asarray(np.linalg.qr(weighted, mode="r"))
     reduced, kept, aliased = independent_columns(factor, rows.n_columns)
     if aliased and not complete:
         scales = find_scales(rows, None)
