@@ -45,6 +45,11 @@ class _EvaluateKernel:
     order: int
 
     def map(self, block: Block) -> _Sums:
+        # NumPy keeps its error state by thread, so a solver that tries a step too far cannot silence the workers from outside.
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self._sums(block)
+
+    def _sums(self, block: Block) -> _Sums:
         predictors = block.linear_predictors(self.coefficients)
         value, gradient, curvature = self.loss.derivatives(block.targets, predictors, self.order)
         weights = block.row_weights
