@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import inspect
+import time
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -64,6 +65,7 @@ def fit(
     """
     if unknown:
         raise TypeError(unknown_keyword("fit", unknown, fit))
+    started = time.perf_counter()
     columns = _columns(data, names)
     targets = as_columns(target, "y", "y")
     n = len(columns.values)
@@ -101,6 +103,9 @@ def fit(
         used,
         {} if used == n else {"weight zero": n - used},
         named=columns.named or names is not None,
+        penalty=problem.penalty,
+        solver_asked=solver != "auto",
+        seconds=time.perf_counter() - started,
     )
 
 

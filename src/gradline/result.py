@@ -8,6 +8,7 @@ from typing import Any, Literal, overload
 import numpy as np
 
 from gradline.losses.protocol import Loss
+from gradline.penalties import Penalty
 from gradline.rows.design import DenseDesign
 from gradline.rows.inputs import as_columns, check_finite, select_columns
 from gradline.solvers.solution import Certificate, History, Solution
@@ -32,6 +33,12 @@ class Fit:
     rows_dropped: dict[str, int]
     named: bool = False
     """Whether the columns were named by the data, so that predict can match them by name."""
+    penalty: Penalty | None = None
+    """What was added to the mean loss."""
+    solver_asked: bool = False
+    """Whether the user chose the solver, rather than ``solver="auto"``."""
+    seconds: float | None = None
+    """What the fit took, by the clock on the wall; None where nobody measured."""
 
     @property
     def coefficients(self) -> Array:
