@@ -15,12 +15,15 @@ import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
 from gradline.losses.probing import show_row
-from gradline.losses.protocol import Loss
+from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
 from gradline.types import Array
+
+PART_ROWS = 2**17
+"""Rows a tape sees at once."""
 
 
 class Evaluation(NamedTuple):
@@ -45,38 +48,71 @@ class _EvaluateKernel:
     order: int
 
     def map(self, block: Block) -> _Sums:
-        # NumPy keeps its error state by thread, so a solver that tries a step too far cannot silence the workers from outside.
-        with np.errstate(over="ignore", invalid="ignore"):
-            return self._sums(block)
-
-    def _sums(self, block: Block) -> _Sums:
         predictors = block.linear_predictors(self.coefficients)
-        value, gradient, curvature = self.loss.derivatives(block.targets, predictors, self.order)
-        weights = block.row_weights
-        total = float(block.n_rows)
-        if weights is not None:
-            total, value = float(weights.sum()), _weigh(weights, value)
-            gradient = None if gradient is None else _weigh(weights, gradient)
-            curvature = None if curvature is None else _weigh(weights, curvature)
-        return _Sums(
-            total,
-            float(value.sum()),
-            None if gradient is None else block.design.adjoint(gradient),
-            None if curvature is None else block.design.gram(curvature),
+        return _sum_up(block, self.loss.derivatives(block.targets, predictors, self.order))
+
+    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+        return _merge(first, second)
+
+
+@dataclass(frozen=True)
+class _PredictorsKernel:
+    """The linear predictors of every row."""
+
+    coefficients: Array
+
+    def map(self, block: Block) -> Array:
+        return block.linear_predictors(self.coefficients)
+
+
+@dataclass(frozen=True)
+class _CollectKernel:
+    """Sums from row derivatives computed beforehand."""
+
+    derivatives: RowDerivatives
+
+    def map(self, block: Block) -> _Sums:
+        rows = slice(block.first_row, block.first_row + block.n_rows)
+        value, gradient, curvature = self.derivatives
+        return _sum_up(
+            block,
+            RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows]),
         )
 
     def merge(self, first: _Sums, second: _Sums) -> _Sums:
-        return _Sums(
-            first.weight + second.weight,
-            first.value + second.value,
-            _add(first.gradient, second.gradient),
-            _add(first.curvature, second.curvature),
-        )
+        return _merge(first, second)
+
+
+def _sum_up(block: Block, derivatives: RowDerivatives) -> _Sums:
+    """The weighted sums of a block, through its design."""
+    value, gradient, curvature = derivatives
+    weights = block.row_weights
+    total = float(block.n_rows)
+    if weights is not None:
+        total, value = float(weights.sum()), _weigh(weights, value)
+        gradient = None if gradient is None else _weigh(weights, gradient)
+        curvature = None if curvature is None else _weigh(weights, curvature)
+    return _Sums(
+        total,
+        float(value.sum()),
+        None if gradient is None else block.design.adjoint(gradient),
+        None if curvature is None else block.design.gram(curvature),
+    )
+
+
+def _merge(first: _Sums, second: _Sums) -> _Sums:
+    return _Sums(
+        first.weight + second.weight,
+        first.value + second.value,
+        _add(first.gradient, second.gradient),
+        _add(first.curvature, second.curvature),
+    )
 
 
 def _weigh(weights: Array, values: Array) -> Array:
     """Rows times their weights; a row of weight zero counts for nothing even where its loss overflows."""
-    weighted: Array = weights.reshape(-1, *[1] * (values.ndim - 1)) * values
+    with np.errstate(invalid="ignore", over="ignore"):
+        weighted: Array = weights.reshape(-1, *[1] * (values.ndim - 1)) * values
     if not np.isfinite(weighted).all():
         weighted[weights == 0] = 0.0
     return weighted
@@ -213,7 +249,7 @@ class Problem:
         """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
         if self.joint:
             return self._evaluate_joint(coefficients, order)
-        sums = self.rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
+        sums = self._sums(coefficients, order)
         w = sums.weight
         value = sums.value / w
         gradient = None if sums.gradient is None else sums.gradient / w
@@ -251,6 +287,22 @@ class Problem:
             intercept=self.rows.intercept,
         )
         return replace(self, rows=rows)
+
+    def _sums(self, coefficients: Array, order: int) -> _Sums:
+        rows = self.rows
+        if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
+            return rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
+        # A call of a tape costs a third of a millisecond however few its rows, and brings its own threads: between two passes of linear
+        # algebra it sees many rows at once, in parts that bound the memory.
+        sums: _Sums | None = None
+        for start in range(0, rows.n_rows, PART_ROWS):
+            part = rows.part(start, min(start + PART_ROWS, rows.n_rows))
+            predictors = part.map(_PredictorsKernel(coefficients))
+            derivatives = self.loss.derivatives(part.targets, predictors, order)
+            found = part.reduce(_CollectKernel(derivatives))
+            sums = found if sums is None else _merge(sums, found)
+        assert sums is not None
+        return sums
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:
