@@ -26,6 +26,7 @@ _NAMES = {
     "LBFGS": "gradline.solvers.lbfgs",
     "Moments": "gradline.moments",
     "Newton": "gradline.solvers.newton",
+    "PiecewiseLinear": "gradline.solvers.piecewise_linear",
     "GradlineWarning": "gradline.messages",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
@@ -40,6 +41,7 @@ __all__ = [
     "LinearRegression",
     "Moments",
     "Newton",
+    "PiecewiseLinear",
     "datasets",
     "fit",
     "losses",
@@ -58,6 +60,7 @@ if TYPE_CHECKING:
     from gradline.solvers.lbfgs import LBFGS
     from gradline.solvers.least_squares import LeastSquares
     from gradline.solvers.newton import Newton
+    from gradline.solvers.piecewise_linear import PiecewiseLinear
 
 
 def __getattr__(name: str) -> Any:

@@ -75,6 +75,7 @@ def fit(
     y = np.ascontiguousarray(targets.values, dtype=np.float64)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
+    y = _without_idle_targets(y, row_weights, counts)
     unbound = as_loss(loss, prediction, backend)
     if not isinstance(unbound, CustomLoss):
         unbound = unbound.resolve(y.max(axis=0))
@@ -183,6 +184,19 @@ def _as_flag(intercept: Any) -> bool:
     if not isinstance(intercept, bool | np.bool_) and not (isinstance(intercept, int) and intercept in (0, 1)):
         raise TypeError(f"intercept must be True or False, not {intercept!r}")
     return bool(intercept)
+
+
+def _without_idle_targets(y: Array, weights: Array | None, frequencies: Array | None) -> Array:
+    """y with something harmless where a row counts for nothing: a row of weight zero equals the row left out, whatever it holds."""
+    given = [held for held in (weights, frequencies) if held is not None]
+    idle = np.zeros(len(y), dtype=np.bool_)
+    for held in given:
+        idle |= held == 0
+    if not idle.any():
+        return y
+    if idle.all():
+        raise ValueError("weights times frequencies is zero in every row; at least one row must count")
+    return np.where(idle[:, None], y[np.flatnonzero(~idle)[0]], y)
 
 
 def _predictor_count(loss: Loss | CustomLoss, n_targets: int) -> int:

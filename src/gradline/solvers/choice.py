@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal
 
 from gradline.problem import Problem
@@ -12,8 +13,8 @@ MOST_COEFFICIENTS = 3000
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
-    """Squared loss: exact least squares. A joint scalar, or very many coefficients: L-BFGS. Piecewise linear: smoothing, then the exact
-    vertex. Any other smooth loss: Newton. Other kinked losses: gradient descent.
+    """Squared loss: exact least squares. A joint scalar, or very many coefficients: L-BFGS. Any other smooth loss: Newton. Convex and
+    piecewise linear without a penalty: the exact vertex. Other kinked losses: gradient descent.
 
     accuracy is for least squares, tolerance for Newton and L-BFGS; raises ValueError where the solver chosen does not have it.
     """
@@ -34,7 +35,15 @@ def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tole
         from gradline.solvers.newton import Newton
 
         return Newton() if tolerance is None else Newton(tolerance)
-    _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is kinked, and is solved to an exact vertex or by gradient descent")
+    if loss.piecewise_linear and loss.kinks() and problem.penalty is None:
+        from gradline.solvers.pieces import NotConvexError, pieces_of
+        from gradline.solvers.piecewise_linear import PiecewiseLinear
+
+        _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is piecewise linear, and is solved to an exact vertex")
+        with suppress(NotConvexError):
+            pieces_of(loss, problem.rows.n_targets)
+            return PiecewiseLinear()
+    _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is kinked, and gradient descent solves it; use gl.GradientDescent(...)")
     from gradline.solvers.gradient_descent import GradientDescent
 
     return GradientDescent()

@@ -99,6 +99,10 @@ class Pieces:
         return found
 
 
+class NotConvexError(ValueError):
+    """A piecewise-linear loss whose slope falls somewhere."""
+
+
 def pieces_of(loss: Loss, n_targets: int) -> Pieces:
     """The pieces of a loss that is a sum over targets of one function of r.
 
@@ -119,7 +123,7 @@ def pieces_of(loss: Loss, n_targets: int) -> Pieces:
     slopes = -gradient[:, 0]
     falls = np.flatnonzero(np.diff(slopes) <= 0)
     if falls.size:
-        raise ValueError(
+        raise NotConvexError(
             f"the loss {loss.name!r} is piecewise linear but not convex (its slope falls at y - eta = {kinks[int(falls[0])]:.6g}),"
             " so no vertex can be certified as its optimum: use gl.GradientDescent"
         )
