@@ -9,7 +9,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.linalg import cho_factor, cho_solve
 
 from gradline.types import Array, IntArray
 
@@ -159,6 +158,9 @@ class BorderedFactor:
     @classmethod
     def of(cls, diagonal: Array, border: Array, corner: Array) -> BorderedFactor:
         """diagonal (L, k, k), border (L, k, S), corner (S, S). Raises numpy.linalg.LinAlgError unless positive semidefinite."""
+        # SciPy takes longer to import than a small fit, and comes with every categorical's module.
+        from scipy.linalg import cho_factor
+
         size, k = diagonal.shape[:2]
         inverse, empty = _inverse_blocks(diagonal)
         flat = border.reshape(size * k, -1)
@@ -203,6 +205,8 @@ class BorderedFactor:
     def _solve_schur(self, right: Array) -> Array:
         if self.schur is None:
             return right
+        from scipy.linalg import cho_solve
+
         scale = self.scale if right.ndim == 1 else self.scale[:, None]
         return np.asarray(cho_solve(self.schur, right / scale, check_finite=False) / scale)
 

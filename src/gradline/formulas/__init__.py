@@ -1,0 +1,1 @@
+"""Formulas: reading them, learning what they need from the data, and encoding rows."""

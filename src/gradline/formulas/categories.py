@@ -1,0 +1,122 @@
+"""Levels: the values a category was learned with, and the codes of new values among them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.formulas.columns import as_text, reads_as_number
+from gradline.formulas.contrasts import Level
+from gradline.formulas.errors import FormulaError
+from gradline.rows.categorical import Codes
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MOST_LEVELS = 250_000
+"""Levels beyond which a column is taken for an identifier."""
+
+UNSEEN = -2
+MISSING = -1
+
+
+def sort_levels(values: Iterable[Any]) -> tuple[Level, ...]:
+    """Distinct values as levels, sorted: numbers by size, text by its characters; missing ones left out."""
+    levels = {_plain(value) for value in values if value is not None and value == value}
+    if any(isinstance(level, str) for level in levels):
+        return tuple(sorted(str(level) for level in levels))
+    return tuple(sorted(levels))
+
+
+def as_levels(values: Iterable[Any]) -> tuple[Level, ...]:
+    """Distinct values as levels in the order given, missing ones left out."""
+    return tuple(_plain(value) for value in values if value is not None and value == value)
+
+
+def check_levels(levels: Sequence[Level], name: str, n_rows: int | None) -> None:
+    """Raises FormulaError for a column without values, and for an identifier."""
+    if not levels:
+        raise FormulaError(f"{name} has no levels: its column is missing in every row")
+    if len(levels) > MOST_LEVELS or (n_rows is not None and len(levels) == n_rows > 1000):
+        count = f"more than {MOST_LEVELS:,}" if len(levels) > MOST_LEVELS else f"{len(levels):,}"
+        among = "" if n_rows is None else f" in {n_rows:,} rows"
+        raise FormulaError(
+            f"{name} has {count} different values{among}: it looks like an identifier, whose levels cannot be estimated one by one;"
+            " leave it out, or use it in groups="
+        )
+
+
+def check_not_numbers(levels: Sequence[Level], column: str) -> None:
+    """Raises FormulaError for a text column that is numbers but for a few entries: a stray text makes a reader take it all for text."""
+    if len(levels) < 20:
+        return
+    strays = [level for level in levels if isinstance(level, str) and not reads_as_number(level)]
+    if len(strays) < 0.1 * len(levels):
+        which = f"{strays[0]!r}" if strays else "none of them"
+        raise FormulaError(
+            f"column {column!r} holds text, and nearly all of it reads as numbers (not so: {which}); make it a number in the data, or write"
+            f" C({column}) if its {len(levels)} values are categories"
+        )
+
+
+def codes_of(array: pa.Array, levels: Sequence[Level]) -> Codes:
+    """The place of each value among the levels, (m,) int32: ``MISSING`` for nulls and NaN, ``UNSEEN`` for values that are no level."""
+    import pyarrow as pa
+    import pyarrow.compute as compute
+
+    types = pa.types
+    if types.is_dictionary(array.type):
+        inner = codes_of(array.dictionary, levels)
+        places = compute.fill_null(array.indices.cast(pa.int64()), len(inner)).to_numpy(zero_copy_only=False)
+        decoded: Codes = np.append(inner, np.int32(MISSING)).astype(np.int32)[places]
+        return decoded
+    values, known = _comparable(array, levels)
+    found = compute.fill_null(compute.index_in(values, value_set=known), UNSEEN)
+    codes = np.array(found.to_numpy(zero_copy_only=False), dtype=np.int32)
+    unknown = codes == UNSEEN
+    if unknown.any():
+        gone = np.asarray(array.is_null(nan_is_null=True).to_numpy(zero_copy_only=False))
+        codes[unknown & gone] = MISSING
+    return codes
+
+
+def value_at(array: pa.Array, row: int) -> Any:
+    """One value, for a message."""
+    return array[row].as_py()
+
+
+def _comparable(array: pa.Array, levels: Sequence[Level]) -> tuple[pa.Array, pa.Array]:
+    """Values and levels in one Arrow type: a model made from whole numbers meets the same numbers as floats, or as text."""
+    import pyarrow as pa
+
+    types = pa.types
+    if isinstance(levels[0], str):
+        text = as_text(array)
+        return text, pa.array(levels, pa.string())
+    if types.is_boolean(array.type) or (types.is_integer(array.type) and all(isinstance(level, int) for level in levels)):
+        return array.cast(pa.int64(), safe=False), pa.array([int(level) for level in levels], pa.int64())
+    numbers = array if types.is_floating(array.type) else _read_numbers(array)
+    return numbers.cast(pa.float64(), safe=False), pa.array([float(level) for level in levels], pa.float64())
+
+
+def _read_numbers(array: pa.Array) -> pa.Array:
+    import pyarrow as pa
+
+    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+        # Text that is no number is no level; infinity is none either, since levels come from finite values.
+        read = [None if value is None else float(value) if reads_as_number(value) else np.inf for value in array.to_pylist()]
+        return pa.array(read, pa.float64())
+    return array.cast(pa.float64(), safe=False)
+
+
+def _plain(value: Any) -> Level:
+    """A level as JSON can hold it."""
+    if isinstance(value, bool | np.bool_):
+        return bool(value)
+    if isinstance(value, int | np.integer):
+        return int(value)
+    if isinstance(value, str):
+        return value
+    return float(value)

@@ -1,0 +1,109 @@
+"""The columns of an Arrow batch as the arrays a formula computes with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.formulas.errors import suggestion
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+Mask = np.ndarray[Any, np.dtype[np.bool_]]
+
+
+class BatchColumns:
+    """Some rows of a table by column. kinds: what each column held when the formula was learned.
+
+    Raises ValueError for a column that is not there, and for text where a number was.
+    """
+
+    def __init__(self, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> None:
+        self.batch, self.kinds = batch, kinds
+        self._numbers: dict[str, Array] = {}
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.batch.num_rows)
+
+    def arrow(self, column: str) -> pa.Array:
+        """The column as Arrow holds it."""
+        place = self.batch.schema.get_field_index(column)
+        if place < 0:
+            names = self.batch.schema.names
+            raise ValueError(f"the data has no column {column!r}, which the formula needs; {suggestion(column, names, 'it has')}")
+        return self.batch.column(place)
+
+    def numbers(self, column: str) -> Array:
+        if column not in self._numbers:
+            self._numbers[column] = as_numbers(self.arrow(column), column)
+        return self._numbers[column]
+
+    def equals(self, column: str, text: str) -> Mask:
+        import pyarrow.compute as compute
+
+        same = compute.equal(as_text(self.arrow(column)), text)
+        return np.asarray(compute.fill_null(same, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+
+    def missing(self, column: str) -> Mask | None:
+        """Where the column is null or NaN, (m,); None where it is nowhere so."""
+        import pyarrow as pa
+
+        array = self.arrow(column)
+        null = np.asarray(array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else None
+        if pa.types.is_floating(array.type):
+            values = self.numbers(column)
+            # A sum is a number only if every term is one: one read, and no temporary.
+            if np.isnan(np.add.reduce(values)):
+                not_numbers = np.isnan(values)
+                return not_numbers if not_numbers.any() else null
+        return null
+
+    def taken(self, rows: np.ndarray[Any, Any]) -> BatchColumns:
+        """The given rows only."""
+        import pyarrow as pa
+
+        columns = BatchColumns(self.batch.take(pa.array(rows)), self.kinds)
+        columns._numbers = {name: values[rows] for name, values in self._numbers.items()}
+        return columns
+
+
+def as_numbers(array: pa.Array, column: str) -> Array:
+    """An Arrow column as float64 (m,), NaN for nulls; without a copy where it is that already. Raises ValueError for text and dates."""
+    import pyarrow as pa
+
+    types = pa.types
+    if types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    if types.is_floating(array.type) or (types.is_integer(array.type) and not array.null_count):
+        return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if types.is_integer(array.type) or types.is_boolean(array.type) or types.is_decimal(array.type) or types.is_null(array.type):
+        return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
+        for row, value in enumerate(array.to_pylist()):
+            if value is not None and not reads_as_number(value):
+                raise ValueError(f"column {column!r} holds the text {value!r} in row {row} of the batch, where the formula needs a number")
+        return np.array([np.nan if value is None else float(value) for value in array.to_pylist()])
+    raise ValueError(f"column {column!r} holds {array.type} values, where the formula needs numbers")
+
+
+def as_text(array: pa.Array) -> pa.Array:
+    """An Arrow column as text; what is no text is written out."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(array.type):
+        array = array.dictionary_decode()
+    return array if array.type == pa.string() else array.cast(pa.string())
+
+
+def reads_as_number(text: str) -> bool:
+    """Whether a text is a number written out."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True

@@ -1,0 +1,136 @@
+"""Expressions inside a formula, checked when read and evaluated a batch at a time; never handed to Python's eval."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+
+from gradline.formulas.functions import ARITHMETIC, COMPARISONS, FUNCTIONS, LOGIC, as_number
+from gradline.formulas.learner import Options, State
+from gradline.formulas.transforms import TRANSFORMS
+from gradline.types import Array
+
+
+class Batch(Protocol):
+    """The columns of some rows."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    def numbers(self, column: str) -> Array:
+        """(m,) float64, NaN where missing."""
+
+    def equals(self, column: str, text: str) -> np.ndarray[Any, np.dtype[np.bool_]]:
+        """Where a text column is ``text``, (m,)."""
+
+
+States = Mapping[str, State]
+"""What was learned, by the normal form of the call that needs it."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A number, or true or false."""
+
+    value: float | bool
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of numbers, or of true and false."""
+
+    name: str
+
+
+@dataclass(frozen=True)
+class TextEquals:
+    """Where a text column is, or is not, a given text."""
+
+    column: str
+    text: str
+    negated: bool
+
+
+@dataclass(frozen=True)
+class Apply:
+    """A function of the closed list, by table and name."""
+
+    table: str
+    name: str
+    arguments: tuple[Node, ...]
+
+
+@dataclass(frozen=True)
+class Learned:
+    """A transform that has learned from all rows, such as ``center(x)``. key: its normal form."""
+
+    key: str
+    transform: str
+    argument: Node
+    options: tuple[tuple[str, Any], ...]
+
+    @property
+    def settings(self) -> Options:
+        """The options by name."""
+        return dict(self.options)
+
+
+Node = Constant | Column | TextEquals | Apply | Learned
+
+_TABLES: dict[str, Callable[[str], Callable[..., Any]]] = {
+    "function": lambda name: FUNCTIONS[name][0],
+    "arithmetic": ARITHMETIC.__getitem__,
+    "comparison": COMPARISONS.__getitem__,
+    "logic": LOGIC.__getitem__,
+}
+
+
+def evaluate(node: Node, batch: Batch, states: States) -> Any:
+    """The node's values: (m,) numbers or truth values, (m, c) for a basis, or a single number. Invalid operations give NaN or infinity."""
+    match node:
+        case Constant(value):
+            return value
+        case Column(name):
+            return batch.numbers(name)
+        case TextEquals(column, text, negated):
+            same = batch.equals(column, text)
+            return ~same if negated else same
+        case Learned(key, transform, argument, _):
+            inner = as_column(evaluate(argument, batch, states), batch.n_rows)
+            return TRANSFORMS[transform].apply(inner, node.settings, states.get(key, {}), key)
+        case Apply(table, name, arguments):
+            values = [evaluate(argument, batch, states) for argument in arguments]
+            if table != "logic":
+                values = [as_number(value) for value in values] if name != "where" else values
+            with np.errstate(all="ignore"):
+                return _TABLES[table](name)(*values)
+
+
+def as_column(values: Any, n_rows: int) -> Array:
+    """Numbers, one a row."""
+    numbers = np.asarray(as_number(values), dtype=np.float64)
+    return np.full(n_rows, float(numbers)) if numbers.ndim == 0 else numbers
+
+
+def walk(node: Node) -> Iterator[Node]:
+    """The node and everything below it, inner nodes first."""
+    if isinstance(node, Apply):
+        for argument in node.arguments:
+            yield from walk(argument)
+    elif isinstance(node, Learned):
+        yield from walk(node.argument)
+    yield node
+
+
+def columns_of(node: Node) -> tuple[str, ...]:
+    """The columns a node reads, each once."""
+    names: dict[str, None] = {}
+    for part in walk(node):
+        if isinstance(part, Column):
+            names[part.name] = None
+        elif isinstance(part, TextEquals):
+            names[part.column] = None
+    return tuple(names)

@@ -1,0 +1,294 @@
+"""Formula text to terms.
+
+Sums of plain terms, ``y ~ x + log(z) + C(g):x - 1``, are read here. Everything else (``*``, ``/``, ``**``, brackets, ``.``) and everything
+malformed goes to formulaic's parser, whose import takes longer than a small fit; what both can read they read alike, which a test holds.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from gradline.formulas.errors import FormulaError, at
+
+_NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+_QUOTED = re.compile(r"`([^`]+)`")
+_STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+
+
+@dataclass(frozen=True)
+class Factor:
+    """One factor of a term: a column by name, or an expression in its normal form. start, end: its place in the formula's text."""
+
+    name: str
+    is_column: bool
+    start: int = field(default=0, compare=False)
+    end: int = field(default=0, compare=False)
+
+
+Term = tuple[Factor, ...]
+"""A product of factors; the empty one is the intercept."""
+
+
+@dataclass(frozen=True)
+class Sides:
+    """A formula taken apart. text: as written. targets and offsets: one factor each. terms: in the order of their degree."""
+
+    text: str
+    targets: tuple[Factor, ...]
+    terms: tuple[Term, ...]
+    offsets: tuple[Factor, ...] = ()
+
+
+def read(text: str, columns: Iterable[str]) -> Sides:
+    """Take a formula apart; ``columns`` are what ``.`` stands for. Raises FormulaError, with a caret, for a malformed one."""
+    if not isinstance(text, str):
+        raise TypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
+    if not text.strip():
+        raise FormulaError("the formula is empty; write one such as 'y ~ x1 + x2'")
+    if text.rstrip().endswith("~"):
+        raise at("nothing stands after ~; name the features, or write 1 for an intercept alone", text, len(text.rstrip()) - 1, len(text))
+    found = _read_sum(text)
+    targets, terms = _read_with_formulaic(text, columns) if found is None else found
+    return _sides(text, targets, terms)
+
+
+def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:
+    for term in targets:
+        if len(term) != 1:
+            start, end = (term[0].start, term[-1].end) if term else (0, text.find("~"))
+            raise at("a target is one column or a transform of one, such as log(y)", text, start, end)
+    offsets = tuple(term[0] for term in terms if len(term) == 1 and is_call(term[0], "offset"))
+    for term in terms:
+        for factor in term:
+            if len(term) > 1 and is_call(factor, "offset"):
+                raise at("an offset cannot be part of an interaction", text, factor.start, factor.end)
+    rest = [term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
+    return Sides(text, tuple(term[0] for term in targets), tuple(sorted(rest, key=len)), offsets)
+
+
+def is_call(factor: Factor, function: str) -> bool:
+    """Whether a factor is ``function(...)``."""
+    return not factor.is_column and factor.name.startswith(function + "(")
+
+
+def hide_quotes(text: str) -> tuple[str, dict[str, str]]:
+    """Backquoted names to identifiers that Python can read, and what each stands for."""
+    names: dict[str, str] = {}
+
+    def replace(match: re.Match[str]) -> str:
+        if match.group(1) is None:
+            return match.group(0)
+        name = match.group(1)
+        if name.isidentifier():
+            return name
+        hidden = next((known for known, meant in names.items() if meant == name), f"_quoted_{len(names)}")
+        names[hidden] = name
+        return hidden
+
+    return re.sub(f"{_STRING.pattern}|{_QUOTED.pattern}", replace, text), names
+
+
+def normal_form(text: str) -> str:
+    """An expression written the one way it is named by: spaces and quotes as Python's own. Raises SyntaxError."""
+    hidden, names = hide_quotes(text)
+    plain = ast.unparse(ast.parse(hidden.strip(), mode="eval")).replace("\n", " ")
+    for placeholder, name in names.items():
+        plain = re.sub(rf"\b{placeholder}\b", lambda _, name=name: f"`{name}`", plain)  # type: ignore[misc]
+    return plain
+
+
+def _expression(text: str, formula: str, start: int, end: int) -> Factor:
+    try:
+        return Factor(normal_form(text), False, start, end)
+    except SyntaxError as error:
+        place = start + (error.offset or 1) - 1 if "`" not in text else start
+        raise at(f"malformed formula: {text!r} is no expression ({error.msg})", formula, min(place, end - 1), end) from None
+
+
+# ---------------------------------------------------------------------------------------------------------------- plain sums
+
+
+def _read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
+    """Targets and terms of a sum of plain terms; None where the text is anything else."""
+    tokens = _tokens(text)
+    if tokens is None:
+        return None
+    tildes = [i for i, token in enumerate(tokens) if token == "~"]
+    if len(tildes) > 1:
+        return None
+    left = tokens[: tildes[0]] if tildes else []
+    right = tokens[tildes[0] + 1 :] if tildes else tokens
+    targets = _terms(left, ()) if left else []
+    if targets is None or "-" in left or any(isinstance(token, int) for token in left):
+        return None
+    terms = _terms(right, ((),))
+    return None if terms is None else (targets, terms)
+
+
+def _terms(tokens: list[Factor | str | int], start: tuple[Term, ...]) -> list[Term] | None:
+    """The sum's terms, beginning with ``start``: a set in order of appearance, to which ``-`` removes."""
+    found: dict[frozenset[Factor], Term] = {frozenset(term): term for term in start}
+    position, sign = 0, "+"
+    if tokens and tokens[0] in ("+", "-"):
+        position, sign = 1, str(tokens[0])
+    while True:
+        factors: list[Factor] = []
+        literal: int | None = None
+        while True:
+            if position == len(tokens) or isinstance(tokens[position], str):
+                return None
+            token = tokens[position]
+            if isinstance(token, int):
+                literal = token
+            elif isinstance(token, Factor) and token not in factors:
+                factors.append(token)
+            position += 1
+            if position < len(tokens) and tokens[position] == ":":
+                position += 1
+                continue
+            break
+        if literal is not None and (factors or tokens[position - 2 : position - 1] == [":"]):
+            return None
+        if literal == 0 and sign == "-":
+            return None
+        term, removed = tuple(factors), sign == "-" or literal == 0
+        if removed:
+            found.pop(frozenset(term), None)
+        else:
+            found.setdefault(frozenset(term), term)
+        if position == len(tokens):
+            return list(found.values())
+        if tokens[position] not in ("+", "-"):
+            return None
+        sign = str(tokens[position])
+        position += 1
+
+
+def _tokens(text: str) -> list[Factor | str | int] | None:
+    """Factors, the operators ``~ + - :`` and the numbers 0 and 1; None at anything else."""
+    found: list[Factor | str | int] = []
+    i = 0
+    while i < len(text):
+        character = text[i]
+        if character.isspace():
+            i += 1
+        elif character in "~+-:":
+            found.append(character)
+            i += 1
+        elif character in "01" and not re.match(r"[\w.]", text[i + 1 : i + 2]):
+            found.append(int(character))
+            i += 1
+        elif match := _QUOTED.match(text, i):
+            found.append(Factor(match.group(1), True, i, match.end()))
+            i = match.end()
+        elif match := _NAME.match(text, i):
+            end = match.end()
+            call = text[end : end + 1] == "("
+            if call:
+                closing = _closing(text, end)
+                if closing is None:
+                    return None
+                end = closing + 1
+                try:
+                    found.append(Factor(normal_form(text[i:end]), False, i, end))
+                except SyntaxError:
+                    return None
+            else:
+                found.append(Factor(match.group(0), True, i, end))
+            if text[end : end + 1] in ("(", "[", ".", "`", '"', "'"):
+                return None
+            i = end
+        else:
+            return None
+    return found
+
+
+def _closing(text: str, opening: int) -> int | None:
+    """Where the bracket opened at ``opening`` closes; None if it does not."""
+    depth, i = 0, opening
+    while i < len(text):
+        if match := (_STRING.match(text, i) or _QUOTED.match(text, i)):
+            i = match.end()
+            continue
+        depth += (text[i] in "([{") - (text[i] in ")]}")
+        if depth == 0:
+            return i
+        i += 1
+    return None
+
+
+# ----------------------------------------------------------------------------------------------------------------- formulaic
+
+
+def _read_with_formulaic(text: str, columns: Iterable[str]) -> tuple[list[Term], list[Term]]:
+    try:
+        from formulaic.errors import FormulaicError
+        from formulaic.parser import DefaultFormulaParser
+    except ImportError:
+        raise ImportError(
+            "this formula needs formulaic, which is not installed; run: pip install 'gradline[tables]' (sums of terms, such as"
+            " 'y ~ a + log(b) + a:c', do without)"
+        ) from None
+    parser = DefaultFormulaParser(feature_flags={"twosided"})
+    try:
+        found = parser.get_terms(text, context={"__formulaic_variables_available__": list(columns)})
+    except FormulaicError as error:
+        raise _as_ours(error, text) from None
+    except SyntaxError as error:
+        word = (error.text or "").strip()
+        start = max(text.find(word), 0) if word else 0
+        raise at(f"malformed formula: {error.msg}", text, start, start + len(word) if word else len(text)) from None
+    left = getattr(found, "lhs", None) if found._has_keys else None
+    right = found.rhs if found._has_keys else found
+    return [_term(term, text) for term in left or ()], [_term(term, text) for term in right]
+
+
+def _term(term: Any, text: str) -> Term:
+    factors = []
+    for factor in term.factors:
+        start, end = (factor.token.source_start, factor.token.source_end) if factor.token is not None else (None, None)
+        begin, stop = (0, len(text)) if start is None or end is None else (start, end + 1)
+        method = factor.eval_method.value
+        if method == "literal":
+            if len(term.factors) > 1:
+                raise at("a number cannot scale a term; write I(2 * x)", text, begin, stop)
+            continue
+        if method == "lookup":
+            factors.append(Factor(factor.expr, True, begin, stop))
+        else:
+            factors.append(_expression(factor.expr, text, begin, stop))
+    return tuple(factors)
+
+
+_MESSAGES = (
+    (r"Numeric literals", "a number other than 0 and 1 is no term; write I(2 * x) to scale a column"),
+    (r"String literals", "text in quotes is no term; write a column's name without quotes, or in `backquotes`"),
+    (r"Operator (`.+`) has insuffient", r"something is missing beside \1"),
+    (r"Operator (`.+`) is", r"\1 cannot stand here"),
+    (r"Unknown operator '(=|<|>|!)'", r"'\1' is for comparisons inside I(), such as I(x == 3)"),
+    (r"matching context marker", "this bracket has no partner"),
+    (r"Expected: (.)", r"this is not closed; it lacks a \1"),
+    (r"Missing operator between (`.+`) and (`.+`)", r"there is no + between \1 and \2"),
+)
+"""What formulaic says, and what is said here."""
+
+
+def _as_ours(error: Exception, text: str) -> FormulaError:
+    """formulaic marks the place inside the text it repeats; draw the caret there."""
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
+    message, _, marked = plain.partition("\n\n")
+    for pattern, ours in _MESSAGES:
+        if match := re.search(pattern, message):
+            message = match.expand(ours)
+            break
+    message = message.replace("`", "'").rstrip(". ")
+    start, end = marked.find("⧛"), marked.find("⧚")
+    if start < 0 or end < 0:
+        start, end = len(text), len(text) + 1
+    else:
+        end -= 1
+    return at(f"malformed formula: {message[:1].lower()}{message[1:]}", text, start, end)
