@@ -1,0 +1,167 @@
+"""Databases: a DuckDB file or connection, and through ADBC SQLite and any other whose driver is installed."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
+
+from gradline.rows.sources.columns import quoted
+from gradline.rows.sources.errors import reading
+from gradline.rows.sources.frames import OnceSource
+from gradline.rows.sources.paths import find_files, has_magic, is_remote
+from gradline.rows.sources.source import Source
+from gradline.rows.sources.sql import own_connection, sql_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql", "snowflake": "snowflake", "grpc": "flightsql"}
+"""ADBC driver for each scheme; any other scheme names its driver itself."""
+
+SQLITE_BATCH_ROWS = 65536
+"""Rows from which the SQLite driver infers types, and rows a batch."""
+
+
+def database_source(database: Any, table: str | None, query: str | None) -> Source:
+    """A table or a query of a database: a path, a URI, or an open DuckDB or ADBC connection.
+
+    DuckDB is read again at each pass. Others are read once and copied to disk, so that all passes see the same rows in the same order.
+    Raises ValueError for a query that is wrong or a table that is not there, OSError where the database fails, ImportError for a driver.
+    """
+    if (table is None) == (query is None):
+        raise ValueError("give a table's name or query=, one of them, to read from a database")
+    if is_duckdb_connection(database):
+        return _of_duckdb(database, table, query, "the DuckDB connection", own=False)
+    if hasattr(database, "cursor"):
+        return _of_adbc(database, table, query, "the database", None)
+    text = os.fspath(database)
+    if is_remote(text) and not text.startswith(("duckdb://", "sqlite://", "file://")):
+        scheme = text.partition("://")[0].partition("+")[0]
+        return _of_adbc(None, table, query, f"the {scheme} database", (DRIVERS.get(scheme, scheme), text))
+    path = _path(text)
+    if text.startswith("sqlite://") or has_magic(path, "sqlite") or path.lower().endswith((".sqlite", ".sqlite3")):
+        find_files(path)
+        # Read-only, and an existing file only: SQLite would create an empty database.
+        return _of_adbc(None, table, query, repr(path), ("sqlite", f"file:{os.path.abspath(path)}?mode=ro"))
+    find_files(path)
+    import duckdb
+
+    with reading(repr(path)):
+        connection = duckdb.connect(path, read_only=True)
+        connection.execute("SET python_enable_replacements = false")
+        connection.execute("SET enable_progress_bar = false")
+    return _of_duckdb(connection, table, query, repr(path), own=True)
+
+
+def query_source(query: str) -> Source:
+    """A query that names its own files, in DuckDB's SQL."""
+    return sql_source("the query", lambda: own_connection().sql(query))
+
+
+def is_duckdb_connection(item: Any) -> bool:
+    """Whether it is an open connection of DuckDB."""
+    return type(item).__name__ == "DuckDBPyConnection"
+
+
+def is_duckdb_relation(item: Any) -> bool:
+    """Whether it is a relation of DuckDB."""
+    return type(item).__name__ == "DuckDBPyRelation"
+
+
+def _path(text: str) -> str:
+    for scheme in ("duckdb://", "sqlite://", "file://"):
+        if text.startswith(scheme):
+            # sqlite:///relative.db and sqlite:////absolute.db, as SQLAlchemy writes them.
+            rest = text[len(scheme) :]
+            return rest[1:] if rest.startswith("/") else rest
+    return os.path.expanduser(text)
+
+
+def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str, *, own: bool) -> Source:
+    sql = query if query is not None else f"SELECT * FROM {_identifier(table)}"
+    what = f"the query in {name}" if table is None else f"table {table!r} in {name}"
+
+    def make() -> Any:
+        # A cursor of its own lets passes interleave; a caller's connection may hold temporary tables that only it sees.
+        return (connection.cursor() if own else connection).sql(sql)
+
+    import duckdb
+
+    try:
+        return sql_source(what, make)
+    except ValueError as error:
+        if table is None or not isinstance(error.__cause__, duckdb.CatalogException):
+            raise
+        tables = [
+            row[0]
+            for row in connection.execute(
+                "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
+            ).fetchall()
+        ]
+        held = f"it has {', '.join(map(repr, tables[:12]))}" if tables else "it has none"
+        raise ValueError(f"{name} has no table {table!r}; {held}") from error
+
+
+def _identifier(table: str | None) -> str:
+    assert table is not None
+    return ".".join(quoted(part) for part in table.split("."))
+
+
+def _of_adbc(connection: Any, table: str | None, query: str | None, name: str, connect: tuple[str, str] | None) -> Source:
+    what = f"the query in {name}" if table is None else f"table {table!r} in {name}"
+    if connection is None:
+        assert connect is not None
+        connection = _connected(*connect, name)
+    select = query if query is not None else f"SELECT * FROM {_identifier(table)}"
+    with reading(what):
+        cursor = connection.cursor()
+        _configure(cursor)
+        cursor.execute(f"SELECT * FROM ({select.rstrip().rstrip(';')}) AS head LIMIT {SQLITE_BATCH_ROWS}")
+        schema = cursor.fetch_record_batch().schema
+        cursor.close()
+
+    def open_stream(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+        narrowed = f"SELECT {', '.join(map(quoted, columns))} FROM ({select.rstrip().rstrip(';')}) AS rows_of"
+        with reading(what), connection.cursor() as reader:
+            _configure(reader)
+            reader.execute(narrowed)
+            for batch in reader.fetch_record_batch():
+                yield _cast(batch, columns, schema, what)
+
+    return OnceSource(what, schema, open_stream)
+
+
+def _cast(batch: pa.RecordBatch, columns: Sequence[str], schema: pa.Schema, what: str) -> pa.RecordBatch:
+    import pyarrow as pa
+
+    arrays = []
+    for column in columns:
+        array, wanted = batch.column(column), schema.field(column).type
+        arrays.append(array if array.type.equals(wanted) else array.cast(wanted))
+    return pa.RecordBatch.from_arrays(arrays, names=list(columns))
+
+
+def _configure(cursor: Any) -> None:
+    """The SQLite driver infers types from a first batch of 1,024 rows; let it see more. Other drivers do not know the option."""
+    statement = getattr(cursor, "adbc_statement", None)
+    if statement is None:
+        raise TypeError(
+            "the connection is not one of ADBC's (adbc_driver_...dbapi.connect) nor of DuckDB; gradline reads databases through these"
+        )
+    try:
+        statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
+    except Exception:
+        return
+
+
+def _connected(driver: str, uri: str, name: str) -> Any:
+    module = f"adbc_driver_{driver}"
+    try:
+        dbapi = importlib.import_module(f"{module}.dbapi")
+    except ImportError:
+        package = module.replace("_", "-")
+        raise ImportError(f"reading {name} needs its ADBC driver: pip install adbc-driver-manager {package}") from None
+    with reading(name):
+        return dbapi.connect(uri)

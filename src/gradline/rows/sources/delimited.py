@@ -1,0 +1,188 @@
+"""CSV, TSV and JSON lines, through DuckDB's readers: which delimiter, which header, which columns are numbers, and what is wrong."""
+
+from __future__ import annotations
+
+import bz2
+import csv
+import gzip
+import lzma
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from gradline.rows.sources.columns import check_names, sql_text
+from gradline.rows.sources.errors import reading
+from gradline.rows.sources.paths import Files, suffixes
+from gradline.rows.sources.sql import SqlSource, own_connection, sql_source
+
+MISSING_TEXTS = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "#N/A", "#NA")
+"""What stands for a missing value in a text file: pandas' list."""
+
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class DelimitedSource(SqlSource):
+    """Delimited text. Integers are read as float64: DuckDB guesses types from the first rows, and would round a later 1.5 in silence."""
+
+    integers: frozenset[str] = frozenset()
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.integers
+
+
+def delimited_source(files: Files) -> SqlSource:
+    """CSV or TSV files as a source.
+
+    Raises ValueError for an empty file, a ragged one, a column name that appears twice, and text that is not UTF-8.
+    """
+    readable, folder = _decompressed(files)
+    first = readable[0]
+    with reading(files.name):
+        dialect = _sniff(first, files)
+    names = [column["name"] for column in dialect["Columns"]]
+    options = _options(dialect, first)
+    note = ""
+    if dialect["HasHeader"]:
+        _check_header(first, options, files.name)
+    else:
+        note = f"its first line seems to hold data, not names, so its columns are called {names[0]}, ...; add a line of names at its top"
+    if len(names) == 1:
+        _check_one_column(readable[0], files.name, names[0])
+        if not names[0].replace("_", "").isalnum():
+            note = (
+                f"it was read as one column, {names[0]!r}; gradline finds commas, semicolons, tabs and bars by itself, and for another"
+                f" delimiter takes query=\"SELECT * FROM read_csv('...', delim = '^')\""
+            )
+    elif any(mark in name for name in names for mark in DELIMITERS):
+        note = f"its columns are {', '.join(map(repr, names[:6]))}, so the delimiter may have been mistaken; use the same one in every line"
+    numbers = {column["name"]: "DOUBLE" for column in dialect["Columns"] if _is_number(column["type"])}
+    integers = frozenset(column["name"] for column in dialect["Columns"] if column["type"] in INTEGERS)
+    types = "{" + ", ".join(f"{sql_text(name)}: 'DOUBLE'" for name in numbers) + "}"
+    paths = ", ".join(map(sql_text, readable))
+    sql = f"SELECT * FROM read_csv([{paths}], {options}{f', types = {types}' if numbers else ''})"
+
+    def make(_folder: Any = folder) -> Any:
+        return own_connection().sql(sql)
+
+    plain = sql_source(files.name, make, files=files, note=note)
+    return DelimitedSource(plain.name, plain.make, plain.schema, files, None, note, integers)
+
+
+def json_source(files: Files) -> SqlSource:
+    """JSON lines (or one array of objects) as a source. Raises ValueError for text that is no JSON."""
+    readable, folder = _decompressed(files)
+    paths = ", ".join(map(sql_text, readable))
+
+    def make(_folder: Any = folder) -> Any:
+        # Every row is looked at for types: a field may first appear, or first hold a fraction, anywhere.
+        return own_connection().sql(f"SELECT * FROM read_json([{paths}], sample_size = -1)")
+
+    return sql_source(files.name, make, files=files)
+
+
+INTEGERS = frozenset(["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"])
+
+
+def _is_number(kind: str) -> bool:
+    return kind in INTEGERS or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL")
+
+
+def _sniff(path: str, files: Files) -> dict[str, Any]:
+    if Path(path).stat().st_size == 0:
+        raise ValueError(f"{files.name} is empty; it needs a line of column names and lines of values")
+    fixed = ", delim = '\t'" if suffixes(files.paths[0])[0] in (".tsv", ".tab") else ""
+    found = _sniffed(path, fixed)
+    if found["Delimiter"] == ";" and any(column["type"] == "VARCHAR" for column in found["Columns"]):
+        # Where commas are decimal signs, semicolons part the fields.
+        other = _sniffed(path, fixed + ", delim = ';', decimal_separator = ','")
+        if _texts(other) < _texts(found):
+            return other | {"decimal_separator": ","}
+    return found
+
+
+def _sniffed(path: str, extra: str) -> dict[str, Any]:
+    relation = own_connection().sql(f"FROM sniff_csv({sql_text(path)}, nullstr = {_missing_list()}{extra})")
+    return dict(zip(relation.columns, relation.fetchall()[0], strict=True))
+
+
+def _texts(found: dict[str, Any]) -> int:
+    return sum(column["type"] == "VARCHAR" for column in found["Columns"])
+
+
+def _missing_list() -> str:
+    return "[" + ", ".join(map(sql_text, MISSING_TEXTS)) + "]"
+
+
+def _options(found: dict[str, Any], path: str) -> str:
+    """The dialect that was found, spelt out, so that each pass over each file reads the same."""
+    given = {"delim": found["Delimiter"], "quote": found["Quote"], "escape": found["Escape"], "comment": found.get("Comment", "")}
+    parts = [f"{key} = {sql_text('' if value == '(empty)' else value)}" for key, value in given.items()]
+    parts += [f"header = {str(bool(found['HasHeader'])).lower()}", f"skip = {int(found['SkipRows'])}", f"nullstr = {_missing_list()}"]
+    if "decimal_separator" in found:
+        parts.append("decimal_separator = ','")
+    return ", ".join(parts)
+
+
+def _check_header(path: str, options: str, name: str) -> None:
+    with reading(name):
+        raw = options.replace("header = true", "header = false")
+        relation = own_connection().sql(f"SELECT * FROM read_csv({sql_text(path)}, {raw}, all_varchar = true) LIMIT 1")
+        header = relation.fetchall()[0]
+    check_names([text for text in header if text], name, by_sql=True)
+
+
+def _check_one_column(path: str, name: str, column: str) -> None:
+    """A file that falls into one column although its first line has delimiters: the first line with another number of fields."""
+    mark = max(DELIMITERS, key=column.count)
+    if mark not in column:
+        return
+    expected = None
+    for number, fields in enumerate(csv.reader(_lines(path), delimiter=mark), 1):
+        if not fields:
+            continue
+        expected = len(fields) if expected is None else expected
+        if len(fields) != expected:
+            raise ValueError(
+                f"{name}, line {number}: {len(fields)} fields where the first line has {expected}; correct the line, or quote the fields"
+                " that hold delimiters"
+            )
+        if number > 100_000:
+            return
+
+
+def _lines(path: str) -> Iterator[str]:
+    if path.endswith(".zst"):
+        return
+    opener: Any = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from file
+
+
+def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None]:
+    """Paths that DuckDB can read: gzip and Zstandard as they are, bzip2 and xz unpacked once to a temporary folder."""
+    if not any(suffixes(path)[1] in (".bz2", ".xz") for path in files.paths):
+        return list(files.paths), None
+    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    readable = []
+    try:
+        for i, path in enumerate(files.paths):
+            opener: Any = {".bz2": bz2.open, ".xz": lzma.open}.get(suffixes(path)[1])
+            if opener is None:
+                readable.append(path)
+                continue
+            unpacked = Path(folder.name, f"{i}-{Path(path).stem}")
+            try:
+                with opener(path, "rb") as packed, open(unpacked, "wb") as file:
+                    shutil.copyfileobj(packed, file, 2**20)
+            except (EOFError, lzma.LZMAError) as error:
+                raise ValueError(f"{path!r} is truncated or not compressed as its name says ({error}); write or copy it again") from error
+            readable.append(str(unpacked))
+    except BaseException:
+        folder.cleanup()
+        raise
+    return readable, folder

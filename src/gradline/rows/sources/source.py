@@ -1,0 +1,94 @@
+"""What a source of a table owes ``Table``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class Part(Protocol):
+    """A run of consecutive rows that can be read by itself, in any thread."""
+
+    @property
+    def n_rows(self) -> int: ...
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """The part's rows in order, the given columns only, about ``rows`` at a time."""
+
+
+class Source(Protocol):
+    """Rows under names, to be read as often as needed, in the same order each time."""
+
+    @property
+    def name(self) -> str:
+        """What to call it in messages, with the article or quotes it needs."""
+
+    @property
+    def schema(self) -> pa.Schema: ...
+
+    @property
+    def n_rows(self) -> int | None:
+        """None where only reading would tell."""
+
+    @property
+    def in_memory(self) -> bool: ...
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        """None where nobody knows."""
+
+    @property
+    def hint(self) -> str:
+        """What may be wrong where a column is not found, such as a missing header; empty where nothing looks wrong."""
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        """Columns that hold integers although they are read as float64."""
+
+    def parts(self, rows: int) -> Sequence[Part] | None:
+        """All rows as parts of at least ``rows`` rows where the source allows it, in order; None where rows come in one stream only."""
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        """One pass in row order, reading the given columns only, about ``rows`` rows at a time."""
+
+    def relation(self, columns: Sequence[str] | None = None) -> Any:
+        """A DuckDB relation with at least the given columns; all of them for None."""
+
+    def restricted(self, columns: Sequence[str]) -> Source:
+        """The source with these columns, cheaper to read where it must be copied first."""
+
+    def check_unchanged(self) -> None:
+        """Raises ValueError where the source has visibly changed since it was opened."""
+
+
+class SourceDefaults:
+    """Answers of a source about which nothing special is known."""
+
+    @property
+    def in_memory(self) -> bool:
+        return False
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        return None
+
+    @property
+    def hint(self) -> str:
+        return ""
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def n_rows(self) -> int | None:
+        return None
+
+    def parts(self, rows: int) -> Sequence[Part] | None:
+        return None
+
+    def check_unchanged(self) -> None:
+        """Nothing to compare with."""
