@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
@@ -13,6 +13,9 @@ from gradline.rows.design import DenseDesign
 from gradline.rows.inputs import as_columns, check_finite, select_columns
 from gradline.solvers.solution import Certificate, History, Solution
 from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.summary import CoefficientTable, Summary
 
 INTERCEPT = "Intercept"
 
@@ -140,6 +143,21 @@ class Fit:
         from gradline import plot
 
         return plot.fit(self, data, target, true=true, ax=ax)
+
+    def summary(self) -> Summary:
+        """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed."""
+        from gradline.summary import summarise
+
+        return summarise(self)
+
+    def table(self) -> CoefficientTable:
+        """The coefficients with their names, for pandas, Polars, Arrow and DuckDB."""
+        from gradline.summary import coefficient_table
+
+        return coefficient_table(self)
+
+    def _repr_html_(self) -> str:
+        return self.summary()._repr_html_()
 
     def _columns(self, data: Any) -> Array:
         expected = self.names[int(self.has_intercept) :]

@@ -1,0 +1,100 @@
+"""The coefficients as a table that any data-frame library takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.summary.content import LEVEL, inference_of, shown_coefficients
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+_TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
+"""Arrow types; every other column holds float64."""
+
+
+@dataclass(frozen=True)
+class CoefficientTable:
+    """A row for each coefficient; columns maps names to lists of one length, None where there is no value.
+
+    Anything that reads the Arrow stream interface takes it as it is: ``polars.DataFrame(table)``, ``pyarrow.table(table)``,
+    ``duckdb.from_arrow(table)``.
+
+    predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones vouched for. left_out: whether the
+    column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
+    of the 95% interval.
+    """
+
+    columns: Mapping[str, list[Any]]
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Column names to lists of Python values."""
+        return {name: list(values) for name, values in self.columns.items()}
+
+    def to_pandas(self) -> Any:
+        """A pandas.DataFrame, NaN where there is no value. Raises ImportError without pandas."""
+        import pandas
+
+        return pandas.DataFrame(
+            {name: values if name in _TYPES else np.array(values, dtype=np.float64) for name, values in self.columns.items()}
+        )
+
+    def to_arrow(self) -> Any:
+        """A pyarrow.Table. Raises ImportError without pyarrow."""
+        try:
+            import pyarrow
+        except ImportError:
+            raise ImportError('Arrow tables need pyarrow; run: pip install "gradline[tables]"') from None
+        return pyarrow.table(
+            {name: pyarrow.array(values, getattr(pyarrow, _TYPES.get(name, "float64"))()) for name, values in self.columns.items()}
+        )
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __getitem__(self, name: str) -> list[Any]:
+        return list(self.columns[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.columns)
+
+    def __len__(self) -> int:
+        """Rows."""
+        return len(self.columns["name"])
+
+
+def coefficient_table(fit: Fit) -> CoefficientTable:
+    """The table of a fit's coefficients, linear predictor by linear predictor."""
+    shape = fit.solution.coefficients.shape
+    places = [(i, j) for j in range(shape[1]) for i in shown_coefficients(fit, j)]
+
+    def numbers(values: Array | None) -> list[float | None]:
+        if values is None:
+            return [None] * len(places)
+        table = np.reshape(values, shape)
+        return [None if math.isnan(table[place]) and place[0] in fit.solution.aliased else float(table[place]) for place in places]
+
+    columns: dict[str, list[Any]] = {
+        "predictor": [fit.predictor_names[j] for _, j in places],
+        "name": [fit.names[i] for i, _ in places],
+        "coefficient": numbers(fit.coefficients),
+        "digits": numbers(fit.digits),
+        "left_out": [i in fit.solution.aliased for i, _ in places],
+    }
+    inference = inference_of(fit)
+    if inference is not None:
+        ends = np.reshape(inference.interval(LEVEL), (*shape, 2))
+        columns |= {
+            "standard_error": numbers(inference.standard_errors),
+            "statistic": numbers(inference.statistics),
+            "p_value": numbers(inference.p_values),
+            "lower": numbers(ends[..., 0]),
+            "upper": numbers(ends[..., 1]),
+        }
+    return CoefficientTable(columns)

@@ -1,0 +1,209 @@
+"""What a summary says, before anybody decides how it looks."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import numpy as np
+
+from gradline.summary.numbers import column, counted, duration, probability, short, visible
+from gradline.summary.wording import call, model_line, solver_line
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+    from gradline.summary.report import Summary
+
+LEVEL = 0.95
+"""Of the intervals in a summary."""
+
+MOST_ROWS = 100
+"""Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
+
+
+class Inference(Protocol):
+    """What ``fit.inference`` owes the summary and the table, where it is there; arrays are shaped like ``fit.coefficients``."""
+
+    @property
+    def standard_errors(self) -> Array: ...
+
+    @property
+    def statistics(self) -> Array:
+        """Coefficients over their standard errors."""
+
+    @property
+    def statistic_name(self) -> str:
+        """Either "t" or "z"."""
+
+    @property
+    def p_values(self) -> Array: ...
+
+    @property
+    def description(self) -> str:
+        """One sentence on which errors these are, and every factor in them."""
+
+    def interval(self, level: float) -> Array:
+        """Lower and upper ends, (..., 2)."""
+
+
+@dataclass(frozen=True)
+class Fact:
+    """One line under a label. tone: "good" and "bad" are coloured where there is colour."""
+
+    label: str
+    text: str
+    tone: Literal["plain", "good", "bad"] = "plain"
+
+
+@dataclass(frozen=True)
+class Row:
+    """A coefficient: its name, and a cell for each column of the block. left_out: there is no coefficient, and the cells are empty."""
+
+    name: str
+    cells: tuple[str, ...]
+    left_out: bool = False
+
+
+@dataclass(frozen=True)
+class Block:
+    """The coefficients of one linear predictor. title: empty where there is only one. more: how many are not shown."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[Row, ...]
+    more: int = 0
+
+
+def summarise(fit: Fit) -> Summary:
+    """The summary of a fit."""
+    from gradline.summary.report import Summary
+
+    return Summary(
+        title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
+        head=tuple(_head(fit)),
+        blocks=tuple(_block(fit, j) for j in range(len(fit.predictor_names))),
+        foot=tuple(_foot(fit)),
+    )
+
+
+def inference_of(fit: Fit) -> Inference | None:
+    """The fit's standard errors and what goes with them, where it has any."""
+    found: Inference | None = getattr(fit, "inference", None)
+    return found
+
+
+def shown_coefficients(fit: Fit, predictor: int) -> range:
+    """The design columns that a linear predictor can use: only the intercept where it is one number for all rows."""
+    only = fit.loss_function.intercept_only
+    return range(1 if only and only[predictor] else len(fit.names))
+
+
+def _head(fit: Fit) -> Iterator[Fact]:
+    yield model_line(fit)
+    yield Fact("loss", call(fit.loss_name, fit.loss_function.parameters) + _own(fit))
+    if fit.loss_function.meaning:
+        yield Fact("meaning", fit.loss_function.meaning)
+    if fit.penalty is not None:
+        yield Fact("penalty", call(fit.penalty.name, getattr(fit.penalty, "__dict__", {})) + "; the intercept is not penalised")
+    yield Fact("solver", solver_line(fit))
+    yield Fact("rows", _rows(fit))
+
+
+def _own(fit: Fit) -> str:
+    loss: Any = fit.loss_function
+    framework = getattr(getattr(loss, "custom", None), "framework", None)
+    if framework is None:
+        return ""
+    name = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[framework]
+    scale = loss.squared_scale()
+    is_squared = "" if scale is None else "; it is squared loss" if scale == 1 else f"; it is {short(scale)} times squared loss"
+    return f", your own, differentiated by {name}{is_squared}"
+
+
+def _rows(fit: Fit) -> str:
+    text = f"{fit.rows_used:,} used"
+    left = {reason: count for reason, count in fit.rows_dropped.items() if count}
+    if left:
+        reasons = "; ".join(f"{visible(reason)}: {count:,}" for reason, count in left.items())
+        text += f", {sum(left.values()):,} left out ({reasons})"
+    return text
+
+
+def _block(fit: Fit, predictor: int) -> Block:
+    everything = shown_coefficients(fit, predictor)
+    shown = everything[:MOST_ROWS]
+    kept = [i for i in shown if i not in fit.solution.aliased]
+    columns = _columns(fit, predictor, kept)
+    cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
+    return Block(
+        visible(fit.predictor_names[predictor]) if len(fit.predictor_names) > 1 else "",
+        tuple(columns),
+        tuple(Row(visible(fit.names[i]), cells.get(i, ("left out", *[""] * (len(columns) - 1))), i not in cells) for i in shown),
+        len(everything) - len(shown),
+    )
+
+
+def _columns(fit: Fit, predictor: int, kept: list[int]) -> Mapping[str, list[str]]:
+    shape = fit.solution.coefficients.shape
+
+    def of(values: Array) -> list[float]:
+        return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
+
+    inference = inference_of(fit)
+    if inference is None:
+        columns = {"coefficient": column(of(fit.coefficients))}
+        if fit.digits is not None:
+            columns["digits"] = [f"{math.floor(value)}" if math.isfinite(value) else "" for value in of(fit.digits)]
+        return columns
+    ends = np.reshape(inference.interval(LEVEL), (*shape, 2))
+    return {
+        "coefficient": column(of(fit.coefficients), 5),
+        "std error": column(of(inference.standard_errors), 4),
+        inference.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(inference.statistics)],
+        "p": [probability(value) for value in of(inference.p_values)],
+        f"{LEVEL:.0%} from": column(of(ends[..., 0]), 5),
+        "to": column(of(ends[..., 1]), 5),
+    }
+
+
+def _foot(fit: Fit) -> Iterator[Fact]:
+    if fit.aliased:
+        names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
+        yield Fact("left out", f"{names}: earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
+    yield Fact("fit", "; ".join(_measures(fit)))
+    inference = inference_of(fit)
+    if inference is not None:
+        yield Fact("errors", inference.description)
+    if fit.digits is not None:
+        kept = fit.solution.digits[[i for i in range(len(fit.names)) if i not in fit.solution.aliased]]  # type: ignore[index]
+        if kept.size and np.isfinite(kept).all():
+            yield Fact("digits", f"at least {math.floor(kept.min())} vouched for in every coefficient")
+    certificate = fit.certificate
+    if certificate.converged:
+        yield Fact("converged", f"yes: {certificate.reason}", "good")
+    else:
+        yield Fact("converged", f"NO: {certificate.reason}" + (f". {certificate.remedy}" if certificate.remedy else ""), "bad")
+    yield from (Fact("note", note) for note in fit.solution.notes)
+    if fit.solution.learning_rate is not None:
+        yield Fact("learning rate", short(fit.solution.learning_rate))
+    passes = f"{counted(fit.solution.passes, 'pass', 'passes')} over the rows"
+    yield Fact("time", passes if fit.seconds is None else f"{duration(fit.seconds)}, {passes}")
+
+
+def _measures(fit: Fit) -> Iterator[str]:
+    """What there is to say of how well the model fits: a quantity that the loss does not have is absent."""
+    penalised = 0.0 if fit.penalty is None else fit.penalty.value(fit.solution.coefficients[int(fit.has_intercept) :])
+    mean = fit.loss - penalised
+    yield f"mean loss {short(mean)}"
+    if fit.penalty is not None:
+        yield f"with the penalty {short(fit.loss)}"
+    scale = fit.loss_function.squared_scale()
+    if scale is not None and len(fit.target_names) == 1 and mean >= 0:
+        yield f"root mean squared residual {short(math.sqrt(mean / scale))}"
+    for name, label in (("r_squared", "R-squared"), ("log_likelihood", "log likelihood"), ("aic", "AIC"), ("bic", "BIC")):
+        value = getattr(fit, name, None)
+        if value is not None:
+            yield f"{label} {', '.join(short(float(number)) for number in np.atleast_1d(value))}"

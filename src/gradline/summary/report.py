@@ -1,0 +1,173 @@
+"""A summary as it is shown: in a terminal, in a notebook, through a pipe."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from html import escape
+from io import StringIO
+from typing import TYPE_CHECKING
+
+from gradline.summary.content import Block, Fact
+
+if TYPE_CHECKING:
+    from rich.console import Console, ConsoleOptions, RenderResult
+    from rich.table import Table
+
+PLAIN_WIDTH = 80
+WIDEST = 100
+"""Longer lines than this are hard to read, however wide the terminal."""
+
+_STYLES = {"plain": "", "good": "green", "bad": "bold red"}
+_HTML_TONES = {"plain": "", "good": "", "bad": "; font-weight: bold; color: #d32f2f"}
+_TABLE = "border-collapse: collapse; margin: 0 0 0.8em 0"
+_CELL = "padding: 0.1em 1.2em 0.1em 0; vertical-align: top"
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What a fit says of itself.
+
+    At a Python prompt in a terminal it shows itself as a table in colour, in a notebook as HTML; ``print(summary)`` and ``str(summary)``
+    give plain text, 80 columns wide, without control codes. ``show()`` prints what suits the place it goes to. title; head: facts above
+    the coefficients; blocks: the coefficients, a block for each linear predictor; foot: facts below them.
+    """
+
+    title: str
+    head: tuple[Fact, ...]
+    blocks: tuple[Block, ...]
+    foot: tuple[Fact, ...]
+
+    def show(self) -> None:
+        """Print to standard output: in colour and as wide as the terminal allows, or, through a pipe or into a file, as plain text."""
+        if sys.stdout.isatty():
+            from rich.console import Console
+
+            Console(highlight=False, markup=False, emoji=False).print(self)
+        else:
+            print(self)
+
+    def __str__(self) -> str:
+        return self._text(PLAIN_WIDTH)
+
+    def __repr__(self) -> str:
+        # Only at a prompt: a log file that a script writes to from a terminal must not be given control codes.
+        if hasattr(sys, "ps1") and sys.stdout is not None and sys.stdout.isatty():
+            from rich.console import Console
+
+            console = Console(highlight=False, markup=False, emoji=False)
+            with console.capture() as captured:
+                console.print(self)
+            return captured.get().rstrip("\n")
+        return str(self)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.box import SIMPLE_HEAD
+        from rich.text import Text
+
+        width = min(options.max_width, WIDEST)
+        yield Text(self.title, style="bold", overflow="fold")
+        yield self._facts(self.head, width)
+        for block in self.blocks:
+            yield Text("")
+            if block.title:
+                yield Text(block.title, style="bold", overflow="fold")
+            yield _coefficients(block, width, SIMPLE_HEAD)
+            if block.more:
+                yield Text(_more(block), style="dim", overflow="fold")
+        yield Text("")
+        yield self._facts(self.foot, width)
+
+    def _repr_html_(self) -> str:
+        # No colours of our own but for the one that matters: the notebook's theme, light or dark, decides.
+        parts = [f'<div class="gradline-summary">\n<p><strong>{_safe(self.title)}</strong></p>', _html_facts(self.head)]
+        for block in self.blocks:
+            parts.append(_html_block(block))
+            if block.more:
+                parts.append(f"<p>{_safe(_more(block))}</p>")
+        parts += [_html_facts(self.foot), "</div>"]
+        return "\n".join(parts)
+
+    def _text(self, width: int) -> str:
+        from rich.box import Box
+        from rich.console import Console
+
+        # Plain dashes: the text may go where only ASCII is known.
+        dashes = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
+        written = StringIO()
+        # What the surroundings say of colours and widths is for terminals.
+        console = Console(
+            file=written, width=width, color_system=None, highlight=False, markup=False, emoji=False, legacy_windows=False, _environ={}
+        )
+        console.print(self.title, overflow="fold")
+        console.print("=" * min(console.measure(self.title).maximum, width))
+        console.print(self._facts(self.head, width))
+        for block in self.blocks:
+            console.print()
+            if block.title:
+                console.print(block.title, overflow="fold")
+            console.print(_coefficients(block, width, dashes))
+            if block.more:
+                console.print(_more(block))
+        console.print()
+        console.print(self._facts(self.foot, width))
+        return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
+
+    def _facts(self, facts: tuple[Fact, ...], width: int) -> Table:
+        from rich.table import Table
+        from rich.text import Text
+
+        labels = max((len(fact.label) for fact in self.head + self.foot), default=0)
+        table = Table.grid(padding=(0, 2, 0, 0))
+        table.width = width if facts else None
+        # One width of labels above and below the coefficients.
+        table.add_column(no_wrap=True, style="dim", min_width=labels)
+        table.add_column(ratio=1, overflow="fold")
+        for fact in facts:
+            # Text, not strings: what a column is called is never taken for markup.
+            table.add_row(Text(fact.label), Text(fact.text, style=_STYLES[fact.tone], overflow="fold"))
+        return table
+
+
+def _coefficients(block: Block, width: int, box: object) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=box, show_edge=False, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)  # type: ignore[arg-type]
+    table.add_column("", overflow="fold", min_width=8)
+    for heading in block.columns:
+        table.add_column(Text(heading), justify="right", no_wrap=True)
+    for row in block.rows:
+        table.add_row(Text(row.name, overflow="fold"), *(Text(cell) for cell in row.cells), style="dim" if row.left_out else None)
+    return table
+
+
+def _more(block: Block) -> str:
+    return f"... and {block.more:,} more: Fit.table() has them all"
+
+
+def _html_facts(facts: tuple[Fact, ...]) -> str:
+    rows = "\n".join(
+        f'<tr><th scope="row" style="{_CELL}; text-align: left; font-weight: normal; opacity: 0.7; min-width: 6em">{_safe(fact.label)}</th>'
+        f'<td style="{_CELL}; text-align: left{_HTML_TONES[fact.tone]}">{_safe(fact.text)}</td></tr>'
+        for fact in facts
+    )
+    return f'<table style="{_TABLE}">\n<tbody>\n{rows}\n</tbody>\n</table>'
+
+
+def _html_block(block: Block) -> str:
+    caption = f'<caption style="text-align: left; font-style: italic">{_safe(block.title)}</caption>\n' if block.title else ""
+    headings = "".join(f'<th scope="col" style="{_CELL}; text-align: right">{_safe(heading)}</th>' for heading in block.columns)
+    rows = "\n".join(
+        f'<tr style="opacity: {0.6 if row.left_out else 1}">'
+        f'<th scope="row" style="{_CELL}; text-align: left; font-weight: normal">{_safe(row.name)}</th>'
+        + "".join(f'<td style="{_CELL}; text-align: right; font-variant-numeric: tabular-nums">{_safe(cell)}</td>' for cell in row.cells)
+        + "</tr>"
+        for row in block.rows
+    )
+    head = f"<thead>\n<tr><td></td>{headings}</tr>\n</thead>"
+    return f'<table style="{_TABLE}">\n{caption}{head}\n<tbody>\n{rows}\n</tbody>\n</table>'
+
+
+def _safe(text: str) -> str:
+    return escape(text)

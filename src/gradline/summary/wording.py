@@ -1,0 +1,71 @@
+"""Sentences of a summary that take some choosing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from gradline.summary.numbers import short, visible
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+    from gradline.summary.content import Fact
+
+_SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear"}
+
+_MOST_COLUMNS = 12
+"""Columns named in the line that says what the model is; the table below names them all."""
+
+
+def model_line(fit: Fit) -> Fact:
+    """The formula as the user wrote it; otherwise the target and the columns."""
+    from gradline.summary.content import Fact
+
+    formula = formula_text(getattr(fit, "formula", None))
+    if formula is not None:
+        return Fact("formula", visible(formula))
+    columns = [visible(name) for name in fit.names[int(fit.has_intercept) :]]
+    terms = columns if len(columns) <= _MOST_COLUMNS else [*columns[: _MOST_COLUMNS - 1], f"... {len(columns) - _MOST_COLUMNS + 1:,} more"]
+    right = " + ".join(terms or ["1"]) + ("" if fit.has_intercept else " - 1")
+    targets = [visible(name) for name in fit.target_names]
+    left = targets if len(targets) <= _MOST_COLUMNS else [*targets[: _MOST_COLUMNS - 1], f"... {len(targets) - _MOST_COLUMNS + 1:,} more"]
+    return Fact("model", f"{', '.join(left)} ~ {right}")
+
+
+def formula_text(formula: Any) -> str | None:
+    """A formula as text; several, by linear predictor, as "mean: y ~ x; log_scale: ~ x"."""
+    if formula is None:
+        return None
+    if isinstance(formula, Mapping):
+        return "; ".join(f"{predictor}: {text}" for predictor, text in formula.items())
+    return str(formula)
+
+
+def call(name: str, parameters: Mapping[str, Any]) -> str:
+    """Such as ``huber(threshold=1.35, scale=1)``; the name alone without parameters."""
+    shown = ", ".join(f"{key}={short(value) if isinstance(value, float) else value}" for key, value in parameters.items())
+    return f"{visible(name)}({shown})" if shown else visible(name)
+
+
+def solver_line(fit: Fit) -> str:
+    """Which solver, and why that one."""
+    name = _SOLVERS.get(fit.solver, fit.solver)
+    why = "your choice" if fit.solver_asked else _why(fit)
+    return f"{name}: {why}" if why else name
+
+
+def _why(fit: Fit) -> str:
+    """What ``solvers.choice.automatic`` went by."""
+    if fit.solver == "least_squares":
+        return "squared loss is solved exactly"
+    if fit.solver == "Newton":
+        return "the loss is smooth, so its curvature leads straight to the minimum"
+    if fit.solver == "L-BFGS":
+        if getattr(fit.loss_function, "joint", False):
+            return "the loss is one number of all rows together, so a row has no curvature of its own"
+        return f"{fit.solution.coefficients.size:,} coefficients are too many for a curvature matrix"
+    if fit.solver == "PiecewiseLinear":
+        return "the loss is piecewise linear: smoothed first, then solved to the exact vertex"
+    if fit.solver == "gradient descent":
+        return "the loss has kinks"
+    return ""
