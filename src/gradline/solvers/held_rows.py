@@ -119,6 +119,14 @@ def newton_step(curvature: Array, gradient: Array) -> Array:
     return -gradient / damping
 
 
+def supported_step(curvature: Array, gradient: Array) -> Array:
+    """``-H^-1 g`` in the directions that the window's rows support; no step in others, whose length nothing would limit."""
+    values, vectors = np.linalg.eigh(curvature)
+    supported = values > 1e-2 * np.median(values)
+    part = vectors[:, supported]
+    return np.asarray(-(part @ ((part.T @ gradient) / values[supported])))
+
+
 def _line_search(held: HeldRows, pieces: Pieces, residuals: Array, move: Array, pull: float, width: float) -> float:
     """Where the slope along the step is a tenth of what it was: bisection and secants on the slope, which rises along the step."""
 

@@ -93,11 +93,19 @@ class SmoothKernel:
 
 
 class Near(NamedTuple):
-    """Rows by number, with the piece each is on and its distance to a kink; parts in row order."""
+    """Rows by number, with the piece each is on and its distance to a kink; parts, not in order."""
 
     rows: list[IntArray]
     piece: list[PieceArray]
     distance: list[Array]
+
+    def nearest(self, most: int) -> Near:
+        """Itself, or only the ``most`` nearest rows once there are more than twice as many: many rows may qualify where few are wanted."""
+        if sum(len(part) for part in self.rows) <= 2 * most:
+            return self
+        rows, piece, distance = self.joined()
+        kept = np.argpartition(distance, most)[:most]
+        return Near([rows[kept]], [piece[kept]], [distance[kept]])
 
     def joined(self) -> tuple[IntArray, PieceArray, Array]:
         return np.concatenate(self.rows), np.concatenate(self.piece), np.concatenate(self.distance)
@@ -115,7 +123,8 @@ class Survey(NamedTuple):
 
 @dataclass(frozen=True)
 class SurveyKernel:
-    """The pull of all rows by the pieces they are on, and the rows within ``reach`` of a kink; zero weights never are.
+    """The pull of all rows by the pieces they are on, and the rows within ``reach`` of a kink (the nearest, where they are more than
+    ``most``); zero weights never are.
 
     along: (P,), if given: also the rows that move along this direction, with the distance in units of their speed.
     """
@@ -123,6 +132,7 @@ class SurveyKernel:
     column: Column
     coefficients: Array
     reach: float
+    most: int
     along: Array | None = None
 
     def map(self, block: Block) -> Survey:
@@ -145,12 +155,12 @@ class SurveyKernel:
         return Survey(pull, Near([chosen + block.first_row], [piece[chosen]], [distance[chosen]]))
 
     def merge(self, first: Survey, second: Survey) -> Survey:
-        return Survey(first.pull + second.pull, first.near + second.near)
+        return Survey(first.pull + second.pull, (first.near + second.near).nearest(self.most))
 
 
 class Check(NamedTuple):
     """excess: the weighted sum of how far rows lie above the line they were taken to be on; value: the weighted sum of their losses
-    (relative to the first piece); flipped: those rows, with the piece they were taken to be on and how far past a kink."""
+    (relative to the first piece); flipped: those rows, with the piece they were taken to be on and minus their excess for a distance."""
 
     excess: float
     value: float
@@ -169,6 +179,8 @@ class CheckKernel:
     """How targets are read at ``coefficients``: as ``column`` reads them at the reference, or without its jitter."""
     rounding: float
     """What rounding may do to a typical residual."""
+    most: int
+    """Flipped rows to return at most, or twice as many."""
 
     def map(self, block: Block) -> Check:
         pieces = self.column.pieces
@@ -187,8 +199,8 @@ class CheckKernel:
             excess *= weights
             value *= weights
         chosen = np.flatnonzero(excess)
-        near = Near([chosen + block.first_row], [piece[chosen]], [excess[chosen]])
+        near = Near([chosen + block.first_row], [piece[chosen]], [-excess[chosen]])
         return Check(float(excess.sum()), float(value.sum()), near)
 
     def merge(self, first: Check, second: Check) -> Check:
-        return Check(first.excess + second.excess, first.value + second.value, first.flipped + second.flipped)
+        return Check(first.excess + second.excess, first.value + second.value, (first.flipped + second.flipped).nearest(self.most))

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradline.rows.block import Block, Rows
 from gradline.solvers.active_equations import solve_active
-from gradline.solvers.held_rows import HeldRows, descend, newton_step
+from gradline.solvers.held_rows import HeldRows, descend, supported_step
 from gradline.solvers.kink_passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
 from gradline.solvers.pieces import PieceArray, Pieces
 from gradline.solvers.vertex import Basis, Simplex, Vertex, first_basis, spanned
@@ -60,6 +60,7 @@ class VertexSearch:
     point: Array = field(init=False)
     reference: Array = field(init=False)
     width: float = 0.0
+    reach: float = 0.0
     passes: int = 0
     pivots: int = 0
     wanted: int = 0
@@ -74,6 +75,8 @@ class VertexSearch:
             return self._nothing_to_fit()
         self._measure(point)
         self._approach(point)
+        if self.width <= self.floor:
+            self._part_ties(self.point)
         for _ in range(ROUNDS):
             if self.held is None:
                 self._hold()
@@ -146,17 +149,23 @@ class VertexSearch:
         """Smoothed Newton steps over all rows, with a window that holds a few times as many rows as curvature needs."""
         n, size, point = self.rows.n_rows, len(self.point), self.point
         count = max(int(min(0.2, max(0.02, 60.0 * size / n)) * sample.n_rows), 10)
-        width = max(float(np.partition(self.pieces.distance(sample.residuals(point)), count)[count]), self.floor)
-        best, step = np.inf, np.zeros(size)
-        for done in range(MOST_PASSES):
+        width = max(float(np.partition(self.pieces.distance(sample.residuals(point)), count)[count]), self.width)
+        best, flattest, step, failed = np.inf, np.inf, np.zeros(size), 0
+        for done in range(MOST_PASSES if width > self.floor else 0):
             sums = self.rows.reduce(SmoothKernel(self.column, self.whitening.coefficients(point), width))
             self.passes += 1
-            if sums.value > best:
-                step = 0.25 * step
+            gradient = self.whitening.adjoint(sums.gradient)
+            slope = float(np.linalg.norm(gradient))
+            level = 1e-10 * abs(sums.value)
+            # Where outliers make the objective too large to tell, the gradient does.
+            if sums.value > best + level or (sums.value > best - level and slope > flattest):
+                step, failed = 0.25 * step, failed + 1
                 point = point - 3.0 * step
+                if failed == 2:
+                    break
                 continue
-            best = sums.value
-            step = newton_step(self.whitening.gram(sums.curvature), self.whitening.adjoint(sums.gradient))
+            best, flattest, failed = sums.value, slope, 0
+            step = supported_step(self.whitening.gram(sums.curvature), gradient)
             point = point + step
             if np.linalg.norm(step) < (0.1 if done > 1 else 0.02) * width:
                 break
@@ -176,7 +185,10 @@ class VertexSearch:
         self.reference = self.point
         self.held = self._survey()
         if self.basis is None:
-            self.point, self.width = descend(self.held, self.pieces, self.point, 1.5, self.floor)
+            point, width = descend(self.held, self.pieces, self.reference, 1.5, self.floor)
+            # These rows alone may have no lowest point.
+            if np.linalg.norm(point - self.reference) <= 100.0 * max(self.reach, self.width):
+                self.point, self.width = point, width
             return
         order = np.argsort(self.held.numbers, kind="stable")
         places = order[np.searchsorted(self.held.numbers[order], self.basis_numbers)]
@@ -184,18 +196,22 @@ class VertexSearch:
 
     def _survey(self) -> HeldRows:
         """The ``wanted`` rows nearest a kink at the reference, with those of the basis; and the pull of all others."""
-        n, wanted = self.rows.n_rows, self.wanted
+        n, wanted, scale = self.rows.n_rows, self.wanted, self.total_weight / self.rows.n_rows * float(self.pieces.jumps.min())
         distance = np.sort(self.pieces.distance(self._sample_residuals(self.reference)))
         place = min(int(1.3 * wanted * len(distance) / n) + 5, len(distance) - 1)
         reach = np.inf if wanted >= n else max(float(distance[place]), self.floor)
         coefficients = self.whitening.coefficients(self.reference)
         while True:
-            survey = self.rows.reduce(SurveyKernel(self.column, coefficients, reach))
+            survey = self.rows.reduce(SurveyKernel(self.column, coefficients, reach, self._most))
             self.passes += 1
             numbers, piece, distance = survey.near.joined()
+            # What is left of the gradient has to be made up by rows that change sides, a few of those held.
+            imbalance = float(np.linalg.norm(self.whitening.adjoint(survey.pull))) / scale
+            wanted = int(min(max(wanted, 4.0 * imbalance), self._most, n))
             if numbers.size >= wanted or reach > 1e12 * self.spread:
                 break
-            reach *= 3.0
+            reach *= max(2.0 * wanted / max(numbers.size, 1), 3.0)
+        self.reach = reach
         if numbers.size > wanted:
             nearest = np.argpartition(distance, wanted)[:wanted]
             nearest = np.union1d(nearest, np.flatnonzero(np.isin(numbers, self.basis_numbers)))
@@ -220,7 +236,8 @@ class VertexSearch:
         """Hold more rows that move along a direction (K,) which the held rows do not bound; False where there are none."""
         assert self.held is not None
         along = self.whitening.coefficients(direction / np.linalg.norm(direction))
-        survey = self.rows.reduce(SurveyKernel(self.column, self.whitening.coefficients(self.reference), -1.0, along))
+        most = self.extra + self.held.n_rows
+        survey = self.rows.reduce(SurveyKernel(self.column, self.whitening.coefficients(self.reference), -1.0, most, along))
         self.passes += 1
         numbers, piece, distance = survey.near.joined()
         new = ~np.isin(numbers, self.held.numbers)
@@ -228,7 +245,7 @@ class VertexSearch:
         if numbers.size > self.extra:
             nearest = np.argpartition(distance, self.extra)[: self.extra]
             numbers, piece = numbers[nearest], piece[nearest]
-        self.extra *= 2
+        self.extra *= 4
         if numbers.size:
             self._join(numbers, piece)
         return bool(numbers.size)
@@ -249,7 +266,7 @@ class VertexSearch:
                 # The reference is too far off: take a new one, and more rows.
                 self.wanted, self.held = min(4 * self.wanted, self._most), None
             else:
-                self._join(numbers[: 2 * self._most], piece[: 2 * self._most])
+                self._join(numbers, piece)
             return None
         if not self.column.jitter:
             return self._finish(vertex, coefficients, 0.0, check.value)
@@ -274,7 +291,8 @@ class VertexSearch:
         assert self.held is not None
         reference, active = self.whitening.coefficients(self.reference), np.sort(self.held.numbers)
         self.passes += 1
-        return self.rows.reduce(CheckKernel(self.column, reference, coefficients, active, final, self._rounding(coefficients)))
+        rounding = self._rounding(coefficients)
+        return self.rows.reduce(CheckKernel(self.column, reference, coefficients, active, final, rounding, self._most))
 
     def _held_excess(self, vertex: Vertex, coefficients: Array, final: Column) -> float:
         """How far the held rows lie above the lines the multipliers stand for."""
@@ -300,7 +318,7 @@ class VertexSearch:
     def _nothing_to_fit(self) -> Found:
         """Every column is aliased: zeros are all there is."""
         zeros = np.zeros(self.whitening.n_columns)
-        check = self.rows.reduce(CheckKernel(self.column, zeros, zeros, _NONE, self.column, 0.0))
+        check = self.rows.reduce(CheckKernel(self.column, zeros, zeros, _NONE, self.column, 0.0, 1))
         return Found(zeros, True, 0.0, 0.0, True, check.value, 0, 0, "no column is left to fit")
 
     def _stop(self, vertex: Vertex | None, reason: str) -> Found:
