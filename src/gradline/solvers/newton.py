@@ -178,7 +178,7 @@ class _Descent:
                 done, reason = True, f"the Newton decrement is {decrement / size:.1e} of the objective's size"
                 break
             if step == self.settings.max_steps:
-                reason = f"{step} steps done"
+                reason = f"{step} step{'s' if step > 1 else ''} done"
                 break
             if not fresh and decrement > 0.3 * last:
                 value, gradient, curvature = self._evaluate(self.theta, 2)
