@@ -15,11 +15,12 @@ import numpy.typing as npt
 from gradline.rows.arrays import ArrayRows, block_rows
 from gradline.rows.block import Block, Kernel, RowKernel, State
 from gradline.rows.design import DenseDesign
-from gradline.rows.sources.batches import as_batch, joined, resized
+from gradline.rows.sources.batches import as_batch, joined, picked, resized
 from gradline.rows.sources.block_maker import BlockMaker, CleanRun
 from gradline.rows.sources.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
 from gradline.rows.sources.facts import Facts, check_same_rows, check_some_rows
+from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.rows.sources.sampling import RowSample
 from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
 from gradline.rows.tables import Table
@@ -90,6 +91,16 @@ class TableRows:
         self._maker = BlockMaker(table.name, encoder, self.targets, weights, frequencies, self.offset)
         self._facts: Facts | None = None
         self._prepared: list[tuple[Any, Any]] = []
+
+    @classmethod
+    def of_formula(cls, table: Table, formula: Any, *, predicting: bool = False, missing: Missing = "drop", **columns: Any) -> TableRows:
+        """Rows of a formula's encoder (``gradline.formulas.Encoder``), with its targets and offsets unless ``predicting``.
+
+        columns: weights, frequencies, threads as above; offset, where the formula has none.
+        """
+        offset = FormulaOffset(formula) if any(formula.offsets) else columns.pop("offset", None)
+        targets = () if predicting else FormulaTargets(formula)
+        return cls(table, FormulaDesign(formula), targets, offset=offset, missing=missing, **columns)
 
     @property
     def n_rows(self) -> int:
@@ -188,24 +199,20 @@ class TableRows:
             raise IndexError(f"row numbers must lie between 0 and {self.n_rows - 1}, not {wanted[0]} to {wanted[-1]}")
         bounds = np.searchsorted(wanted, np.concatenate([[0], ends]))
 
-        def job(stretch: Stretch) -> Any:
-            import pyarrow as pa
-
+        def job(stretch: Stretch) -> list[pa.RecordBatch]:
             i = stretch.number
             inside = wanted[bounds[i] : bounds[i + 1]] - (ends[i - 1] if i else 0)
             pieces, place, found = [], 0, 0
             for run in self._runs(stretch, Tally()):
                 until = int(np.searchsorted(inside, place + run.batch.num_rows))
-                pieces.append(run.batch.take(pa.array(inside[found:until] - place)))
+                pieces.append(picked(run.batch, inside[found:until] - place))
                 place, found = place + run.batch.num_rows, until
                 if found == inside.size:
                     break
             return pieces
 
         pieces = [piece for part in self._run(job, np.diff(bounds) > 0) for piece in part]
-        import pyarrow as pa
-
-        return self._one_block(joined(pieces).take(pa.array(places.ravel())))
+        return self._one_block(picked(joined(pieces), places.ravel()))
 
     def sample(self, n_rows: int, seed: int = 0) -> Block:
         """A uniform sample of rows, in row order. Free where the first pass has kept enough rows for it."""
@@ -214,12 +221,10 @@ class TableRows:
         n = min(n_rows, self.n_rows)
         if n > held:
             return self.take(np.sort(np.random.default_rng(seed).choice(self.n_rows, size=n, replace=False)))
-        import pyarrow as pa
-
         assert facts.sample is not None
         # The rows with the smallest keys are a uniform sample; another seed draws among those held.
         order = np.argsort(facts.keys) if seed == 0 else np.random.default_rng(seed).permutation(held)
-        return self._one_block(as_batch(facts.sample.take(pa.array(np.sort(order[:n])))))
+        return self._one_block(as_batch(picked(facts.sample, np.sort(order[:n]))))
 
     def in_memory(self) -> Block | None:
         """None: a table is never held as a whole; ``as_arrays`` reads a small one."""
@@ -343,7 +348,7 @@ def _drawn(sample: RowSample, run: CleanRun) -> tuple[Any, Array]:
     import pyarrow as pa
 
     chosen, keys = sample.draw(run.first_row, run.batch.num_rows)
-    return pa.Table.from_batches([run.batch.take(pa.array(chosen))]), keys
+    return pa.Table.from_batches([picked(run.batch, chosen)]), keys
 
 
 def _alike(first: Any, second: Any) -> bool:

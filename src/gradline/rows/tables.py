@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.rows.sources.batches import resized
+from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import find_files, is_remote, suffixes
@@ -164,14 +164,14 @@ class Table:
             for batch in self.batches(columns):
                 until = int(np.searchsorted(wanted, first + batch.num_rows))
                 if until > found:
-                    rows = pa.Table.from_batches([batch.take(pa.array(wanted[found:until] - first))])
+                    rows = pa.Table.from_batches([picked(batch, wanted[found:until] - first)])
                     pieces.append(rows)
                 first, found = first + batch.num_rows, until
                 if found == wanted.size:
                     break
         if found < wanted.size:
             raise IndexError(f"{self.name} has no row {wanted[found]}; it has {first:,} rows")
-        return pa.concat_tables(pieces, promote_options="permissive").take(pa.array(places.ravel()))
+        return picked(pa.concat_tables(pieces, promote_options="permissive"), places.ravel())
 
     def sample(self, n_rows: int, seed: int, columns: Sequence[str]) -> pa.Table:
         """A uniform sample without replacement, in row order; all rows where there are no more than ``n_rows``. One pass."""
@@ -181,7 +181,7 @@ class Table:
         schema = pa.schema([self.schema.field(column) for column in columns])
         for batch in resized(self.batches(columns), BATCH_ROWS):
             chosen, keys = kept.draw(place, batch.num_rows)
-            kept.add(pa.Table.from_batches([batch.take(pa.array(chosen))]), keys)
+            kept.add(pa.Table.from_batches([picked(batch, chosen)]), keys)
             place += batch.num_rows
         table, _ = kept.table()
         return schema.empty_table() if table is None else table

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
+
+import numpy as np
+
+from gradline.types import IntArray
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    Rows = TypeVar("Rows", pa.RecordBatch, pa.Table)
 
 
 def grouped(batches: Iterable[pa.RecordBatch], rows: int) -> Iterator[list[pa.RecordBatch]]:
@@ -51,3 +57,11 @@ def as_batch(table: pa.Table) -> pa.RecordBatch:
         return batches[0]
     empty = [pa.array([], type=field.type) for field in whole.schema]
     return pa.RecordBatch.from_arrays(empty, schema=whole.schema)
+
+
+def picked(rows: Rows, places: IntArray) -> Rows:
+    """The rows at these places. NumPy's integers go over as a buffer: ``pyarrow.array`` would import pandas where it is installed."""
+    import pyarrow as pa
+
+    found = np.ascontiguousarray(places, dtype=np.int64)
+    return rows.take(pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found)]))

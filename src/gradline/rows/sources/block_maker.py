@@ -54,10 +54,11 @@ class BlockMaker:
     def block(self, run: CleanRun, start: int = 0, rows: int | None = None) -> Block:
         """One block. Raises ValueError for weights that cannot be and for infinities that a transform has made, naming the row."""
         batch = run.batch.slice(start, rows)
-        design = self.encoder.design(batch)
+        first_row = run.row(start) if batch.num_rows else run.first_row
+        design = self.encoder.design(batch, first_row)
         if isinstance(design, DenseDesign) and not isinstance(self.encoder, PlainEncoder):
             self._check_finite(design.values, run, start, None)
-        targets = self.targets.values(batch)
+        targets = self.targets.values(batch, first_row)
         if not isinstance(self.targets, PlainValues):
             self._check_finite(targets, run, start, ("the target",) * targets.shape[1])
         return Block(
@@ -65,8 +66,8 @@ class BlockMaker:
             targets,
             self._weights(batch, self.weights, "weights", run, start),
             self._weights(batch, self.frequencies, "frequencies", run, start),
-            None if self.offset is None else self.offset.values(batch),
-            run.row(start) if batch.num_rows else run.first_row,
+            None if self.offset is None else self.offset.values(batch, first_row),
+            first_row,
         )
 
     def _weights(self, batch: pa.RecordBatch, column: str | None, what: str, run: CleanRun, start: int) -> Array | None:

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.rows.sources.batches import picked
+from gradline.rows.sources.columns import as_numbers, null_mask
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -90,9 +92,7 @@ class Cleaner:
         if infinite:
             self._refuse_infinity(infinite, kept, first_row)
         if kept is not None:
-            import pyarrow as pa
-
-            batch = batch.take(pa.array(kept))
+            batch = picked(batch, kept)
         tally.used += batch.num_rows
         return batch, kept
 
@@ -100,12 +100,12 @@ class Cleaner:
         """(where values are missing, the values if one of them is infinite)."""
         import pyarrow as pa
 
-        mask = column.is_null().to_numpy(zero_copy_only=False) if column.null_count else None
+        mask = null_mask(column) if column.null_count else None
         if not pa.types.is_floating(column.type):
             return mask, None
-        values = column.to_numpy(zero_copy_only=False)
+        values = as_numbers(column)
         # One read: a sum is finite only if all its terms are.
-        if mask is None and np.isfinite(np.add.reduce(values, dtype=np.float64)):
+        if mask is None and np.isfinite(np.add.reduce(values)):
             return None, None
         nan = np.isnan(values)
         odd = values if name in self.numeric and np.isinf(values).any() else None

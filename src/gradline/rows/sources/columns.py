@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
+import numpy.typing as npt
 
 from gradline.types import Array
 
@@ -83,10 +84,28 @@ def as_numbers(column: pa.Array) -> Array:
 
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
-    if pa.types.is_dictionary(column.type):
-        column = column.dictionary_decode()
-    if pa.types.is_floating(column.type) or (pa.types.is_integer(column.type) and not column.null_count):
-        values: np.ndarray[Any, Any] = column.to_numpy(zero_copy_only=False)
-        return np.asarray(values, dtype=np.float64)
-    # Arrow itself reads decimals, booleans and integers with nulls; safe=False lets integers beyond 2^53 round, which is told elsewhere.
-    return np.asarray(column.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if not pa.types.is_float64(column.type):
+        if pa.types.is_dictionary(column.type):
+            column = column.dictionary_decode()
+        # safe=False lets integers beyond 2^53 round, which is told elsewhere.
+        column = column.cast(pa.float64(), safe=False)
+    values: Array = _view(column, np.float64)
+    if column.null_count:
+        values = values.copy()
+        values[null_mask(column)] = np.nan
+    return values
+
+
+def null_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
+    """Where the column is null, (m,)."""
+    import pyarrow as pa
+
+    return _view(column.is_null().cast(pa.uint8()), np.uint8).view(np.bool_)
+
+
+def _view(column: pa.Array, dtype: Any) -> np.ndarray[Any, Any]:
+    """The values of a primitive column by reference, whatever lies under nulls: ``to_numpy`` would import pandas where it is installed."""
+    buffer = column.buffers()[1]
+    if buffer is None or not len(column):
+        return np.empty(0, dtype=dtype)
+    return np.frombuffer(buffer, dtype=dtype, count=len(column), offset=column.offset * np.dtype(dtype).itemsize)

@@ -36,8 +36,8 @@ class Encoder(Protocol):
     @property
     def intercept(self) -> bool: ...
 
-    def design(self, batch: pa.RecordBatch) -> Design:
-        """m rows by P columns."""
+    def design(self, batch: pa.RecordBatch, first_row: int = 0) -> Design:
+        """m rows by P columns. first_row: the number of the batch's first row in the table, for messages."""
 
 
 class RowValues(Protocol):
@@ -49,8 +49,8 @@ class RowValues(Protocol):
     @property
     def n_values(self) -> int: ...
 
-    def values(self, batch: pa.RecordBatch) -> Array:
-        """(m, n_values) float64."""
+    def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
+        """(m, n_values) float64. first_row: the number of the batch's first row in the table, for messages."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ class PlainEncoder:
         """The design columns."""
         return (("(intercept)",) if self.intercept else ()) + self.features
 
-    def design(self, batch: pa.RecordBatch) -> DenseDesign:
+    def design(self, batch: pa.RecordBatch, first_row: int = 0) -> DenseDesign:
         # Columns stay columns: copying each is three times faster than weaving them into rows, and products take either order.
         values = np.empty((len(self.features), batch.num_rows))
         for j, name in enumerate(self.features):
@@ -95,7 +95,7 @@ class PlainValues:
     def n_values(self) -> int:
         return len(self.columns)
 
-    def values(self, batch: pa.RecordBatch) -> Array:
+    def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
         if len(self.columns) == 1:
             return as_numbers(batch.column(self.columns[0]))[:, None]
         values = np.empty((batch.num_rows, len(self.columns)))

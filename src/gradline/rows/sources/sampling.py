@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.rows.sources.batches import picked
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -58,5 +59,5 @@ class RowSample:
         if len(keys) > self.capacity:
             self._limit = float(np.partition(keys, self.capacity)[self.capacity])
             kept = np.flatnonzero(keys < self._limit)
-            rows, keys = rows.take(pa.array(kept)), keys[kept]
+            rows, keys = picked(rows, kept), keys[kept]
         self._pieces, self._keys, self._held = [rows.combine_chunks()], [keys], len(keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import check_names, quoted
@@ -16,11 +17,17 @@ if TYPE_CHECKING:
 
 
 def own_connection() -> Any:
-    """A DuckDB connection to nothing, which sees files but none of the caller's Python variables."""
+    """A DuckDB connection to nothing, which sees files but none of the caller's Python variables; each call's is independent."""
+    connection = _nothing().cursor()
+    connection.execute("SET python_enable_replacements = false")
+    return connection
+
+
+@cache
+def _nothing() -> Any:
     import duckdb
 
     connection = duckdb.connect()
-    connection.execute("SET python_enable_replacements = false")
     connection.execute("SET enable_progress_bar = false")
     return connection
 
