@@ -50,6 +50,8 @@ class FrameSource(SourceDefaults):
     schema: pa.Schema
     height: int
     cut: Cut = field(repr=False)
+    held: list[pa.Table] = field(default_factory=list, repr=False)
+    """The whole frame as an Arrow table, once SQL has asked for it."""
 
     @property
     def n_rows(self) -> int:
@@ -70,8 +72,11 @@ class FrameSource(SourceDefaults):
         from gradline.rows.sources.sql import own_connection
 
         with reading(self.name):
-            table = self.cut(self.schema.names if columns is None else columns, 0, self.height)
-            return own_connection().from_arrow(table)
+            if columns is not None:
+                return own_connection().from_arrow(self.cut(columns, 0, self.height))
+            if not self.held:
+                self.held.append(self.cut(self.schema.names, 0, self.height))
+            return own_connection().from_arrow(self.held[0])
 
     def restricted(self, columns: Sequence[str]) -> FrameSource:
         return self

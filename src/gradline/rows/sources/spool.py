@@ -34,6 +34,8 @@ class ArrowBatches:
     last: int
     n_rows: int
     name: str
+    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    """The folder the file lies in, which must outlive the part."""
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
@@ -74,7 +76,7 @@ class ArrowFileSource(SourceDefaults):
             for i, length in enumerate(lengths):
                 held += length
                 if held >= rows or i == len(lengths) - 1:
-                    parts.append(ArrowBatches(path, first, i + 1, held, self.name))
+                    parts.append(ArrowBatches(path, first, i + 1, held, self.name, self.folder))
                     first, held = i + 1, 0
         return parts
 

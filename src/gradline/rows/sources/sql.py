@@ -104,24 +104,12 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
 
 def filtered(source: Source, where: str) -> SqlSource:
     """The rows of a source for which the SQL condition holds. Raises ValueError, with DuckDB's reason, for a condition that is wrong."""
-    base = source.relation() if source.in_memory else None
-    name = f"{source.name} where {where}"
-
-    def make() -> Any:
-        relation = source.relation() if base is None else base
-        return relation.filter(where)
-
-    return sql_source(name, make, below=source)
+    return sql_source(f"{source.name} where {where}", lambda: source.relation().filter(where), below=source)
 
 
 def queried(source: Source, query: str) -> SqlSource:
     """A query over a source, which it calls ``data``."""
-    base = source.relation() if source.in_memory else None
-
-    def make() -> Any:
-        return (source.relation() if base is None else base).query("data", query)
-
-    return sql_source(f"the query over {source.name}", make, below=source)
+    return sql_source(f"the query over {source.name}", lambda: source.relation().query("data", query), below=source)
 
 
 def arrow_reader(relation: Any, rows: int) -> Any:
