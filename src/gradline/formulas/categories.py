@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.formulas.arrow import from_numbers, from_texts, null_mask, view
 from gradline.formulas.columns import as_text, reads_as_number
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
@@ -66,19 +67,20 @@ def codes_of(array: pa.Array, levels: Sequence[Level]) -> Codes:
     import pyarrow as pa
     import pyarrow.compute as compute
 
-    types = pa.types
-    if types.is_dictionary(array.type):
+    if pa.types.is_dictionary(array.type):
         inner = codes_of(array.dictionary, levels)
-        places = compute.fill_null(array.indices.cast(pa.int64()), len(inner)).to_numpy(zero_copy_only=False)
+        places, gone = view(array.indices), null_mask(array.indices)
+        places = places if gone is None else np.where(gone, len(inner), places)
         decoded: Codes = np.append(inner, np.int32(MISSING)).astype(np.int32)[places]
         return decoded
     values, known = _comparable(array, levels)
-    found = compute.fill_null(compute.index_in(values, value_set=known), UNSEEN)
-    codes = np.array(found.to_numpy(zero_copy_only=False), dtype=np.int32)
-    unknown = codes == UNSEEN
-    if unknown.any():
-        gone = np.asarray(array.is_null(nan_is_null=True).to_numpy(zero_copy_only=False))
-        codes[unknown & gone] = MISSING
+    found = compute.index_in(values, value_set=known)
+    unknown = null_mask(found)
+    codes: Codes = view(found)
+    if unknown is not None:
+        gone = null_mask(array, nan_is_null=True)
+        assert gone is not None
+        codes = np.where(unknown, np.where(gone, MISSING, UNSEEN), codes).astype(np.int32)
     return codes
 
 
@@ -94,11 +96,11 @@ def _comparable(array: pa.Array, levels: Sequence[Level]) -> tuple[pa.Array, pa.
     types = pa.types
     if isinstance(levels[0], str):
         text = as_text(array)
-        return text, pa.array(levels, pa.string())
+        return text, from_texts([str(level) for level in levels])
     if types.is_boolean(array.type) or (types.is_integer(array.type) and all(isinstance(level, int) for level in levels)):
-        return array.cast(pa.int64(), safe=False), pa.array([int(level) for level in levels], pa.int64())
+        return array.cast(pa.int64(), safe=False), from_numbers(np.array(levels, dtype=np.int64))
     numbers = array if types.is_floating(array.type) else _read_numbers(array)
-    return numbers.cast(pa.float64(), safe=False), pa.array([float(level) for level in levels], pa.float64())
+    return numbers.cast(pa.float64(), safe=False), from_numbers(np.array(levels, dtype=np.float64))
 
 
 def _read_numbers(array: pa.Array) -> pa.Array:
@@ -106,8 +108,8 @@ def _read_numbers(array: pa.Array) -> pa.Array:
 
     if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
         # Text that is no number is no level; infinity is none either, since levels come from finite values.
-        read = [None if value is None else float(value) if reads_as_number(value) else np.inf for value in array.to_pylist()]
-        return pa.array(read, pa.float64())
+        texts = array.to_pylist()
+        return from_numbers(np.array([np.nan if text is None else float(text) if reads_as_number(text) else np.inf for text in texts]))
     return array.cast(pa.float64(), safe=False)
 
 

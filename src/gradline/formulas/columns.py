@@ -7,13 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.formulas.arrow import Mask, as_float64, from_numbers, from_texts, null_mask
 from gradline.formulas.errors import suggestion
 from gradline.types import Array
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-Mask = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 class BatchColumns:
@@ -46,15 +45,15 @@ class BatchColumns:
     def equals(self, column: str, text: str) -> Mask:
         import pyarrow.compute as compute
 
-        same = compute.equal(as_text(self.arrow(column)), text)
-        return np.asarray(compute.fill_null(same, False).to_numpy(zero_copy_only=False), dtype=np.bool_)
+        found = null_mask(compute.index_in(as_text(self.arrow(column)), value_set=from_texts([text])))
+        return np.ones(self.n_rows, dtype=np.bool_) if found is None else ~found
 
     def missing(self, column: str) -> Mask | None:
         """Where the column is null or NaN, (m,); None where it is nowhere so."""
         import pyarrow as pa
 
         array = self.arrow(column)
-        null = np.asarray(array.is_null().to_numpy(zero_copy_only=False)) if array.null_count else None
+        null = null_mask(array)
         if pa.types.is_floating(array.type):
             values = self.numbers(column)
             # A sum is a number only if every term is one: one read, and no temporary.
@@ -65,9 +64,7 @@ class BatchColumns:
 
     def taken(self, rows: np.ndarray[Any, Any]) -> BatchColumns:
         """The given rows only."""
-        import pyarrow as pa
-
-        columns = BatchColumns(self.batch.take(pa.array(rows)), self.kinds)
+        columns = BatchColumns(self.batch.take(from_numbers(rows)), self.kinds)
         columns._numbers = {name: values[rows] for name, values in self._numbers.items()}
         return columns
 
@@ -79,10 +76,8 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     types = pa.types
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
-    if types.is_floating(array.type) or (types.is_integer(array.type) and not array.null_count):
-        return np.asarray(array.to_numpy(zero_copy_only=False), dtype=np.float64)
-    if types.is_integer(array.type) or types.is_boolean(array.type) or types.is_decimal(array.type) or types.is_null(array.type):
-        return np.asarray(array.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False), dtype=np.float64)
+    if any(test(array.type) for test in (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)):
+        return as_float64(array)
     if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
         for row, value in enumerate(array.to_pylist()):
             if value is not None and not reads_as_number(value):

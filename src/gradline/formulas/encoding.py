@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.formulas.arrow import Mask, from_numbers
 from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
-from gradline.formulas.columns import BatchColumns, Mask
+from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError, suggestion
 from gradline.formulas.expressions import Column, as_column, evaluate
@@ -251,9 +252,7 @@ class Encoder:
         if isinstance(factor.argument, str):
             array, called = columns.arrow(factor.argument), f"column {factor.argument!r}"
         else:
-            import pyarrow as pa
-
-            array, called = pa.array(np.asarray(evaluate(factor.argument, columns, self.states))), factor.name
+            array, called = from_numbers(np.asarray(evaluate(factor.argument, columns, self.states))), factor.name
         codes = codes_of(array, levels)
         strange = np.flatnonzero(codes == UNSEEN)
         if not strange.size or unseen == "missing":

@@ -311,7 +311,8 @@ class _Reader:
     def _error(self, message: str, word: str | None) -> FormulaError:
         start, end = self.factor.start, self.factor.end
         if word and not self.factor.is_column:
-            found = re.search(rf"(?<![\w.]){re.escape(word)}(?![\w.])", self.text[start:end])
+            place, escaped = self.text[start:end], re.escape(word)
+            found = re.search(rf"(?<![\w.]){escaped}(?![\w.])", place) or re.search(rf"(?<!\w){escaped}(?!\w)", place)
             if found:
                 start, end = start + found.start(), start + found.end()
         if end <= start:

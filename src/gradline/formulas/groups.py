@@ -74,8 +74,9 @@ def dense_columns(group: Group, numbers: Mapping[str, Array], codes: Mapping[str
     for place, columns_of_one in enumerate(itertools.product(*reversed(parts))):
         first, *rest = reversed(columns_of_one)
         out[:, place] = first
-        for column in rest:
-            out[:, place] *= column
+        with np.errstate(invalid="ignore"):
+            for column in rest:
+                out[:, place] *= column
 
 
 def coded_part(group: Group, numbers: Mapping[str, Array], codes: Mapping[str, Codes]) -> CategoricalDesign:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 
 from gradline.types import Array, IntArray
 
@@ -10,6 +11,8 @@ HELD = 4_000_000
 """Values held at once, 32 MB."""
 
 _BINS = 4096
+
+_Keys = npt.NDArray[np.uint64]
 
 
 class OrderStatistics:
@@ -40,12 +43,9 @@ class OrderStatistics:
                 if self.count > self.held:
                     self._chunks = None
             return
+        keys = _keys(values)
         for bracket in self._brackets:
-            inside = values[(values >= bracket.low) & (values < bracket.high)]
-            if self._collecting:
-                bracket.values.append(inside)
-            elif not bracket.single:
-                bracket.counts += np.bincount(np.searchsorted(bracket.edges, inside, side="right") - 1, minlength=_BINS)
+            bracket.update(values, keys, self._collecting)
 
     def finish(self) -> Array | None:
         """The quantiles at the end of a pass, (len(probabilities),); None to ask for another pass."""
@@ -55,17 +55,19 @@ class OrderStatistics:
                 values = np.concatenate([np.empty(0), *self._chunks])
                 self._chunks = None
                 return np.quantile(values, self.probabilities) if values.size else np.full(len(self.probabilities), np.nan)
-            self._brackets = [_Bracket(self.lowest, float(np.nextafter(self.highest, np.inf)), 0, self._ranks(), self.count)]
+            low, high = _keys(np.array([self.lowest, self.highest])).tolist()
+            self._brackets = [_Bracket(low, high + 1, 0, self._ranks(), self.count)]
             return None
-        if self._collecting:
-            found: dict[int, float] = {}
-            for bracket in self._brackets:
-                found.update(bracket.statistics())
-            return self._interpolate(found)
-        self._brackets = [narrower for bracket in self._brackets for narrower in bracket.narrowed()]
-        inside = sum(bracket.size for bracket in self._brackets if not bracket.single)
-        self._collecting = inside <= self.held
-        return None
+        if not self._collecting:
+            self._brackets = [narrower for bracket in self._brackets for narrower in bracket.narrowed()]
+            inside = sum(bracket.size for bracket in self._brackets if not bracket.single)
+            self._collecting = inside <= self.held
+            if inside:
+                return None
+        found: dict[int, float] = {}
+        for bracket in self._brackets:
+            found.update(bracket.statistics())
+        return self._interpolate(found)
 
     def _ranks(self) -> IntArray:
         positions = self.probabilities * (self.count - 1)
@@ -110,34 +112,59 @@ class DistinctValues:
 
 
 class _Bracket:
-    """Values from low up to, not including, high, of which ``below`` are smaller: where the order statistics ``ranks`` lie."""
+    """Values whose keys lie from low up to, not including, high: where the order statistics ``ranks`` are. ``below`` values are smaller."""
 
-    def __init__(self, low: float, high: float, below: int, ranks: IntArray, size: int) -> None:
+    def __init__(self, low: int, high: int, below: int, ranks: IntArray, size: int) -> None:
         self.low, self.high, self.below, self.ranks, self.size = low, high, below, ranks, size
-        self.single = bool(np.nextafter(low, np.inf) >= high)
-        self.edges = (
-            np.unique(np.append(low + (high - low) * (np.arange(_BINS) / _BINS), high)) if np.isfinite(high - low) else _split(low, high)
-        )
+        self.step = -(-(high - low) // _BINS)
         self.counts = np.zeros(_BINS, dtype=np.int64)
         self.values: list[Array] = []
 
+    @property
+    def single(self) -> bool:
+        return self.high - self.low == 1
+
+    def update(self, values: Array, keys: _Keys, collecting: bool) -> None:
+        if self.single:
+            return
+        # Comparing with the last key inside, since the one after it may not fit.
+        inside = (keys >= np.uint64(self.low)) & (keys <= np.uint64(self.high - 1))
+        if collecting:
+            self.values.append(values[inside])
+        else:
+            places = (keys[inside] - np.uint64(self.low)) // np.uint64(self.step)
+            self.counts += np.bincount(places.astype(np.int64), minlength=_BINS)
+
     def narrowed(self) -> list[_Bracket]:
+        """The bins that hold the ranks, as brackets."""
         if self.single:
             return [self]
         before = self.below + np.concatenate([[0], np.cumsum(self.counts)])
         bins = np.searchsorted(before, self.ranks, side="right") - 1
-        return [
-            _Bracket(float(self.edges[i]), float(self.edges[i + 1]), int(before[i]), self.ranks[bins == i], int(self.counts[i]))
-            for i in np.unique(bins)
-        ]
+        found = []
+        for i in np.unique(bins).tolist():
+            low = self.low + i * self.step
+            found.append(_Bracket(low, min(low + self.step, self.high), int(before[i]), self.ranks[bins == i], int(self.counts[i])))
+        return found
 
     def statistics(self) -> dict[int, float]:
+        """The order statistics by rank, once the values are collected."""
         if self.single:
-            return {int(rank): self.low for rank in self.ranks}
+            return dict.fromkeys(self.ranks.tolist(), _value(self.low))
         values = np.sort(np.concatenate(self.values))
-        return {int(rank): float(values[rank - self.below]) for rank in self.ranks}
+        return {rank: float(values[rank - self.below]) for rank in self.ranks.tolist()}
 
 
-def _split(low: float, high: float) -> Array:
-    """Edges of a bracket so wide that its width overflows."""
-    return np.unique(np.append(low * (1 - np.arange(_BINS) / _BINS) + high * (np.arange(_BINS) / _BINS), high))
+_SIGN = np.uint64(1 << 63)
+
+
+def _keys(values: Array) -> _Keys:
+    """Whole numbers in the order of the floats: halving their range ends after 64 steps, where halving a range of floats near zero ends
+    after a thousand."""
+    bits = np.ascontiguousarray(values).view(np.uint64)
+    return np.where(bits & _SIGN, ~bits, bits | _SIGN)
+
+
+def _value(key: int) -> float:
+    bits = np.array([key], dtype=np.uint64)
+    return float(np.where(bits & _SIGN, bits ^ _SIGN, ~bits).view(np.float64)[0])

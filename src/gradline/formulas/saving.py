@@ -21,7 +21,7 @@ def encoder_from_json(saved: Mapping[str, Any]) -> Encoder:
     try:
         kinds = {str(name): kind for name, kind in saved["columns"].items()}
         if any(kind not in _KINDS for kind in kinds.values()):
-            raise ValueError("a column of unknown kind")
+            raise TypeError("a column of unknown kind")
         sides = {str(part["predictor"]): _sides(part) for part in saved["formulas"]}
         formula = check(sides, kinds)
         states = {str(key): _state(state) for key, state in saved["states"].items()}

@@ -50,7 +50,10 @@ class _Range:
         knots: list[float] = []
         if not self.done:
             distinct = None if self.distinct is None else self.distinct.values()
-            quantiles = self.statistics.finish() if distinct is None else np.quantile(distinct, self.statistics.probabilities)
+            if distinct is None:
+                quantiles = self.statistics.finish()
+            else:
+                quantiles = np.quantile(distinct, self.statistics.probabilities) if distinct.size else np.full(1, np.nan)
             if quantiles is None:
                 return None
             if np.isnan(quantiles).any():
@@ -82,7 +85,7 @@ class BasisSpline:
         lower, upper, inner = found
         knots = sorted(float(knot) for knot in self.options["knots"]) if self.options["knots"] is not None else inner
         if knots and not lower <= knots[0] <= knots[-1] <= upper:
-            raise FormulaError(f"{self.key}: its knots must lie between {lower:g} and {upper:g}")
+            raise FormulaError(f"{self.range.key}: its knots must lie between {lower:g} and {upper:g}")
         degree = self.options["degree"]
         return {"knots": [lower] * (degree + 1) + knots + [upper] * (degree + 1)}
 
