@@ -52,11 +52,14 @@ class HeldRows:
 
 
 def window_counts(n_rows: int, n_columns: int, last: float) -> Iterator[int]:
-    """How many rows the shrinking window is to hold: half of all, then a third each time, down to ``last`` times the columns."""
+    """How many rows the shrinking window is to hold: half of all, then a third each time, down to ``last`` times the columns.
+
+    Slower near the end: the better the last windows are followed, the fewer pivots remain.
+    """
     count, lowest = 0.5 * n_rows, max(last * n_columns, 2.0)
     while count > lowest:
         yield int(count)
-        count /= 3.0
+        count *= 1.0 / 3.0 if count > 6.0 * n_columns else 0.7
     yield min(n_rows, int(lowest))
 
 

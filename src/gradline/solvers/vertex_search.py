@@ -185,7 +185,7 @@ class VertexSearch:
         self.reference = self.point
         self.held = self._survey()
         if self.basis is None:
-            point, width = descend(self.held, self.pieces, self.reference, 1.5, self.floor)
+            point, width = descend(self.held, self.pieces, self.reference, 1.0, self.floor)
             # These rows alone may have no lowest point.
             if np.linalg.norm(point - self.reference) <= 100.0 * max(self.reach, self.width):
                 self.point, self.width = point, width
