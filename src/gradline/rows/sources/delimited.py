@@ -179,7 +179,10 @@ def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[
             try:
                 with opener(path, "rb") as packed, open(unpacked, "wb") as file:
                     shutil.copyfileobj(packed, file, 2**20)
-            except (EOFError, lzma.LZMAError) as error:
+            except (EOFError, lzma.LZMAError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    where = tempfile.gettempdir()
+                    raise OSError(error.errno, f"unpacking {path!r} to {where!r} failed: {error.strerror}; see TMPDIR") from error
                 raise ValueError(f"{path!r} is truncated or not compressed as its name says ({error}); write or copy it again") from error
             readable.append(str(unpacked))
     except BaseException:

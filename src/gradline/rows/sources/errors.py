@@ -34,7 +34,7 @@ def translated(error: Exception, name: str) -> Exception | None:
     if not module.startswith(FOREIGN):
         return None
     line = first_line(text)
-    if "Parquet magic bytes" in text or "too small to be a Parquet" in text or "TProtocolException" in text or "deserialize thrift" in text:
+    if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
         return ValueError(f"{name} is not a whole Parquet file ({line}); it may be truncated: write or copy it again")
     if isinstance(error, MemoryError) or kind == "OutOfMemoryException":
         return MemoryError(f"{name}: {line}")
