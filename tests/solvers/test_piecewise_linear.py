@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from gradline import losses, penalties
+from gradline.messages import GradlineWarning
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.pieces import pieces_of
@@ -226,6 +227,21 @@ def test_weight_zero_is_the_row_left_out_and_frequency_two_is_the_row_twice():
     assert problem.evaluate(weighted.coefficients, 0).value <= plain.loss * (1 + 1e-13)
 
 
+@pytest.mark.parametrize("count", [15, 500, 30_000])
+def test_rows_of_weight_zero_may_hold_anything_and_be_most_of_the_rows(count):
+    random = np.random.default_rng(17)
+    n = 300_000
+    X = random.normal(size=(n, 10))
+    y = X.sum(axis=1) + random.normal(size=n)
+    weights = np.zeros(n)
+    weights[random.choice(n, count, replace=False)] = 0.5
+    counts = weights > 0
+    _, plain = solve(X[counts], y[counts], losses.quantile(0.8))
+    _, solution = solve(X, np.where(counts, y, np.nan), losses.quantile(0.8), weights=weights)
+    assert solution.certificate.converged
+    np.testing.assert_allclose(solution.coefficients, plain.coefficients, rtol=1e-11, atol=1e-12)
+
+
 def test_aliased_columns_are_left_out_and_named():
     random = np.random.default_rng(7)
     X = random.normal(size=(300, 4))
@@ -373,6 +389,18 @@ def test_start_does_not_change_the_answer():
     _, plain = solve(X, y, losses.quantile(0.9))
     _, started = solve(X, y, losses.quantile(0.9), start=np.full(5, 10.0))
     np.testing.assert_allclose(started.coefficients, plain.coefficients, rtol=1e-12, atol=1e-13)
+
+
+def test_a_loss_that_its_kinks_do_not_describe_is_not_certified():
+    class Mistaken(type(losses.absolute)):
+        def kinks(self):
+            return (0.5,)
+
+    random = np.random.default_rng(18)
+    X, y = random.normal(size=(200, 2)), random.normal(size=200)
+    with pytest.warns(GradlineWarning, match="is not the piecewise-linear function that its kinks describe"):
+        _, solution = solve(X, y, Mistaken())
+    assert not solution.certificate.converged
 
 
 def test_refuses_what_it_cannot_solve():

@@ -42,8 +42,12 @@ class Column:
         return y
 
     def residuals(self, block: Block, coefficients: Array) -> Array:
-        """(m,), from coefficients (P,)."""
-        return self.targets(block) - block.design.predict(coefficients[:, None])[:, 0]
+        """(m,), from coefficients (P,); 0 for rows of weight zero, which may hold anything."""
+        found = self.targets(block) - block.design.predict(coefficients[:, None])[:, 0]
+        weights = block.row_weights
+        if weights is not None:
+            found[weights == 0] = 0.0
+        return found
 
 
 def noise(numbers: IntArray) -> Array:
@@ -185,11 +189,9 @@ class CheckKernel:
     def map(self, block: Block) -> Check:
         pieces = self.column.pieces
         piece = pieces.piece(self.column.residuals(block, self.reference))
-        targets = self.final.targets(block)
-        predictors = block.design.predict(self.coefficients[:, None])[:, 0]
+        targets, residuals = self.final.targets(block), self.final.residuals(block, self.coefficients)
         # What rounding alone may put on the wrong side of a kink.
-        slack = self.rounding + 1e-14 * (np.abs(targets) + np.abs(predictors))
-        residuals = targets - predictors
+        slack = self.rounding + 1e-14 * (2.0 * np.abs(targets) + np.abs(residuals))
         excess = pieces.excess(residuals, piece, slack)
         value = pieces.value(residuals)
         first, last = np.searchsorted(self.active, [block.first_row, block.first_row + block.n_rows])

@@ -18,7 +18,7 @@ from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.solvers.vertex_search import Found, VertexSearch
-from gradline.solvers.whitening import sample_numbers, whiten
+from gradline.solvers.whitening import draw_sample, whiten
 from gradline.types import Array
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
@@ -37,26 +37,22 @@ class PiecewiseLinear:
         """
         pieces = _check(problem)
         rows = problem.rows
-        numbers = sample_numbers(rows.n_rows, rows.n_columns)
-        complete = numbers is None
-        if numbers is None:
-            numbers = np.arange(rows.n_rows)
-        sample = rows.take(numbers)
-        weights = sample.row_weights
-        if weights is not None and not (weights > 0).all():
-            numbers, sample = numbers[weights > 0], sample.without_zero_weights()
+        sample = draw_sample(rows)
         given = None if start is None else as_start(start, problem.shape)
         found, passes = list[Found](), 1
         with single_threaded_blas():
-            whitening = whiten(rows, sample, complete)
+            whitening = whiten(rows, sample)
             for target in range(rows.n_targets):
-                search = VertexSearch(rows, whitening, sample, numbers, complete, Column(pieces, target), problem.total_weight)
+                search = VertexSearch(rows, whitening, sample, Column(pieces, target), problem.total_weight)
                 point = whitening.start[:, target] if given is None else whitening.point(given[:, target])
                 found.append(search.run(point))
                 passes += search.passes
         coefficients = np.stack([one.coefficients for one in found], axis=1)
         loss = problem.evaluate(coefficients, 0).value
-        certificate = _agreeing(problem, pieces, found, loss, _certificate(found))
+        certificate = _certificate(found)
+        if certificate.converged and not _agree(problem, pieces, found, loss, float(np.abs(sample.block.targets).max())):
+            reason = f"the loss {problem.loss.name!r} is not the piecewise-linear function that its kinks describe"
+            certificate = replace(certificate, converged=False, reason=reason, remedy="Use gl.GradientDescent.")
         if not certificate.converged:
             warn(f"PiecewiseLinear has not converged: {certificate.reason}. {certificate.remedy}")
         notes = () if all(one.unique for one in found) else (NOT_UNIQUE,)
@@ -80,14 +76,9 @@ def _certificate(found: list[Found]) -> Certificate:
     return Certificate(worst.converged, violation, worst.reason, "" if worst.converged else REMEDY)
 
 
-def _agreeing(problem: Problem, pieces: Pieces, found: list[Found], loss: float, certificate: Certificate) -> Certificate:
-    """The certificate, unless the loss is not what its kinks say: a kink that a search missed shows in the objective."""
-    if not certificate.converged:
-        return certificate
+def _agree(problem: Problem, pieces: Pieces, found: list[Found], loss: float, largest: float) -> bool:
+    """Whether the objective is what the pieces say: a kink that a search missed shows here. largest: target."""
     zeros = np.zeros((1, len(found)))
     at_zero = float(problem.loss.derivatives(zeros, zeros, 0).value[0]) - len(found) * float(pieces.value(np.zeros(1))[0])
     by_pieces = sum(one.value for one in found) / problem.total_weight + at_zero
-    if abs(by_pieces - loss) <= 1e-8 * (abs(loss) + abs(at_zero)) + 1e-12 * problem.target_scale * pieces.steepest:
-        return certificate
-    reason = f"the loss {problem.loss.name!r} is not the piecewise-linear function that its kinks describe"
-    return replace(certificate, converged=False, reason=reason, remedy="Use gl.GradientDescent.")
+    return abs(by_pieces - loss) <= 1e-8 * (abs(loss) + abs(at_zero)) + 1e-12 * largest * pieces.steepest

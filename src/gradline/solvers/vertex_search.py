@@ -13,7 +13,7 @@ from gradline.solvers.held_rows import HeldRows, descend, supported_step
 from gradline.solvers.kink_passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
 from gradline.solvers.pieces import PieceArray, Pieces
 from gradline.solvers.vertex import Basis, Simplex, Vertex, first_basis, spanned
-from gradline.solvers.whitening import HELD_NUMBERS, Whitening
+from gradline.solvers.whitening import HELD_NUMBERS, Sample, Whitening
 from gradline.types import Array, IntArray
 
 ROUNDS = 60
@@ -45,16 +45,14 @@ class Found(NamedTuple):
 
 @dataclass
 class VertexSearch:
-    """The search for one target. sample: rows held for the start, all of them if ``complete``; numbers: theirs.
+    """The search for one target.
 
     Held rows enter by their loss, all others by the line they were on at ``reference``; basis_numbers are the rows of the basis.
     """
 
     rows: Rows
     whitening: Whitening
-    sample: Block
-    numbers: IntArray
-    complete: bool
+    sample: Sample
     column: Column
     total_weight: float
     point: Array = field(init=False)
@@ -116,7 +114,7 @@ class VertexSearch:
     def _measure(self, point: Array) -> None:
         """The scale of residuals and targets: what jitter, the least window and rounding are measured by."""
         self.point = self.reference = point
-        targets = self.column.targets(self.sample, self.numbers)
+        targets = self.column.targets(self.sample.block, self.sample.numbers)
         distance = self.pieces.distance(self._sample_residuals(point))
         largest = float(np.abs(targets).max(initial=0.0)) + float(np.abs(self.pieces.kinks).max())
         self.spread = max(float(np.median(distance)), 1e-3 * float(distance.mean()), 1e-5 * largest) or 1.0
@@ -125,8 +123,8 @@ class VertexSearch:
         self.extra = 5 * len(point) + 50
 
     def _sample_residuals(self, point: Array) -> Array:
-        predictors = self.sample.design.predict(self.whitening.coefficients(point)[:, None])[:, 0]
-        return self.column.targets(self.sample, self.numbers) - predictors
+        predictors = self.sample.block.design.predict(self.whitening.coefficients(point)[:, None])[:, 0]
+        return self.column.targets(self.sample.block, self.sample.numbers) - predictors
 
     def _rounding(self, coefficients: Array) -> float:
         """What rounding may do to a typical residual: the terms of a linear predictor may be far larger than their sum."""
@@ -136,11 +134,11 @@ class VertexSearch:
     def _approach(self, point: Array) -> None:
         """Smoothing on the sample, then on all rows; pivoting starts afresh from there."""
         size = len(point)
-        held = self._held(self.sample, self.numbers, np.zeros(len(self.numbers), dtype=np.int16), np.zeros(size))
+        held = self._held(self.sample.block, self.sample.numbers, np.zeros(len(self.sample.numbers), dtype=np.int16), np.zeros(size))
         # A sample's optimum is uncertain by more than a narrow window holds.
-        last = 6.0 if self.complete else max(10.0, 0.02 * held.n_rows / size)
+        last = 6.0 if self.sample.complete else max(10.0, 0.02 * held.n_rows / size)
         self.point, self.width = descend(held, self.pieces, point, last, self.floor)
-        if not self.complete:
+        if not self.sample.complete:
             self._full_passes(held)
         self.held, self.basis, self.basis_numbers = None, None, _NONE
         self.wanted = int(min(self.rows.n_rows, max(10 * size, 400), self._most))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -60,19 +61,54 @@ class Whitening:
         return np.asarray(solve_triangular(self.triangle, half.T, trans="T", check_finite=False))
 
 
-def sample_numbers(n_rows: int, n_columns: int) -> IntArray | None:
-    """Row numbers of a sample, one at random from each of as many equal runs of rows; None where all rows can be held."""
-    if n_rows * n_columns <= HELD_NUMBERS:
-        return None
-    size = max(min(max(200 * n_columns, 20_000), HELD_NUMBERS // n_columns), 4 * n_columns)
+class Sample(NamedTuple):
+    """block: rows of positive weight; numbers: theirs, rising; complete: whether they are all there are."""
+
+    block: Block
+    numbers: IntArray
+    complete: bool
+
+
+@dataclass(frozen=True)
+class _CountsKernel:
+    """Which rows count."""
+
+    def map(self, block: Block) -> Array:
+        weights = block.row_weights
+        return np.ones(block.n_rows, dtype=np.bool_) if weights is None else weights > 0  # type: ignore[return-value]
+
+
+def draw_sample(rows: Rows) -> Sample:
+    """All rows of positive weight where they can be held, otherwise one at random from each of as many equal runs of rows."""
+    most = _sample_size(rows.n_columns)
+    numbers = np.arange(rows.n_rows) if rows.n_rows * rows.n_columns <= HELD_NUMBERS else _spread(rows.n_rows, most)
+    block = rows.take(numbers)
+    if 2 * block.without_zero_weights().n_rows < min(most, block.n_rows):
+        # Few rows count: draw from those.
+        counting = np.flatnonzero(rows.map(_CountsKernel()))
+        numbers = counting if len(counting) * rows.n_columns <= HELD_NUMBERS else counting[_spread(len(counting), most)]
+        return Sample(rows.take(numbers), numbers, len(numbers) == len(counting))
+    complete = len(numbers) == rows.n_rows
+    weights = block.row_weights
+    if weights is not None:
+        numbers, block = numbers[weights > 0], block.without_zero_weights()
+    return Sample(block, numbers, complete)
+
+
+def _sample_size(n_columns: int) -> int:
+    return max(min(max(200 * n_columns, 20_000), HELD_NUMBERS // n_columns), 4 * n_columns)
+
+
+def _spread(n_rows: int, size: int) -> IntArray:
     if size >= n_rows:
-        return None
+        return np.arange(n_rows)
     share = np.random.default_rng(0).random(size)
-    return np.minimum(((np.arange(size) + share) * (n_rows / size)).astype(np.int64), n_rows - 1)
+    return np.asarray(np.minimum(((np.arange(size) + share) * (n_rows / size)).astype(np.int64), n_rows - 1))
 
 
-def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
-    """From all rows where ``block`` holds them (``complete``) or from a sample; from all if the sample leaves doubt about a column."""
+def whiten(rows: Rows, sample: Sample) -> Whitening:
+    """From a sample, or from all rows if it leaves doubt about a column."""
+    block = sample.block
     scales = find_scales(rows, block)
     weights = block.row_weights
     total = float(block.n_rows if weights is None else weights.sum())
@@ -82,7 +118,7 @@ def whiten(rows: Rows, block: Block, complete: bool) -> Whitening:
         return _whitening(clear, list(range(rows.n_columns)), (), scales, total)
     factor = np.asarray(np.linalg.qr(weighted, mode="r"))
     reduced, kept, aliased = independent_columns(factor, rows.n_columns)
-    if aliased and not complete:
+    if aliased and not sample.complete:
         scales = find_scales(rows, None)
         factor = triangular_factor(rows, scales, None)
         total = float(scales.total_weight[0])
