@@ -157,14 +157,17 @@ def test_numbers_that_are_shown_are_those_of_the_fit(fit):
 
 
 def test_a_formula_takes_the_place_of_the_columns():
-    class WithFormula(Fit):
-        formula = "log(y) ~ x + C(g)"
+    pytest.importorskip("pyarrow")
+    from gradline.formula import parse
 
-    class WithFormulas(Fit):
-        formula = {"mean": "y ~ x", "log_scale": "~ 1"}  # noqa: RUF012
-
-    assert "formula log(y) ~ x + C(g)" in flat(made_fit(["Intercept", "x"], [[1.0], [2.0]], kind=WithFormula).summary())
-    assert "formula mean: y ~ x; log_scale: ~ 1" in flat(made_fit(["x"], [[1.0]], kind=WithFormulas).summary())
+    kinds = {"y": "number", "x": "number", "z": "number"}
+    one = parse("log(y) ~ x + z", kinds).learn({})
+    two = parse({"mean": "y ~ x + z", "log_scale": "~ z"}, kinds).learn({})
+    assert "formula log(y) ~ x + z" in flat(made_fit(one.names, np.ones((3, 1)), encoder=one).summary())
+    both = made_fit(two.names, np.ones((3, 2)), "normal", target_names=("y",), encoder=two)
+    assert "formula mean: y ~ x + z; log_scale: ~ z" in flat(both.summary())
+    assert both.table()["name"] == ["Intercept", "x", "z", "Intercept", "z"]
+    assert str(both.summary()).count("\nx ") == 1
 
 
 def test_models_of_other_shapes():

@@ -28,6 +28,7 @@ _NAMES = {
     "Newton": "gradline.solvers.newton",
     "PiecewiseLinear": "gradline.solvers.piecewise_linear",
     "GradlineWarning": "gradline.messages",
+    "load": "gradline.model_file",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
@@ -44,6 +45,7 @@ __all__ = [
     "PiecewiseLinear",
     "datasets",
     "fit",
+    "load",
     "losses",
     "penalties",
     "plot",
@@ -54,6 +56,7 @@ if TYPE_CHECKING:
     from gradline.estimators import LinearRegression
     from gradline.fitting import fit
     from gradline.messages import GradlineWarning
+    from gradline.model_file import load
     from gradline.moments import Moments
     from gradline.result import Fit
     from gradline.solvers.gradient_descent import DivergenceError, GradientDescent

@@ -15,6 +15,9 @@ from gradline.solvers.solution import Certificate, History, Solution
 from gradline.types import Array
 
 if TYPE_CHECKING:
+    import os
+
+    from gradline.formulas.encoding import Encoder
     from gradline.summary import CoefficientTable, Summary
 
 INTERCEPT = "Intercept"
@@ -42,6 +45,8 @@ class Fit:
     """Whether the user chose the solver, rather than ``solver="auto"``."""
     seconds: float | None = None
     """What the fit took, by the clock on the wall; None where nobody measured."""
+    encoder: Encoder | None = None
+    """The formula with what it learned from the rows; None where the columns were taken as they are."""
 
     @property
     def coefficients(self) -> Array:
@@ -128,7 +133,9 @@ class Fit:
             return answer  # type: ignore[no-any-return]
         if kind not in ("mean", "linear"):
             raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
-        predictors = DenseDesign(self._columns(data), self.has_intercept).predict(self.solution.coefficients)
+        # One layout in memory, whichever the solver left: the order of sums, and so the last bit, could depend on it.
+        coefficients = np.ascontiguousarray(self.solution.coefficients)
+        predictors = DenseDesign(self._columns(data), self.has_intercept).predict(coefficients)
         if kind == "linear":
             return self._squeeze(predictors)
         missing = np.asarray(np.isnan(predictors).any(axis=1))
@@ -155,6 +162,15 @@ class Fit:
         from gradline.summary import coefficient_table
 
         return coefficient_table(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the model to a JSON file, whole or not at all, for ``gl.load``: no rows, no history, no code that runs.
+
+        Raises OSError where the file cannot be written; the old file is then as it was.
+        """
+        from gradline.model_file import save
+
+        save(self, path)
 
     def _repr_html_(self) -> str:
         return self.summary()._repr_html_()

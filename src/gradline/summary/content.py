@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -95,8 +95,10 @@ def inference_of(fit: Fit) -> Inference | None:
     return found
 
 
-def shown_coefficients(fit: Fit, predictor: int) -> range:
-    """The design columns that a linear predictor can use: only the intercept where it is one number for all rows."""
+def shown_coefficients(fit: Fit, predictor: int) -> Sequence[int]:
+    """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows."""
+    if fit.encoder is not None and fit.encoder.mask.shape[1] > 1:
+        return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0]]
     only = fit.loss_function.intercept_only
     return range(1 if only and only[predictor] else len(fit.names))
 
@@ -107,14 +109,18 @@ def _head(fit: Fit) -> Iterator[Fact]:
     if fit.loss_function.meaning:
         yield Fact("meaning", fit.loss_function.meaning)
     if fit.penalty is not None:
-        yield Fact("penalty", call(fit.penalty.name, getattr(fit.penalty, "__dict__", {})) + "; the intercept is not penalised")
+        yield Fact(
+            "penalty",
+            call(fit.penalty.name, getattr(fit.penalty, "parameters", None) or getattr(fit.penalty, "__dict__", {}))
+            + "; the intercept is not penalised",
+        )
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
 
 
 def _own(fit: Fit) -> str:
     loss: Any = fit.loss_function
-    framework = getattr(getattr(loss, "custom", None), "framework", None)
+    framework = getattr(getattr(loss, "custom", loss), "framework", None)
     if framework is None:
         return ""
     name = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[framework]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradline.summary.numbers import short, visible
@@ -21,9 +21,8 @@ def model_line(fit: Fit) -> Fact:
     """The formula as the user wrote it; otherwise the target and the columns."""
     from gradline.summary.content import Fact
 
-    formula = formula_text(getattr(fit, "formula", None))
-    if formula is not None:
-        return Fact("formula", visible(formula))
+    if fit.encoder is not None:
+        return Fact("formula", visible(formula_text(fit.encoder.to_json()["formulas"])))
     columns = [visible(name) for name in fit.names[int(fit.has_intercept) :]]
     terms = columns if len(columns) <= _MOST_COLUMNS else [*columns[: _MOST_COLUMNS - 1], f"... {len(columns) - _MOST_COLUMNS + 1:,} more"]
     right = " + ".join(terms or ["1"]) + ("" if fit.has_intercept else " - 1")
@@ -32,13 +31,9 @@ def model_line(fit: Fit) -> Fact:
     return Fact("model", f"{', '.join(left)} ~ {right}")
 
 
-def formula_text(formula: Any) -> str | None:
-    """A formula as text; several, by linear predictor, as "mean: y ~ x; log_scale: ~ x"."""
-    if formula is None:
-        return None
-    if isinstance(formula, Mapping):
-        return "; ".join(f"{predictor}: {text}" for predictor, text in formula.items())
-    return str(formula)
+def formula_text(formulas: Sequence[Mapping[str, Any]]) -> str:
+    """A formula as it was written; several as "mean: y ~ x; log_scale: ~ x"."""
+    return "; ".join(f"{part['predictor']}: {part['text']}" if part["predictor"] else str(part["text"]) for part in formulas)
 
 
 def call(name: str, parameters: Mapping[str, Any]) -> str:

@@ -1,0 +1,139 @@
+"""A Fit as a model file, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from gradline import __version__
+from gradline.losses.names import by_name
+from gradline.losses.protocol import Loss
+from gradline.model_file.own_losses import describe_loss
+from gradline.model_file.penalties import StoredPenalty
+from gradline.model_file.problems import first_problem
+from gradline.model_file.schema import FORMAT, VERSION, Document, checksum, write_number
+
+if TYPE_CHECKING:
+    from gradline.penalties import Penalty
+    from gradline.result import Fit
+
+
+def save(fit: Fit, path: str | os.PathLike[str]) -> None:
+    """Write a fit to a model file; a reader sees the old file or the new one, and nothing between.
+
+    Raises OSError, with one clear line, where the file cannot be written (no such folder, read-only, disk full), and ValueError for a
+    model that JSON cannot hold and for a path that is no regular file; the old file is then as it was.
+    """
+    write_whole(Path(path), as_text(fit))
+
+
+def as_text(fit: Fit) -> str:
+    """The text of the model file."""
+    try:
+        model = _model(fit)
+        empty = {"format": FORMAT, "version": VERSION, "gradline": __version__, "checksum": "", "model": model}
+        document: dict[str, Any] = Document.model_validate(empty).model_dump()
+    except ValidationError as error:
+        raise ValueError(f"the model cannot be saved: {first_problem(error)}") from None
+    document["checksum"] = checksum(document)
+    # A line for each field: readable, and one changed coefficient is one changed line of a version control system.
+    lines = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in document.items() if key != "model"]
+    fields = [f"    {json.dumps(key)}: {_compact(value)}" for key, value in document["model"].items()]
+    return "{\n" + ",\n".join([*lines, '  "model": {\n' + ",\n".join(fields) + "\n  }"]) + "\n}\n"
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write beside the place, then move there. Raises as ``save`` does."""
+    path = Path(os.path.realpath(path))  # a link stays a link
+    if path.is_dir():
+        raise ValueError(f"{path} is a folder; give the name of a file in it")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is not a regular file, and is left alone")
+    temporary = path.parent / f".gradline-{secrets.token_hex(8)}.tmp"
+    try:
+        try:
+            # Not tempfile, which makes a file only its owner can read: this one gets the usual permissions.
+            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
+                file.write(text)
+                file.flush()
+                os.fsync(file.fileno())
+            if path.exists():
+                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
+            os.replace(temporary, path)
+        except BaseException:
+            temporary.unlink(missing_ok=True)
+            raise
+    except FileNotFoundError:
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}") from None
+    except OSError as error:
+        raise type(error)(f"cannot write {path}: {error.strerror or error}") from None
+
+
+def _model(fit: Fit) -> dict[str, Any]:
+    solution = fit.solution
+    encoder = getattr(fit, "encoder", None)
+    return {
+        "names": list(fit.names),
+        "intercept": fit.has_intercept,
+        "target_names": list(fit.target_names),
+        "predictor_names": list(fit.loss_function.predictor_names(len(fit.target_names))),
+        "columns_named": fit.named,
+        "coefficients": _plain(solution.coefficients),
+        "aliased": [int(place) for place in solution.aliased],
+        "digits": None if solution.digits is None else _plain(solution.digits),
+        "loss": _loss(fit.loss_function),
+        "penalty": None if fit.penalty is None else _penalty(fit.penalty, fit),
+        "objective": write_number(float(solution.loss)),
+        "rows_used": int(fit.rows_used),
+        "rows_dropped": {str(reason): int(count) for reason, count in fit.rows_dropped.items()},
+        "certificate": {
+            "converged": bool(solution.certificate.converged),
+            "gradient_norm": write_number(float(solution.certificate.gradient_norm)),
+            "reason": solution.certificate.reason,
+            "remedy": solution.certificate.remedy,
+        },
+        "solver": solution.solver,
+        "solver_asked": fit.solver_asked,
+        "passes": int(solution.passes),
+        "seconds": fit.seconds,
+        "learning_rate": None if solution.learning_rate is None else write_number(float(solution.learning_rate)),
+        "notes": list(solution.notes),
+        "formula": None if encoder is None else encoder.to_json(),
+    }
+
+
+def _loss(loss: Loss) -> Mapping[str, Any]:
+    try:
+        built_in = by_name(loss.name, **loss.parameters) == loss
+    except (ValueError, TypeError):
+        built_in = False
+    if built_in:
+        return {"kind": "built-in", "name": loss.name, "parameters": dict(loss.parameters)}
+    return describe_loss(loss).model_dump()
+
+
+def _penalty(penalty: Penalty, fit: Fit) -> dict[str, Any]:
+    if isinstance(penalty, StoredPenalty):
+        return penalty.record.model_dump()
+    own: dict[str, Any] = (
+        {field.name: getattr(penalty, field.name) for field in dataclasses.fields(penalty)} if dataclasses.is_dataclass(penalty) else {}
+    )
+    numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    slopes = fit.solution.coefficients[int(fit.has_intercept) :]
+    return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}
+
+
+def _plain(array: Any) -> list[list[Any]]:
+    return [[write_number(value) for value in row] for row in array.tolist()]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)
