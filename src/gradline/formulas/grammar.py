@@ -1,6 +1,6 @@
 """Formula text to terms.
 
-Sums of plain terms, ``y ~ x + log(z) + C(g):x - 1``, are read here. Everything else (``*``, ``/``, ``**``, brackets, ``.``) and everything
+Sums of plain terms, ``y ~ x * log(z) + C(g):x - 1``, are read here. Everything else (``/``, ``**``, brackets, ``.``) and everything
 malformed goes to formulaic's parser, whose import takes longer than a small fit; what both can read they read alike, which a test holds.
 """
 
@@ -28,6 +28,9 @@ class Factor:
     start: int = field(default=0, compare=False)
     end: int = field(default=0, compare=False)
 
+
+Token = Factor | str | int
+"""What a plain formula is made of: factors, operators, and the numbers 0 and 1."""
 
 Term = tuple[Factor, ...]
 """A product of factors; the empty one is the intercept."""
@@ -129,54 +132,68 @@ def _read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
     return None if terms is None else (targets, terms)
 
 
-def _terms(tokens: list[Factor | str | int], start: tuple[Term, ...]) -> list[Term] | None:
-    """The sum's terms, beginning with ``start``: a set in order of appearance, to which ``-`` removes."""
+def _terms(tokens: list[Token], start: tuple[Term, ...]) -> list[Term] | None:
+    """The sum's terms, beginning with ``start``: a set in order of appearance, to which ``-`` removes. None where it is malformed."""
     found: dict[frozenset[Factor], Term] = {frozenset(term): term for term in start}
-    position, sign = 0, "+"
-    if tokens and tokens[0] in ("+", "-"):
-        position, sign = 1, str(tokens[0])
-    while True:
-        factors: list[Factor] = []
-        literal: int | None = None
-        while True:
-            if position == len(tokens) or isinstance(tokens[position], str):
+    signs = [str(token) for token in tokens if token in ("+", "-")]
+    summands = _split(tokens, ("+", "-"))
+    if len(summands) > 1 and not summands[0]:
+        summands = summands[1:]  # a sign comes first
+    else:
+        signs = ["+", *signs]
+    for sign, summand in zip(signs, summands, strict=True):
+        if summand in ([0], [1]):
+            if summand == [0] and sign == "-":
                 return None
-            token = tokens[position]
-            if isinstance(token, int):
-                literal = token
-            elif isinstance(token, Factor) and token not in factors:
-                factors.append(token)
-            position += 1
-            if position < len(tokens) and tokens[position] == ":":
-                position += 1
-                continue
-            break
-        if literal is not None and (factors or tokens[position - 2 : position - 1] == [":"]):
-            return None
-        if literal == 0 and sign == "-":
-            return None
-        term, removed = tuple(factors), sign == "-" or literal == 0
-        if removed:
-            found.pop(frozenset(term), None)
+            terms: list[Term] | None = [()]
         else:
-            found.setdefault(frozenset(term), term)
-        if position == len(tokens):
-            return list(found.values())
-        if tokens[position] not in ("+", "-"):
+            terms = _crossed(summand)
+        if terms is None:
             return None
-        sign = str(tokens[position])
-        position += 1
+        for term in terms:
+            if sign == "-" or summand == [0]:
+                found.pop(frozenset(term), None)
+            else:
+                found.setdefault(frozenset(term), term)
+    return list(found.values())
 
 
-def _tokens(text: str) -> list[Factor | str | int] | None:
-    """Factors, the operators ``~ + - :`` and the numbers 0 and 1; None at anything else."""
-    found: list[Factor | str | int] = []
+def _crossed(tokens: list[Token]) -> list[Term] | None:
+    """The terms of ``a * b:c * ...``: each, and the products of all."""
+    terms: dict[frozenset[Factor], Term] = {}
+    for part in _split(tokens, ("*",)):
+        factors = [factor for piece in _split(part, (":",)) for factor in (piece or [""])]
+        if not factors or len(factors) != part.count(":") + 1 or not all(isinstance(factor, Factor) for factor in factors):
+            return None
+        term = tuple(dict.fromkeys(factor for factor in factors if isinstance(factor, Factor)))
+        products = [tuple(dict.fromkeys((*known, *term))) for known in terms.values()]
+        for fresh in [term, *products]:
+            terms.setdefault(frozenset(fresh), fresh)
+    return list(terms.values())
+
+
+def _split(tokens: list[Token], operators: tuple[str, ...]) -> list[list[Token]]:
+    """The tokens between operators."""
+    parts: list[list[Token]] = [[]]
+    for token in tokens:
+        if isinstance(token, str) and token in operators:
+            parts.append([])
+        else:
+            parts[-1].append(token)
+    return parts
+
+
+def _tokens(text: str) -> list[Token] | None:
+    """Factors, the operators ``~ + - * :`` and the numbers 0 and 1; None at anything else."""
+    found: list[Token] = []
     i = 0
     while i < len(text):
         character = text[i]
         if character.isspace():
             i += 1
-        elif character in "~+-:":
+        elif character == "*" and text[i + 1 : i + 2] == "*":
+            return None
+        elif character in "~+-*:":
             found.append(character)
             i += 1
         elif character in "01" and not re.match(r"[\w.]", text[i + 1 : i + 2]):
