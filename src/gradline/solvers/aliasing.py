@@ -41,17 +41,17 @@ def aliased_columns(rows: Rows) -> tuple[int, ...]:
         gram = rows.take(chosen).without_zero_weights().design.gram(None)
     else:
         gram = rows.reduce(_GramKernel())
-    if _clear(gram):
+    if well_conditioned(gram):
         return ()
-    if n > 2 * size and _clear(rows.reduce(_GramKernel())):
+    if n > 2 * size and well_conditioned(rows.reduce(_GramKernel())):
         return ()
     scales = find_scales(rows, None)
     factor = triangular_factor(rows, scales, None)
     return independent_columns(factor, rows.n_columns)[2]
 
 
-def _clear(gram: Array) -> bool:
-    """Whether the Gram matrix is well within positive definite, its columns brought to one scale."""
+def well_conditioned(gram: Array) -> bool:
+    """Whether a Gram or curvature matrix is well within positive definite, its columns brought to one scale."""
     scale = np.sqrt(np.diag(gram))
     if not (np.isfinite(gram).all() and (scale > 0).all()):
         return False

@@ -79,6 +79,6 @@ def independent_columns(factor: Array, n_columns: int) -> tuple[Array, list[int]
 
 def _retriangulate(part: Array) -> Array:
     triangle = np.zeros_like(part)
-    reduced = np.linalg.qr(part, mode="r")
+    reduced = np.asarray(np.linalg.qr(part, mode="r"))
     triangle[: reduced.shape[0]] = reduced
     return triangle
