@@ -1,0 +1,324 @@
+"""Which rows matter and whether the model's assumptions hold: leverage, Cook's distance, collinearity, and three classical tests."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import chdtrc, fdtrc
+
+from gradline.coefficient_map import CoefficientMap
+from gradline.inference.altered_rows import AlteredRows, with_columns, with_targets
+from gradline.inference.bread import Bread, bread, quadratic_forms, row_terms
+from gradline.inference.covariance import Covariance
+from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.leave_one_out import left_out_shift
+from gradline.inference.meat import adjust
+from gradline.inference.statistics import FitStatistics
+from gradline.losses.robust import squared
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.solvers.least_squares import SquaresKernel, least_squares
+from gradline.types import Array
+
+
+class RowDiagnostics(NamedTuple):
+    """For every row, in order; NaN in rows of weight zero.
+
+    leverage (n, k): diagonal of w H_i Q_i, the share of its own linear predictor that a row decides; for squared loss the hat matrix's
+    diagonal. cooks_distance (n,): how far leaving the row out (one Newton step) moves the coefficients, in units of their covariance, over
+    their number; exact for squared loss (Cook 1977, Technometrics 19; Pregibon 1981 for GLMs). left_out (n, k): linear predictors by the
+    fit without the row; NaN where leverage is 1. residuals (n, q): y less prediction; standardised (n, q): over their standard
+    error, dispersion^1/2 (variance (1 - h) / w)^1/2, NaN where the loss implies no variance.
+    """
+
+    leverage: Array
+    cooks_distance: Array
+    left_out: Array
+    residuals: Array
+    standardised: Array
+
+
+def diagnose_rows(
+    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+) -> RowDiagnostics:
+    """One pass. covariance: the metric of Cook's distance for losses that are no likelihood; squared loss and likelihoods take the
+    dispersion times the inverse curvature, the textbook's."""
+    model_based = problem.loss.squared_scale() is not None or problem.loss.is_likelihood or problem.loss.has_free_dispersion
+    metric = None
+    if not model_based and covariance is not None:
+        # delta' V^+ delta with delta = root u and V = root (inner) root' needs the inverse of inner alone.
+        inner = np.linalg.lstsq(crumb.root, covariance.factor, rcond=None)[0]
+        metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
+    scale = problem.loss.squared_scale()
+    dispersion = np.ones(problem.rows.n_targets) if statistics.dispersion is None else statistics.dispersion
+    kernel = _RowKernel(loss, coefficients, crumb.roots, crumb.free.size, dispersion, 1.0 if scale is None else 2.0 * scale, metric)
+    found = problem.rows.map(kernel)
+    k, q = problem.shape[1], problem.rows.n_targets
+    leverage, cook, left_out, residuals, standardised = np.split(found, np.cumsum([k, 1, k, q]), axis=1)
+    return RowDiagnostics(leverage, cook[:, 0], left_out, residuals, standardised)
+
+
+@dataclass(frozen=True)
+class _RowKernel:
+    loss: RowLoss
+    coefficients: Array
+    roots: Array
+    parameters: int
+    dispersion: Array
+    curvature: float
+    metric: Array | None
+
+    def map(self, block: Block) -> Array:
+        loss, k = self.loss.loss, self.coefficients.shape[1]
+        terms = row_terms(self.loss, self.coefficients, block)
+        forms = quadratic_forms(block.design, self.roots)
+        leverage = np.einsum("iab,iba->ia", terms.curvature, forms)
+        predictors = block.linear_predictors(self.coefficients)
+        counts = frequencies(block)
+        alone = (leverage >= 1.0 - 1e-10).any(axis=1)
+        safe = replace(terms, curvature=np.where(alone[:, None, None], 0.0, terms.curvature))
+        adjusted = adjust(safe, forms, 1.0, block.first_row)
+        if self.metric is None:
+            # The coefficients of one target move by its own dispersion.
+            scale = np.broadcast_to(self.dispersion, (k,)) if self.dispersion.size in (1, k) else np.ones(k)
+            score = adjusted / np.sqrt(self.curvature * scale)
+            cook = np.einsum("ia,iab,ib->i", score, forms, score) / self.parameters
+        else:
+            images = np.stack([block.design.predict(root) for root in self.roots], axis=1)
+            moves = np.einsum("ia,iad->id", adjusted, images)
+            cook = np.einsum("id,de,ie->i", moves, self.metric, moves) / self.parameters
+        left_out = predictors + left_out_shift(safe, forms, block.first_row)
+        cook[alone], left_out[alone] = np.nan, np.nan
+        predictions = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
+        q = block.targets.shape[1]
+        residuals = block.targets - predictions if predictions.shape[1] == q else np.full(block.targets.shape, np.nan)
+        variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.variance(predictors)
+        standardised = np.full(residuals.shape, np.nan)
+        if variance is not None and variance.shape == residuals.shape:
+            weights = np.ones(block.n_rows) if block.weights is None else block.weights
+            left = 1.0 - (leverage if leverage.shape[1] == q else leverage[:, :1])
+            with np.errstate(divide="ignore", invalid="ignore"):
+                standardised = residuals / np.sqrt(self.dispersion * variance * left / weights[:, None])
+            standardised[alone] = np.nan
+        found = np.concatenate([leverage, cook[:, None], left_out, residuals, standardised], axis=1)
+        found[counts == 0] = np.nan
+        return found
+
+
+class Collinearity(NamedTuple):
+    """condition_number: largest over smallest singular value of the weighted design, intercept included, as statsmodels reports it;
+    scaled_condition_number: the same for columns of unit length (Belsley, Kuh and Welsch 1980), which units do not change.
+    variance_inflation (P,): how many times the variance of a coefficient exceeds what it would be were its column unrelated to the
+    others, about means where there is an intercept; NaN for the intercept and for aliased columns."""
+
+    condition_number: float
+    scaled_condition_number: float
+    variance_inflation: Array
+
+
+def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
+    """Of the weighted columns themselves, whatever the loss. Two passes."""
+    rows = problem.rows
+    size = rows.n_columns
+    kept = np.flatnonzero(np.asarray(abs(free.matrix).sum(axis=1)).reshape(-1, size).any(axis=0))
+    chosen = np.zeros((size, 1), dtype=np.bool_)
+    chosen[kept] = True
+    columns = with_targets(rows, lambda block: np.zeros((block.n_rows, 1)))
+    plain = replace(problem, loss=squared, penalty=None, rows=columns)
+    root = bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
+    moments = rows.reduce(_ColumnMoments())
+    sizes = np.sqrt(moments.squares[kept])
+    # The design's singular values are one over those of its inverse root.
+    values = np.linalg.svd(root, compute_uv=False)
+    scaled = np.linalg.svd(root * sizes[:, None], compute_uv=False)
+    inflation = np.full(size, np.nan)
+    spread = moments.centred if rows.intercept else moments.squares
+    inflation[kept] = np.einsum("ij,ij->i", root, root) * spread[kept]
+    if rows.intercept:
+        inflation[0] = np.nan
+    return Collinearity(float(values[0] / values[-1]), float(scaled[0] / scaled[-1]), inflation)
+
+
+class _Columns(NamedTuple):
+    """Weighted, for each of P columns: total weight; mean; squares about it; squares about zero."""
+
+    weight: float
+    mean: Array
+    centred: Array
+    squares: Array
+
+
+@dataclass(frozen=True)
+class _ColumnMoments:
+    def map(self, block: Block) -> _Columns:
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        design, total = block.design.dense(), float(weights.sum())
+        mean = weights @ design / total if total > 0 else np.zeros(design.shape[1])
+        return _Columns(total, mean, weights @ np.square(design - mean), weights @ np.square(design))
+
+    def merge(self, first: _Columns, second: _Columns) -> _Columns:
+        total = first.weight + second.weight
+        if not total > 0:
+            return first
+        shift = second.mean - first.mean
+        centred = first.centred + second.centred + np.square(shift) * (first.weight * second.weight / total)
+        return _Columns(total, first.mean + shift * (second.weight / total), centred, first.squares + second.squares)
+
+
+class SpecificationTest(NamedTuple):
+    """name; statistic and p-value of chi-squared with ``degrees``; the F form with (degrees, residual_degrees)."""
+
+    name: str
+    statistic: float
+    p_value: float
+    f_statistic: float
+    f_p_value: float
+    degrees: int
+    residual_degrees: float
+
+
+def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
+    """Whether the variance changes with the columns: n R^2 of squared residuals on the columns, Koenker's studentised form (Breusch and
+    Pagan 1979; Koenker 1981, J. Econometrics 17); equal to statsmodels' het_breuschpagan. Weighted residuals where there are weights."""
+    _require_squared(problem, "Breusch-Pagan")
+    if not problem.rows.intercept:
+        raise ValueError("the Breusch-Pagan test regresses squared residuals on the columns and needs an intercept among them")
+
+    def squares(block: Block) -> Array:
+        return np.square(_weighted_residuals(block, coefficients))
+
+    rows = _auxiliary(problem, squares)
+    fit = least_squares(rows)
+    left = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
+    moments = rows.reduce(_TargetMoments())
+    rank, n = rows.n_columns - len(fit.aliased), moments.weight
+    return _specification("Breusch-Pagan", n, rank - 1, n - rank, float(moments.centred[0]), left, lagrange=True)
+
+
+def reset(problem: Problem, coefficients: Array, power: int = 3) -> SpecificationTest:
+    """Ramsey's RESET: whether powers 2 .. ``power`` of the fitted values add to the fit (Ramsey 1969, JRSS B 31); chi-squared is Wald's,
+    equal to statsmodels' linear_reset."""
+    _require_squared(problem, "RESET")
+    if isinstance(power, bool) or not isinstance(power, int) or power < 2:
+        raise ValueError(f"the highest power of the fitted values must be a whole number from 2 up, not {power!r}")
+    moments = with_targets(problem.rows, lambda block: block.design.predict(coefficients)).reduce(_TargetMoments())
+    # With an intercept the powers of centred fitted values span the same columns, and are far from collinear.
+    centre = float(moments.mean[0]) if problem.rows.intercept else 0.0
+    scale = float(np.sqrt(moments.centred[0] / moments.weight)) or 1.0
+
+    def powers(block: Block) -> Array:
+        fitted = (block.design.predict(coefficients) - centre) / scale
+        return np.concatenate([fitted**exponent for exponent in range(2, power + 1)], axis=1)
+
+    rows = with_columns(problem.rows, powers, power - 1)
+    fit = least_squares(rows)
+    before = float(problem.rows.reduce(SquaresKernel(coefficients))[0])
+    after = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
+    n = float(problem.rows.reduce(_CountKernel()))
+    first = rows.n_columns - (power - 1)
+    added = power - 1 - sum(column >= first for column in fit.aliased)
+    if added == 0:
+        raise ValueError("the powers of the fitted values add no column: the fitted values take too few different values for RESET")
+    return _specification("RESET", n, added, n - (rows.n_columns - len(fit.aliased)), before, after, lagrange=False)
+
+
+def durbin_watson(problem: Problem, coefficients: Array) -> float:
+    """Squared differences of consecutive residuals over their squares: near 2 without autocorrelation. Durbin and Watson (1950),
+    Biometrika 37; equal to statsmodels', with weighted residuals where there are weights."""
+    _require_squared(problem, "Durbin-Watson")
+    if problem.rows.take(np.arange(1)).frequencies is not None:
+        raise ValueError("the Durbin-Watson statistic needs rows in the order of time, and rows with frequencies have none")
+    sums = problem.rows.reduce(_DifferencesKernel(coefficients))
+    return sums.differences / sums.squares
+
+
+class _Differences(NamedTuple):
+    differences: float
+    squares: float
+    first: float | None
+    last: float | None
+
+
+@dataclass(frozen=True)
+class _DifferencesKernel:
+    coefficients: Array
+
+    def map(self, block: Block) -> _Differences:
+        residuals = _weighted_residuals(block, self.coefficients)[frequencies(block) > 0, 0]
+        if not len(residuals):
+            return _Differences(0.0, 0.0, None, None)
+        steps = np.diff(residuals)
+        return _Differences(float(steps @ steps), float(residuals @ residuals), float(residuals[0]), float(residuals[-1]))
+
+    def merge(self, first: _Differences, second: _Differences) -> _Differences:
+        if first.last is None or second.first is None:
+            return second if first.last is None else first
+        between = (second.first - first.last) ** 2
+        return _Differences(first.differences + between + second.differences, first.squares + second.squares, first.first, second.last)
+
+
+def _specification(name: str, n: float, degrees: int, spare: float, before: float, after: float, *, lagrange: bool) -> SpecificationTest:
+    if not spare > 0 or degrees < 1:
+        raise ValueError(f"{name} needs more rows: {n:,.6g} rows leave {spare:,.6g} degrees of freedom for it")
+    f_statistic = (before - after) / degrees / (after / spare)
+    statistic = n * (1.0 - after / before) if lagrange else degrees * f_statistic
+    return SpecificationTest(
+        name, statistic, float(chdtrc(degrees, statistic)), f_statistic, float(fdtrc(degrees, spare, f_statistic)), degrees, spare
+    )
+
+
+class _Moments(NamedTuple):
+    weight: float
+    mean: Array
+    centred: Array
+
+
+@dataclass(frozen=True)
+class _TargetMoments:
+    """Weighted mean of the targets and squares about it."""
+
+    def map(self, block: Block) -> _Moments:
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        total = float(weights.sum())
+        mean = weights @ block.targets / total if total > 0 else np.zeros(block.targets.shape[1])
+        return _Moments(total, np.asarray(mean), weights @ np.square(block.targets - mean))
+
+    def merge(self, first: _Moments, second: _Moments) -> _Moments:
+        total = first.weight + second.weight
+        if not total > 0:
+            return first
+        shift = second.mean - first.mean
+        centred = first.centred + second.centred + np.square(shift) * (first.weight * second.weight / total)
+        return _Moments(total, first.mean + shift * (second.weight / total), centred)
+
+
+@dataclass(frozen=True)
+class _CountKernel:
+    def map(self, block: Block) -> float:
+        return float(frequencies(block).sum())
+
+    def merge(self, first: float, second: float) -> float:
+        return first + second
+
+
+def _weighted_residuals(block: Block, coefficients: Array) -> Array:
+    residuals = block.targets - block.linear_predictors(coefficients)
+    return residuals if block.weights is None else np.sqrt(block.weights)[:, None] * residuals
+
+
+def _auxiliary(problem: Problem, targets: Callable[[Block], Array]) -> AlteredRows:
+    """Other targets (m, 1) on the same columns, rows counted by frequency alone and those of weight zero left out."""
+
+    def alteration(block: Block) -> Block:
+        weights = None if block.weights is None else (block.weights > 0).astype(np.float64)
+        return Block(block.design, targets(block), weights, block.frequencies, None, block.first_row)
+
+    return AlteredRows(problem.rows, alteration, problem.rows.n_columns, 1)
+
+
+def _require_squared(problem: Problem, name: str) -> None:
+    if problem.loss.squared_scale() is None or problem.rows.n_targets != 1:
+        raise ValueError(f"{name} is defined for squared loss and one target; the loss is {problem.loss.name!r}")

@@ -1,0 +1,113 @@
+"""Inference: what a Fit holds beside its coefficients, found in a few passes over the rows it was fitted to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradline.inference.bread import Bread, bread
+from gradline.inference.covariance import Covariance, covariance, free_coefficients, sandwich_factor, score_products
+from gradline.inference.distributions import knows_distribution
+from gradline.inference.kinds import as_kind, default_kind
+from gradline.inference.kinked import row_loss
+from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
+from gradline.inference.statistics import FitStatistics, fit_statistics
+from gradline.losses.classes import Logistic, Multinomial
+from gradline.problem import Problem
+from gradline.solvers.solution import Solution
+from gradline.types import Array
+
+
+@dataclass(frozen=True)
+class Inference:
+    """Sums and small matrices only, never rows.
+
+    covariance: None where there is none, and ``unavailable`` then says why in a sentence. bread: the inverse curvature, None where it is
+    singular. meat: of HC0 and HC1, (d, d), where it was kept. residuals: quantiles of leave-one-out residuals, for prediction intervals of
+    losses without a distribution; None where not needed or not to be had. notes: what a user should know.
+    """
+
+    statistics: FitStatistics
+    covariance: Covariance | None
+    bread: Bread | None
+    meat: Array | None = None
+    residuals: ResidualQuantiles | None = None
+    unavailable: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: bool = False) -> Inference:
+    """Everything a Fit can say about its uncertainty. kind: see ``covariance``; None for the loss's default.
+
+    keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows.
+
+    Where the default covariance cannot be had the fit stays usable: ``covariance`` is None and ``unavailable`` says why; a default of HC3
+    with a row of leverage 1 becomes HC1, with a note. Where ``kind`` was asked for, ValueError says why it cannot be had.
+    """
+    free = free_coefficients(problem, solution)
+    coefficients = solution.coefficients
+    try:
+        if kind is not None:
+            kind = as_kind(kind, problem.rows.n_rows)
+        loss = row_loss(problem, coefficients)
+        crumb = bread(problem, coefficients, free, loss)
+    except ValueError as error:
+        if kind is not None:
+            raise
+        if problem.joint:
+            raise
+        return Inference(fit_statistics(problem, coefficients, free), None, None, unavailable=str(error))
+    totals = fit_statistics(problem, coefficients, free, crumb)
+    found, unavailable, notes = None, "", list[str]()
+    try:
+        found = covariance(problem, solution, kind, crumb=crumb, statistics=totals, loss=loss)
+    except ValueError as error:
+        if kind is not None:
+            raise
+        if "leverage 1" in str(error) and default_kind(problem.loss) == "HC3" and totals.degrees_of_freedom > 0:
+            found = covariance(problem, solution, "HC1", crumb=crumb, statistics=totals, loss=loss)
+            notes.append(f"standard errors are HC1, not HC3: {str(error).split(':')[0]}")
+        else:
+            unavailable = str(error)
+    meat = score_products(problem, coefficients, crumb, loss) if keep_meat else None
+    residuals = None
+    if needs_residuals(problem):
+        try:
+            residuals = residual_quantiles(problem, coefficients, crumb, loss)
+        except ValueError as error:
+            notes.append(f"no jackknife prediction intervals: {str(error).split(':')[0]}")
+    if found is not None:
+        notes += found.notes
+    return Inference(totals, found, crumb, meat, residuals, unavailable, tuple(notes))
+
+
+def needs_residuals(problem: Problem) -> bool:
+    """Whether prediction intervals rest on leave-one-out residuals: neither squared loss nor a likelihood whose distribution is known,
+    nor a class."""
+    loss = problem.loss
+    return not (loss.squared_scale() is not None or isinstance(loss, Logistic | Multinomial) or knows_distribution(loss))
+
+
+def with_kind(inference: Inference, problem: Problem, solution: Solution, kind: Any) -> Covariance:
+    """Another kind of covariance of a fit, from the rows it was fitted to (``Fit.with_covariance(kind, data)``)."""
+    loss = row_loss(problem, solution.coefficients)
+    return covariance(problem, solution, kind, crumb=inference.bread, statistics=inference.statistics, loss=loss, meat=inference.meat)
+
+
+def without_rows(inference: Inference, kind: str) -> Covariance:
+    """HC0 or HC1 of a fit that kept its meat, from no rows. Raises ValueError for kinds that need them."""
+    if inference.covariance is not None and inference.covariance.kind == kind:
+        return inference.covariance
+    if kind not in ("HC0", "HC1") or inference.meat is None or inference.bread is None:
+        raise ValueError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
+    totals = inference.statistics
+    if kind == "HC1" and not totals.degrees_of_freedom > 0:
+        raise ValueError(f"HC1 multiplies by n / (n - p), and {totals.count:,.6g} rows leave no degree of freedom")
+    scale = totals.count / totals.degrees_of_freedom if kind == "HC1" else 1.0
+    estimated = np.asarray(abs(inference.bread.free.matrix).sum(axis=1)).ravel() > 0
+    degrees = totals.degrees_of_freedom if totals.squared else None
+    words = "A^-1 (sum of s s') A^-1" + (", times n / (n - p)" if kind == "HC1" else "")
+    factor = sandwich_factor(inference.bread, scale * inference.meat)
+    return Covariance(kind, words, factor, inference.bread.shape, estimated, degrees)

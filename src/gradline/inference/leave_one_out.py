@@ -1,0 +1,244 @@
+"""Every row's prediction by the fit without it, from one fit: leverage and curvature instead of n refits.
+
+Leaving out row i moves the coefficients by A^-1 Z_i (I - w H Q)^-1 w g, Q = Z_i' A^-1 Z_i, one Newton step from the optimum: exact for
+squared loss, ridge included (Allen 1974's PRESS), and to second order for others (Rad and Maleki 2020, JRSS B 82; Beirami and others
+2017). The total penalty n s stays as it is when a row is left out. A row that counts f times is left out once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradline.coefficient_map import CoefficientMap
+from gradline.inference.bread import Bread, RowTerms, bread, quadratic_forms, row_terms
+from gradline.inference.kinked import RowLoss, row_loss
+from gradline.inference.meat import adjust
+from gradline.losses.protocol import Loss
+from gradline.penalties import Ridge
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.types import Array
+
+FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
+"""Strengths tried first, in units of the columns' mean curvature."""
+
+
+class LeaveOneOut(NamedTuple):
+    """Mean losses a row, weighted: left_out, at each row's prediction without it; in_sample, at the fit. left_out less in_sample is what
+    the fit flatters itself by."""
+
+    left_out: float
+    in_sample: float
+
+
+def left_out_predictors(block: Block, coefficients: Array, loss: RowLoss, roots: Array) -> Array:
+    """Linear predictors of the rows of a block by the fit without each, (m, k). Raises ValueError naming a row of leverage 1."""
+    terms = row_terms(loss, coefficients, block)
+    forms = quadratic_forms(block.design, roots)
+    return np.asarray(block.linear_predictors(coefficients) + left_out_shift(terms, forms, block.first_row))
+
+
+def left_out_shift(terms: RowTerms, forms: Array, first_row: int) -> Array:
+    """How far leaving a row out moves its own linear predictors, (m, k)."""
+    return np.asarray(np.einsum("iab,ib->ia", forms, adjust(terms, forms, 1.0, first_row)))
+
+
+def leave_one_out(
+    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, loss: RowLoss | None = None
+) -> LeaveOneOut:
+    """The leave-one-out loss of a fit, in one pass beside the bread's.
+
+    Raises ValueError where a row has leverage 1, naming it, and what ``bread`` and ``row_loss`` raise.
+    """
+    loss = row_loss(problem, coefficients) if loss is None else loss
+    crumb = bread(problem, coefficients, free, loss) if crumb is None else crumb
+    sums = problem.rows.reduce(_LossKernel(loss, coefficients, crumb.roots))
+    return LeaveOneOut(float(sums[1] / sums[0]), float(sums[2] / sums[0]))
+
+
+@dataclass(frozen=True)
+class _LossKernel:
+    """(sum f w, sum f w loss left out, sum f w loss)."""
+
+    loss: RowLoss
+    coefficients: Array
+    roots: Array
+
+    def map(self, block: Block) -> Array:
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        used = np.flatnonzero(weights)
+        weights, targets = weights[used], block.targets[used]
+        predictors = left_out_predictors(block, self.coefficients, self.loss, self.roots)[used]
+        value = self.loss.loss.derivatives(targets, predictors, 0).value
+        inside = self.loss.loss.derivatives(targets, block.linear_predictors(self.coefficients)[used], 0).value
+        return np.array([weights.sum(), weights @ value, weights @ inside])
+
+    def merge(self, first: Array, second: Array) -> Array:
+        return first + second
+
+
+class RidgeChoice(NamedTuple):
+    """strength: the one chosen. strengths (t,) and losses (t,): those tried, in rising order, and their leave-one-out losses."""
+
+    strength: float
+    strengths: Array
+    losses: Array
+
+
+def ridge_auto(problem: Problem, solve: Any = None) -> RidgeChoice:
+    """The strength of a ridge with the least leave-one-out loss.
+
+    21 strengths spread over ten powers of ten about the columns' own curvature, then golden sections around the best to 1 part in 200. The
+    problem's penalty is replaced. solve: ``solve(problem, start) -> Solution``; the automatic solver unless given. Columns should be on
+    one scale, since a ridge treats them alike. Raises ValueError for losses without a curvature.
+    """
+    if problem.loss.kinks() is not None:
+        raise ValueError(f"the loss {problem.loss.name!r} has kinks: give its ridge a strength, chosen on rows held back")
+    tried: dict[float, float] = {}
+    start = _Start(problem)
+    size = start.size()
+
+    def loss_at(exponent: float) -> float:
+        if exponent not in tried:
+            tried[exponent] = start.loss(size * 10.0**exponent, solve)
+        return tried[exponent]
+
+    grid = np.log10(FIRST_STRENGTHS)
+    losses = [loss_at(float(exponent)) for exponent in grid[::-1]][::-1]
+    best = int(np.argmin(losses))
+    low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
+    golden = 0.5 * (np.sqrt(5.0) - 1.0)
+    left, right = high - golden * (high - low), low + golden * (high - low)
+    while high - low > 2e-3:
+        if loss_at(left) <= loss_at(right):
+            high, right = right, left
+            left = high - golden * (high - low)
+        else:
+            low, left = left, right
+            right = low + golden * (high - low)
+    chosen = min(tried, key=lambda exponent: tried[exponent])
+    order = sorted(tried)
+    return RidgeChoice(size * 10.0**chosen, size * 10.0 ** np.array(order), np.array([tried[exponent] for exponent in order]))
+
+
+class _Start:
+    """Fits of one problem with one ridge after another, each from the last."""
+
+    def __init__(self, problem: Problem) -> None:
+        self.problem = replace(problem, penalty=None)
+        self.coefficients: Array | None = None
+
+    def size(self) -> float:
+        """The mean curvature of the objective in a slope, at the start of a fit: what a strength of 1 is in units of the columns."""
+        from gradline.solvers.newton import Newton
+
+        curvature = self.problem.evaluate(Newton().begin(self.problem), 2).curvature
+        assert curvature is not None
+        diagonal = np.diag(curvature).reshape(self.problem.shape[1], -1)[:, int(self.problem.rows.intercept) :]
+        size = float(np.abs(diagonal).mean()) if diagonal.size else 1.0
+        return size if np.isfinite(size) and size > 0 else 1.0
+
+    def loss(self, strength: float, solve: Any) -> float:
+        problem = replace(self.problem, penalty=Ridge(strength))
+        if solve is None:
+            from gradline.solvers.choice import automatic
+
+            solution = automatic(problem).solve(problem, self.coefficients)
+        else:
+            solution = solve(problem, self.coefficients)
+        self.coefficients = solution.coefficients
+        found = leave_one_out(problem, solution.coefficients, problem.free)
+        return found.left_out if np.isfinite(found.left_out) else np.inf
+
+
+@dataclass(frozen=True)
+class ResidualQuantiles:
+    """Signed quantiles of residuals y - prediction of rows left out, over the spread that the loss gives them where it gives one.
+
+    probabilities (t,) rising; values (t, outputs): order statistics, value j having rank probabilities[j] (count + 1). count: residuals
+    behind them. scaled: residuals were divided by the root of the loss's variance.
+    """
+
+    probabilities: Array
+    values: Array
+    count: int
+    scaled: bool
+
+    def at(self, probability: float) -> Array:
+        """The quantile, (outputs,): infinite where the residuals are too few to tell."""
+        if probability < self.probabilities[0] - 1e-12:
+            return np.full(self.values.shape[1], -np.inf)
+        if probability > self.probabilities[-1] + 1e-12:
+            return np.full(self.values.shape[1], np.inf)
+        return np.array([np.interp(probability, self.probabilities, column) for column in self.values.T])
+
+
+MOST_KEPT = 999
+"""Quantiles kept in a fit: every residual of a small one."""
+
+
+def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss) -> ResidualQuantiles | None:
+    """The leave-one-out residuals' quantiles, for prediction intervals; None where predictions are not of the targets one by one.
+
+    Frequencies count; precision weights do not, since a new row's is not known. Raises ValueError naming a row of leverage 1.
+    """
+    rows = problem.rows
+    if not predicts_targets(problem):
+        return None
+    kernel = _ResidualKernel(loss, coefficients, crumb.roots)
+    if rows.n_rows > MOST_ROWS:
+        chosen = np.sort(np.random.default_rng(0).choice(rows.n_rows, MOST_ROWS, replace=False))
+        found = kernel.map(rows.take(chosen))
+    else:
+        found = rows.map(kernel)
+    counts = found[:, -1].astype(np.int64)
+    residuals = np.sort(np.repeat(found[:, :-1], counts, axis=0), axis=0)
+    return quantile_table(residuals, spread(problem.loss, np.zeros((1, problem.shape[1])), rows.n_targets) is not None)
+
+
+MOST_ROWS = 2_000_000
+"""Rows whose residuals are sorted; a sample of so many gives quantiles to 0.0004 in probability."""
+
+
+def quantile_table(residuals: Array, scaled: bool) -> ResidualQuantiles:
+    """The table of sorted residuals (n, outputs)."""
+    n = len(residuals)
+    ranks = np.arange(1, n + 1) if n <= MOST_KEPT else np.unique(np.round(np.linspace(1, n, MOST_KEPT)).astype(np.int64))
+    return ResidualQuantiles(ranks / (n + 1.0), residuals[ranks - 1], n, scaled)
+
+
+def predicts_targets(problem: Problem) -> bool:
+    """Whether the prediction has one column for each target."""
+    outputs = np.asarray(problem.loss.predict(np.zeros((1, problem.shape[1]))))
+    return (outputs.shape[1] if outputs.ndim == 2 else 1) == problem.rows.n_targets
+
+
+def spread(loss: Loss, predictors: Array, n_targets: int) -> Array | None:
+    """The root of the loss's variance at linear predictors, (m, q), up to a constant factor; None where it gives none or a constant."""
+    if loss.squared_scale() is not None:
+        return None
+    variance = loss.variance(predictors)
+    return np.sqrt(variance) if variance is not None and variance.shape == (len(predictors), n_targets) else None
+
+
+@dataclass(frozen=True)
+class _ResidualKernel:
+    """Left-out residuals beside the frequency of the row, (m, q + 1)."""
+
+    loss: RowLoss
+    coefficients: Array
+    roots: Array
+
+    def map(self, block: Block) -> Array:
+        from gradline.inference.kinked import frequencies
+
+        predictors = left_out_predictors(block, self.coefficients, self.loss, self.roots)
+        residuals = block.targets - np.asarray(self.loss.loss.predict(predictors)).reshape(block.targets.shape)
+        scale = spread(self.loss.loss, predictors, block.targets.shape[1])
+        if scale is not None:
+            with np.errstate(divide="ignore", invalid="ignore"):
+                residuals = np.where(residuals == 0, 0.0, residuals / scale)
+        return np.concatenate([residuals, frequencies(block)[:, None]], axis=1)

@@ -1,0 +1,133 @@
+"""Intervals for new targets, and which guarantee each carries.
+
+squared: eta -+ t (n - p) root(sigma^2 / w + x' V x), exact for normal errors. poisson, negative_binomial, gamma, normal: quantiles of the
+distribution. Everything else: the prediction plus signed quantiles of leave-one-out residuals (the jackknife of Barber, Candes, Ramdas and
+Tibshirani 2021, Ann. Statist. 49, whose cover is asymptotic), over the loss's own spread where it has one. With calibration rows, for any
+loss: split conformal (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, JASA 113), which covers at least the level whatever the
+distribution, for rows exchangeable with those of the calibration, on average over both.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+
+from gradline.inference.covariance import Covariance
+from gradline.inference.distributions import quantiles, refuse_classes
+from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
+from gradline.inference.leave_one_out import ResidualQuantiles, spread
+from gradline.losses.protocol import Loss
+from gradline.rows.block import Block
+from gradline.rows.design import Design
+from gradline.types import Array
+
+
+class PredictionInterval(NamedTuple):
+    """Two ends (m, q), and in words what they promise."""
+
+    lower: Array
+    upper: Array
+    guarantee: str
+
+
+def prediction_interval(
+    design: Design,
+    predictors: Array,
+    covariance: Covariance | None,
+    loss: Loss,
+    *,
+    level: float = 0.95,
+    dispersion: Array | None = None,
+    residuals: ResidualQuantiles | None = None,
+    weights: Array | None = None,
+) -> PredictionInterval:
+    """The interval that holds a new target at each row with probability ``level``.
+
+    design, predictors (m, k): the rows and their linear predictors, offset included. dispersion (q,): of the fit. residuals: quantiles of
+    the fit's leave-one-out residuals. weights (m,): precision of the new targets (squared loss), ones unless given.
+
+    Raises ValueError for classes, and where what the loss needs is missing, saying what and how to get it.
+    """
+    tail = 0.5 * (1.0 - check_level(level))
+    refuse_classes(loss)
+    if weights is not None and loss.squared_scale() is None:
+        raise ValueError(f"weights of new rows are the precision of targets under squared loss; the loss is {loss.name!r}")
+    if loss.squared_scale() is not None:
+        if covariance is None or dispersion is None or not np.isfinite(dispersion).all():
+            raise ValueError(
+                "a prediction interval needs the errors' variance, and this fit has none (too few rows for a degree of freedom, or no"
+                " standard errors): fit more rows, or give calibration=data"
+            )
+        errors = linear_standard_errors(design, covariance)
+        noise = dispersion[None, :] / (1.0 if weights is None else weights[:, None])
+        reach = critical_value(level, covariance.degrees_of_freedom) * np.sqrt(noise + np.square(errors))
+        return PredictionInterval(predictors - reach, predictors + reach, "exact for normal errors of one variance")
+    if covariance is not None:
+        errors = linear_standard_errors(design, covariance)
+        lower = quantiles(loss, predictors, errors, tail, dispersion)
+        upper = quantiles(loss, predictors, errors, 1.0 - tail, dispersion)
+        if lower is not None and upper is not None:
+            return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution")
+    if residuals is None:
+        raise ValueError(
+            f"a prediction interval for the loss {loss.name!r} needs the quantiles of leave-one-out residuals, which this fit does not hold"
+            " (its curvature is singular, a row has leverage 1, or its predictions are not of the targets): give calibration=data"
+        )
+    lower, upper = _around(loss, predictors, residuals.at(tail), residuals.at(1.0 - tail), residuals.scaled)
+    if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
+        raise ValueError(
+            f"a {level:.6g} prediction interval needs at least {math.ceil(1.0 / tail)} rows, and the fit has {residuals.count}"
+        )
+    return PredictionInterval(lower, upper, "jackknife, asymptotic: where errors are alike in all rows")
+
+
+class Calibration(NamedTuple):
+    """Sorted residuals (m, q) of rows the fit has not seen, over the loss's spread where scaled."""
+
+    residuals: Array
+    scaled: bool
+
+
+def calibrate(block: Block, coefficients: Array, loss: Loss) -> Calibration:
+    """The residuals of calibration rows, which must not be those of the fit. Raises ValueError for classes and for predictions that are
+    not of the targets one by one."""
+    refuse_classes(loss)
+    block = block.without_zero_weights()
+    predictors = block.linear_predictors(coefficients)
+    outputs = np.asarray(loss.predict(predictors), dtype=np.float64)
+    outputs = outputs[:, None] if outputs.ndim == 1 else outputs
+    if outputs.shape != block.targets.shape:
+        raise ValueError(f"the loss {loss.name!r} predicts {outputs.shape[1]} numbers for {block.targets.shape[1]} targets a row")
+    residuals = block.targets - outputs
+    scale = spread(loss, predictors, block.targets.shape[1])
+    if scale is not None:
+        residuals = residuals / scale
+    if block.frequencies is not None:
+        residuals = np.repeat(residuals, block.frequencies.astype(np.int64), axis=0)
+    return Calibration(np.sort(residuals, axis=0), scale is not None)
+
+
+def conformal_interval(predictors: Array, calibration: Calibration, loss: Loss, level: float = 0.95) -> PredictionInterval:
+    """Split conformal with equal tails at linear predictors (m, k), offset included. Raises ValueError where the calibration rows are too
+    few for the level, saying how many it takes."""
+    tail = 0.5 * (1.0 - check_level(level))
+    n = len(calibration.residuals)
+    # A hair of slack, so that rounding of 1 - level does not cost a rank.
+    rank = math.floor((n + 1) * tail + 1e-9)
+    if rank < 1:
+        needed = math.ceil(1.0 / tail - 1e-9) - 1
+        raise ValueError(f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}")
+    low, high = calibration.residuals[rank - 1], calibration.residuals[n - rank]
+    lower, upper = _around(loss, predictors, low, high, calibration.scaled)
+    return PredictionInterval(lower, upper, "split conformal: at least the level, for rows exchangeable with the calibration's")
+
+
+def _around(loss: Loss, predictors: Array, low: Array, high: Array, scaled: bool) -> tuple[Array, Array]:
+    centre = np.asarray(loss.predict(predictors), dtype=np.float64)
+    centre = centre[:, None] if centre.ndim == 1 else centre
+    scale = spread(loss, predictors, centre.shape[1]) if scaled else None
+    if scale is None:
+        return centre + low, centre + high
+    return centre + low * scale, centre + high * scale

@@ -1,0 +1,255 @@
+"""The sums over rows that describe a fit as a whole, and what follows from them: dispersion, R-squared, deviance, likelihood, AIC, BIC."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from scipy.special import gammaln
+
+from gradline.coefficient_map import CoefficientMap
+from gradline.inference.bread import Bread
+from gradline.inference.kinked import frequencies
+from gradline.losses.amounts import Gamma, Tweedie
+from gradline.losses.classes import Logistic, Multinomial
+from gradline.losses.counts import NegativeBinomial, Poisson
+from gradline.losses.protocol import Loss
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.types import Array
+
+
+class _Sums(NamedTuple):
+    """copies: sum f; rows; weight: sum f w; log_weight: sum f log w; loss: sum f w loss; squares (q,): of Pearson residuals, or None;
+    deviance; centre (q,) and total (q,): weighted mean of y less offset, and squares about it."""
+
+    copies: float
+    rows: int
+    weight: float
+    log_weight: float
+    loss: float
+    squares: Array | None
+    deviance: float | None
+    centre: Array
+    total: Array
+
+
+@dataclass(frozen=True)
+class FitStatistics:
+    """What a fit is as a whole. Holds sums only.
+
+    rows: those of positive weight; count: n, rows counted by frequency. parameters: free coefficients; effective_parameters: fewer where a
+    ridge holds them back. degrees_of_freedom: n less the (effective) parameters; for several targets fitted together, of each target.
+    loss_sum: sum f w loss. squared: whether the loss is squared loss; squares (q,): sum f w (y - mean)^2 / variance of each target (the
+    residual sum of squares for squared loss), None where the loss implies no variance. total_squares (q,): of y less the offset about its
+    weighted mean, or about zero without an intercept. dispersion (q,): squares over degrees of freedom where the loss leaves a dispersion
+    free, otherwise None. log_likelihood, deviance: None where the loss has none. penalised: a penalty was used.
+    """
+
+    rows: int
+    count: float
+    weight: float
+    parameters: int
+    effective_parameters: float
+    degrees_of_freedom: float
+    loss_name: str
+    loss_sum: float
+    squared: bool
+    intercept: bool
+    penalised: bool
+    squares: Array | None
+    total_squares: Array
+    dispersion: Array | None
+    log_likelihood: float | None
+    deviance: float | None
+
+    @property
+    def r_squared(self) -> Array | None:
+        """1 - squares / total squares, (q,), of squared loss; weighted, and about zero without an intercept. None for other losses."""
+        if not self.squared or self.squares is None:
+            return None
+        with np.errstate(divide="ignore", invalid="ignore"):
+            return np.asarray(1.0 - self.squares / self.total_squares)
+
+    @property
+    def adjusted_r_squared(self) -> Array | None:
+        """1 - (1 - R^2) (n - 1) / (n - p), with n for n - 1 where there is no intercept; None where there is no R-squared."""
+        r_squared = self.r_squared
+        if r_squared is None or not self.degrees_of_freedom > 0:
+            return None
+        return np.asarray(1.0 - (1.0 - r_squared) * (self.count - int(self.intercept)) / self.degrees_of_freedom)
+
+    @property
+    def aic(self) -> float | None:
+        """2 p - 2 log likelihood, p the coefficients without the dispersion, as statsmodels counts. Akaike (1974). None with a penalty."""
+        if self.log_likelihood is None or self.penalised:
+            return None
+        return 2.0 * self.parameters - 2.0 * self.log_likelihood
+
+    @property
+    def bic(self) -> float | None:
+        """log(n) p - 2 log likelihood. Schwarz (1978), Annals of Statistics 6. None with a penalty."""
+        if self.log_likelihood is None or self.penalised:
+            return None
+        return math.log(self.count) * self.parameters - 2.0 * self.log_likelihood
+
+
+def fit_statistics(problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None) -> FitStatistics:
+    """One pass over the rows (two for gamma). crumb: the bread, for the effective number of parameters of a penalised fit."""
+    loss = problem.loss
+    sums = problem.rows.reduce(_StatisticsKernel(loss, coefficients, problem.rows.intercept))
+    squared = loss.squared_scale() is not None
+    q = problem.rows.n_targets
+    effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
+    # Targets side by side share no coefficients, so each has its own degrees of freedom.
+    per_target = effective / q if q > 1 and problem.shape[1] == q else effective
+    spare = sums.copies - per_target
+    if abs(spare) < 1e-9 * sums.copies:
+        spare = 0.0
+    dispersion = None
+    if sums.squares is not None and (squared or loss.has_free_dispersion):
+        dispersion = sums.squares / spare if spare > 0 else np.full(q, np.nan)
+    return FitStatistics(
+        rows=sums.rows,
+        count=sums.copies,
+        weight=sums.weight,
+        parameters=free.size,
+        effective_parameters=effective,
+        degrees_of_freedom=spare,
+        loss_name=loss.name,
+        loss_sum=sums.loss,
+        squared=squared,
+        intercept=problem.rows.intercept,
+        penalised=problem.penalty is not None,
+        squares=sums.squares,
+        total_squares=sums.total,
+        dispersion=dispersion,
+        log_likelihood=_log_likelihood(problem, coefficients, sums, dispersion),
+        deviance=float(sums.squares.sum()) if squared and sums.squares is not None else sums.deviance,
+    )
+
+
+@dataclass(frozen=True)
+class _StatisticsKernel:
+    loss: Loss
+    coefficients: Array
+    intercept: bool
+
+    def map(self, block: Block) -> _Sums:
+        counts = frequencies(block)
+        used = np.flatnonzero(counts)
+        counts = counts[used]
+        precision = np.ones(len(used)) if block.weights is None else block.weights[used]
+        weights = counts * precision
+        targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]
+        value = self.loss.derivatives(targets, predictors, 0).value
+        squares = pearson_squares(self.loss, targets, predictors)
+        saturated = saturated_loss(self.loss, targets)
+        total = float(weights.sum())
+        shifted = targets
+        if block.offset is not None and block.offset.shape[1] == targets.shape[1]:
+            shifted = targets - block.offset[used]
+        centre = weights @ shifted / total if self.intercept and total > 0 else np.zeros(targets.shape[1])
+        with np.errstate(over="ignore"):
+            spread = weights @ np.square(shifted - centre)
+        return _Sums(
+            float(counts.sum()),
+            len(used),
+            total,
+            float(counts @ np.log(precision)),
+            float(weights @ value),
+            None if squares is None else weights @ squares,
+            None if saturated is None else 2.0 * float(weights @ (value - saturated)),
+            np.asarray(centre),
+            np.asarray(spread),
+        )
+
+    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+        total = first.weight + second.weight
+        centre, spread = first.centre, first.total + second.total
+        if self.intercept and total > 0:
+            # Chan, Golub and LeVeque (1979).
+            shift = second.centre - first.centre
+            centre = first.centre + shift * (second.weight / total)
+            spread = spread + np.square(shift) * (first.weight * second.weight / total)
+        return _Sums(
+            first.copies + second.copies,
+            first.rows + second.rows,
+            total,
+            first.log_weight + second.log_weight,
+            first.loss + second.loss,
+            None if first.squares is None or second.squares is None else first.squares + second.squares,
+            None if first.deviance is None or second.deviance is None else first.deviance + second.deviance,
+            centre,
+            spread,
+        )
+
+
+def pearson_squares(loss: Loss, targets: Array, predictors: Array) -> Array | None:
+    """(y - mean)^2 / variance, (m, q); None where the loss implies no variance of the targets one by one."""
+    if loss.squared_scale() is not None:
+        return np.square(targets - predictors)
+    variance = loss.variance(predictors)
+    mean = loss.predict(predictors)
+    if variance is None or variance.shape != targets.shape or mean.shape != targets.shape:
+        return None
+    with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
+        squares: Array = np.square(targets - mean) / variance
+    return squares
+
+
+def saturated_loss(loss: Loss, targets: Array) -> Array | None:
+    """The least each row's loss can be, (m,), for the deviance 2 sum w (loss - least). McCullagh and Nelder (1989), section 2.3.
+
+    None for losses that are no exponential family, of which the deviance is not defined.
+    """
+    if isinstance(loss, Logistic | Multinomial):
+        return np.zeros(len(targets))
+    if not isinstance(loss, Poisson | NegativeBinomial | Gamma | Tweedie):
+        return None
+    total = np.zeros(len(targets))
+    for j in range(targets.shape[1]):
+        positive = np.flatnonzero(targets[:, j] > 0)
+        # The least of a row of zero is reached at minus infinity, and is 0.
+        column = targets[positive, j : j + 1]
+        total[positive] += loss.derivatives(column, np.log(column), 0).value
+    return total
+
+
+def _log_likelihood(problem: Problem, coefficients: Array, sums: _Sums, dispersion: Array | None) -> float | None:
+    loss = problem.loss
+    if loss.squared_scale() is not None:
+        # Normal errors with variance sigma^2 / w at its maximum-likelihood estimate.
+        if sums.squares is None or sums.squares.size != 1 or not sums.squares[0] > 0:
+            return None
+        return 0.5 * (sums.log_weight - sums.copies * (math.log(2.0 * math.pi * float(sums.squares[0]) / sums.copies) + 1.0))
+    if isinstance(loss, Gamma):
+        if dispersion is None or not (np.isfinite(dispersion) & (dispersion > 0)).all():
+            return None
+        return float(problem.rows.reduce(_GammaKernel(coefficients, dispersion)))
+    if not loss.is_likelihood or loss.has_free_dispersion:
+        return None
+    return -sums.loss
+
+
+@dataclass(frozen=True)
+class _GammaKernel:
+    """The gamma log likelihood at a dispersion (q,), which the loss leaves at 1. McCullagh and Nelder (1989), section 8.2."""
+
+    coefficients: Array
+    dispersion: Array
+
+    def map(self, block: Block) -> float:
+        counts = frequencies(block)
+        used = np.flatnonzero(counts)
+        weights = np.ones(len(used)) if block.weights is None else block.weights[used]
+        targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]
+        shape = weights[:, None] / self.dispersion
+        ratio = np.log(targets) - predictors
+        value = shape * (np.log(shape) + ratio - np.exp(ratio)) - gammaln(shape) - np.log(targets)
+        return float(counts[used] @ value.sum(axis=1))
+
+    def merge(self, first: float, second: float) -> float:
+        return first + second
