@@ -104,11 +104,19 @@ def test_dimensions():
 
 @pytest.mark.parametrize(
     ("data", "shown"),
-    [(None, "None"), (5, "5"), ("y ~ x", "'y ~ x'"), ({"a": [1.0]}, "a dict"), ((i for i in range(3)), "a generator")],
+    [(5, "5"), ({"a": [1.0]}, "a dict"), ((i for i in range(3)), "a generator")],
 )
 def test_what_is_no_table_at_all(data, shown):
     refused(TypeError, f"X is {shown}, not rows of numbers; give an array, a list of rows or a data frame", data, Y)
     refused(TypeError, f"y is {shown}, not rows of numbers", X, data)
+
+
+def test_arrays_without_a_formula_and_a_formula_without_a_table():
+    needs = 'fit() needs a formula and data, as in gl.fit("y ~ x1 + x2", data)'
+    refused(TypeError, needs, X)
+    refused(TypeError, needs, "rows.csv", Y)
+    refused(TypeError, "X is None, not rows of numbers", None, Y)
+    refused(TypeError, "the formula comes first: gl.fit('y ~ x', data)", X, "y ~ x")
 
 
 def test_ragged_lists():
@@ -398,7 +406,7 @@ def test_a_backend_that_is_not_installed(framework, monkeypatch):
 
 
 def test_an_unknown_backend():
-    message = "backend='numpy' is not one of \"tensorflow\", \"jax\", \"torch\""
+    message = 'backend=\'numpy\' is not one of "tensorflow", "jax", "torch"'
     refused(ValueError, message, X, Y, loss=lambda y, p: (y - p) ** 2, backend="numpy")
 
 
@@ -413,7 +421,7 @@ def test_what_predict_says():
         fit.predict(np.ones((4, 3)))
     with pytest.raises(ValueError, match="data holds infinity in row 1, column 'b'"):
         fit.predict([[1.0, 2.0], [3.0, np.inf]])
-    with pytest.raises(ValueError, match="kind must be \"mean\" or \"linear\", not 'median'"):
+    with pytest.raises(ValueError, match='kind must be "mean" or "linear", not \'median\''):
         fit.predict(FRAME, kind="median")
     with pytest.raises(ValueError, match="data has no column 'b'; the model needs a, b"):
         fit.predict(POLARS.select("a"))

@@ -100,6 +100,14 @@ def _sum_up(block: Block, derivatives: RowDerivatives) -> _Sums:
     )
 
 
+def _sample(rows: Rows, n_rows: int, seed: int) -> Block:
+    """Random rows, in row order; a table has kept some since its first pass."""
+    if hasattr(rows, "sample"):
+        block: Block = rows.sample(n_rows, seed)
+        return block
+    return rows.take(np.sort(np.random.default_rng(seed).choice(rows.n_rows, size=n_rows, replace=False)))
+
+
 def _merge(first: _Sums, second: _Sums) -> _Sums:
     return _Sums(
         first.weight + second.weight,
@@ -181,6 +189,8 @@ class Problem:
     penalty: Penalty | None = None
     names: tuple[str, ...] = ()
     """The design columns, for messages; numbered where not given."""
+    mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
+    """(P, k): the coefficients that the formula of each linear predictor has; None for all. The others are zero."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -266,17 +276,18 @@ class Problem:
                     f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
                 )
             free[1:, j] &= not only
+        if self.mask is not None:
+            free &= self.mask
         return CoefficientMap.selecting(free)
 
     @property
     def all_free(self) -> bool:
         """Whether every coefficient may move."""
-        return not any(self.loss.intercept_only)
+        return not any(self.loss.intercept_only) and (self.mask is None or bool(self.mask.all()))
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        chosen = np.sort(np.random.default_rng(seed).choice(self.rows.n_rows, size=n_rows, replace=False))
-        block = self.rows.take(chosen).without_zero_weights()
+        block = _sample(self.rows, n_rows, seed).without_zero_weights()
         columns = block.design.dense()[:, int(self.rows.intercept) :]
         rows = ArrayRows(
             columns,

@@ -117,22 +117,37 @@ class Fit:
         return self.solution.learning_rate
 
     @overload
-    def predict(self, data: float, kind: Literal["mean", "linear"] = "mean") -> float: ...
+    def predict(
+        self, data: float, kind: Literal["mean", "linear"] = "mean", *, unseen: Literal["error", "reference", "missing"] = "error"
+    ) -> float: ...
     @overload
-    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array: ...
-    def predict(self, data: Any, kind: Literal["mean", "linear"] = "mean") -> Array | float:
+    def predict(
+        self, data: Any, kind: Literal["mean", "linear"] = "mean", *, unseen: Literal["error", "reference", "missing"] = "error"
+    ) -> Array: ...
+    def predict(
+        self, data: Any, kind: Literal["mean", "linear"] = "mean", *, unseen: Literal["error", "reference", "missing"] = "error"
+    ) -> Array | float:
         """Predictions for new rows, in order: (n,), or (n, outputs) where there are several; one number for one number.
 
-        data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name. A row with a missing
-        value gets NaN. kind: "mean" applies the forward pass, "linear" gives the linear predictors themselves.
+        data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name; for a model fitted with a
+        formula also any other table that ``gl.fit`` takes: a path, a dict of arrays, a relation. A row with a missing value gets NaN. kind:
+        "mean" applies the forward pass, "linear" gives the linear predictors themselves. unseen: what to do with a level of a categorical
+        that was not there when the model was fitted: an error that names it, the reference level instead, or NaN as for a missing value.
         Raises ValueError for the wrong columns.
         """
-        if np.ndim(data) == 0 and np.isscalar(data):
+        if np.ndim(data) == 0 and np.isscalar(data) and not isinstance(data, str):
             # Predicting for one new x is the most natural first question.
-            (answer,) = self.predict(np.array([data]), kind)
+            (answer,) = self.predict(np.array([data]), kind, unseen=unseen)
             return answer  # type: ignore[no-any-return]
         if kind not in ("mean", "linear"):
             raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
+        if self.encoder is not None:
+            from gradline.predicting import predict_table
+
+            predictions = predict_table(self, self.encoder, data, kind, unseen)
+            return predictions[:, 0] if predictions.shape[1] == 1 else predictions
+        if unseen != "error":
+            raise ValueError(f"unseen={unseen!r} goes with a model fitted with a formula; this one has no levels")
         # One layout in memory, whichever the solver left: the order of sums, and so the last bit, could depend on it.
         coefficients = np.ascontiguousarray(self.solution.coefficients)
         predictors = DenseDesign(self._columns(data), self.has_intercept).predict(coefficients)
@@ -203,7 +218,8 @@ class Fit:
             lines.append(f"not converged: {self.certificate.reason}")
         shown = self.names[:12]
         for j, predictor in enumerate(self.predictor_names):
-            kept = [i for i in range(len(shown)) if i not in self.solution.aliased]
+            mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
+            kept = [i for i in range(len(shown)) if i not in self.solution.aliased and (mask is None or mask[i])]
             terms = [_term(self.solution.coefficients[i, j], shown[i]) for i in kept]
             terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))

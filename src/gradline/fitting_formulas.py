@@ -1,0 +1,108 @@
+"""The formulas of a fit: in the order of the loss's linear predictors, with the offset that was named beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradline.fitting_arguments import predictor_count
+from gradline.fitting_ready import Mask
+from gradline.formula import Encoder, Formula, FormulaError, parse, plain
+from gradline.formulas.building import check
+from gradline.formulas.errors import suggestion
+from gradline.formulas.grammar import Factor
+from gradline.losses.protocol import Loss
+from gradline.losses.user_loss import CustomLoss
+from gradline.rows.tables import Table
+
+
+def formula_for(
+    table: Table, formula: Any, target: Any, features: Any, loss: Loss | CustomLoss, offset: str | None, intercept: bool
+) -> Formula:
+    """The formula, or the one that target= and features= stand for. Raises FormulaError and TypeError for what cannot be read."""
+    if formula is None:
+        read = _plain(table, target, features, intercept)
+    elif not intercept:
+        raise TypeError('intercept=False goes with arrays or features=; in a formula write "- 1", as in "y ~ x - 1"')
+    else:
+        if isinstance(formula, Mapping):
+            formula = _in_order(formula, loss, table)
+        read = _hinting(table, formula)
+    return read if offset is None else _with_offset(read, offset, table)
+
+
+def mask_of(encoder: Encoder, loss: Loss) -> Mask | None:
+    """(P, k): which coefficients the formula of each linear predictor has; None where one formula serves all.
+
+    Raises ValueError for columns in a predictor that the loss keeps to one number for all rows.
+    """
+    if len(encoder.predictors) == 1:
+        return None
+    for j, only in enumerate(loss.intercept_only):
+        if only and (encoder.mask[int(encoder.intercept) :, j].any() or not encoder.intercept or not encoder.mask[0, j]):
+            name = encoder.predictors[j]
+            raise ValueError(f"{name!r} of the loss {loss.name!r} is one number for all rows, so that its formula can only be '~ 1'")
+    return np.asarray(encoder.mask)
+
+
+def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula:
+    if target is None:
+        raise TypeError('features= needs target=, the column to explain, as in gl.fit(data, target="y", features=["x1", "x2"])')
+    if isinstance(features, str):
+        raise TypeError(f"features must be a list of column names, not the single text {features!r}; give [{features!r}]")
+    for keyword, names in (("target", [target] if isinstance(target, str) else target), ("features", features)):
+        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names) or (keyword == "target" and not names):
+            raise TypeError(f"{keyword} must name columns of the table, not hold {type(names).__name__} {names!r}")
+    if not features and not intercept:
+        raise ValueError("a model without features and without an intercept has nothing to fit")
+    table.check_columns([target] if isinstance(target, str) else list(target))
+    table.check_columns(list(features))
+    return plain(target, list(features), table.columns, intercept=intercept)
+
+
+def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
+    """The formula read; where a column is not found, with what may be wrong with the file."""
+    try:
+        return parse(formula, table.columns)
+    except FormulaError as error:
+        hint = table.source.hint
+        if hint and "no column" in str(error):
+            message, newline, rest = str(error).partition("\n")
+            raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
+        raise
+
+
+def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:
+    """The formulas in the order of the loss's linear predictors. Raises ValueError where names are missing or unknown."""
+    targets = _hinting(table, dict(formulas)).target_names
+    if isinstance(loss, CustomLoss):
+        names = loss.linear_predictors or (targets if len(targets) > 1 else ("prediction",))
+    elif loss.is_resolved:
+        names = loss.predictor_names(len(targets))
+    else:
+        raise ValueError(f"how many linear predictors {loss.name!r} has depends on the data; give one formula for all of them")
+    assert len(names) == predictor_count(loss, len(targets))
+    for name in formulas:
+        if name not in names:
+            raise ValueError(f"the loss {loss.name!r} has no linear predictor {name!r}; {suggestion(name, names, 'it has')}")
+    for name in names:
+        if name not in formulas:
+            raise ValueError(f"the loss {loss.name!r} has a linear predictor {name!r} too; give it a formula, such as '~ 1'")
+    return {name: formulas[name] for name in names}
+
+
+def _with_offset(formula: Formula, column: str, table: Table) -> Formula:
+    """The formula with a column as offset in each linear predictor."""
+    table.check_columns([column])
+    sides = formula.checked.sides
+    if any(side.offsets for side in sides.values()):
+        raise ValueError("the formula has an offset() already; name the offset there or in offset=, not in both")
+    term = f"offset(`{column}`)"
+    changed = {}
+    for name, side in sides.items():
+        start = len(side.text) + len(" + ")
+        changed[name] = replace(side, text=f"{side.text} + {term}", offsets=(Factor(term, False, start, start + len(term)),))
+    return Formula(check(changed, formula.kinds), formula.kinds)

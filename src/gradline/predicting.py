@@ -1,0 +1,135 @@
+"""Predictions for the rows of a table, encoded by what the formula learned: one a row, in order, NaN where an input is missing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from gradline.formulas.encoding import Encoder, Unseen
+from gradline.losses.protocol import Loss
+from gradline.rows.arrays import block_rows
+from gradline.rows.sources.batches import joined, resized
+from gradline.rows.sources.encoders import check_numeric
+from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
+from gradline.rows.tables import Table, open_table
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from gradline.result import Fit
+
+Kind = Literal["mean", "linear"]
+
+STRETCH_BLOCKS = 8
+"""Blocks that one thread encodes at a time."""
+
+
+def as_table(encoder: Encoder, data: Any) -> Table:
+    """New rows as a table: anything ``gl.fit`` takes with a formula, or numbers (n, p) in the order of the formula's columns.
+
+    Raises ValueError for numbers that are not as many as the columns.
+    """
+    needed = encoder.feature_columns
+    if isinstance(data, list | tuple) and data and not isinstance(data[0], str) and not hasattr(data[0], "__fspath__"):
+        data = np.asarray(data)
+    if isinstance(data, np.ndarray) or np.isscalar(data):
+        if isinstance(data, str):
+            return open_table(data)
+        values = np.asarray(data)
+        values = values.reshape(-1, 1) if values.ndim < 2 else values
+        if values.ndim != 2 or values.shape[1] != len(needed):
+            shape = "" if values.ndim != 2 else f" of {values.shape[1]} columns"
+            raise ValueError(f"data is an array{shape}, but the formula reads {len(needed)}: {', '.join(needed)}; give a table with these")
+        return open_table(dict(zip(needed, values.T, strict=True)))
+    return open_table(data)
+
+
+def predict_table(fit: Fit, encoder: Encoder, data: Any, kind: Kind, unseen: Unseen) -> Array:
+    """(n, c): all rows at once. Raises as :meth:`gradline.Fit.predict` does."""
+    table = as_table(encoder, data)
+    if not encoder.feature_columns:
+        # A model of the intercept alone reads no column, but it predicts for as many rows as there are.
+        table_columns: Sequence[str] = list(table.columns)[:1]
+    else:
+        table_columns = ()
+    table = table.restricted([*encoder.feature_columns, *table_columns])
+    parts = [values for values, _ in prediction_stream(fit, encoder, table, kind, unseen, table_columns)]
+    if not parts:
+        return np.empty((0, fit.solution.coefficients.shape[1]))
+    return np.concatenate(parts)
+
+
+def prediction_stream(
+    fit: Fit, encoder: Encoder, table: Table, kind: Kind = "mean", unseen: Unseen = "error", keep: Sequence[str] = ()
+) -> Iterator[tuple[Array, pa.RecordBatch]]:
+    """Predictions (m, c) a stretch of rows at a time, in row order, beside the same rows of the columns to ``keep``: constant memory.
+
+    Raises ValueError for a column that is absent, or of another kind than when the formula was learned, and for an unseen level.
+    """
+    _check(encoder, table, unseen)
+    table.check_columns(keep)
+    coefficients = np.ascontiguousarray(fit.solution.coefficients)
+    rows = STRETCH_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+    loss, n_outputs = fit.loss_function, _outputs(fit.loss_function, coefficients.shape[1], kind)
+
+    def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
+        first_row, values, kept = stretch.first_row, [], []
+        for batch in resized(stretch.batches, rows):
+            values.append(_predict_batch(encoder, loss, coefficients, batch, first_row, kind, unseen, n_outputs))
+            kept.append(batch.select(list(keep)))
+            first_row += batch.num_rows
+        return np.concatenate(values), joined(kept)
+
+    wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
+    yield from in_row_order(job, stretches(table, wanted, rows), None)
+
+
+def predict_linear(loss: Loss, predictors: Array, kind: Kind) -> Array:
+    """The forward pass of linear predictors (m, k), NaN where one of them is: (m, c)."""
+    if kind == "linear":
+        return predictors
+    missing = np.asarray(np.isnan(predictors).any(axis=1))
+    found = np.asarray(loss.predict(np.where(missing[:, None], 0.0, predictors)), dtype=np.float64)
+    found = found[:, None] if found.ndim == 1 else found
+    if missing.any():
+        found = found.copy()
+        found[missing] = np.nan
+    return found
+
+
+def _predict_batch(
+    encoder: Encoder, loss: Loss, coefficients: Array, batch: pa.RecordBatch, first_row: int, kind: Kind, unseen: Unseen, n_outputs: int
+) -> Array:
+    encoded = encoder.encode(batch, first_row, targets=False, unseen=unseen)
+    predictors = encoded.design.predict(coefficients)
+    if encoded.offset is not None:
+        predictors += encoded.offset
+    if encoded.kept is None:
+        return predict_linear(loss, predictors, kind)
+    full = np.full((batch.num_rows, n_outputs), np.nan)
+    if len(encoded.kept):
+        full[encoded.kept] = predict_linear(loss, predictors, kind)
+    return full
+
+
+def _outputs(loss: Loss, n_predictors: int, kind: Kind) -> int:
+    """Numbers a row of the prediction."""
+    return int(predict_linear(loss, np.zeros((1, n_predictors)), kind).shape[1])
+
+
+def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:
+    if unseen not in ("error", "reference", "missing"):
+        raise ValueError(f'unseen must be "error", "reference" or "missing", not {unseen!r}')
+    table.check_columns(encoder.feature_columns)
+    check_numeric(table, [name for name in encoder.feature_columns if encoder.kinds[name] == "number" and _numeric(encoder, name)])
+
+
+def _numeric(encoder: Encoder, column: str) -> bool:
+    """Whether the formula computes with the column, rather than only telling its values apart."""
+    from gradline.formulas.factors import CategoricalFactor, factor_columns
+
+    read = [*encoder.factors.values(), *(offset for part in encoder.offsets for offset in part)]
+    return any(column in factor_columns(factor) for factor in read if not isinstance(factor, CategoricalFactor))

@@ -1,0 +1,156 @@
+"""A table that shows how far a pass over it has come: rows a second and the time left."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from gradline import progress as progress_bar
+from gradline.rows.sources.source import Part, Source
+from gradline.rows.tables import Table
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+PATIENCE = 1.0
+"""Seconds before a bar appears: a read of a moment needs none."""
+
+REDRAW = 0.1
+"""Seconds between two looks at the bar."""
+
+
+@contextmanager
+def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
+    """The same table with a progress bar over each pass, where somebody watches; otherwise as it is."""
+    if not progress_bar.wanted(progress):
+        yield table
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"), TimeRemainingColumn())
+    # A line of its own that goes away: what remains on the screen is the answer.
+    with_bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    meter = _Meter(title, with_bar, time.monotonic() + PATIENCE)
+    try:
+        yield Table(_Watched(table.source, meter))
+    finally:
+        meter.stop()
+
+
+class _Meter:
+    """Counts rows, from any thread."""
+
+    def __init__(self, title: str, bar: Any, begins: float) -> None:
+        self._title, self._bar, self._begins, self._lock = title, bar, begins, threading.Lock()
+        self._task = bar.add_task(title, total=None, status="")
+        self._passes, self._done, self._seen, self._started, self._drawn = 0, 0, 0, 0.0, 0.0
+
+    def begin(self, total: int | None) -> None:
+        """Another pass; total: its rows, where they are known. One that has been over the rows knows them."""
+        with self._lock:
+            self._seen = max(self._seen, self._done)
+            self._passes, self._done, self._started = self._passes + 1, 0, time.monotonic()
+            known = total if total is not None else self._seen if self._passes > 1 and self._seen else None
+            title = self._title if self._passes == 1 else f"{self._title}, pass {self._passes}"
+            self._bar.reset(self._task, total=known, description=title, status="")
+
+    def count(self, rows: int) -> None:
+        with self._lock:
+            self._done += rows
+            now = time.monotonic()
+            if now - self._drawn < REDRAW:
+                return
+            self._drawn = now
+            if not self._bar.live.is_started and now >= self._begins:
+                self._bar.start()
+            rate = self._done / max(now - self._started, 1e-3)
+            self._bar.update(self._task, completed=self._done, status=f"{self._done:,} rows, {_short(rate)} rows/s")
+
+    def stop(self) -> None:
+        if self._bar.live.is_started:
+            self._bar.stop()
+
+
+def _short(rate: float) -> str:
+    for size, unit in ((1e9, " billion"), (1e6, " million"), (1e3, " thousand")):
+        if rate >= size:
+            return f"{rate / size:.3g}{unit}"
+    return f"{rate:.0f}"
+
+
+@dataclass(frozen=True)
+class _WatchedPart:
+    part: Part
+    meter: _Meter
+
+    @property
+    def n_rows(self) -> int:
+        return self.part.n_rows
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        for batch in self.part.batches(columns, rows):
+            yield batch
+            self.meter.count(batch.num_rows)
+
+
+@dataclass(frozen=True)
+class _Watched:
+    """A source whose reading is counted."""
+
+    source: Source
+    meter: _Meter
+
+    @property
+    def name(self) -> str:
+        return self.source.name
+
+    @property
+    def schema(self) -> pa.Schema:
+        return self.source.schema
+
+    @property
+    def n_rows(self) -> int | None:
+        return self.source.n_rows
+
+    @property
+    def in_memory(self) -> bool:
+        return self.source.in_memory
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        return self.source.bytes_on_disk
+
+    @property
+    def hint(self) -> str:
+        return self.source.hint
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.source.whole_numbers
+
+    def parts(self, rows: int) -> Sequence[Part] | None:
+        parts = self.source.parts(rows)
+        if parts is None:
+            return None
+        self.meter.begin(sum(part.n_rows for part in parts))
+        return [_WatchedPart(part, self.meter) for part in parts]
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        self.meter.begin(self.source.n_rows)
+        for batch in self.source.batches(columns, rows):
+            yield batch
+            self.meter.count(batch.num_rows)
+
+    def relation(self, columns: Sequence[str] | None = None) -> Any:
+        return self.source.relation(columns)
+
+    def restricted(self, columns: Sequence[str]) -> _Watched:
+        return _Watched(self.source.restricted(columns), self.meter)
+
+    def check_unchanged(self) -> None:
+        self.source.check_unchanged()
