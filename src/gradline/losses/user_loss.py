@@ -133,7 +133,7 @@ def joint_message(name: str) -> str:
     """Why a joint scalar loss cannot have row derivatives, and what to do."""
     return (
         f"the loss {name!r} returns one scalar that is neither the mean nor the sum of its own one-row values, so a row has no loss of"
-        " its own: only first-order solvers on data in memory apply (gl.GradientDescent with full batches and no weights)."
+        " its own: only first-order solvers on data in memory apply (gl.LBFGS, or gl.GradientDescent with full batches; no weights)."
         " Return one number a row to unlock everything."
     )
 

@@ -286,12 +286,14 @@ class _Run:
         return Certificate(False, norm, reason, f"Use {self._advice()}.")
 
     def _near_enough(self, history: History, final: Record) -> bool:
-        """Within 1 % of the lowest loss, or a millionth of the way: to second order, since the optimum itself is not known."""
+        """Near the lowest loss, to second order since that itself is not known: within 1 % of a squared loss, whose unit is the noise,
+        within 0.1 % of any other, or within a billionth of the way down."""
         if self.problem.joint:
             return final.gradient_norm <= 0.01 * history[0].gradient_norm
+        share = 0.001 if self.problem.loss.squared_scale() is None else 0.01
         with np.errstate(all="ignore"):
             gain = left_to_gain(self.problem, final.coefficients)
-        return gain <= max(0.01 * abs(final.loss - gain), 1e-6 * (history[0].loss - final.loss), 1e-12 * abs(final.loss))
+        return gain <= max(share * abs(final.loss - gain), 1e-9 * (history[0].loss - final.loss), 1e-12 * abs(final.loss))
 
     def _advice(self) -> str:
         """What might help that is not done already."""
