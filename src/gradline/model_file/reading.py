@@ -7,23 +7,23 @@ import os
 import pickletools
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from pydantic import ValidationError
 
 from gradline import __version__
-from gradline.fitting import as_loss
 from gradline.losses.names import by_name
 from gradline.losses.protocol import Loss
-from gradline.losses.user_loss import CustomLoss
-from gradline.model_file.own_losses import StoredLoss, given_again
 from gradline.model_file.penalties import as_penalty
 from gradline.model_file.problems import first_problem, shown
 from gradline.model_file.schema import FORMAT, VERSION, BuiltInLoss, Document, Model, checksum
 from gradline.result import Fit
 from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.losses.user_loss import CustomLoss
 
 _HEAD = 4096
 """Bytes that tell JSON from anything else, before a large file of another kind is read whole."""
@@ -158,10 +158,15 @@ def _loss(model: Model, given: Any, prediction: Any) -> Loss:
         if loss.predictor_names(len(model.target_names)) != names:
             raise ValueError(f"the linear predictors of the loss {loss.name!r} are not {', '.join(names)}")
         return loss
+    # What only a loss of one's own needs: predicting from a file should start at once.
+    from gradline.model_file.own_losses import StoredLoss, given_again
+
     if given is None:
         if prediction is not None:
             raise ValueError(f"prediction= goes with loss={model.loss.name}; give both")
         return StoredLoss(model.loss, names)
+    from gradline.fitting import as_loss
+
     bare = callable(given) and not hasattr(given, "derivatives") and not hasattr(given, "bind")
     unbound = as_loss(given, prediction, model.loss.framework if bare else None)
     return given_again(model.loss, unbound, names, len(model.target_names))

@@ -16,7 +16,6 @@ from pydantic import ValidationError
 from gradline import __version__
 from gradline.losses.names import by_name
 from gradline.losses.protocol import Loss
-from gradline.model_file.own_losses import describe_loss
 from gradline.model_file.penalties import StoredPenalty
 from gradline.model_file.problems import first_problem
 from gradline.model_file.schema import FORMAT, VERSION, Document, checksum, write_number
@@ -117,6 +116,8 @@ def _loss(loss: Loss) -> Mapping[str, Any]:
         built_in = False
     if built_in:
         return {"kind": "built-in", "name": loss.name, "parameters": dict(loss.parameters)}
+    from gradline.model_file.own_losses import describe_loss
+
     return describe_loss(loss).model_dump()
 
 
