@@ -20,6 +20,7 @@ from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
+from gradline.rows.design import Design, gram_with_constants
 from gradline.types import Array
 
 PART_ROWS = 2**17
@@ -49,7 +50,7 @@ class _EvaluateKernel:
 
     def map(self, block: Block) -> _Sums:
         predictors = block.linear_predictors(self.coefficients)
-        return _sum_up(block, self.loss.derivatives(block.targets, predictors, self.order))
+        return _sum_up(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only)
 
     def merge(self, first: _Sums, second: _Sums) -> _Sums:
         return _merge(first, second)
@@ -83,8 +84,8 @@ class _CollectKernel:
         return _merge(first, second)
 
 
-def _sum_up(block: Block, derivatives: RowDerivatives) -> _Sums:
-    """The weighted sums of a block, through its design."""
+def _sum_up(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = ()) -> _Sums:
+    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only."""
     value, gradient, curvature = derivatives
     weights = block.row_weights
     total = float(block.n_rows)
@@ -96,8 +97,12 @@ def _sum_up(block: Block, derivatives: RowDerivatives) -> _Sums:
         total,
         float(value.sum()),
         None if gradient is None else block.design.adjoint(gradient),
-        None if curvature is None else block.design.gram(curvature),
+        None if curvature is None else _gram(block.design, curvature, constant),
     )
+
+
+def _gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
+    return gram_with_constants(design, curvature, constant) if any(constant) else design.gram(curvature)
 
 
 def _sample(rows: Rows, n_rows: int, seed: int) -> Block:

@@ -157,7 +157,7 @@ class ArrayRows:
         with single_threaded_blas():
             if threads == 1:
                 return [work(lane) for lane in lanes]
-            return list(_pool(threads).map(work, lanes))
+            return list(worker_threads(threads).map(work, lanes))
 
 
 def available_cores() -> int:
@@ -181,5 +181,6 @@ def _controller() -> ThreadpoolController:
 
 
 @cache
-def _pool(threads: int) -> ThreadPoolExecutor:
+def worker_threads(threads: int) -> ThreadPoolExecutor:
+    """The pool of this many threads, kept for the next pass."""
     return ThreadPoolExecutor(threads, thread_name_prefix="gradline")

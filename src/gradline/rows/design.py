@@ -122,6 +122,26 @@ class DenseDesign:
         return full
 
 
+def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
+    """``design.gram(curvature)`` where some linear predictors have an intercept only, for which a product with a column is enough.
+
+    constant: one flag a linear predictor. The design's first column is the intercept; entries of columns that such a predictor does not
+    have are left zero.
+    """
+    k, size = len(constant), design.n_columns
+    full, single = [j for j in range(k) if not constant[j]], [j for j in range(k) if constant[j]]
+    total = np.zeros((k, size, k, size))
+    total[np.ix_(full, range(size), full, range(size))] = design.gram(curvature[:, full][:, :, full]).reshape(
+        len(full), size, len(full), size
+    )
+    for a in single:
+        for b in full:
+            total[a, 0, b, :] = total[b, :, a, 0] = design.adjoint(curvature[:, a, b][:, None])[:, 0]
+        for b in single:
+            total[a, 0, b, 0] = float(curvature[:, a, b].sum())
+    return total.reshape(k * size, k * size)
+
+
 def _product(left: Array, right: Array) -> Array:
     """``left @ right``, as a matrix-vector product where there is one column: BLAS reads the rows once and fast."""
     if right.shape[1] == 1:

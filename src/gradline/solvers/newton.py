@@ -44,7 +44,7 @@ class Newton:
         self._check(problem)
         runs = [self._run(problem, start, progress)]
         for extra in range(1, self.starts):
-            part = problem.sample(_sample_size(problem, 0.2), self.seed + extra)
+            part = problem.sample(_sample_size(problem), self.seed + extra)
             runs.append(self._run(problem, self._from_sample(part, self.begin(part)), progress))
         best = min(runs, key=lambda run: run.loss)
         if not best.certificate.converged:
@@ -86,8 +86,8 @@ class Newton:
         return NewtonSteps(sample, free, free.contract(begin), 1e-4, 30, rough=True).run().coefficients
 
 
-def _sample_size(problem: Problem, share: float = 0.05) -> int:
-    """Rows that a first fit needs; all rows where the data are small."""
+def _sample_size(problem: Problem, share: float = 0.25) -> int:
+    """Rows that a first fit needs; all rows where those are not far more."""
     n, (columns, k) = problem.rows.n_rows, problem.shape
     size = max(50 * columns * k, 2000)
-    return n if n * share < size else min(size, n)
+    return n if size > n * share else size

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradline.rows.arrays import _pool, available_cores, single_threaded_blas
+from gradline.rows.arrays import worker_threads, available_cores, single_threaded_blas
 from gradline.rows.sources.batches import grouped
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def in_row_order(
                 if threads == 1:
                     yield job(stretch)
                 else:
-                    waiting.append(_pool(threads).submit(job, stretch))
+                    waiting.append(worker_threads(threads).submit(job, stretch))
                     if len(waiting) > threads + 1:
                         yield waiting.popleft().result()
                 if stretch.number == last:
