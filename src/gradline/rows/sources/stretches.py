@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradline.rows.arrays import worker_threads, available_cores, single_threaded_blas
+from gradline.rows.arrays import available_cores, single_threaded_blas, worker_threads
 from gradline.rows.sources.batches import grouped
 
 if TYPE_CHECKING:
