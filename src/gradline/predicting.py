@@ -87,6 +87,32 @@ def prediction_stream(
     yield from in_row_order(job, stretches(table, wanted, rows), None)
 
 
+def encoder_of(fit: Fit) -> Encoder:
+    """The encoder of a model; of one that was fitted to arrays, an encoder that takes the columns by name as they are."""
+    if fit.encoder is not None:
+        return fit.encoder
+    from gradline.formula import plain
+
+    features = list(fit.names[int(fit.has_intercept) :])
+    targets = list(fit.target_names)
+    for name in targets:
+        if name in features:
+            raise ValueError(
+                f"the model's target and one of its columns are both called {name!r}; fit it with a formula to use it on tables"
+            )
+    kinds = dict.fromkeys([*targets, *features], "number")
+    return plain(targets, features, kinds, intercept=fit.has_intercept).learn(open_table({name: [0.0] for name in kinds}))
+
+
+def output_names(fit: Fit, kind: Kind) -> tuple[str, ...]:
+    """What to call the columns of predictions in a table."""
+    count = _outputs(fit.loss_function, fit.solution.coefficients.shape[1], kind)
+    if count == 1:
+        return ("prediction",)
+    names = fit.predictor_names if kind == "linear" else fit.target_names
+    return tuple(f"prediction_{name}" for name in (names if len(names) == count else range(count)))
+
+
 def predict_linear(loss: Loss, predictors: Array, kind: Kind) -> Array:
     """The forward pass of linear predictors (m, k), NaN where one of them is: (m, c)."""
     if kind == "linear":

@@ -41,12 +41,14 @@ def run(app: typer.Typer) -> NoReturn:
             # Our own messages name the option themselves.
             _stop(usage().removeprefix("Invalid value: "), 2)
         if isinstance(error, _EXPECTED):
-            _stop(str(error) or type(error).__name__, 1)
+            _stop(str(error) or type(error).__name__, 1, picture=type(error).__name__ == "FormulaError")
         hint = "" if debug else "; run gradline --debug ... to see where"
         _stop(f"something went wrong inside gradline, which is a bug worth reporting ({type(error).__name__}: {error}){hint}", 1)
 
 
-def _stop(message: str, code: int) -> NoReturn:
+def _stop(message: str, code: int, *, picture: bool = False) -> NoReturn:
+    """picture: whether lines below the first are a formula with a caret under the place, to be printed as they are."""
     sys.stdout.flush()
-    print("gradline: " + " ".join(message.split()), file=sys.stderr)
+    first, newline, rest = message.partition("\n") if picture else (message, "", "")
+    print("gradline: " + " ".join(first.split()) + newline + rest, file=sys.stderr)
     sys.exit(code)

@@ -1,0 +1,122 @@
+"""``gradline fit``: a model from a table, in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+
+def fit(
+    data: Annotated[
+        str | None,
+        typer.Argument(help="A file, folder or pattern: Parquet, CSV, JSON lines, Arrow. With --database, a table.", show_default=False),
+    ] = None,
+    formula: Annotated[str | None, typer.Argument(help="What explains what, such as 'price ~ area + C(city)'.", show_default=False)] = None,
+    loss: Annotated[str, typer.Option(metavar="NAME[:NUMBERS]", help="Such as huber:1.35, quantile:0.9, poisson.")] = "squared",
+    loss_from: Annotated[
+        str | None, typer.Option(metavar="FILE.py:NAME", help="A loss of your own: function NAME(y, prediction) in FILE.py.")
+    ] = None,
+    penalty: Annotated[str | None, typer.Option(metavar="NAME:STRENGTH", help="On the slopes, such as ridge:0.1.")] = None,
+    solver: Annotated[
+        str, typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs or piecewise-linear.")
+    ] = "auto",
+    learning_rate: Annotated[str | None, typer.Option(metavar="NUMBER|auto", help="Of gradient descent.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Of gradient descent.")] = None,
+    weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights.")] = None,
+    frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts.")] = None,
+    offset: Annotated[str | None, typer.Option(metavar="COLUMN", help="Added to the linear predictor.")] = None,
+    missing: Annotated[str, typer.Option(metavar="drop|error", help="Rows with a missing value: left out, or refused.")] = "drop",
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Fit to the rows that meet a condition only.")] = None,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
+    database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the model here, for gradline predict.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="Print the model for a program, not for people.")] = False,
+) -> None:
+    """Fit a linear model to a table of any size, and print its summary.
+
+    \b
+    Examples:
+      gradline fit flats.csv "price ~ area + rooms"
+      gradline fit flats.csv "price ~ log(area) + C(city)" --out model.json
+      gradline fit "sales/*.parquet" "sold ~ price + C(shop)" --loss poisson
+      gradline fit flats.csv "price ~ area" --loss huber:1.35 --where "area < 500"
+      gradline fit flats.csv "price ~ area" --loss quantile:0.9 --json
+      gradline fit line.csv "y ~ x" --solver gradient-descent --learning-rate 0.01
+      gradline fit flats --database city.duckdb "price ~ area"
+      gradline fit "y ~ x" --database city.duckdb --query "SELECT * FROM flats"
+      gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
+
+    A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
+    - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
+    """
+    from gradline.cli.notes import noting_warnings
+    from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
+
+    if formula is None and data is not None and "~" in data and query is not None:
+        data, formula = None, data
+    if formula is None:
+        raise usage("give the data and a formula, as in: gradline fit flats.csv 'price ~ area + rooms'")
+    if missing not in ("drop", "error"):
+        raise usage(f"--missing must be drop or error, not {missing!r}")
+    chosen_solver = read_solver(solver, learning_rate, steps)
+    chosen_penalty = read_penalty(penalty)
+    chosen_loss = read_loss(loss, loss_from)
+    if out is not None:
+        check_out(out, "--out", input_files(data, database), (".json",))
+    from gradline.fitting import fit as fit_model
+
+    arguments: dict[str, Any] = {"weights": weights, "frequencies": frequencies, "offset": offset, "missing": missing, "where": where}
+    with noting_warnings():
+        found = fit_model(
+            formula, data, loss=chosen_loss, penalty=chosen_penalty, solver=chosen_solver, query=query, database=database, **arguments
+        )
+    if out is not None:
+        found.save(out)
+    if json:
+        import json as writer
+
+        typer.echo(writer.dumps(as_json(found, formula, out), allow_nan=False))
+        return
+    found.summary().show()
+    if out is not None:
+        typer.echo(f"\nmodel saved: {out}")
+
+
+def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
+    """What a program wants to know; a coefficient that was left out is null."""
+    import math
+
+    import numpy as np
+
+    def number(value: float) -> float | None:
+        return float(value) if math.isfinite(value) else None
+
+    shape = fit.solution.coefficients.shape
+    coefficients = np.reshape(fit.coefficients, shape)
+    mask = None if fit.encoder is None or len(fit.encoder.predictors) == 1 else fit.encoder.mask
+    return {
+        "formula": formula,
+        "loss": fit.loss_name,
+        "loss_parameters": dict(fit.loss_function.parameters),
+        "targets": list(fit.target_names),
+        "coefficients": [
+            {"predictor": predictor, "name": name, "coefficient": number(coefficients[i, j])}
+            for j, predictor in enumerate(fit.predictor_names)
+            for i, name in enumerate(fit.names)
+            if mask is None or mask[i, j]
+        ],
+        "objective": number(fit.loss),
+        "rows_used": fit.rows_used,
+        "rows_dropped": fit.rows_dropped,
+        "solver": fit.solver,
+        "converged": fit.certificate.converged,
+        "reason": fit.certificate.reason,
+        "passes": fit.solution.passes,
+        "seconds": fit.seconds,
+        "model": None if out is None else str(out),
+    }

@@ -1,0 +1,144 @@
+"""What the options of the commands stand for: a loss, a penalty, a solver; and places where files go."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import typer
+
+SOLVERS = {
+    "auto": "auto",
+    "gradient-descent": "GradientDescent",
+    "least-squares": "LeastSquares",
+    "newton": "Newton",
+    "l-bfgs": "LBFGS",
+    "piecewise-linear": "PiecewiseLinear",
+}
+
+
+def usage(problem: str) -> typer.BadParameter:
+    """Wrong usage, in one line: exit code 2."""
+    return typer.BadParameter(problem)
+
+
+def read_loss(text: str, own: str | None) -> Any:
+    """The loss of ``--loss huber:1.35`` or ``--loss-from my_losses.py:name``."""
+    if own is None:
+        from gradline.losses.names import parse
+
+        try:
+            return parse(text)
+        except ValueError as error:
+            raise usage(f"--loss: {error}") from None
+    if text != "squared":
+        raise usage("give --loss or --loss-from, not both")
+    return _own_loss(own)
+
+
+def read_penalty(text: str | None) -> Any:
+    """The penalty of ``--penalty ridge:0.1``."""
+    if text is None:
+        return None
+    from gradline import penalties
+
+    known: dict[str, Callable[..., Any]] = {
+        name: getattr(penalties, name) for name in ("ridge", "lasso", "elastic_net") if hasattr(penalties, name)
+    }
+    name, _, rest = text.partition(":")
+    if name.strip() not in known:
+        raise usage(f"--penalty: no penalty is named {name!r}; known are {', '.join(known)}, as in ridge:0.1")
+    try:
+        return known[name.strip()](*(float(part) for part in rest.split(",")))
+    except (ValueError, TypeError) as error:
+        why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
+        raise usage(f"--penalty {text}: {why}") from None
+
+
+def read_solver(name: str, learning_rate: str | None, steps: int | None) -> Any:
+    """The solver of ``--solver gradient-descent --learning-rate 0.1 --steps 500``."""
+    if name not in SOLVERS:
+        raise usage(f"--solver must be one of {', '.join(SOLVERS)}, not {name!r}")
+    for option, value in (("--learning-rate", learning_rate), ("--steps", steps)):
+        if value is not None and name != "gradient-descent":
+            raise usage(f"{option} goes with --solver gradient-descent")
+    if name == "auto":
+        return "auto"
+    import gradline as gl
+
+    settings: dict[str, Any] = {}
+    if learning_rate is not None:
+        try:
+            settings["learning_rate"] = learning_rate if learning_rate == "auto" else float(learning_rate)
+        except ValueError:
+            raise usage(f"--learning-rate must be a number above zero, such as 0.01, or auto, not {learning_rate!r}") from None
+    if steps is not None:
+        settings["steps"] = steps
+    try:
+        return getattr(gl, SOLVERS[name])(**settings)
+    except ValueError as error:
+        raise usage(f"--solver {name}: {error}") from None
+
+
+def check_out(out: Path, option: str, inputs: list[str], endings: tuple[str, ...] = ()) -> None:
+    """Before any work: whether a file can be written there, and would not replace what is read.
+
+    Raises BadParameter for an ending that is not known and for an input, OSError for a place that cannot be written.
+    """
+    if endings and out.suffix.lower() not in endings:
+        raise usage(f"{option} must end in {' or '.join(endings)}, and {str(out)!r} does not")
+    for path in inputs:
+        if out.exists() and os.path.exists(path) and os.path.samefile(out, path):
+            raise usage(f"{option} {str(out)!r} is what is read; give another name")
+    folder = out.parent
+    if not folder.is_dir():
+        raise FileNotFoundError(f"{option}: there is no folder {str(folder)!r}")
+    if out.is_dir():
+        raise IsADirectoryError(f"{option}: {str(out)!r} is a folder; give a file in it")
+    if not os.access(folder, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
+        raise PermissionError(f"{option}: {str(out)!r} cannot be written: permission denied")
+
+
+def input_files(data: str | None, database: str | None) -> list[str]:
+    """The files that are read, so that none is overwritten; nothing for what is no file."""
+    from gradline.rows.sources.paths import find_files, is_remote
+
+    found = [] if database is None or is_remote(database) else [os.path.expanduser(database)]
+    if data is not None and database is None and not is_remote(data):
+        found += find_files(data).paths
+    return found
+
+
+def _own_loss(text: str) -> Any:
+    path, colon, name = text.rpartition(":")
+    if not colon or not path or not name:
+        raise usage(f"--loss-from must be a Python file and the name of a function in it, as in my_losses.py:loss, not {text!r}")
+    if not os.path.isfile(path):
+        raise FileNotFoundError(f"--loss-from: no such file: {path!r}")
+    import importlib.util
+    import sys
+
+    folder = os.path.dirname(os.path.abspath(path))
+    spec = importlib.util.spec_from_file_location(Path(path).stem, path)
+    if spec is None or spec.loader is None:
+        raise usage(f"--loss-from: {path!r} is no Python file")
+    module = importlib.util.module_from_spec(spec)
+    # A loss's neighbours are found as when Python runs the file itself.
+    sys.path.insert(0, folder)
+    sys.modules[spec.name] = module
+    try:
+        spec.loader.exec_module(module)
+    except ImportError:
+        raise
+    except Exception as error:
+        raise ValueError(f"--loss-from: running {path!r} failed: {type(error).__name__}: {error}") from error
+    if not hasattr(module, name):
+        import difflib
+
+        known = [found for found, value in vars(module).items() if callable(value) and not found.startswith("_")]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'none'}"
+        raise ValueError(f"--loss-from: {path!r} has no function {name!r}; {hint}")
+    return getattr(module, name)

@@ -1,0 +1,79 @@
+"""``gradline predict``: a saved model's predictions for every row of a table, in constant memory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False)],
+    data: Annotated[str | None, typer.Argument(help="The rows to predict for: whatever gradline fit reads.", show_default=False)] = None,
+    out: Annotated[
+        Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the predictions here.", show_default="printed as CSV")
+    ] = None,
+    keep: Annotated[str | None, typer.Option(metavar="COLUMN,...", help="Columns to copy beside the predictions, such as id,date.")] = None,
+    kind: Annotated[str, typer.Option(metavar="mean|linear", help="The prediction, or the linear predictor behind it.")] = "mean",
+    unseen: Annotated[
+        str, typer.Option(metavar="error|reference|missing", help="A level that was not there when the model was fitted.")
+    ] = "error",
+    where: Annotated[str | None, typer.Option(metavar="SQL", help="Predict for the rows that meet a condition only.")] = None,
+    query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
+    database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+) -> None:
+    """Predict with a saved model: one row out for each row in, in order, empty where an input is missing.
+
+    \b
+    Examples:
+      gradline predict model.json new.csv
+      gradline predict model.json new.csv --out predictions.csv --keep id
+      gradline predict model.json "2026/*.parquet" --out predictions.parquet --keep id,date
+      gradline predict model.json flats --database city.duckdb --out predictions.csv
+      gradline predict model.json new.csv --unseen missing
+    """
+    from gradline.cli.notes import noting_warnings
+    from gradline.cli.options import check_out, input_files, usage
+
+    if data is None and query is None:
+        raise usage("give the rows to predict for, as in: gradline predict model.json new.csv")
+    for option, value, known in (("--kind", kind, ("mean", "linear")), ("--unseen", unseen, ("error", "reference", "missing"))):
+        if value not in known:
+            raise usage(f"{option} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+    from gradline.model_file import load
+    from gradline.rows.tables import open_table
+    from gradline.rows.watched import watched
+
+    with noting_warnings():
+        fitted = load(model)
+        if out is not None:
+            check_out(out, "--out", [str(model), *input_files(data, database)], (".parquet", ".csv"))
+        table = open_table(data, query=query, database=database, where=where)
+        kept = [name.strip() for name in keep.split(",") if name.strip()] if keep else []
+        table.check_columns(kept)
+        with watched(table, "predicting", None) as counted:
+            rows = write_predictions(fitted, counted, out, kept, kind, unseen)
+    if out is not None:
+        typer.echo(f"{rows:,} predictions written: {out}")
+
+
+def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any) -> int:
+    """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
+    from gradline.cli.table_writer import open_writer, with_predictions
+    from gradline.predicting import encoder_of, output_names, prediction_stream
+
+    encoder = encoder_of(fitted)
+    names = output_names(fitted, kind)
+    for name in names:
+        if name in keep:
+            raise ValueError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
+    carried = keep or list(table.columns)[:1]
+    narrowed = table.restricted([*encoder.feature_columns, *carried])
+    fields = [table.schema.field(name) for name in keep]
+    rows = 0
+    with open_writer(out, fields, names) as write:
+        for values, kept in prediction_stream(fitted, encoder, narrowed, kind, unseen, carried):
+            write(with_predictions(kept.select(keep), fields, names, values))
+            rows += len(values)
+    return rows

@@ -1,0 +1,87 @@
+"""Writing a table as its rows come: beside its place and then moved there, so that nobody ever finds half of it."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from gradline.types import Array
+
+
+@contextmanager
+def open_writer(out: Path | None, fields: Sequence[pa.Field], names: Sequence[str]) -> Iterator[Callable[[pa.RecordBatch], None]]:
+    """A function that writes batches to a Parquet or CSV file, or as CSV to standard output.
+
+    The file appears when the context ends without an error; after an error, or Ctrl-C, what was there before is as it was.
+    Raises OSError naming the file where it cannot be written.
+    """
+    schema = _schema(fields, names)
+    if out is None:
+        sys.stdout.flush()
+        with _csv(sys.stdout.buffer, schema) as writer:
+            yield writer.write_batch
+        return
+    # The permissions are those of a new file, which mkstemp does not give.
+    mask = os.umask(0)
+    os.umask(mask)
+    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            writer = _parquet(file, schema) if out.suffix.lower() == ".parquet" else _csv(file, schema)
+            with _naming(out), writer:
+                yield writer.write_batch
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o666 & ~mask)
+        os.replace(temporary, out)
+    except BaseException:
+        os.unlink(temporary)
+        raise
+
+
+def with_predictions(kept: pa.RecordBatch, fields: Sequence[pa.Field], names: Sequence[str], values: Array) -> pa.RecordBatch:
+    """The kept columns beside the predictions (m, c); a prediction that is NaN is null."""
+    schema = _schema(fields, names)
+    arrays = [column.cast(field.type) for column, field in zip(kept.columns, schema, strict=False)]
+    for j in range(values.shape[1]):
+        column = np.ascontiguousarray(values[:, j])
+        present = np.packbits(~np.isnan(column), bitorder="little")
+        arrays.append(pa.Array.from_buffers(pa.float64(), len(column), [pa.py_buffer(present), pa.py_buffer(column)]))
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _schema(fields: Sequence[pa.Field], names: Sequence[str]) -> pa.Schema:
+    """Categoricals as what they stand for: each batch may number its levels in its own way."""
+    kept = [pa.field(field.name, field.type.value_type if pa.types.is_dictionary(field.type) else field.type) for field in fields]
+    return pa.schema([*kept, *(pa.field(name, pa.float64()) for name in names)])
+
+
+def _csv(file: Any, schema: pa.Schema) -> Any:
+    import pyarrow.csv
+
+    return pyarrow.csv.CSVWriter(file, schema, write_options=pyarrow.csv.WriteOptions(quoting_style="needed"))
+
+
+def _parquet(file: Any, schema: pa.Schema) -> Any:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.ParquetWriter(file, schema)
+
+
+@contextmanager
+def _naming(out: Path) -> Iterator[None]:
+    """Says which file could not be written: a full disk raises without a name."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None and error.errno is not None and str(out) not in str(error):
+            raise OSError(error.errno, f"{os.strerror(error.errno)} while writing {str(out)!r}") from error
+        raise
