@@ -82,6 +82,7 @@ def bits(array):
     return array.shape, np.ascontiguousarray(array).tobytes()
 
 
+@pytest.mark.filterwarnings("ignore:gradient descent has not converged")
 def test_what_comes_back_is_what_went_in(rows, tmp_path):
     X, y = rows
     new = np.random.default_rng(4).normal(size=(50, 3))
@@ -161,6 +162,7 @@ def test_a_number_is_kept_to_the_bit(tmp_path):
     assert bits(gl.load(tmp_path / "m").solution.coefficients) == bits(numbers)
 
 
+@pytest.mark.filterwarnings("ignore:gradient descent has not converged")
 def test_the_size_is_that_of_the_model_and_not_of_the_rows(tmp_path):
     sizes = []
     for n in (100, 100_000):
@@ -669,6 +671,31 @@ def test_a_formula_comes_back(tmp_path):
     assert str(loaded.summary()) == str(fit.summary())
 
 
+@pytest.mark.parametrize(
+    ("formula", "loss"),
+    [
+        ("y ~ x + C(g, contr.treatment('b')) + bs(z, df=4) + offset(z)", "squared"),
+        ("y ~ center(x) * g - 1", "huber"),
+        ({"mean": "y ~ x + g", "log_scale": "~ z"}, "normal"),
+    ],
+)
+def test_a_model_of_a_formula_predicts_the_same_from_new_rows(tmp_path, formula, loss):
+    pytest.importorskip("formulaic")
+    random = np.random.default_rng(8)
+    table = {name: random.normal(size=300) for name in "xyz"} | {"g": random.choice(["a", "b", "c"], size=300)}
+    table["x"][5] = np.nan
+    fit = gl.fit(formula, table, loss=gl.losses.huber(1.35) if loss == "huber" else loss)
+    fit.save(tmp_path / "m.json")
+    loaded = gl.load(tmp_path / "m.json")
+    new = {"x": [0.5, np.nan, 2.0], "z": [0.1, 0.2, -0.3], "g": ["c", "a", "b"]}
+    assert bits(loaded.predict(new)) == bits(fit.predict(new))
+    assert np.isnan(loaded.predict(new)).tolist() == [False, True, False]
+    with pytest.raises(ValueError, match=r"g.*'d'|'d'.*g"):
+        loaded.predict(new | {"g": ["a", "d", "b"]})
+    assert str(loaded.summary()) == str(fit.summary())
+    assert " ".join(str(loaded.summary()).split()).count("x missing: 1") == 1
+
+
 # ------------------------------------------------------------------------------------------------------------------------------ the house
 
 
@@ -686,6 +713,7 @@ def test_the_published_schema_is_that_of_the_code(saved):
     assert list(validator.iter_errors(document))
 
 
+@pytest.mark.filterwarnings("ignore:gradient descent has not converged")
 def test_every_kind_of_fit_obeys_the_schema(rows):
     jsonschema = pytest.importorskip("jsonschema")
     validator = jsonschema.Draft202012Validator(json.loads(json_schema()))

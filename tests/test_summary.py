@@ -7,7 +7,6 @@ import os
 import re
 import subprocess
 import sys
-from dataclasses import dataclass
 from html.parser import HTMLParser
 
 import numpy as np
@@ -17,7 +16,12 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import gradline as gl
+from gradline.inference.covariance import Covariance
+from gradline.inference.inference import Inference, infer
+from gradline.inference.statistics import FitStatistics
+from gradline.problem import Problem
 from gradline.result import Fit
+from gradline.rows.arrays import ArrayRows
 from gradline.solvers.solution import Certificate, Solution
 from gradline.summary.content import MOST_ROWS
 from gradline.summary.numbers import column, duration, probability, visible
@@ -27,31 +31,17 @@ VOID = {"br", "hr", "img", "meta", "input", "col"}
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-@dataclass(frozen=True)
-class Inferred:
-    """Standard errors as inference/ is to supply them."""
-
-    standard_errors: np.ndarray
-    statistics: np.ndarray
-    p_values: np.ndarray
-    half_width: np.ndarray
-    centre: np.ndarray
-    statistic_name: str = "t"
-    description: str = "classical, t with 97 degrees of freedom"
-
-    def interval(self, level):
-        assert level == 0.95
-        return np.stack([self.centre - self.half_width, self.centre + self.half_width], axis=-1)
-
-
 class InferredFit(Fit):
-    """A fit with inference attached."""
+    """A fit of 100 rows with standard errors of about a hundredth of its coefficients."""
 
     @property
     def inference(self):
-        b = self.coefficients
-        errors = np.abs(b) * 0.0123456 + 1e-4
-        return Inferred(errors, b / errors, np.where(np.abs(b) > 1, 3.2e-18, 0.0321), 1.98 * errors, b)
+        b = self.solution.coefficients
+        errors = (np.abs(b) * 0.0123456 + 1e-4).T.ravel()
+        found = Covariance("classical", "s^2 (X'X)^-1", np.diag(errors), b.shape, np.ones(errors.size, dtype=bool), 97.0)
+        one = np.ones(1)
+        totals = FitStatistics(100, 100.0, 100.0, 3, 3.0, 97.0, "squared", 2.0, True, True, False, 2 * one, 8 * one, one, -142.5, None)
+        return Inference(totals, found, None, notes=("a note on the errors",))
 
 
 class Balanced(HTMLParser):
@@ -207,16 +197,6 @@ def test_what_does_not_exist_is_absent(rows):
         assert absent not in text
 
 
-def test_measures_that_the_fit_has_are_shown():
-    class Measured(Fit):
-        r_squared = 0.98765
-        aic = None
-
-    text = str(made_fit(["x"], [[1.0]], kind=Measured).summary())
-    assert "R-squared 0.98765" in text
-    assert "AIC" not in text
-
-
 def test_a_penalty_is_told_apart_from_the_loss(rows):
     X, y, _ = rows
     fitted = gl.fit(X[:, :3], y, penalty=gl.penalties.ridge(0.25))
@@ -270,19 +250,62 @@ def test_a_loss_of_your_own(rows):
     assert "meaning" not in text
 
 
-def test_columns_for_standard_errors(rows):
+def test_columns_for_standard_errors():
     coefficients = [[1234.5678], [-0.00012345], [2.5]]
     fitted = made_fit(["Intercept", "a rather long name for a column: C(region)[T.north]", "x"], coefficients, kind=InferredFit)
     text = str(fitted.summary())
     heading = next(line for line in text.splitlines() if "std error" in line)
     assert heading.split() == ["coefficient", "std", "error", "t", "p", "95%", "from", "to"]
-    assert "classical, t with 97 degrees of freedom" in text
-    assert "3e-18" in text
+    assert "classical: s^2 (X'X)^-1; t with 97 degrees of freedom" in text
+    assert "R-squared 0.75; adjusted R-squared 0.744845; log likelihood -142.5; AIC 291; BIC" in flat(text)
+    assert "deviance" not in text
+    assert re.search(r"^note +a note on the errors$", text, re.MULTILINE)
     assert columns_of_text(text) <= WIDTH
     table = fitted.table().to_dict()
-    assert table["standard_error"] == pytest.approx([15.2414, 1.0152e-4, 0.0309640], rel=1e-3)
-    assert all(lower < b < upper for lower, b, upper in zip(table["lower"], table["coefficient"], table["upper"], strict=True))
-    assert {"statistic", "p_value"} <= set(table)
+    assert table["standard_error"] == pytest.approx([15.2415802, 1.0152e-4, 0.0309640], rel=1e-3)
+    assert table["statistic"][0] == pytest.approx(1234.5678 / 15.2415802, rel=1e-3)
+    half_width = [(upper - lower) / 2 for lower, upper in zip(table["lower"], table["upper"], strict=True)]
+    assert half_width == pytest.approx([1.984723 * error for error in table["standard_error"]], rel=1e-5)
+    assert 0.2 < table["p_value"][1] < 0.25
+
+
+def test_standard_errors_agree_with_statsmodels(rows):
+    statsmodels = pytest.importorskip("statsmodels.api")
+    X, y, _ = rows
+    fitted = inferred(X, y)
+    reference = statsmodels.OLS(y, statsmodels.add_constant(X[:, :3])).fit()
+    table = fitted.table()
+    for ours, theirs in (("standard_error", reference.bse), ("statistic", reference.tvalues), ("p_value", reference.pvalues)):
+        np.testing.assert_allclose(table[ours][:4], theirs, rtol=1e-9)
+    np.testing.assert_allclose(np.transpose([table["lower"], table["upper"]])[:4].astype(float), reference.conf_int(), rtol=1e-9)
+    assert table["standard_error"][4] is None
+    text = flat(fitted.summary())
+    assert f"R-squared {reference.rsquared:.6g}; adjusted R-squared {reference.rsquared_adj:.6g}" in text
+    assert f"AIC {reference.aic:.6g}; BIC {reference.bic:.6g}" in text
+    assert re.search(r"^age less hours +left out$", str(fitted.summary()), re.MULTILINE)
+
+
+def inferred(X, y):
+    """A fit with the inference that gradline.inference finds for it."""
+    problem = Problem(ArrayRows(X, y[:, None]), gl.losses.squared, None, ("Intercept", "age", "pay", "hours", "age less hours"))
+    solution = gl.LeastSquares().solve(problem)
+    found = infer(problem, solution)
+
+    class WithInference(Fit):
+        inference = found
+
+    return WithInference(problem.names, ("y",), gl.losses.squared, solution, len(y), {})
+
+
+def test_why_there_are_no_standard_errors():
+    class Without(InferredFit):
+        @property
+        def inference(self):
+            return dataclasses.replace(super().inference, covariance=None, unavailable="the curvature is singular")
+
+    text = str(made_fit(["x"], [[1.0]], kind=Without).summary())
+    assert re.search(r"^errors +none: the curvature is singular$", text, re.MULTILINE)
+    assert "std error" not in text
 
 
 def test_html_is_well_formed_and_takes_no_name_for_markup(rows):

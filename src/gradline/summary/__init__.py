@@ -1,7 +1,7 @@
 """What a fit says of itself: a summary for people, and a table of its coefficients for programs."""
 
 from gradline.summary.coefficient_table import CoefficientTable, coefficient_table
-from gradline.summary.content import Block, Fact, Inference, Row, summarise
+from gradline.summary.content import Block, Fact, Row, summarise
 from gradline.summary.report import Summary
 
-__all__ = ["Block", "CoefficientTable", "Fact", "Inference", "Row", "Summary", "coefficient_table", "summarise"]
+__all__ = ["Block", "CoefficientTable", "Fact", "Row", "Summary", "coefficient_table", "summarise"]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.summary.content import LEVEL, inference_of, shown_coefficients
+from gradline.summary.content import shown_coefficients
+from gradline.summary.uncertainty import uncertainty_of
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -87,14 +88,13 @@ def coefficient_table(fit: Fit) -> CoefficientTable:
         "digits": numbers(fit.digits),
         "left_out": [i in fit.solution.aliased for i, _ in places],
     }
-    inference = inference_of(fit)
-    if inference is not None:
-        ends = np.reshape(inference.interval(LEVEL), (*shape, 2))
+    uncertainty = uncertainty_of(fit)
+    if uncertainty is not None:
         columns |= {
-            "standard_error": numbers(inference.standard_errors),
-            "statistic": numbers(inference.statistics),
-            "p_value": numbers(inference.p_values),
-            "lower": numbers(ends[..., 0]),
-            "upper": numbers(ends[..., 1]),
+            "standard_error": numbers(uncertainty.standard_errors),
+            "statistic": numbers(uncertainty.statistics),
+            "p_value": numbers(uncertainty.p_values),
+            "lower": numbers(uncertainty.lower),
+            "upper": numbers(uncertainty.upper),
         }
     return CoefficientTable(columns)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
+from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
 from gradline.types import Array
 
@@ -17,36 +18,8 @@ if TYPE_CHECKING:
     from gradline.result import Fit
     from gradline.summary.report import Summary
 
-LEVEL = 0.95
-"""Of the intervals in a summary."""
-
 MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
-
-
-class Inference(Protocol):
-    """What ``fit.inference`` owes the summary and the table, where it is there; arrays are shaped like ``fit.coefficients``."""
-
-    @property
-    def standard_errors(self) -> Array: ...
-
-    @property
-    def statistics(self) -> Array:
-        """Coefficients over their standard errors."""
-
-    @property
-    def statistic_name(self) -> str:
-        """Either "t" or "z"."""
-
-    @property
-    def p_values(self) -> Array: ...
-
-    @property
-    def description(self) -> str:
-        """One sentence on which errors these are, and every factor in them."""
-
-    def interval(self, level: float) -> Array:
-        """Lower and upper ends, (..., 2)."""
 
 
 @dataclass(frozen=True)
@@ -87,12 +60,6 @@ def summarise(fit: Fit) -> Summary:
         blocks=tuple(_block(fit, j) for j in range(len(fit.predictor_names))),
         foot=tuple(_foot(fit)),
     )
-
-
-def inference_of(fit: Fit) -> Inference | None:
-    """The fit's standard errors and what goes with them, where it has any."""
-    found: Inference | None = getattr(fit, "inference", None)
-    return found
 
 
 def shown_coefficients(fit: Fit, predictor: int) -> Sequence[int]:
@@ -158,20 +125,22 @@ def _columns(fit: Fit, predictor: int, kept: list[int]) -> Mapping[str, list[str
     def of(values: Array) -> list[float]:
         return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
 
-    inference = inference_of(fit)
-    if inference is None:
+    uncertainty = uncertainty_of(fit)
+    if uncertainty is None:
         columns = {"coefficient": column(of(fit.coefficients))}
         if fit.digits is not None:
             columns["digits"] = [f"{math.floor(value)}" if math.isfinite(value) else "" for value in of(fit.digits)]
         return columns
-    ends = np.reshape(inference.interval(LEVEL), (*shape, 2))
+    # One set of decimals, so that a coefficient and the ends of its interval can be compared.
+    alike = column(of(fit.coefficients) + of(uncertainty.lower) + of(uncertainty.upper), 5)
+    n = len(kept)
     return {
-        "coefficient": column(of(fit.coefficients), 5),
-        "std error": column(of(inference.standard_errors), 4),
-        inference.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(inference.statistics)],
-        "p": [probability(value) for value in of(inference.p_values)],
-        f"{LEVEL:.0%} from": column(of(ends[..., 0]), 5),
-        "to": column(of(ends[..., 1]), 5),
+        "coefficient": alike[:n],
+        "std error": column(of(uncertainty.standard_errors), 4),
+        uncertainty.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(uncertainty.statistics)],
+        "p": [probability(value) for value in of(uncertainty.p_values)],
+        f"{LEVEL:.0%} from": alike[n : 2 * n],
+        "to": alike[2 * n :],
     }
 
 
@@ -182,7 +151,7 @@ def _foot(fit: Fit) -> Iterator[Fact]:
     yield Fact("fit", "; ".join(_measures(fit)))
     inference = inference_of(fit)
     if inference is not None:
-        yield Fact("errors", inference.description)
+        yield Fact("errors", errors_line(inference))
     if fit.digits is not None:
         kept = fit.solution.digits[[i for i in range(len(fit.names)) if i not in fit.solution.aliased]]  # type: ignore[index]
         if kept.size and np.isfinite(kept).all():
@@ -192,7 +161,7 @@ def _foot(fit: Fit) -> Iterator[Fact]:
         yield Fact("converged", f"yes: {certificate.reason}", "good")
     else:
         yield Fact("converged", f"NO: {certificate.reason}" + (f". {certificate.remedy}" if certificate.remedy else ""), "bad")
-    yield from (Fact("note", note) for note in fit.solution.notes)
+    yield from (Fact("note", note) for note in (*fit.solution.notes, *(() if inference is None else inference.notes)))
     if fit.solution.learning_rate is not None:
         yield Fact("learning rate", short(fit.solution.learning_rate))
     passes = f"{counted(fit.solution.passes, 'pass', 'passes')} over the rows"
@@ -209,7 +178,6 @@ def _measures(fit: Fit) -> Iterator[str]:
     scale = fit.loss_function.squared_scale()
     if scale is not None and len(fit.target_names) == 1 and mean >= 0:
         yield f"root mean squared residual {short(math.sqrt(mean / scale))}"
-    for name, label in (("r_squared", "R-squared"), ("log_likelihood", "log likelihood"), ("aic", "AIC"), ("bic", "BIC")):
-        value = getattr(fit, name, None)
-        if value is not None:
-            yield f"{label} {', '.join(short(float(number)) for number in np.atleast_1d(value))}"
+    inference = inference_of(fit)
+    if inference is not None:
+        yield from measures(inference)

@@ -1,0 +1,83 @@
+"""Standard errors and what goes with them, as the summary and the table show them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradline.summary.numbers import short
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.inference.inference import Inference
+    from gradline.result import Fit
+
+LEVEL = 0.95
+"""Of the intervals in a summary."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """All (P, k): standard_errors; statistics, the coefficients over them, called "t" or "z"; p_values; lower and upper, the ends of the
+    interval. NaN for a coefficient that was not estimated."""
+
+    standard_errors: Array
+    statistics: Array
+    statistic_name: str
+    p_values: Array
+    lower: Array
+    upper: Array
+
+
+def inference_of(fit: Fit) -> Inference | None:
+    """What the fit holds for inference, where it holds any."""
+    found: Inference | None = getattr(fit, "inference", None)
+    return found
+
+
+def uncertainty_of(fit: Fit) -> Uncertainty | None:
+    """The uncertainty of a fit's coefficients; None where it holds no covariance of them."""
+    inference = inference_of(fit)
+    if inference is None or inference.covariance is None:
+        return None
+    from gradline.inference.intervals import coefficient_interval, p_values, statistics
+
+    coefficients, covariance = fit.solution.coefficients, inference.covariance
+    lower, upper = coefficient_interval(coefficients, covariance, LEVEL)
+    return Uncertainty(
+        covariance.standard_errors,
+        statistics(coefficients, covariance),
+        "z" if covariance.degrees_of_freedom is None else "t",
+        p_values(coefficients, covariance),
+        lower,
+        upper,
+    )
+
+
+def errors_line(inference: Inference) -> str:
+    """Which standard errors these are, or why there are none."""
+    covariance = inference.covariance
+    if covariance is None:
+        return f"none: {inference.unavailable}"
+    degrees = covariance.degrees_of_freedom
+    law = "z, from the normal distribution" if degrees is None else f"t with {short(degrees)} degrees of freedom"
+    return f"{covariance.kind}: {covariance.description}; {law}"
+
+
+def measures(inference: Inference) -> Iterator[str]:
+    """R-squared and its like: those that the loss has."""
+    totals = inference.statistics
+    for label, value in (
+        ("R-squared", totals.r_squared),
+        ("adjusted R-squared", totals.adjusted_r_squared),
+        ("dispersion", None if totals.squared else totals.dispersion),
+        ("deviance", totals.deviance),
+        ("log likelihood", totals.log_likelihood),
+        ("AIC", totals.aic),
+        ("BIC", totals.bic),
+    ):
+        if value is not None and np.isfinite(value).all():
+            yield f"{label} {', '.join(short(float(number)) for number in np.atleast_1d(value))}"
