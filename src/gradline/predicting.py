@@ -97,9 +97,7 @@ def encoder_of(fit: Fit) -> Encoder:
     targets = list(fit.target_names)
     for name in targets:
         if name in features:
-            raise ValueError(
-                f"the model's target and one of its columns are both called {name!r}; fit it with a formula to use it on tables"
-            )
+            raise ValueError(f"the model's target and one of its columns are both called {name!r}; fit it with a formula first")
     kinds = dict.fromkeys([*targets, *features], "number")
     return plain(targets, features, kinds, intercept=fit.has_intercept).learn(open_table({name: [0.0] for name in kinds}))
 

@@ -43,9 +43,8 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
     if predicted.shape[1] != q:
         raise ValueError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
     use_screenless()
-    one = (
-        encoder.feature_columns[0] if len(encoder.feature_columns) == 1 and encoder.kinds[encoder.feature_columns[0]] == "number" else None
-    )
+    inputs = encoder.feature_columns
+    one = inputs[0] if len(inputs) == 1 and encoder.kinds[inputs[0]] == "number" else None
     axes = style.panels(None, 1, q)
     for j, panel in enumerate(axes[0]):
         name = fitted.target_names[j]
