@@ -302,6 +302,25 @@ def test_texts_that_stand_for_missing_values(tmp_path):
     assert table.levels("g") == ["a", "b", "c"]
 
 
+def test_rarer_texts_for_missing_values_that_come_late(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_text("x,g\n" + "1,a\n" * 30_000 + "N/A,None\n2,#N/A\nNA,b\n3,n/a\n")
+    table = open_table(path)
+    assert table.source.quick is not None
+    for _ in range(2):
+        np.testing.assert_array_equal(numbers(table, ["x"])[-5:, 0], [1, np.nan, 2, np.nan, 3])
+        assert numbers(table, ["x"]).shape == (30_004, 1)
+    assert table.levels("g") == ["a", "b"]
+    assert table.summary(["x"])["x"].missing == 2
+    assert open_table(path, where="x >= 1").summary(["x"])["x"].count == 30_002
+
+
+def test_text_files_are_matched_by_name(tmp_path):
+    (tmp_path / "a.csv").write_text("x,y\n1,2\n")
+    (tmp_path / "b.csv").write_text("y,x\n4,3\n")
+    assert numbers(open_table(tmp_path), ["x", "y"]).tolist() == [[1, 2], [3, 4]]
+
+
 def test_a_fraction_after_twenty_thousand_integers_is_not_rounded(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("x,y\n" + "1,2\n" * 30_000 + "1.5,3\n")

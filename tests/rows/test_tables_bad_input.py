@@ -125,6 +125,13 @@ def test_parquet_files_with_other_columns(tmp_path):
         open_table(tmp_path)
 
 
+def test_text_files_with_other_columns(tmp_path):
+    write(tmp_path / "a.csv", "x,y\n1,2\n")
+    write(tmp_path / "b.csv", "x,z\n1,2\n")
+    with refused(ValueError, "a.csv", "'y' of the first file is not in every other"):
+        fit_columns(open_table([tmp_path / "a.csv", tmp_path / "b.csv"]))
+
+
 def test_files_whose_types_differ_are_read_as_numbers(tmp_path):
     pq.write_table(pa.table({"x": [1, 2], "y": [1.0, 2.0]}), tmp_path / "a.parquet")
     pq.write_table(pa.table({"x": [0.5, None], "y": [1, 2]}), tmp_path / "b.parquet")

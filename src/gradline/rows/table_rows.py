@@ -15,7 +15,7 @@ import numpy.typing as npt
 from gradline.rows.arrays import ArrayRows, block_rows
 from gradline.rows.block import Block, Kernel, RowKernel, State
 from gradline.rows.design import DenseDesign
-from gradline.rows.sources.batches import as_batch, joined, picked, resized
+from gradline.rows.sources.batches import as_batch, grouped, joined, picked
 from gradline.rows.sources.block_maker import BlockMaker, CleanRun
 from gradline.rows.sources.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
@@ -46,7 +46,7 @@ class _Sums:
 
     states: list[Any]
     tally: Tally
-    pieces: list[tuple[Any, Array]] = field(default_factory=list)
+    pieces: list[tuple[Any, Array, int]] = field(default_factory=list)
 
 
 class TableRows:
@@ -184,7 +184,7 @@ class TableRows:
             for run in self._runs(stretch, Tally()):
                 result, rows = self._row_results(kernel, run)
                 values.append(result)
-                carried.append(rows.select(list(columns)))
+                carried += [piece.select(list(columns)) for piece in rows]
             return np.concatenate(values), joined(carried)
 
         self.table.check_columns(columns)
@@ -204,9 +204,9 @@ class TableRows:
             inside = wanted[bounds[i] : bounds[i + 1]] - (ends[i - 1] if i else 0)
             pieces, place, found = [], 0, 0
             for run in self._runs(stretch, Tally()):
-                until = int(np.searchsorted(inside, place + run.batch.num_rows))
-                pieces.append(picked(run.batch, inside[found:until] - place))
-                place, found = place + run.batch.num_rows, until
+                until = int(np.searchsorted(inside, place + run.n_rows))
+                pieces += run.pick(inside[found:until] - place)
+                place, found = place + run.n_rows, until
                 if found == inside.size:
                     break
             return pieces
@@ -295,8 +295,8 @@ class TableRows:
             total.add(part.tally)
             used.append(part.tally.used)
             if sample is not None:
-                for rows, keys in part.pieces:
-                    sample.add(rows, keys)
+                for piece in part.pieces:
+                    sample.add(*piece)
             if states and part.states:
                 states = [kernel.merge(a, b) for kernel, a, b in zip(kernels, states, part.states, strict=True)]
             else:
@@ -317,10 +317,15 @@ class TableRows:
     def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
         """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
         first_row = stretch.first_row
-        for batch in resized(stretch.batches, self._stretch_rows):
-            clean, kept = self._cleaner.clean(batch, first_row, tally)
-            yield CleanRun(batch, clean, kept, first_row)
-            first_row += batch.num_rows
+        for pieces in grouped(stretch.batches, self._stretch_rows):
+            clean, places, start = [], [], 0
+            for piece in pieces:
+                left, kept = self._cleaner.clean(piece, first_row + start, tally)
+                clean.append(left)
+                places.append((start, piece.num_rows, kept))
+                start += piece.num_rows
+            yield CleanRun(pieces, clean, _together(places), first_row)
+            first_row += start
 
     def _blocks(self, run: CleanRun, tally: Tally) -> Iterator[Block]:
         for block in self._maker.blocks(run, self._block_rows):
@@ -328,15 +333,15 @@ class TableRows:
             yield block
 
     def _one_block(self, batch: pa.RecordBatch) -> Block:
-        return self._maker.block(CleanRun(batch, batch, None, 0))
+        return self._maker.block(CleanRun([batch], [batch], None, 0), batch)
 
-    def _row_results(self, kernel: RowKernel, run: CleanRun) -> tuple[Array, pa.RecordBatch]:
+    def _row_results(self, kernel: RowKernel, run: CleanRun) -> tuple[Array, Sequence[pa.RecordBatch]]:
         # A run without rows is mapped too: it tells the shape of a result.
-        blocks = list(self._maker.blocks(run, self._block_rows)) or [self._maker.block(run)]
+        blocks = list(self._maker.blocks(run, self._block_rows)) or [self._maker.block(run, run.clean[0])]
         result = np.concatenate([kernel.map(block) for block in blocks])
         if run.kept is None or self._cleaner.missing != "keep":
-            return result, run.batch
-        full = np.full((run.raw.num_rows, *result.shape[1:]), np.nan)
+            return result, run.clean
+        full = np.full((sum(piece.num_rows for piece in run.raw), *result.shape[1:]), np.nan)
         full[run.kept] = result
         return full, run.raw
 
@@ -344,11 +349,19 @@ class TableRows:
         return in_row_order(job, stretches(self.table, self.columns, self._stretch_rows), self.threads, needed)
 
 
-def _drawn(sample: RowSample, run: CleanRun) -> tuple[Any, Array]:
+def _drawn(sample: RowSample, run: CleanRun) -> tuple[Any, Array, int]:
     import pyarrow as pa
 
-    chosen, keys = sample.draw(run.first_row, run.batch.num_rows)
-    return pa.Table.from_batches([picked(run.batch, chosen)]), keys
+    chosen, keys = sample.draw(run.first_row, run.n_rows)
+    rows = pa.concat_tables([pa.Table.from_batches([piece]) for piece in run.pick(chosen)], promote_options="permissive")
+    return rows, keys, run.first_row + sum(piece.num_rows for piece in run.raw)
+
+
+def _together(places: list[tuple[int, int, IntArray | None]]) -> IntArray | None:
+    """The rows kept in consecutive pieces, each given by its start, its rows and those kept of them; None where all are."""
+    if all(kept is None for _, _, kept in places):
+        return None
+    return np.concatenate([start + (np.arange(rows) if kept is None else kept) for start, rows, kept in places])
 
 
 def _alike(first: Any, second: Any) -> bool:

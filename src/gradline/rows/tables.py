@@ -181,8 +181,8 @@ class Table:
         schema = pa.schema([self.schema.field(column) for column in columns])
         for batch in resized(self.batches(columns), BATCH_ROWS):
             chosen, keys = kept.draw(place, batch.num_rows)
-            kept.add(pa.Table.from_batches([picked(batch, chosen)]), keys)
             place += batch.num_rows
+            kept.add(pa.Table.from_batches([picked(batch, chosen)]), keys, place)
         table, _ = kept.table()
         return schema.empty_table() if table is None else table
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.rows.block import Block
 from gradline.rows.design import DenseDesign
+from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import as_numbers
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues
 from gradline.types import Array, IntArray
@@ -20,19 +21,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CleanRun:
-    """Consecutive rows without the ones that miss a value.
+    """Consecutive rows without the ones that miss a value, in the pieces they arrived in.
 
-    raw: all of them; batch: those kept; kept: their places among all, None for all; first_row: number of the first of all in the table.
+    raw: all rows; clean: those kept, piece by piece; kept: their places among all, None for all; first_row: number of the first of all in
+    the table.
     """
 
-    raw: pa.RecordBatch
-    batch: pa.RecordBatch
+    raw: Sequence[pa.RecordBatch]
+    clean: Sequence[pa.RecordBatch]
     kept: IntArray | None
     first_row: int
+
+    @property
+    def n_rows(self) -> int:
+        """Rows kept."""
+        return sum(piece.num_rows for piece in self.clean)
 
     def row(self, place: int) -> int:
         """The number in the table of a kept row."""
         return self.first_row + (place if self.kept is None else int(self.kept[place]))
+
+    def pick(self, places: IntArray) -> list[pa.RecordBatch]:
+        """The kept rows at these places, which rise."""
+        found, start = [], 0
+        for piece in self.clean:
+            inside = places[np.searchsorted(places, start) : np.searchsorted(places, start + piece.num_rows)]
+            found.append(picked(piece, inside - start))
+            start += piece.num_rows
+        return found
 
 
 @dataclass(frozen=True)
@@ -48,12 +64,16 @@ class BlockMaker:
 
     def blocks(self, run: CleanRun, rows: int) -> Iterator[Block]:
         """The run's rows in blocks of ``rows``; the last may be shorter. A block's ``first_row`` is its first row's number in the table."""
-        for start in range(0, run.batch.num_rows, rows):
-            yield self.block(run, start, rows)
+        start = 0
+        for batch in resized(run.clean, rows):
+            yield self.block(run, batch, start)
+            start += batch.num_rows
 
-    def block(self, run: CleanRun, start: int = 0, rows: int | None = None) -> Block:
-        """One block. Raises ValueError for weights that cannot be and for infinities that a transform has made, naming the row."""
-        batch = run.batch.slice(start, rows)
+    def block(self, run: CleanRun, batch: pa.RecordBatch, start: int = 0) -> Block:
+        """The block of a batch whose first row is the run's kept row ``start``.
+
+        Raises ValueError for weights that cannot be and for infinities that a transform has made, naming the row.
+        """
         first_row = run.row(start) if batch.num_rows else run.first_row
         design = self.encoder.design(batch, first_row)
         if isinstance(design, DenseDesign) and not isinstance(self.encoder, PlainEncoder):

@@ -51,9 +51,8 @@ class Tally:
     def see_targets(self, targets: Array) -> None:
         """Add rows' targets to the fingerprint."""
         bits = np.ascontiguousarray(targets).view(np.uint64)
-        # Multiplied, so that values that trade digits do not cancel; unsigned sums wrap around by themselves.
-        with np.errstate(over="ignore"):
-            self.fingerprint = (self.fingerprint + int((bits ^ (bits >> np.uint64(29))).sum(dtype=np.uint64))) % 2**64
+        # Unsigned sums wrap around by themselves.
+        self.fingerprint = (self.fingerprint + int(np.add.reduce(bits, axis=None))) % 2**64
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,9 @@ def as_numbers(column: pa.Array) -> Array:
     """A numeric or boolean Arrow column as float64 (m,), nulls as NaN; without a copy where it is float64 without nulls."""
     import pyarrow as pa
 
+    if column.type.id == pa.lib.Type_DOUBLE and not column.null_count and isinstance(column, pa.Array):
+        # The common case first: it is met once a column and block.
+        return _view(column, np.float64)
     if isinstance(column, pa.ChunkedArray):
         column = column.combine_chunks()
     if not pa.types.is_float64(column.type):
@@ -108,4 +111,4 @@ def _view(column: pa.Array, dtype: Any) -> np.ndarray[Any, Any]:
     buffer = column.buffers()[1]
     if buffer is None or not len(column):
         return np.empty(0, dtype=dtype)
-    return np.frombuffer(buffer, dtype=dtype, count=len(column), offset=column.offset * np.dtype(dtype).itemsize)
+    return np.frombuffer(buffer, dtype=dtype, count=len(column), offset=column.offset * dtype().itemsize)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import os
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import quoted
@@ -12,13 +13,16 @@ from gradline.rows.sources.errors import reading
 from gradline.rows.sources.frames import OnceSource
 from gradline.rows.sources.paths import find_files, has_magic, is_remote
 from gradline.rows.sources.source import Source
-from gradline.rows.sources.sql import own_connection, sql_source
+from gradline.rows.sources.sql import own_connection, quiet, sql_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql", "snowflake": "snowflake", "grpc": "flightsql"}
 """ADBC driver for each scheme; any other scheme names its driver itself."""
+
+SCAN_MEMORY = "256MB"
+"""Memory for the pages of a DuckDB file whose table is read."""
 
 SQLITE_BATCH_ROWS = 65536
 """Rows from which the SQLite driver infers types, and rows a batch."""
@@ -49,9 +53,10 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
     import duckdb
 
     with reading(repr(path)):
-        connection = duckdb.connect(path, read_only=True)
-        connection.execute("SET python_enable_replacements = false")
-        connection.execute("SET enable_progress_bar = false")
+        connection = quiet(duckdb.connect(path, read_only=True))
+        if query is None:
+            # A plain scan gains nothing from the pages DuckDB would keep, up to most of the machine's memory.
+            connection.execute(f"SET memory_limit = '{SCAN_MEMORY}'")
     return _of_duckdb(connection, table, query, repr(path), own=True)
 
 
@@ -85,7 +90,7 @@ def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str,
 
     def make() -> Any:
         # A cursor of its own lets passes interleave; a caller's connection may hold temporary tables that only it sees.
-        return (connection.cursor() if own else connection).sql(sql)
+        return (quiet(connection.cursor()) if own else connection).sql(sql)
 
     import duckdb
 
@@ -114,26 +119,24 @@ def _of_adbc(connection: Any, table: str | None, query: str | None, name: str, c
     if connection is None:
         assert connect is not None
         connection = _connected(*connect, name)
-    select = query if query is not None else f"SELECT * FROM {_identifier(table)}"
-    with reading(what):
-        cursor = connection.cursor()
-        _configure(cursor)
-        cursor.execute(f"SELECT * FROM ({select.rstrip().rstrip(';')}) AS head LIMIT {SQLITE_BATCH_ROWS}")
-        schema = cursor.fetch_record_batch().schema
-        cursor.close()
+    select = query.rstrip().rstrip(";") if query is not None else f"SELECT * FROM {_identifier(table)}"
+    with reading(what), _cursor(connection) as cursor:
+        cursor.execute(f"SELECT * FROM ({select}) AS head LIMIT {SQLITE_BATCH_ROWS}")
+        with cursor.fetch_record_batch() as head:
+            schema = head.schema
 
     def open_stream(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        narrowed = f"SELECT {', '.join(map(quoted, columns))} FROM ({select.rstrip().rstrip(';')}) AS rows_of"
-        with reading(what), connection.cursor() as reader:
-            _configure(reader)
-            reader.execute(narrowed)
-            for batch in reader.fetch_record_batch():
-                yield _cast(batch, columns, schema, what)
+        narrowed = f"SELECT {', '.join(map(quoted, columns))} FROM ({select}) AS rows_of"
+        with reading(what), _cursor(connection) as cursor:
+            cursor.execute(narrowed)
+            with cursor.fetch_record_batch() as batches:
+                for batch in batches:
+                    yield _cast(batch, columns, schema)
 
     return OnceSource(what, schema, open_stream)
 
 
-def _cast(batch: pa.RecordBatch, columns: Sequence[str], schema: pa.Schema, what: str) -> pa.RecordBatch:
+def _cast(batch: pa.RecordBatch, columns: Sequence[str], schema: pa.Schema) -> pa.RecordBatch:
     import pyarrow as pa
 
     arrays = []
@@ -143,17 +146,18 @@ def _cast(batch: pa.RecordBatch, columns: Sequence[str], schema: pa.Schema, what
     return pa.RecordBatch.from_arrays(arrays, names=list(columns))
 
 
-def _configure(cursor: Any) -> None:
-    """The SQLite driver infers types from a first batch of 1,024 rows; let it see more. Other drivers do not know the option."""
+def _cursor(connection: Any) -> Any:
+    """A cursor of an ADBC connection. SQLite's driver infers types from a first batch of 1,024 rows; let it see more."""
+    cursor = connection.cursor()
     statement = getattr(cursor, "adbc_statement", None)
     if statement is None:
         raise TypeError(
-            "the connection is not one of ADBC's (adbc_driver_...dbapi.connect) nor of DuckDB; gradline reads databases through these"
+            "the connection is neither one of ADBC's (adbc_driver_...dbapi.connect) nor DuckDB's; gradline reads databases through these"
         )
-    try:
+    with suppress(Exception):
+        # Other drivers do not know the option.
         statement.set_options(**{"adbc.sqlite.query.batch_rows": str(SQLITE_BATCH_ROWS)})
-    except Exception:
-        return
+    return cursor
 
 
 def _connected(driver: str, uri: str, name: str) -> Any:

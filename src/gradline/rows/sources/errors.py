@@ -33,6 +33,12 @@ def translated(error: Exception, name: str) -> Exception | None:
         return _of_the_system(error, name)
     if not module.startswith(FOREIGN):
         return None
+    absent = re.search(r"Columns with names: (.*?) do not exist in the CSV File", text)
+    if absent:
+        names = absent[1].replace('"', "'").replace(",", ", ")
+        return ValueError(
+            f"{name}: {names} of the first file is not in every other; one table needs the same columns and delimiter in each"
+        )
     line = first_line(text)
     if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
         return ValueError(f"{name} is not a whole Parquet file ({line}); it may be truncated: write or copy it again")

@@ -18,8 +18,13 @@ if TYPE_CHECKING:
 
 def own_connection() -> Any:
     """A DuckDB connection to nothing, which sees files but none of the caller's Python variables; each call's is independent."""
-    connection = _nothing().cursor()
+    return quiet(_nothing().cursor())
+
+
+def quiet(connection: Any) -> Any:
+    """The connection, told to look at no Python variable and to draw no progress bar of its own."""
     connection.execute("SET python_enable_replacements = false")
+    connection.execute("SET enable_progress_bar = false")
     return connection
 
 
@@ -27,9 +32,7 @@ def own_connection() -> Any:
 def _nothing() -> Any:
     import duckdb
 
-    connection = duckdb.connect()
-    connection.execute("SET enable_progress_bar = false")
-    return connection
+    return duckdb.connect()
 
 
 @dataclass(frozen=True)
