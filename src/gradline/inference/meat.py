@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.inference.bread import RowTerms, forms_of_images, row_terms
-from gradline.inference.kinked import RowLoss
+from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block
 from gradline.rows.design import Design
 from gradline.types import Array, IntArray
@@ -38,11 +38,17 @@ class GramKernel:
     coefficients: Array
 
     def map(self, block: Block) -> Array:
-        terms = row_terms(self.loss, self.coefficients, block)
-        score, counts = terms.score, terms.frequencies
+        # The gradient alone: the curvature's own derivatives would add a fifth to the pass.
+        score = self.loss.gradient(block.targets, block.linear_predictors(self.coefficients))
+        counts = frequencies(block)
+        factor = counts if block.weights is None else counts * np.square(block.weights)
         if score.shape[1] == 1:
-            return block.design.gram((counts * score[:, 0] ** 2)[:, None, None])
-        return block.design.gram(counts[:, None, None] * score[:, :, None] * score[:, None, :])
+            products = factor * np.square(score[:, 0])
+            products[counts == 0] = 0.0
+            return block.design.gram(products[:, None, None])
+        outer = factor[:, None, None] * score[:, :, None] * score[:, None, :]
+        outer[counts == 0] = 0.0
+        return block.design.gram(outer)
 
     def merge(self, first: Array, second: Array) -> Array:
         first += second
