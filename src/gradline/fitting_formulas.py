@@ -16,6 +16,7 @@ from gradline.formulas.errors import suggestion
 from gradline.formulas.grammar import Factor
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import CustomLoss
+from gradline.rows.sources.encoders import check_numeric
 from gradline.rows.tables import Table
 
 
@@ -68,11 +69,32 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
     try:
         return parse(formula, table.columns)
     except FormulaError as error:
+        _check_targets_are_numbers(table, formula)
         hint = table.source.hint
         if hint and "no column" in str(error):
             message, newline, rest = str(error).partition("\n")
             raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
         raise
+
+
+def notes_on_levels(encoder: Encoder) -> tuple[str, ...]:
+    """What a user should know about the categoricals."""
+    return tuple(
+        f"{name} has one level in all rows, {levels[0]!r}, and adds nothing to the model"
+        for name, levels in encoder.levels.items()
+        if len(levels) == 1
+    )
+
+
+def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> None:
+    """Raises TypeError for a target column of text or dates, naming the first value that is no number and its row; ValueError without any row,
+    which leaves a text file's columns without a type."""
+    for text in [formula] if isinstance(formula, str) else formula.values():
+        name = text.partition("~")[0].strip().strip("`")
+        if table.columns.get(name) in ("text", "date"):
+            if not any(batch.num_rows for batch in table.batches([name])):
+                raise ValueError(f"{table.name} has no rows; a fit needs at least one")
+            check_numeric(table, [name])
 
 
 def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:

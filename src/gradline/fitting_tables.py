@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.fitting_arguments import LossArgument, as_loss, predictor_count
-from gradline.fitting_formulas import formula_for, mask_of
+from gradline.fitting_formulas import formula_for, mask_of, notes_on_levels
 from gradline.fitting_ready import Ready, idle_rows, without_idle_targets
 from gradline.formula import Encoder
 from gradline.losses.protocol import Loss
@@ -75,7 +75,8 @@ def watched_table(
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
         source = _Source(table, encoder, weights, frequencies, missing or "drop")
-        yield _ready(source, unbound, ahead=not isinstance(solver, str) or solver == "auto")
+        ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
+        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)))
 
 
 def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
