@@ -42,6 +42,7 @@ def fit(
     accuracy: Literal["auto", "full"] = "auto",
     tolerance: float | None = None,
     backend: str | None = None,
+    covariance: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -67,6 +68,7 @@ def fit(
     tolerance: float | None = None,
     intercept: bool = True,
     backend: str | None = None,
+    covariance: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -87,6 +89,7 @@ def fit(
     intercept: bool = True,
     names: Sequence[str] | None = None,
     backend: str | None = None,
+    covariance: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -112,6 +115,7 @@ def fit(
     where: str | None = None,
     query: str | None = None,
     database: Any = None,
+    covariance: Any = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -134,7 +138,9 @@ def fit(
     your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
     solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from, the intercept first. accuracy: for
     squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other losses, when Newton's method or
-    L-BFGS stops. progress: a progress bar; unless said, in a terminal or a notebook only.
+    L-BFGS stops. covariance: standard errors and fit measures, at the cost of a pass or two: "default" for the loss's own kind,
+    "classical", "HC0" to "HC3", ("cluster", groups) or ("newey-west", lags). progress: a progress bar; unless said, in a terminal or a
+    notebook only.
 
     Raises TypeError and ValueError for data or arguments that cannot be used, naming the column, row or value; OSError for files and
     databases that cannot be read; ImportError, with the pip command, when the loss's framework is not installed.
@@ -150,7 +156,15 @@ def fit(
     if formula is None and features is None:
         _refuse_of_tables(data, target, of_tables)
         return _solve(
-            ready_arrays(data, target, names=names, **common), known_penalty, solver, accuracy, tolerance, start, progress, started
+            ready_arrays(data, target, names=names, **common),
+            known_penalty,
+            solver,
+            accuracy,
+            tolerance,
+            start,
+            covariance,
+            progress,
+            started,
         )
     if names is not None:
         raise TypeError("names= goes with arrays; a table names its own columns")
@@ -159,7 +173,7 @@ def fit(
     with watched_table(formula, data, target, **of_tables, **common, solver=solver, progress=progress) as ready:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if ready.streamed else progress
-        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, own, started)
+        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, own, started)
 
 
 def _solve(
@@ -169,6 +183,7 @@ def _solve(
     accuracy: Literal["auto", "full"],
     tolerance: float | None,
     start: Any,
+    covariance: Any,
     progress: bool | None,
     started: float,
 ) -> Fit:
@@ -189,6 +204,11 @@ def _solve(
         warn(f"left out of the model, since earlier columns determine it: {left_out}. Its coefficient is NaN; predictions ignore it")
     for note in solution.notes:
         warn(note)
+    inference = None
+    if covariance is not None:
+        from gradline.inference.inference import infer
+
+        inference = infer(problem, solution, None if _is_text(covariance, "default") else covariance, keep_meat=True)
     return Fit(
         ready.names,
         ready.target_names,
@@ -199,6 +219,7 @@ def _solve(
         named=ready.named,
         penalty=problem.penalty,
         solver_asked=solver != "auto",
+        inference=inference,
         seconds=time.perf_counter() - started,
         encoder=ready.encoder,
     )
@@ -221,6 +242,10 @@ def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any
     if formula is not None and not _is_formula(formula):
         raise TypeError(f'formula must be a text such as "y ~ x1 + x2", or a dict of one for each linear predictor, not {formula!r}')
     return formula, data, target
+
+
+def _is_text(value: Any, text: str) -> bool:
+    return isinstance(value, str) and value == text
 
 
 def _is_formula(value: Any) -> bool:

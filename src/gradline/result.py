@@ -9,6 +9,7 @@ import numpy as np
 
 from gradline.losses.protocol import Loss
 from gradline.penalties import Penalty
+from gradline.result_inference import FitInference
 from gradline.rows.design import DenseDesign
 from gradline.rows.inputs import as_columns, check_finite, select_columns
 from gradline.solvers.solution import Certificate, History, Solution
@@ -18,13 +19,14 @@ if TYPE_CHECKING:
     import os
 
     from gradline.formulas.encoding import Encoder
+    from gradline.inference.inference import Inference
     from gradline.summary import CoefficientTable, Summary
 
 INTERCEPT = "Intercept"
 
 
 @dataclass(frozen=True)
-class Fit:
+class Fit(FitInference):
     """A fitted model. Immutable, and holds no rows.
 
     names: the design columns, the intercept first where there is one. target_names: the q targets. solution: what the solver returned.
@@ -43,6 +45,8 @@ class Fit:
     """What was added to the mean loss."""
     solver_asked: bool = False
     """Whether the user chose the solver, rather than ``solver="auto"``."""
+    inference: Inference | None = None
+    """What was found of the coefficients' uncertainty, where ``covariance=`` asked for it."""
     seconds: float | None = None
     """What the fit took, by the clock on the wall; None where nobody measured."""
     encoder: Encoder | None = None

@@ -86,7 +86,7 @@ class BorderedGram:
                 full[a, levels[:, None], b, others[None, :]] = self.border[:, a, b]
                 full[a, others[:, None], b, levels[None, :]] = self.border[:, b, a].T
         corner = self.corner.reshape(k, len(others), k, len(others))
-        full[np.ix_(range(k), others, range(k), others)] = corner
+        full[np.ix_(np.arange(k), others, np.arange(k), others)] = corner
         return full.reshape(k * size, k * size)
 
     def times(self, coefficients: Array) -> Array:

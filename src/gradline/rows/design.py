@@ -131,7 +131,7 @@ def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, 
     k, size = len(constant), design.n_columns
     full, single = [j for j in range(k) if not constant[j]], [j for j in range(k) if constant[j]]
     total = np.zeros((k, size, k, size))
-    total[np.ix_(full, range(size), full, range(size))] = design.gram(curvature[:, full][:, :, full]).reshape(
+    total[np.ix_(full, np.arange(size), full, np.arange(size))] = design.gram(curvature[:, full][:, :, full]).reshape(
         len(full), size, len(full), size
     )
     for a in single:

@@ -1,0 +1,153 @@
+"""The part of a Fit that speaks of uncertainty: standard errors, intervals, tests, fit measures."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.inference.covariance import Covariance
+    from gradline.inference.hypotheses import HypothesisResult
+    from gradline.inference.inference import Inference
+    from gradline.inference.intervals import Interval
+    from gradline.inference.statistics import FitStatistics
+    from gradline.solvers.solution import Solution
+
+
+class FitInference:
+    """Reads ``inference``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
+
+    inference: Inference | None
+    names: tuple[str, ...]
+    solution: Solution
+
+    if TYPE_CHECKING:
+
+        @property
+        def predictor_names(self) -> tuple[str, ...]: ...
+
+        @property
+        def has_intercept(self) -> bool: ...
+
+    @property
+    def standard_errors(self) -> Array:
+        """Of every coefficient, shaped like ``coefficients``; NaN where there is none. Raises ValueError if none were asked for."""
+        return self._shaped(self.covariance().standard_errors)
+
+    @property
+    def statistics(self) -> Array:
+        """t or z: coefficients over their standard errors, shaped like ``coefficients``."""
+        from gradline.inference.intervals import statistics
+
+        return self._shaped(statistics(self.solution.coefficients, self.covariance()))
+
+    @property
+    def p_values(self) -> Array:
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``."""
+        from gradline.inference.intervals import p_values
+
+        return self._shaped(p_values(self.solution.coefficients, self.covariance()))
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Confidence intervals of the coefficients: (lower, upper), each shaped like ``coefficients``.
+
+        Raises ValueError unless level is between 0 and 1.
+        """
+        from gradline.inference.intervals import Interval, coefficient_interval
+
+        found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
+        return Interval(*(self._shaped(end) for end in found))
+
+    def test(self, hypothesis: Any) -> HypothesisResult:
+        """Wald's test of linear hypotheses, such as ``"x1 = x2, x3 = 0"``: F where the covariance has degrees of freedom, else chi-squared.
+
+        Raises ValueError for a hypothesis that cannot be read or names an unknown coefficient.
+        """
+        from gradline.inference.hypotheses import coefficient_labels, linear_test
+
+        labels = coefficient_labels(self.names, self.predictor_names)
+        return linear_test(hypothesis, self.solution.coefficients, self.covariance(), labels)
+
+    def compare(self, other: FitInference) -> HypothesisResult:
+        """F or likelihood-ratio test of two nested fits to the same rows. Raises ValueError where they are not."""
+        from gradline.inference.hypotheses import coefficient_labels, compare
+
+        return compare(
+            self._measures,
+            other._measures,
+            coefficient_labels(self.names, self.predictor_names),
+            coefficient_labels(other.names, other.predictor_names),
+        )
+
+    def covariance(self, kind: str | None = None) -> Covariance:
+        """The covariance of the coefficients: the kind asked for at fit, or HC0 or HC1, which need no rows.
+
+        Raises ValueError where the fit has none, or the kind needs the rows.
+        """
+        from gradline.inference.inference import without_rows
+
+        inference = self._asked
+        if kind is not None:
+            return without_rows(inference, kind)
+        if inference.covariance is None:
+            raise ValueError(f"this fit has no standard errors: {inference.unavailable}")
+        return inference.covariance
+
+    @property
+    def r_squared(self) -> float | Array:
+        """The share of the variance explained, (q,) for several targets; about the mean with an intercept, about zero without.
+
+        Raises ValueError for losses other than squared, which have none.
+        """
+        return self._measure("r_squared", "R-squared")
+
+    @property
+    def adjusted_r_squared(self) -> float | Array:
+        """R-squared with the degrees of freedom counted."""
+        return self._measure("adjusted_r_squared", "adjusted R-squared")
+
+    @property
+    def dispersion(self) -> float | Array:
+        """The variance of the errors (squared loss), or the dispersion of the distribution."""
+        return self._measure("dispersion", "dispersion")
+
+    @property
+    def log_likelihood(self) -> float | Array:
+        """Of the rows, at the coefficients. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("log_likelihood", "likelihood")
+
+    @property
+    def aic(self) -> float | Array:
+        """Akaike's information criterion. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("aic", "likelihood")
+
+    @property
+    def bic(self) -> float | Array:
+        """The Bayesian information criterion. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("bic", "likelihood")
+
+    @property
+    def _asked(self) -> Inference:
+        if self.inference is None:
+            raise ValueError(
+                'this fit holds no standard errors or fit measures: ask for them with gl.fit(..., covariance="default"), or a kind such as'
+                ' "classical", "HC3" or ("cluster", groups)'
+            )
+        return self.inference
+
+    @property
+    def _measures(self) -> FitStatistics:
+        return self._asked.statistics
+
+    def _measure(self, attribute: str, what: str) -> float | Array:
+        found = getattr(self._measures, attribute)
+        if found is None:
+            raise ValueError(f"a fit of this loss has no {what}")
+        values = np.atleast_1d(np.asarray(found, dtype=np.float64))
+        return float(values[0]) if values.size == 1 else values
+
+    def _shaped(self, array: Array) -> Array:
+        return array[:, 0].copy() if array.shape[1] == 1 else array.copy()
