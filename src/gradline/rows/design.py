@@ -131,9 +131,9 @@ def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, 
     k, size = len(constant), design.n_columns
     full, single = [j for j in range(k) if not constant[j]], [j for j in range(k) if constant[j]]
     total = np.zeros((k, size, k, size))
-    total[np.ix_(full, np.arange(size), full, np.arange(size))] = design.gram(curvature[:, full][:, :, full]).reshape(
-        len(full), size, len(full), size
-    )
+    places, columns = np.array(full), np.arange(size)
+    part = design.gram(curvature[:, full][:, :, full])
+    total[np.ix_(places, columns, places, columns)] = part.reshape(len(full), size, len(full), size)
     for a in single:
         for b in full:
             total[a, 0, b, :] = total[b, :, a, 0] = design.adjoint(curvature[:, a, b][:, None])[:, 0]
