@@ -87,8 +87,8 @@ def notes_on_levels(encoder: Encoder) -> tuple[str, ...]:
 
 
 def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> None:
-    """Raises TypeError for a target column of text or dates, naming the first value that is no number and its row; ValueError without any row,
-    which leaves a text file's columns without a type."""
+    """Raises TypeError for a target column of text or dates, naming the first such value and its row; ValueError without any row, which
+    leaves a text file's columns without a type."""
     for text in [formula] if isinstance(formula, str) else formula.values():
         name = text.partition("~")[0].strip().strip("`")
         if table.columns.get(name) in ("text", "date"):
