@@ -77,9 +77,10 @@ def test_equivariance_of_every_kind():
 def test_default_kinds():
     losses = gl.losses
     classical = [losses.squared, losses.poisson, losses.gamma, losses.logistic, losses.normal, losses.tweedie(1.5), losses.expectile(0.5)]
-    jackknife = [losses.huber(1.0), losses.student_t(4), losses.cauchy(1.0), losses.absolute, losses.log_cosh, losses.expectile(0.2)]
+    jackknife = [losses.huber(1.0), losses.student_t(4), losses.cauchy(1.0), losses.log_cosh, losses.expectile(0.2)]
     assert {default_kind(loss) for loss in classical} == {"classical"}
     assert {default_kind(loss) for loss in jackknife} == {"HC3"}
+    assert {default_kind(loss) for loss in (losses.absolute, losses.quantile(0.3), losses.epsilon_insensitive(0.1))} == {"HC0"}
 
 
 def test_huber_joint_scale_holds_its_slopes_fixed():

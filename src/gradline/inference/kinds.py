@@ -59,12 +59,16 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
 
 def default_kind(loss: Loss) -> str:
     """ "classical" for squared loss and likelihoods; "HC3", the one-step jackknife, where nothing says that the inverse information is the
-    covariance: losses that are no likelihood, and Student-t and Cauchy, whose given scale is a tuning constant."""
+    covariance: losses that are no likelihood, and Student-t and Cauchy, whose given scale is a tuning constant; "HC0" for losses with kinks."""
     if loss.squared_scale() is not None:
         return "classical"
     if isinstance(loss, StudentT | Cauchy):
         return "HC3"
-    return "classical" if loss.is_likelihood or loss.has_free_dispersion else "HC3"
+    if loss.is_likelihood or loss.has_free_dispersion:
+        return "classical"
+    # Leverage by a kernel's curvature is mostly noise: at n = 200 with it 95% intervals of a median's slopes covered 96.5% to 97%, without
+    # it 95.8% to 96.3% (tests/inference/cover_study.py).
+    return "HC3" if loss.kinks() is None else "HC0"
 
 
 def _lags(lags: Any, n_rows: int) -> int:
