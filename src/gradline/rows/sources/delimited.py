@@ -9,7 +9,7 @@ import lzma
 import re
 import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,9 +37,9 @@ class DelimitedSource(SqlSource):
 
     integers: frozenset[str] = frozenset()
     quick: SqlSource | None = None
-    """The same with fewer texts for missing values, where the first rows have no others."""
+    """The same with fewer texts for missing values."""
     slow: list[bool] = field(default_factory=list, repr=False)
-    """Holds True once a later row had another."""
+    """Holds True once a row had another."""
 
     @property
     def whole_numbers(self) -> frozenset[str]:
@@ -75,11 +75,10 @@ def delimited_source(files: Files) -> SqlSource:
     with reading(files.name):
         dialect = _sniff(first, files)
     names = [column["name"] for column in dialect["Columns"]]
-    kinds = [column["type"] for column in dialect["Columns"]]
     options = _options(dialect)
     note = ""
     if dialect["HasHeader"]:
-        _check_header(first, options, files.name)
+        _check_header(first, options, names, files.name)
     else:
         note = f"its first line seems to hold data, not names, so its columns are called {names[0]}, ...; add a line of names at its top"
     if len(names) == 1:
@@ -91,30 +90,40 @@ def delimited_source(files: Files) -> SqlSource:
             )
     elif any(mark in name for name in names for mark in DELIMITERS):
         note = f"its columns are {', '.join(map(repr, names[:6]))}, so the delimiter may have been mistaken; use the same one in every line"
-    numbers = {column["name"]: "DOUBLE" for column in dialect["Columns"] if _is_number(column["type"])}
     integers = frozenset(column["name"] for column in dialect["Columns"] if column["type"] in INTEGERS)
-    types = "{" + ", ".join(f"{sql_text(name)}: 'DOUBLE'" for name in numbers) + "}" if numbers else ""
+    kinds = {column["name"]: "DOUBLE" if _is_number(column["type"]) else column["type"] for column in dialect["Columns"]}
+    options += _types(dialect, kinds, len(readable) == 1)
+    paths = ", ".join(map(sql_text, readable))
 
-    def of(texts: Sequence[str]) -> SqlSource:
-        sql = _read_csv(readable, f"{options}, nullstr = [{', '.join(map(sql_text, texts))}]", types)
-        # A text column has few distinct values to look at, and is told in full what is missing either way.
+    def made_with(texts: Sequence[str]) -> Callable[[], Any]:
+        sql = f"read_csv([{paths}], {options}, nullstr = [{', '.join(map(sql_text, texts))}])"
+        # Text columns are told in full what is missing either way: there another text would be a level, not an error.
         rest = ", ".join(map(sql_text, (text for text in MISSING_TEXTS if text not in texts)))
-        kept = [column["name"] for column in dialect["Columns"] if column["type"] == "VARCHAR"] if rest else []
-        swaps = ", ".join(f"CASE WHEN {quoted(name)} IN ({rest}) THEN NULL ELSE {quoted(name)} END AS {quoted(name)}" for name in kept)
-        chosen = f"* REPLACE ({swaps})" if swaps else "*"
+        swaps = [
+            f"CASE WHEN {quoted(name)} IN ({rest}) THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"
+            for name, kind in kinds.items()
+            if kind == "VARCHAR" and rest
+        ]
+        chosen = f"* REPLACE ({', '.join(swaps)})" if swaps else "*"
 
         def make(_folder: Any = folder) -> Any:
             return own_connection().sql(f"SELECT {chosen} FROM {sql}")
 
-        return sql_source(files.name, make, files=files, note=note)
+        return make
 
-    whole = of(MISSING_TEXTS)
-    quick = of(COMMON_TEXTS) if [column["type"] for column in _sniffed(first, _given(dialect), COMMON_TEXTS)["Columns"]] == kinds else None
+    whole = sql_source(files.name, made_with(MISSING_TEXTS), files=files, note=note)
+    quick = SqlSource(files.name, made_with(COMMON_TEXTS), whole.schema, files)
     return DelimitedSource(whole.name, whole.make, whole.schema, files, None, note, integers, quick)
 
 
-def _read_csv(paths: Sequence[str], options: str, types: str) -> str:
-    return f"read_csv([{', '.join(map(sql_text, paths))}], {options}{f', types = {types}' if types else ''})"
+def _types(found: dict[str, Any], kinds: dict[str, str], alone: bool) -> str:
+    """The types of the columns. One file need not be looked at again; several are matched by their names, which DuckDB must read."""
+    if not alone:
+        numbers = ", ".join(f"{sql_text(name)}: 'DOUBLE'" for name, kind in kinds.items() if kind == "DOUBLE")
+        return f", types = {{{numbers}}}" if numbers else ""
+    columns = ", ".join(f"{sql_text(name)}: {sql_text(kind)}" for name, kind in kinds.items())
+    formats = [f", {key} = {sql_text(found[name])}" for key, name in FORMATS.items() if found.get(name)]
+    return f", auto_detect = false, columns = {{{columns}}}" + "".join(formats)
 
 
 def json_source(files: Files) -> SqlSource:
@@ -128,6 +137,8 @@ def json_source(files: Files) -> SqlSource:
 
     return sql_source(files.name, make, files=files)
 
+
+FORMATS = {"dateformat": "DateFormat", "timestampformat": "TimestampFormat"}
 
 INTEGERS = frozenset(["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"])
 
@@ -149,18 +160,14 @@ def _sniff(path: str, files: Files) -> dict[str, Any]:
     return found
 
 
-def _sniffed(path: str, extra: str, texts: Sequence[str] = MISSING_TEXTS) -> dict[str, Any]:
-    missing = ", ".join(map(sql_text, texts))
+def _sniffed(path: str, extra: str) -> dict[str, Any]:
+    missing = ", ".join(map(sql_text, MISSING_TEXTS))
     relation = own_connection().sql(f"FROM sniff_csv({sql_text(path)}, nullstr = [{missing}]{extra})")
     return dict(zip(relation.columns, relation.fetchall()[0], strict=True))
 
 
 def _texts(found: dict[str, Any]) -> int:
     return sum(column["type"] == "VARCHAR" for column in found["Columns"])
-
-
-def _given(found: dict[str, Any]) -> str:
-    return f", delim = {sql_text(found['Delimiter'])}" + (", decimal_separator = ','" if "decimal_separator" in found else "")
 
 
 def _options(found: dict[str, Any]) -> str:
@@ -173,12 +180,14 @@ def _options(found: dict[str, Any]) -> str:
     return ", ".join(parts)
 
 
-def _check_header(path: str, options: str, name: str) -> None:
-    with reading(name):
-        raw = options.replace("header = true", "header = false")
-        relation = own_connection().sql(f"SELECT * FROM read_csv({sql_text(path)}, {raw}, all_varchar = true) LIMIT 1")
-        header = relation.fetchall()[0]
-    check_names([text for text in header if text], name, by_sql=True)
+def _check_header(path: str, options: str, names: Sequence[str], table: str) -> None:
+    """Raises ValueError for a name that the first line holds twice: DuckDB would make up another for the second."""
+    columns = ", ".join(f"'{j}': 'VARCHAR'" for j in range(len(names)))
+    raw = options.replace("header = true", "header = false")
+    with reading(table):
+        sql = f"SELECT * FROM read_csv({sql_text(path)}, {raw}, auto_detect = false, columns = {{{columns}}}) LIMIT 1"
+        header = own_connection().sql(sql).fetchall()[0]
+    check_names([text for text in header if text], table, by_sql=True)
 
 
 def _check_one_column(path: str, name: str, column: str) -> None:
