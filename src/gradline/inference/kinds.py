@@ -59,7 +59,8 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
 
 def default_kind(loss: Loss) -> str:
     """ "classical" for squared loss and likelihoods; "HC3", the one-step jackknife, where nothing says that the inverse information is the
-    covariance: losses that are no likelihood, and Student-t and Cauchy, whose given scale is a tuning constant; "HC0" for losses with kinks."""
+    covariance: losses that are no likelihood, and Student-t and Cauchy, whose given scale is a tuning constant; "HC0" for losses with
+    kinks."""
     if loss.squared_scale() is not None:
         return "classical"
     if isinstance(loss, StudentT | Cauchy):
