@@ -67,8 +67,8 @@ def default_kind(loss: Loss) -> str:
         return "HC3"
     if loss.is_likelihood or loss.has_free_dispersion:
         return "classical"
-    # Leverage by a kernel's curvature is mostly noise: at n = 200 with it 95% intervals of a median's slopes covered 96.5% to 97%, without
-    # it 95.8% to 96.3% (tests/inference/cover_study.py).
+    # Leverage by a kernel's curvature is mostly noise: at n = 200, over 1,500 replications of homoscedastic data, 95% intervals of a
+    # median's slopes covered 96.1% to 96.7% with it and 95.1% to 96.1% without (tests/inference/cover_study.py).
     return "HC3" if loss.kinks() is None else "HC0"
 
 

@@ -110,7 +110,7 @@ def row_loss(problem: Problem, coefficients: Array) -> RowLoss:
     if not positions:
         raise ValueError(
             f"the loss {problem.loss.name!r} has kinks that are not places of y - eta, so its curvature cannot be estimated from the"
-            " density of the residuals there: smooth the kinks (as huber does for absolute), or use the bootstrap"
+            " density of the residuals there: smooth the kinks, as huber does for absolute"
         )
     return RowLoss(problem.loss, _kinks(problem, coefficients, positions))
 
