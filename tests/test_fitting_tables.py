@@ -171,6 +171,19 @@ class TestOneRoad:
             for step in (-1e-4, 1e-4):
                 assert minus_log_likelihood(best + step * np.eye(len(best))[i]) > fit.loss
 
+    @pytest.mark.parametrize("options", [{}, {"weights": "w"}, {"penalty": gl.penalties.ridge(0.1)}, {"offset": "z"}])
+    def test_a_category_of_many_levels_is_kept_as_codes(self, options, streaming, monkeypatch):
+        rng = np.random.default_rng(0)
+        data = pd.concat([DATA] * 20, ignore_index=True)
+        data = data.assign(g=rng.integers(0, 120, size=len(data)).astype(str), y=data.y + rng.normal(size=len(data)))
+        fit = gl.fit("y ~ x + C(g)", data, **options)
+        monkeypatch.undo()
+        held = gl.fit("y ~ x + C(g)", data, **options)
+        assert len(fit.names) == 121
+        close(fit, held.coefficients)
+        assert fit.loss == pytest.approx(held.loss, rel=1e-12)
+        assert fit.certificate.converged
+
     def test_a_user_loss_is_probed_on_a_sample(self, streaming):
         torch = pytest.importorskip("torch")
 

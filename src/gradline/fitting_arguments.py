@@ -70,7 +70,18 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
         if accuracy != "auto":
             raise ValueError(f"accuracy={accuracy!r} would not be used: Newton's method solves a formula for each linear predictor")
         return Newton() if tolerance is None else Newton(tolerance)
+    plain = (accuracy, tolerance) == ("auto", None)
+    if plain and _has_codes(problem) and problem.loss.squared_scale() is not None and problem.rows.n_targets == 1:
+        from gradline.solvers.many_levels import ManyLevels
+
+        return ManyLevels()
     return automatic(problem, accuracy, tolerance)
+
+
+def _has_codes(problem: Problem) -> bool:
+    """Whether a categorical of many levels is kept as codes."""
+    encoder = getattr(problem.rows, "encoder", None)
+    return encoder is not None and getattr(encoder, "row_numbers", problem.rows.n_columns) < problem.rows.n_columns
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:
