@@ -2,7 +2,7 @@
 
     python benchmarks/tutorial.py
 
-Imports are excluded on both sides; each time is the best of a few, as the machine may be busy; every ratio is eager time over gradline time.
+Imports are excluded on both sides; each time is the best of a few, as the machine may be busy; every ratio is eager time over gradline's.
 """
 
 from __future__ import annotations
