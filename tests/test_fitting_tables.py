@@ -301,3 +301,16 @@ def test_a_constant_column_is_left_out_with_a_warning():
 def test_integers_beyond_doubles_are_told():
     with pytest.warns(gl.GradlineWarning, match="column 'n' of the pandas frame holds integers beyond 2"):
         gl.fit("y ~ n", DATA.assign(n=2**53 + 2 * np.arange(400) + 1))
+
+
+def test_a_vertex_over_streamed_rows_with_gaps_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    rng = np.random.default_rng(0)
+    columns = {"x": rng.normal(size=100), "y": rng.normal(size=100)}
+    columns["x"][7] = np.nan
+    with pytest.raises(ValueError, match=r"every row by its number.*such as where=\"x IS NOT NULL\""):
+        gl.fit("y ~ x", columns, loss=gl.losses.quantile(0.5))
+    # A table without gaps may stream.
+    whole = gl.fit("y ~ x", columns, loss=gl.losses.quantile(0.5), where="NOT isnan(x)")
+    held = gl.fit(np.delete(columns["x"], 7), np.delete(columns["y"], 7), loss=gl.losses.quantile(0.5))
+    np.testing.assert_allclose(whole.coefficients, held.coefficients, rtol=1e-9)
