@@ -371,3 +371,15 @@ def test_importing_the_door_is_light():
         "print([m for m in ('duckdb', 'pyarrow', 'narwhals', 'pandas', 'polars', 'formulaic') if m in sys.modules])"
     )
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("text", ["NaN", "nan", "-nan", "NULL", "None", "<NA>", "n/a", ""])
+def test_every_text_for_a_missing_value_in_every_kind_of_column(tmp_path, text):
+    path = tmp_path / "t.csv"
+    path.write_text("x,b,d,g\n" + "1.5,true,2020-01-01,a\n" * 3 + f"{text},{text},{text},{text}\n")
+    table = open_table(path)
+    assert list(table.columns.values()) == ["number", "boolean", "date", "text"]
+    rows = pa.Table.from_batches(list(table.batches(["x", "b", "d", "g"]))).to_pandas()
+    assert rows.isna().to_numpy()[3].all()
+    assert not rows.isna().to_numpy()[:3].any()
+    assert open_table(path, where="x IS NULL").summary(["x"])["x"].missing == 1
