@@ -84,16 +84,13 @@ class JaxTape:
         predictors = columns @ coefficients
         if offset is not None:
             predictors = predictors + offset
-        if not self.loss.predictor_shape:
-            predictors = predictors[:, 0]
-        if self.loss.form == "joint":
-            return self.loss(targets, predictors)
-        if weights is None and self.loss.form == "mean":
-            return scale * columns.shape[0] * self.loss(targets, predictors)
-        if weights is None:
-            return scale * jnp.sum(self.loss(targets, predictors))
-        rows = self.loss(targets, predictors) if self.loss.form == "row" else jax.vmap(self._one_row)(targets, predictors)
-        return scale * jnp.sum(weights * rows)
+        return self.loss.objective(
+            targets, predictors if self.loss.predictor_shape else predictors[:, 0], weights, scale, self._row_values, jnp.sum
+        )
+
+    def _row_values(self, targets: Any, predictors: Any) -> Any:
+        """One number a row, whatever form the user's function has."""
+        return self.loss(targets, predictors) if self.loss.form == "row" else jax.vmap(self._one_row)(targets, predictors)
 
     def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
         """The compiled loop of descent steps for these options."""

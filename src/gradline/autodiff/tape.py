@@ -54,6 +54,19 @@ class UserLoss:
         """The user's forward pass, the identity unless given."""
         return predictors if self.prediction is None else self.prediction(predictors)
 
+    def objective(
+        self, targets: Any, predictors: Any, weights: Any, scale: Any, row_values: Callable[..., Any], total: Callable[[Any], Any]
+    ) -> Any:
+        """``scale * sum_i w_i loss_i`` over rows, in any framework; predictors shaped as the user's function sees them.
+
+        row_values: one number a row, whatever form the function has. total: the framework's sum.
+        """
+        if self.form == "joint" or (self.form == "mean" and weights is None):
+            return self(targets, predictors)  # without weights, the mean over these rows is what scale makes of their sum
+        if weights is None:
+            return scale * total(self(targets, predictors))
+        return scale * total(weights * row_values(targets, predictors))
+
     def __call__(self, targets: Any, predictors: Any) -> Any:
         """The user's loss of what it sees. Raises NotCompiledError, and what the loss itself raises."""
         try:

@@ -125,14 +125,7 @@ class TensorFlowTape:
             predictors = predictors[:, 0]
         with tf.GradientTape() as tape:
             tape.watch(predictors)
-            if self.loss.form == "joint":
-                value = self.loss(targets, predictors)
-            elif weights is None and self.loss.form == "mean":
-                value = self.loss(targets, predictors)  # the mean over these rows is what scale makes of their sum
-            elif weights is None:
-                value = scale * tf.reduce_sum(self.loss(targets, predictors))
-            else:
-                value = scale * tf.reduce_sum(weights * self._row_values(targets, predictors))
+            value = self.loss.objective(targets, predictors, weights, scale, self._row_values, tf.reduce_sum)
         gradient = tf.convert_to_tensor(tape.gradient(value, predictors, unconnected_gradients="zero"))
         if not self.loss.predictor_shape:
             gradient = gradient[:, None]

@@ -63,15 +63,9 @@ class TorchTape:
         predictors = columns @ coefficients
         if offset is not None:
             predictors = predictors + offset
-        if not self.loss.predictor_shape:
-            predictors = predictors[:, 0]
-        if self.loss.form == "joint":
-            return self.loss(targets, predictors)
-        if weights is None and self.loss.form == "mean":
-            return scale * columns.shape[0] * self.loss(targets, predictors)
-        if weights is None:
-            return scale * self.loss(targets, predictors).sum()
-        return scale * (weights * self._row_values(targets, predictors)).sum()
+        return self.loss.objective(
+            targets, predictors if self.loss.predictor_shape else predictors[:, 0], weights, scale, self._row_values, torch.sum
+        )
 
     def _row_values(self, targets: Any, predictors: Any) -> Any:
         """One number a row, whatever form the user's function has."""
