@@ -31,17 +31,14 @@ VOID = {"br", "hr", "img", "meta", "input", "col"}
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
-class InferredFit(Fit):
-    """A fit of 100 rows with standard errors of about a hundredth of its coefficients."""
-
-    @property
-    def inference(self):
-        b = self.solution.coefficients
-        errors = (np.abs(b) * 0.0123456 + 1e-4).T.ravel()
-        found = Covariance("classical", "s^2 (X'X)^-1", np.diag(errors), b.shape, np.ones(errors.size, dtype=bool), 97.0)
-        one = np.ones(1)
-        totals = FitStatistics(100, 100.0, 100.0, 3, 3.0, 97.0, "squared", 2.0, True, True, False, 2 * one, 8 * one, one, -142.5, None)
-        return Inference(totals, found, None, notes=("a note on the errors",))
+def with_errors(fitted):
+    """The fit as if to 100 rows, with standard errors of about a hundredth of its coefficients."""
+    b = fitted.solution.coefficients
+    errors = (np.abs(b) * 0.0123456 + 1e-4).T.ravel()
+    found = Covariance("classical", "s^2 (X'X)^-1", np.diag(errors), b.shape, np.ones(errors.size, dtype=bool), 97.0)
+    one = np.ones(1)
+    totals = FitStatistics(100, 100.0, 100.0, 3, 3.0, 97.0, "squared", 2.0, True, True, False, 2 * one, 8 * one, one, -142.5, None)
+    return dataclasses.replace(fitted, inference=Inference(totals, found, None, notes=("a note on the errors",)))
 
 
 class Balanced(HTMLParser):
@@ -76,7 +73,7 @@ def made_fit(names, coefficients, loss="squared", **changes):
     targets = changes.pop("target_names", tuple(f"y{j + 1}" for j in range(coefficients.shape[1])) if coefficients.shape[1] > 1 else ("y",))
     solution = Solution(coefficients, 1.5, "least_squares", Certificate(True, 1e-17, "normal equations solved"), 1)
     solution = dataclasses.replace(solution, **changes.pop("solution", {}))
-    return changes.pop("kind", Fit)(tuple(names), targets, gl.losses.by_name(loss), solution, 100, {}, **changes)
+    return Fit(tuple(names), targets, gl.losses.by_name(loss), solution, 100, {}, **changes)
 
 
 def flat(summary):
@@ -252,7 +249,7 @@ def test_a_loss_of_your_own(rows):
 
 def test_columns_for_standard_errors():
     coefficients = [[1234.5678], [-0.00012345], [2.5]]
-    fitted = made_fit(["Intercept", "a rather long name for a column: C(region)[T.north]", "x"], coefficients, kind=InferredFit)
+    fitted = with_errors(made_fit(["Intercept", "a rather long name for a column: C(region)[T.north]", "x"], coefficients))
     text = str(fitted.summary())
     heading = next(line for line in text.splitlines() if "std error" in line)
     assert heading.split() == ["coefficient", "std", "error", "t", "p", "95%", "from", "to"]
@@ -291,19 +288,13 @@ def inferred(X, y):
     solution = gl.LeastSquares().solve(problem)
     found = infer(problem, solution)
 
-    class WithInference(Fit):
-        inference = found
-
-    return WithInference(problem.names, ("y",), gl.losses.squared, solution, len(y), {})
+    return Fit(problem.names, ("y",), gl.losses.squared, solution, len(y), {}, inference=found)
 
 
 def test_why_there_are_no_standard_errors():
-    class Without(InferredFit):
-        @property
-        def inference(self):
-            return dataclasses.replace(super().inference, covariance=None, unavailable="the curvature is singular")
-
-    text = str(made_fit(["x"], [[1.0]], kind=Without).summary())
+    fitted = with_errors(made_fit(["x"], [[1.0]]))
+    without = dataclasses.replace(fitted.inference, covariance=None, unavailable="the curvature is singular")
+    text = str(dataclasses.replace(fitted, inference=without).summary())
     assert re.search(r"^errors +none: the curvature is singular$", text, re.MULTILINE)
     assert "std error" not in text
 
@@ -399,9 +390,10 @@ def test_in_a_real_pseudo_terminal():
     )
 )
 def test_any_names_and_numbers_fit_into_80_columns(pairs):
-    for kind in (Fit, InferredFit):
+    plain = made_fit([name for name, _ in pairs], [[value] for _, value in pairs])
+    for dress in (lambda fitted: fitted, with_errors):
         with np.errstate(all="ignore"):
-            fitted = made_fit([name for name, _ in pairs], [[value] for _, value in pairs], kind=kind)
+            fitted = dress(plain)
             text = str(fitted.summary())
             html = fitted._repr_html_()
         assert columns_of_text(text) <= WIDTH
