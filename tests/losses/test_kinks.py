@@ -1,12 +1,12 @@
 """Kinks of losses nobody has described."""
 
+import importlib.util
 import pickle
 
 import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
 from loss_cases import CASES, label
 
 from gradline import losses
@@ -23,8 +23,22 @@ def pinball(y, prediction):
     return jnp.maximum(0.9 * (y - prediction), -0.1 * (y - prediction))
 
 
-def tube(y, prediction):
-    return torch.clamp(torch.abs(y - prediction) - 0.3, min=0.0)
+if importlib.util.find_spec("torch"):
+    import torch
+
+    def tube(y, prediction):
+        return torch.clamp(torch.abs(y - prediction) - 0.3, min=0.0)
+
+    def poisson(y, prediction):
+        return torch.exp(prediction) - y * prediction
+
+else:  # the same losses, so that they are tested without PyTorch too
+
+    def tube(y, prediction):
+        return jnp.maximum(jnp.abs(y - prediction) - 0.3, 0.0)
+
+    def poisson(y, prediction):
+        return jnp.exp(prediction) - y * prediction
 
 
 def three(y, prediction):
@@ -79,10 +93,6 @@ def huber(y, prediction):
 
 def log_cosh(y, prediction):
     return jnp.logaddexp(y - prediction, prediction - y)
-
-
-def poisson(y, prediction):
-    return torch.exp(prediction) - y * prediction
 
 
 def found(function, targets=TARGETS, **options):

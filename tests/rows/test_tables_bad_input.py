@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import errno
+import importlib.util
 import os
 import pickle
 import re
@@ -595,3 +596,10 @@ def test_ctrl_c_leaves_no_spool(tmp_path):
     _, errors = process.communicate(timeout=30)
     assert "KeyboardInterrupt" in errors
     assert spools(tmp_path) == []
+
+
+def test_missing_packages_are_named_with_the_command(monkeypatch):
+    find = importlib.util.find_spec
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *rest: None if name in ("pyarrow", "duckdb") else find(name, *rest))
+    with pytest.raises(ImportError, match=r'reading tables needs pyarrow and duckdb; run: pip install "gradline\[tables\]"'):
+        open_table({"x": [1.0, 2.0]})

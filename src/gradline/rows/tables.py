@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
 import os
 from collections.abc import Iterator, Sequence
@@ -213,6 +214,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     Raises FileNotFoundError, ValueError or OSError in one line that names the file, column, line or value and says what to do; TypeError
     for something that is no table.
     """
+    require_packages()
     from gradline.rows.sources.sql import filtered, queried
 
     if isinstance(source, Table):
@@ -229,6 +231,13 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
         found = _from_source(source)
         found = found if query is None else queried(found, query)
     return Table(found if where is None else filtered(found, where))
+
+
+def require_packages() -> None:
+    """Raises ImportError, with the pip command, where what reads tables is not installed."""
+    absent = [name for name in ("pyarrow", "duckdb") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ImportError(f'reading tables needs {" and ".join(absent)}; run: pip install "gradline[tables]"')
 
 
 def _is_database(source: Any) -> bool:
