@@ -121,8 +121,7 @@ def _descent_loop(tape: JaxTape, weighted: bool, offset: bool, batched: bool, ne
             value, gradient = jax.value_and_grad(full)(b)
             losses, norms, path = losses.at[t].set(value), norms.at[t].set(jnp.linalg.norm(gradient)), path.at[t].set(b)
             step = jax.grad(batch)(b, ids[t]) if batched else gradient
-            v = momentum * v - rate * step
-            return b + (momentum * v - rate * step if nesterov else v), v, losses, norms, path
+            return *Step(rate, momentum, nesterov).move(b, v, step), losses, norms, path
 
         # A loop to an open bound over fixed room: the last, shorter chunk compiles nothing new.
         room = (jnp.zeros(capacity), jnp.zeros(capacity), jnp.zeros((capacity, *start.shape)))

@@ -105,6 +105,11 @@ class Step(NamedTuple):
     momentum: float
     nesterov: bool
 
+    def move(self, coefficients: Any, velocity: Any, gradient: Any) -> tuple[Any, Any]:
+        """Coefficients and velocity after the step, in whichever framework they are."""
+        velocity = self.momentum * velocity - self.rate * gradient
+        return coefficients + (self.momentum * velocity - self.rate * gradient if self.nesterov else velocity), velocity
+
 
 class Trace(NamedTuple):
     """Objective before each step: loss (t,), gradient norm (t,), coefficients (t, P, k)."""

@@ -107,8 +107,7 @@ class TorchDescent:
             loss[t], norm[t], path[t] = value, float(torch.linalg.vector_norm(gradient)), b.numpy()
             if batches is not None:
                 _, gradient = self._objective(b, torch.tensor(batches[t]))
-            v = step.momentum * v - step.rate * gradient
-            b = b + (step.momentum * v - step.rate * gradient if step.nesterov else v)
+            b, v = step.move(b, v, gradient)
         return b.numpy(), v.numpy(), Trace(loss, norm, path)
 
     def _objective(self, coefficients: Any, rows: Any) -> tuple[float, Any]:

@@ -45,8 +45,7 @@ class RowsDescent:
             loss[t], norm[t], path[t] = value, np.linalg.norm(gradient), b
             if batches is not None:
                 gradient = self._problem.block_gradient(self._problem.rows.take(batches[t]), b)
-            v = step.momentum * v - step.rate * gradient
-            b = b + (step.momentum * v - step.rate * gradient if step.nesterov else v)
+            b, v = step.move(b, v, gradient)
         return b, v, Trace(loss, norm, path)
 
 

@@ -218,9 +218,7 @@ class _Run:
         for _ in range(count):
             block = self.problem.rows.take(next(self.sampler))
             gradient = self.problem.block_gradient(block, self.coefficients)
-            self.velocity = self.step.momentum * self.velocity - self.step.rate * gradient
-            move = self.step.momentum * self.velocity - self.step.rate * gradient if self.step.nesterov else self.velocity
-            self.coefficients = self.coefficients + move
+            self.coefficients, self.velocity = self.step.move(self.coefficients, self.velocity, gradient)
         return trace
 
     def _overshot(self, trace: Trace) -> bool:
