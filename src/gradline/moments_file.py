@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from gradline.solvers.second_moments import SecondMoments
+from gradline.whole_file import write_whole
 
 FORMAT = "gradline moments"
 VERSION = 1
 
 
 def write_moments(path: Path, names: tuple[str, ...], sums: SecondMoments) -> None:
-    """Write beside the place and then move there, so that a reader sees the old file or the new one and nothing between."""
+    """Write the file whole or not at all. Raises as ``write_whole`` does."""
     rows, columns = np.tril_indices(len(names))
     content = {
         "names": list(names),
@@ -33,16 +32,7 @@ def write_moments(path: Path, names: tuple[str, ...], sums: SecondMoments) -> No
         "steps": sums.steps,
     }
     text = json.dumps({"format": FORMAT, "version": VERSION, "checksum": _checksum(content), "content": content}, allow_nan=False)
-    handle, temporary = tempfile.mkstemp(prefix=path.name, suffix=".tmp", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    write_whole(path, text + "\n")
 
 
 def read_moments(path: Path) -> tuple[tuple[str, ...], SecondMoments]:

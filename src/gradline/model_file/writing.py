@@ -5,8 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +17,7 @@ from gradline.losses.protocol import Loss
 from gradline.model_file.penalties import StoredPenalty
 from gradline.model_file.problems import first_problem
 from gradline.model_file.schema import FORMAT, VERSION, Document, checksum, write_number
+from gradline.whole_file import write_whole
 
 if TYPE_CHECKING:
     from gradline.penalties import Penalty
@@ -47,33 +46,6 @@ def as_text(fit: Fit) -> str:
     lines = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in document.items() if key != "model"]
     fields = [f"    {json.dumps(key)}: {_compact(value)}" for key, value in document["model"].items()]
     return "{\n" + ",\n".join([*lines, '  "model": {\n' + ",\n".join(fields) + "\n  }"]) + "\n}\n"
-
-
-def write_whole(path: Path, text: str) -> None:
-    """Write beside the place, then move there. Raises as ``save`` does."""
-    path = Path(os.path.realpath(path))  # a link stays a link
-    if path.is_dir():
-        raise ValueError(f"{path} is a folder; give the name of a file in it")
-    if path.exists() and not path.is_file():
-        raise ValueError(f"{path} is not a regular file, and is left alone")
-    temporary = path.parent / f".gradline-{secrets.token_hex(8)}.tmp"
-    try:
-        try:
-            # Not tempfile, which makes a file only its owner can read: this one gets the usual permissions.
-            with open(temporary, "x", encoding="utf-8", newline="\n") as file:
-                file.write(text)
-                file.flush()
-                os.fsync(file.fileno())
-            if path.exists():
-                os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
-            os.replace(temporary, path)
-        except BaseException:
-            temporary.unlink(missing_ok=True)
-            raise
-    except FileNotFoundError:
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}") from None
-    except OSError as error:
-        raise type(error)(f"cannot write {path}: {error.strerror or error}") from None
 
 
 def _model(fit: Fit) -> dict[str, Any]:
