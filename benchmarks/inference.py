@@ -15,7 +15,10 @@ import warnings
 import numpy as np
 
 import gradline as gl
+from gradline.inference.bread import bread
+from gradline.inference.covariance import free_coefficients, score_products
 from gradline.inference.inference import infer
+from gradline.inference.kinked import row_loss
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.choice import automatic
@@ -34,19 +37,17 @@ def robust(x, y):
     """HC1 for Huber's loss, in passes of curvature."""
     problem = Problem(ArrayRows(x, y[:, None]), gl.losses.huber(1.0))
     solution = automatic(problem).solve(problem)
-    curvature = seconds(lambda: problem.evaluate(solution.coefficients, 2))
-    # What gl.fit(..., covariance="HC1") adds to the fit: bread, meat, fit measures and the quantiles of left-out residuals.
-    everything = seconds(lambda: infer(problem, solution, "HC1", keep_meat=True))
-    errors = seconds(lambda: covariance_alone(problem, solution))
-    print(f"  a pass of curvature                      {curvature:8.3g} s")
-    print(f"  HC1 standard errors                      {errors:8.3g} s   {errors / curvature:6.2f} passes of curvature")
-    print(f"  everything a fit keeps beside them       {everything:8.3g} s   {everything / curvature:6.2f} passes of curvature")
-
-
-def covariance_alone(problem, solution):
-    from gradline.inference.covariance import covariance
-
-    return covariance(problem, solution, "HC1")
+    coefficients = solution.coefficients
+    loss, free = row_loss(problem, coefficients), free_coefficients(problem, solution)
+    crumb = bread(problem, coefficients, free, loss)
+    passes = {"a pass of curvature": seconds(lambda: problem.evaluate(coefficients, 2))}
+    one = passes["a pass of curvature"]
+    passes["the bread, by itself"] = seconds(lambda: bread(problem, coefficients, free, loss))
+    passes["HC1's meat, where the bread is known"] = seconds(lambda: score_products(problem, coefficients, crumb, loss))
+    # What gl.fit(..., covariance="HC1") adds to the fit: bread, meat and fit measures in one pass, and quantiles of left-out residuals.
+    passes['all that covariance="HC1" adds'] = seconds(lambda: infer(problem, solution, "HC1", keep_meat=True))
+    for name, taken in passes.items():
+        print(f"  {name:40s} {taken:8.3g} s   {taken / one:6.2f} passes of curvature")
 
 
 def least_squares(x, y):

@@ -65,11 +65,11 @@ def uncertainty(
         return default_inference(problem, solution)
     if is_none(covariance):
         return NoInference(f"none were wanted (covariance={covariance!r}): {ASK}")
-    from gradline.inference.inference import infer
+    from gradline.inference.default import asked_inference
     from gradline.inference.kinds import Kind
 
     if read_groups is not None:
         kind = Kind("cluster", groups=read_groups())
     if kind is None and problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
-    return infer(problem, solution, kind, keep_meat=True)
+    return asked_inference(problem, solution, kind)

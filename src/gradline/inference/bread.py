@@ -102,7 +102,7 @@ def bread(
     coefficients that are no minimum.
     """
     loss = row_loss(problem, coefficients) if loss is None else loss
-    penalty = _penalty(problem, coefficients)
+    penalty = penalty_diagonal(problem, coefficients)
     size, k = problem.shape
     if k > 1 and problem.loss.squared_scale() is not None and (penalty.reshape(k, size) == penalty[:size]).all():
         reached = np.asarray(abs(free.matrix).sum(axis=1)).reshape(k, size) > 0
@@ -158,7 +158,7 @@ def _root(
     return np.asarray(free.matrix @ found[0])
 
 
-def _penalty(problem: Problem, coefficients: Array) -> Array:
+def penalty_diagonal(problem: Problem, coefficients: Array) -> Array:
     """The diagonal of the penalty's part of A, (k P,)."""
     diagonal = np.zeros(coefficients.shape)
     if problem.penalty is not None:

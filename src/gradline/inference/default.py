@@ -7,6 +7,7 @@ are found at once on data so small that nobody waits; on more, a fit says how to
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -16,11 +17,12 @@ from gradline.inference.bread import Bread, of_targets
 from gradline.inference.classical import squared_factor
 from gradline.inference.covariance import Covariance
 from gradline.inference.inference import Inference, infer
+from gradline.inference.kinds import Kind
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.problem import Problem
 from gradline.solvers.scaled_rows import in_one_block
 from gradline.solvers.solution import Solution
-from gradline.solvers.squared_sums import SquaredSums, sums_of_block
+from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, factor_of_block
 from gradline.types import Array
 
 CHEAP_NUMBERS = 2_000_000
@@ -34,7 +36,7 @@ CHEAP_COEFFICIENTS = 500
 class PendingInference:
     """The classical inference of squared loss, not worked out before it is looked at. Holds sums, never rows."""
 
-    sums: SquaredSums
+    held: SquaredSums | SquaredFactor
     aliased: tuple[int, ...]
     coefficients: Array
     loss_name: str
@@ -42,6 +44,11 @@ class PendingInference:
     strength: float
     intercept: bool
     penalised: bool
+
+    @cached_property
+    def sums(self) -> SquaredSums:
+        """Worked out of the factor where that is what the solver left."""
+        return self.held.sums() if isinstance(self.held, SquaredFactor) else self.held
 
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""
@@ -96,7 +103,7 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
         return NoInference(JOINT.format(problem.loss.name))
     size, k = problem.shape
     cheap = problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
-    pending = _pending(problem, solution)
+    pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
     if not cheap or problem.rows.in_memory() is None:
@@ -104,7 +111,17 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     return infer(problem, solution)
 
 
-def _pending(problem: Problem, solution: Solution) -> PendingInference | None:
+def asked_inference(problem: Problem, solution: Solution, kind: Kind | None) -> Inference:
+    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums."""
+    pending = pending_inference(problem, solution)
+    known = None if pending is None else pending.infer()
+    if known is None:
+        return infer(problem, solution, kind, keep_meat=True)
+    return infer(problem, solution, kind, keep_meat=True, crumb=known.bread, statistics=known.statistics)
+
+
+def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:
+    """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
     strength = 0.0 if problem.penalty is None else getattr(problem.penalty, "strength", None)
     if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
@@ -112,7 +129,7 @@ def _pending(problem: Problem, solution: Solution) -> PendingInference | None:
     sums = solution.sums
     if sums is None:
         block = in_one_block(problem.rows)
-        sums = None if block is None or solution.aliased else sums_of_block(problem.rows, block, strength / scale, solution.coefficients)
+        sums = None if block is None or solution.aliased else factor_of_block(problem.rows, block, strength / scale, solution.coefficients)
     if sums is None:
         return None
     return PendingInference(

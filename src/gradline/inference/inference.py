@@ -7,15 +7,18 @@ from typing import Any
 
 import numpy as np
 
-from gradline.inference.bread import Bread, bread
-from gradline.inference.covariance import Covariance, covariance, free_coefficients, sandwich_factor, score_products
+from gradline.coefficient_map import CoefficientMap
+from gradline.inference.bread import Bread, CurvatureKernel, bread, penalty_diagonal
+from gradline.inference.covariance import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.distributions import knows_distribution
-from gradline.inference.kinds import as_kind, default_kind
-from gradline.inference.kinked import row_loss
+from gradline.inference.kinds import Kind, as_kind, default_kind
+from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
-from gradline.inference.statistics import FitStatistics, fit_statistics
+from gradline.inference.meat import GramKernel
+from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
 from gradline.losses.classes import Logistic, Multinomial
 from gradline.problem import Problem
+from gradline.rows.block import Block, Kernel
 from gradline.solvers.solution import Solution
 from gradline.types import Array
 
@@ -41,10 +44,19 @@ class Inference:
     notes: tuple[str, ...] = ()
 
 
-def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: bool = False) -> Inference:
+def infer(
+    problem: Problem,
+    solution: Solution,
+    kind: Any = None,
+    *,
+    keep_meat: bool = False,
+    crumb: Bread | None = None,
+    statistics: FitStatistics | None = None,
+) -> Inference:
     """Everything a Fit can say about its uncertainty. kind: see ``covariance``; None for the loss's default.
 
-    keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows.
+    keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows. crumb,
+    statistics: the bread and the fit's sums, where they are known already.
 
     Where the default covariance cannot be had the fit stays usable: ``covariance`` is None and ``unavailable`` says why; a default of HC3
     with a row of leverage 1 becomes HC1, with a note. Where ``kind`` was asked for, ValueError says why it cannot be had.
@@ -60,24 +72,29 @@ def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: 
         if kind is not None:
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)
-        crumb = bread(problem, coefficients, free, loss)
+        meat = None
+        if crumb is None and _in_one_pass(problem, kind, keep_meat):
+            crumb, statistics, meat = _all_sums(problem, coefficients, free, loss)
+        elif crumb is None:
+            crumb = bread(problem, coefficients, free, loss)
     except ValueError as error:
         if kind is not None or problem.joint:
             raise
         return Inference(fit_statistics(problem, coefficients, free), None, None, unavailable=str(error))
-    totals = fit_statistics(problem, coefficients, free, crumb)
+    totals = fit_statistics(problem, coefficients, free, crumb) if statistics is None else statistics
+    if meat is None and keep_meat:
+        meat = score_products(problem, coefficients, crumb, loss)
     found, unavailable, notes = None, "", list[str]()
     try:
-        found = covariance(problem, solution, kind, crumb=crumb, statistics=totals, loss=loss)
+        found = covariance(problem, solution, kind, crumb=crumb, statistics=totals, loss=loss, meat=meat)
     except ValueError as error:
         if kind is not None:
             raise
         if "leverage 1" in str(error) and default_kind(problem.loss) == "HC3" and totals.degrees_of_freedom > 0:
-            found = covariance(problem, solution, "HC1", crumb=crumb, statistics=totals, loss=loss)
+            found = covariance(problem, solution, "HC1", crumb=crumb, statistics=totals, loss=loss, meat=meat)
             notes.append(f"standard errors are HC1, not HC3: {str(error).split(':')[0]}")
         else:
             unavailable = str(error)
-    meat = score_products(problem, coefficients, crumb, loss) if keep_meat else None
     residuals = None
     if needs_residuals(problem):
         try:
@@ -91,17 +108,38 @@ def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: 
     return Inference(totals, found, crumb, meat, residuals, unavailable, tuple(notes))
 
 
+def _in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
+    """Whether bread, meat and the fit's sums come from one pass: on rows so many that scores are not whitened one by one."""
+    rows = problem.rows
+    wanted = keep_meat or (isinstance(kind, Kind) and kind.name in ("HC0", "HC1"))
+    return wanted and problem.shape[1] == 1 and rows.n_rows * rows.n_columns > WHITENED
+
+
+def _all_sums(problem: Problem, coefficients: Array, free: CoefficientMap, loss: RowLoss) -> tuple[Bread, FitStatistics, Array]:
+    kernels = (CurvatureKernel(loss, coefficients), GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
+    curvature, gram, sums = problem.rows.reduce(Together(kernels))
+    crumb = bread(problem, coefficients, free, loss, curvature=curvature + np.diag(penalty_diagonal(problem, coefficients)))
+    return crumb, fit_statistics(problem, coefficients, free, crumb, sums), np.asarray(crumb.root.T @ gram @ crumb.root)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Several kernels in one pass, while a block is in the cache."""
+
+    kernels: tuple[Kernel[Any], ...]
+
+    def map(self, block: Block) -> list[Any]:
+        return [kernel.map(block) for kernel in self.kernels]
+
+    def merge(self, first: list[Any], second: list[Any]) -> list[Any]:
+        return [kernel.merge(a, b) for kernel, a, b in zip(self.kernels, first, second, strict=True)]
+
+
 def needs_residuals(problem: Problem) -> bool:
     """Whether prediction intervals rest on leave-one-out residuals: neither squared loss nor a likelihood whose distribution is known,
     nor a class."""
     loss = problem.loss
     return not (loss.squared_scale() is not None or isinstance(loss, Logistic | Multinomial) or knows_distribution(loss))
-
-
-def with_kind(inference: Inference, problem: Problem, solution: Solution, kind: Any) -> Covariance:
-    """Another kind of covariance of a fit, from the rows it was fitted to (``Fit.with_covariance(kind, data)``)."""
-    loss = row_loss(problem, solution.coefficients)
-    return covariance(problem, solution, kind, crumb=inference.bread, statistics=inference.statistics, loss=loss, meat=inference.meat)
 
 
 def without_rows(inference: Inference, kind: str) -> Covariance:

@@ -21,7 +21,7 @@ from gradline.rows.block import Block
 from gradline.types import Array
 
 
-class _Sums(NamedTuple):
+class StatisticsSums(NamedTuple):
     """copies: sum f; rows; weight: sum f w; log_weight: sum f log w; loss: sum f w loss; squares (q,): of Pearson residuals, or None;
     deviance; centre (q,) and total (q,): weighted mean of y less offset, and squares about it."""
 
@@ -96,10 +96,14 @@ class FitStatistics:
         return math.log(self.count) * self.parameters - 2.0 * self.log_likelihood
 
 
-def fit_statistics(problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None) -> FitStatistics:
-    """One pass over the rows (two for gamma). crumb: the bread, for the effective number of parameters of a penalised fit."""
+def fit_statistics(
+    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, sums: StatisticsSums | None = None
+) -> FitStatistics:
+    """One pass over the rows (two for gamma). crumb: the bread, for the effective number of parameters of a penalised fit. sums: what
+    ``statistics_kernel`` found, which saves the pass."""
     loss = problem.loss
-    sums = problem.rows.reduce(_StatisticsKernel(loss, coefficients, problem.rows.intercept))
+    if sums is None:
+        sums = problem.rows.reduce(statistics_kernel(problem, coefficients))
     squared = loss.squared_scale() is not None
     q = problem.rows.n_targets
     effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
@@ -129,13 +133,20 @@ def fit_statistics(problem: Problem, coefficients: Array, free: CoefficientMap, 
     )
 
 
+def statistics_kernel(problem: Problem, coefficients: Array) -> StatisticsKernel:
+    """The pass of ``fit_statistics``."""
+    return StatisticsKernel(problem.loss, coefficients, problem.rows.intercept)
+
+
 @dataclass(frozen=True)
-class _StatisticsKernel:
+class StatisticsKernel:
+    """Sums of the rows that count."""
+
     loss: Loss
     coefficients: Array
     intercept: bool
 
-    def map(self, block: Block) -> _Sums:
+    def map(self, block: Block) -> StatisticsSums:
         counts = frequencies(block)
         used = np.flatnonzero(counts)
         counts = counts[used]
@@ -152,7 +163,7 @@ class _StatisticsKernel:
         centre = weights @ shifted / total if self.intercept and total > 0 else np.zeros(targets.shape[1])
         with np.errstate(over="ignore"):
             spread = weights @ np.square(shifted - centre)
-        return _Sums(
+        return StatisticsSums(
             float(counts.sum()),
             len(used),
             total,
@@ -164,7 +175,7 @@ class _StatisticsKernel:
             np.asarray(spread),
         )
 
-    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+    def merge(self, first: StatisticsSums, second: StatisticsSums) -> StatisticsSums:
         total = first.weight + second.weight
         centre, spread = first.centre, first.total + second.total
         if self.intercept and total > 0:
@@ -172,7 +183,7 @@ class _StatisticsKernel:
             shift = second.centre - first.centre
             centre = first.centre + shift * (second.weight / total)
             spread = spread + np.square(shift) * (first.weight * second.weight / total)
-        return _Sums(
+        return StatisticsSums(
             first.copies + second.copies,
             first.rows + second.rows,
             total,
@@ -229,7 +240,7 @@ def normal_log_likelihood(squares: Array, count: float, log_weight: float) -> fl
     return 0.5 * (log_weight - count * (math.log(2.0 * math.pi * float(squares[0]) / count) + 1.0))
 
 
-def _log_likelihood(problem: Problem, coefficients: Array, sums: _Sums, dispersion: Array | None) -> float | None:
+def _log_likelihood(problem: Problem, coefficients: Array, sums: StatisticsSums, dispersion: Array | None) -> float | None:
     loss = problem.loss
     if loss.squared_scale() is not None:
         return None if sums.squares is None else normal_log_likelihood(sums.squares, sums.copies, sums.log_weight)

@@ -16,7 +16,7 @@ from gradline.solvers.refinement import Refined, gradient_pass, refine
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.solution import Certificate, Solution
-from gradline.solvers.squared_sums import SquaredSums, WeightSums, WeightSumsKernel, sums_of_factor, weight_sums
+from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, WeightSums, WeightSumsKernel, weight_sums
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
 
@@ -165,9 +165,8 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
     weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
-    squares, b = refined.sum_of_squares, solution.coefficients
-    sums = sums_of_factor(factor, kept, scales, weights, b, intercept=rows.intercept, ridge=ridge[0], squares=squares)
-    return replace(solution, sums=sums)
+    found = SquaredFactor(factor, kept, scales, weights, solution.coefficients, rows.intercept, ridge[0], refined.sum_of_squares)
+    return replace(solution, sums=found) if found.vouches else solution
 
 
 def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:

@@ -12,7 +12,7 @@ from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
     from gradline.problem import Problem
-    from gradline.solvers.squared_sums import SquaredSums
+    from gradline.solvers.squared_sums import SquaredFactor, SquaredSums
 
 
 class Record(NamedTuple):
@@ -84,7 +84,7 @@ class Solution:
     digits: Array | None = None
     learning_rate: float | None = None
     notes: tuple[str, ...] = field(default=())
-    sums: SquaredSums | None = None
+    sums: SquaredSums | SquaredFactor | None = None
 
 
 class Solver(Protocol):

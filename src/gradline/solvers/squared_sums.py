@@ -62,48 +62,58 @@ class WeightSumsKernel:
         return WeightSums(rows + more, *(a + b for a, b in zip(sums, others, strict=True)))
 
 
-def sums_of_factor(
-    factor: Array,
-    kept: list[int],
-    scales: Scales,
-    weights: WeightSums,
-    coefficients: Array,
-    *,
-    intercept: bool,
-    ridge: Array,
-    squares: Array | None = None,
-) -> SquaredSums | None:
-    """The sums from [R z; 0 s] of the kept columns and the targets in scaled units; None where R would leave too few digits.
+@dataclass(frozen=True)
+class SquaredFactor:
+    """What the sums are made of, in scaled units: factor [R z; 0 s] of the kept columns and the targets. Holds no rows.
 
-    coefficients (P, k), in the user's units: those the residuals are of. ridge (P,): the diagonal worked into R, scaled. squares (k,): the
-    residuals' sums of squares in scaled units, where they are known more exactly than the factor tells.
+    coefficients (P, k), in the user's units: those the residuals are of. ridge (P,): the diagonal worked into R. squares (k,): the
+    residuals' sums of squares, where they are known more exactly than the factor tells.
     """
-    from scipy.linalg.lapack import dtrtri
 
-    size = len(kept)
-    triangle, rest = factor[:size, :size], factor[:, size:]
-    norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
-    if size and not (np.abs(np.diag(triangle)) > SMALLEST_PIVOT * norms).all():
-        return None
-    half = math.ldexp(1.0, scales.weight // 2) * (math.sqrt(2.0) if scales.weight % 2 else 1.0)
-    root = np.zeros((len(scales.columns), size))
-    if size:
-        root[kept] = np.ldexp(np.triu(dtrtri(triangle)[0]), -scales.columns[kept, None]) / half
-    left = rest.copy()
-    with np.errstate(over="ignore"):
-        scaled = np.ldexp(coefficients[kept], scales.columns[kept, None] - scales.targets[None, :])
-        left[:size] -= triangle @ scaled
-        # The ridge's own rows are no residuals.
-        products = left.T @ left - (scaled * ridge[kept, None]).T @ scaled
-        if squares is not None:
-            np.fill_diagonal(products, squares)
-        total = np.einsum("ij,ij->j", rest[1:], rest[1:]) if intercept and kept[:1] == [0] else np.einsum("ij,ij->j", rest, rest)
-        units = scales.targets
-        products = np.ldexp(products, scales.weight + units[:, None] + units[None, :])
-        return SquaredSums(root, products, np.ldexp(total, scales.weight + 2 * units), weights)
+    factor: Array
+    kept: list[int]
+    scales: Scales
+    weights: WeightSums
+    coefficients: Array
+    intercept: bool
+    ridge: Array
+    squares: Array | None = None
+
+    @property
+    def vouches(self) -> bool:
+        """Whether enough digits are left in the inverse of R."""
+        size = len(self.kept)
+        triangle = self.factor[:size, :size]
+        norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+        return bool((np.abs(triangle.diagonal()) > SMALLEST_PIVOT * norms).all())
+
+    def sums(self) -> SquaredSums:
+        """Worked out when somebody looks: on small data this would take a fifth of the fit."""
+        from scipy.linalg.lapack import dtrtri
+
+        size, scales = len(self.kept), self.scales
+        triangle, rest = self.factor[:size, :size], self.factor[:, size:]
+        half = math.ldexp(1.0, scales.weight // 2) * (math.sqrt(2.0) if scales.weight % 2 else 1.0)
+        root = np.zeros((len(scales.columns), size))
+        if size:
+            root[self.kept] = np.ldexp(np.triu(dtrtri(triangle)[0]), -scales.columns[self.kept, None]) / half
+        left = rest.copy()
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(self.coefficients[self.kept], scales.columns[self.kept, None] - scales.targets[None, :])
+            left[:size] -= triangle @ scaled
+            # The ridge's own rows are no residuals.
+            products = left.T @ left - (scaled * self.ridge[self.kept, None]).T @ scaled
+            if self.squares is not None:
+                np.fill_diagonal(products, self.squares)
+            # The first row of an orthogonal triangle holds what an intercept explains.
+            about = rest[1:] if self.intercept and self.kept[:1] == [0] else rest
+            total = np.einsum("ij,ij->j", about, about)
+            units = scales.targets
+            products = np.ldexp(products, scales.weight + units[:, None] + units[None, :])
+            return SquaredSums(root, products, np.ldexp(total, scales.weight + 2 * units), self.weights)
 
 
-def sums_of_block(rows: Rows, block: Block, strength: float, coefficients: Array) -> SquaredSums | None:
+def factor_of_block(rows: Rows, block: Block, strength: float, coefficients: Array) -> SquaredFactor | None:
     """The sums of rows held as one block, for coefficients (P, k) that another solver found. strength: of a ridge on the squares.
 
     None where the triangle leaves too few digits, and where there are fewer rows than columns.
@@ -116,5 +126,5 @@ def sums_of_block(rows: Rows, block: Block, strength: float, coefficients: Array
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
     if aliased:
         return None
-    weights = weight_sums(block)
-    return sums_of_factor(factor, kept, scales, weights, coefficients, intercept=rows.intercept, ridge=ridge)
+    found = SquaredFactor(factor, kept, scales, weight_sums(block), coefficients, rows.intercept, ridge)
+    return found if found.vouches else None
