@@ -20,8 +20,8 @@ from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
-from gradline.rows.design import Design, gram_with_constants
-from gradline.types import Array
+from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, gram_with_constants
+from gradline.types import Array, IntArray
 
 PART_ROWS = 2**17
 """Rows a tape sees at once."""
@@ -96,21 +96,31 @@ def _sum_up(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...
     return _Sums(
         total,
         float(value.sum()),
-        None if gradient is None else block.design.adjoint(gradient),
+        None if gradient is None else _adjoint(block.design, gradient, constant),
         None if curvature is None else _gram(block.design, curvature, constant),
     )
+
+
+def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
+    return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
 
 
 def _gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
     return gram_with_constants(design, curvature, constant) if any(constant) else design.gram(curvature)
 
 
-def _sample(rows: Rows, n_rows: int, seed: int) -> Block:
+def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
     """Random rows, in row order; a table has kept some since its first pass."""
     if hasattr(rows, "sample"):
         block: Block = rows.sample(n_rows, seed)
         return block
-    return rows.take(np.sort(np.random.default_rng(seed).choice(rows.n_rows, size=n_rows, replace=False)))
+    return rows.take(spread_rows(rows.n_rows, n_rows, seed))
+
+
+def spread_rows(total: int, count: int, seed: int) -> IntArray:
+    """``count`` random row numbers of ``total``, rising: one from each of as many equal stretches, so that none of the data is missed."""
+    places = (np.arange(count) + np.random.default_rng(seed).random(count)) * (total / count)
+    return np.minimum(places.astype(np.int64), total - 1)
 
 
 def _merge(first: _Sums, second: _Sums) -> _Sums:
@@ -225,8 +235,7 @@ class Problem:
     @cached_property
     def target_scale(self) -> float:
         """A typical size of the targets: their largest magnitude among a few rows."""
-        rows = np.linspace(0, self.rows.n_rows - 1, min(self.rows.n_rows, 100)).astype(np.int64)
-        return float(np.abs(self.rows.take(rows).targets).max())
+        return float(np.abs(sample_block(self.rows, min(self.rows.n_rows, 100)).targets).max())
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
@@ -292,10 +301,10 @@ class Problem:
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = _sample(self.rows, n_rows, seed).without_zero_weights()
-        columns = block.design.dense()[:, int(self.rows.intercept) :]
+        block = sample_block(self.rows, n_rows, seed).without_zero_weights()
+        design = block.design
         rows = ArrayRows(
-            columns,
+            design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.rows.intercept) :],
             block.targets,
             weights=block.weights,
             frequencies=block.frequencies,

@@ -23,8 +23,8 @@ Result = TypeVar("Result")
 LANES = 8
 """Runs of consecutive blocks reduced independently, then merged in order. Fixed, so that sums do not depend on the thread count."""
 
-BLOCK_NUMBERS = 2**17
-"""Numbers in a block: 1 MiB of float64, to stay in a core's cache."""
+BLOCK_NUMBERS = 2**18
+"""Numbers in a block: 2 MiB of float64, near enough to a core for the second look at it, and large enough to outweigh the calls."""
 
 
 def block_rows(n_columns: int, n_predictors: int) -> int:
@@ -98,7 +98,7 @@ class ArrayRows:
         def pick(column: Array | None) -> Array | None:
             return None if column is None else column[rows]
 
-        values = np.asarray(self.values[rows], dtype=np.float64)
+        values = np.asarray(np.take(self.values, rows, axis=0), dtype=np.float64)
         return Block(
             DenseDesign(values, self.intercept),
             self.targets[rows],
