@@ -7,6 +7,7 @@ curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over s
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,13 +19,13 @@ from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
-from gradline.rows.arrays import ArrayRows
+from gradline.rows.arrays import LANES, ArrayRows
 from gradline.rows.block import Block, Rows
 from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, gram_with_constants
 from gradline.types import Array, IntArray
 
-PART_ROWS = 2**17
-"""Rows a tape sees at once."""
+RUN_ROWS = 2**14
+"""Rows a tape sees at once, at most: a call costs up to a millisecond however few they are, and more would leave the core's cache."""
 
 
 class Evaluation(NamedTuple):
@@ -57,28 +58,24 @@ class _EvaluateKernel:
 
 
 @dataclass(frozen=True)
-class _PredictorsKernel:
-    """The linear predictors of every row."""
+class _TapedKernel:
+    """The same through a tape, which takes many rows at once."""
 
+    loss: Loss
     coefficients: Array
+    order: int
 
-    def map(self, block: Block) -> Array:
-        return block.linear_predictors(self.coefficients)
-
-
-@dataclass(frozen=True)
-class _CollectKernel:
-    """Sums from row derivatives computed beforehand."""
-
-    derivatives: RowDerivatives
-
-    def map(self, block: Block) -> _Sums:
-        rows = slice(block.first_row, block.first_row + block.n_rows)
-        value, gradient, curvature = self.derivatives
-        return _sum_up(
-            block,
-            RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows]),
-        )
+    def map_run(self, blocks: list[Block]) -> _Sums:
+        predictors = [block.linear_predictors(self.coefficients) for block in blocks]
+        targets = [block.targets for block in blocks]
+        value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
+        sums, start = list[_Sums](), 0
+        for block in blocks:
+            rows = slice(start, start + block.n_rows)
+            start = rows.stop
+            part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
+            sums.append(_sum_up(block, part))
+        return functools.reduce(_merge, sums)
 
     def merge(self, first: _Sums, second: _Sums) -> _Sums:
         return _merge(first, second)
@@ -317,17 +314,8 @@ class Problem:
         rows = self.rows
         if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
             return rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
-        # A call of a tape costs a third of a millisecond however few its rows, and brings its own threads: between two passes of linear
-        # algebra it sees many rows at once, in parts that bound the memory.
-        sums: _Sums | None = None
-        for start in range(0, rows.n_rows, PART_ROWS):
-            part = rows.part(start, min(start + PART_ROWS, rows.n_rows))
-            predictors = part.map(_PredictorsKernel(coefficients))
-            derivatives = self.loss.derivatives(part.targets, predictors, order)
-            found = part.reduce(_CollectKernel(derivatives))
-            sums = found if sums is None else _merge(sums, found)
-        assert sums is not None
-        return sums
+        # A tape sees several blocks at once, in runs that are as many as the lanes or more.
+        return rows.reduce_runs(_TapedKernel(self.loss, coefficients, order), min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:
