@@ -1,0 +1,117 @@
+"""Kinked losses to their exact optimum: Newton's method with the rows that sit on a kink held there."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradline import progress as progress_bar
+from gradline.losses.smoothing import Smoothed
+from gradline.messages import warn
+from gradline.problem import Problem
+from gradline.rows.arrays import single_threaded_blas
+from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
+from gradline.solvers.solution import Solution, as_start
+from gradline.types import Array
+
+SMOOTH_PASSES = 6
+"""Newton steps on the smoothed loss over all rows at most."""
+
+
+@dataclass(frozen=True)
+class ActiveSetNewton:
+    """Newton's method for losses with kinks, with a ridge or without, any number of linear predictors.
+
+    At the optimum some rows sit exactly on a kink. They enter as constraints, each with a multiplier between the slopes on the two sides
+    of its kink; all other rows enter by gradient and curvature. One model of the rows near their kinks finds which are which, and a pass
+    over all rows corrects it. max_steps: such passes at most.
+
+    Where a loss does not name its kinks as places of y - eta, they are looked for row by row; they must be met along one linear
+    predictor at a time, as |y - exp(eta)| is. A convex piecewise-linear loss without a penalty is gl.PiecewiseLinear's.
+    """
+
+    max_steps: int = 100
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
+            raise ValueError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The optimum, with its certificate: the distance of zero from the subdifferential of the objective.
+
+        Raises ValueError for a smooth loss and for a joint scalar, naming the solver for them.
+        """
+        _check(problem)
+        begin = _begin(problem) if start is None else as_start(start, problem.shape)
+        with single_threaded_blas(), progress_bar.bar("ActiveSetNewton", None, progress, patience=1.0) as advance:
+            reach, passes = np.inf, 0
+            if _is_large(problem):
+                part = problem.sample(_sample_size(problem))
+                rough = ActiveSetSteps(part, begin, 8, rough=True)
+                begin = rough.run().coefficients
+                begin, reach, passes = _smoothed(problem, begin, rough.gaps())
+            steps = ActiveSetSteps(problem, begin, self.max_steps, reach=reach, passes=passes)
+            solution = steps.run(advance)
+        if not solution.certificate.converged:
+            warn(f"ActiveSetNewton has not converged: {solution.certificate.reason}. {solution.certificate.remedy}")
+        return solution
+
+
+def _check(problem: Problem) -> None:
+    if problem.joint:
+        raise ValueError(f"ActiveSetNewton needs the curvature of single rows; {problem.joint_message}")
+    if problem.loss.kinks() is None:
+        raise ValueError(f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS")
+
+
+def _begin(problem: Problem) -> Array:
+    """Constant predictors at which the loss is finite, in the intercept."""
+    begin = np.zeros(problem.shape)
+    if problem.rows.intercept:
+        n = problem.rows.n_rows
+        block = problem.rows.take(np.unique(np.linspace(0, n - 1, min(n, 10_000)).astype(np.int64))).without_zero_weights()
+        begin[0] = problem.loss.start(block.targets)
+        if block.offset is not None:
+            begin[0] -= block.offset.mean(axis=0)
+    return begin
+
+
+def _is_large(problem: Problem) -> bool:
+    """Whether a sample saves work: every kink of the data at once is more than is held."""
+    columns, k = problem.shape
+    return problem.rows.n_rows * columns * k > HELD_NUMBERS and _sample_size(problem) < problem.rows.n_rows // 2
+
+
+def _sample_size(problem: Problem) -> int:
+    columns, k = problem.shape
+    return max(min(max(200 * columns * k, 20_000), HELD_NUMBERS // (columns * k)), 4 * columns * k)
+
+
+def _smoothed(problem: Problem, begin: Array, gaps: Array) -> tuple[Array, float, int]:
+    """A few Newton steps on the smoothed loss over all rows, whose window holds a few times as many rows as curvature needs: the
+    coefficients, the distance within which kinks will matter, and the passes made. gaps: those of a sample, at ``begin``."""
+    n, (columns, k) = problem.rows.n_rows, problem.shape
+    if not gaps.size:
+        return begin, np.inf, 0
+    share = min(0.2, max(0.02, 60.0 * columns / n))
+    width = float(np.quantile(gaps, share))
+    if not width > 0:
+        return begin, width, 0
+    smooth, free = replace(problem, loss=Smoothed(problem.loss, width)), problem.free
+    theta, step, flattest, passes = free.contract(begin), np.zeros(free.size), np.inf, 0
+    for passes in range(1, SMOOTH_PASSES + 1):
+        found = smooth.evaluate(free.expand(theta), 2)
+        assert found.gradient is not None
+        assert found.curvature is not None
+        gradient, curvature = free.restrict_gradient(found.gradient), free.restrict_curvature(found.curvature)
+        scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+        size = float(np.linalg.norm(gradient / scale))
+        if not np.isfinite(size) or size > flattest:
+            theta = theta - step
+            break
+        step = -np.linalg.lstsq(curvature / np.outer(scale, scale), gradient / scale, rcond=1e-8)[0] / scale
+        theta, flattest = theta + step, size
+        if np.sqrt(step @ curvature @ step) < 0.02 * width * np.sqrt(max(float(np.trace(curvature)) / free.size, 1e-300)):
+            break
+    return free.expand(theta), 0.5 * width, passes
