@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
 from gradline import progress as progress_bar
-from gradline.losses.smoothing import Smoothed
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
@@ -15,8 +14,8 @@ from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
-SMOOTH_PASSES = 6
-"""Newton steps on the smoothed loss over all rows at most."""
+GRADIENT_PASSES = 6
+"""Steps from the optimum of a sample, by the gradient of all rows, at most."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +48,8 @@ class ActiveSetNewton:
             if _is_large(problem):
                 part = problem.sample(_sample_size(problem))
                 rough = ActiveSetSteps(part, begin, 8, rough=True)
-                begin = rough.run().coefficients
-                begin, reach, passes = _smoothed(problem, begin, rough.gaps())
+                rough.run()
+                begin, reach, passes = _approach(problem, rough)
             steps = ActiveSetSteps(problem, begin, self.max_steps, reach=reach, passes=passes)
             solution = steps.run(advance)
         if not solution.certificate.converged:
@@ -88,30 +87,23 @@ def _sample_size(problem: Problem) -> int:
     return max(min(max(200 * columns * k, 20_000), HELD_NUMBERS // (columns * k)), 4 * columns * k)
 
 
-def _smoothed(problem: Problem, begin: Array, gaps: Array) -> tuple[Array, float, int]:
-    """A few Newton steps on the smoothed loss over all rows, whose window holds a few times as many rows as curvature needs: the
-    coefficients, the distance within which kinks will matter, and the passes made. gaps: those of a sample, at ``begin``."""
-    n, (columns, k) = problem.rows.n_rows, problem.shape
-    if not gaps.size:
-        return begin, np.inf, 0
-    share = min(0.2, max(0.02, 60.0 * columns / n))
-    width = float(np.quantile(gaps, share))
-    if not width > 0:
-        return begin, width, 0
-    smooth, free = replace(problem, loss=Smoothed(problem.loss, width)), problem.free
-    theta, step, flattest, passes = free.contract(begin), np.zeros(free.size), np.inf, 0
-    for passes in range(1, SMOOTH_PASSES + 1):
-        found = smooth.evaluate(free.expand(theta), 2)
-        assert found.gradient is not None
-        assert found.curvature is not None
-        gradient, curvature = free.restrict_gradient(found.gradient), free.restrict_curvature(found.curvature)
-        scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
-        size = float(np.linalg.norm(gradient / scale))
-        if not np.isfinite(size) or size > flattest:
-            theta = theta - step
+def _approach(problem: Problem, sample: ActiveSetSteps) -> tuple[Array, float, int]:
+    """From the optimum of a sample nearer to that of all rows: a few steps with their gradient and the sample's curvature, kinks smoothed.
+
+    The coefficients, the distance within which kinks will matter, and the passes made.
+    """
+    steps = ActiveSetSteps(problem, sample.coefficients, 1, rough=True, order=1)
+    curvature = sample.smoothed_curvature()
+    scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
+    best, moved = steps.point, np.inf
+    for _ in range(GRADIENT_PASSES):
+        gradient = steps.point.gradient / scale
+        step = -np.linalg.lstsq(curvature / np.outer(scale, scale), gradient, rcond=1e-10)[0] / scale
+        before, moved = moved, steps.moved(step)
+        if moved > 0.5 * before:
             break
-        step = -np.linalg.lstsq(curvature / np.outer(scale, scale), gradient / scale, rcond=1e-8)[0] / scale
-        theta, flattest = theta + step, size
-        if np.sqrt(step @ curvature @ step) < 0.02 * width * np.sqrt(max(float(np.trace(curvature)) / free.size, 1e-300)):
+        steps.move(step)
+        if not np.isfinite(steps.point.value) or steps.point.value > best.value:
             break
-    return free.expand(theta), 0.5 * width, passes
+        best = steps.point
+    return steps.free.expand(best.theta), 10.0 * min(moved, steps.spread), steps.passes

@@ -39,10 +39,10 @@ class _Point(NamedTuple):
 
 class ActiveSetSteps:
     """begin: coefficients (P, k) to start from. reach: how far off kinks are looked for at first, in units of the linear predictors;
-    passes: those made before. rough: for the fit of a sample that only supplies a start."""
+    passes: those made before. rough: for what only supplies a start. order: 1 where steps are taken by ``move`` alone."""
 
     def __init__(
-        self, problem: Problem, begin: Array, max_steps: int, *, reach: float = np.inf, passes: int = 0, rough: bool = False
+        self, problem: Problem, begin: Array, max_steps: int, *, reach: float = np.inf, passes: int = 0, rough: bool = False, order: int = 2
     ) -> None:
         self.problem, self.max_steps, self.passes, self.rough = problem, max_steps, passes, rough
         self.free = problem.free
@@ -53,7 +53,7 @@ class ActiveSetSteps:
             self.aliased = aliased_columns(problem.rows)
             self.free = self.free.without(self.aliased)
         self.gram = self.free.restrict_curvature(np.kron(np.eye(problem.n_predictors), self.columns))
-        self.point = self._evaluate(self.free.contract(begin))
+        self.point = self._evaluate(self.free.contract(begin), order)
         self.first = self.point.value
         self.reach = min(reach, 4.0 * self.spread) if self._sought else reach
         self.damping, self.step, self.last = 0.0, 0, math.inf
@@ -70,9 +70,31 @@ class ActiveSetSteps:
         notes = (NOT_UNIQUE,) if certificate.converged and self.minimum.lowest <= 1e-9 else ()
         return Solution(coefficients, value, "ActiveSetNewton", certificate, self.passes + 1, aliased=self.aliased, notes=notes)
 
-    def gaps(self) -> Array:
-        """How far the kinks found last are off."""
-        return np.zeros(0) if self.hinges is None else self.hinges.gaps
+    @property
+    def coefficients(self) -> Array:
+        """Where it has got to, (P, k)."""
+        return self.free.expand(self.point.theta)
+
+    def moved(self, step: Array) -> float:
+        """By how much a step (d,) moves the linear predictors: root of the mean square over the rows, summed over predictors."""
+        return math.sqrt(max(float(step @ self.gram @ step), 0.0))
+
+    def move(self, step: Array) -> None:
+        """Take a step (d,) unasked, with value and gradient but no curvature."""
+        self.point = self._evaluate(self.point.theta + step, 1)
+
+    def smoothed_curvature(self) -> Array:
+        """With every kink spread over a window that holds enough rows for all columns: (d, d)."""
+        curvature = self.point.curvature + 1e-10 * np.diag(np.diag(self.gram))
+        hinges = self.hinges
+        if hinges is None or not len(hinges.gaps):
+            return curvature
+        share = min(0.3, max(0.05, 30.0 * self.free.size / len(hinges.gaps)))
+        window = float(np.quantile(hinges.gaps, share)) or 1e-3 * self.spread
+        inside = np.flatnonzero(hinges.gaps <= window)
+        half = hinges.directions[inside] * np.sqrt(hinges.jumps[inside] / (2.0 * window))[:, None]
+        smoothed: Array = curvature + half.T @ half
+        return smoothed
 
     @property
     def _sought(self) -> bool:
@@ -95,14 +117,12 @@ class ActiveSetSteps:
     def _one_sided(self, theta: Array) -> OneSided:
         return OneSided(self.problem.loss, ROUNDING * self._typical(theta))
 
-    def _evaluate(self, theta: Array) -> _Point:
+    def _evaluate(self, theta: Array, order: int = 2) -> _Point:
         self.passes += 1
-        found = replace(self.problem, loss=self._one_sided(theta)).evaluate(self.free.expand(theta), 2)
+        found = replace(self.problem, loss=self._one_sided(theta)).evaluate(self.free.expand(theta), order)
         assert found.gradient is not None
-        assert found.curvature is not None
-        return _Point(
-            theta, found.value, self.free.restrict_gradient(found.gradient), self.free.restrict_curvature(found.curvature)
-        )
+        curvature = np.zeros((0, 0)) if found.curvature is None else self.free.restrict_curvature(found.curvature)
+        return _Point(theta, found.value, self.free.restrict_gradient(found.gradient), curvature)
 
     def _check_start(self) -> None:
         if not math.isfinite(self.point.value):
@@ -117,7 +137,7 @@ class ActiveSetSteps:
         """One step; a certificate when there is nothing more to do."""
         self.hinges = self._near()
         minimum = self.minimum = self._minimum(self.hinges)
-        moved = math.sqrt(max(float(minimum.step @ self.gram @ minimum.step), 0.0))
+        moved = self.moved(minimum.step)
         size = self._typical(self.point.theta)
         tiny = moved <= 1e-13 * size or (moved <= 1e-8 * size and moved > 0.5 * self.last)
         if self.damping == 0 and tiny:
@@ -157,7 +177,7 @@ class ActiveSetSteps:
         near = near_kinks(problem.rows, kinks, self.free.expand(self.point.theta), self.reach, most)
         directions = np.zeros((len(near.gap), self.free.size))
         for a in range(k):
-            along = near.predictor == a
+            along = near.along == a
             part = self.free.matrix[a * problem.shape[0] : (a + 1) * problem.shape[0]]
             directions[along] = (near.columns[along] * near.sign[along, None]) @ part
         share = near.weights / problem.total_weight
