@@ -106,7 +106,8 @@ class ActiveSetSteps:
         n = rows.n_rows
         block = rows.take(np.unique(np.linspace(0, n - 1, min(n, 20_000)).astype(np.int64))).without_zero_weights()
         self.columns = block.design.gram(None) / block.n_rows
-        self.size = float(np.median(np.abs(block.targets)))
+        sizes = np.abs(block.targets[block.targets != 0])
+        self.size = float(np.median(sizes)) if sizes.size else 1.0
         self.spread = float(block.targets.std()) or self.size or 1.0
 
     def _typical(self, theta: Array) -> float:
@@ -212,7 +213,7 @@ class ActiveSetSteps:
     def _subgradient(self, minimum: Minimum) -> Array:
         hinges = self.hinges
         assert hinges is not None
-        on = minimum.active[hinges.gaps[minimum.active] <= 1e-11 * self._typical(self.point.theta)]
+        on = np.flatnonzero(hinges.gaps <= 1e-11 * self._typical(self.point.theta))
         return np.asarray(self.point.gradient + hinges.directions[on].T @ minimum.multipliers[on])
 
     def _certificate(self, minimum: Minimum, *, stalled: bool = False) -> Certificate:

@@ -99,7 +99,7 @@ class KinkedModel:
                 break
             window = max(0.2 * window, SMALLEST_WINDOW * self.width)
             share = max(0.1 * share, 1e-14)
-        return self._result(step, np.flatnonzero(partition == 1), multipliers, partition == 2, exact=False)
+        return self._result(step, np.flatnonzero(partition == 1), multipliers, exact=False)
 
     def _metric(self, window: float) -> Array:
         """The curvature that smoothing over the window gives, its negative eigenvalues left out, and the floor."""
@@ -151,8 +151,9 @@ class KinkedModel:
             # More kinks meet than there are directions: the method's multipliers, the least change of which closes the gradient.
             left = needed - directions.T @ multipliers[active]
             found[active] += np.linalg.lstsq(directions.T, left, rcond=1e-12)[0]
-        result = self._result(scale * point, active, found, partition == 2, exact=True, lowest=lowest)
-        return result if self._holds(result, partition) else None
+        if not self._holds(scale * point, found[active], active, partition):
+            return None
+        return self._result(scale * point, active, found, exact=True, lowest=lowest)
 
     def _smooth_part(self, past: IntArray) -> tuple[Array, Array]:
         """Curvature, and gradient at no step, with the hinges that are past their kink."""
@@ -160,21 +161,20 @@ class KinkedModel:
         curvature = self.curvature + _gram(beyond.directions, beyond.bends)
         return curvature, self.gradient + beyond.directions.T @ (beyond.jumps - beyond.bends * beyond.gaps)
 
-    def _holds(self, result: Minimum, partition: Array) -> bool:
-        """Whether every hinge is on the side it was taken to be on, and every multiplier within its jump."""
+    def _holds(self, step: Array, multipliers: Array, active: IntArray, partition: Array) -> bool:
+        """Whether every hinge is on the side it was taken to be on, and every multiplier of an active one within its jump."""
         hinges = self.hinges
-        moves = hinges.directions @ result.step
+        moves = hinges.directions @ step
         slack = self.rounding + 1e-13 * (np.abs(moves) + hinges.gaps + float(np.abs(moves).max(initial=0.0)))
         # Of hinges that are many for the columns, not every active one may have been asked for.
         sides = (partition != 0) | (moves <= hinges.gaps + slack)
         sides &= (partition == 0) | (moves >= hinges.gaps - slack)
         sides &= (partition == 2) | (moves <= hinges.gaps + 10.0 * slack)
-        inside = (result.multipliers >= -1e-9 * hinges.jumps) & (result.multipliers <= (1.0 + 1e-9) * hinges.jumps)
-        return bool(sides.all() and inside[result.active].all())
+        jumps = hinges.jumps[active]
+        inside = (multipliers >= -1e-9 * jumps) & (multipliers <= (1.0 + 1e-9) * jumps)
+        return bool(sides.all() and inside.all())
 
-    def _result(
-        self, step: Array, active: IntArray, multipliers: Array, past: Array, *, exact: bool, lowest: float = np.nan
-    ) -> Minimum:
+    def _result(self, step: Array, active: IntArray, multipliers: Array, *, exact: bool, lowest: float = np.nan) -> Minimum:
         hinges = self.hinges
         clipped = multipliers.copy()
         clipped[active] = np.clip(multipliers[active], 0.0, hinges.jumps[active])
@@ -239,11 +239,15 @@ class _Smoothed:
 
     def _solve(self, matrix: Array, gradient: Array) -> Array:
         scale = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
-        try:
-            factor = cho_factor(matrix / np.outer(scale, scale), lower=True, check_finite=False)
-        except np.linalg.LinAlgError:
-            raise IndefiniteError from None
-        return np.asarray(cho_solve(factor, gradient / scale, check_finite=False) / scale)
+        unit = matrix / np.outer(scale, scale)
+        # A few stiff hinges leave the other directions to rounding.
+        for trace in (0.0, 1e-14, 1e-12, 1e-10):
+            try:
+                factor = cho_factor(unit + trace * np.eye(len(unit)), lower=True, check_finite=False)
+            except np.linalg.LinAlgError:
+                continue
+            return np.asarray(cho_solve(factor, gradient / scale, check_finite=False) / scale)
+        raise IndefiniteError
 
     def _length(self, shifted: Array, moves: Array, linear: float, quadratic: float) -> float:
         """Where the slope along the direction vanishes: full steps first, then secants and bisection on the slope, which rises."""
