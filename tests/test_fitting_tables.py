@@ -304,7 +304,9 @@ def test_integers_beyond_doubles_are_told():
 
 
 @pytest.mark.parametrize("ties", [False, True])
-@pytest.mark.parametrize("loss", [gl.losses.quantile(0.9), gl.losses.absolute, gl.losses.epsilon_insensitive(0.3)], ids=lambda loss: loss.name)
+@pytest.mark.parametrize(
+    "loss", [gl.losses.quantile(0.9), gl.losses.absolute, gl.losses.epsilon_insensitive(0.3)], ids=lambda loss: loss.name
+)
 def test_a_vertex_over_streamed_rows_with_gaps_is_that_of_the_rows_that_are_whole(monkeypatch, loss, ties):
     rng = np.random.default_rng(3)
     n = 30_000

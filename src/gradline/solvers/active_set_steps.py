@@ -52,7 +52,7 @@ class ActiveSetSteps:
         if not rough and problem.penalty is None and not well_conditioned(self.columns):
             self.aliased = aliased_columns(problem.rows)
             self.free = self.free.without(self.aliased)
-        self.gram = self.free.restrict_curvature(np.kron(np.eye(problem.n_predictors), self.columns))
+        self.gram = self.free.restrict_curvature(np.asarray(np.kron(np.eye(problem.n_predictors), self.columns), dtype=np.float64))
         self.point = self._evaluate(self.free.contract(begin), order)
         self.first = self.point.value
         self.reach = min(reach, 4.0 * self.spread) if self._sought else reach
@@ -141,7 +141,9 @@ class ActiveSetSteps:
         moved = self.moved(minimum.step)
         size = self._typical(self.point.theta)
         tiny = moved <= 1e-13 * size or (moved <= 1e-8 * size and moved > 0.5 * self.last)
-        if self.damping == 0 and tiny:
+        objective = max(abs(self.point.value), self.first - self.point.value)
+        level = minimum.decrease <= 1e-15 * objective and self._share(minimum) <= CLOSED
+        if self.damping == 0 and (tiny or level):
             return self._certificate(minimum)
         if self.rough and moved <= 1e-6 * size:
             return Certificate(True, 0.0, "near enough for a start")
@@ -216,12 +218,18 @@ class ActiveSetSteps:
         on = np.flatnonzero(hinges.gaps <= 1e-11 * self._typical(self.point.theta))
         return np.asarray(self.point.gradient + hinges.directions[on].T @ minimum.multipliers[on])
 
+    def _share(self, minimum: Minimum) -> float:
+        """The largest component of that, in units of its column, beside the slopes that make it up."""
+        hinges = self.hinges
+        assert hinges is not None
+        slopes = float(hinges.jumps.sum()) + math.sqrt(abs(float(np.trace(self.point.curvature)) * self.point.value))
+        parts = self._subgradient(minimum) / np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
+        return float(np.abs(parts).max(initial=0.0)) / max(slopes, 1e-300)
+
     def _certificate(self, minimum: Minimum, *, stalled: bool = False) -> Certificate:
         hinges = self.hinges
         assert hinges is not None
-        subgradient, distance = self._subgradient(minimum), self._distance(minimum)
-        slopes = float(hinges.jumps.sum()) + math.sqrt(abs(float(np.trace(self.point.curvature)) * self.point.value))
-        share = float(np.abs(subgradient / np.sqrt(np.maximum(np.diag(self.gram), 1e-300))).max(initial=0.0)) / max(slopes, 1e-300)
+        distance, share = self._distance(minimum), self._share(minimum)
         held = int((hinges.gaps[minimum.active] == 0).sum())
         reason = (
             f"{held} row{'s are' if held != 1 else ' is'} held on a kink, every multiplier lies between the slopes of its kink, and what is"

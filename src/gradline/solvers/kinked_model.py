@@ -10,12 +10,15 @@ not vanish for the answer to become exact. Once the rows on their kinks are know
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
 
 from gradline.types import Array, IntArray
+
+SideArray = np.ndarray[Any, np.dtype[np.int8]]
+"""Of each hinge: 0 before its kink, 1 on it, 2 past it."""
 
 ROUNDS = 80
 """Updates of the multipliers at most; ten are usual."""
@@ -80,7 +83,7 @@ class KinkedModel:
         """Raises IndefiniteError where the quadratic has no minimum with the hinges in view."""
         hinges = self.hinges
         step, multipliers = np.zeros(len(self.gradient)), 0.5 * hinges.jumps
-        window, partition = self.width, np.zeros(0)
+        window, partition = self.width, np.zeros(0, dtype=np.int8)
         metric = self._metric(window)
         share = 1e-2
         for _ in range(ROUNDS):
@@ -90,7 +93,7 @@ class KinkedModel:
             found = smoothed.slopes(shifted)
             moved = float(np.max(np.abs(found - multipliers) * window / hinges.jumps, initial=0.0))
             multipliers = found
-            before, partition = partition, (shifted > 0).astype(np.int8) + (shifted > window)
+            before, partition = partition, smoothed.sides(shifted)
             if len(before) == len(partition) and (before == partition).all():
                 exact = self._exact(step, multipliers, partition)
                 if exact is not None:
@@ -111,7 +114,7 @@ class KinkedModel:
         metric: Array = half @ half.T
         return metric
 
-    def _exact(self, step: Array, multipliers: Array, partition: Array) -> Minimum | None:
+    def _exact(self, step: Array, multipliers: Array, partition: SideArray) -> Minimum | None:
         """The minimum with the active hinges on their kinks and the others on the side they are on; None if some would leave it."""
         hinges, size = self.hinges, len(step)
         active, past = np.flatnonzero(partition == 1), np.flatnonzero(partition == 2)
@@ -161,7 +164,7 @@ class KinkedModel:
         curvature = self.curvature + _gram(beyond.directions, beyond.bends)
         return curvature, self.gradient + beyond.directions.T @ (beyond.jumps - beyond.bends * beyond.gaps)
 
-    def _holds(self, step: Array, multipliers: Array, active: IntArray, partition: Array) -> bool:
+    def _holds(self, step: Array, multipliers: Array, active: IntArray, partition: SideArray) -> bool:
         """Whether every hinge is on the side it was taken to be on, and every multiplier of an active one within its jump."""
         hinges = self.hinges
         moves = hinges.directions @ step
@@ -220,15 +223,18 @@ class _Smoothed:
             linear = float((model.gradient + model.curvature @ step + self.proximal @ (step - self.centre)) @ direction)
             quadratic = float(direction @ (model.curvature + self.proximal) @ direction)
             length = self._length(shifted, moves, linear, quadratic)
-            before = self._sides(shifted)
+            before = self.sides(shifted)
             step = step + length * direction
             shifted = shifted + length * moves
-            if length == 0.0 or (abs(length - 1.0) < 1e-9 and (before == self._sides(shifted)).all()):
+            if length == 0.0 or (abs(length - 1.0) < 1e-9 and (before == self.sides(shifted)).all()):
                 break
         return step
 
-    def _sides(self, shifted: Array) -> Array:
-        return (shifted > 0).astype(np.int8) + (shifted > self.window)
+    def sides(self, shifted: Array) -> SideArray:
+        """Before the window, in it, past it."""
+        found: SideArray = (shifted > 0).astype(np.int8)
+        found += shifted > self.window
+        return found
 
     def _curvature(self, shifted: Array) -> Array:
         hinges, window = self.model.hinges, self.window
@@ -279,4 +285,3 @@ def _gram(directions: Array, weights: Array) -> Array:
     half = directions * np.sqrt(weights)[:, None]
     product: Array = half.T @ half
     return product
-

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -41,18 +41,18 @@ class Near(NamedTuple):
     bend: Array
 
     def take(self, places: IntArray) -> Near:
-        return Near(*(part[places] for part in self))
+        return Near(*(part[places] for part in self))  # type: ignore[arg-type]
 
 
 class _Found(NamedTuple):
     """Parts of what is near, not in order, and how many kinks they hold."""
 
     parts: list[Near]
-    count: int
+    size: int
 
     def nearest(self, most: int, spare: float = 1.0) -> _Found:
         """Itself, or only the ``most`` nearest once there are more than ``spare`` times as many."""
-        if self.count <= spare * most:
+        if self.size <= spare * most:
             return self
         whole = self.whole()
         return _Found([whole.take(np.argpartition(whole.gap, most)[:most])], most)
@@ -246,7 +246,7 @@ def _changes(near: Sequence[Array], far: Sequence[Array]) -> BoolArray:
     return changed
 
 
-def _joined(found: list[tuple[Array, ...]]) -> Places:
+def _joined(found: Sequence[tuple[Any, ...]]) -> Places:
     if not found:
         none, no_rows = np.zeros(0), np.zeros(0, dtype=np.int64)
         return Places(no_rows, no_rows, none, none, none, none)
@@ -270,7 +270,7 @@ class _NearKernel:
         return _Found([near], len(rows))
 
     def merge(self, first: _Found, second: _Found) -> _Found:
-        return _Found(first.parts + second.parts, first.count + second.count).nearest(self.most, spare=2.0)
+        return _Found(first.parts + second.parts, first.size + second.size).nearest(self.most, spare=2.0)
 
 
 def near_kinks(rows: Rows, kinks: Kinks, coefficients: Array, reach: float, most: int) -> Near:
