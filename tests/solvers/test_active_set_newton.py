@@ -441,6 +441,34 @@ def test_refuses_what_it_is_not_for():
         ActiveSetNewton(max_steps=0)
 
 
+def test_objectives_that_fall_without_end_are_told():
+    X, y, _ = draw(22, 200, 2, "continuous")
+
+    def distance_as_a_gain(y, prediction):
+        return -tf.abs(y - prediction)
+
+    def rises(y, prediction):
+        return tf.maximum(y - prediction, 0.5 * (y - prediction))
+
+    for loss, penalty in [(distance_as_a_gain, None), (distance_as_a_gain, penalties.ridge(0.1)), (rises, penalties.ridge(0.1))]:
+        with pytest.warns(GradlineWarning, match="keeps falling as coefficients grow without end: no finite coefficients are best"):
+            _, solution = solve(X, y, loss, penalty)
+        assert not solution.certificate.converged
+        assert "add a ridge" in solution.certificate.remedy
+
+
+def test_kinks_that_no_single_linear_predictor_meets_are_not_certified():
+    X, y, _ = draw(23, 200, 2, "continuous")
+
+    def of_the_sum(y, prediction):
+        first, second = prediction[:, 0], prediction[:, 1]
+        return tf.abs(first + second - y) + 0.1 * (first - y) ** 2 + 0.1 * second**2
+
+    with pytest.warns(GradlineWarning, match=r"met along one linear predictor at a time.*use gl\.GradientDescent"):
+        _, solution = solve(X, y, of_the_sum, linear_predictors=("first", "second"))
+    assert not solution.certificate.converged
+
+
 def test_too_few_steps_are_told():
     X, y, _ = draw(21, 300, 3, "continuous")
     rows = ArrayRows(X, y[:, None])

@@ -25,7 +25,15 @@ CLOSED = 1e-9
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective"
 
+RUNAWAY = 1e8
+"""Linear predictors this many times the size of the targets have no optimum nearby."""
+
 REMEDY = "Give another start=, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps (gl.ActiveSetNewton(max_steps=1000))."
+
+ALONG_SEVERAL = (
+    "Kinks must be met along one linear predictor at a time, as |y - mean| is and |y - a - b| of two is not; use gl.GradientDescent for"
+    " such a loss, or smooth the kink."
+)
 
 
 class _Point(NamedTuple):
@@ -142,7 +150,7 @@ class ActiveSetSteps:
         size = self._typical(self.point.theta)
         tiny = moved <= 1e-13 * size or (moved <= 1e-8 * size and moved > 0.5 * self.last)
         objective = max(abs(self.point.value), self.first - self.point.value)
-        level = minimum.decrease <= 1e-15 * objective and self._share(minimum) <= CLOSED
+        level = moved > 0.1 * self.last and minimum.decrease <= 1e-15 * objective and self._share(minimum) <= CLOSED
         if self.damping == 0 and (tiny or level):
             return self._certificate(minimum)
         if self.rough and moved <= 1e-6 * size:
@@ -152,6 +160,8 @@ class ActiveSetSteps:
         trial = self._evaluate(self.point.theta + minimum.step)
         if self._lower(trial, minimum):
             self.step, self.last, self.point = self.step + 1, moved, trial
+            if self.moved(trial.theta) > RUNAWAY * (self.size + self.spread):
+                return self._unbounded()
             self.damping = 0.0 if self.damping < 1e-6 else self.damping / 16.0
             if math.isfinite(self.reach) and not self._sought:
                 moves = float(np.abs(self.hinges.directions @ minimum.step).max(initial=0.0))
@@ -161,6 +171,15 @@ class ActiveSetSteps:
         else:
             self.damping, self.last = max(8.0 * self.damping, 1e-3), math.inf
         return None
+
+    def _unbounded(self) -> Certificate:
+        return Certificate(
+            False,
+            float(np.linalg.norm(self.point.gradient)),
+            "the objective keeps falling as coefficients grow without end: no finite coefficients are best",
+            "Check that the loss rises with the error on both sides; or leave the column out that grows, or add a ridge such as"
+            " penalty=gl.penalties.ridge(1e-3).",
+        )
 
     def _lower(self, trial: _Point, minimum: Minimum) -> bool:
         if not (math.isfinite(trial.value) and np.isfinite(trial.gradient).all() and np.isfinite(trial.curvature).all()):
@@ -191,7 +210,9 @@ class ActiveSetSteps:
         """The model's, with damping where the last step was refused and where the quadratic is not convex."""
         gaps = np.sort(hinges.gaps[hinges.gaps > 0])
         width = float(gaps[min(len(gaps) - 1, max(10 * self.free.size, len(gaps) // 20))]) if len(gaps) else 1e-3 * self.spread
-        stiffness = float(hinges.jumps.sum()) / self.spread + abs(float(np.trace(self.point.curvature))) / float(np.trace(self.gram))
+        units = np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
+        slopes = float(hinges.jumps.sum()) + float(np.abs(self.point.gradient / units).max(initial=0.0))
+        stiffness = slopes / self.spread + abs(float(np.trace(self.point.curvature))) / float(np.trace(self.gram)) + 1e-300
         hair = ROUNDING * self._typical(self.point.theta)
         floor = stiffness * (self.gram + np.diag(1e-6 * np.diag(self.gram)))
         curvature = self.point.curvature + max(self.damping, 1e-12) * floor
@@ -237,7 +258,8 @@ class ActiveSetSteps:
         )
         if share > CLOSED:
             reason = "no step lowers the objective any more" if stalled else "the steps have come to the end of double precision"
-            return Certificate(False, distance, f"{reason}, {share:.1e} of the gradient's parts from an optimum", REMEDY)
+            remedy = ALONG_SEVERAL if self._sought and self.problem.n_predictors > 1 else REMEDY
+            return Certificate(False, distance, f"{reason}, {share:.1e} of the gradient's parts from an optimum", remedy)
         if not self.problem.loss.is_convex:
             reason += "; the curvature there is positive semidefinite (a minimum, of a loss not known to be convex)"
         return Certificate(True, distance, reason)
