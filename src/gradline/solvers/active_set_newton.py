@@ -11,6 +11,7 @@ from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
+from gradline.solvers.newton import Newton
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
@@ -42,7 +43,7 @@ class ActiveSetNewton:
         Raises ValueError for a smooth loss and for a joint scalar, naming the solver for them.
         """
         _check(problem)
-        begin = _begin(problem) if start is None else as_start(start, problem.shape)
+        begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         with single_threaded_blas(), progress_bar.bar("ActiveSetNewton", None, progress, patience=1.0) as advance:
             reach, passes = np.inf, 0
             if _is_large(problem):
@@ -62,18 +63,6 @@ def _check(problem: Problem) -> None:
         raise ValueError(f"ActiveSetNewton needs the curvature of single rows; {problem.joint_message}")
     if problem.loss.kinks() is None:
         raise ValueError(f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS")
-
-
-def _begin(problem: Problem) -> Array:
-    """Constant predictors at which the loss is finite, in the intercept."""
-    begin = np.zeros(problem.shape)
-    if problem.rows.intercept:
-        n = problem.rows.n_rows
-        block = problem.rows.take(np.unique(np.linspace(0, n - 1, min(n, 10_000)).astype(np.int64))).without_zero_weights()
-        begin[0] = problem.loss.start(block.targets)
-        if block.offset is not None:
-            begin[0] -= block.offset.mean(axis=0)
-    return begin
 
 
 def _is_large(problem: Problem) -> bool:

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve, qr, solve_triangular
 
+from gradline.solvers.line_search import level_length
 from gradline.types import Array, IntArray
 
 SideArray = np.ndarray[Any, np.dtype[np.int8]]
@@ -256,29 +257,12 @@ class _Smoothed:
         raise IndefiniteError
 
     def _length(self, shifted: Array, moves: Array, linear: float, quadratic: float) -> float:
-        """Where the slope along the direction vanishes: full steps first, then secants and bisection on the slope, which rises."""
+        """Where the slope along the direction vanishes; it rises with the length."""
 
         def slope(length: float) -> float:
             return linear + length * quadratic + float(self.slopes(shifted + length * moves) @ moves)
 
-        start = slope(0.0)
-        if not start < 0:
-            return 0.0
-        low, low_slope, high, high_slope, length = 0.0, start, np.inf, np.inf, 1.0
-        for _ in range(60):
-            found = slope(length)
-            if abs(found) <= 1e-9 * -start or (length == 1.0 and abs(found) <= 1e-2 * -start):
-                return length
-            if found < 0:
-                low, low_slope = length, found
-            else:
-                high, high_slope = length, found
-            if high == np.inf:
-                length *= 2.0
-            else:
-                secant = low - low_slope * (high - low) / (high_slope - low_slope)
-                length = min(max(secant, low + 0.1 * (high - low)), high - 0.1 * (high - low))
-        return low
+        return level_length(slope, 1e-9, 1e-2)
 
 
 def _gram(directions: Array, weights: Array) -> Array:
