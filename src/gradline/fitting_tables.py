@@ -23,7 +23,6 @@ from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, F
 from gradline.rows.table_rows import TableRows
 from gradline.rows.tables import Table, open_table
 from gradline.rows.watched import watched
-from gradline.solvers.piecewise_linear import PiecewiseLinear
 from gradline.solvers.solution import Solver
 from gradline.types import Array
 
@@ -85,12 +84,6 @@ def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
     size = f"{table} is too large to be held in memory ({problem.rows.n_rows:,} rows x {problem.rows.n_columns:,} columns)"
     if getattr(solver, "batch_size", None) is not None:
         raise ValueError(f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step")
-    dropped = sum(getattr(problem.rows, "rows_dropped", {}).values())
-    if isinstance(solver, PiecewiseLinear) and dropped:
-        raise ValueError(
-            f"an exact vertex needs every row by its number, but {size} and {dropped:,} of them lack a value; leave those out with"
-            ' where=, such as where="x IS NOT NULL", or take a smooth loss, such as huber for absolute'
-        )
 
 
 @dataclass(frozen=True)

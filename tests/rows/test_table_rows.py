@@ -189,6 +189,25 @@ def test_a_sample_is_free_after_a_pass_and_uniform(folder, data):
     assert rows.sample(10 * N).n_rows == N
 
 
+def test_blocks_number_rows_as_take_does(folder, holes):
+    class Targets:
+        """Numbers and targets of the rows."""
+
+        def map(self, block):
+            return [(block.first_row + np.arange(block.n_rows), block.targets)]
+
+        def merge(self, first, second):
+            return first + second
+
+    for name in ("holes", "holes-one-group", "holes-small-groups"):
+        rows = table_rows(open_table(folder / f"{name}.parquet"))
+        assert rows.n_rows < N
+        numbers, targets = (np.concatenate(part) for part in zip(*rows.reduce(Targets()), strict=True))
+        np.testing.assert_array_equal(numbers, np.arange(rows.n_rows))
+        some = np.random.default_rng(4).integers(0, rows.n_rows, size=50)
+        np.testing.assert_array_equal(rows.take(some).targets, targets[some])
+
+
 def test_one_pass_for_several_kernels(folder, monkeypatch):
     rows = table_rows(open_table(folder / "whole.parquet"))
     alone = table_rows(open_table(folder / "whole.parquet")).reduce(MomentsKernel()).total().products

@@ -16,6 +16,7 @@ SOLVERS = {
     "newton": "Newton",
     "l-bfgs": "LBFGS",
     "piecewise-linear": "PiecewiseLinear",
+    "active-set-newton": "ActiveSetNewton",
 }
 
 

@@ -54,8 +54,9 @@ class TableRows:
 
     targets: a column, several, or a RowValues; none for prediction. offset: a column for all linear predictors, one for each, or a
     RowValues. missing: "drop" leaves rows without some needed value out and counts them, "error" refuses them, "keep" leaves them out of
-    sums but not of ``map`` and ``iterate``, where they are NaN. Rows are numbered from 0 among those used; ``first_row`` of a block counts
-    all rows of the table, so that messages point into the file.
+    sums but not of ``map`` and ``iterate``, where they are NaN. Rows are numbered from 0 among those used: by ``take``, and by the
+    ``first_row`` of a block from the second pass on (before a kernel that asks for it, ask for ``n_rows``). What is said of a value that
+    cannot be used names its row in the table.
 
     Raises ValueError for columns that are not there and TypeError for columns that hold no numbers, naming the first value that is none.
     """
@@ -316,7 +317,7 @@ class TableRows:
 
     def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
         """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
-        first_row = stretch.first_row
+        first_row, used = stretch.first_row, self._used_before(stretch)
         for pieces in grouped(stretch.batches, self._stretch_rows):
             clean, places, start = [], [], 0
             for piece in pieces:
@@ -324,8 +325,14 @@ class TableRows:
                 clean.append(left)
                 places.append((start, piece.num_rows, kept))
                 start += piece.num_rows
-            yield CleanRun(pieces, clean, _together(places), first_row)
+            run = CleanRun(pieces, clean, _together(places), first_row, used)
+            yield run
             first_row += start
+            used = None if used is None else used + run.n_rows
+
+    def _used_before(self, stretch: Stretch) -> int | None:
+        """Rows used of the stretches before; None in the first pass, which counts them."""
+        return None if self._facts is None else sum(self._facts.used[: stretch.number])
 
     def _blocks(self, run: CleanRun, tally: Tally) -> Iterator[Block]:
         for block in self._maker.blocks(run, self._block_rows):

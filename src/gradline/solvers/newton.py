@@ -62,7 +62,7 @@ class Newton:
             raise ValueError(f"Newton needs the curvature of single rows; {problem.joint_message}")
         if problem.loss.kinks() is not None:
             raise ValueError(
-                f"Newton needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.GradientDescent"
+                f"Newton needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
             )
 
     def _run(self, problem: Problem, start: Array | None, progress: bool | None) -> Solution:
