@@ -13,6 +13,7 @@ from gradline.messages import warn
 from gradline.penalties import Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
+from gradline.rows.fingerprint import fingerprint_of
 from gradline.solvers.solution import Solver, as_start
 
 __all__ = ["LossArgument", "as_loss", "as_penalty", "as_solver", "fit", "unknown_keyword"]
@@ -222,6 +223,8 @@ def _solve(
         inference=inference,
         seconds=time.perf_counter() - started,
         encoder=ready.encoder,
+        beside=ready.beside,
+        fingerprint=fingerprint_of(ready.rows) if ready.fingerprint is None else ready.fingerprint,
     )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
@@ -18,6 +19,7 @@ from gradline.types import Array
 if TYPE_CHECKING:
     import os
 
+    from gradline.diagnosis import Diagnosis
     from gradline.formulas.encoding import Encoder
     from gradline.inference.inference import Inference
     from gradline.summary import CoefficientTable, Summary
@@ -51,6 +53,10 @@ class Fit(FitInference):
     """What the fit took, by the clock on the wall; None where nobody measured."""
     encoder: Encoder | None = None
     """The formula with what it learned from the rows; None where the columns were taken as they are."""
+    beside: Mapping[str, str | None] = field(default_factory=dict)
+    """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
+    fingerprint: int | None = None
+    """Of the targets and weights of the rows, whatever their order (``rows/fingerprint.py``)."""
 
     @property
     def coefficients(self) -> Array:
@@ -163,6 +169,28 @@ class Fit(FitInference):
             predictions = predictions.copy()
             predictions[missing] = np.nan
         return predictions[:, 0] if predictions.ndim == 2 and predictions.shape[1] == 1 else predictions
+
+    def residuals(self, data: Any, target: Any = None, **rows: Any) -> Array:
+        """y less the prediction, (n,), or (n, q) for several targets, of any rows: NaN where a value is missing.
+
+        data: a table that holds the target too; or X, with the target as its own array. rows: weights, frequencies, offset, where, query,
+        database, as for ``diagnose``. Raises ValueError where predictions are not of the targets one by one.
+        """
+        from gradline.diagnosis import residuals
+
+        return residuals(self, data, target, **rows)
+
+    def diagnose(self, data: Any, target: Any = None, **rows: Any) -> Diagnosis:
+        """What the rows of the fit, given again, say about it: leverage, Cook's distance, predictions without each row, tests.
+
+        data: what the fit was made from: the table, or X with y as target. rows: where they went with the fit, weights=, frequencies= and
+        offset= as arrays (the columns of a table are remembered), and where=, query= or database=. Nothing is computed before it is asked
+        for. Raises ValueError for other rows than those of the fit, as far as targets and weights tell.
+        """
+        from gradline.diagnosis import Diagnosis
+        from gradline.fit_rows import rows_of_fit
+
+        return Diagnosis(self, rows_of_fit(self, data, target, **rows))
 
     def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
         """The data with the fitted line; see :func:`gradline.plot.fit`."""

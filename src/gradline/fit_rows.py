@@ -1,0 +1,162 @@
+"""The rows of a fit, given again: a Fit holds none, and what needs them takes the data once more."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn
+
+import numpy as np
+
+from gradline.fitting_arrays import as_offset, checked_rows
+from gradline.problem import Problem
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.block import RowKernel, Rows
+from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.inputs import Columns, as_columns, select_columns
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+    from gradline.rows.tables import Table
+
+PART_ROWS = 2**17
+"""Rows in memory whose results are made at a time."""
+
+
+@dataclass(frozen=True)
+class FitRows:
+    """problem: the fit's objective over the rows that can be used. whole: the rows for one result each, where those that lack a value are
+    NaN; of a table its rows are numbered as they lie there. table: None for arrays."""
+
+    problem: Problem
+    whole: Rows
+    table: Table | None = None
+
+    @property
+    def in_memory(self) -> bool:
+        """Whether all rows are held."""
+        return isinstance(self.problem.rows, ArrayRows)
+
+    def iterate(self, kernel: RowKernel) -> Iterator[Array]:
+        """A kernel's results in row order, some rows at a time: memory does not grow with the rows."""
+        rows: Any = self.whole
+        if isinstance(rows, ArrayRows):
+            for start in range(0, rows.n_rows, PART_ROWS):
+                yield rows.part(start, min(start + PART_ROWS, rows.n_rows)).map(kernel)
+        else:
+            yield from rows.iterate(kernel)
+
+
+def rows_of_fit(
+    fit: Fit,
+    data: Any,
+    target: Any = None,
+    *,
+    weights: Any = None,
+    frequencies: Any = None,
+    offset: Any = None,
+    where: str | None = None,
+    query: str | None = None,
+    database: Any = None,
+    same: bool = True,
+) -> FitRows:
+    """The fit's objective over data given again, as ``gl.fit`` took it: X with y, or a table, which also holds the target.
+
+    weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
+    weights and frequencies may name others. where, query, database: as for ``gl.fit``. same: whether other rows than those of the fit are
+    refused, by their fingerprint.
+
+    Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
+    """
+    if target is None:
+        if offset is not None:
+            raise TypeError("offset= goes with arrays; of a table it is a part of the formula already")
+        found = _of_table(fit, data, weights, frequencies, {"where": where, "query": query, "database": database})
+    else:
+        if fit.encoder is not None:
+            raise TypeError("the model was fitted with a formula, which names the target: give the table alone, which holds it")
+        for keyword, value in (("where", where), ("query", query), ("database", database)):
+            if value is not None:
+                raise TypeError(f"{keyword}= goes with a table, and the target was given as an array")
+        found = _of_arrays(fit, data, target, weights, frequencies, offset)
+    if same:
+        check_same_rows(fit, found.problem.rows)
+    return found
+
+
+def check_same_rows(fit: Fit, rows: Rows) -> None:
+    """Raises ValueError where the rows are not those of the fit, as far as their targets and weights tell."""
+    if fit.fingerprint is None or fingerprint_of(rows) == fit.fingerprint:
+        return
+    n = rows.n_rows
+    used = f"{n:,} rows, and the fit used {fit.rows_used:,}" if n != fit.rows_used else f"{n:,} rows, with other targets or weights"
+    raise ValueError(
+        f"these are not the rows the model was fitted to ({used}): give the same data again, with the same weights, frequencies and where=;"
+        " for other rows there are predict and residuals"
+    )
+
+
+def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
+    _check_given(fit, {"weights": weights, "frequencies": frequencies, "offset": offset})
+    expected = fit.names[int(fit.has_intercept) :]
+    columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
+    if columns.values.shape[1] != len(expected):
+        raise ValueError(f"X has {columns.values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
+    targets = as_columns(target, "y", "y")
+    if targets.values.shape[1] != len(fit.target_names):
+        raise ValueError(f"y has {targets.values.shape[1]} columns, but the model was fitted to {len(fit.target_names)}")
+    y, row_weights, counts = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)
+    fit.loss_function.check_targets(y)
+    n, k = len(y), fit.solution.coefficients.shape[1]
+    offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
+    rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=fit.has_intercept)
+    return FitRows(_problem(fit, rows), rows)
+
+
+def _check_given(fit: Fit, given: Mapping[str, Any]) -> None:
+    for keyword, value in given.items():
+        if value is None and keyword in fit.beside:
+            raise ValueError(f"the model was fitted with {keyword}=, which belong to the rows: give them again, {keyword}=...")
+
+
+def _of_table(fit: Fit, data: Any, weights: Any, frequencies: Any, how: Mapping[str, Any]) -> FitRows:
+    if isinstance(data, np.ndarray):
+        _needs_target(fit)
+    from gradline.fitting_tables import TableSource, held_in_memory
+    from gradline.predicting import encoder_of
+    from gradline.rows.tables import open_table
+
+    encoder = encoder_of(fit)
+    own = {"weights": weights, "frequencies": frequencies}
+    for keyword, name in own.items():
+        if name is None and keyword in fit.beside:
+            own[keyword] = fit.beside[keyword]
+            if own[keyword] is None:
+                raise ValueError(f"the model was fitted with {keyword}= as an array: name the column of the table, {keyword}=...")
+        elif name is not None and not isinstance(name, str):
+            raise TypeError(f"{keyword}= names a column where the data is a table, and this is {type(name).__name__}")
+    if "offset" in fit.beside:
+        raise ValueError("the model was fitted to arrays with offset=: give the arrays again, with offset=...")
+    table = open_table(data, **how)
+    names = [name for name in own.values() if name is not None]
+    absent = [name for name in encoder.columns if name not in table.columns]
+    if fit.encoder is None and absent and set(absent) <= set(fit.target_names):
+        _needs_target(fit)
+    table = table.restricted([*encoder.columns, *names])
+    k = fit.solution.coefficients.shape[1]
+    whole = TableSource(table, encoder, own["weights"], own["frequencies"], "keep").rows(k)
+    rows = TableSource(table, encoder, own["weights"], own["frequencies"], "drop").rows(k)
+    held = held_in_memory(rows)
+    return FitRows(_problem(fit, rows if held is None else held), whole, table)
+
+
+def _needs_target(fit: Fit) -> NoReturn:
+    if fit.encoder is not None:
+        raise ValueError(f"the rows need their targets too: give a table that holds {', '.join(fit.encoder.columns)}")
+    raise ValueError("the rows need their targets too: give X and y")
+
+
+def _problem(fit: Fit, rows: Rows) -> Problem:
+    mask = None if fit.encoder is None or len(fit.encoder.predictors) == 1 else fit.encoder.mask
+    return Problem(rows, fit.loss_function, fit.penalty, fit.names, mask)
