@@ -101,6 +101,15 @@ def check_out(out: Path, option: str, inputs: list[str], endings: tuple[str, ...
         raise PermissionError(f"{option}: {str(out)!r} cannot be written: permission denied")
 
 
+def require_drawing(start: str) -> None:
+    """Raises ImportError, with the pip command, where what draws is not installed. start: of the sentence that says so."""
+    import importlib.util
+
+    for package, module in (("matplotlib", "matplotlib"), ("pillow", "PIL")):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f'{start} {package}, which is not installed; run: pip install "gradline[plot]"')
+
+
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
     from gradline.rows.sources.paths import find_files, is_remote

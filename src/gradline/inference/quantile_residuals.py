@@ -1,8 +1,8 @@
 """Quantile residuals: where each target falls in its own distribution, as a normal deviate.
 
-r_i = Phi^-1(F(y_i | eta_i)) is standard normal where the model is right, whatever the distribution. For counts and labels F jumps at y_i, and
-a point drawn uniformly from the jump makes r_i continuous again. Dunn and Smyth (1996), "Randomized quantile residuals", J. Computational
-and Graphical Statistics 5.
+r_i = Phi^-1(F(y_i | eta_i)) is standard normal where the model is right, whatever the distribution. For counts and labels F jumps at y_i,
+and a point drawn uniformly from the jump makes r_i continuous again. Dunn and Smyth (1996), "Randomized quantile residuals", J.
+Computational and Graphical Statistics 5.
 """
 
 from __future__ import annotations

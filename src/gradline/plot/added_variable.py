@@ -1,7 +1,7 @@
 """Partial regression (added variable) plots: what a coefficient rests on, the other columns taken out of both axes.
 
-With A = sum_i w_i H_i x_i x_i', the residual of column j on the others is X A^-1 e_j / (A^-1)_jj, and the working residual -g_i / H_i plus b_j
-times it goes upwards: the slope through the origin, rows weighted by w_i H_i, is b_j exactly, for every smooth loss at its optimum. For
+With A = sum_i w_i H_i x_i x_i', the residual of column j on the others is X A^-1 e_j / (A^-1)_jj, and the working residual -g_i / H_i plus
+b_j times it goes upwards: the slope through the origin, rows weighted by w_i H_i, is b_j exactly, for every smooth loss at its optimum. For
 squared loss the residual of y on the other columns goes upwards (Frisch and Waugh 1933). Cook and Weisberg (1982), Residuals and Influence
 in Regression, section 2.3; Wang (1985), Technometrics 27, for generalised linear models.
 """
@@ -56,7 +56,9 @@ def partial_regression(
         for spare in axes.ravel()[len(chosen) :]:
             spare.remove()
         axes = axes.ravel()[: len(chosen)][None, :]
-    what = fit.target_names[0] if fit.loss_function.squared_scale() is not None else fit.loss_function.predictor_names(1)[0].replace("_", " ")
+    what = (
+        fit.target_names[0] if fit.loss_function.squared_scale() is not None else fit.loss_function.predictor_names(1)[0].replace("_", " ")
+    )
     for i, (panel, place) in enumerate(zip(axes[0], chosen, strict=True)):
         panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
         drawn = style.points(panel, across[:, i], upwards[:, i], label="_rows")
@@ -79,7 +81,8 @@ def partial_residuals(given: Diagnosed, places: Sequence[int]) -> tuple[Array, A
     coefficients = fit.solution.coefficients
     if coefficients.shape[1] != 1:
         raise ValueError(
-            f"a partial regression plot is of one linear predictor, and this model has {coefficients.shape[1]}: {', '.join(fit.predictor_names)}"
+            f"a partial regression plot is of one linear predictor, and this model has {coefficients.shape[1]}:"
+            f" {', '.join(fit.predictor_names)}"
         )
     if problem.penalty is not None:
         raise ValueError("a partial regression plot is of a fit without a penalty, which would pull its slopes from the coefficients")

@@ -162,7 +162,7 @@ class _BinKernel:
                 counts * np.sqrt(weights) * residual,
                 counts * np.square(residual),
             )
-            parts.append(np.stack([np.bincount(place, column, size) for column in columns]))
+            parts.append(np.stack([np.bincount(place, column, size) for column in columns]).astype(np.float64))
         return _Sums(bool((weights != 1).any()), tuple(parts))
 
     def merge(self, first: _Sums, second: _Sums) -> _Sums:

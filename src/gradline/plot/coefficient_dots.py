@@ -33,8 +33,8 @@ def coefficients(
     columns of very different units share an axis. true: ``(slopes, intercept)``, an object that has them, or an array shaped like
     ``fit.coefficients``; drawn as an open ring around where the dot should be.
 
-    Raises ValueError for a ``true`` that does not suit the fit, a level that is not between 0 and 1, ``in_standard_errors`` of a fit that has
-    none, and a model of which nothing is left to draw.
+    Raises ValueError for a ``true`` that does not suit the fit, a level that is not between 0 and 1, ``in_standard_errors`` of a fit that
+    has none, and a model of which nothing is left to draw.
     """
     matrix = None if true is None else true_coefficients(fit, true)
     places = list(range(0 if intercept or not fit.has_intercept else 1, len(fit.names)))

@@ -20,8 +20,8 @@ CONTOURS = (0.5, 1.0)
 def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
 
-    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with the
-    largest Cook's distance are written beside them, counted from 0. Where the loss implies no spread of residuals, and for several
+    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with
+    the largest Cook's distance are written beside them, counted from 0. Where the loss implies no spread of residuals, and for several
     targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear predictors). Returns the Axes.
 
     Raises ValueError for other rows than the fit's, and where the curvature of the loss is singular.
@@ -47,15 +47,14 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
     panel.set_xlim(0.0, style.tidy((0.0, float(x[shown].max())))[1])
     low, high = style.tidy((min(0.0, float(y[shown].min())), max(0.0, float(y[shown].max()))), 0.12)
     panel.set_ylim(low if pearson is not None else 0.0, high)
-    if pearson is not None:
-        _draw_contours(panel, given.diagnosis.kernel.parameters)
+    contours = pearson is None or _draw_contours(panel, given.diagnosis.kernel.parameters)
     style.dress(panel, "leverage", name)
     style.heading(panel, "Influence")
     worst = seen.influential[:NAMED]
     name_rows(panel, x[worst], y[worst], seen.numbers[worst])
     panel.locator_params(axis="x", nbins=6)
     remarks = []
-    if pearson is not None and not any(line.get_label().startswith("Cook") for line in panel.lines):
+    if not contours:
         remarks.append(f"largest Cook's distance {style.number(float(seen.cooks_distance[worst[0]]))}")
     alone = int((seen.leverage >= 1.0 - 1e-10).any(axis=1).sum())
     if alone:
@@ -72,29 +71,22 @@ def _standardised(given: Diagnosed) -> Array | None:
     return np.asarray(seen.pearson[:, 0])
 
 
-def _draw_contours(ax: Any, parameters: int) -> None:
-    """Lines r = +-(D p (1 - h) / h)^1/2 within the axes, each with its D."""
+def _draw_contours(ax: Any, parameters: int) -> bool:
+    """Lines r = +-(D p (1 - h) / h)^1/2 within the axes; whether there are any."""
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     h = np.linspace(max(right * 1e-3, 1e-12), min(right, 1.0 - 1e-9), 400)
-    for distance in CONTOURS:
+    drawn = False
+    for distance, dashes in zip(CONTOURS, ((5, 3), (1, 1.5)), strict=True):
         reach = np.sqrt(distance * parameters * (1.0 - h) / h)
-        for sign in (1.0, -1.0):
-            line = sign * reach
+        label = f"Cook's distance {distance:g}"
+        for line in (reach, -reach):
             inside = (line >= bottom) & (line <= top)
-            if not inside.any():
-                continue
-            label = f"Cook's distance {distance:g}"
-            ax.plot(h[inside], line[inside], color=style.FIT, linewidth=1.1, linestyle=(0, (5, 3)), label=label, zorder=3)
-            ax.annotate(
-                f"{distance:g}",
-                (float(h[inside][-1]), float(line[inside][-1])),
-                xytext=(-2, 2 if sign > 0 else -2),
-                textcoords="offset points",
-                ha="right",
-                va="bottom" if sign > 0 else "top",
-                fontsize=style.NOTE_SIZE,
-                color=style.FIT,
-            )
+            if inside.any():
+                ax.plot(h[inside], line[inside], color=style.FIT, linewidth=1.3, linestyle=(0, dashes), label=label, zorder=3)
+                label, drawn = f"_{label}", True
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
+    if drawn:
+        style.legend(ax)
+    return drawn

@@ -29,9 +29,9 @@ class SeenRows:
     numbers (m,): from 0, in the whole data. predictors (m, k), targets, predictions (m, q), weights, frequencies (m,). leverage (m, k) and
     cooks_distance (m,): NaN where the rows are not the fit's. residuals (m, q): observed less predicted, times the root of the weight.
     pearson (m, q): over their standard errors, NaN where the loss
-    implies none. deviates (m, q): what ``kind`` says, with a variance of one (other than "raw") where the model is right. sampled (m,): the uniform
-    sample; the others are extremes. top, bottom (up to EXTREMES, q): places among the m of the largest and smallest deviates, the most
-    extreme first. influential: places of the largest Cook's distances. left_out: rows that are incomplete or of weight zero.
+    implies none. deviates (m, q): what ``kind`` says, with a variance of one (other than "raw") where the model is right. sampled (m,): the
+    uniform sample; the others are extremes. top, bottom (up to EXTREMES, q): places among the m of the largest and smallest deviates, the
+    most extreme first. influential: places of the largest Cook's distances. left_out: rows that are incomplete or of weight zero.
     """
 
     numbers: IntArray
@@ -94,8 +94,8 @@ class _SeenKernel:
 def see_rows(rows: FitRows, loss: Loss, coefficients: Array, kernel: RowDiagnosticsKernel | None, dispersion: Array | None) -> SeenRows:
     """One pass in bounded memory; the same rows every time, however they are read.
 
-    kernel: None for rows that are not the fit's. dispersion (q,): of the fit. Raises ValueError where the loss has no residual of one target,
-    and where no row counts.
+    kernel: None for rows that are not the fit's. dispersion (q,): of the fit. Raises ValueError where the loss has no residual of one
+    target, and where no row counts.
     """
     layout = _Layout(coefficients.shape[1], rows.problem.rows.n_targets)
     chooser = _Chooser(loss, layout, dispersion, kernel)
@@ -144,7 +144,8 @@ class _Chooser:
             deviates = standardised
         numbers = (start + present).astype(np.float64)
         rows = np.concatenate(
-            [numbers[:, None], keys[:, None], predictors, targets, weights, counts, leverage, cook, residuals, standardised, deviates], axis=1
+            [numbers[:, None], keys[:, None], predictors, targets, weights, counts, leverage, cook, residuals, standardised, deviates],
+            axis=1,
         )
         self.kept = self._pruned(np.concatenate([self.kept, rows]))
 
