@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.plot import style
-from gradline.plot.diagnosed import NAMED, Diagnosed, diagnosed, finish, name_rows
-from gradline.types import Array
+from gradline.plot.diagnosed import NAMED, diagnosed, finish, name_rows
+from gradline.plot.seen_rows import SeenRows
 
 if TYPE_CHECKING:
     from gradline.result import Fit
@@ -33,7 +33,7 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
     panel = axes[0, 0]
     x = seen.leverage.sum(axis=1)
     # Cook's distance is r^2 h / (p (1 - h)) in Pearson residuals r only.
-    pearson = _standardised(given)
+    pearson = seen.pearson[:, 0] if is_pearson(seen) else None
     if pearson is None:
         y, name = seen.cooks_distance, "Cook's distance"
     else:
@@ -63,12 +63,9 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
     return finish(axes, given, seen)
 
 
-def _standardised(given: Diagnosed) -> Array | None:
-    """Pearson residuals over their standard errors (m,); None where there are none, or several a row."""
-    seen = given.seen
-    if seen.targets.shape[1] > 1 or seen.predictors.shape[1] > 1 or not np.isfinite(seen.pearson).any():
-        return None
-    return np.asarray(seen.pearson[:, 0])
+def is_pearson(seen: SeenRows) -> bool:
+    """Whether there is one Pearson residual a row, of which Cook's distance is a function together with leverage."""
+    return seen.targets.shape[1] == seen.predictors.shape[1] == 1 and bool(np.isfinite(seen.pearson).any())
 
 
 def _draw_contours(ax: Any, parameters: int) -> bool:

@@ -69,7 +69,7 @@ def scale_location(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, *
         kept = seen.sampled & np.isfinite(y)
         style.points(panel, x, y, label="_rows")
         _draw_trend(panel, lowess(x[kept], y[kept]))
-        style.dress(panel, across, f"√|{residual_name(fit, seen, j)}|")
+        style.dress(panel, across, f"√|{residual_name(fit, seen, j).removesuffix(f' of {fit.target_names[j]}')}|")
         style.heading(panel, "Spread")
         panel.set_ylim(bottom=0.0)
         _name_farthest(panel, seen, x, y, j)

@@ -9,7 +9,8 @@ from typing import Literal
 import numpy as np
 
 from gradline.report.findings import Findings
-from gradline.summary.numbers import counted, probability, short, visible
+from gradline.report.wording import degrees_text, p_value_text
+from gradline.summary.numbers import counted, short, visible
 
 CHANCE = 0.01
 """P-values below this raise a concern: three tests a report would otherwise cry wolf too often."""
@@ -38,14 +39,14 @@ MOST_NAMED = 10
 class Concern:
     """level: "serious" where numbers on the page cannot be taken as they are, "look" where somebody should look, "note" for the record.
 
-    title: what, in a few words; text: what was found; remedy: what to do, a sentence; code: a piece of it to copy, or empty.
+    title: what, in a few words; text: what was found; remedy: what to do, a sentence; code: pieces of it to copy.
     """
 
     level: Literal["serious", "look", "note"]
     title: str
     text: str
     remedy: str = ""
-    code: str = ""
+    code: tuple[str, ...] = ()
 
 
 def concerns(findings: Findings) -> tuple[Concern, ...]:
@@ -131,7 +132,7 @@ def _collinear(findings: Findings) -> Iterator[Concern]:
         f"Variance inflation above {LARGE_INFLATION:g}: {_listed(named)}. These columns nearly repeat one another (scaled condition number"
         f" {short(found.scaled_condition_number, 3)}): their coefficients are uncertain one by one, though predictions need not be.",
         "Read them together, leave some out, or add a ridge.",
-        'penalty=gl.penalties.ridge("auto")',
+        ('penalty=gl.penalties.ridge("auto")',),
     )
 
 
@@ -150,7 +151,7 @@ def _influential(findings: Findings) -> Iterator[Concern]:
             f"Cook's distance above {LARGE_DISTANCE:g}: {_listed(named)}{more}, counted from row 0. Leaving one of them out would move the"
             " coefficients a large part of the way to the edge of their joint confidence region, or beyond it.",
             "Look at these rows first: a wrong unit or a typing error? If they are right, a robust loss lets no row decide alone.",
-            "loss=gl.losses.huber(1.35)" if findings.fit.loss_function.squared_scale() is not None else "",
+            ('loss=gl.losses.huber(1.35, scale="joint")',) if findings.fit.loss_function.squared_scale() is not None else (),
         )
     alone = int((seen.leverage >= 1.0 - 1e-10).any(axis=1).sum())
     if alone:
@@ -170,7 +171,7 @@ def _spread(findings: Findings) -> Iterator[Concern]:
         return
     inference = findings.fit.inference
     kind = None if inference is None or inference.covariance is None else inference.covariance.kind
-    found = f"Breusch-Pagan {short(test.statistic, 4)} on {test.degrees} degrees of freedom, p = {probability(test.p_value)}."
+    found = f"Breusch-Pagan {short(test.statistic, 4)} on {degrees_text(test.degrees)}, {p_value_text(test.p_value)}."
     if kind in ROBUST:
         yield Concern(
             "note",
@@ -185,7 +186,7 @@ def _spread(findings: Findings) -> Iterator[Concern]:
         f"{found} The variance of the residuals depends on the columns, and {'the ' + kind if kind else 'classical'} standard errors assume"
         " that it does not: intervals and p-values on this page are too narrow or too wide.",
         "Ask for standard errors that hold whatever the variance, or model the spread as well.",
-        'covariance="HC3"',
+        ('covariance="HC3"',),
     )
 
 
@@ -199,10 +200,10 @@ def _overdispersed(findings: Findings) -> Iterator[Concern]:
         yield Concern(
             "note" if robust else "serious",
             "More spread than a Poisson count has (overdispersion)",
-            f"Pearson's chi-squared is {short(ratio, 3)} times its degrees of freedom (p = {probability(p_value)}): counts vary more than"
+            f"Pearson's chi-squared is {short(ratio, 3)} times its degrees of freedom ({p_value_text(p_value)}): counts vary more than"
             " their mean allows" + ("." if robust else ", and standard errors on this page are too small."),
             "Take a loss with a larger variance, or standard errors that do not assume one.",
-            'loss=gl.losses.negative_binomial(0.5)  or  covariance="HC3"',
+            ("loss=gl.losses.negative_binomial(0.5)", 'covariance="HC3"'),
         )
 
 
@@ -212,11 +213,11 @@ def _shape(findings: Findings) -> Iterator[Concern]:
         yield Concern(
             "look",
             "A bend is left (misspecification)",
-            f"Powers of the fitted values still explain something: RESET F = {short(test.f_statistic, 4)} on {test.degrees} and"
-            f" {short(test.residual_degrees)} degrees of freedom, p = {probability(test.f_p_value)}. A straight line in these columns is"
+            f"Powers of the fitted values still explain something: RESET F = {short(test.f_statistic, 4)} on"
+            f" {degrees_text(test.degrees, test.residual_degrees)}, {p_value_text(test.f_p_value)}. A straight line in these columns is"
             " not the whole story.",
             "Look at the residuals and the partial regressions for bends; transform a column, or add a curve or an interaction.",
-            "poly(x, 2), bs(x, df=5), log(x), x1:x2",
+            ("poly(x, 2)", "bs(x, df=5)", "log(x)", "x1:x2"),
         )
 
 
@@ -233,7 +234,7 @@ def _order(findings: Findings) -> Iterator[Concern]:
             f"Durbin-Watson {short(statistic, 3)}, where 2 means that neighbours have nothing in common. If the rows are in the order of"
             " time (or of anything else), the errors are correlated, and standard errors that take them as independent are wrong.",
             "For rows in the order of time ask for errors that allow for it; for rows in groups, cluster by group.",
-            'covariance=("newey-west", 4)  or  covariance=("cluster", groups)',
+            ('covariance=("newey-west", 4)', 'covariance=("cluster", groups)'),
         )
 
 

@@ -14,9 +14,10 @@ from gradline.report import html
 from gradline.report.concerns import Concern
 from gradline.report.findings import Findings
 from gradline.report.pictures import Picture
+from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary import summarise
 from gradline.summary.content import Fact
-from gradline.summary.numbers import counted, probability, short
+from gradline.summary.numbers import counted, short
 
 LEVELS = {"serious": "Serious", "look": "Look at this", "note": "Note"}
 
@@ -76,9 +77,9 @@ def _first(concerns: Sequence[Concern]) -> str:
     serious = sum(concern.level == "serious" for concern in concerns)
     look = sum(concern.level == "look" for concern in concerns)
     if serious or look:
-        parts = [f"{serious} serious"] if serious else []
-        parts += [f"{look} to look at"] if look else []
-        say = f"{counted(serious + look, 'warning')}: {', '.join(parts)}."
+        parts = [counted(serious, "serious warning")] if serious else []
+        parts += [counted(look, "thing") + " to look at"] if look else []
+        say = f"{' and '.join(parts)}."
     else:
         say = "No warning: nothing below stands out."
     items = [html.element("li", *_concern(concern), class_=concern.level) for concern in concerns]
@@ -90,14 +91,18 @@ def _concern(concern: Concern) -> Iterator[str]:
     yield html.element("h3", html.element("span", html.text(LEVELS[concern.level]), class_="level"), " " + html.text(concern.title))
     yield html.paragraph(concern.text)
     if concern.remedy:
-        code = " " + html.element("code", html.text(concern.code)) if concern.code else ""
-        yield html.element("p", html.element("strong", "What to do:"), " " + html.text(concern.remedy) + code)
+        codes = " or ".join(html.element("code", html.text(code)) for code in concern.code)
+        yield html.element("p", html.element("strong", "What to do:"), f" {html.text(concern.remedy)} {codes}".rstrip())
 
 
 def _fitted(findings: Findings) -> str:
     summary = summarise(findings.fit)
     foot = {"left out", "errors", "digits", "converged", "note", "learning rate", "time"}
-    chosen: list[Fact] = [*summary.head, *(fact for fact in summary.foot if fact.label in foot)]
+    # What a coefficient means stands beside the coefficients.
+    chosen: list[Fact] = [
+        *(fact for fact in summary.head if fact.label != "meaning"),
+        *(fact for fact in summary.foot if fact.label in foot),
+    ]
     words = {"errors": "standard errors", "left out": "columns left out"}
     pairs = [(words.get(fact.label, fact.label), fact.text) for fact in chosen]
     bad = [words.get(fact.label, fact.label) for fact in chosen if fact.tone == "bad"]
@@ -108,7 +113,7 @@ def _coefficients(findings: Findings, intervals: Picture | None) -> str:
     parts = []
     for block in summarise(findings.fit).blocks:
         rows = [(row.name, *row.cells) for row in block.rows]
-        caption = f"Coefficients of {block.title}" if block.title else "Coefficients"
+        caption = f"{block.title}: the coefficient of each column" if block.title else "The coefficient of each column"
         parts.append(html.table(caption, ("column", *block.columns), rows, muted=[row.left_out for row in block.rows]))
         if block.more:
             parts.append(html.paragraph(f"{block.more:,} more are not shown: Fit.table() has them all."))
@@ -149,9 +154,9 @@ def _measured(findings: Findings) -> Iterator[tuple[str, str]]:
             yield "dispersion", numbers(totals.dispersion)
     if findings.joint is not None:
         test = findings.joint
-        degrees = f"{test.numerator}" if test.denominator is None else f"{test.numerator} and {short(test.denominator)}"
         name = "F" if test.distribution == "F" else "chi-squared"
-        yield "all slopes zero?", f"{name} = {short(test.statistic)} on {degrees} degrees of freedom, p = {probability(test.p_value)}"
+        degrees = degrees_text(test.numerator, test.denominator)
+        yield "all slopes zero?", f"{name} = {short(test.statistic)} on {degrees}, {p_value_text(test.p_value)}"
     for label, value in (
         ("deviance", None if totals.squared else totals.deviance),
         ("log likelihood", totals.log_likelihood),
@@ -203,12 +208,12 @@ def _tests(findings: Findings) -> str:
 def _tested(findings: Findings) -> Iterator[tuple[str, str]]:
     test = findings.breusch_pagan
     if test is not None:
-        numbers = f"{short(test.statistic, 4)} on {test.degrees} degrees of freedom, p = {probability(test.p_value)}"
+        numbers = f"{short(test.statistic, 4)} on {degrees_text(test.degrees)}, {p_value_text(test.p_value)}"
         yield "Breusch-Pagan", f"{numbers}. A small p says that the spread changes with the columns."
     test = findings.reset
     if test is not None:
-        degrees = f"{test.degrees} and {short(test.residual_degrees)} degrees of freedom"
-        numbers = f"F = {short(test.f_statistic, 4)} on {degrees}, p = {probability(test.f_p_value)}"
+        degrees = degrees_text(test.degrees, test.residual_degrees)
+        numbers = f"F = {short(test.f_statistic, 4)} on {degrees}, {p_value_text(test.f_p_value)}"
         yield "Ramsey's RESET", f"{numbers}. A small p says that a bend is left in the residuals."
     if findings.durbin_watson is not None:
         numbers = short(findings.durbin_watson, 4)
@@ -220,7 +225,7 @@ def _tested(findings: Findings) -> Iterator[tuple[str, str]]:
         ratio, p_value = findings.overdispersion
         yield (
             "Pearson dispersion",
-            f"{short(ratio, 4)}, p = {probability(p_value)}. Above 1, with a small p, counts vary more than their mean allows.",
+            f"{short(ratio, 4)}, {p_value_text(p_value)}. Above 1, with a small p, counts vary more than their mean allows.",
         )
 
 
@@ -240,8 +245,8 @@ def _rows(findings: Findings) -> str:
         columns, rows = columns[:3] + columns[4:], [row[:3] + row[4:] for row in rows]
     reading = (
         "Rows are counted from 0, the first row of the data. Leverage is the share of its own prediction that a row decides; Cook's"
-        " distance how far the coefficients would move without the row, in units of their uncertainty: above 0.5 is worth a look, above 1 is"
-        " large."
+        " distance how far the coefficients would move without the row, in units of their uncertainty: above 0.5 is worth a look, above 1"
+        " is large."
     )
     return html.section("rows", "Rows that matter most", html.table("The most influential rows", columns, rows), html.paragraph(reading))
 

@@ -13,6 +13,7 @@ import numpy as np
 from gradline import plot
 from gradline.plot import style
 from gradline.plot.diagnosed import MOST_PANELS, farthest
+from gradline.plot.influence import is_pearson
 from gradline.report.findings import Findings
 from gradline.summary.numbers import visible
 
@@ -58,8 +59,8 @@ def intervals(findings: Findings) -> Picture | None:
     plot.coefficients(fit, intercept=False, in_standard_errors=apart, ax=axes)
     names = [visible(name) for name in fit.names[int(fit.has_intercept) :]]
     reading = (
-        "A dot is a coefficient, the line through it its 95% confidence interval. Where the line crosses zero, the data do not say which sign"
-        " it has."
+        "A dot is a coefficient, the line through it its 95% confidence interval. Where the line crosses zero, the data do not say which"
+        " sign it has."
     )
     if apart:
         reading += " Each is drawn in units of its own standard error, since the columns are in very different units."
@@ -102,15 +103,7 @@ def diagnostics(findings: Findings) -> Iterator[Picture]:
             " errors should allow for it.",
         )
         if findings.own and np.isfinite(seen.cooks_distance).any():
-            worst = ", ".join(f"{seen.numbers[i]:,}" for i in seen.influential[:3])
-            yield _draw(
-                findings,
-                plot.leverage,
-                "Influence",
-                f"Residuals against leverage with lines of equal Cook's distance, {rows}. The most influential rows are {worst}.",
-                "To the right lie rows with unusual columns, far up or down those with unusual targets. A row that is both moves the model:"
-                " beyond the dashed lines, leaving it out would change the coefficients noticeably.",
-            )
+            yield _influence(findings, rows)
     try:
         yield _draw(
             findings,
@@ -125,11 +118,31 @@ def diagnostics(findings: Findings) -> Iterator[Picture]:
         return
 
 
+def _influence(findings: Findings, rows: str) -> Picture:
+    seen = findings.seen
+    assert seen is not None
+    worst = ", ".join(f"{seen.numbers[i]:,}" for i in seen.influential[:3])
+    if is_pearson(seen):
+        alt = f"Residuals against leverage with lines of equal Cook's distance, {rows}. The most influential rows are {worst}."
+        reading = (
+            "To the right lie rows with unusual columns, far up or down those with unusual targets. A row that is both moves the model:"
+            " beyond the broken lines, leaving it out would change the coefficients noticeably."
+        )
+    else:
+        alt = f"Cook's distance against leverage, {rows}. The most influential rows are {worst}."
+        reading = (
+            "To the right lie rows with unusual columns. The higher a row, the farther the coefficients would move without it, in units of"
+            " their uncertainty: above 0.5 is worth a look, above 1 is large."
+        )
+    return _draw(findings, plot.leverage, "Influence", alt, reading)
+
+
 def partial_regressions(findings: Findings) -> Picture | None:
     """What each coefficient rests on; None where that cannot be drawn."""
     fit = findings.fit
     columns = [fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased]
-    if not findings.own or len(columns) < 2:
+    # For counts and labels the working residuals of a few rows hide the rest; gl.plot.partial_regression draws them all the same.
+    if not findings.own or len(columns) < 2 or fit.loss_function.squared_scale() is None:
         return None
     shown = columns[:MOST_PARTIAL]
     axes = _panels(len(shown), SMALL_HEIGHT, SMALL_WIDTH)
@@ -140,6 +153,8 @@ def partial_regressions(findings: Findings) -> Picture | None:
             style.pyplot().close(panel.figure)
         return None
     more = f" The first {len(shown)} of {len(columns)} columns are drawn." if len(shown) < len(columns) else ""
+    if findings.seen is not None and findings.seen.drawn < findings.seen.n:
+        more += f" {findings.seen.drawn:,} of {findings.seen.n:,} rows are drawn."
     alt = "What is left of the target against what is left of {}, once the other columns have explained both."
     return Picture(
         "Partial regressions",
