@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from gradline.result import Fit
 
 MOST_ROWS = 40
+LONGEST_NAME = 30
+"""Characters of a column's name beside its dot."""
 
 
 def coefficients(
@@ -47,7 +49,8 @@ def coefficients(
     label = xlabel or ("coefficient / standard error" if in_standard_errors else "coefficient")
     for j in range(k):
         panel = axes[0, j]
-        rows.draw(panel, matrix, [j], names=j == 0, legend=j == 0)
+        # Beside another panel of the same figure names need not be repeated.
+        rows.draw(panel, matrix, [j], names=j == 0 or panel.figure is not axes[0, 0].figure, legend=j == 0)
         style.dress(panel, label, "", grid="x")
         if k > 1:
             style.heading(panel, fit.predictor_names[j])
@@ -104,7 +107,7 @@ class _Rows:
                 ax.plot(matrix[places, j] / self.scale[places, j], rows + shift, "o", **ring, label=label, zorder=3)
         for edge in rows[1:] - 0.5:
             ax.axhline(edge, color=style.FAINT, linewidth=0.8, zorder=0, label="_row")
-        ax.set_yticks(rows, [fit.names[i] for i in places])
+        ax.set_yticks(rows, [style.written(fit.names[i], LONGEST_NAME) for i in places])
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.margins(x=0.08)
         style.dress(ax, "coefficient", "", grid="x")
