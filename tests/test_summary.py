@@ -38,7 +38,7 @@ def with_errors(fitted):
     found = Covariance("classical", "s^2 (X'X)^-1", np.diag(errors), b.shape, np.ones(errors.size, dtype=bool), 97.0)
     one = np.ones(1)
     totals = FitStatistics(100, 100.0, 100.0, 3, 3.0, 97.0, "squared", 2.0, True, True, False, 2 * one, 8 * one, one, -142.5, None)
-    return dataclasses.replace(fitted, inference=Inference(totals, found, None, notes=("a note on the errors",)))
+    return dataclasses.replace(fitted, uncertainty=Inference(totals, found, None, notes=("a note on the errors",)))
 
 
 class Balanced(HTMLParser):
@@ -288,13 +288,13 @@ def inferred(X, y):
     solution = gl.LeastSquares().solve(problem)
     found = infer(problem, solution)
 
-    return Fit(problem.names, ("y",), gl.losses.squared, solution, len(y), {}, inference=found)
+    return Fit(problem.names, ("y",), gl.losses.squared, solution, len(y), {}, uncertainty=found)
 
 
 def test_why_there_are_no_standard_errors():
     fitted = with_errors(made_fit(["x"], [[1.0]]))
     without = dataclasses.replace(fitted.inference, covariance=None, unavailable="the curvature is singular")
-    text = str(dataclasses.replace(fitted, inference=without).summary())
+    text = str(dataclasses.replace(fitted, uncertainty=without).summary())
     assert re.search(r"^errors +none: the curvature is singular$", text, re.MULTILINE)
     assert "std error" not in text
 

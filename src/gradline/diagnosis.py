@@ -161,7 +161,7 @@ class Diagnosis:
         return self.fit.solution.coefficients
 
     def _forward(self, predictors: Array) -> Array:
-        from gradline.predicting import predict_linear
+        from gradline.prediction_outputs import predict_linear
 
         return predict_linear(self.fit.loss_function, predictors, "mean")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,8 +17,8 @@ from gradline.rows.inputs import Columns, as_columns, select_columns
 from gradline.types import Array
 
 if TYPE_CHECKING:
+    from gradline.fitting_tables import TableSource
     from gradline.result import Fit
-    from gradline.rows.tables import Table
 
 PART_ROWS = 2**17
 """Rows in memory whose results are made at a time."""
@@ -27,11 +27,11 @@ PART_ROWS = 2**17
 @dataclass(frozen=True)
 class FitRows:
     """problem: the fit's objective over the rows that can be used. whole: the rows for one result each, where those that lack a value are
-    NaN; of a table its rows are numbered as they lie there. table: None for arrays."""
+    NaN; of a table its rows are numbered as they lie there. source: of the rows of a table, None for arrays."""
 
     problem: Problem
     whole: Rows
-    table: Table | None = None
+    source: TableSource | None = None
 
     @property
     def in_memory(self) -> bool:
@@ -60,25 +60,29 @@ def rows_of_fit(
     query: str | None = None,
     database: Any = None,
     same: bool = True,
+    labels: Sequence[str] = (),
 ) -> FitRows:
     """The fit's objective over data given again, as ``gl.fit`` took it: X with y, or a table, which also holds the target.
 
     weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
     weights and frequencies may name others. where, query, database: as for ``gl.fit``. same: whether other rows than those of the fit are
-    refused, by their fingerprint.
+    refused, by their fingerprint; other rows need no weights. labels: further columns of the table that will be read.
 
     Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
     """
     if target is None:
         if offset is not None:
             raise TypeError("offset= goes with arrays; of a table it is a part of the formula already")
-        found = _of_table(fit, data, weights, frequencies, {"where": where, "query": query, "database": database})
+        beside = _beside(fit, weights, frequencies, same)
+        found = _of_table(fit, data, beside, {"where": where, "query": query, "database": database}, labels, same)
     else:
         if fit.encoder is not None:
             raise TypeError("the model was fitted with a formula, which names the target: give the table alone, which holds it")
         for keyword, value in (("where", where), ("query", query), ("database", database)):
             if value is not None:
                 raise TypeError(f"{keyword}= goes with a table, and the target was given as an array")
+        needed = ("weights", "frequencies", "offset") if same else ("offset",)
+        _check_given(fit, {"weights": weights, "frequencies": frequencies, "offset": offset}, needed)
         found = _of_arrays(fit, data, target, weights, frequencies, offset)
     if same:
         check_same_rows(fit, found.problem.rows)
@@ -98,7 +102,6 @@ def check_same_rows(fit: Fit, rows: Rows) -> None:
 
 
 def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
-    _check_given(fit, {"weights": weights, "frequencies": frequencies, "offset": offset})
     expected = fit.names[int(fit.has_intercept) :]
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
     if columns.values.shape[1] != len(expected):
@@ -114,41 +117,47 @@ def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any,
     return FitRows(_problem(fit, rows), rows)
 
 
-def _check_given(fit: Fit, given: Mapping[str, Any]) -> None:
-    for keyword, value in given.items():
-        if value is None and keyword in fit.beside:
+def _check_given(fit: Fit, given: Mapping[str, Any], needed: Sequence[str]) -> None:
+    for keyword in needed:
+        if given[keyword] is None and keyword in fit.beside:
             raise ValueError(f"the model was fitted with {keyword}=, which belong to the rows: give them again, {keyword}=...")
 
 
-def _of_table(fit: Fit, data: Any, weights: Any, frequencies: Any, how: Mapping[str, Any]) -> FitRows:
+def _beside(fit: Fit, weights: Any, frequencies: Any, same: bool) -> dict[str, str | None]:
+    """The columns of weights and frequencies: those given, or those of the fit."""
+    found = {"weights": weights, "frequencies": frequencies}
+    for keyword, name in found.items():
+        if name is None and keyword in fit.beside:
+            found[keyword] = fit.beside[keyword]
+            if found[keyword] is None and same:
+                raise ValueError(f"the model was fitted with {keyword}= as an array: name the column of the table, {keyword}=...")
+        elif name is not None and not isinstance(name, str):
+            raise TypeError(f"{keyword}= names a column where the data is a table, and this is {type(name).__name__}")
+    return found
+
+
+def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool) -> FitRows:
     if isinstance(data, np.ndarray):
         _needs_target(fit)
     from gradline.fitting_tables import TableSource, held_in_memory
     from gradline.predicting import encoder_of
     from gradline.rows.tables import open_table
 
-    encoder = encoder_of(fit)
-    own = {"weights": weights, "frequencies": frequencies}
-    for keyword, name in own.items():
-        if name is None and keyword in fit.beside:
-            own[keyword] = fit.beside[keyword]
-            if own[keyword] is None:
-                raise ValueError(f"the model was fitted with {keyword}= as an array: name the column of the table, {keyword}=...")
-        elif name is not None and not isinstance(name, str):
-            raise TypeError(f"{keyword}= names a column where the data is a table, and this is {type(name).__name__}")
     if "offset" in fit.beside:
         raise ValueError("the model was fitted to arrays with offset=: give the arrays again, with offset=...")
-    table = open_table(data, **how)
-    names = [name for name in own.values() if name is not None]
+    encoder, table = encoder_of(fit), open_table(data, **how)
+    if not same:
+        beside = {keyword: name for keyword, name in beside.items() if name in table.columns}
+    names = [name for name in beside.values() if name is not None]
     absent = [name for name in encoder.columns if name not in table.columns]
     if fit.encoder is None and absent and set(absent) <= set(fit.target_names):
         _needs_target(fit)
-    table = table.restricted([*encoder.columns, *names])
+    table = table.restricted([*encoder.columns, *names, *labels])
     k = fit.solution.coefficients.shape[1]
-    whole = TableSource(table, encoder, own["weights"], own["frequencies"], "keep").rows(k)
-    rows = TableSource(table, encoder, own["weights"], own["frequencies"], "drop").rows(k)
+    source = TableSource(table, encoder, beside.get("weights"), beside.get("frequencies"), "drop")
+    rows = source.rows(k)
     held = held_in_memory(rows)
-    return FitRows(_problem(fit, rows if held is None else held), whole, table)
+    return FitRows(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
 
 
 def _needs_target(fit: Fit) -> NoReturn:

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
+from gradline.fitting_uncertainty import checked_kind, cluster_arguments, uncertainty
 from gradline.messages import warn
 from gradline.penalties import Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.solvers.solution import Solver, as_start
+
+if TYPE_CHECKING:
+    from gradline.inference.kinds import Kind
 
 __all__ = ["LossArgument", "as_loss", "as_penalty", "as_solver", "fit", "unknown_keyword"]
 
@@ -44,6 +48,7 @@ def fit(
     tolerance: float | None = None,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -70,6 +75,7 @@ def fit(
     intercept: bool = True,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -91,6 +97,7 @@ def fit(
     names: Sequence[str] | None = None,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -117,6 +124,7 @@ def fit(
     query: str | None = None,
     database: Any = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -139,9 +147,12 @@ def fit(
     your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
     solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from, the intercept first. accuracy: for
     squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other losses, when Newton's method or
-    L-BFGS stops. covariance: standard errors and fit measures, at the cost of a pass or two: "default" for the loss's own kind,
-    "classical", "HC0" to "HC3", ("cluster", groups) or ("newey-west", lags). progress: a progress bar; unless said, in a terminal or a
-    notebook only.
+    L-BFGS stops. progress: a progress bar; unless said, in a terminal or a notebook only.
+
+    covariance: the kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two
+    million numbers in memory); "default" asks for it at any size, for a pass or two; "classical", "HC0" to "HC3", "cluster",
+    ("newey-west", lags) and, for kinked losses, "constant-density" name one; False asks for none. groups: with "cluster", a label a row
+    (two for two-way clusters), or for a table the names of one or two columns. See docs/inference.md.
 
     Raises TypeError and ValueError for data or arguments that cannot be used, naming the column, row or value; OSError for files and
     databases that cannot be read; ImportError, with the pip command, when the loss's framework is not installed.
@@ -150,31 +161,25 @@ def fit(
         raise TypeError(unknown_keyword("fit", unknown, fit))
     started = time.perf_counter()
     formula, data, target = _arguments(positional, formula, data, target)
+    covariance, groups = cluster_arguments(covariance, groups)
     of_tables = {"features": features, "missing": missing, "where": where, "query": query, "database": database}
     common: dict[str, Any] = {"loss": loss, "prediction": prediction, "backend": backend}
     common |= {"weights": weights, "frequencies": frequencies, "offset": offset, "intercept": intercept}
     known_penalty = as_penalty(penalty)
     if formula is None and features is None:
         _refuse_of_tables(data, target, of_tables)
-        return _solve(
-            ready_arrays(data, target, names=names, **common),
-            known_penalty,
-            solver,
-            accuracy,
-            tolerance,
-            start,
-            covariance,
-            progress,
-            started,
-        )
+        ready = ready_arrays(data, target, names=names, **common)
+        kind = checked_kind(covariance, groups, lambda: ready.rows.n_rows)
+        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, kind, progress, started)
     if names is not None:
         raise TypeError("names= goes with arrays; a table names its own columns")
     from gradline.fitting_tables import watched_table
 
-    with watched_table(formula, data, target, **of_tables, **common, solver=solver, progress=progress) as ready:
+    with watched_table(formula, data, target, **of_tables, **common, groups=groups, solver=solver, progress=progress) as ready:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if ready.streamed else progress
-        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, own, started)
+        kind = None if ready.clusters is not None else checked_kind(covariance, None, lambda: ready.rows.n_rows)
+        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, kind, own, started)
 
 
 def _solve(
@@ -185,6 +190,7 @@ def _solve(
     tolerance: float | None,
     start: Any,
     covariance: Any,
+    kind: Kind | None,
     progress: bool | None,
     started: float,
 ) -> Fit:
@@ -205,11 +211,9 @@ def _solve(
         warn(f"left out of the model, since earlier columns determine it: {left_out}. Its coefficient is NaN; predictions ignore it")
     for note in solution.notes:
         warn(note)
-    inference = None
-    if covariance is not None:
-        from gradline.inference.inference import infer
-
-        inference = infer(problem, solution, None if _is_text(covariance, "default") else covariance, keep_meat=True)
+    clusters = ready.clusters
+    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
+    found = uncertainty(problem, solution, covariance, kind, read_groups)
     return Fit(
         ready.names,
         ready.target_names,
@@ -220,7 +224,7 @@ def _solve(
         named=ready.named,
         penalty=problem.penalty,
         solver_asked=solver != "auto",
-        inference=inference,
+        uncertainty=found,
         seconds=time.perf_counter() - started,
         encoder=ready.encoder,
         beside=ready.beside,
@@ -245,10 +249,6 @@ def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any
     if formula is not None and not _is_formula(formula):
         raise TypeError(f'formula must be a text such as "y ~ x1 + x2", or a dict of one for each linear predictor, not {formula!r}')
     return formula, data, target
-
-
-def _is_text(value: Any, text: str) -> bool:
-    return isinstance(value, str) and value == text
 
 
 def _is_formula(value: Any) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.fitting_arguments import LossArgument, as_loss, predictor_count
+from gradline.fitting_clusters import ClusterColumns, group_columns
 from gradline.fitting_formulas import formula_for, mask_of, notes_on_levels
 from gradline.fitting_ready import Ready, idle_rows, without_idle_targets
 from gradline.formula import Encoder
@@ -56,6 +57,7 @@ def watched_table(
     frequencies: Any,
     offset: Any,
     intercept: Any,
+    groups: Any,
     solver: str | Solver,
     progress: bool | None,
 ) -> Iterator[Ready]:
@@ -72,13 +74,15 @@ def watched_table(
     unbound = as_loss(loss, prediction, backend)
     opened = open_table(data, query=query, database=database, where=where)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
-    single = [name for name in (weights, frequencies) if name is not None]
+    labels = () if groups is None else group_columns(groups)
+    single = [*(name for name in (weights, frequencies) if name is not None), *labels]
     opened.check_columns(single)
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
-        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)))
+        clusters = ClusterColumns(source, labels) if labels else None
+        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)), clusters=clusters)
 
 
 def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
@@ -104,18 +108,18 @@ class TableSource:
     frequencies: str | None
     missing: Any
 
-    def rows(self, n_predictors: int = 1, *, missing: Any = None) -> TableRows:
-        """The rows; n_predictors: what one formula's offset is repeated for."""
+    def rows(self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None) -> TableRows:
+        """The rows; n_predictors: what one formula's offset is repeated for. targets: in place of the formula's."""
         encoder, table = self.encoder, self.table
         features = encoder.names[int(encoder.intercept) :]
         options = {"weights": self.weights, "frequencies": self.frequencies, "missing": missing or self.missing}
         if encoder.plain and all(name in table.columns for name in (*features, *encoder.target_names)):
             # Columns taken as they are need no evaluating, only copying.
-            return TableRows(table, PlainEncoder(features, encoder.intercept), PlainValues(encoder.target_names), **options)
+            return TableRows(table, PlainEncoder(features, encoder.intercept), targets or PlainValues(encoder.target_names), **options)
         offset: RowValues | None = FormulaOffset(encoder) if any(encoder.offsets) else None
         if offset is not None and offset.n_values < n_predictors:
             offset = _Repeated(offset, n_predictors)
-        return TableRows(table, FormulaDesign(encoder), FormulaTargets(encoder), offset=offset, **options)
+        return TableRows(table, FormulaDesign(encoder), targets or FormulaTargets(encoder), offset=offset, **options)
 
     @property
     def weighted(self) -> bool:

@@ -54,9 +54,7 @@ def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: 
         loss = row_loss(problem, coefficients)
         crumb = bread(problem, coefficients, free, loss)
     except ValueError as error:
-        if kind is not None:
-            raise
-        if problem.joint:
+        if kind is not None or problem.joint:
             raise
         return Inference(fit_statistics(problem, coefficients, free), None, None, unavailable=str(error))
     totals = fit_statistics(problem, coefficients, free, crumb)

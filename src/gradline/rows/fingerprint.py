@@ -20,9 +20,21 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 MODULUS = 2**64
 
+PART_ROWS = 2**14
+"""Rows hashed at a time, which fit into a core's cache."""
+
 
 def fingerprint(targets: Array, weights: Array | None, frequencies: Array | None) -> int:
     """Of rows with targets (m, q), precision weights (m,) and frequencies (m,): below 2^64."""
+    total = 0
+    for start in range(0, len(targets), PART_ROWS):
+        part = slice(start, start + PART_ROWS)
+        own = (None if weights is None else weights[part], None if frequencies is None else frequencies[part])
+        total += int(np.add.reduce(_hashes(targets[part], *own), dtype=np.uint64))
+    return total % MODULUS
+
+
+def _hashes(targets: Array, weights: Array | None, frequencies: Array | None) -> Hashes:
     # The first step mixes a constant in, so that a row of zeros counts too; adding zero makes one of the two zeros.
     hashes = np.full(len(targets), 0x9E3779B97F4A7C15, dtype=np.uint64)
     for column in targets.T:
@@ -32,7 +44,7 @@ def fingerprint(targets: Array, weights: Array | None, frequencies: Array | None
         hashes[weights == 0] = 0
     if frequencies is not None:
         hashes = hashes * frequencies.astype(np.uint64)
-    return int(np.add.reduce(hashes, dtype=np.uint64))
+    return hashes
 
 
 def fingerprint_of(rows: Rows) -> int:
