@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 MOST_PANELS = 9
 ACROSS = 3
+LONGEST_NAME = 24
+"""Characters of a column's name below one of many panels."""
 
 
 def partial_regression(
@@ -67,7 +69,8 @@ def partial_regression(
         ends = np.array([across[:, i].min(), across[:, i].max()])
         slope = float(fit.solution.coefficients[place, 0])
         panel.plot(ends, slope * ends, color=style.FIT, linewidth=2.2, zorder=5.7, label=f"slope {style.number(slope)}")
-        style.dress(panel, f"{fit.names[place]} | others", f"{what} | others")
+        name = fit.names[place] if len(chosen) == 1 else style.shortened(fit.names[place], LONGEST_NAME)
+        style.dress(panel, f"{name} | others", f"{what} | others")
         style.heading(panel, f"slope {style.number(slope)}")
     if len(across) < n:
         style.note(axes[0, -1], f"{len(across):,} of {n:,} rows drawn")

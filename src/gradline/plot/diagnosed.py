@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.diagnosis import Diagnosis
-from gradline.fit_rows import rows_of_fit
+from gradline.fit_rows import FitRows, rows_of_fit
 from gradline.plot import style
 from gradline.plot.seen_rows import SeenRows, see_rows
 from gradline.rows.fingerprint import fingerprint_of
@@ -63,8 +63,14 @@ def diagnosed(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any]) -> Diag
             raise ValueError("the diagnosis is of another fit; give fit.diagnose(data) of this one")
         return Diagnosed(data, True)
     found = rows_of_fit(fit, data, target, same=False, **rows)
-    own = fit.fingerprint is None or fingerprint_of(found.problem.rows) == fit.fingerprint
-    return Diagnosed(Diagnosis(fit, found), own)
+    return Diagnosed(Diagnosis(fit, found), _is_own(fit, found))
+
+
+def _is_own(fit: Fit, rows: FitRows) -> bool:
+    """Whether rows are those of the fit; by their number only where the fit knows no more."""
+    if fit.fingerprint is None:
+        return rows.problem.rows.n_rows == fit.rows_used + fit.rows_dropped.get("weight zero", 0)
+    return fingerprint_of(rows.problem.rows) == fit.fingerprint
 
 
 def panels(given: Diagnosed, ax: Any) -> Any:

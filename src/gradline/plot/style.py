@@ -85,10 +85,13 @@ LONGEST_LABEL = 56
 
 def written(text: str, longest: int = LONGEST_LABEL) -> str:
     """Text as Matplotlib should write it: on one line, the middle of a long one left out, dollar signs no mathematics."""
+    return shortened(text, longest).replace("$", r"\$")
+
+
+def shortened(text: str, longest: int) -> str:
+    """Text on one line, the middle of a long one left out."""
     text = visible(text)
-    if len(text) > longest:
-        text = f"{text[: longest // 2]}…{text[len(text) - longest // 2 + 1 :]}"
-    return text.replace("$", r"\$")
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[len(text) - longest // 2 + 1 :]}"
 
 
 def note(ax: Any, text: str) -> None:

@@ -11,7 +11,7 @@ from scipy.special import chdtrc
 
 from gradline.diagnosis import Diagnosis
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
-from gradline.inference.hypotheses import HypothesisResult, coefficient_labels, joint_test
+from gradline.inference.hypotheses import HypothesisResult
 from gradline.inference.inference import infer
 from gradline.losses.counts import Poisson
 from gradline.plot.diagnosed import Diagnosed, diagnosed
@@ -70,9 +70,7 @@ def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -
     seen = attempt("rows", lambda: given.seen, own=False)
     joint = None
     if fit.inference is not None and fit.inference.covariance is not None:
-        covariance = fit.inference.covariance
-        labels = coefficient_labels(fit.names, fit.predictor_names)
-        joint = attempt("joint", lambda: joint_test(fit.solution.coefficients, covariance, labels, fit.has_intercept), own=False)
+        joint = attempt("joint", lambda: fit.joint_test, own=False)
     return Findings(
         given,
         name,
@@ -91,9 +89,9 @@ def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -
 def _with_inference(given: Diagnosed) -> Diagnosed:
     """The fit with standard errors and fit measures, where it was made without and its rows are here."""
     fit, diagnosis = given.fit, given.diagnosis
-    if fit.inference is not None or not given.own or diagnosis.rows.problem.joint:
+    if fit.inference is not None or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
         return given
-    fit = replace(fit, inference=infer(diagnosis.rows.problem, fit.solution))
+    fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
     return Diagnosed(Diagnosis(fit, diagnosis.rows), True)
 
 
