@@ -6,12 +6,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword
+from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword, with_penalty
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
 from gradline.fitting_uncertainty import checked_kind, cluster_arguments, uncertainty
 from gradline.messages import warn
-from gradline.penalties import Penalty
+from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
@@ -34,7 +34,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -60,7 +60,7 @@ def fit(
     features: Sequence[str],
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -85,7 +85,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -107,7 +107,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -144,10 +144,10 @@ def fit(
     loss: "squared", a loss of ``gl.losses``, or your own function ``loss(y, prediction)`` written in TensorFlow, JAX or PyTorch, which
     returns one number a row, or one scalar such as their mean. prediction: with your own function, the forward pass from the linear
     predictor to the prediction it sees; the identity unless given. backend: "tensorflow", "jax" or "torch", where it cannot be read off
-    your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
-    solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from, the intercept first. accuracy: for
-    squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other losses, when Newton's method or
-    L-BFGS stops. progress: a progress bar; unless said, in a terminal or a notebook only.
+    your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)`` or ``ridge("auto")``. solver: "auto" (see
+    ``gradline.solvers.choice``), or a solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from,
+    the intercept first. accuracy: for squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other
+    losses, when Newton's method or L-BFGS stops. progress: a progress bar; unless said, in a terminal or a notebook only.
 
     covariance: the kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two
     million numbers in memory); "default" asks for it at any size, for a pass or two; "classical", "HC0" to "HC3", "cluster",
@@ -184,7 +184,7 @@ def fit(
 
 def _solve(
     ready: Ready,
-    penalty: Penalty | None,
+    penalty: Penalty | AutomaticRidge | None,
     solver: str | Solver,
     accuracy: Literal["auto", "full"],
     tolerance: float | None,
@@ -197,9 +197,10 @@ def _solve(
     """From rows and a loss to the Fit."""
     for note in ready.notes:
         warn(note)
-    problem = Problem(ready.rows, ready.loss, penalty, ready.names, ready.mask)
+    problem = Problem(ready.rows, ready.loss, None, ready.names, ready.mask)
     if problem.joint and ready.weighted:
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
+    problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
     if ready.streamed:
         from gradline.fitting_tables import check_streaming

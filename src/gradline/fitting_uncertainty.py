@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from gradline.inference.absent import ASK, NoInference
+from gradline.inference.absent import ASK, JOINT, NoInference
 from gradline.problem import Problem
 from gradline.solvers.solution import Solution
 
@@ -70,4 +70,6 @@ def uncertainty(
 
     if read_groups is not None:
         kind = Kind("cluster", groups=read_groups())
+    if kind is None and problem.joint:
+        return NoInference(JOINT.format(problem.loss.name))
     return infer(problem, solution, kind, keep_meat=True)

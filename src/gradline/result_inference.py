@@ -27,6 +27,7 @@ class FitInference:
     names: tuple[str, ...]
     solution: Solution
     fingerprint: int | None
+    named: bool
 
     if TYPE_CHECKING:
 
@@ -101,6 +102,9 @@ class FitInference:
         mine, theirs = self._measures, other._measures
         if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
             raise ValueError("the fits were made on different rows: as many, but with other targets or weights; fit both to the same")
+        if not (self.named and other.named):
+            # Names that were made up for columns of arrays tell nothing.
+            return compare(mine, theirs)
         mine_labels = self._estimated(coefficient_labels(self.names, self.predictor_names))
         return compare(mine, theirs, mine_labels, other._estimated(coefficient_labels(other.names, other.predictor_names)))
 

@@ -39,7 +39,7 @@ def read_loss(text: str, own: str | None) -> Any:
 
 
 def read_penalty(text: str | None) -> Any:
-    """The penalty of ``--penalty ridge:0.1``."""
+    """The penalty of ``--penalty ridge:0.1`` or ``ridge:auto``."""
     if text is None:
         return None
     from gradline import penalties
@@ -51,7 +51,7 @@ def read_penalty(text: str | None) -> Any:
     if name.strip() not in known:
         raise usage(f"--penalty: no penalty is named {name!r}; known are {', '.join(known)}, as in ridge:0.1")
     try:
-        return known[name.strip()](*(float(part) for part in rest.split(",")))
+        return known[name.strip()](*("auto" if part.strip() == "auto" else float(part) for part in rest.split(",")))
     except (ValueError, TypeError) as error:
         why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
         raise usage(f"--penalty {text}: {why}") from None

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
-from gradline.inference.absent import ASK, NoInference
+from gradline.inference.absent import ASK, JOINT, NoInference
 from gradline.inference.bread import Bread, of_targets
 from gradline.inference.classical import squared_factor
 from gradline.inference.covariance import Covariance
@@ -93,7 +93,7 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     if not solution.certificate.converged:
         return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
     if problem.joint:
-        return NoInference(f"the loss {problem.loss.name!r} is one number of all rows together, so rows have no scores")
+        return NoInference(JOINT.format(problem.loss.name))
     size, k = problem.shape
     cheap = problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
     pending = _pending(problem, solution)

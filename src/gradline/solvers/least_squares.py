@@ -16,7 +16,7 @@ from gradline.solvers.refinement import Refined, gradient_pass, refine
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.solution import Certificate, Solution
-from gradline.solvers.squared_sums import SquaredSums, WeightSums, sums_of_factor, weight_sums
+from gradline.solvers.squared_sums import SquaredSums, WeightSums, WeightSumsKernel, sums_of_factor, weight_sums
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
 
@@ -164,11 +164,9 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
-    held_rows = rows if isinstance(rows, ArrayRows) else block
-    if held_rows is None:
-        return solution
+    weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
     squares, b = refined.sum_of_squares, solution.coefficients
-    sums = sums_of_factor(factor, kept, scales, weight_sums(held_rows), b, intercept=rows.intercept, ridge=ridge[0], squares=squares)
+    sums = sums_of_factor(factor, kept, scales, weights, b, intercept=rows.intercept, ridge=ridge[0], squares=squares)
     return replace(solution, sums=sums)
 
 

@@ -51,6 +51,17 @@ def weight_sums(rows: ArrayRows | Block) -> WeightSums:
     return WeightSums(int(used.sum()), float(counts.sum()), float(counts @ weights), float(counts @ np.log(weights)))
 
 
+class WeightSumsKernel:
+    """The same by a pass."""
+
+    def map(self, block: Block) -> WeightSums:
+        return weight_sums(block)
+
+    def merge(self, first: WeightSums, second: WeightSums) -> WeightSums:
+        (rows, *sums), (more, *others) = first, second
+        return WeightSums(rows + more, *(a + b for a, b in zip(sums, others, strict=True)))
+
+
 def sums_of_factor(
     factor: Array,
     kept: list[int],
