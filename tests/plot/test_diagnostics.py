@@ -187,7 +187,7 @@ def test_partial_regressions_are_those_of_statsmodels(data, squares):
     axes = gl.plot.partial_regression(squares[0], x, y)
     for j, ax in enumerate(axes.ravel()):
         others = sm.add_constant(np.delete(x, j, axis=1))
-        figure, (across, upwards) = plot_partregress(y, x[:, j], others, ret_coords=True)
+        _, (across, upwards) = plot_partregress(y, x[:, j], others, ret_coords=True)
         assert np.allclose(cloud(ax), np.column_stack([across, upwards]), atol=1e-10)
         line = drawn(ax, f"slope {gl.plot.style.number(squares[1].params[j + 1])}")
         assert np.allclose(line[:, 1], squares[1].params[j + 1] * line[:, 0])

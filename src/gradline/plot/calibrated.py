@@ -18,6 +18,7 @@ from gradline.losses.protocol import Loss
 from gradline.losses.quantiles import Absolute, Quantile
 from gradline.plot import style
 from gradline.plot.diagnosed import MOST_PANELS, diagnosed
+from gradline.problem import PredictorsKernel, Problem
 from gradline.rows.block import Block
 from gradline.types import Array
 
@@ -97,7 +98,7 @@ def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, le
     return style.result(axes)
 
 
-def calibration_bins(problem: Any, coefficients: Array, bins: int = BINS, level: float = 0.95) -> list[Bins]:
+def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, level: float = 0.95) -> list[Bins]:
     """The bins of each output. Two passes at most, in bounded memory. Raises as ``calibration`` does."""
     loss: Loss = problem.loss
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
@@ -110,7 +111,7 @@ def calibration_bins(problem: Any, coefficients: Array, bins: int = BINS, level:
             " gl.plot.residuals draws a trend that uses the loss itself"
         )
     sample = problem.sample(min(SAMPLE, problem.rows.n_rows))
-    predicted = _outputs(loss, sample.rows.map(_Predictors(coefficients)))
+    predicted = _outputs(loss, sample.rows.map(PredictorsKernel(coefficients)))
     edges = [np.unique(np.quantile(column, np.arange(1, bins) / bins)) for column in predicted.T]
     sums = problem.rows.reduce(_BinKernel(loss, coefficients, tuple(edges), quantile))
     return [_finish(part, loss, quantile, level, sums.weighted) for part in sums.parts]
@@ -122,14 +123,6 @@ class _Sums(NamedTuple):
 
     weighted: bool
     parts: tuple[Array, ...]
-
-
-@dataclass(frozen=True)
-class _Predictors:
-    coefficients: Array
-
-    def map(self, block: Block) -> Array:
-        return block.linear_predictors(self.coefficients)
 
 
 @dataclass(frozen=True)
