@@ -301,6 +301,7 @@ def test_the_command_writes_the_page_and_says_what_to_look_at(folder):
         (["model.json", "link.html", "--out", "link.html"], 2, "is what is read"),
         (["model.json", "nothing.csv"], 1, "nothing.csv"),
         (["model.json", "other.csv"], 1, "no column 'b'"),
+        (["model.json", "rows.csv", "--weights", "w"], 1, "no column 'w'"),
         (["rows.csv", "rows.csv"], 1, "not a model file"),
         (["model.json", "rows.csv", "--loss-from", "own.py:late"], 1, "gradline's own 'squared'"),
     ],

@@ -50,9 +50,14 @@ def report(
         fitted = _load(model, loss_from)
         check_out(out, "--out", [str(model), *input_files(data, database)], (".html", ".htm"))
         use_screenless()
-        from gradline.report import build
+        from gradline.report import build, data_name
+        from gradline.rows.tables import open_table
+        from gradline.rows.watched import watched
 
-        made = build(fitted, data, weights=weights, frequencies=frequencies, where=where, query=query, database=database)
+        table = open_table(data, query=query, database=database, where=where)
+        name = data_name(data, database=database, where=where)
+        with watched(table, "reading rows", None) as counted:
+            made = build(fitted, counted, name=name, weights=weights, frequencies=frequencies)
         made.save(out)
     typer.echo(f"report written: {out}")
     for concern in made.concerns:

@@ -48,24 +48,22 @@ def build(fit: Fit, data: Any, target: Any = None, *, name: str | None = None, *
     data, target, rows: as ``Fit.diagnose`` takes them. name: what to call the data; its path, or what it is, unless given. Raises
     ImportError without Matplotlib, ValueError for data that does not go with the fit, and what reading it raises.
     """
-    findings = find(fit, data, target, rows, name or _name(data, rows))
+    findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
     text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), () if partial is None else (partial,))
     return Report(found, text)
 
 
-def _name(data: Any, rows: Any) -> str:
+def data_name(data: Any, *, database: Any = None, where: str | None = None, **rows: Any) -> str:
+    """What to call the rows on the page."""
     if isinstance(data, str | os.PathLike):
         named = os.fspath(data)
     elif data is None:
         named = "a query"
     else:
         named = f"the {type(data).__module__.partition('.')[0]} {type(data).__name__}" if hasattr(data, "columns") else "the data given"
-    database = rows.get("database")
     if isinstance(database, str | os.PathLike):
         # An address may hold a password.
         named += f" of {os.fspath(database)}" if "://" not in os.fspath(database) else " of a database"
-    if rows.get("where") is not None:
-        named += f" where {rows['where']}"
-    return str(named)
+    return f"{named} where {where}" if where is not None else str(named)
