@@ -29,7 +29,7 @@ bench: $(VENV)/.bench
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
 
 study: $(VENV)/.dev
-	$(BIN)/python -m pytest -m study
+	$(BIN)/python -m pytest -m study -rP
 
 $(VENV)/bin/python:
 	$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11) and 'gradline needs Python 3.11 or newer: make PYTHON=python3.12')"

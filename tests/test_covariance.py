@@ -209,7 +209,7 @@ class TestDefaults:
         tf = pytest.importorskip("tensorflow")
         joint = gl.fit(X, Y, loss=lambda y, prediction: tf.math.reduce_std(y - prediction) + tf.reduce_mean(y - prediction) ** 2)
         for reason, fit in [
-            ("the fit has not converged", gl.fit(X, Y, solver=gl.GradientDescent(steps=2))),
+            ("the fit has not converged", gl.fit(X, Y, solver=gl.GradientDescent(learning_rate=1e-3, steps=2))),
             ("none were wanted", gl.fit(X, Y, covariance=False)),
             ("none were wanted", gl.fit(X, Y, covariance="none")),
             ("one number of all rows together", joint),
@@ -268,7 +268,7 @@ class TestRidgeAuto:
         close(gl.LinearRegression(penalty=gl.penalties.ridge("auto")).fit(x, y).coef_, fit.slopes, 1e-12)
 
     def test_refused(self):
-        with pytest.raises(ValueError, match='a number or "auto"'):
+        with pytest.raises(ValueError, match='a finite number or "auto"'):
             gl.penalties.ridge("best")
         with pytest.raises(ValueError, match="has kinks"):
             gl.fit(X, Y, loss="absolute", penalty=gl.penalties.ridge("auto"))

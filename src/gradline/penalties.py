@@ -73,10 +73,10 @@ def ridge(strength: float | Literal["auto"]) -> Ridge | AutomaticRidge:
     """
     if isinstance(strength, str):
         if strength != "auto":
-            raise ValueError(f'the strength of a ridge must be a number or "auto", not {strength!r}')
+            raise ValueError(f'the strength of a ridge must be a finite number or "auto", not {strength!r}')
         return AutomaticRidge()
     if isinstance(strength, bool) or not isinstance(strength, int | float | np.integer | np.floating) or not math.isfinite(strength):
-        raise ValueError(f"the strength of a ridge must be a finite number, not {strength!r}")
+        raise ValueError(f'the strength of a ridge must be a finite number or "auto", not {strength!r}')
     if strength < 0:
         raise ValueError(f"the strength of a ridge must be zero or more, not {strength!r}")
     return Ridge(float(strength))
