@@ -34,7 +34,7 @@ def report(
       gradline fit flats.csv "price ~ area + C(city)" --out model.json
       gradline report model.json flats.csv
       gradline report model.json flats.csv --out price-model.html
-      gradline report model.json "sales/*.parquet" --where "year = 2026" --out 2026.html
+      gradline report model.json "sales/*.parquet" --where "year = 2026"
       gradline report model.json flats --database city.duckdb
       gradline report model.json flats.csv --loss-from my_losses.py:late
     """
