@@ -57,7 +57,7 @@ class _EvaluateKernel:
 
 
 @dataclass(frozen=True)
-class PredictorsKernel:
+class _PredictorsKernel:
     """The linear predictors of every row."""
 
     coefficients: Array
@@ -313,7 +313,7 @@ class Problem:
         sums: _Sums | None = None
         for start in range(0, rows.n_rows, PART_ROWS):
             part = rows.part(start, min(start + PART_ROWS, rows.n_rows))
-            predictors = part.map(PredictorsKernel(coefficients))
+            predictors = part.map(_PredictorsKernel(coefficients))
             derivatives = self.loss.derivatives(part.targets, predictors, order)
             found = part.reduce(_CollectKernel(derivatives))
             sums = found if sums is None else _merge(sums, found)

@@ -18,7 +18,7 @@ from gradline.losses.protocol import Loss
 from gradline.losses.quantiles import Absolute, Quantile
 from gradline.plot import style
 from gradline.plot.diagnosed import MOST_PANELS, diagnosed
-from gradline.problem import PredictorsKernel, Problem
+from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.types import Array
 
@@ -111,7 +111,7 @@ def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, le
             " gl.plot.residuals draws a trend that uses the loss itself"
         )
     sample = problem.sample(min(SAMPLE, problem.rows.n_rows))
-    predicted = _outputs(loss, sample.rows.map(PredictorsKernel(coefficients)))
+    predicted = _outputs(loss, sample.rows.map(_PredictorsKernel(coefficients)))
     edges = [np.unique(np.quantile(column, np.arange(1, bins) / bins)) for column in predicted.T]
     sums = problem.rows.reduce(_BinKernel(loss, coefficients, tuple(edges), quantile))
     return [_finish(part, loss, quantile, level, sums.weighted) for part in sums.parts]
@@ -123,6 +123,16 @@ class _Sums(NamedTuple):
 
     weighted: bool
     parts: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class _PredictorsKernel:
+    """The linear predictors of every row."""
+
+    coefficients: Array
+
+    def map(self, block: Block) -> Array:
+        return block.linear_predictors(self.coefficients)
 
 
 @dataclass(frozen=True)
