@@ -24,7 +24,7 @@ class TestRidge:
 
     @pytest.mark.parametrize("strength", [np.nan, np.inf, "strong", True, None, [0.1]])
     def test_a_strength_that_is_no_number(self, strength):
-        with pytest.raises(ValueError, match="the strength of a ridge must be a finite number, not"):
+        with pytest.raises(ValueError, match='the strength of a ridge must be a finite number or "auto", not'):
             gl.penalties.ridge(strength)
 
     def test_whole_and_numpy_numbers(self):

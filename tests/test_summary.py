@@ -38,7 +38,7 @@ def with_errors(fitted):
     found = Covariance("classical", "s^2 (X'X)^-1", np.diag(errors), b.shape, np.ones(errors.size, dtype=bool), 97.0)
     one = np.ones(1)
     totals = FitStatistics(100, 100.0, 100.0, 3, 3.0, 97.0, "squared", 2.0, True, True, False, 2 * one, 8 * one, one, -142.5, None)
-    return dataclasses.replace(fitted, inference=Inference(totals, found, None, notes=("a note on the errors",)))
+    return dataclasses.replace(fitted, uncertainty=Inference(totals, found, None, notes=("a note on the errors",)))
 
 
 class Balanced(HTMLParser):
@@ -117,12 +117,28 @@ def test_the_text_holds_what_a_reader_asks_for(fit):
         "passes over the rows",
     ):
         assert expected in flat(fit.summary())
-    assert re.search(r"^pay +-(29\.9|30\.0)\d* +1\d$", text, re.MULTILINE)
+    assert re.search(r"^pay +-(29\.9|30\.0)\d* +\d", text, re.MULTILINE)
     assert re.search(r"^age less hours +left out$", text, re.MULTILINE)
     assert columns_of_text(text) <= WIDTH
     assert not CONTROL.search(text)
     assert text.isascii()
     assert all(line == line.rstrip() for line in text.splitlines())
+
+
+def test_without_errors_the_digits_have_a_column(rows):
+    X, y, _ = rows
+    text = str(gl.fit(X[:, :3], y, names=["age", "pay", "hours"], covariance=False).summary())
+    assert re.search(r"^pay +-(29\.9|30\.0)\d* +1\d$", text, re.MULTILINE)
+    assert "errors none: none were wanted (covariance=False): ask for them with gl.fit" in flat(text)
+
+
+def test_the_slopes_together(rows):
+    statsmodels = pytest.importorskip("statsmodels.api")
+    X, y, _ = rows
+    theirs = statsmodels.OLS(y, statsmodels.add_constant(X[:, :3])).fit()
+    text = flat(gl.fit(X[:, :3], y).summary())
+    assert f"slopes all zero? F(3, {len(y) - 4}) = {theirs.fvalue:.6g}, p " in text
+    assert "slopes all zero? chi-squared(3) = " in flat(gl.fit(X[:, :3], y, loss="log_cosh").summary())
 
 
 def test_printed_and_shown_through_a_pipe_is_the_text(fit, capsys, monkeypatch):
@@ -190,7 +206,10 @@ def test_what_does_not_exist_is_absent(rows):
     X, _, _ = rows
     y = np.random.default_rng(0).poisson(2.0, size=len(X))
     text = str(gl.fit(X[:, :3], y, loss="poisson").summary())
-    for absent in ("R-squared", "residual", "digits", "std error", "penalty", "left out", "learning rate", "AIC"):
+    for absent in ("R-squared", "residual", "digits", "penalty", "left out", "learning rate", "dispersion"):
+        assert absent not in text
+    text = str(gl.fit(X[:, :3], y, loss=gl.losses.huber(1.0)).summary())
+    for absent in ("R-squared", "deviance", "likelihood", "AIC", "dispersion"):
         assert absent not in text
 
 
@@ -288,13 +307,13 @@ def inferred(X, y):
     solution = gl.LeastSquares().solve(problem)
     found = infer(problem, solution)
 
-    return Fit(problem.names, ("y",), gl.losses.squared, solution, len(y), {}, inference=found)
+    return Fit(problem.names, ("y",), gl.losses.squared, solution, len(y), {}, uncertainty=found)
 
 
 def test_why_there_are_no_standard_errors():
     fitted = with_errors(made_fit(["x"], [[1.0]]))
     without = dataclasses.replace(fitted.inference, covariance=None, unavailable="the curvature is singular")
-    text = str(dataclasses.replace(fitted, inference=without).summary())
+    text = str(dataclasses.replace(fitted, uncertainty=without).summary())
     assert re.search(r"^errors +none: the curvature is singular$", text, re.MULTILINE)
     assert "std error" not in text
 
@@ -406,9 +425,11 @@ def test_table_for_every_library(fit):
     pandas = pytest.importorskip("pandas")
     polars = pytest.importorskip("polars")
     table = fit.table()
-    assert list(table) == ["predictor", "name", "coefficient", "digits", "left_out"]
+    errors = ["standard_error", "statistic", "p_value", "lower", "upper"]
+    assert list(table) == ["predictor", "name", "coefficient", "digits", "left_out", *errors]
     arrow = pyarrow.table(table)
-    assert arrow.schema.types == [pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.float64(), pyarrow.bool_()]
+    known = [pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.float64(), pyarrow.bool_()]
+    assert arrow.schema.types == known + 5 * [pyarrow.float64()]
     assert arrow.to_pydict() == table.to_dict()
     assert table["coefficient"][:-1] == fit.coefficients[:-1].tolist()
     assert table["coefficient"][-1] is None

@@ -10,7 +10,7 @@ import inspect
 import math
 import sys
 import types
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradline.fitting import LossArgument
-    from gradline.penalties import Penalty
+    from gradline.penalties import AutomaticRidge, Penalty
     from gradline.result import Fit
     from gradline.solvers.solution import Solver
 
@@ -35,9 +35,10 @@ class NotFittedError(ValueError, AttributeError):
 class LinearRegression:
     """A linear model of any loss, as a scikit-learn regressor.
 
-    loss, prediction, penalty, solver, backend, start, progress: as for :func:`gradline.fit`. fit_intercept: whether the model has an
-    intercept. A solver's own settings (a loss's, a penalty's) are parameters too: ``set_params(solver__learning_rate=0.1)``, or a grid over
-    ``penalty__strength``, replaces the solver or the penalty with one that differs in that setting only.
+    loss, prediction, penalty, solver, backend, start, accuracy, tolerance, covariance, progress: as for :func:`gradline.fit`.
+    fit_intercept: whether the model has an intercept. A solver's own settings (a loss's, a penalty's) are parameters too:
+    ``set_params(solver__learning_rate=0.1)``, or a grid over ``penalty__strength``, replaces the solver or the penalty with one that
+    differs in that setting only.
 
     Once fitted: coef_, shape (p,), or (q, p) where y is two-dimensional; intercept_, a float or (q,); n_features_in_, p;
     feature_names_in_, (p,), where the columns of X are all named by strings; result_, the :class:`gradline.Fit`.
@@ -55,11 +56,14 @@ class LinearRegression:
         *,
         loss: LossArgument = "squared",
         prediction: Callable[[Any], Any] | None = None,
-        penalty: Penalty | None = None,
+        penalty: Penalty | AutomaticRidge | None = None,
         solver: str | Solver = "auto",
         fit_intercept: bool = True,
         backend: str | None = None,
         start: Any = None,
+        accuracy: Literal["auto", "full"] = "auto",
+        tolerance: float | None = None,
+        covariance: Any = None,
         progress: bool | None = None,
     ) -> None:
         self.loss = loss
@@ -69,6 +73,9 @@ class LinearRegression:
         self.fit_intercept = fit_intercept
         self.backend = backend
         self.start = start
+        self.accuracy = accuracy
+        self.tolerance = tolerance
+        self.covariance = covariance
         self.progress = progress
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
@@ -90,6 +97,9 @@ class LinearRegression:
             solver=self.solver,
             weights=weights,
             start=self.start,
+            accuracy=self.accuracy,
+            tolerance=self.tolerance,
+            covariance=self.covariance,
             intercept=self.fit_intercept,
             names=columns.names if columns.named else None,
             progress=self.progress,

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
-from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword
+from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword, with_penalty
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
+from gradline.fitting_uncertainty import checked_kind, cluster_arguments, uncertainty
 from gradline.messages import warn
-from gradline.penalties import Penalty
+from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
+from gradline.rows.fingerprint import fingerprint_of
 from gradline.solvers.solution import Solver, as_start
+
+if TYPE_CHECKING:
+    from gradline.inference.kinds import Kind
 
 __all__ = ["LossArgument", "as_loss", "as_penalty", "as_solver", "fit", "unknown_keyword"]
 
@@ -29,7 +34,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -43,6 +48,7 @@ def fit(
     tolerance: float | None = None,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -54,7 +60,7 @@ def fit(
     features: Sequence[str],
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -69,6 +75,7 @@ def fit(
     intercept: bool = True,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -78,7 +85,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -90,6 +97,7 @@ def fit(
     names: Sequence[str] | None = None,
     backend: str | None = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -99,7 +107,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
-    penalty: Penalty | None = None,
+    penalty: Penalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -116,6 +124,7 @@ def fit(
     query: str | None = None,
     database: Any = None,
     covariance: Any = None,
+    groups: Any = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -135,12 +144,15 @@ def fit(
     loss: "squared", a loss of ``gl.losses``, or your own function ``loss(y, prediction)`` written in TensorFlow, JAX or PyTorch, which
     returns one number a row, or one scalar such as their mean. prediction: with your own function, the forward pass from the linear
     predictor to the prediction it sees; the identity unless given. backend: "tensorflow", "jax" or "torch", where it cannot be read off
-    your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)``. solver: "auto" (see ``gradline.solvers.choice``), or a
-    solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from, the intercept first. accuracy: for
-    squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other losses, when Newton's method or
-    L-BFGS stops. covariance: standard errors and fit measures, at the cost of a pass or two: "default" for the loss's own kind,
-    "classical", "HC0" to "HC3", ("cluster", groups) or ("newey-west", lags). progress: a progress bar; unless said, in a terminal or a
-    notebook only.
+    your function. penalty: on the slopes, such as ``gl.penalties.ridge(0.1)`` or ``ridge("auto")``. solver: "auto" (see
+    ``gradline.solvers.choice``), or a solver object such as ``gl.GradientDescent(learning_rate=0.01)``. start: coefficients to start from,
+    the intercept first. accuracy: for squared loss, "full" asks for every digit at any size (see ``gl.LeastSquares``). tolerance: for other
+    losses, when Newton's method or L-BFGS stops. progress: a progress bar; unless said, in a terminal or a notebook only.
+
+    covariance: the kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two
+    million numbers in memory); "default" asks for it at any size, for a pass or two; "classical", "HC0" to "HC3", "cluster",
+    ("newey-west", lags) and, for kinked losses, "constant-density" name one; False asks for none. groups: with "cluster", a label a row
+    (two for two-way clusters), or for a table the names of one or two columns. See docs/inference.md.
 
     Raises TypeError and ValueError for data or arguments that cannot be used, naming the column, row or value; OSError for files and
     databases that cannot be read; ImportError, with the pip command, when the loss's framework is not installed.
@@ -149,50 +161,46 @@ def fit(
         raise TypeError(unknown_keyword("fit", unknown, fit))
     started = time.perf_counter()
     formula, data, target = _arguments(positional, formula, data, target)
+    covariance, groups = cluster_arguments(covariance, groups)
     of_tables = {"features": features, "missing": missing, "where": where, "query": query, "database": database}
     common: dict[str, Any] = {"loss": loss, "prediction": prediction, "backend": backend}
     common |= {"weights": weights, "frequencies": frequencies, "offset": offset, "intercept": intercept}
     known_penalty = as_penalty(penalty)
     if formula is None and features is None:
         _refuse_of_tables(data, target, of_tables)
-        return _solve(
-            ready_arrays(data, target, names=names, **common),
-            known_penalty,
-            solver,
-            accuracy,
-            tolerance,
-            start,
-            covariance,
-            progress,
-            started,
-        )
+        ready = ready_arrays(data, target, names=names, **common)
+        kind = checked_kind(covariance, groups, lambda: ready.rows.n_rows)
+        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, kind, progress, started)
     if names is not None:
         raise TypeError("names= goes with arrays; a table names its own columns")
     from gradline.fitting_tables import watched_table
 
-    with watched_table(formula, data, target, **of_tables, **common, solver=solver, progress=progress) as ready:
+    with watched_table(formula, data, target, **of_tables, **common, groups=groups, solver=solver, progress=progress) as ready:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if ready.streamed else progress
-        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, own, started)
+        kind = None if ready.clusters is not None else checked_kind(covariance, None, lambda: ready.rows.n_rows)
+        return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, kind, own, started)
 
 
 def _solve(
     ready: Ready,
-    penalty: Penalty | None,
+    penalty: Penalty | AutomaticRidge | None,
     solver: str | Solver,
     accuracy: Literal["auto", "full"],
     tolerance: float | None,
     start: Any,
     covariance: Any,
+    kind: Kind | None,
     progress: bool | None,
     started: float,
 ) -> Fit:
     """From rows and a loss to the Fit."""
     for note in ready.notes:
         warn(note)
-    problem = Problem(ready.rows, ready.loss, penalty, ready.names, ready.mask)
+    problem = Problem(ready.rows, ready.loss, None, ready.names, ready.mask)
     if problem.joint and ready.weighted:
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
+    problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
     if ready.streamed:
         from gradline.fitting_tables import check_streaming
@@ -204,11 +212,9 @@ def _solve(
         warn(f"left out of the model, since earlier columns determine it: {left_out}. Its coefficient is NaN; predictions ignore it")
     for note in solution.notes:
         warn(note)
-    inference = None
-    if covariance is not None:
-        from gradline.inference.inference import infer
-
-        inference = infer(problem, solution, None if _is_text(covariance, "default") else covariance, keep_meat=True)
+    clusters = ready.clusters
+    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
+    found = uncertainty(problem, solution, covariance, kind, read_groups)
     return Fit(
         ready.names,
         ready.target_names,
@@ -219,9 +225,11 @@ def _solve(
         named=ready.named,
         penalty=problem.penalty,
         solver_asked=solver != "auto",
-        inference=inference,
+        uncertainty=found,
         seconds=time.perf_counter() - started,
         encoder=ready.encoder,
+        beside=ready.beside,
+        fingerprint=fingerprint_of(ready.rows) if ready.fingerprint is None else ready.fingerprint,
     )
 
 
@@ -242,10 +250,6 @@ def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any
     if formula is not None and not _is_formula(formula):
         raise TypeError(f'formula must be a text such as "y ~ x1 + x2", or a dict of one for each linear predictor, not {formula!r}')
     return formula, data, target
-
-
-def _is_text(value: Any, text: str) -> bool:
-    return isinstance(value, str) and value == text
 
 
 def _is_formula(value: Any) -> bool:

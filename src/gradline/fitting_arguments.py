@@ -5,12 +5,13 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Literal
 
 from gradline import losses
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
-from gradline.penalties import Penalty, Ridge
+from gradline.penalties import AutomaticRidge, ChosenRidge, Penalty, Ridge
 from gradline.problem import Problem
 from gradline.solvers.choice import automatic
 from gradline.solvers.gradient_descent import GradientDescent
@@ -38,8 +39,10 @@ def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, 
     return custom(loss, prediction, backend=backend)
 
 
-def as_penalty(penalty: Any) -> Penalty | None:
+def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
     """What ``penalty=`` stands for. Raises TypeError for something that is no penalty."""
+    if isinstance(penalty, AutomaticRidge):
+        return penalty
     if penalty is not None and not hasattr(penalty, "curvature"):
         raise TypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
     # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
@@ -76,6 +79,19 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
 
         return ManyLevels()
     return automatic(problem, accuracy, tolerance)
+
+
+def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> Problem:
+    """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
+
+    Raises ValueError for losses without a leave-one-out loss.
+    """
+    if not isinstance(penalty, AutomaticRidge):
+        return replace(problem, penalty=penalty)
+    from gradline.inference.leave_one_out import ridge_auto
+
+    choice = ridge_auto(problem, lambda tried, start: as_solver("auto", tried).solve(tried, start))
+    return replace(problem, penalty=ChosenRidge(choice.strength, float(choice.losses.min())))
 
 
 def _has_codes(problem: Problem) -> bool:

@@ -33,20 +33,15 @@ def ready_arrays(
     columns = _columns(data, names)
     targets = as_columns(target, "y", "y")
     n = len(columns.values)
-    check_length(len(targets.values), "y", n)
-    check_finite(columns.values, "X", columns.names)
-    check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None)
-    y = np.ascontiguousarray(targets.values, dtype=np.float64)
-    row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
-    counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
-    y = without_idle_targets(y, row_weights, counts)
+    y, row_weights, counts = checked_rows(columns, targets, weights, frequencies)
     unbound = as_loss(loss, prediction, backend)
     if not isinstance(unbound, CustomLoss):
         unbound = unbound.resolve(y.max(axis=0))
         unbound.check_targets(y)
-    offsets = None if offset is None else _offset(offset, n, predictor_count(unbound, y.shape[1]))
+    offsets = None if offset is None else as_offset(offset, n, predictor_count(unbound, y.shape[1]))
     bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
     rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
+    given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
     return Ready(
         rows,
@@ -57,7 +52,20 @@ def ready_arrays(
         {} if used == n else {"weight zero": n - used},
         columns.named or names is not None,
         row_weights is not None or counts is not None,
+        beside={name: None for name, given in given_beside.items() if given is not None},
     )
+
+
+def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> tuple[Array, Array | None, Array | None]:
+    """(y (n, q), weights, frequencies) that go with the columns, row by row. Raises ValueError for lengths and values that do not."""
+    n = len(columns.values)
+    check_length(len(targets.values), "y", n)
+    check_finite(columns.values, "X", columns.names)
+    check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None)
+    y = np.ascontiguousarray(targets.values, dtype=np.float64)
+    row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
+    counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
+    return without_idle_targets(y, row_weights, counts), row_weights, counts
 
 
 def _columns(data: Any, names: Sequence[str] | None) -> Columns:
@@ -80,7 +88,8 @@ def _as_flag(intercept: Any) -> bool:
     return bool(intercept)
 
 
-def _offset(offset: Any, n_rows: int, n_predictors: int) -> Array:
+def as_offset(offset: Any, n_rows: int, n_predictors: int) -> Array:
+    """An offset for each linear predictor, (n, k). Raises ValueError for another shape and for a NaN or infinity."""
     if np.ndim(offset) <= 1:
         column = as_row_numbers(offset, "offset", n_rows)
         return np.repeat(column[:, None], n_predictors, axis=1)

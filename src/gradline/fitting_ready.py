@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from gradline.rows.block import Rows
 from gradline.types import Array
 
 if TYPE_CHECKING:
+    from gradline.fitting_clusters import ClusterColumns
     from gradline.formulas.encoding import Encoder
 
 Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
@@ -24,7 +26,8 @@ class Ready:
     names (P), the intercept first where there is one; target_names (q). used: rows that count; dropped: rows left out, by reason. named:
     whether the data named its columns. encoder: the formula with what it learned, for tables. mask (P, k): which coefficients the formula
     of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
-    what the user should be told.
+    what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
+    for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names.
     """
 
     rows: Rows
@@ -39,6 +42,9 @@ class Ready:
     mask: Mask | None = None
     streamed: str = ""
     notes: tuple[str, ...] = field(default=())
+    beside: Mapping[str, str | None] = field(default_factory=dict)
+    fingerprint: int | None = None
+    clusters: ClusterColumns | None = None
 
 
 def without_idle_targets(y: Array, weights: Array | None, frequencies: Array | None) -> Array:

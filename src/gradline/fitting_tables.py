@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.fitting_arguments import LossArgument, as_loss, predictor_count
+from gradline.fitting_clusters import ClusterColumns, group_columns
 from gradline.fitting_formulas import formula_for, mask_of, notes_on_levels
 from gradline.fitting_ready import Ready, idle_rows, without_idle_targets
 from gradline.formula import Encoder
@@ -18,6 +19,7 @@ from gradline.losses.user_loss import CustomLoss, joint_message
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
+from gradline.rows.fingerprint import MODULUS, fingerprint
 from gradline.rows.sources.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.rows.table_rows import TableRows
@@ -54,6 +56,7 @@ def watched_table(
     frequencies: Any,
     offset: Any,
     intercept: Any,
+    groups: Any,
     solver: str | Solver,
     progress: bool | None,
 ) -> Iterator[Ready]:
@@ -70,13 +73,15 @@ def watched_table(
     unbound = as_loss(loss, prediction, backend)
     opened = open_table(data, query=query, database=database, where=where)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
-    single = [name for name in (weights, frequencies) if name is not None]
+    labels = () if groups is None else group_columns(groups)
+    single = [*(name for name in (weights, frequencies) if name is not None), *labels]
     opened.check_columns(single)
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
-        source = _Source(table, encoder, weights, frequencies, missing or "drop")
+        source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
-        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)))
+        clusters = ClusterColumns(source, labels) if labels else None
+        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)), clusters=clusters)
 
 
 def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
@@ -87,8 +92,8 @@ def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
 
 
 @dataclass(frozen=True)
-class _Source:
-    """A table with the formula learned from it, and the columns beside the formula."""
+class TableSource:
+    """A table with the formula learned from it, and the columns beside the formula. missing: as for ``TableRows``."""
 
     table: Table
     encoder: Encoder
@@ -96,22 +101,27 @@ class _Source:
     frequencies: str | None
     missing: Any
 
-    def rows(self, n_predictors: int = 1, *, missing: Any = None) -> TableRows:
-        """The rows; n_predictors: what one formula's offset is repeated for."""
+    def rows(self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None) -> TableRows:
+        """The rows; n_predictors: what one formula's offset is repeated for. targets: in place of the formula's."""
         encoder, table = self.encoder, self.table
         features = encoder.names[int(encoder.intercept) :]
         options = {"weights": self.weights, "frequencies": self.frequencies, "missing": missing or self.missing}
         if encoder.plain and all(name in table.columns for name in (*features, *encoder.target_names)):
             # Columns taken as they are need no evaluating, only copying.
-            return TableRows(table, PlainEncoder(features, encoder.intercept), PlainValues(encoder.target_names), **options)
+            return TableRows(table, PlainEncoder(features, encoder.intercept), targets or PlainValues(encoder.target_names), **options)
         offset: RowValues | None = FormulaOffset(encoder) if any(encoder.offsets) else None
         if offset is not None and offset.n_values < n_predictors:
             offset = _Repeated(offset, n_predictors)
-        return TableRows(table, FormulaDesign(encoder), FormulaTargets(encoder), offset=offset, **options)
+        return TableRows(table, FormulaDesign(encoder), targets or FormulaTargets(encoder), offset=offset, **options)
 
     @property
     def weighted(self) -> bool:
         return self.weights is not None or self.frequencies is not None
+
+    @property
+    def beside(self) -> dict[str, str | None]:
+        """The columns beside the formula, for whoever needs the rows again."""
+        return {name: column for name, column in (("weights", self.weights), ("frequencies", self.frequencies)) if column is not None}
 
 
 @dataclass(frozen=True)
@@ -129,15 +139,15 @@ class _Repeated:
         return np.repeat(self.one.values(batch, first_row), self.n_values, axis=1)
 
 
-def _ready(source: _Source, unbound: Loss | CustomLoss, *, ahead: bool) -> Ready:
+def _ready(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Ready:
     rows = source.rows()
-    held = _held(rows)
+    held = held_in_memory(rows)
     ready = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
     mask = mask_of(source.encoder, ready.loss)
     return replace(ready, mask=mask, notes=rows.notes)
 
 
-def _held(rows: TableRows) -> ArrayRows | None:
+def held_in_memory(rows: TableRows) -> ArrayRows | None:
     """The rows as arrays, where they are few: categoricals that are kept as codes are written out then."""
     found = rows.as_arrays(MOST_HELD)
     if found is not None or (rows.table.bytes_on_disk or 0) > 16 * MOST_HELD or rows.n_rows * (rows.n_columns + 1) > MOST_HELD:
@@ -167,7 +177,7 @@ class _HoldKernel:
         return first + second
 
 
-def _in_memory(source: _Source, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Ready:
+def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Ready:
     held.targets = without_idle_targets(held.targets, held.weights, held.frequencies)
     if not isinstance(unbound, CustomLoss):
         unbound = unbound.resolve(held.targets.max(axis=0))
@@ -185,7 +195,7 @@ def _in_memory(source: _Source, rows: TableRows, held: ArrayRows, unbound: Loss 
     return _of(source, rows, held, loss, used)
 
 
-def _streamed(source: _Source, rows: TableRows, unbound: Loss | CustomLoss, ahead: bool) -> Ready:
+def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, ahead: bool) -> Ready:
     """One pass that checks and counts; squared loss takes its moments from the same pass."""
     fixed = None if isinstance(unbound, CustomLoss) or not unbound.is_resolved else unbound
     kernel = _TargetsKernel(fixed)
@@ -207,21 +217,36 @@ def _streamed(source: _Source, rows: TableRows, unbound: Loss | CustomLoss, ahea
     if any(source.encoder.offsets) and len(source.encoder.predictors) < k:
         rows = source.rows(k)
     if not isinstance(unbound, CustomLoss):
-        return _of(source, rows, rows, unbound, facts.used)
+        return _of(source, rows, rows, unbound, facts.used, facts.fingerprint)
     block = rows.sample(PROBED).without_zero_weights()
     loss = unbound.bind(block.targets, block.offset)
     if loss.joint:
         raise ValueError(f"{source.table.name} is too large to be held in memory; {joint_message(loss.name)}")
-    return _of(source, rows, rows, loss, facts.used)
+    return _of(source, rows, rows, loss, facts.used, facts.fingerprint)
 
 
-def _of(source: _Source, table_rows: TableRows, rows: ArrayRows | TableRows, loss: Loss, used: int) -> Ready:
+def _of(
+    source: TableSource, table_rows: TableRows, rows: ArrayRows | TableRows, loss: Loss, used: int, fingerprint: int | None = None
+) -> Ready:
     encoder = source.encoder
     dropped = {f"{column} missing": count for column, count in table_rows.rows_dropped.items()}
     if used < rows.n_rows:
         dropped["weight zero"] = rows.n_rows - used
     streamed = "" if isinstance(rows, ArrayRows) else source.table.name
-    return Ready(rows, loss, encoder.names, encoder.target_names, used, dropped, True, source.weighted, encoder, None, streamed)
+    return Ready(
+        rows,
+        loss,
+        encoder.names,
+        encoder.target_names,
+        used,
+        dropped,
+        True,
+        source.weighted,
+        encoder,
+        streamed=streamed,
+        beside=source.beside,
+        fingerprint=fingerprint,
+    )
 
 
 def _coded(encoder: Encoder) -> bool:
@@ -238,10 +263,11 @@ class _TargetError(ValueError):
 
 
 class _TargetFacts(NamedTuple):
-    """highest (q,): the largest targets of the rows that count, of which there are ``used``."""
+    """highest (q,): the largest targets of the rows that count, of which there are ``used``; fingerprint: of all rows."""
 
     highest: Array
     used: int
+    fingerprint: int
 
 
 @dataclass(frozen=True)
@@ -258,10 +284,12 @@ class _TargetsKernel:
                 self.loss.check_targets(targets)
             except ValueError as error:
                 raise _TargetError(str(error), self.loss) from None
-        return _TargetFacts(targets.max(axis=0, initial=-np.inf), len(targets))
+        own = fingerprint(block.targets, block.weights, block.frequencies)
+        return _TargetFacts(targets.max(axis=0, initial=-np.inf), len(targets), own)
 
     def merge(self, first: _TargetFacts, second: _TargetFacts) -> _TargetFacts:
-        return _TargetFacts(np.maximum(first.highest, second.highest), first.used + second.used)
+        both = (first.fingerprint + second.fingerprint) % MODULUS
+        return _TargetFacts(np.maximum(first.highest, second.highest), first.used + second.used, both)
 
 
 @dataclass(frozen=True)
@@ -273,7 +301,7 @@ class _TargetRowsKernel:
         return block.targets if idle is None else np.where(idle[:, None], np.nan, block.targets)
 
 
-def _point_at_target(source: _Source, loss: Loss) -> None:
+def _point_at_target(source: TableSource, loss: Loss) -> None:
     """Raises the error that names the row of the table, rows left out included, where the first target is outside the loss's domain."""
     first = 0
     for targets in source.rows(missing="keep").iterate(_TargetRowsKernel()):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 
@@ -49,10 +49,34 @@ class Ridge:
         return np.full(slopes.shape, self.strength)
 
 
-def ridge(strength: float) -> Ridge:
-    """A ridge penalty, ``mean loss + strength / 2 * sum b^2``. Raises ValueError unless strength is finite and at least 0."""
+@dataclass(frozen=True)
+class ChosenRidge(Ridge):
+    """A ridge whose strength has the least leave-one-out loss. leave_one_out: that loss, the mean a row."""
+
+    leave_one_out: float
+
+
+@dataclass(frozen=True)
+class AutomaticRidge:
+    """A ridge whose strength is yet to be chosen, by ``gl.fit``."""
+
+    name: str = "ridge"
+    strength: str = "auto"
+
+
+def ridge(strength: float | Literal["auto"]) -> Ridge | AutomaticRidge:
+    """A ridge penalty, ``mean loss + strength / 2 * sum b^2``.
+
+    "auto" leaves the strength to the fit: the one with the least approximate leave-one-out loss (exact for squared loss). Columns should
+    then be on one scale, as a ridge treats them alike; standard errors take the strength chosen as given. Raises ValueError unless strength
+    is finite and at least 0.
+    """
+    if isinstance(strength, str):
+        if strength != "auto":
+            raise ValueError(f'the strength of a ridge must be a finite number or "auto", not {strength!r}')
+        return AutomaticRidge()
     if isinstance(strength, bool) or not isinstance(strength, int | float | np.integer | np.floating) or not math.isfinite(strength):
-        raise ValueError(f"the strength of a ridge must be a finite number, not {strength!r}")
+        raise ValueError(f'the strength of a ridge must be a finite number or "auto", not {strength!r}')
     if strength < 0:
         raise ValueError(f"the strength of a ridge must be zero or more, not {strength!r}")
     return Ridge(float(strength))

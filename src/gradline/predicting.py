@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradline.formulas.encoding import Encoder, Unseen
-from gradline.losses.protocol import Loss
+from gradline.prediction_outputs import Kind, Outputs, points
 from gradline.rows.arrays import block_rows
 from gradline.rows.sources.batches import joined, resized
 from gradline.rows.sources.encoders import check_numeric
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gradline.result import Fit
-
-Kind = Literal["mean", "linear"]
 
 STRETCH_BLOCKS = 8
 """Blocks that one thread encodes at a time."""
@@ -47,7 +45,7 @@ def as_table(encoder: Encoder, data: Any) -> Table:
     return open_table(data)
 
 
-def predict_table(fit: Fit, encoder: Encoder, data: Any, kind: Kind, unseen: Unseen) -> Array:
+def predict_table(fit: Fit, encoder: Encoder, data: Any, outputs: Outputs, unseen: Unseen) -> Array:
     """(n, c): all rows at once. Raises as :meth:`gradline.Fit.predict` does."""
     table = as_table(encoder, data)
     if not encoder.feature_columns:
@@ -56,14 +54,14 @@ def predict_table(fit: Fit, encoder: Encoder, data: Any, kind: Kind, unseen: Uns
     else:
         table_columns = ()
     table = table.restricted([*encoder.feature_columns, *table_columns])
-    parts = [values for values, _ in prediction_stream(fit, encoder, table, kind, unseen, table_columns)]
+    parts = [values for values, _ in prediction_stream(fit, encoder, table, outputs, unseen, table_columns)]
     if not parts:
-        return np.empty((0, fit.solution.coefficients.shape[1]))
+        return np.empty((0, outputs.width))
     return np.concatenate(parts)
 
 
 def prediction_stream(
-    fit: Fit, encoder: Encoder, table: Table, kind: Kind = "mean", unseen: Unseen = "error", keep: Sequence[str] = ()
+    fit: Fit, encoder: Encoder, table: Table, outputs: Outputs, unseen: Unseen = "error", keep: Sequence[str] = ()
 ) -> Iterator[tuple[Array, pa.RecordBatch]]:
     """Predictions (m, c) a stretch of rows at a time, in row order, beside the same rows of the columns to ``keep``: constant memory.
 
@@ -73,12 +71,11 @@ def prediction_stream(
     table.check_columns(keep)
     coefficients = np.ascontiguousarray(fit.solution.coefficients)
     rows = STRETCH_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
-    loss, n_outputs = fit.loss_function, _outputs(fit.loss_function, coefficients.shape[1], kind)
 
     def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
         first_row, values, kept = stretch.first_row, [], []
         for batch in resized(stretch.batches, rows):
-            values.append(_predict_batch(encoder, loss, coefficients, batch, first_row, kind, unseen, n_outputs))
+            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen))
             kept.append(batch.select(list(keep)))
             first_row += batch.num_rows
         return np.concatenate(values), joined(kept)
@@ -102,46 +99,26 @@ def encoder_of(fit: Fit) -> Encoder:
     return plain(targets, features, kinds, intercept=fit.has_intercept).learn(open_table({name: [0.0] for name in kinds}))
 
 
-def output_names(fit: Fit, kind: Kind) -> tuple[str, ...]:
-    """What to call the columns of predictions in a table."""
-    count = _outputs(fit.loss_function, fit.solution.coefficients.shape[1], kind)
+def output_names(fit: Fit, kind: Kind, what: str = "prediction") -> tuple[str, ...]:
+    """What to call the columns of predictions in a table, or of another part of the output."""
+    count = points(fit, kind).width
     if count == 1:
-        return ("prediction",)
+        return (what,)
     names = fit.predictor_names if kind == "linear" else fit.target_names
-    return tuple(f"prediction_{name}" for name in (names if len(names) == count else range(count)))
+    return tuple(f"{what}_{name}" for name in (names if len(names) == count else range(count)))
 
 
-def predict_linear(loss: Loss, predictors: Array, kind: Kind) -> Array:
-    """The forward pass of linear predictors (m, k), NaN where one of them is: (m, c)."""
-    if kind == "linear":
-        return predictors
-    missing = np.asarray(np.isnan(predictors).any(axis=1))
-    found = np.asarray(loss.predict(np.where(missing[:, None], 0.0, predictors)), dtype=np.float64)
-    found = found[:, None] if found.ndim == 1 else found
-    if missing.any():
-        found = found.copy()
-        found[missing] = np.nan
-    return found
-
-
-def _predict_batch(
-    encoder: Encoder, loss: Loss, coefficients: Array, batch: pa.RecordBatch, first_row: int, kind: Kind, unseen: Unseen, n_outputs: int
-) -> Array:
+def _predict_batch(encoder: Encoder, coefficients: Array, batch: pa.RecordBatch, first_row: int, outputs: Outputs, unseen: Unseen) -> Array:
     encoded = encoder.encode(batch, first_row, targets=False, unseen=unseen)
     predictors = encoded.design.predict(coefficients)
     if encoded.offset is not None:
         predictors += encoded.offset
     if encoded.kept is None:
-        return predict_linear(loss, predictors, kind)
-    full = np.full((batch.num_rows, n_outputs), np.nan)
+        return outputs(encoded.design, predictors)
+    full = np.full((batch.num_rows, outputs.width), np.nan)
     if len(encoded.kept):
-        full[encoded.kept] = predict_linear(loss, predictors, kind)
+        full[encoded.kept] = outputs(encoded.design, predictors)
     return full
-
-
-def _outputs(loss: Loss, n_predictors: int, kind: Kind) -> int:
-    """Numbers a row of the prediction."""
-    return int(predict_linear(loss, np.zeros((1, n_predictors)), kind).shape[1])
 
 
 def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, overload
 
 import numpy as np
 
+from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
 from gradline.penalties import Penalty
 from gradline.result_inference import FitInference
@@ -18,8 +20,13 @@ from gradline.types import Array
 if TYPE_CHECKING:
     import os
 
+    from gradline.diagnosis import Diagnosis
     from gradline.formulas.encoding import Encoder
+    from gradline.inference.default import PendingInference
     from gradline.inference.inference import Inference
+    from gradline.predicting_intervals import IntervalPrediction
+    from gradline.prediction_outputs import Outputs
+    from gradline.report import Report
     from gradline.summary import CoefficientTable, Summary
 
 INTERCEPT = "Intercept"
@@ -45,12 +52,16 @@ class Fit(FitInference):
     """What was added to the mean loss."""
     solver_asked: bool = False
     """Whether the user chose the solver, rather than ``solver="auto"``."""
-    inference: Inference | None = None
-    """What was found of the coefficients' uncertainty, where ``covariance=`` asked for it."""
+    uncertainty: Inference | PendingInference | NoInference = NOT_ASKED
+    """What was found of the coefficients' uncertainty, or the sums from which it follows, or why there is nothing; see ``inference``."""
     seconds: float | None = None
     """What the fit took, by the clock on the wall; None where nobody measured."""
     encoder: Encoder | None = None
     """The formula with what it learned from the rows; None where the columns were taken as they are."""
+    beside: Mapping[str, str | None] = field(default_factory=dict)
+    """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
+    fingerprint: int | None = None
+    """Of the targets and weights of the rows, whatever their order (``rows/fingerprint.py``)."""
 
     @property
     def coefficients(self) -> Array:
@@ -126,49 +137,146 @@ class Fit(FitInference):
     ) -> float: ...
     @overload
     def predict(
-        self, data: Any, kind: Literal["mean", "linear"] = "mean", *, unseen: Literal["error", "reference", "missing"] = "error"
+        self,
+        data: Any,
+        kind: Literal["mean", "linear"] = "mean",
+        *,
+        unseen: Literal["error", "reference", "missing"] = "error",
+        offset: Any = None,
     ) -> Array: ...
+    @overload
     def predict(
-        self, data: Any, kind: Literal["mean", "linear"] = "mean", *, unseen: Literal["error", "reference", "missing"] = "error"
-    ) -> Array | float:
+        self,
+        data: Any,
+        kind: Literal["mean", "linear"] = "mean",
+        *,
+        unseen: Literal["error", "reference", "missing"] = "error",
+        offset: Any = None,
+        interval: Literal["confidence", "prediction"],
+        level: float = 0.95,
+        calibration: Any = None,
+        weight: float | None = None,
+    ) -> IntervalPrediction: ...
+    def predict(
+        self,
+        data: Any,
+        kind: Literal["mean", "linear"] = "mean",
+        *,
+        unseen: Literal["error", "reference", "missing"] = "error",
+        offset: Any = None,
+        interval: Literal["confidence", "prediction"] | None = None,
+        level: float | None = None,
+        calibration: Any = None,
+        weight: float | None = None,
+    ) -> Array | float | IntervalPrediction:
         """Predictions for new rows, in order: (n,), or (n, outputs) where there are several; one number for one number.
 
         data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name; for a model fitted with a
         formula also any other table that ``gl.fit`` takes: a path, a dict of arrays, a relation. A row with a missing value gets NaN. kind:
         "mean" applies the forward pass, "linear" gives the linear predictors themselves. unseen: what to do with a level of a categorical
         that was not there when the model was fitted: an error that names it, the reference level instead, or NaN as for a missing value.
-        Raises ValueError for the wrong columns.
+        offset: of the new rows, for a model fitted to arrays with one; of a table it is a part of the formula.
+
+        interval: "confidence", for the prediction itself, or "prediction", for a new target; the answer is then an
+        :class:`IntervalPrediction` (prediction, lower, upper, level, guarantee), at ``level`` 0.95 unless given. calibration: (X, y), or a
+        table, of rows the fit has not seen, for split conformal intervals. weight: the precision of the new targets of squared loss, 1
+        unless given. docs/inference.md says what each interval promises.
+
+        Raises ValueError for the wrong columns, and for intervals that cannot be had, saying what is missing.
         """
         if np.ndim(data) == 0 and np.isscalar(data) and not isinstance(data, str):
             # Predicting for one new x is the most natural first question.
-            (answer,) = self.predict(np.array([data]), kind, unseen=unseen)
-            return answer  # type: ignore[no-any-return]
+            given: dict[str, Any] = {"offset": offset, "interval": interval, "level": level, "calibration": calibration, "weight": weight}
+            one: Any = self.predict(np.array([data]), kind, unseen=unseen, **given)
+            answer: float | IntervalPrediction = (
+                one[0] if interval is None else one._replace(prediction=one.prediction[0], lower=one.lower[0], upper=one.upper[0])
+            )
+            return answer
         if kind not in ("mean", "linear"):
             raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
+        from gradline.prediction_outputs import points
+
+        if interval is None:
+            for keyword, value in (("level", level), ("calibration", calibration), ("weight", weight)):
+                if value is not None:
+                    raise ValueError(f'{keyword}= goes with interval="confidence" or interval="prediction"')
+            return _squeezed(self._predictions(data, points(self, kind), unseen, offset))
+        from gradline.predicting_intervals import as_result, interval_outputs
+
+        outputs = interval_outputs(self, kind, interval, 0.95 if level is None else level, calibration, weight)
+        return as_result(self._predictions(data, outputs, unseen, offset), outputs)
+
+    def _predictions(self, data: Any, outputs: Outputs, unseen: Any, offset: Any) -> Array:
+        """(n, width): one row for each row of the data, NaN where a value is missing."""
         if self.encoder is not None:
             from gradline.predicting import predict_table
 
-            predictions = predict_table(self, self.encoder, data, kind, unseen)
-            return predictions[:, 0] if predictions.shape[1] == 1 else predictions
+            if offset is not None:
+                raise TypeError("offset= goes with a model fitted to arrays; of a formula it is a part, and is read from the table")
+            return predict_table(self, self.encoder, data, outputs, unseen)
         if unseen != "error":
             raise ValueError(f"unseen={unseen!r} goes with a model fitted with a formula; this one has no levels")
         # One layout in memory, whichever the solver left: the order of sums, and so the last bit, could depend on it.
         coefficients = np.ascontiguousarray(self.solution.coefficients)
-        predictors = DenseDesign(self._columns(data), self.has_intercept).predict(coefficients)
-        if kind == "linear":
-            return self._squeeze(predictors)
+        design = DenseDesign(self._columns(data), self.has_intercept)
+        predictors = design.predict(coefficients)
+        if offset is not None:
+            from gradline.fitting_arrays import as_offset
+
+            n, k = predictors.shape
+            predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
+        elif "offset" in self.beside:
+            raise ValueError("the model was fitted with offset=, which is a part of it: give that of the new rows, offset=..., or offset=0")
         missing = np.asarray(np.isnan(predictors).any(axis=1))
-        predictions = np.asarray(self.loss_function.predict(np.where(missing[:, None], 0.0, predictors)), dtype=np.float64)
-        if missing.any():
-            predictions = predictions.copy()
-            predictions[missing] = np.nan
-        return predictions[:, 0] if predictions.ndim == 2 and predictions.shape[1] == 1 else predictions
+        if not missing.any():
+            return outputs(design, predictors)
+        full = np.full((len(predictors), outputs.width), np.nan)
+        kept = np.flatnonzero(~missing)
+        if len(kept):
+            full[kept] = outputs(design.take(kept), predictors[kept])
+        return full
+
+    def residuals(self, data: Any, target: Any = None, **rows: Any) -> Array:
+        """y less the prediction, (n,), or (n, q) for several targets, of any rows: NaN where a value is missing.
+
+        data: a table that holds the target too; or X, with the target as its own array. rows: weights, frequencies, offset, where, query,
+        database, as for ``diagnose``. Raises ValueError where predictions are not of the targets one by one.
+        """
+        from gradline.diagnosis import residuals
+
+        return residuals(self, data, target, **rows)
+
+    def diagnose(self, data: Any, target: Any = None, **rows: Any) -> Diagnosis:
+        """What the rows of the fit, given again, say about it: leverage, Cook's distance, predictions without each row, tests.
+
+        data: what the fit was made from: the table, or X with y as target. rows: where they went with the fit, weights=, frequencies= and
+        offset= as arrays (the columns of a table are remembered), and where=, query= or database=. Nothing is computed before it is asked
+        for. Raises ValueError for other rows than those of the fit, as far as targets and weights tell.
+        """
+        from gradline.diagnosis import Diagnosis
+        from gradline.fit_rows import rows_of_fit
+
+        return Diagnosis(self, rows_of_fit(self, data, target, **rows))
 
     def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
         """The data with the fitted line; see :func:`gradline.plot.fit`."""
         from gradline import plot
 
         return plot.fit(self, data, target, true=true, ax=ax)
+
+    def report(self, data: Any, target: Any = None, path: str | os.PathLike[str] | None = None, **rows: Any) -> Report:
+        """A page about the fit, warnings first: a notebook shows it, ``save(path)`` or ``path=`` writes it as one HTML file.
+
+        data, target, rows: as for ``diagnose``; for rows the model was not fitted to the page says so, and leaves out what is of the fit's
+        own. Raises ValueError for data that does not go with the fit, OSError where the file cannot be written, ImportError without
+        Matplotlib.
+        """
+        from gradline.report import build
+
+        report = build(self, data, target, **rows)
+        if path is not None:
+            report.save(path)
+        return report
 
     def summary(self) -> Summary:
         """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed."""
@@ -230,6 +338,10 @@ class Fit(FitInference):
         if self.aliased:
             lines.append(f"  left out, as earlier columns determine them: {', '.join(self.aliased)}")
         return "\n".join(lines)
+
+
+def _squeezed(array: Array) -> Array:
+    return array[:, 0] if array.shape[1] == 1 else array
 
 
 def _term(value: float, name: str) -> str:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from gradline.inference.absent import NoInference
 from gradline.types import Array
 
 if TYPE_CHECKING:
     from gradline.inference.covariance import Covariance
+    from gradline.inference.default import PendingInference
     from gradline.inference.hypotheses import HypothesisResult
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval
@@ -18,11 +21,13 @@ if TYPE_CHECKING:
 
 
 class FitInference:
-    """Reads ``inference``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
+    """Reads ``uncertainty``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
 
-    inference: Inference | None
+    uncertainty: Inference | PendingInference | NoInference
     names: tuple[str, ...]
     solution: Solution
+    fingerprint: int | None
+    named: bool
 
     if TYPE_CHECKING:
 
@@ -32,9 +37,17 @@ class FitInference:
         @property
         def has_intercept(self) -> bool: ...
 
+    @cached_property
+    def inference(self) -> Inference | None:
+        """The covariance, the curvature and the sums behind the fit measures; None where the fit has none of them."""
+        if isinstance(self.uncertainty, NoInference):
+            return None
+        found = self.uncertainty
+        return found if not hasattr(found, "infer") else found.infer()
+
     @property
     def standard_errors(self) -> Array:
-        """Of every coefficient, shaped like ``coefficients``; NaN where there is none. Raises ValueError if none were asked for."""
+        """Of every coefficient, shaped like ``coefficients``; NaN where there is none. Raises ValueError saying why a fit has none."""
         return self._shaped(self.covariance().standard_errors)
 
     @property
@@ -71,21 +84,34 @@ class FitInference:
         labels = coefficient_labels(self.names, self.predictor_names)
         return linear_test(hypothesis, self.solution.coefficients, self.covariance(), labels)
 
+    @property
+    def joint_test(self) -> HypothesisResult | None:
+        """That every slope is zero: the F (or chi-squared) of a summary. None without slopes."""
+        from gradline.inference.hypotheses import coefficient_labels, joint_test
+
+        labels = coefficient_labels(self.names, self.predictor_names)
+        return joint_test(self.solution.coefficients, self.covariance(), labels, self.has_intercept)
+
     def compare(self, other: FitInference) -> HypothesisResult:
-        """F or likelihood-ratio test of two nested fits to the same rows. Raises ValueError where they are not."""
+        """F or likelihood-ratio test of two nested fits to the same rows, in either order.
+
+        Raises ValueError where they are not nested, and where the rows differ, by the fingerprint of their targets and weights.
+        """
         from gradline.inference.hypotheses import coefficient_labels, compare
 
-        return compare(
-            self._measures,
-            other._measures,
-            coefficient_labels(self.names, self.predictor_names),
-            coefficient_labels(other.names, other.predictor_names),
-        )
+        mine, theirs = self._measures, other._measures
+        if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
+            raise ValueError("the fits were made on different rows: as many, but with other targets or weights; fit both to the same")
+        if not (self.named and other.named):
+            # Names that were made up for columns of arrays tell nothing.
+            return compare(mine, theirs)
+        mine_labels = self._estimated(coefficient_labels(self.names, self.predictor_names))
+        return compare(mine, theirs, mine_labels, other._estimated(coefficient_labels(other.names, other.predictor_names)))
 
     def covariance(self, kind: str | None = None) -> Covariance:
-        """The covariance of the coefficients: the kind asked for at fit, or HC0 or HC1, which need no rows.
+        """The covariance of the coefficients: the fit's own, or HC0 or HC1, which need no rows where the fit was asked for standard errors.
 
-        Raises ValueError where the fit has none, or the kind needs the rows.
+        Raises ValueError where the fit has none, or the kind needs the rows: then there is ``with_covariance``.
         """
         from gradline.inference.inference import without_rows
 
@@ -93,8 +119,20 @@ class FitInference:
         if kind is not None:
             return without_rows(inference, kind)
         if inference.covariance is None:
-            raise ValueError(f"this fit has no standard errors: {inference.unavailable}")
+            raise ValueError(f"this fit has no standard errors: {inference.unavailable.removeprefix('no standard errors: ')}")
         return inference.covariance
+
+    def with_covariance(self, kind: Any, data: Any = None, target: Any = None, *, groups: Any = None, **rows: Any) -> Self:
+        """The same fit with another kind of standard errors; the coefficients stay as they are.
+
+        kind, groups: as ``covariance=`` and ``groups=`` of ``gl.fit``. data, target, rows: the rows of the fit, as for ``Fit.diagnose``;
+        not needed for HC0 and HC1 where the fit was asked for standard errors. Raises ValueError for other rows, and for kinds that cannot
+        be had.
+        """
+        from gradline.recovering import with_covariance
+
+        found: Self = with_covariance(self, kind, data, target, groups, rows)
+        return found
 
     @property
     def r_squared(self) -> float | Array:
@@ -115,6 +153,11 @@ class FitInference:
         return self._measure("dispersion", "dispersion")
 
     @property
+    def deviance(self) -> float | Array:
+        """Twice the loss above the least it could be (squared loss: the residual sum of squares). ValueError for a loss that has none."""
+        return self._measure("deviance", "deviance")
+
+    @property
     def log_likelihood(self) -> float | Array:
         """Of the rows, at the coefficients. Raises ValueError for a loss that is no likelihood."""
         return self._measure("log_likelihood", "likelihood")
@@ -132,15 +175,20 @@ class FitInference:
     @property
     def _asked(self) -> Inference:
         if self.inference is None:
-            raise ValueError(
-                'this fit holds no standard errors or fit measures: ask for them with gl.fit(..., covariance="default"), or a kind such as'
-                ' "classical", "HC3" or ("cluster", groups)'
-            )
+            assert isinstance(self.uncertainty, NoInference)
+            raise ValueError(f"this fit holds no standard errors or fit measures: {self.uncertainty.reason}")
         return self.inference
 
     @property
     def _measures(self) -> FitStatistics:
         return self._asked.statistics
+
+    def _estimated(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels of coefficients that were estimated, where the fit knows which."""
+        inference = self.inference
+        if inference is None or inference.covariance is None:
+            return labels
+        return tuple(label for label, estimated in zip(labels, inference.covariance.estimated, strict=True) if estimated)
 
     def _measure(self, attribute: str, what: str) -> float | Array:
         found = getattr(self._measures, attribute)

@@ -1,6 +1,6 @@
-"""How often 95% intervals hold the truth: one cell of the study, and the table of all.
+"""How often 95% intervals hold the truth: one cell of the study, and the rows of the table in docs/inference.md.
 
-python tests/inference/cover_study.py [replications]      writes the table to the terminal
+python tests/inference/cover_study.py [replications [first cell [last cell]]]
 """
 
 import sys
@@ -9,15 +9,16 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.inference.covariance import covariance
-from gradline.inference.intervals import coefficient_interval
 from gradline.losses.defaults import PerTarget
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.choice import automatic
 
 SLOPES = np.array([1.0, 0.5, -0.5, 0.0])
-N = 200
+N, CALIBRATION, NEW = 200, 199, 50
+"""Rows of a fit, of its calibration, and new ones."""
+
+REPLICATIONS, SEED = 2000, 20
 
 
 def pull(r):
@@ -68,34 +69,41 @@ def cells() -> list[Cell]:
     return found
 
 
-def draw(cell: Cell, rng: np.random.Generator):
-    """(x, y, true coefficients of the first linear predictor, without the intercept where the loss moves it)."""
-    x = rng.normal(size=(N, 4))
+def draw(cell: Cell, rng: np.random.Generator, n: int = N):
+    """(x, y, true slopes of the first linear predictor)."""
+    x = rng.normal(size=(n, 4))
     eta = 0.5 + x @ SLOPES
-    scale = np.exp(0.4 * x[:, 0]) if cell.heteroscedastic else np.ones(N)
+    scale = np.exp(0.4 * x[:, 0]) if cell.heteroscedastic else np.ones(n)
     if cell.name == "poisson":
         mean = np.exp(0.3 * eta)
         # A gamma mixture keeps the mean and adds to the variance.
-        return x, rng.poisson(mean * rng.gamma(2.0, 0.5, N) if cell.heteroscedastic else mean).astype(float), 0.3 * SLOPES
-    noise = rng.standard_t(4, size=N) if cell.name in ("huber", "student_t") else rng.normal(size=N)
+        return x, rng.poisson(mean * rng.gamma(2.0, 0.5, n) if cell.heteroscedastic else mean).astype(float), 0.3 * SLOPES
+    noise = rng.standard_t(4, size=n) if cell.name in ("huber", "student_t") else rng.normal(size=n)
     return x, eta + scale * noise, SLOPES
 
 
-def coverage(cell: Cell, replications: int, seed: int) -> np.ndarray:
-    """The share of intervals that hold the truth, for each slope, (4,). An asymmetric loss of heteroscedastic noise has other slopes."""
+class Shares(NamedTuple):
+    """How often 95% intervals hold what they are for. slopes (4,): the true slopes. conformal: a new target, by split conformal."""
+
+    slopes: np.ndarray
+    conformal: float
+
+
+def coverage(cell: Cell, replications: int, seed: int) -> Shares:
+    """One cell of the table. An asymmetric loss of heteroscedastic noise has other slopes than the mean's."""
     rng = np.random.default_rng(seed)
-    held = np.zeros(4)
-    truth = SLOPES
+    held, new = np.zeros(4), 0.0
     for _ in range(replications):
         x, y, truth = draw(cell, rng)
         if cell.name == "asymmetric" and cell.heteroscedastic:
             truth = asymmetric_truth()
-        loss = gl.losses.by_name(cell.loss) if isinstance(cell.loss, str) else cell.loss
-        problem = Problem(ArrayRows(x, y[:, None], threads=1), loss)
-        solution = automatic(problem).solve(problem)
-        low, high = coefficient_interval(solution.coefficients, covariance(problem, solution, cell.kind))
-        held += (low[1:, 0] <= truth) & (truth <= high[1:, 0])
-    return held / replications
+        fit = gl.fit(x, y, loss=cell.loss, covariance=cell.kind or "default")
+        low, high = (np.reshape(end, (5, -1))[1:, 0] for end in fit.interval())
+        held += (low <= truth) & (truth <= high)
+        ahead, targets, _ = draw(cell, rng, NEW)
+        found = fit.predict(ahead, interval="prediction", calibration=draw(cell, rng, CALIBRATION)[:2])
+        new += np.mean((found.lower <= targets) & (targets <= found.upper))
+    return Shares(held / replications, float(new / replications))
 
 
 def asymmetric_truth() -> np.ndarray:
@@ -113,16 +121,19 @@ def asymmetric_truth() -> np.ndarray:
 _TRUTH = None
 
 
-def main(replications: int = 2000, seed: int = 20) -> None:
-    """The table."""
-    print(f"n = {N}, p = 4, {replications} replications, seed {seed}; share of 95% intervals that hold the truth, by slope")
-    for cell in cells():
-        shares = coverage(cell, replications, seed)
-        kind = cell.kind or "default"
-        noise = "heteroscedastic" if cell.heteroscedastic else "homoscedastic"
-        mark = "" if cell.promised else "   (not promised)"
-        print(f"{cell.name:14s} {noise:16s} {kind:10s} " + " ".join(f"{share:.3f}" for share in shares) + mark, flush=True)
+def line(cell: Cell, shares: Shares) -> str:
+    """A row of the table in docs/inference.md."""
+    noise = "changes with x" if cell.heteroscedastic else "one spread"
+    promised = "yes" if cell.promised else "no"
+    slopes = " ".join(f"{share:.3f}" for share in shares.slopes)
+    return f"| {cell.name} | {noise} | {cell.kind or 'default'} | {slopes} | {promised} | {shares.conformal:.3f} |"
+
+
+def main(replications: int = REPLICATIONS, first: int = 0, last: int | None = None) -> None:
+    """Rows of the table, for cells first to last."""
+    for cell in cells()[first:last]:
+        print(line(cell, coverage(cell, replications, SEED)), flush=True)
 
 
 if __name__ == "__main__":
-    main(*(int(argument) for argument in sys.argv[1:2]))
+    main(*(int(argument) for argument in sys.argv[1:4]))

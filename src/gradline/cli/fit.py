@@ -30,6 +30,12 @@ def fit(
     weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights.")] = None,
     frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts.")] = None,
     offset: Annotated[str | None, typer.Option(metavar="COLUMN", help="Added to the linear predictor.")] = None,
+    covariance: Annotated[
+        str, typer.Option(metavar="KIND", help="Standard errors: default, classical, HC0 to HC3, cluster, newey-west, or none.")
+    ] = "default",
+    groups: Annotated[
+        str | None, typer.Option(metavar="COLUMN[,COLUMN]", help="Whose values tell the clusters of --covariance cluster.")
+    ] = None,
     missing: Annotated[str, typer.Option(metavar="drop|error", help="Rows with a missing value: left out, or refused.")] = "drop",
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Fit to the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
@@ -43,6 +49,7 @@ def fit(
     Examples:
       gradline fit flats.csv "price ~ area + rooms"
       gradline fit flats.csv "price ~ log(area) + C(city)" --out model.json
+      gradline fit flats.csv "price ~ area" --covariance cluster --groups city
       gradline fit "sales/*.parquet" "sold ~ price + C(shop)" --loss poisson
       gradline fit flats.csv "price ~ area" --loss huber:1.35 --where "area < 500"
       gradline fit flats.csv "price ~ area" --loss quantile:0.9 --json
@@ -70,10 +77,19 @@ def fit(
         check_out(out, "--out", input_files(data, database), (".json",))
     from gradline.fitting import fit as fit_model
 
-    arguments: dict[str, Any] = {"weights": weights, "frequencies": frequencies, "offset": offset, "missing": missing, "where": where}
+    if groups is not None and covariance != "cluster":
+        raise usage("--groups goes with --covariance cluster")
+    labels = None if groups is None else [name.strip() for name in groups.split(",") if name.strip()]
+    arguments: dict[str, Any] = {"covariance": covariance, "groups": labels, "query": query, "database": database}
+    arguments |= {"weights": weights, "frequencies": frequencies, "offset": offset, "missing": missing, "where": where}
     with noting_warnings():
         found = fit_model(
-            formula, data, loss=chosen_loss, penalty=chosen_penalty, solver=chosen_solver, query=query, database=database, **arguments
+            formula,
+            data,
+            loss=chosen_loss,
+            penalty=chosen_penalty,
+            solver=chosen_solver,
+            **arguments,
         )
     if out is not None:
         found.save(out)
@@ -87,6 +103,17 @@ def fit(
         typer.echo(f"\nmodel saved: {out}")
 
 
+def _errors(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
+    """Standard errors and what goes with them, (P, k) each; nothing where the fit has none."""
+    import numpy as np
+
+    if fit.inference is None or fit.inference.covariance is None:
+        return {}
+    lower, upper = fit.interval()
+    found = {"standard_error": fit.standard_errors, "statistic": fit.statistics, "p_value": fit.p_values, "lower": lower, "upper": upper}
+    return {name: np.reshape(values, shape) for name, values in found.items()}
+
+
 def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
     """What a program wants to know; a coefficient that was left out is null."""
     import math
@@ -98,6 +125,7 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
 
     shape = fit.solution.coefficients.shape
     coefficients = np.reshape(fit.coefficients, shape)
+    errors = _errors(fit, shape)
     mask = None if fit.encoder is None or len(fit.encoder.predictors) == 1 else fit.encoder.mask
     return {
         "formula": formula,
@@ -106,10 +134,12 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
         "targets": list(fit.target_names),
         "coefficients": [
             {"predictor": predictor, "name": name, "coefficient": number(coefficients[i, j])}
+            | {what: number(values[i, j]) for what, values in errors.items()}
             for j, predictor in enumerate(fit.predictor_names)
             for i, name in enumerate(fit.names)
             if mask is None or mask[i, j]
         ],
+        "covariance": None if fit.inference is None or fit.inference.covariance is None else fit.inference.covariance.description,
         "objective": number(fit.loss),
         "rows_used": fit.rows_used,
         "rows_dropped": fit.rows_dropped,

@@ -40,7 +40,7 @@ def read_loss(text: str, own: str | None) -> Any:
 
 
 def read_penalty(text: str | None) -> Any:
-    """The penalty of ``--penalty ridge:0.1``."""
+    """The penalty of ``--penalty ridge:0.1`` or ``ridge:auto``."""
     if text is None:
         return None
     from gradline import penalties
@@ -52,7 +52,7 @@ def read_penalty(text: str | None) -> Any:
     if name.strip() not in known:
         raise usage(f"--penalty: no penalty is named {name!r}; known are {', '.join(known)}, as in ridge:0.1")
     try:
-        return known[name.strip()](*(float(part) for part in rest.split(",")))
+        return known[name.strip()](*("auto" if part.strip() == "auto" else float(part) for part in rest.split(",")))
     except (ValueError, TypeError) as error:
         why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
         raise usage(f"--penalty {text}: {why}") from None
@@ -100,6 +100,15 @@ def check_out(out: Path, option: str, inputs: list[str], endings: tuple[str, ...
         raise IsADirectoryError(f"{option}: {str(out)!r} is a folder; give a file in it")
     if not os.access(folder, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
         raise PermissionError(f"{option}: {str(out)!r} cannot be written: permission denied")
+
+
+def require_drawing(start: str) -> None:
+    """Raises ImportError, with the pip command, where what draws is not installed. start: of the sentence that says so."""
+    import importlib.util
+
+    for package, module in (("matplotlib", "matplotlib"), ("pillow", "PIL")):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f'{start} {package}, which is not installed; run: pip install "gradline[plot]"')
 
 
 def input_files(data: str | None, database: str | None) -> list[str]:

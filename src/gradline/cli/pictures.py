@@ -11,6 +11,7 @@ import numpy as np
 
 from gradline.plot import style
 from gradline.predicting import encoder_of, predict_table
+from gradline.prediction_outputs import points
 from gradline.rows.tables import Table, open_table
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         first += batch.num_rows
     if missing.all():
         raise ValueError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
-    predicted = predict_table(fitted, encoder, rows, "mean", "missing")
+    predicted = predict_table(fitted, encoder, rows, points(fitted, "mean"), "missing")
     q = len(fitted.target_names)
     if predicted.shape[1] != q:
         raise ValueError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
@@ -59,7 +60,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
             across = np.asarray(rows.column(one).to_pylist(), dtype=np.float64)
             style.points(panel, across[~missing], observed[~missing, j])
             grid = np.linspace(across[~missing].min(), across[~missing].max(), CURVE_POINTS)
-            curve = predict_table(fitted, encoder, open_table({one: grid}), "mean", "missing")
+            curve = predict_table(fitted, encoder, open_table({one: grid}), points(fitted, "mean"), "missing")
             panel.plot(grid, curve[:, j], color=style.FIT, linewidth=2.2, label="fit", zorder=4)
             style.dress(panel, one, name)
         style.legend(panel)

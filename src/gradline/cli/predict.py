@@ -19,6 +19,13 @@ def predict(
     unseen: Annotated[
         str, typer.Option(metavar="error|reference|missing", help="A level that was not there when the model was fitted.")
     ] = "error",
+    interval: Annotated[
+        str | None, typer.Option(metavar="confidence|prediction", help="Add the ends of an interval: for the mean, or for a new target.")
+    ] = None,
+    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    calibration: Annotated[
+        str | None, typer.Option(metavar="DATA", help="Rows the fit has not seen, with targets, for split conformal intervals.")
+    ] = None,
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Predict for the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
@@ -32,6 +39,7 @@ def predict(
       gradline predict model.json "2026/*.parquet" --out predictions.parquet --keep id,date
       gradline predict model.json flats --database city.duckdb --out predictions.csv
       gradline predict model.json new.csv --unseen missing
+      gradline predict model.json new.csv --interval prediction --level 0.9
     """
     from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, usage
@@ -41,6 +49,11 @@ def predict(
     for option, value, known in (("--kind", kind, ("mean", "linear")), ("--unseen", unseen, ("error", "reference", "missing"))):
         if value not in known:
             raise usage(f"{option} must be {', '.join(known[:-1])} or {known[-1]}, not {value!r}")
+    if interval not in (None, "confidence", "prediction"):
+        raise usage(f"--interval must be confidence or prediction, not {interval!r}")
+    for option, given in (("--level", level != 0.95), ("--calibration", calibration is not None)):
+        if given and interval is None:
+            raise usage(f"{option} goes with --interval")
     from gradline.model_file import load
     from gradline.rows.tables import open_table
     from gradline.rows.watched import watched
@@ -53,18 +66,29 @@ def predict(
         kept = [name.strip() for name in keep.split(",") if name.strip()] if keep else []
         table.check_columns(kept)
         with watched(table, "predicting", None) as counted:
-            rows = write_predictions(fitted, counted, out, kept, kind, unseen)
+            rows = write_predictions(fitted, counted, out, kept, kind, unseen, _interval(fitted, kind, interval, level, calibration))
     if out is not None:
         typer.echo(f"{rows:,} predictions written: {out}")
 
 
-def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any) -> int:
+def _interval(fitted: Any, kind: Any, interval: str | None, level: float, calibration: str | None) -> Any:
+    if interval is None:
+        return None
+    from gradline.predicting_intervals import interval_outputs
+
+    return interval_outputs(fitted, kind, interval, level, calibration)
+
+
+def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any, interval: Any = None) -> int:
     """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
     from gradline.cli.table_writer import open_writer, with_predictions
     from gradline.predicting import encoder_of, output_names, prediction_stream
+    from gradline.prediction_outputs import points
 
     encoder = encoder_of(fitted)
     names = output_names(fitted, kind)
+    if interval is not None:
+        names += output_names(fitted, kind, "lower") + output_names(fitted, kind, "upper")
     for name in names:
         if name in keep:
             raise ValueError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
@@ -73,7 +97,7 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     fields = [table.schema.field(name) for name in keep]
     rows = 0
     with open_writer(out, fields, names) as write:
-        for values, kept in prediction_stream(fitted, encoder, narrowed, kind, unseen, carried):
+        for values, kept in prediction_stream(fitted, encoder, narrowed, interval or points(fitted, kind), unseen, carried):
             write(with_predictions(kept.select(keep), fields, names, values))
             rows += len(values)
     return rows

@@ -110,9 +110,15 @@ def bread(
         if free.size == k * single.size and (reached == reached[0]).all():
             # Every target has the same curvature, so one of them is enough.
             root = _root(problem, coefficients, single, loss, penalty[:size], None, one=True)
-            return Bread(np.asarray(np.kron(np.eye(k), root), dtype=np.float64), problem.shape, free, penalty, root)
+            return of_targets(root, problem.shape, free, penalty)
     root = _root(problem, coefficients, free, loss, penalty, curvature)
     return Bread(root, problem.shape, free, penalty, root if k == 1 else None)
+
+
+def of_targets(root: Array, shape: tuple[int, int], free: CoefficientMap, penalty: Array) -> Bread:
+    """The bread where every target has the curvature of one, whose root (P, e) is given."""
+    full = root if shape[1] == 1 else np.asarray(np.kron(np.eye(shape[1]), root), dtype=np.float64)
+    return Bread(full, shape, free, penalty, root)
 
 
 def factor_of_inverse(matrix: Array) -> tuple[Array, float] | None:

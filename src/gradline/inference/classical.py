@@ -27,26 +27,31 @@ def classical_factor(problem: Problem, coefficients: Array, crumb: Bread, statis
     freedom is left for the dispersion."""
     scale = problem.loss.squared_scale()
     if scale is not None:
-        return _squared(problem, coefficients, crumb, statistics, 2.0 * scale)
+        products = None if problem.rows.n_targets == 1 else problem.rows.reduce(_ProductsKernel(squared, coefficients)) / 4.0
+        return squared_factor(crumb, statistics, 2.0 * scale, products, penalised=problem.penalty is not None)
     if problem.loss.is_likelihood or problem.loss.has_free_dispersion:
         return _information(problem, coefficients, crumb, statistics)
     return _one_distribution(problem, coefficients, crumb, statistics, loss)
 
 
-def _squared(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, curvature: float) -> tuple[Array, str]:
+def squared_factor(
+    crumb: Bread, statistics: FitStatistics, curvature: float, products: Array | None, *, penalised: bool
+) -> tuple[Array, str]:
+    """The textbook's covariance of squared loss, whose curvature in eta is ``curvature``. products (q, q): sums of residuals' products,
+    needed for several targets. Raises ValueError without a degree of freedom, and where targets have different free coefficients."""
     _require_spare(statistics)
     assert statistics.squares is not None
     if crumb.target_root is None:
         raise ValueError("the targets have different free coefficients, so they share no classical covariance: ask for HC1")
     target_root = crumb.target_root @ _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
-    spare, q = statistics.degrees_of_freedom, problem.rows.n_targets
+    spare, q = statistics.degrees_of_freedom, len(statistics.squares)
     words = f"sigma^2 (X'WX)^-1, sigma^2 = RSS / (n - p) with n - p = {spare:,.6g}"
-    if problem.penalty is not None:
+    if penalised:
         words += "; at the penalised optimum: sigma^2 A^-1 X'WX A^-1, bias not included, p the effective number of coefficients"
     if q == 1:
         return float(np.sqrt(statistics.squares[0] / spare * curvature)) * target_root, words
-    spread = problem.rows.reduce(_ProductsKernel(squared, coefficients)) / (4.0 * spare)
-    return _kron(_psd_root(spread * curvature), target_root), words + "; Sigma (x) (X'WX)^-1 for several targets"
+    assert products is not None
+    return _kron(_psd_root(products / spare * curvature), target_root), words + "; Sigma (x) (X'WX)^-1 for several targets"
 
 
 def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics) -> tuple[Array, str]:

@@ -22,13 +22,14 @@ import numpy as np
 from gradline.coefficient_map import CoefficientMap
 from gradline.inference.bread import Bread, bread
 from gradline.inference.classical import classical_factor
+from gradline.inference.groups import Groups
 from gradline.inference.kinds import Kind, as_kind, default_kind
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.meat import ClusterKernel, GramKernel, LagKernel, ScoreKernel, sum_by_code
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.problem import Problem
 from gradline.solvers.solution import Solution
-from gradline.types import Array, IntArray
+from gradline.types import Array
 
 WHITENED = 2_000_000
 """n P up to which scores are whitened row by row; beyond, a Gram matrix a third of the price is whitened once."""
@@ -190,23 +191,22 @@ def _at_penalised(problem: Problem) -> str:
 
 
 def _clustered(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss, kind: Kind) -> Covariance:
-    ways = list(kind.groups)
-    if len(ways) == 2:
-        ways.append(np.asarray(np.unique(np.stack(ways, axis=1), axis=0, return_inverse=True)[1].ravel(), dtype=np.int64))
+    assert kind.groups is not None
+    ways = 1 if len(kind.groups.sizes) == 1 else 3
     spare = _spare(statistics, "the factor (n - 1) / (n - p)")
     total = np.zeros((crumb.root.shape[1],) * 2)
     counts = list[int]()
-    for place, groups in enumerate(ways):
-        meat, count = _cluster_meat(problem, coefficients, crumb, loss, groups)
+    for way in range(ways):
+        meat, count = _cluster_meat(problem, coefficients, crumb, loss, kind.groups, way)
         if count < 2:
             raise ValueError("there is one cluster only; standard errors by cluster need at least two, and are good with some thirty")
         counts.append(count)
-        total += (-1.0 if place == 2 else 1.0) * count / (count - 1.0) * (statistics.count - 1.0) / spare * meat
+        total += (-1.0 if way == 2 else 1.0) * count / (count - 1.0) * (statistics.count - 1.0) / spare * meat
     fewest = min(counts)
     words = f"scores summed by cluster ({' x '.join(f'{count:,}' for count in counts[:2])} clusters), times G / (G - 1) (n - 1) / (n - p)"
     notes = list[str]()
     factor, signs = sandwich_factor(crumb, total), None
-    if len(ways) == 3:
+    if ways == 3:
         words += "; one way plus the other less their intersection, each with its own G"
         factor, signs, note = _possibly_indefinite(crumb, total)
         notes += [note] if note else []
@@ -235,11 +235,10 @@ def _possibly_indefinite(crumb: Bread, meat: Array) -> tuple[Array, Array | None
     return sandwich_factor(crumb, meat), None, note
 
 
-def _cluster_meat(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss, groups: IntArray) -> tuple[Array, int]:
+def _cluster_meat(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss, groups: Groups, way: int) -> tuple[Array, int]:
     """(sum over clusters of their scores' products, number of clusters)."""
-    if len(groups) != problem.rows.n_rows:
-        raise ValueError(f"there are {len(groups)} labels of clusters, but {problem.rows.n_rows} rows")
-    codes, sums = sum_by_code(*problem.rows.reduce(ClusterKernel(loss, coefficients, crumb.roots, groups)).joined())
+    rows = groups.rows(problem.rows)
+    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, crumb.roots, groups, way)).joined())
     return sums.T @ sums, len(codes)
 
 

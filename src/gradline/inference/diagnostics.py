@@ -31,7 +31,7 @@ class RowDiagnostics(NamedTuple):
     diagonal. cooks_distance (n,): how far leaving the row out (one Newton step) moves the coefficients, in units of their covariance, over
     their number; exact for squared loss (Cook 1977, Technometrics 19; Pregibon 1981 for GLMs). left_out (n, k): linear predictors by the
     fit without the row; NaN where leverage is 1. residuals (n, q): y less prediction; standardised (n, q): over their standard
-    error, dispersion^1/2 (variance (1 - h) / w)^1/2, NaN where the loss implies no variance.
+    error, dispersion^1/2 (variance (1 - h) / w)^1/2, NaN where the loss implies no variance; fitted (n, outputs): predictions.
     """
 
     leverage: Array
@@ -39,6 +39,7 @@ class RowDiagnostics(NamedTuple):
     left_out: Array
     residuals: Array
     standardised: Array
+    fitted: Array
 
 
 def diagnose_rows(
@@ -46,6 +47,14 @@ def diagnose_rows(
 ) -> RowDiagnostics:
     """One pass. covariance: the metric of Cook's distance for losses that are no likelihood; squared loss and likelihoods take the
     dispersion times the inverse curvature, the textbook's."""
+    kernel = row_kernel(problem, coefficients, crumb, statistics, covariance, loss)
+    return split_rows(problem.rows.map(kernel), kernel)
+
+
+def row_kernel(
+    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+) -> RowDiagnosticsKernel:
+    """What ``diagnose_rows`` maps over the rows; ``split_rows`` takes its results apart."""
     model_based = problem.loss.squared_scale() is not None or problem.loss.is_likelihood or problem.loss.has_free_dispersion
     metric = None
     if not model_based and covariance is not None:
@@ -53,16 +62,24 @@ def diagnose_rows(
         inner = np.linalg.lstsq(crumb.root, covariance.factor, rcond=None)[0]
         metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
     scale = problem.loss.squared_scale()
-    dispersion = np.ones(problem.rows.n_targets) if statistics.dispersion is None else statistics.dispersion
-    kernel = _RowKernel(loss, coefficients, crumb.roots, crumb.free.size, dispersion, 1.0 if scale is None else 2.0 * scale, metric)
-    found = problem.rows.map(kernel)
-    k, q = problem.shape[1], problem.rows.n_targets
-    leverage, cook, left_out, residuals, standardised = np.split(found, np.cumsum([k, 1, k, q]), axis=1)
-    return RowDiagnostics(leverage, cook[:, 0], left_out, residuals, standardised)
+    q = problem.rows.n_targets
+    dispersion = np.ones(q) if statistics.dispersion is None else statistics.dispersion
+    outputs = np.asarray(problem.loss.predict(np.zeros((1, problem.shape[1])))).reshape(1, -1).shape[1]
+    curvature = 1.0 if scale is None else 2.0 * scale
+    return RowDiagnosticsKernel(loss, coefficients, crumb.roots, crumb.free.size, dispersion, curvature, metric, q, outputs)
+
+
+def split_rows(values: Array, kernel: RowDiagnosticsKernel) -> RowDiagnostics:
+    """The kernel's results (m, width), taken apart."""
+    leverage, cook, left_out, fitted, residuals, standardised = np.split(values, np.cumsum(kernel.widths[:-1]), axis=1)
+    return RowDiagnostics(leverage, cook[:, 0], left_out, residuals, standardised, fitted)
 
 
 @dataclass(frozen=True)
-class _RowKernel:
+class RowDiagnosticsKernel:
+    """loss, coefficients, roots (k, P, d) of the bread; parameters: free ones; dispersion (q,); curvature: of a row of squared loss;
+    metric (d, d): of Cook's distance, None for the dispersion's; q targets and numbers of a prediction (outputs)."""
+
     loss: RowLoss
     coefficients: Array
     roots: Array
@@ -70,8 +87,23 @@ class _RowKernel:
     dispersion: Array
     curvature: float
     metric: Array | None
+    n_targets: int
+    outputs: int
+
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Numbers of each kind."""
+        k = self.coefficients.shape[1]
+        return k, 1, k, self.outputs, self.n_targets, self.n_targets
+
+    @property
+    def width(self) -> int:
+        """Numbers a row."""
+        return sum(self.widths)
 
     def map(self, block: Block) -> Array:
+        if not block.n_rows:
+            return np.empty((0, self.width))
         loss, k = self.loss.loss, self.coefficients.shape[1]
         terms = row_terms(self.loss, self.coefficients, block)
         forms = quadratic_forms(block.design, self.roots)
@@ -84,7 +116,8 @@ class _RowKernel:
         if self.metric is None:
             # The coefficients of one target move by its own dispersion.
             scale = np.broadcast_to(self.dispersion, (k,)) if self.dispersion.size in (1, k) else np.ones(k)
-            score = adjusted / np.sqrt(self.curvature * scale)
+            with np.errstate(divide="ignore", invalid="ignore"):
+                score = adjusted / np.sqrt(self.curvature * scale)
             cook = np.einsum("ia,iab,ib->i", score, forms, score) / self.parameters
         else:
             images = np.stack([block.design.predict(root) for root in self.roots], axis=1)
@@ -92,9 +125,9 @@ class _RowKernel:
             cook = np.einsum("id,de,ie->i", moves, self.metric, moves) / self.parameters
         left_out = predictors + left_out_shift(safe, forms, block.first_row)
         cook[alone], left_out[alone] = np.nan, np.nan
-        predictions = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
-        q = block.targets.shape[1]
-        residuals = block.targets - predictions if predictions.shape[1] == q else np.full(block.targets.shape, np.nan)
+        fitted = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
+        q = self.n_targets
+        residuals = block.targets - fitted if fitted.shape[1] == q else np.full(block.targets.shape, np.nan)
         variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.variance(predictors)
         standardised = np.full(residuals.shape, np.nan)
         if variance is not None and variance.shape == residuals.shape:
@@ -103,7 +136,7 @@ class _RowKernel:
             with np.errstate(divide="ignore", invalid="ignore"):
                 standardised = residuals / np.sqrt(self.dispersion * variance * left / weights[:, None])
             standardised[alone] = np.nan
-        found = np.concatenate([leverage, cook[:, None], left_out, residuals, standardised], axis=1)
+        found = np.concatenate([leverage, cook[:, None], left_out, fitted, residuals, standardised], axis=1)
         found[counts == 0] = np.nan
         return found
 

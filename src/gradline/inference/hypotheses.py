@@ -133,6 +133,8 @@ def _check_comparable(smaller: FitStatistics, larger: FitStatistics, smaller_lab
     missing = [label for label in smaller_labels if label not in set(larger_labels)] if larger_labels else []
     if missing:
         raise ValueError(f"the fits are not nested: the larger has no {missing[0]!r}; compare them by AIC or leave-one-out loss")
+    if larger.loss_sum > smaller.loss_sum * (1.0 + 1e-9) + 1e-300 and larger.loss_sum - smaller.loss_sum > 1e-9 * larger.count:
+        raise ValueError("the fits are not nested: the one with more coefficients fits worse; compare them by AIC or leave-one-out loss")
     if smaller.parameters == larger.parameters:
         raise ValueError("the fits have equally many coefficients, so neither is a special case of the other; compare them by AIC")
 

@@ -19,6 +19,9 @@ from gradline.problem import Problem
 from gradline.solvers.solution import Solution
 from gradline.types import Array
 
+MOST_COEFFICIENTS = 6_000
+"""Whose covariance is worked out: a matrix of 275 MiB, several times over."""
+
 
 @dataclass(frozen=True)
 class Inference:
@@ -49,14 +52,17 @@ def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: 
     free = free_coefficients(problem, solution)
     coefficients = solution.coefficients
     try:
+        if free.size > MOST_COEFFICIENTS:
+            raise ValueError(
+                f"no standard errors: the covariance of {free.size:,} coefficients would be a matrix of {free.size**2 * 8 / 2**30:.1f} GiB;"
+                f" at most {MOST_COEFFICIENTS:,} have one"
+            )
         if kind is not None:
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)
         crumb = bread(problem, coefficients, free, loss)
     except ValueError as error:
-        if kind is not None:
-            raise
-        if problem.joint:
+        if kind is not None or problem.joint:
             raise
         return Inference(fit_statistics(problem, coefficients, free), None, None, unavailable=str(error))
     totals = fit_statistics(problem, coefficients, free, crumb)
@@ -80,6 +86,8 @@ def infer(problem: Problem, solution: Solution, kind: Any = None, *, keep_meat: 
             notes.append(f"no jackknife prediction intervals: {str(error).split(':')[0]}")
     if found is not None:
         notes += found.notes
+        if not solution.certificate.converged:
+            notes.append("the fit has not converged, and its standard errors are those of a minimum")
     return Inference(totals, found, crumb, meat, residuals, unavailable, tuple(notes))
 
 

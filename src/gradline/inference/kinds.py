@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from gradline.inference.groups import Groups, held_groups
 from gradline.losses.densities import Cauchy, StudentT
 from gradline.losses.protocol import Loss
-from gradline.types import IntArray
 
 NAMES = ("classical", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
 
 
 @dataclass(frozen=True)
 class Kind:
-    """name: one of NAMES. groups: for clusters, codes (n,) from 0 up, one array for each way. lags: for Newey and West, None for the rule
-    of thumb."""
+    """name: one of NAMES. groups: for clusters. lags: for Newey and West, None for the rule of thumb."""
 
     name: str
-    groups: tuple[IntArray, ...] = ()
+    groups: Groups | None = None
     lags: int | None = None
 
 
@@ -46,8 +44,8 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
     name = known[name.lower()]
     if name == "cluster":
         if len(argument) != 1:
-            raise ValueError('clusters need their groups: covariance=("cluster", groups), one label a row')
-        return Kind(name, groups=_groups(argument[0], n_rows))
+            raise ValueError('clusters need their groups: covariance="cluster" with groups=, one label a row or the name of a column')
+        return Kind(name, groups=held_groups(argument[0], n_rows))
     if name == "newey-west":
         if len(argument) > 1:
             raise ValueError('covariance=("newey-west", lags) takes one number of lags')
@@ -78,41 +76,3 @@ def _lags(lags: Any, n_rows: int) -> int:
     if lags >= n_rows:
         raise ValueError(f"newey-west with {lags} lags needs more than {lags} rows, and there are {n_rows}")
     return int(lags)
-
-
-def _groups(groups: Any, n_rows: int) -> tuple[IntArray, ...]:
-    if hasattr(groups, "columns") and np.ndim(groups) == 2:  # A data frame: each column keeps its own type.
-        ways: Sequence[Any] = [np.asarray(groups[name]) for name in groups.columns]
-    elif isinstance(groups, tuple | list) and groups and np.ndim(groups[0]) == 1:
-        ways = [np.asarray(way) for way in groups]
-    else:
-        array = np.asarray(groups)
-        ways = [array] if array.ndim == 1 else [array[:, j] for j in range(array.shape[1])] if array.ndim == 2 else []
-    if len(ways) not in (1, 2):
-        raise ValueError(f"clusters are one-way or two-way: give one or two labels a row, not an array of shape {np.shape(groups)}")
-    return tuple(_codes(way, n_rows) for way in ways)
-
-
-def _codes(labels: np.ndarray[Any, Any], n_rows: int) -> IntArray:
-    if labels.ndim != 1 or len(labels) != n_rows:
-        raise ValueError(f"the groups of the clusters have shape {labels.shape}, but there are {n_rows} rows: give one label a row")
-    if labels.dtype.kind in "fc":
-        missing = np.isnan(labels)
-    elif labels.dtype.kind in "mM":
-        missing = np.isnat(labels)
-    elif labels.dtype.kind == "O":
-        # NaN and NaT differ from themselves; pandas.NA compares to nothing at all.
-        missing = np.array([label is None or type(label).__name__ == "NAType" or label != label for label in labels], dtype=np.bool_)
-    else:
-        missing = np.zeros(n_rows, dtype=np.bool_)
-    if missing.any():
-        row = int(np.flatnonzero(missing)[0])
-        raise ValueError(
-            f"the group of row {row} is missing ({int(missing.sum())} in all): every row belongs to a cluster; leave such rows out,"
-            " or give each a label of its own"
-        )
-    try:
-        _, codes = np.unique(labels, return_inverse=True)
-    except TypeError:
-        _, codes = np.unique(np.array([f"{type(label).__name__} {label}" for label in labels]), return_inverse=True)
-    return np.asarray(codes.ravel(), dtype=np.int64)

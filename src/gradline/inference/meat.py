@@ -13,6 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.inference.bread import RowTerms, forms_of_images, row_terms
+from gradline.inference.groups import Groups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block
 from gradline.rows.design import Design
@@ -134,17 +135,19 @@ def sum_by_code(codes: IntArray, rows: Array) -> tuple[IntArray, Array]:
 
 @dataclass(frozen=True)
 class ClusterKernel:
-    """Whitened scores f u summed by cluster; groups (n,) codes of all rows. Holds one sum for every cluster it has seen."""
+    """Whitened scores f u summed by cluster, of one way or (way 2) of the intersection of two. Holds one sum for every cluster seen."""
 
     loss: RowLoss
     coefficients: Array
     roots: Array
-    groups: IntArray
+    groups: Groups
+    way: int
 
     def map(self, block: Block) -> ClusterScores:
+        block, labels = self.groups.split(block)
         terms = row_terms(self.loss, self.coefficients, block)
         scores, counts = whitened(block.design, self.roots, terms.score), terms.frequencies
-        codes = self.groups[block.first_row : block.first_row + block.n_rows]
+        codes = codes_of_way(self.groups, labels, self.way)
         used = counts > 0
         return ClusterScores((sum_by_code(codes[used], counts[used, None] * scores[used]),))
 

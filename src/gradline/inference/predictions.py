@@ -10,6 +10,7 @@ distribution, for rows exchangeable with those of the calibration, on average ov
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ import numpy as np
 from gradline.inference.covariance import Covariance
 from gradline.inference.distributions import quantiles, refuse_classes
 from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
+from gradline.inference.kinked import frequencies
 from gradline.inference.leave_one_out import ResidualQuantiles, spread
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
@@ -93,20 +95,38 @@ class Calibration(NamedTuple):
 def calibrate(block: Block, coefficients: Array, loss: Loss) -> Calibration:
     """The residuals of calibration rows, which must not be those of the fit. Raises ValueError for classes and for predictions that are
     not of the targets one by one."""
-    refuse_classes(loss)
-    block = block.without_zero_weights()
-    predictors = block.linear_predictors(coefficients)
-    outputs = np.asarray(loss.predict(predictors), dtype=np.float64)
-    outputs = outputs[:, None] if outputs.ndim == 1 else outputs
-    if outputs.shape != block.targets.shape:
-        raise ValueError(f"the loss {loss.name!r} predicts {outputs.shape[1]} numbers for {block.targets.shape[1]} targets a row")
-    residuals = block.targets - outputs
-    scale = spread(loss, predictors, block.targets.shape[1])
-    if scale is not None:
-        residuals = residuals / scale
-    if block.frequencies is not None:
-        residuals = np.repeat(residuals, block.frequencies.astype(np.int64), axis=0)
-    return Calibration(np.sort(residuals, axis=0), scale is not None)
+    return calibration_of(CalibrationKernel(loss, coefficients).map(block), loss, coefficients.shape[1])
+
+
+@dataclass(frozen=True)
+class CalibrationKernel:
+    """Residuals over the loss's own spread beside the row's frequency, 0 where its weight is zero: (m, q + 1)."""
+
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> Array:
+        refuse_classes(self.loss)
+        predictors, q = block.linear_predictors(self.coefficients), block.targets.shape[1]
+        outputs = np.asarray(self.loss.predict(predictors), dtype=np.float64)
+        outputs = outputs[:, None] if outputs.ndim == 1 else outputs
+        if outputs.shape != block.targets.shape:
+            raise ValueError(f"the loss {self.loss.name!r} predicts {outputs.shape[1]} numbers for {q} targets a row")
+        residuals = block.targets - outputs
+        scale = spread(self.loss, predictors, q)
+        if scale is not None:
+            residuals = residuals / scale
+        return np.concatenate([residuals, frequencies(block)[:, None]], axis=1)
+
+
+def calibration_of(found: Array, loss: Loss, n_predictors: int) -> Calibration:
+    """What the kernel found, sorted; rows that are NaN, for want of a value, are left out. Raises ValueError where no row is left."""
+    found = found[~np.isnan(found).any(axis=1)]
+    residuals = np.repeat(found[:, :-1], found[:, -1].astype(np.int64), axis=0)
+    if not len(residuals):
+        raise ValueError("the calibration has no row with all its values and a weight above zero")
+    scaled = spread(loss, np.zeros((1, n_predictors)), residuals.shape[1]) is not None
+    return Calibration(np.sort(residuals, axis=0), scaled)
 
 
 def conformal_interval(predictors: Array, calibration: Calibration, loss: Loss, level: float = 0.95) -> PredictionInterval:

@@ -105,9 +105,7 @@ def fit_statistics(problem: Problem, coefficients: Array, free: CoefficientMap, 
     effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
     # Targets side by side share no coefficients, so each has its own degrees of freedom.
     per_target = effective / q if q > 1 and problem.shape[1] == q else effective
-    spare = sums.copies - per_target
-    if abs(spare) < 1e-9 * sums.copies:
-        spare = 0.0
+    spare = degrees_left(sums.copies, per_target)
     dispersion = None
     if sums.squares is not None and (squared or loss.has_free_dispersion):
         dispersion = sums.squares / spare if spare > 0 else np.full(q, np.nan)
@@ -218,13 +216,23 @@ def saturated_loss(loss: Loss, targets: Array) -> Array | None:
     return total
 
 
+def degrees_left(count: float, parameters: float) -> float:
+    """n less the parameters; what rounding leaves of nothing is nothing."""
+    spare = count - parameters
+    return 0.0 if abs(spare) < 1e-9 * count else spare
+
+
+def normal_log_likelihood(squares: Array, count: float, log_weight: float) -> float | None:
+    """Of one target with normal errors of variance sigma^2 / w, at its maximum-likelihood estimate; None for several and for none."""
+    if squares.size != 1 or not squares[0] > 0:
+        return None
+    return 0.5 * (log_weight - count * (math.log(2.0 * math.pi * float(squares[0]) / count) + 1.0))
+
+
 def _log_likelihood(problem: Problem, coefficients: Array, sums: _Sums, dispersion: Array | None) -> float | None:
     loss = problem.loss
     if loss.squared_scale() is not None:
-        # Normal errors with variance sigma^2 / w at its maximum-likelihood estimate.
-        if sums.squares is None or sums.squares.size != 1 or not sums.squares[0] > 0:
-            return None
-        return 0.5 * (sums.log_weight - sums.copies * (math.log(2.0 * math.pi * float(sums.squares[0]) / sums.copies) + 1.0))
+        return None if sums.squares is None else normal_log_likelihood(sums.squares, sums.copies, sums.log_weight)
     if isinstance(loss, Gamma):
         if dispersion is None or not (np.isfinite(dispersion) & (dispersion > 0)).all():
             return None

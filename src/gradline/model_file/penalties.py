@@ -42,6 +42,8 @@ class StoredPenalty:
 
 def as_penalty(record: PenaltyRecord) -> Penalty:
     """The penalty of ``gl.penalties`` by that name, or what stands for one of the user's own. Raises ValueError for numbers it refuses."""
+    if record.name == "ridge" and set(record.parameters) == {"strength", "leave_one_out"}:
+        return penalties.ChosenRidge(**record.parameters)
     factory: Any = getattr(penalties, record.name, None) if record.name.isidentifier() and record.name.islower() else None
     if not callable(factory) or getattr(factory, "__module__", "") != penalties.__name__:
         return StoredPenalty(record)

@@ -18,6 +18,7 @@ from gradline.losses.protocol import Loss
 from gradline.model_file.penalties import as_penalty
 from gradline.model_file.problems import first_problem, shown
 from gradline.model_file.schema import FORMAT, VERSION, BuiltInLoss, Document, Model, checksum
+from gradline.model_file.uncertainty import read_uncertainty
 from gradline.result import Fit
 from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
@@ -74,6 +75,9 @@ def load(
         named=model.columns_named,
         penalty=penalty,
         solver_asked=model.solver_asked,
+        uncertainty=read_uncertainty(model),
+        beside={str(keyword): column for keyword, column in model.beside.items()},
+        fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
         seconds=model.seconds,
         **({} if encoder is None else {"encoder": encoder}),
     )

@@ -1,56 +1,24 @@
-"""The shape of a model file, version 1. ``python -m gradline.model_file`` prints it as JSON Schema."""
+"""The shape of a model file, version 2. ``python -m gradline.model_file`` prints it as JSON Schema."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, JsonValue, PlainSerializer, WithJsonSchema, model_validator
+from pydantic import Field, JsonValue, model_validator
+
+from gradline.model_file.parts import Count, Number, Part
+from gradline.model_file.uncertainty_schema import UncertaintyRecord, misfit
 
 FORMAT = "gradline model"
-VERSION = 1
+VERSION = 2
 
 INTERCEPT = "Intercept"
 
-_WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
-"""JSON has no names for these; a descent that was let run may end there."""
 
-
-def _read_number(value: Any) -> Any:
-    if isinstance(value, str):
-        return _WORDS.get(value, value)
-    if isinstance(value, float) and not math.isfinite(value):
-        raise ValueError("should be a number within the range of double precision")
-    return value
-
-
-def write_number(value: float) -> float | str:
-    """A number as JSON has it, or one of the three words."""
-    if math.isfinite(value):
-        return float(value)
-    return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-Number = Annotated[
-    float,
-    BeforeValidator(_read_number),
-    PlainSerializer(write_number),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"enum": list(_WORDS)}]}),
-]
-"""A double, written with as many digits as give it back to the bit."""
-
-Count = Annotated[int, Field(ge=0)]
-
-
-class _Part(BaseModel):
-    # Strict: "3" is not a number, and 1 is not true. A field nobody knows means a file nobody can vouch for.
-    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
-
-
-class BuiltInLoss(_Part):
+class BuiltInLoss(Part):
     """A loss of gradline's catalogue: ``gl.losses.by_name(name, **parameters)``."""
 
     kind: Literal["built-in"]
@@ -58,7 +26,7 @@ class BuiltInLoss(_Part):
     parameters: dict[str, int | float | str | None]
 
 
-class Source(_Part):
+class Source(Part):
     """A user's function, for the record: its text is never run. source: None where it could not be read."""
 
     name: str
@@ -73,7 +41,7 @@ class Source(_Part):
         return self
 
 
-class OwnLoss(_Part):
+class OwnLoss(Part):
     """A loss the user wrote. prediction: the forward pass, None for the identity."""
 
     kind: Literal["own"]
@@ -88,7 +56,7 @@ class OwnLoss(_Part):
     identity: bool = Field(description="Whether a prediction is the linear predictor itself.")
 
 
-class PenaltyRecord(_Part):
+class PenaltyRecord(Part):
     """What was added to the mean loss. value: at the coefficients."""
 
     name: str
@@ -96,7 +64,7 @@ class PenaltyRecord(_Part):
     value: Number
 
 
-class CertificateRecord(_Part):
+class CertificateRecord(Part):
     """Why the coefficients can be believed, or not."""
 
     converged: bool
@@ -105,7 +73,7 @@ class CertificateRecord(_Part):
     remedy: str
 
 
-class Model(_Part):
+class Model(Part):
     """A fitted model. P design columns, k linear predictors, q targets."""
 
     names: list[str] = Field(description="The P design columns, the intercept first where there is one.", min_length=1)
@@ -129,6 +97,13 @@ class Model(_Part):
     learning_rate: Number | None
     notes: list[str]
     formula: dict[str, JsonValue] | None = Field(None, description="The formula and what it learned from the rows, levels included.")
+    beside: dict[Literal["weights", "frequencies", "offset"], str | None] = Field(
+        default_factory=dict, description="What came beside columns and targets, each with its column's name, null for an array."
+    )
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
+        None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
+    )
+    uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -140,10 +115,13 @@ class Model(_Part):
             raise ValueError(f"intercept is {self.intercept}, but the first name is {self.names[0]!r}")
         if len(set(self.aliased)) < len(self.aliased) or any(place >= columns for place in self.aliased):
             raise ValueError(f"aliased should name each of {columns} columns once at most")
+        wrong = misfit(self.uncertainty, columns, predictors, len(self.target_names))
+        if wrong:
+            raise ValueError(f"uncertainty: {wrong}")
         return self
 
 
-class Document(_Part):
+class Document(Part):
     """The whole file."""
 
     format: Literal["gradline model"]

@@ -14,9 +14,11 @@ from pydantic import ValidationError
 from gradline import __version__
 from gradline.losses.names import by_name
 from gradline.losses.protocol import Loss
+from gradline.model_file.parts import write_number
 from gradline.model_file.penalties import StoredPenalty
 from gradline.model_file.problems import first_problem
-from gradline.model_file.schema import FORMAT, VERSION, Document, checksum, write_number
+from gradline.model_file.schema import FORMAT, VERSION, Document, checksum
+from gradline.model_file.uncertainty import describe_uncertainty
 from gradline.whole_file import write_whole
 
 if TYPE_CHECKING:
@@ -78,6 +80,9 @@ def _model(fit: Fit) -> dict[str, Any]:
         "learning_rate": None if solution.learning_rate is None else write_number(float(solution.learning_rate)),
         "notes": list(solution.notes),
         "formula": None if encoder is None else encoder.to_json(),
+        "beside": dict(fit.beside),
+        "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
+        "uncertainty": describe_uncertainty(fit),
     }
 
 

@@ -20,7 +20,7 @@ from gradline.rows.block import Block, Rows
 from gradline.solvers import double_double as dd
 from gradline.solvers.refinement import chunk_width
 from gradline.solvers.scaled_rows import ScaledRows, Scales, chunks, find_scales, in_one_block, scale_rows, scaled_ridge
-from gradline.solvers.triangular_factor import independent_columns, triangular_factor
+from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array, IntArray
 
 
@@ -76,12 +76,8 @@ def inverse_gram(rows: Rows, ridge: float = 0.0) -> InverseGram:
     block = in_one_block(rows)
     scales = find_scales(rows, block)
     held = None if block is None else scale_rows(block, scales)
-    factor = triangular_factor(rows, scales, held)
     penalty = scaled_ridge(scales, ridge, rows.intercept)[0]
-    if ridge > 0:
-        extra = np.zeros((rows.n_columns, factor.shape[1]))
-        np.fill_diagonal(extra, np.sqrt(penalty))
-        factor = np.asarray(np.linalg.qr(np.concatenate([factor, extra]), mode="r"))
+    factor = with_ridge(triangular_factor(rows, scales, held), penalty)
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
     size = len(kept)
     inverse = np.zeros((rows.n_columns, rows.n_columns))

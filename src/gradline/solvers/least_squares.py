@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import contextlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gradline.rows.arrays import single_threaded_blas
+from gradline.rows.arrays import ArrayRows, single_threaded_blas
 from gradline.rows.block import Block, Rows
 from gradline.solvers.minimum_norm import minimum_norm
-from gradline.solvers.normal_equations import solve_normal_equations
+from gradline.solvers.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.refinement import Refined, gradient_pass, refine
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
-from gradline.solvers.second_moments import MomentsKernel
+from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.solution import Certificate, Solution
-from gradline.solvers.triangular_factor import independent_columns, triangular_factor
+from gradline.solvers.squared_sums import SquaredSums, WeightSums, WeightSumsKernel, sums_of_factor, weight_sums
+from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -83,8 +84,6 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
     """The solution of a loss c times as large: same coefficients."""
     if loss_scale == 1.0:
         return solution
-    from dataclasses import replace
-
     certificate = replace(solution.certificate, gradient_norm=solution.certificate.gradient_norm * loss_scale)
     return replace(solution, loss=solution.loss * loss_scale, certificate=certificate)
 
@@ -114,7 +113,17 @@ def moments_road(rows: Rows, strength: float) -> Solution | None:
     if strength > 0:
         objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
     certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
-    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits)
+    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
+
+
+def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> SquaredSums | None:
+    """What the moments of one target say beside the coefficients; of several, they do not hold the products of residuals."""
+    if len(squares) > 1:
+        return None
+    size = np.sqrt(np.diag(fit.inverse))
+    root = np.linalg.cholesky(fit.inverse / np.outer(size, size)) * size[:, None]
+    weights = WeightSums(moments.rows, moments.count, moments.weight, moments.log_weight)
+    return SquaredSums(np.ldexp(root, -fit.exponents[:, None]), squares[:, None], fit.total_squares, weights)
 
 
 @dataclass(frozen=True)
@@ -141,11 +150,8 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
     held = None if block is None else scale_rows(block, scales)
     factor = triangular_factor(rows, scales, held)
     ridge = scaled_ridge(scales, strength, rows.intercept)
-    if strength > 0:
-        penalty_rows = np.zeros((rows.n_columns, factor.shape[1]))
-        np.fill_diagonal(penalty_rows, np.sqrt(ridge[0]))
-        factor = np.asarray(np.linalg.qr(np.concatenate([factor, penalty_rows]), mode="r"))
-    elif scales.rows < rows.n_columns:
+    factor = with_ridge(factor, ridge[0])
+    if strength == 0 and scales.rows < rows.n_columns:
         return minimum_norm(rows, scales)
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
     size = len(kept)
@@ -157,7 +163,11 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
         first = np.asarray(np.linalg.solve(triangle, projections).T)
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
-    return exact_solution(refined, scales, rows, kept, aliased, strength)
+    solution = exact_solution(refined, scales, rows, kept, aliased, strength)
+    weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
+    squares, b = refined.sum_of_squares, solution.coefficients
+    sums = sums_of_factor(factor, kept, scales, weights, b, intercept=rows.intercept, ridge=ridge[0], squares=squares)
+    return replace(solution, sums=sums)
 
 
 def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:

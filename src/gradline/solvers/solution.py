@@ -12,6 +12,7 @@ from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
     from gradline.problem import Problem
+    from gradline.solvers.squared_sums import SquaredSums
 
 
 class Record(NamedTuple):
@@ -70,7 +71,7 @@ class Solution:
     """Coefficients (P, k), the objective there, and how they were found.
 
     aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits vouched for, or None.
-    learning_rate: the rate gradient descent used, otherwise None.
+    learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors.
     """
 
     coefficients: Array
@@ -83,6 +84,7 @@ class Solution:
     digits: Array | None = None
     learning_rate: float | None = None
     notes: tuple[str, ...] = field(default=())
+    sums: SquaredSums | None = None
 
 
 class Solver(Protocol):

@@ -47,6 +47,15 @@ def triangular_factor(rows: Rows, scales: Scales, held: ScaledRows | None) -> Ar
     return np.asarray(np.linalg.qr(stack[0] if len(stack) == 1 else np.concatenate(stack), mode="r"))
 
 
+def with_ridge(factor: Array, ridge: Array) -> Array:
+    """The triangle with the rows of a ridge worked in. ridge (P,): its diagonal, in the units of the triangle."""
+    if not ridge.any():
+        return factor
+    rows = np.zeros((len(ridge), factor.shape[1]))
+    np.fill_diagonal(rows, np.sqrt(ridge))
+    return np.asarray(np.linalg.qr(np.concatenate([factor, rows]), mode="r"))
+
+
 def independent_columns(factor: Array, n_columns: int) -> tuple[Array, list[int], tuple[int, ...]]:
     """(R, kept, aliased): the triangle of the columns kept with the targets beside it, (size, len(kept) + k).
 

@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.inference.absent import NoInference
+from gradline.penalties import ChosenRidge
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
-from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, uncertainty_of
+from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
 from gradline.types import Array
 
@@ -79,10 +81,15 @@ def _head(fit: Fit) -> Iterator[Fact]:
         yield Fact(
             "penalty",
             call(fit.penalty.name, getattr(fit.penalty, "parameters", None) or getattr(fit.penalty, "__dict__", {}))
-            + "; the intercept is not penalised",
+            + "; the intercept is not penalised"
+            + ("; its strength was chosen by leave-one-out, and standard errors take it as given" if _chosen(fit) else ""),
         )
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+
+
+def _chosen(fit: Fit) -> bool:
+    return isinstance(fit.penalty, ChosenRidge)
 
 
 def _own(fit: Fit) -> str:
@@ -151,7 +158,10 @@ def _foot(fit: Fit) -> Iterator[Fact]:
     yield Fact("fit", "; ".join(_measures(fit)))
     inference = inference_of(fit)
     if inference is not None:
+        yield from slopes_line(fit)
         yield Fact("errors", errors_line(inference))
+    elif isinstance(fit.uncertainty, NoInference):
+        yield Fact("errors", f"none: {fit.uncertainty.reason}")
     if fit.digits is not None:
         kept = fit.solution.digits[[i for i in range(len(fit.names)) if i not in fit.solution.aliased]]  # type: ignore[index]
         if kept.size and np.isfinite(kept).all():

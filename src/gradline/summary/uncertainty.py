@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradline.summary.numbers import short
+from gradline.summary.numbers import probability, short
 from gradline.types import Array
 
 if TYPE_CHECKING:
     from gradline.inference.inference import Inference
     from gradline.result import Fit
+    from gradline.summary.content import Fact
 
 LEVEL = 0.95
 """Of the intervals in a summary."""
@@ -34,8 +35,7 @@ class Uncertainty:
 
 def inference_of(fit: Fit) -> Inference | None:
     """What the fit holds for inference, where it holds any."""
-    found: Inference | None = getattr(fit, "inference", None)
-    return found
+    return fit.inference
 
 
 def uncertainty_of(fit: Fit) -> Uncertainty | None:
@@ -55,6 +55,28 @@ def uncertainty_of(fit: Fit) -> Uncertainty | None:
         lower,
         upper,
     )
+
+
+def slopes_line(fit: Fit) -> Iterator[Fact]:
+    """The test that every slope is zero, where the covariance allows it."""
+    from gradline.summary.content import Fact
+
+    inference = fit.inference
+    if inference is None or inference.covariance is None:
+        return
+    try:
+        found = fit.joint_test
+    except ValueError as error:
+        yield Fact("slopes", f"no joint test: {error}")
+        return
+    if found is not None and np.isfinite(found.statistic):
+        degrees = f"{found.numerator}" if found.denominator is None else f"{found.numerator}, {short(found.denominator)}"
+        law = "F" if found.distribution == "F" else "chi-squared"
+        yield Fact("slopes", f"all zero? {law}({degrees}) = {short(found.statistic)}, p {_equals(probability(found.p_value))}")
+
+
+def _equals(text: str) -> str:
+    return f"{text[0]} {text[1:]}" if text.startswith("<") else f"= {text}"
 
 
 def errors_line(inference: Inference) -> str:

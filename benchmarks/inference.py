@@ -1,0 +1,79 @@
+"""What standard errors cost, beside a pass of curvature and beside statsmodels: ratios, all in one run.
+
+    python benchmarks/inference.py [--quick]
+
+Each figure is the best of a few calls. A pass of curvature is one evaluation of value, gradient and curvature of the same objective at the
+same coefficients: what a Newton step costs.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import warnings
+
+import numpy as np
+
+import gradline as gl
+from gradline.inference.inference import infer
+from gradline.problem import Problem
+from gradline.rows.arrays import ArrayRows
+from gradline.solvers.choice import automatic
+
+
+def seconds(work, repeats=3):
+    best = np.inf
+    for _ in range(repeats):
+        start = time.perf_counter()
+        work()
+        best = min(best, time.perf_counter() - start)
+    return best
+
+
+def robust(x, y):
+    """HC1 for Huber's loss, in passes of curvature."""
+    problem = Problem(ArrayRows(x, y[:, None]), gl.losses.huber(1.0))
+    solution = automatic(problem).solve(problem)
+    curvature = seconds(lambda: problem.evaluate(solution.coefficients, 2))
+    # What gl.fit(..., covariance="HC1") adds to the fit: bread, meat, fit measures and the quantiles of left-out residuals.
+    everything = seconds(lambda: infer(problem, solution, "HC1", keep_meat=True))
+    errors = seconds(lambda: covariance_alone(problem, solution))
+    print(f"  a pass of curvature                      {curvature:8.3g} s")
+    print(f"  HC1 standard errors                      {errors:8.3g} s   {errors / curvature:6.2f} passes of curvature")
+    print(f"  everything a fit keeps beside them       {everything:8.3g} s   {everything / curvature:6.2f} passes of curvature")
+
+
+def covariance_alone(problem, solution):
+    from gradline.inference.covariance import covariance
+
+    return covariance(problem, solution, "HC1")
+
+
+def least_squares(x, y):
+    """Squared loss with HC1, beside statsmodels."""
+    from statsmodels.api import OLS
+
+    plain = seconds(lambda: gl.fit(x, y, covariance=False))
+    classical = seconds(lambda: gl.fit(x, y).standard_errors)
+    ours = seconds(lambda: gl.fit(x, y, covariance="HC1").standard_errors)
+    theirs = seconds(lambda: OLS(y, np.column_stack([np.ones(len(x)), x])).fit(cov_type="HC1").bse, 1)
+    print(f"  gl.fit without standard errors           {plain:8.3g} s")
+    print(f"  gl.fit with classical ones               {classical:8.3g} s   {classical / plain:6.2f} times as long")
+    print(f"  gl.fit with HC1                          {ours:8.3g} s   {ours / plain:6.2f} times as long")
+    print(f"  statsmodels OLS with HC1                 {theirs:8.3g} s   {theirs / ours:6.2f} times gl.fit with HC1")
+
+
+def main():
+    warnings.simplefilter("ignore")
+    random = np.random.default_rng(0)
+    n = 100_000 if "--quick" in sys.argv else 1_000_000
+    x = random.standard_normal((n, 100))
+    y = x @ random.standard_normal(100) + 2.0 + random.standard_t(4, size=n)
+    print(f"Huber, {n:,} x 100", flush=True)
+    robust(x, y)
+    print(f"squared, {n:,} x 100", flush=True)
+    least_squares(x, y)
+
+
+if __name__ == "__main__":
+    main()

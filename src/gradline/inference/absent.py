@@ -1,0 +1,23 @@
+"""What a fit holds in the place of inference where there is none."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+ASK = 'ask for them with gl.fit(..., covariance="default"), or a kind such as "classical", "HC3" or ("cluster", groups)'
+
+
+JOINT = (
+    "the loss {!r} is one number of all rows together, so that no row has a score of its own: return one number a row, and there are"
+    " standard errors"
+)
+
+
+@dataclass(frozen=True)
+class NoInference:
+    """Why a fit says nothing of its uncertainty, and what to do about it: a sentence."""
+
+    reason: str
+
+
+NOT_ASKED = NoInference(f"they were not asked for: {ASK}")

@@ -1,0 +1,76 @@
+"""A fingerprint of rows: a hash of their targets and weights that tells one set of rows from another, whatever their order.
+
+Each row is hashed by the finaliser of SplitMix64 (Steele, Lea and Flood 2014, "Fast splittable pseudorandom number generators", OOPSLA)
+and the hashes are added modulo 2^64. A row that counts f times adds f times its hash, and a row of weight zero nothing, so that rows
+written once with a frequency and rows written several times have one fingerprint.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.block import Block, Rows
+from gradline.types import Array
+
+Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
+
+MODULUS = 2**64
+
+PART_ROWS = 2**14
+"""Rows hashed at a time, which fit into a core's cache."""
+
+
+def fingerprint(targets: Array, weights: Array | None, frequencies: Array | None) -> int:
+    """Of rows with targets (m, q), precision weights (m,) and frequencies (m,): below 2^64."""
+    total = 0
+    for start in range(0, len(targets), PART_ROWS):
+        part = slice(start, start + PART_ROWS)
+        own = (None if weights is None else weights[part], None if frequencies is None else frequencies[part])
+        total += int(np.add.reduce(_hashes(targets[part], *own), dtype=np.uint64))
+    return total % MODULUS
+
+
+def _hashes(targets: Array, weights: Array | None, frequencies: Array | None) -> Hashes:
+    # The first step mixes a constant in, so that a row of zeros counts too; adding zero makes one of the two zeros.
+    hashes = np.full(len(targets), 0x9E3779B97F4A7C15, dtype=np.uint64)
+    for column in targets.T:
+        hashes = _mixed(hashes ^ _bits(column + 0.0))
+    if weights is not None:
+        hashes = np.where(weights == 1.0, hashes, _mixed(hashes ^ _bits(weights)))
+        hashes[weights == 0] = 0
+    if frequencies is not None:
+        hashes = hashes * frequencies.astype(np.uint64)
+    return hashes
+
+
+def fingerprint_of(rows: Rows) -> int:
+    """Of all rows: a glance at the targets where they are in memory, otherwise a pass."""
+    if isinstance(rows, ArrayRows):
+        return fingerprint(rows.targets, rows.weights, rows.frequencies)
+    return rows.reduce(FingerprintKernel())
+
+
+@dataclass(frozen=True)
+class FingerprintKernel:
+    """The pass."""
+
+    def map(self, block: Block) -> int:
+        return fingerprint(block.targets, block.weights, block.frequencies)
+
+    def merge(self, first: int, second: int) -> int:
+        return (first + second) % MODULUS
+
+
+def _bits(column: Array) -> Hashes:
+    return np.ascontiguousarray(column).view(np.uint64)
+
+
+def _mixed(values: Hashes) -> Hashes:
+    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    mixed: Any = values ^ (values >> np.uint64(31))
+    return mixed  # type: ignore[no-any-return]
