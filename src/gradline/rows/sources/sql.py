@@ -52,10 +52,6 @@ class SqlSource(SourceDefaults):
     note: str = ""
 
     @property
-    def in_memory(self) -> bool:
-        return self.below is not None and self.below.in_memory
-
-    @property
     def bytes_on_disk(self) -> int | None:
         if self.files is not None:
             return self.files.bytes_on_disk
