@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from gradline.rows.sources.block_maker import BlockMaker, CleanRun
 from gradline.rows.sources.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
 from gradline.rows.sources.facts import Facts, check_same_rows, check_some_rows
-from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.rows.sources.sampling import RowSample
 from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
 from gradline.rows.tables import Table
@@ -93,16 +92,6 @@ class TableRows:
         self._facts: Facts | None = None
         self._prepared: list[tuple[Any, Any]] = []
 
-    @classmethod
-    def of_formula(cls, table: Table, formula: Any, *, predicting: bool = False, missing: Missing = "drop", **columns: Any) -> TableRows:
-        """Rows of a formula's encoder (``gradline.formulas.Encoder``), with its targets and offsets unless ``predicting``.
-
-        columns: weights, frequencies, threads as above; offset, where the formula has none.
-        """
-        offset = FormulaOffset(formula) if any(formula.offsets) else columns.pop("offset", None)
-        targets = () if predicting else FormulaTargets(formula)
-        return cls(table, FormulaDesign(formula), targets, offset=offset, missing=missing, **columns)
-
     @property
     def n_rows(self) -> int:
         """Rows used: those with no missing value. Costs a pass where none has been made yet."""
@@ -121,11 +110,6 @@ class TableRows:
         return self.encoder.intercept
 
     @property
-    def cost(self) -> Literal["memory", "decode"]:
-        """Whether a pass costs reading and decoding, which solvers should then spare."""
-        return "memory" if self.table.in_memory else "decode"
-
-    @property
     def facts(self) -> Facts:
         """What a first pass finds out, which is made now if need be."""
         if self._facts is None:
@@ -134,19 +118,9 @@ class TableRows:
         return self._facts
 
     @property
-    def rows_read(self) -> int:
-        """All rows of the table."""
-        return self.facts.tally.read
-
-    @property
     def rows_dropped(self) -> dict[str, int]:
         """Rows left out, each counted under the first of its columns that is missing; they add up to all rows left out."""
         return dict(self.facts.tally.dropped)
-
-    @property
-    def values_missing(self) -> dict[str, int]:
-        """Missing values in each column that has any."""
-        return dict(self.facts.tally.missing)
 
     @property
     def notes(self) -> tuple[str, ...]:

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradline.rows.block import Block
 from gradline.rows.design import DenseDesign
+from gradline.rows.sources.arrow import as_numbers
 from gradline.rows.sources.batches import picked, resized
-from gradline.rows.sources.columns import as_numbers
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues
 from gradline.types import Array, IntArray
 
