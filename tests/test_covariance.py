@@ -280,3 +280,43 @@ def test_the_estimator_hands_its_settings_on():
     assert gl.LinearRegression(accuracy="full").fit(X, Y).get_params()["accuracy"] == "full"
     with pytest.raises(ValueError, match="tolerance"):
         gl.LinearRegression(tolerance=1e-3).fit(X, Y)
+
+
+class TestBadInput:
+    def test_too_few_rows(self):
+        for kind in ("classical", "HC1"):
+            with pytest.raises(ValueError, match="3 rows leave no degree of freedom beside 3 coefficients"):
+                gl.fit(X[:3], Y[:3], covariance=kind)
+        fit = gl.fit(X[:3], Y[:3])
+        with pytest.raises(ValueError, match="this fit has no standard errors: 3 rows leave no degree of freedom"):
+            _ = fit.p_values
+        assert "none: no standard errors: 3 rows leave no degree of freedom" in " ".join(str(fit.summary()).split())
+        with pytest.warns(gl.GradlineWarning, match="fewer rows than coefficients"):
+            few = gl.fit(X[:2], Y[:2])
+        with pytest.raises(ValueError, match="2 rows cannot determine 3 coefficients"):
+            _ = few.standard_errors
+
+    def test_hypotheses(self):
+        fit = gl.fit("y ~ a + b", TABLE)
+        for message, text in [("no coefficient 'c'", "c = 0"), ("follows from those before it", "a = 0, 2*a = 0"), ("is empty", "")]:
+            with pytest.raises(ValueError, match=message):
+                fit.test(text)
+
+    @pytest.mark.parametrize("level", [0, 1, -0.5, 95])
+    def test_levels(self, level):
+        with pytest.raises(ValueError, match="level must lie between 0 and 1"):
+            gl.fit(X, Y).interval(level)
+
+    def test_leverage_of_one(self):
+        x = np.column_stack([X, np.arange(N) == 17])
+        for kind in ("HC2", "HC3"):
+            with pytest.raises(ValueError, match=r'row 17 has leverage 1.*ask for covariance="HC1"'):
+                gl.fit(x, Y, covariance=kind)
+        fit = gl.fit(x, Y, loss="log_cosh")
+        assert fit.covariance().kind == "HC1"
+        assert "standard errors are HC1, not HC3: row 17 has leverage 1" in " ".join(str(fit.summary()).split())
+        found = gl.fit(x, Y).diagnose(x, Y)
+        assert found.leverage[17] == pytest.approx(1)
+        assert np.flatnonzero(np.isnan(found.cooks_distance)).tolist() == [17]
+        with pytest.raises(ValueError, match="row 17 has leverage 1"):
+            _ = found.leave_one_out_loss
