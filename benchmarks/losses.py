@@ -4,8 +4,8 @@
 
 Columns are independent and of one scale, which is where first-order methods need fewest iterations; poisson, logistic and student run once
 more on columns as tables have them: correlated (0.5 each with each), in units that differ by up to a hundredfold. Every row prints
-seconds, the ratio, both objectives (evaluated by one and the same function), both gradient norms, and gradline's passes over the data. Times
-are the best of a few repeats; peers that take long run once.
+seconds, the ratio, both objectives (evaluated by one and the same function), both gradient norms, and gradline's passes over the data.
+Times are the best of a few repeats; peers that take long run once.
 """
 
 from __future__ import annotations

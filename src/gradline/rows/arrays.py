@@ -128,6 +128,22 @@ class ArrayRows:
             pick(self.offset),
         )
 
+    def part(self, start: int, stop: int) -> ArrayRows:
+        """Consecutive rows as Rows of their own, numbered from 0; nothing is copied."""
+
+        def cut(column: Array | None) -> Array | None:
+            return None if column is None else column[start:stop]
+
+        return ArrayRows(
+            self.values[start:stop],
+            self.targets[start:stop],
+            weights=cut(self.weights),
+            frequencies=cut(self.frequencies),
+            offset=cut(self.offset),
+            intercept=self.intercept,
+            threads=self.threads,
+        )
+
     def in_memory(self) -> Block:
         return self._block(0, self.n_rows)
 
