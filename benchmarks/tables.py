@@ -45,7 +45,8 @@ def fit(formula, data, **options):
     return f"str(gl.fit({formula!r}, {data}{given}).summary())"
 
 
-WARM = "import gradline as gl, numpy as np\ngl.fit('y ~ x', {'x': [0.0, 1.0, 2.5], 'y': [1.0, 2.0, 2.0]}).summary()\nimport pyarrow.parquet"
+WARM = """import gradline as gl, numpy as np, duckdb, pyarrow.parquet
+str(gl.fit("y ~ x", {"x": [0.0, 1.0, 2.5], "y": [1.0, 2.0, 2.0]}).summary())"""
 
 
 def report(what, found, beside, peer, limit):

@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import matplotlib
+from PIL import Image
 
 import gradline as gl
 
@@ -41,8 +42,42 @@ def momentum() -> None:
     axes.figure.savefig(IMAGES / "momentum.png")
 
 
+def diagnostics() -> None:
+    """The four diagnostic pictures of docs/report.md, and its report as a browser shows it at two widths."""
+    penguins = gl.datasets.penguins()
+    fit = gl.fit("body_mass_g ~ flipper_length_mm + bill_length_mm + C(species)", penguins)
+    axes = gl.plot.diagnostics(fit, penguins)
+    axes[0, 0].figure.savefig(IMAGES / "diagnostics.png", dpi=90)
+    browser = shutil.which("chromium")
+    if browser is None:
+        sys.exit("docs/images/report.png needs Chromium: apt-get install chromium")
+    with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder:
+        page = fit.report(penguins, name="penguins.csv").html
+        start, end = page.index("<header>"), page.index('<section aria-labelledby="diagnostics">')
+        (Path(folder) / "top.html").write_text(page, encoding="utf-8")
+        (Path(folder) / "diagnostics.html").write_text(page[:start] + page[end:], encoding="utf-8")
+        screens = [photograph(browser, Path(folder) / "top.html", 1000), photograph(browser, Path(folder) / "diagnostics.html", 500)]
+    # No window is narrower than 500 pixels; a telephone's is 390, and the page is as wide as its window.
+    together = Image.new("RGB", (sum(screen.width for screen in screens) + 3 * 20, screens[0].height + 40), "#8a929c")
+    place = 20
+    for screen in screens:
+        together.paste(screen, (place, 20))
+        place += screen.width + 20
+    together.quantize(64).save(IMAGES / "report.png", optimize=True)
+
+
+def photograph(browser: str, page: Path, width: int) -> Image.Image:
+    """The top of a page in a window of so many pixels."""
+    screen = page.with_suffix(".png")
+    quiet = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--disable-background-networking", "--hide-scrollbars"]
+    size = [f"--window-size={width},1060", f"--screenshot={screen}", f"--user-data-dir={page.parent / page.stem}"]
+    subprocess.run([browser, *quiet, *size, page.as_uri()], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return Image.open(screen).convert("RGB")
+
+
 if __name__ == "__main__":
     matplotlib.use("Agg")
     demo(IMAGES, "--animate")
     planes()
     momentum()
+    diagnostics()

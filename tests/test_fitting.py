@@ -70,10 +70,16 @@ class TestSolverChoice:
         assert fit.solver == expected
         assert fit.certificate.converged
 
-    @pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
     @pytest.mark.parametrize(("loss", "penalty"), [(capped_distance, None), ("absolute", gl.penalties.ridge(0.1))], ids=label)
-    def test_kinked_losses_without_a_vertex_take_gradient_descent(self, loss, penalty):
-        assert "descent" in gl.fit(X, Y, loss=loss, penalty=penalty).solver
+    def test_kinked_losses_without_a_vertex_hold_rows_on_kinks(self, loss, penalty):
+        fit = gl.fit(X, Y, loss=loss, penalty=penalty)
+        assert fit.solver == "ActiveSetNewton"
+        assert fit.certificate.converged
+        assert "active-set Newton: the loss has kinks" in str(fit.summary())
+
+    def test_very_many_coefficients_beside_kinks_take_gradient_descent(self):
+        rows = ArrayRows(np.zeros((5, MOST_COEFFICIENTS)), np.ones((5, 1)))
+        assert isinstance(automatic(Problem(rows, gl.losses.absolute, gl.penalties.ridge(0.1))), gl.GradientDescent)
 
     def test_very_many_coefficients_take_lbfgs(self):
         rows = ArrayRows(np.zeros((5, MOST_COEFFICIENTS)), np.ones((5, 1)))
@@ -95,7 +101,7 @@ class TestSolverChoice:
         ("options", "message"),
         [
             ({"tolerance": 1e-6}, "tolerance=1e-06 would not be used: squared loss is solved exactly"),
-            ({"loss": "absolute", "tolerance": 1e-6}, "tolerance=1e-06 would not be used: the loss 'absolute' is piecewise linear"),
+            ({"loss": "absolute", "tolerance": 1e-6}, "tolerance=1e-06 would not be used: the loss 'absolute' has kinks"),
             ({"loss": "normal", "accuracy": "full"}, "accuracy='full' would not be used: it is for squared loss"),
         ],
     )
@@ -127,7 +133,7 @@ class TestTheWrongSolver:
                 gl.PiecewiseLinear(),
                 "PiecewiseLinear solves losses that are piecewise linear.*use gl.Newton or gl.LBFGS",
             ),
-            (capped_distance, gl.PiecewiseLinear(), "not convex.*use gl.GradientDescent"),
+            (capped_distance, gl.PiecewiseLinear(), "not convex.*use gl.ActiveSetNewton"),
         ],
         ids=label,
     )

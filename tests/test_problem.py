@@ -8,7 +8,7 @@ import pytest
 
 import gradline as gl
 from gradline.penalties import Ridge
-from gradline.problem import Problem
+from gradline.problem import Problem, spread_rows
 from gradline.rows.arrays import ArrayRows
 
 CASES = {
@@ -178,5 +178,15 @@ def test_a_pass_needs_little_memory_beyond_the_data():
     problem.evaluate(B, 2)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
-    # Two threads, each with a block of 1 MiB of numbers and its derivatives; f_i w_i of all rows would be 3.2 MB, the rows 19 MB.
+    # Two threads, each with a block of 2 MiB of numbers and its derivatives; f_i w_i of all rows would be 3.2 MB, the rows 19 MB.
     assert peak < 25e6
+
+
+@pytest.mark.parametrize(("total", "count"), [(10, 10), (10, 3), (1_000_003, 999), (7, 1)])
+def test_spread_rows_take_one_row_of_each_stretch(total, count):
+    chosen = spread_rows(total, count, seed=5)
+    edges = np.arange(count + 1) * (total / count)
+    assert (chosen >= np.floor(edges[:-1])).all()
+    assert (chosen <= edges[1:]).all()
+    assert (np.diff(chosen) > 0).all()
+    assert chosen.max() < total

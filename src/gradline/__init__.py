@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _NAMES = {
+    "ActiveSetNewton": "gradline.solvers.active_set_newton",
     "fit": "gradline.fitting",
     "Fit": "gradline.result",
     "LinearRegression": "gradline.estimators",
@@ -34,6 +35,7 @@ _MODULES = ("datasets", "losses", "penalties", "plot")
 
 __all__ = [
     "LBFGS",
+    "ActiveSetNewton",
     "DivergenceError",
     "Fit",
     "GradientDescent",
@@ -59,6 +61,7 @@ if TYPE_CHECKING:
     from gradline.model_file import load
     from gradline.moments import Moments
     from gradline.result import Fit
+    from gradline.solvers.active_set_newton import ActiveSetNewton
     from gradline.solvers.gradient_descent import DivergenceError, GradientDescent
     from gradline.solvers.lbfgs import LBFGS
     from gradline.solvers.least_squares import LeastSquares

@@ -82,18 +82,18 @@ class Diagnosis:
     @cached_property
     def by_row(self) -> RowDiagnostics:
         """Everything there is for each row, with two axes each. Raises ValueError beyond 512 MiB: take ``batches()`` then."""
-        rows, width = self.rows.problem.rows.n_rows, self._kernel.width
+        rows, width = self.rows.problem.rows.n_rows, self.kernel.width
         if rows * width > MOST_NUMBERS:
             raise ValueError(
                 f"{rows:,} rows with {width} numbers each would take {rows * width * 8 / 2**30:.1f} GiB at once: go over"
                 " diagnose(...).batches(), which holds some rows at a time"
             )
-        return split_rows(np.concatenate(list(self.rows.iterate(self._kernel))), self._kernel)
+        return split_rows(np.concatenate(list(self.rows.iterate(self.kernel))), self.kernel)
 
     def batches(self) -> Iterator[RowDiagnostics]:
         """The same for some rows at a time, in order: one pass, in memory that does not grow with the rows."""
-        for values in self.rows.iterate(self._kernel):
-            yield split_rows(values, self._kernel)
+        for values in self.rows.iterate(self.kernel):
+            yield split_rows(values, self.kernel)
 
     @cached_property
     def collinearity(self) -> Collinearity:
@@ -126,32 +126,35 @@ class Diagnosis:
     def leave_one_out_loss(self) -> LeaveOneOut:
         """The mean loss a row by the fit without it, beside that in the sample. Raises ValueError naming a row of leverage 1."""
         free = free_coefficients(self.rows.problem, self.fit.solution)
-        return leave_one_out(self.rows.problem, self._coefficients, free, self._bread, self._loss)
+        return leave_one_out(self.rows.problem, self._coefficients, free, self.bread, self._loss)
 
     @cached_property
     def _loss(self) -> RowLoss:
         return row_loss(self.rows.problem, self._coefficients)
 
     @cached_property
-    def _bread(self) -> Bread:
+    def bread(self) -> Bread:
+        """The inverse curvature of the fit."""
         held = self.fit.inference
         if held is not None and held.bread is not None:
             return held.bread
         return bread(self.rows.problem, self._coefficients, free_coefficients(self.rows.problem, self.fit.solution), self._loss)
 
     @cached_property
-    def _statistics(self) -> FitStatistics:
+    def statistics(self) -> FitStatistics:
+        """The sums that describe the fit as a whole."""
         held = self.fit.inference
         if held is not None:
             return held.statistics
         free = free_coefficients(self.rows.problem, self.fit.solution)
-        return fit_statistics(self.rows.problem, self._coefficients, free, self._bread)
+        return fit_statistics(self.rows.problem, self._coefficients, free, self.bread)
 
     @cached_property
-    def _kernel(self) -> RowDiagnosticsKernel:
+    def kernel(self) -> RowDiagnosticsKernel:
+        """What makes ``by_row`` of rows, a block at a time."""
         held = self.fit.inference
         covariance = None if held is None else held.covariance
-        return row_kernel(self.rows.problem, self._coefficients, self._bread, self._statistics, covariance, self._loss)
+        return row_kernel(self.rows.problem, self._coefficients, self.bread, self.statistics, covariance, self._loss)
 
     @property
     def _coefficients(self) -> Array:

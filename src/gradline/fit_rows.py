@@ -147,7 +147,8 @@ def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[s
         raise ValueError("the model was fitted to arrays with offset=: give the arrays again, with offset=...")
     encoder, table = encoder_of(fit), open_table(data, **how)
     if not same:
-        beside = {keyword: name for keyword, name in beside.items() if name in table.columns}
+        # A name that was given must be there; those remembered from the fit need not be.
+        beside = {keyword: name for keyword, name in beside.items() if name in table.columns or name != fit.beside.get(keyword)}
     names = [name for name in beside.values() if name is not None]
     absent = [name for name in encoder.columns if name not in table.columns]
     if fit.encoder is None and absent and set(absent) <= set(fit.target_names):

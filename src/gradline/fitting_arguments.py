@@ -63,9 +63,19 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
             raise TypeError(f'solver must be "auto" or a solver such as gl.GradientDescent(), not {type(solver).__name__} {solver!r}')
         if type(solver).__name__ == "LeastSquares" and not problem.all_free:
             raise ValueError("LeastSquares moves every coefficient, but here each linear predictor has its own formula; use gl.Newton()")
+        if type(solver).__name__ == "Newton" and getattr(solver, "starts", 1) == 1 and _has_codes(problem):
+            from gradline.solvers.many_levels import for_codes
+
+            return for_codes(problem, solver.tolerance, solver.max_steps) or solver  # type: ignore[attr-defined]
         return solver
     if solver != "auto":
         raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as gl.GradientDescent(learning_rate=0.01)')
+    if accuracy == "auto" and _has_codes(problem):
+        from gradline.solvers.many_levels import for_codes
+
+        found = for_codes(problem, tolerance)
+        if found is not None:
+            return found
     if problem.mask is not None and not problem.mask.all() and problem.loss.squared_scale() is not None:
         # Least squares moves every coefficient; Newton's method keeps to those of the formulas, and squared loss takes it one step.
         from gradline.solvers.newton import Newton
@@ -73,11 +83,6 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
         if accuracy != "auto":
             raise ValueError(f"accuracy={accuracy!r} would not be used: Newton's method solves a formula for each linear predictor")
         return Newton() if tolerance is None else Newton(tolerance)
-    plain = (accuracy, tolerance) == ("auto", None)
-    if plain and _has_codes(problem) and problem.loss.squared_scale() is not None and problem.rows.n_targets == 1:
-        from gradline.solvers.many_levels import ManyLevels
-
-        return ManyLevels()
     return automatic(problem, accuracy, tolerance)
 
 

@@ -25,7 +25,6 @@ from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, F
 from gradline.rows.table_rows import TableRows
 from gradline.rows.tables import Table, open_table
 from gradline.rows.watched import watched
-from gradline.solvers.piecewise_linear import PiecewiseLinear
 from gradline.solvers.solution import Solver
 from gradline.types import Array
 
@@ -37,6 +36,10 @@ MOST_HELD = 2**23
 
 PROBED = 10_000
 """Rows of a large table that a user's loss is probed on."""
+
+
+MOST_WRITTEN = 3000
+"""Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""
 
 
 @contextmanager
@@ -90,12 +93,18 @@ def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
     size = f"{table} is too large to be held in memory ({problem.rows.n_rows:,} rows x {problem.rows.n_columns:,} columns)"
     if getattr(solver, "batch_size", None) is not None:
         raise ValueError(f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step")
-    dropped = sum(getattr(problem.rows, "rows_dropped", {}).values())
-    if isinstance(solver, PiecewiseLinear) and dropped:
+    if _writes_codes_out(problem, solver):
         raise ValueError(
-            f"an exact vertex needs every row by its number, but {size} and {dropped:,} of them lack a value; leave those out with"
-            ' where=, such as where="x IS NOT NULL", or take a smooth loss, such as huber for absolute'
+            f"the formula makes {problem.rows.n_columns:,} columns of categories, which {type(solver).__name__} would write out;"
+            ' leave such a category out, or take solver="auto" and a smooth loss (huber in place of absolute), which keep them as codes'
         )
+
+
+def _writes_codes_out(problem: Problem, solver: Solver) -> bool:
+    """Whether a solver would make columns of more levels than can be, a block at a time."""
+    encoder = getattr(problem.rows, "encoder", None)
+    coded = encoder is not None and getattr(encoder, "row_numbers", problem.rows.n_columns) < problem.rows.n_columns
+    return coded and problem.rows.n_columns > MOST_WRITTEN and not type(solver).__name__.startswith("ManyLevels")
 
 
 @dataclass(frozen=True)

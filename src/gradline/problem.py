@@ -7,6 +7,7 @@ curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over s
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -18,13 +19,13 @@ from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
-from gradline.rows.arrays import ArrayRows
+from gradline.rows.arrays import LANES, ArrayRows
 from gradline.rows.block import Block, Rows
-from gradline.rows.design import Design, gram_with_constants
-from gradline.types import Array
+from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, gram_with_constants
+from gradline.types import Array, IntArray
 
-PART_ROWS = 2**17
-"""Rows a tape sees at once."""
+RUN_ROWS = 2**14
+"""Rows a tape sees at once, at most: a call costs up to a millisecond however few they are, and more would leave the core's cache."""
 
 
 class Evaluation(NamedTuple):
@@ -57,28 +58,24 @@ class _EvaluateKernel:
 
 
 @dataclass(frozen=True)
-class _PredictorsKernel:
-    """The linear predictors of every row."""
+class _TapedKernel:
+    """The same through a tape, which takes many rows at once."""
 
+    loss: Loss
     coefficients: Array
+    order: int
 
-    def map(self, block: Block) -> Array:
-        return block.linear_predictors(self.coefficients)
-
-
-@dataclass(frozen=True)
-class _CollectKernel:
-    """Sums from row derivatives computed beforehand."""
-
-    derivatives: RowDerivatives
-
-    def map(self, block: Block) -> _Sums:
-        rows = slice(block.first_row, block.first_row + block.n_rows)
-        value, gradient, curvature = self.derivatives
-        return _sum_up(
-            block,
-            RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows]),
-        )
+    def map_run(self, blocks: list[Block]) -> _Sums:
+        predictors = [block.linear_predictors(self.coefficients) for block in blocks]
+        targets = [block.targets for block in blocks]
+        value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
+        sums, start = list[_Sums](), 0
+        for block in blocks:
+            rows = slice(start, start + block.n_rows)
+            start = rows.stop
+            part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
+            sums.append(_sum_up(block, part))
+        return functools.reduce(_merge, sums)
 
     def merge(self, first: _Sums, second: _Sums) -> _Sums:
         return _merge(first, second)
@@ -96,21 +93,31 @@ def _sum_up(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...
     return _Sums(
         total,
         float(value.sum()),
-        None if gradient is None else block.design.adjoint(gradient),
+        None if gradient is None else _adjoint(block.design, gradient, constant),
         None if curvature is None else _gram(block.design, curvature, constant),
     )
+
+
+def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
+    return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
 
 
 def _gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
     return gram_with_constants(design, curvature, constant) if any(constant) else design.gram(curvature)
 
 
-def _sample(rows: Rows, n_rows: int, seed: int) -> Block:
+def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
     """Random rows, in row order; a table has kept some since its first pass."""
     if hasattr(rows, "sample"):
         block: Block = rows.sample(n_rows, seed)
         return block
-    return rows.take(np.sort(np.random.default_rng(seed).choice(rows.n_rows, size=n_rows, replace=False)))
+    return rows.take(spread_rows(rows.n_rows, n_rows, seed))
+
+
+def spread_rows(total: int, count: int, seed: int) -> IntArray:
+    """``count`` random row numbers of ``total``, rising: one from each of as many equal stretches, so that none of the data is missed."""
+    places = (np.arange(count) + np.random.default_rng(seed).random(count)) * (total / count)
+    return np.minimum(places.astype(np.int64), total - 1)
 
 
 def _merge(first: _Sums, second: _Sums) -> _Sums:
@@ -225,8 +232,7 @@ class Problem:
     @cached_property
     def target_scale(self) -> float:
         """A typical size of the targets: their largest magnitude among a few rows."""
-        rows = np.linspace(0, self.rows.n_rows - 1, min(self.rows.n_rows, 100)).astype(np.int64)
-        return float(np.abs(self.rows.take(rows).targets).max())
+        return float(np.abs(sample_block(self.rows, min(self.rows.n_rows, 100)).targets).max())
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
@@ -292,10 +298,10 @@ class Problem:
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = _sample(self.rows, n_rows, seed).without_zero_weights()
-        columns = block.design.dense()[:, int(self.rows.intercept) :]
+        block = sample_block(self.rows, n_rows, seed).without_zero_weights()
+        design = block.design
         rows = ArrayRows(
-            columns,
+            design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.rows.intercept) :],
             block.targets,
             weights=block.weights,
             frequencies=block.frequencies,
@@ -308,17 +314,8 @@ class Problem:
         rows = self.rows
         if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
             return rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
-        # A call of a tape costs a third of a millisecond however few its rows, and brings its own threads: between two passes of linear
-        # algebra it sees many rows at once, in parts that bound the memory.
-        sums: _Sums | None = None
-        for start in range(0, rows.n_rows, PART_ROWS):
-            part = rows.part(start, min(start + PART_ROWS, rows.n_rows))
-            predictors = part.map(_PredictorsKernel(coefficients))
-            derivatives = self.loss.derivatives(part.targets, predictors, order)
-            found = part.reduce(_CollectKernel(derivatives))
-            sums = found if sums is None else _merge(sums, found)
-        assert sums is not None
-        return sums
+        # A tape sees several blocks at once, in runs that are as many as the lanes or more.
+        return rows.reduce_runs(_TapedKernel(self.loss, coefficients, order), min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from gradline.inference.inference import Inference
     from gradline.predicting_intervals import IntervalPrediction
     from gradline.prediction_outputs import Outputs
+    from gradline.report import Report
     from gradline.summary import CoefficientTable, Summary
 
 INTERCEPT = "Intercept"
@@ -262,6 +263,20 @@ class Fit(FitInference):
         from gradline import plot
 
         return plot.fit(self, data, target, true=true, ax=ax)
+
+    def report(self, data: Any, target: Any = None, path: str | os.PathLike[str] | None = None, **rows: Any) -> Report:
+        """A page about the fit, warnings first: a notebook shows it, ``save(path)`` or ``path=`` writes it as one HTML file.
+
+        data, target, rows: as for ``diagnose``; for rows the model was not fitted to the page says so, and leaves out what is of the fit's
+        own. Raises ValueError for data that does not go with the fit, OSError where the file cannot be written, ImportError without
+        Matplotlib.
+        """
+        from gradline.report import build
+
+        report = build(self, data, target, **rows)
+        if path is not None:
+            report.save(path)
+        return report
 
     def summary(self) -> Summary:
         """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed."""

@@ -17,7 +17,7 @@ import pytest
 import gradline as gl
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["../README.md", "tutorial.md", "losses.md", "tables.md", "inference.md"]
+PAGES = ["../README.md", "tutorial.md", "losses.md", "tables.md", "inference.md", "report.md"]
 
 FENCED = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -85,7 +85,7 @@ def test_predicting_from_a_saved_state_imports_neither_formulaic_nor_pandas():
     _, encoder = learned("y ~ g * x + bs(z, df=4)", example())
     code = (
         "import sys, json, numpy as np; from gradline.formula import Encoder; import pyarrow as pa;"
-        "from gradline.formulas.arrow import from_numbers, from_texts;"
+        "from gradline.rows.sources.arrow import from_numbers, from_texts;"
         "encoder = Encoder.from_json(json.loads(sys.stdin.read()));"
         "columns = [from_texts(['a', 'c']), from_numbers(np.array([1.0, 2.0])), from_numbers(np.array([3.0, 3.5]))];"
         "batch = pa.RecordBatch.from_arrays(columns, names=['g', 'x', 'z']);"

@@ -59,7 +59,7 @@ def test_same_bits_for_any_thread_count(order):
 def test_block_size_depends_on_the_shape_of_a_row_only():
     assert block_rows(100, 1) == block_rows(100, 1)
     assert block_rows(10, 1) > block_rows(100, 1)
-    assert 8 * block_rows(100, 1) * 102 <= 2**20
+    assert 8 * block_rows(100, 1) * 102 <= 2**21
 
 
 @pytest.mark.parametrize(

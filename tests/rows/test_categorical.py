@@ -141,3 +141,17 @@ def test_ten_thousand_levels_stay_small():
     assert isinstance(gram, BorderedGram)
     assert gram.border.size + gram.diagonal.size + gram.corner.size < 10 * levels
     np.testing.assert_allclose(gram.solve(design.adjoint(y)), truth, atol=1e-10)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.integers(1, 6), st.integers(1, 3), st.integers(0, 3), st.integers(0, 2**16))
+def test_held_coefficients_have_the_rows_and_columns_of_the_identity(levels, k, p, seed):
+    rng = np.random.default_rng(seed)
+    m = 30
+    design = StackedDesign(DenseDesign(rng.normal(size=(m, p)), True), (categorical(rng, m, levels),))
+    gram = design.gram_blocks(curvatures(rng, m, k))
+    held = rng.uniform(size=(design.n_columns, k)) < 0.4
+    expected, places = gram.dense(), np.flatnonzero(held.T.ravel())
+    expected[places] = expected[:, places] = 0.0
+    expected[places, places] = 1.0
+    np.testing.assert_array_equal(gram.holding(held).dense(), expected)

@@ -128,7 +128,7 @@ def test_the_same_objective_as_arrays(kind, name, folder, data, holes):
         for mine, theirs in zip(Problem(rows, squared).evaluate(b, order), Problem(expected, squared).evaluate(b, order), strict=True):
             if theirs is not None:
                 np.testing.assert_allclose(mine, theirs, rtol=1e-11, atol=1e-11)
-    assert (rows.n_rows, rows.rows_read, sum(rows.rows_dropped.values())) == (len(kept), N, N - len(kept))
+    assert (rows.n_rows, rows.facts.tally.read, sum(rows.rows_dropped.values())) == (len(kept), N, N - len(kept))
     np.testing.assert_array_equal(rows.map(Numbers()), expected.map(Numbers()))
     chosen = np.array([len(kept) - 1, 7, 7, 0, 30_000])
     block, other = rows.take(chosen), expected.take(chosen)
@@ -189,6 +189,25 @@ def test_a_sample_is_free_after_a_pass_and_uniform(folder, data):
     assert rows.sample(10 * N).n_rows == N
 
 
+def test_blocks_number_rows_as_take_does(folder, holes):
+    class Targets:
+        """Numbers and targets of the rows."""
+
+        def map(self, block):
+            return [(block.first_row + np.arange(block.n_rows), block.targets)]
+
+        def merge(self, first, second):
+            return first + second
+
+    for name in ("holes", "holes-one-group", "holes-small-groups"):
+        rows = table_rows(open_table(folder / f"{name}.parquet"))
+        assert rows.n_rows < N
+        numbers, targets = (np.concatenate(part) for part in zip(*rows.reduce(Targets()), strict=True))
+        np.testing.assert_array_equal(numbers, np.arange(rows.n_rows))
+        some = np.random.default_rng(4).integers(0, rows.n_rows, size=50)
+        np.testing.assert_array_equal(rows.take(some).targets, targets[some])
+
+
 def test_one_pass_for_several_kernels(folder, monkeypatch):
     rows = table_rows(open_table(folder / "whole.parquet"))
     alone = table_rows(open_table(folder / "whole.parquet")).reduce(MomentsKernel()).total().products
@@ -216,8 +235,6 @@ def test_small_tables_become_arrays(folder, holes):
     assert table_rows(open_table(folder / "holes.parquet")).as_arrays(1000) is None
     assert table_rows(open_table(folder / "holes.csv")).as_arrays(100_000) is None
     assert rows.in_memory() is None
-    assert rows.cost == "decode"
-    assert table_rows(open_table(pd.DataFrame(holes))).cost == "memory"
 
 
 def test_results_for_every_row_where_some_are_missing(folder, holes):

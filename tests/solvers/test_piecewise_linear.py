@@ -423,10 +423,10 @@ def test_refuses_what_it_cannot_solve():
     def hinge(y, prediction):
         return tf.maximum(y - prediction, 0.5 * (y - prediction))
 
-    with pytest.raises(ValueError, match=r"'capped' is piecewise linear but not convex .*at y - eta = -1\).*gl\.GradientDescent"):
+    with pytest.raises(ValueError, match=r"'capped' is piecewise linear but not convex .*at y - eta = -1\).*gl\.ActiveSetNewton"):
         solve(X, y, losses.custom(capped))
     with pytest.raises(ValueError, match=r"'hinge' rises with y - eta everywhere"):
         solve(X, y, losses.custom(hinge))
     rows = ArrayRows(X, y[:, None])
-    with pytest.raises(ValueError, match=r"takes no penalty, and the problem has a ridge.*gl\.GradientDescent"):
+    with pytest.raises(ValueError, match=r"takes no penalty, and the problem has a ridge.*gl\.ActiveSetNewton"):
         PiecewiseLinear().solve(Problem(rows, losses.absolute, penalties.ridge(0.1)))

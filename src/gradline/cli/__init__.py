@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gradline import __version__
-from gradline.cli import demo, fit, plot, predict
+from gradline.cli import demo, fit, plot, predict, report
 from gradline.cli.errors import run
 
 app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False)
@@ -38,6 +38,7 @@ app.command()(demo.demo)
 app.command()(fit.fit)
 app.command()(predict.predict)
 app.command()(plot.plot)
+app.command()(report.report)
 
 
 def main() -> None:

@@ -16,6 +16,7 @@ SOLVERS = {
     "newton": "Newton",
     "l-bfgs": "LBFGS",
     "piecewise-linear": "PiecewiseLinear",
+    "active-set-newton": "ActiveSetNewton",
 }
 
 
@@ -99,6 +100,15 @@ def check_out(out: Path, option: str, inputs: list[str], endings: tuple[str, ...
         raise IsADirectoryError(f"{option}: {str(out)!r} is a folder; give a file in it")
     if not os.access(folder, os.W_OK) or (out.exists() and not os.access(out, os.W_OK)):
         raise PermissionError(f"{option}: {str(out)!r} cannot be written: permission denied")
+
+
+def require_drawing(start: str) -> None:
+    """Raises ImportError, with the pip command, where what draws is not installed. start: of the sentence that says so."""
+    import importlib.util
+
+    for package, module in (("matplotlib", "matplotlib"), ("pillow", "PIL")):
+        if importlib.util.find_spec(module) is None:
+            raise ImportError(f'{start} {package}, which is not installed; run: pip install "gradline[plot]"')
 
 
 def input_files(data: str | None, database: str | None) -> list[str]:

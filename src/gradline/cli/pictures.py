@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +10,9 @@ import numpy as np
 from gradline.plot import style
 from gradline.predicting import encoder_of, predict_table
 from gradline.prediction_outputs import points
+from gradline.rows.sources.batches import picked
 from gradline.rows.tables import Table, open_table
+from gradline.whole_file import open_whole
 
 if TYPE_CHECKING:
     from gradline.result import Fit
@@ -34,8 +34,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         places = np.flatnonzero(~gone)
         missing[first : first + batch.num_rows] = gone
         if len(places):
-            kept = batch.filter(_mask(~gone))
-            observed[first + places] = encoder.target(kept, first)
+            observed[first + places] = encoder.target(picked(batch, places), first)
         first += batch.num_rows
     if missing.all():
         raise ValueError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
@@ -64,7 +63,8 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
             panel.plot(grid, curve[:, j], color=style.FIT, linewidth=2.2, label="fit", zorder=4)
             style.dress(panel, one, name)
         style.legend(panel)
-    _save(axes[0, 0].figure, out)
+    with open_whole(out) as file:
+        axes[0, 0].figure.savefig(file, format=out.suffix[1:].lower(), dpi=150, bbox_inches="tight")
 
 
 def use_screenless() -> None:
@@ -72,23 +72,3 @@ def use_screenless() -> None:
     import matplotlib
 
     matplotlib.use("Agg")
-
-
-def _mask(kept: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> object:
-    import pyarrow as pa
-
-    return pa.Array.from_buffers(pa.bool_(), len(kept), [None, pa.py_buffer(np.packbits(kept, bitorder="little"))])
-
-
-def _save(figure: object, out: Path) -> None:
-    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", suffix=out.suffix, dir=out.parent)
-    os.close(handle)
-    try:
-        figure.savefig(temporary, dpi=150, bbox_inches="tight")  # type: ignore[attr-defined]
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, out)
-    except BaseException:
-        os.unlink(temporary)
-        raise

@@ -25,15 +25,11 @@ def plot(
       gradline plot model.json flats.csv
       gradline plot model.json "sales/*.parquet" --out sales.svg --where "year = 2026"
     """
-    import importlib.util
-
-    from gradline.cli.options import check_out, input_files, usage
+    from gradline.cli.options import check_out, input_files, require_drawing, usage
 
     if data is None and query is None:
         raise usage("give the rows to draw, as in: gradline plot model.json flats.csv")
-    for package, module in (("matplotlib", "matplotlib"), ("pillow", "PIL")):
-        if importlib.util.find_spec(module) is None:
-            raise ImportError(f'plotting needs {package}, which is not installed; run: pip install "gradline[plot]"')
+    require_drawing("plotting needs")
     from gradline.cli.notes import noting_warnings
     from gradline.model_file import load
     from gradline.rows.tables import open_table

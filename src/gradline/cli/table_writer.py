@@ -1,10 +1,8 @@
-"""Writing a table as its rows come: beside its place and then moved there, so that nobody ever finds half of it."""
+"""Writing a table as its rows come, to a file that appears whole or not at all, or to standard output."""
 
 from __future__ import annotations
 
-import os
 import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from gradline.types import Array
+from gradline.whole_file import open_whole
 
 
 @contextmanager
@@ -29,22 +28,8 @@ def open_writer(out: Path | None, fields: Sequence[pa.Field], names: Sequence[st
         with _csv(sys.stdout.buffer, schema) as writer:
             yield writer.write_batch
         return
-    # The permissions are those of a new file, which mkstemp does not give.
-    mask = os.umask(0)
-    os.umask(mask)
-    handle, temporary = tempfile.mkstemp(prefix=f".{out.name}.", suffix=".tmp", dir=out.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            writer = _parquet(file, schema) if out.suffix.lower() == ".parquet" else _csv(file, schema)
-            with _naming(out), writer:
-                yield writer.write_batch
-            file.flush()
-            os.fsync(file.fileno())
-        os.chmod(temporary, 0o666 & ~mask)
-        os.replace(temporary, out)
-    except BaseException:
-        os.unlink(temporary)
-        raise
+    with open_whole(out) as file, (_parquet if out.suffix.lower() == ".parquet" else _csv)(file, schema) as writer:
+        yield writer.write_batch
 
 
 def with_predictions(kept: pa.RecordBatch, fields: Sequence[pa.Field], names: Sequence[str], values: Array) -> pa.RecordBatch:
@@ -74,14 +59,3 @@ def _parquet(file: Any, schema: pa.Schema) -> Any:
     import pyarrow.parquet
 
     return pyarrow.parquet.ParquetWriter(file, schema)
-
-
-@contextmanager
-def _naming(out: Path) -> Iterator[None]:
-    """Says which file could not be written: a full disk raises without a name."""
-    try:
-        yield
-    except OSError as error:
-        if error.filename is None and error.errno is not None and str(out) not in str(error):
-            raise OSError(error.errno, f"{os.strerror(error.errno)} while writing {str(out)!r}") from error
-        raise

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.formulas.arrow import Mask, as_float64, from_numbers, from_texts, null_mask
 from gradline.formulas.errors import suggestion
+from gradline.rows.sources import arrow
+from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
     if any(test(array.type) for test in (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)):
-        return as_float64(array)
+        return arrow.as_numbers(array)
     if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
         for row, value in enumerate(array.to_pylist()):
             if value is not None and not reads_as_number(value):

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gradline.formulas.arrow import Mask, from_numbers
 from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
 from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
@@ -20,6 +19,7 @@ from gradline.formulas.groups import Group, coded_part, dense_columns
 from gradline.formulas.learner import State
 from gradline.rows.categorical import Codes
 from gradline.rows.design import DenseDesign, Design
+from gradline.rows.sources.arrow import Mask, from_numbers
 from gradline.rows.stacked import StackedDesign
 from gradline.types import Array, IntArray
 

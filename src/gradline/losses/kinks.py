@@ -31,10 +31,12 @@ _EVEN, _FADING, _FARTHEST, _NEAREST = 120, 60, 1e4, 1e-6
 
 class Kinks(NamedTuple):
     """positions: as ``Loss.kinks`` answers: None for a smooth loss, residuals y - eta in rising order, or empty where they cannot be
-    named; piecewise_linear: the loss is a function of y - eta alone (summed over targets), linear between those positions."""
+    named; piecewise_linear: the loss is a function of y - eta alone (summed over targets), linear between those positions; convex: a
+    kinked function of y - eta alone, whose values and slopes are those of a convex function wherever it was looked at."""
 
     positions: tuple[float, ...] | None
     piecewise_linear: bool
+    convex: bool = False
 
 
 SMOOTH = Kinks(None, False)
@@ -158,7 +160,7 @@ def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typi
     low, high = points[:-1].copy(), points[1:].copy()
     ends = [line.gradient[:-1].copy(), line.gradient[1:].copy(), line.curvature[:-1].copy(), line.curvature[1:].copy()]
     least = 1e-17 * spread
-    keep = _excess(low, high, *ends) > 1e-9 * typical
+    keep = excess(low, high, *ends) > 1e-9 * typical
     keep &= high - low > np.maximum(4e-16 * np.maximum(np.abs(low), np.abs(high)), least)
     low, high, ends = low[keep], high[keep], [part[keep] for part in ends]
     for _ in range(90):
@@ -167,22 +169,22 @@ def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typi
             break
         middle = 0.5 * (low + high)
         at = scan(middle)
-        left = _excess(low, middle, ends[0], at.gradient, ends[2], at.curvature)
-        right = _excess(middle, high, at.gradient, ends[1], at.curvature, ends[3])
+        left = excess(low, middle, ends[0], at.gradient, ends[2], at.curvature)
+        right = excess(middle, high, at.gradient, ends[1], at.curvature, ends[3])
         go_left, go_right = wide & (left >= right), wide & (left < right)
         high = np.where(go_left, middle, high)
         low = np.where(go_right, middle, low)
         ends[1], ends[3] = np.where(go_left, at.gradient, ends[1]), np.where(go_left, at.curvature, ends[3])
         ends[0], ends[2] = np.where(go_right, at.gradient, ends[0]), np.where(go_right, at.curvature, ends[2])
         # What has faded was curvature.
-        alive = _excess(low, high, *ends) > 1e-9 * typical
+        alive = excess(low, high, *ends) > 1e-9 * typical
         low, high, ends = low[alive], high[alive], [part[alive] for part in ends]
     size = np.abs(ends[1] - ends[0])
     jump = size > JUMP * np.maximum(typical, np.maximum(np.abs(ends[0]), np.abs(ends[1])))
     return [_Jump(float(a), float(b)) for a, b in zip(low[jump], high[jump], strict=True)]
 
 
-def _excess(low: Array, high: Array, g_low: Array, g_high: Array, h_low: Array, h_high: Array) -> Array:
+def excess(low: Array, high: Array, g_low: Array, g_high: Array, h_low: Array, h_high: Array) -> Array:
     """By how much the gradient changes more than its curvature says (trapezoidal rule)."""
     with np.errstate(all="ignore"):
         return np.asarray(np.nan_to_num(np.abs(g_high - g_low - 0.5 * (h_low + h_high) * (high - low))))
@@ -219,7 +221,7 @@ def _classified(scan: Callable[[Array], _Line], jumps: list[_Jump], spread: floa
         return UNNAMED
     if any(high - low <= 1e-12 * spread for low, high in pairwise(positions)):
         return UNNAMED
-    return Kinks(tuple(positions), _is_piecewise_linear(scan, positions, spread))
+    return Kinks(tuple(positions), _is_piecewise_linear(scan, positions, spread), _is_convex(scan, positions, spread))
 
 
 def _simple(low: float, high: float, spread: float) -> float:
@@ -233,6 +235,23 @@ def _simple(low: float, high: float, spread: float) -> float:
         if low - slack <= rounded <= high + slack:
             return rounded
     return middle
+
+
+def _is_convex(scan: Callable[[Array], _Line], positions: list[float], spread: float) -> bool:
+    """Whether between neighbouring points the value rises by no less than the slope at the first says, and no more than that at the
+    second: slopes rise, and no step hides between them."""
+    kinks = np.array(positions)
+    beside = 8.0 * np.spacing(np.maximum(np.abs(kinks), 1e-3 * spread))
+    points = np.unique(np.concatenate([_grid(spread), kinks - beside, kinks + beside]))
+    line = scan(points)
+    finite = np.isfinite(line.value) & np.isfinite(line.gradient)
+    points, value, slope = points[finite], line.value[finite], line.gradient[finite]
+    rise, width = np.diff(value), np.diff(points)
+    rounding = 1e-13 * (np.abs(value[1:]) + np.abs(value[:-1]) + width * (np.abs(slope[1:]) + np.abs(slope[:-1])))
+    rounding += 1e-15 * float(np.abs(value[np.abs(points) <= 2.0 * spread]).max(initial=0.0))
+    convex = (rise >= slope[:-1] * width - rounding) & (rise <= slope[1:] * width + rounding)
+    falls = np.diff(slope) < -1e-9 * (np.abs(slope[1:]) + np.abs(slope[:-1]))
+    return bool(convex.all() and not falls.any() and (line.curvature[finite] >= 0).all())
 
 
 def _is_piecewise_linear(scan: Callable[[Array], _Line], positions: list[float], spread: float) -> bool:

@@ -20,8 +20,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradline.losses.defaults import LossDefaults
 from gradline.losses.protocol import Loss, Parameter, RowDerivatives
+from gradline.losses.wrapped import Wrapped
 from gradline.types import Array
 
 # Gauss and Legendre's rule on [-1, 1]: four evaluations a value. Across a kink it is off by up to about 0.03 jumps times h, which no
@@ -53,7 +53,7 @@ class _Pieces(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Smoothed(LossDefaults):
+class Smoothed(Wrapped):
     """``loss`` averaged over [eta - width, eta + width], each linear predictor by itself.
 
     width: the half-width h, above 0, in the units of the linear predictors. A piecewise-linear loss of r = y - eta with named kinks is
@@ -66,7 +66,6 @@ class Smoothed(LossDefaults):
     Raises ValueError unless width is a finite number above 0.
     """
 
-    loss: Loss
     width: float
 
     def __post_init__(self) -> None:
@@ -81,39 +80,8 @@ class Smoothed(LossDefaults):
     def parameters(self) -> Mapping[str, Parameter]:
         return {**self.loss.parameters, "width": self.width}
 
-    @property
-    def meaning(self) -> str:
-        return self.loss.meaning
-
-    @property
-    def intercept_only(self) -> tuple[bool, ...]:
-        return self.loss.intercept_only
-
-    @property
-    def is_resolved(self) -> bool:
-        return self.loss.is_resolved
-
-    @property
-    def is_convex(self) -> bool:
-        return self.loss.is_convex
-
     def resolve(self, highest: Array) -> Smoothed:
         return Smoothed(self.loss.resolve(highest), self.width)
-
-    def n_predictors(self, n_targets: int) -> int:
-        return self.loss.n_predictors(n_targets)
-
-    def predictor_names(self, n_targets: int) -> tuple[str, ...]:
-        return self.loss.predictor_names(n_targets)
-
-    def predict(self, predictors: Array) -> Array:
-        return self.loss.predict(predictors)
-
-    def start(self, targets: Array) -> Array:
-        return self.loss.start(targets)
-
-    def check_targets(self, targets: Array, first_row: int = 0) -> None:
-        self.loss.check_targets(targets, first_row)
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         if self._pieces is not None:

@@ -97,7 +97,7 @@ class BoundLoss(LossDefaults):
 
     @property
     def is_convex(self) -> bool:
-        return self.scale is not None
+        return self.scale is not None or self.found_kinks.convex
 
     @property
     def joint(self) -> bool:

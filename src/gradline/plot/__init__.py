@@ -4,12 +4,34 @@ Every function takes ``ax=``, an Axes (or, for several panels, an array of them)
 setting is changed, and Matplotlib is imported by the first picture drawn: ``pip install "gradline[plot]"``.
 """
 
+from gradline.plot.added_variable import partial_regression
 from gradline.plot.animated import Animation, animation
+from gradline.plot.calibrated import calibration
 from gradline.plot.coefficient_dots import coefficients
 from gradline.plot.descent_path import descent
 from gradline.plot.fitted import fit
+from gradline.plot.influence import leverage
 from gradline.plot.loss_curve import loss
+from gradline.plot.panel import diagnostics
 from gradline.plot.predicted import everything, prediction
+from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.scatter import data
 
-__all__ = ["Animation", "animation", "coefficients", "data", "descent", "everything", "fit", "loss", "prediction"]
+__all__ = [
+    "Animation",
+    "animation",
+    "calibration",
+    "coefficients",
+    "data",
+    "descent",
+    "diagnostics",
+    "everything",
+    "fit",
+    "leverage",
+    "loss",
+    "partial_regression",
+    "prediction",
+    "quantiles",
+    "residuals",
+    "scale_location",
+]

@@ -1,4 +1,4 @@
-"""Coefficients as dots, beside the true ones."""
+"""Coefficients as dots, with their intervals, beside the true ones."""
 
 from __future__ import annotations
 
@@ -14,56 +14,103 @@ if TYPE_CHECKING:
     from gradline.result import Fit
 
 MOST_ROWS = 40
+LONGEST_NAME = 30
+"""Characters of a column's name beside its dot."""
 
 
-def coefficients(fit: Fit, *, true: Any = None, xlabel: str = "coefficient", ax: Any = None) -> Any:
-    """Draw each coefficient as a dot, with the true one as an open ring around where it should be, and return the Axes.
+def coefficients(
+    fit: Fit,
+    *,
+    true: Any = None,
+    level: float = 0.95,
+    intercept: bool = True,
+    in_standard_errors: bool = False,
+    xlabel: str | None = None,
+    ax: Any = None,
+) -> Any:
+    """Draw each coefficient as a dot, with a line over its confidence interval where the fit has standard errors, and return the Axes.
 
     A row for each name, the first 40 of more; a panel for each linear predictor where there are several, as an array (1, k) of Axes.
-    true: ``(slopes, intercept)``, an object that has them, or an array shaped like ``fit.coefficients``.
+    level: of the intervals. intercept: whether it gets a row. in_standard_errors: each coefficient over its own standard error, so that
+    columns of very different units share an axis. true: ``(slopes, intercept)``, an object that has them, or an array shaped like
+    ``fit.coefficients``; drawn as an open ring around where the dot should be.
 
-    Raises ValueError for a ``true`` that does not suit the fit.
+    Raises ValueError for a ``true`` that does not suit the fit, a level that is not between 0 and 1, ``in_standard_errors`` of a fit that
+    has none, and a model of which nothing is left to draw.
     """
     matrix = None if true is None else true_coefficients(fit, true)
+    places = list(range(0 if intercept or not fit.has_intercept else 1, len(fit.names)))
+    if not places:
+        raise ValueError("the model has an intercept only; draw it with intercept=True")
+    rows = _Rows(fit, places[:MOST_ROWS], level, in_standard_errors)
     k = fit.solution.coefficients.shape[1]
-    rows = min(len(fit.names), MOST_ROWS)
     width = style.WIDTH if k <= 2 else min(9.6, 1.6 + 2.4 * k)
-    axes = style.panels(ax, 1, k, (width, max(2.0, 1.1 + 0.36 * rows)))
+    axes = style.panels(ax, 1, k, (width, max(2.0, 1.1 + 0.36 * len(rows.places))))
+    label = xlabel or ("coefficient / standard error" if in_standard_errors else "coefficient")
     for j in range(k):
         panel = axes[0, j]
-        draw_dots(panel, fit, matrix, [j], names=j == 0, legend=j == 0)
-        style.dress(panel, xlabel, "", grid="x")
+        # Beside another panel of the same figure names need not be repeated.
+        rows.draw(panel, matrix, [j], names=j == 0 or panel.figure is not axes[0, 0].figure, legend=j == 0)
+        style.dress(panel, label, "", grid="x")
         if k > 1:
             style.heading(panel, fit.predictor_names[j])
-    if rows < len(fit.names):
-        style.note(axes[0, -1], f"first {rows} of {len(fit.names)} coefficients")
+    if len(rows.places) < len(places):
+        style.note(axes[0, -1], f"first {len(rows.places)} of {len(places)} coefficients")
+    elif rows.lower is not None:
+        style.note(axes[0, -1], f"{100 * level:.3g}% intervals")
     return style.result(axes)
 
 
 def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *, names: bool = True, legend: bool = True) -> None:
     """The dots of some of the linear predictors in one panel, each slightly below the last. matrix: the true coefficients (P, k)."""
-    rows = min(len(fit.names), MOST_ROWS)
-    found = fit.solution.coefficients[:rows]
-    place = np.arange(rows, dtype=np.float64)
-    several = len(predictors) > 1
-    step = 0.36 / max(1, len(predictors) - 1) if several else 0.0
-    ax.axvline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
-    shifts = [i * step - 0.18 if several else 0.0 for i in range(len(predictors))]
-    for shift, j in zip(shifts, predictors, strict=True):
-        label = fit.predictor_names[j] if several else "fitted"
-        color = style.color(j) if several else style.DATA
-        ax.plot(found[:, j], place + shift, style.marker(j) if several else "o", color=color, markersize=6, label=label, zorder=4)
-    if matrix is not None:
-        # A ring around the dot: a recovered coefficient sits in its middle, and neither hides the other.
+    _Rows(fit, list(range(min(len(fit.names), MOST_ROWS))), None, False).draw(ax, matrix, predictors, names=names, legend=legend)
+
+
+class _Rows:
+    """Some of a fit's coefficients on their rows. level: None for no intervals."""
+
+    def __init__(self, fit: Fit, places: list[int], level: float | None, in_standard_errors: bool) -> None:
+        self.fit, self.places = fit, places
+        shape = fit.solution.coefficients.shape
+        self.found = np.reshape(fit.coefficients, shape)
+        self.scale = np.ones(shape)
+        self.lower: Array | None = None
+        self.upper: Array | None = None
+        if in_standard_errors:
+            self.scale = np.reshape(fit.standard_errors, shape)
+        if level is not None and fit.inference is not None and fit.inference.covariance is not None:
+            interval = fit.interval(level)
+            self.lower, self.upper = (np.reshape(end, shape) for end in (interval.lower, interval.upper))
+
+    def draw(self, ax: Any, matrix: Array | None, predictors: list[int], *, names: bool, legend: bool) -> None:
+        """The dots of some of the linear predictors, each slightly below the last. matrix: the true coefficients (P, k)."""
+        fit, places = self.fit, self.places
+        rows = np.arange(len(places), dtype=np.float64)
+        several = len(predictors) > 1
+        step = 0.36 / max(1, len(predictors) - 1) if several else 0.0
+        ax.axvline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+        shifts = [i * step - 0.18 if several else 0.0 for i in range(len(predictors))]
         for shift, j in zip(shifts, predictors, strict=True):
-            ring = {"markerfacecolor": "none", "markeredgecolor": style.TRUE, "markersize": 11, "markeredgewidth": 1.3}
-            ax.plot(matrix[:rows, j], place + shift, "o", **ring, label="true" if j == predictors[0] else "_true", zorder=3)
-    for edge in place[1:] - 0.5:
-        ax.axhline(edge, color=style.FAINT, linewidth=0.8, zorder=0, label="_row")
-    ax.set_yticks(place, fit.names[:rows])
-    ax.set_ylim(rows - 0.4, -0.6)
-    ax.margins(x=0.08)
-    style.dress(ax, "coefficient", "", grid="x")
-    ax.tick_params(axis="y", length=0, labelleft=names)
-    if legend and (several or matrix is not None):
-        style.legend(ax)
+            label = fit.predictor_names[j] if several else "fitted"
+            color = style.color(j) if several else style.DATA
+            scale = self.scale[places, j]
+            if self.lower is not None and self.upper is not None:
+                ends = (self.lower[places, j] / scale, self.upper[places, j] / scale)
+                ax.hlines(rows + shift, *ends, color=color, linewidth=2.2, alpha=0.75, zorder=3.5, label="_interval")
+            dots = self.found[places, j] / scale
+            ax.plot(dots, rows + shift, style.marker(j) if several else "o", color=color, markersize=6, label=label, zorder=4)
+        if matrix is not None:
+            # A ring around the dot: a recovered coefficient sits in its middle, and neither hides the other.
+            for shift, j in zip(shifts, predictors, strict=True):
+                ring = {"markerfacecolor": "none", "markeredgecolor": style.TRUE, "markersize": 11, "markeredgewidth": 1.3}
+                label = "true" if j == predictors[0] else "_true"
+                ax.plot(matrix[places, j] / self.scale[places, j], rows + shift, "o", **ring, label=label, zorder=3)
+        for edge in rows[1:] - 0.5:
+            ax.axhline(edge, color=style.FAINT, linewidth=0.8, zorder=0, label="_row")
+        ax.set_yticks(rows, [style.written(fit.names[i], LONGEST_NAME) for i in places])
+        ax.set_ylim(len(rows) - 0.4, -0.6)
+        ax.margins(x=0.08)
+        style.dress(ax, "coefficient", "", grid="x")
+        ax.tick_params(axis="y", length=0, labelleft=names)
+        if legend and (several or matrix is not None):
+            style.legend(ax)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from gradline.summary.numbers import visible
 from gradline.types import Array, IntArray
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
@@ -65,8 +66,8 @@ def result(axes: Any) -> Any:
 
 def dress(ax: Any, xlabel: str, ylabel: str, *, grid: str = "both") -> None:
     """Labels, a quiet grid behind the data and no box around it."""
-    ax.set_xlabel(xlabel, fontsize=LABEL_SIZE, color=INK)
-    ax.set_ylabel(ylabel, fontsize=LABEL_SIZE, color=INK)
+    ax.set_xlabel(written(xlabel), fontsize=LABEL_SIZE, color=INK)
+    ax.set_ylabel(written(ylabel), fontsize=LABEL_SIZE, color=INK)
     ax.tick_params(labelsize=TICK_SIZE, colors=QUIET, labelcolor=INK, length=3, which="major")
     ax.tick_params(length=0, which="minor")
     for side in ("top", "right"):
@@ -78,6 +79,21 @@ def dress(ax: Any, xlabel: str, ylabel: str, *, grid: str = "both") -> None:
         ax.grid(True, axis=grid, color=FAINT, linewidth=0.8, which="major")
 
 
+LONGEST_LABEL = 56
+"""Characters of a label along an axis; a column may be called anything, and a longer one would leave no room for the picture."""
+
+
+def written(text: str, longest: int = LONGEST_LABEL) -> str:
+    """Text as Matplotlib should write it: on one line, the middle of a long one left out, dollar signs no mathematics."""
+    return shortened(text, longest).replace("$", r"\$")
+
+
+def shortened(text: str, longest: int) -> str:
+    """Text on one line, the middle of a long one left out."""
+    text = visible(text)
+    return text if len(text) <= longest else f"{text[: longest // 2]}…{text[len(text) - longest // 2 + 1 :]}"
+
+
 def note(ax: Any, text: str) -> None:
     """A small remark above the top right corner, where no data can be."""
     if text:
@@ -86,7 +102,7 @@ def note(ax: Any, text: str) -> None:
 
 def heading(ax: Any, text: str) -> None:
     """The name of a panel."""
-    ax.set_title(text, loc="left", fontsize=LABEL_SIZE, color=INK)
+    ax.set_title(written(text), loc="left", fontsize=LABEL_SIZE, color=INK)
 
 
 def legend(ax: Any, place: str = "best") -> Any:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 
+
+class RunKernel(Protocol[State]):
+    """A sum over rows, from several consecutive blocks at a time. ``merge`` is associative and is called in row order."""
+
+    def map_run(self, blocks: list[Block]) -> State: ...
+
+    def merge(self, first: State, second: State) -> State: ...
+
+
 LANES = 8
 """Runs of consecutive blocks reduced independently, then merged in order. Fixed, so that sums do not depend on the thread count."""
 
-BLOCK_NUMBERS = 2**17
-"""Numbers in a block: 1 MiB of float64, to stay in a core's cache."""
+BLOCK_NUMBERS = 2**18
+"""Numbers in a block: 2 MiB of float64, near enough to a core for the second look at it, and large enough to outweigh the calls."""
 
 
 def block_rows(n_columns: int, n_predictors: int) -> int:
@@ -83,10 +93,21 @@ class ArrayRows:
                 state = kernel.merge(state, kernel.map(block))
             return state
 
-        first, *rest = self._run(reduce_lane)
-        for state in rest:
-            first = kernel.merge(first, state)
-        return first
+        return functools.reduce(kernel.merge, self._run(reduce_lane))
+
+    def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
+        """``reduce`` for a kernel that takes several blocks at once: runs of consecutive blocks, of about ``rows`` rows together."""
+        block = self._block_rows
+        step = block * max(1, rows // block)
+
+        def reduce_lane(lane: range) -> State:
+            runs = (list(self._blocks(range(start, min(start + step, lane.stop), block))) for start in lane)
+            state = kernel.map_run(next(runs))
+            for run in runs:
+                state = kernel.merge(state, kernel.map_run(run))
+            return state
+
+        return functools.reduce(kernel.merge, self._run(reduce_lane, step))
 
     def map(self, kernel: RowKernel) -> Array:
         def map_lane(lane: range) -> list[Array]:
@@ -98,7 +119,7 @@ class ArrayRows:
         def pick(column: Array | None) -> Array | None:
             return None if column is None else column[rows]
 
-        values = np.asarray(self.values[rows], dtype=np.float64)
+        values = np.asarray(np.take(self.values, rows, axis=0), dtype=np.float64)
         return Block(
             DenseDesign(values, self.intercept),
             self.targets[rows],
@@ -142,17 +163,21 @@ class ArrayRows:
 
     def _blocks(self, lane: range) -> Iterator[Block]:
         for start in lane:
-            yield self._block(start, min(start + lane.step, self.n_rows))
+            yield self._block(start, min(start + lane.step, lane.stop))
 
-    def _lanes(self) -> list[range]:
-        step = block_rows(self.n_columns, self.n_targets)
+    @property
+    def _block_rows(self) -> int:
+        return block_rows(self.n_columns, self.n_targets)
+
+    def _lanes(self, step: int) -> list[range]:
         n_blocks = -(-self.n_rows // step)
         bounds = [step * (n_blocks * lane // LANES) for lane in range(LANES + 1)]
         bounds[-1] = self.n_rows
         return [range(a, b, step) for a, b in itertools.pairwise(bounds) if b > a]
 
-    def _run(self, work: Callable[[range], Result]) -> list[Result]:
-        lanes = self._lanes()
+    def _run(self, work: Callable[[range], Result], step: int | None = None) -> list[Result]:
+        """What ``work`` makes of each lane: a range of the first rows of its blocks, or of its runs of ``step`` rows."""
+        lanes = self._lanes(step or self._block_rows)
         threads = min(self.threads or available_cores(), len(lanes))
         with single_threaded_blas():
             if threads == 1:

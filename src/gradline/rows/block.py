@@ -18,7 +18,7 @@ class Block:
     """Consecutive rows.
 
     design: m rows by P columns. targets: (m, q). weights (precision weights) and frequencies (repeat counts): (m,) or None for ones.
-    offset: (m, k) added to the linear predictors, or None. first_row: position of the block's first row in the whole data.
+    offset: (m, k) added to the linear predictors, or None. first_row: number of the block's first row, as ``Rows.take`` counts.
     """
 
     design: Design

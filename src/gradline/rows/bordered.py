@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from gradline.types import Array, IntArray
 
@@ -74,6 +75,31 @@ class BorderedGram:
             found.diagonal[:, a, a] += values[self._levels, a]
         found.corner[np.diag_indices_from(found.corner)] += values[self._others].T.ravel()
         return found
+
+    def holding(self, held: npt.NDArray[np.bool_]) -> BorderedGram:
+        """With the rows and columns of some coefficients, (P, k), replaced by those of the identity: a step leaves these alone."""
+        if not held.any():
+            return self
+        found, k = self.copy(), self.n_predictors
+        inner, outer = held[self._levels], held[self._others]
+        found.diagonal[inner[:, :, None] | inner[:, None, :]] = 0.0
+        for a in range(k):
+            found.diagonal[inner[:, a], a, a] = 1.0
+        # (L, k, k, R): an entry couples a level in one predictor with another column in another.
+        found.border[inner[:, :, None, None] | outer.T[None, None, :, :]] = 0.0
+        places = np.flatnonzero(outer.T.ravel())
+        found.corner[places] = found.corner[:, places] = 0.0
+        found.corner[places, places] = 1.0
+        return found
+
+    def finite(self) -> bool:
+        """Whether every entry is a finite number."""
+        return all(bool(np.isfinite(part).all()) for part in (self.diagonal, self.border, self.corner))
+
+    @property
+    def level_columns(self) -> slice:
+        """The columns of the categorical that is kept apart."""
+        return slice(self.first, self.first + len(self.diagonal))
 
     def dense(self) -> Array:
         """The full matrix, (kP, kP)."""

@@ -65,7 +65,8 @@ class DenseDesign:
         return predictors
 
     def adjoint(self, gradient: Array) -> Array:
-        slopes = _product(self.values.T, gradient)
+        # This way round BLAS reads the block as it lies, also for several columns.
+        slopes = (self.values.T @ gradient[:, 0])[:, None] if gradient.shape[1] == 1 else (gradient.T @ self.values).T
         if not self.intercept:
             return slopes
         return np.concatenate([gradient.sum(axis=0)[None, :], slopes])
@@ -142,8 +143,28 @@ def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, 
     return total.reshape(k * size, k * size)
 
 
-def _product(left: Array, right: Array) -> Array:
-    """``left @ right``, as a matrix-vector product where there is one column: BLAS reads the rows once and fast."""
-    if right.shape[1] == 1:
-        return (left @ right[:, 0])[:, None]
-    return left @ right
+def adjoint_with_constants(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
+    """``design.adjoint(gradient)`` where some linear predictors have an intercept only (see ``gram_with_constants``): (P, k)."""
+    full = [j for j in range(len(constant)) if not constant[j]]
+    total = np.zeros((design.n_columns, len(constant)))
+    total[:, full] = design.adjoint(gradient[:, full])
+    total[0] = gradient.sum(axis=0)
+    return total
+
+
+FEW_COLUMNS = 3
+"""Up to here BLAS multiplies a block by one column after another faster than by all at once, for which it would copy the block."""
+
+
+def _product(values: Array, coefficients: Array) -> Array:
+    """``values @ coefficients``: (m, p), (p, k) -> (m, k). A predictor without slopes costs nothing."""
+    k = coefficients.shape[1]
+    if k == 1:
+        return (values @ coefficients[:, 0])[:, None]
+    used = np.flatnonzero(coefficients.any(axis=0))
+    if used.size > FEW_COLUMNS:
+        return values @ coefficients
+    product = np.zeros((len(values), k))
+    for j in used:
+        product[:, j] = values @ np.ascontiguousarray(coefficients[:, j])
+    return product

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -20,7 +20,6 @@ from gradline.rows.sources.block_maker import BlockMaker, CleanRun
 from gradline.rows.sources.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
 from gradline.rows.sources.facts import Facts, check_same_rows, check_some_rows
-from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.rows.sources.sampling import RowSample
 from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
 from gradline.rows.tables import Table
@@ -54,8 +53,9 @@ class TableRows:
 
     targets: a column, several, or a RowValues; none for prediction. offset: a column for all linear predictors, one for each, or a
     RowValues. missing: "drop" leaves rows without some needed value out and counts them, "error" refuses them, "keep" leaves them out of
-    sums but not of ``map`` and ``iterate``, where they are NaN. Rows are numbered from 0 among those used; ``first_row`` of a block counts
-    all rows of the table, so that messages point into the file.
+    sums but not of ``map`` and ``iterate``, where they are NaN. Rows are numbered from 0 among those used: by ``take``, and by the
+    ``first_row`` of a block from the second pass on (before a kernel that asks for it, ask for ``n_rows``). What is said of a value that
+    cannot be used names its row in the table.
 
     Raises ValueError for columns that are not there and TypeError for columns that hold no numbers, naming the first value that is none.
     """
@@ -92,16 +92,6 @@ class TableRows:
         self._facts: Facts | None = None
         self._prepared: list[tuple[Any, Any]] = []
 
-    @classmethod
-    def of_formula(cls, table: Table, formula: Any, *, predicting: bool = False, missing: Missing = "drop", **columns: Any) -> TableRows:
-        """Rows of a formula's encoder (``gradline.formulas.Encoder``), with its targets and offsets unless ``predicting``.
-
-        columns: weights, frequencies, threads as above; offset, where the formula has none.
-        """
-        offset = FormulaOffset(formula) if any(formula.offsets) else columns.pop("offset", None)
-        targets = () if predicting else FormulaTargets(formula)
-        return cls(table, FormulaDesign(formula), targets, offset=offset, missing=missing, **columns)
-
     @property
     def n_rows(self) -> int:
         """Rows used: those with no missing value. Costs a pass where none has been made yet."""
@@ -120,11 +110,6 @@ class TableRows:
         return self.encoder.intercept
 
     @property
-    def cost(self) -> Literal["memory", "decode"]:
-        """Whether a pass costs reading and decoding, which solvers should then spare."""
-        return "memory" if self.table.in_memory else "decode"
-
-    @property
     def facts(self) -> Facts:
         """What a first pass finds out, which is made now if need be."""
         if self._facts is None:
@@ -133,19 +118,9 @@ class TableRows:
         return self._facts
 
     @property
-    def rows_read(self) -> int:
-        """All rows of the table."""
-        return self.facts.tally.read
-
-    @property
     def rows_dropped(self) -> dict[str, int]:
         """Rows left out, each counted under the first of its columns that is missing; they add up to all rows left out."""
         return dict(self.facts.tally.dropped)
-
-    @property
-    def values_missing(self) -> dict[str, int]:
-        """Missing values in each column that has any."""
-        return dict(self.facts.tally.missing)
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -316,7 +291,7 @@ class TableRows:
 
     def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
         """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
-        first_row = stretch.first_row
+        first_row, used = stretch.first_row, self._used_before(stretch)
         for pieces in grouped(stretch.batches, self._stretch_rows):
             clean, places, start = [], [], 0
             for piece in pieces:
@@ -324,8 +299,14 @@ class TableRows:
                 clean.append(left)
                 places.append((start, piece.num_rows, kept))
                 start += piece.num_rows
-            yield CleanRun(pieces, clean, _together(places), first_row)
+            run = CleanRun(pieces, clean, _together(places), first_row, used)
+            yield run
             first_row += start
+            used = None if used is None else used + run.n_rows
+
+    def _used_before(self, stretch: Stretch) -> int | None:
+        """Rows used of the stretches before; None in the first pass, which counts them."""
+        return None if self._facts is None else sum(self._facts.used[: stretch.number])
 
     def _blocks(self, run: CleanRun, tally: Tally) -> Iterator[Block]:
         for block in self._maker.blocks(run, self._block_rows):

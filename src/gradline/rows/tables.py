@@ -6,7 +6,7 @@ import importlib.util
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,11 @@ import numpy as np
 
 from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
+from gradline.rows.sources.counting import counted, counted_parts
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import find_files, is_remote, suffixes
 from gradline.rows.sources.sampling import RowSample
-from gradline.rows.sources.source import Part, Source
+from gradline.rows.sources.source import Meter, Part, Source
 from gradline.types import IntArray
 
 if TYPE_CHECKING:
@@ -46,10 +47,11 @@ class ColumnSummary:
 class Table:
     """Named columns of rows that can be read again and again, in the same order, a few columns at a time.
 
-    name: what messages call it.
+    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches.
     """
 
     source: Source
+    meter: Meter | None = None
 
     @property
     def name(self) -> str:
@@ -71,11 +73,6 @@ class Table:
         return self.source.n_rows
 
     @property
-    def in_memory(self) -> bool:
-        """Whether a pass costs no decoding."""
-        return self.source.in_memory
-
-    @property
     def bytes_on_disk(self) -> int | None:
         """The size of the files, compressed as they are; None where there are none."""
         return self.source.bytes_on_disk
@@ -94,18 +91,20 @@ class Table:
     def restricted(self, columns: Sequence[str]) -> Table:
         """The table with these columns only, which is cheaper where rows are copied to disk first. Order of first mention."""
         self.check_columns(columns)
-        return Table(self.source.restricted(list(dict.fromkeys(columns))))
+        return replace(self, source=self.source.restricted(list(dict.fromkeys(columns))))
 
     def batches(self, columns: Sequence[str], rows: int = BATCH_ROWS) -> Iterator[pa.RecordBatch]:
         """One pass: the given columns, all rows in order, at most about ``rows`` rows at a time."""
         self.check_columns(columns)
         self.source.check_unchanged()
-        return self.source.batches(columns, rows)
+        found = self.source.batches(columns, rows)
+        return found if self.meter is None else counted(found, self.meter, self.source.n_rows)
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         """The rows as runs of at least ``rows`` that any thread can read by itself; None where they come in one stream only."""
         self.source.check_unchanged()
-        return self.source.parts(rows)
+        parts = self.source.parts(rows)
+        return parts if parts is None or self.meter is None else counted_parts(parts, self.meter)
 
     def levels(self, column: str, limit: int = 10_000) -> list[Any]:
         """The distinct values of a column over all rows, without missing ones: sorted, or in the order of a categorical's own levels.
@@ -194,10 +193,12 @@ class Table:
         if not pa.types.is_dictionary(self.schema.field(column).type):
             return None
         own: dict[Any, None] = {}
+        last = None
         for batch in self.source.batches([column], BATCH_ROWS):
-            own.update(dict.fromkeys(batch.column(0).dictionary.to_pylist()))
-            if self.source.in_memory and self.source.name.startswith("the pandas"):
-                break
+            levels = batch.column(0).dictionary
+            if last is None or not levels.equals(last):
+                own.update(dict.fromkeys(levels.to_pylist()))
+            last = levels
         return list(own)
 
 

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 from gradline import progress as progress_bar
-from gradline.rows.sources.source import Part, Source
 from gradline.rows.tables import Table
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 PATIENCE = 1.0
 """Seconds before a bar appears: a read of a moment needs none."""
@@ -37,7 +33,7 @@ def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
     with_bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
     meter = _Meter(title, with_bar, time.monotonic() + PATIENCE)
     try:
-        yield Table(_Watched(table.source, meter))
+        yield replace(table, meter=meter)
     finally:
         meter.stop()
 
@@ -81,76 +77,3 @@ def _short(rate: float) -> str:
         if rate >= size:
             return f"{rate / size:.3g}{unit}"
     return f"{rate:.0f}"
-
-
-@dataclass(frozen=True)
-class _WatchedPart:
-    part: Part
-    meter: _Meter
-
-    @property
-    def n_rows(self) -> int:
-        return self.part.n_rows
-
-    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        for batch in self.part.batches(columns, rows):
-            yield batch
-            self.meter.count(batch.num_rows)
-
-
-@dataclass(frozen=True)
-class _Watched:
-    """A source whose reading is counted."""
-
-    source: Source
-    meter: _Meter
-
-    @property
-    def name(self) -> str:
-        return self.source.name
-
-    @property
-    def schema(self) -> pa.Schema:
-        return self.source.schema
-
-    @property
-    def n_rows(self) -> int | None:
-        return self.source.n_rows
-
-    @property
-    def in_memory(self) -> bool:
-        return self.source.in_memory
-
-    @property
-    def bytes_on_disk(self) -> int | None:
-        return self.source.bytes_on_disk
-
-    @property
-    def hint(self) -> str:
-        return self.source.hint
-
-    @property
-    def whole_numbers(self) -> frozenset[str]:
-        return self.source.whole_numbers
-
-    def parts(self, rows: int) -> Sequence[Part] | None:
-        parts = self.source.parts(rows)
-        if parts is None:
-            return None
-        self.meter.begin(sum(part.n_rows for part in parts))
-        return [_WatchedPart(part, self.meter) for part in parts]
-
-    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
-        self.meter.begin(self.source.n_rows)
-        for batch in self.source.batches(columns, rows):
-            yield batch
-            self.meter.count(batch.num_rows)
-
-    def relation(self, columns: Sequence[str] | None = None) -> Any:
-        return self.source.relation(columns)
-
-    def restricted(self, columns: Sequence[str]) -> _Watched:
-        return _Watched(self.source.restricted(columns), self.meter)
-
-    def check_unchanged(self) -> None:
-        self.source.check_unchanged()

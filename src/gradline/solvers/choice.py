@@ -13,8 +13,9 @@ MOST_COEFFICIENTS = 3000
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
-    """Squared loss: exact least squares. A joint scalar, or very many coefficients: L-BFGS. Any other smooth loss: Newton. Convex and
-    piecewise linear without a penalty: the exact vertex. Other kinked losses: gradient descent.
+    """Squared loss: exact least squares. A joint scalar, or very many coefficients: L-BFGS. Any other smooth loss: Newton. Kinked losses:
+    convex, piecewise linear and without a penalty, the exact vertex; all others, Newton with the rows on a kink held there. Very many
+    coefficients beside kinks: gradient descent.
 
     accuracy is for least squares, tolerance for Newton and L-BFGS; raises ValueError where the solver chosen does not have it.
     """
@@ -26,27 +27,35 @@ def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tole
         return LeastSquares(accuracy)
     _refuse("accuracy", accuracy, "auto", f"it is for squared loss, and the loss is {loss.name!r}")
     columns, k = problem.shape
-    kinked = not problem.joint and loss.kinks() is not None
-    if problem.joint or (columns * k > MOST_COEFFICIENTS and not kinked):
+    many = columns * k > MOST_COEFFICIENTS
+    if not problem.joint and loss.kinks() is not None:
+        _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} has kinks, and no solver for these stops at a tolerance")
+        return _for_kinks(problem, many)
+    if problem.joint or many:
         from gradline.solvers.lbfgs import LBFGS
 
         return LBFGS() if tolerance is None else LBFGS(tolerance)
-    if not kinked:
-        from gradline.solvers.newton import Newton
+    from gradline.solvers.newton import Newton
 
-        return Newton() if tolerance is None else Newton(tolerance)
-    if loss.piecewise_linear and loss.kinks() and problem.penalty is None:
+    return Newton() if tolerance is None else Newton(tolerance)
+
+
+def _for_kinks(problem: Problem, many: bool) -> Solver:
+    loss = problem.loss
+    if loss.piecewise_linear and loss.kinks() and problem.penalty is None and problem.all_free:
         from gradline.solvers.pieces import NotConvexError, pieces_of
         from gradline.solvers.piecewise_linear import PiecewiseLinear
 
-        _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is piecewise linear, and is solved to an exact vertex")
         with suppress(NotConvexError):
             pieces_of(loss, problem.rows.n_targets)
             return PiecewiseLinear()
-    _refuse("tolerance", tolerance, None, f"the loss {loss.name!r} is kinked, and gradient descent solves it; use gl.GradientDescent(...)")
-    from gradline.solvers.gradient_descent import GradientDescent
+    if many:
+        from gradline.solvers.gradient_descent import GradientDescent
 
-    return GradientDescent()
+        return GradientDescent()
+    from gradline.solvers.active_set_newton import ActiveSetNewton
+
+    return ActiveSetNewton()
 
 
 def _refuse(keyword: str, value: object, unset: object, why: str) -> None:

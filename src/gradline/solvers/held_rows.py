@@ -15,6 +15,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.linalg import cho_factor, cho_solve
 
+from gradline.solvers.line_search import level_length
 from gradline.solvers.pieces import PieceArray, Pieces
 from gradline.types import Array, IntArray
 
@@ -131,27 +132,9 @@ def supported_step(curvature: Array, gradient: Array) -> Array:
 
 
 def _line_search(held: HeldRows, pieces: Pieces, residuals: Array, move: Array, pull: float, width: float) -> float:
-    """Where the slope along the step is a tenth of what it was: bisection and secants on the slope, which rises along the step."""
+    """Where the slope along the step is a tenth of what it was; it rises along the step."""
 
     def slope_at(length: float) -> float:
         return -float((held.weights * pieces.smooth_slope(residuals - length * move, width)) @ move) - pull
 
-    start = slope_at(0.0)
-    if not start < 0:
-        return 0.0
-    low, low_slope, high, high_slope = 0.0, start, np.inf, np.inf
-    length = 1.0
-    for _ in range(30):
-        slope = slope_at(length)
-        if abs(slope) <= 0.1 * -start:
-            return length
-        if slope < 0:
-            low, low_slope = length, slope
-        else:
-            high, high_slope = length, slope
-        if high == np.inf:
-            length *= 2.0
-        else:
-            secant = low - low_slope * (high - low) / (high_slope - low_slope)
-            length = min(max(secant, low + 0.1 * (high - low)), high - 0.1 * (high - low))
-    return low
+    return level_length(slope_at, 0.1, 0.1)

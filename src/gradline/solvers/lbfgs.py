@@ -47,7 +47,7 @@ class LBFGS:
 
         if not problem.joint and problem.loss.kinks() is not None:
             raise ValueError(
-                f"LBFGS needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.GradientDescent"
+                f"LBFGS needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
             )
         free = problem.free
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)

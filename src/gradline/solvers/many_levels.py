@@ -10,7 +10,7 @@ import numpy as np
 from gradline.rows.block import Block
 from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
-from gradline.solvers.solution import Certificate, Solution
+from gradline.solvers.solution import Certificate, Solution, Solver
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ class ManyLevels:
         """The minimum: one pass of sums, then passes of residuals whose gradient corrects the coefficients. ``start`` is not needed."""
         rows, scale = problem.rows, problem.loss.squared_scale()
         assert scale is not None
-        sums = rows.reduce(_GramKernel())
+        sums = rows.reduce(LevelSumsKernel())
         gram, first = sums.gram, int(rows.intercept)
         ridge = np.zeros((rows.n_columns, 1))
         if problem.penalty is not None:
@@ -65,26 +65,44 @@ class ManyLevels:
         return Solution(coefficients, loss, "least_squares", certificate, passes, aliased=gram.aliased(factor))
 
 
-class _Sums(NamedTuple):
+def for_codes(problem: Problem, tolerance: float | None = None, max_steps: int = 200) -> Solver | None:
+    """The solver for a problem that keeps a categorical as codes; None for losses that are joint or kinked.
+
+    Squared loss of one target is solved exactly unless a tolerance asks for steps.
+    """
+    if problem.joint or problem.loss.kinks() is not None:
+        return None
+    if problem.loss.squared_scale() is not None and problem.rows.n_targets == 1 and problem.all_free and tolerance is None:
+        return ManyLevels()
+    from gradline.solvers.many_levels_newton import ManyLevelsNewton
+
+    return ManyLevelsNewton(1e-12 if tolerance is None else tolerance, max_steps)
+
+
+class LevelSums(NamedTuple):
+    """What one pass sums up. plain: whether the levels kept apart are ones, rather than slopes."""
+
     weight: float
     gram: BorderedGram
     right: Array
+    plain: bool
 
 
 @dataclass(frozen=True)
-class _GramKernel:
+class LevelSumsKernel:
     """sum w, X'WX and X'W(y - offset)."""
 
-    def map(self, block: Block) -> _Sums:
+    def map(self, block: Block) -> LevelSums:
         weights, targets = _weights_and_targets(block)
         assert isinstance(block.design, StackedDesign)
         gram = block.design.gram_blocks(None if block.row_weights is None else weights[:, None, None])
-        return _Sums(float(weights.sum()), gram, block.design.adjoint(weights[:, None] * targets))
+        plain = all(part.values is None for part in block.design.categorical)
+        return LevelSums(float(weights.sum()), gram, block.design.adjoint(weights[:, None] * targets), plain)
 
-    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+    def merge(self, first: LevelSums, second: LevelSums) -> LevelSums:
         gram = first.gram
         gram += second.gram
-        return _Sums(first.weight + second.weight, gram, first.right + second.right)
+        return LevelSums(first.weight + second.weight, gram, first.right + second.right, first.plain)
 
 
 class _Left(NamedTuple):
@@ -113,5 +131,5 @@ class _LeftKernel:
 def _weights_and_targets(block: Block) -> tuple[Array, Array]:
     """(m,) and (m, 1); nothing is left of the target of a row of weight zero."""
     weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-    targets = block.targets if block.offset is None else block.targets - block.offset
+    targets = block.targets if block.offset is None else block.targets - block.offset[:, : block.targets.shape[1]]
     return weights, np.where(weights[:, None] > 0, targets, 0.0)

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from gradline import progress as progress_bar
 from gradline.messages import warn
-from gradline.problem import Problem
-from gradline.solvers.newton_steps import NewtonSteps
+from gradline.problem import Problem, sample_block
+from gradline.solvers.newton_steps import NewtonSteps, is_thrifty
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
+
+SAMPLE_NUMBERS = 2**23
+"""Numbers in a sample at most: 64 MiB."""
 
 
 @dataclass(frozen=True)
@@ -19,17 +24,18 @@ class Newton:
     """Newton's method for smooth losses, any number of linear predictors.
 
     tolerance: stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size; rounding
-    stops it anyway near 1e-14. max_steps: accepted steps at most. starts: for a loss that is not convex, how many starts to try (the
-    first is the usual one, the others are fits to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
+    stops it anyway near 1e-14. None: 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error. max_steps:
+    accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
+    to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
     """
 
-    tolerance: float = 1e-12
+    tolerance: float | None = None
     max_steps: int = 200
     starts: int = 1
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
+        if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
             raise ValueError(f"tolerance must be between 0 and 1, not {self.tolerance!r}")
         for name in ("max_steps", "starts"):
             value = getattr(self, name)
@@ -45,7 +51,7 @@ class Newton:
         runs = [self._run(problem, start, progress)]
         for extra in range(1, self.starts):
             part = problem.sample(_sample_size(problem), self.seed + extra)
-            runs.append(self._run(problem, self._from_sample(part, self.begin(part)), progress))
+            runs.append(self._run(problem, _of_sample(part, self.begin(part)).coefficients, progress))
         best = min(runs, key=lambda run: run.loss)
         if not best.certificate.converged:
             warn(f"Newton's method has not converged: {best.certificate.reason}. {best.certificate.remedy}")
@@ -56,38 +62,74 @@ class Newton:
             raise ValueError(f"Newton needs the curvature of single rows; {problem.joint_message}")
         if problem.loss.kinks() is not None:
             raise ValueError(
-                f"Newton needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.GradientDescent"
+                f"Newton needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
             )
 
     def _run(self, problem: Problem, start: Array | None, progress: bool | None) -> Solution:
-        free = problem.free
-        begin = self.begin(problem) if start is None else as_start(start, problem.shape)
-        size = _sample_size(problem)
-        if start is None and size < problem.rows.n_rows:
-            begin = self._from_sample(problem.sample(size, self.seed), begin)
+        free, curvature = problem.free, None
+        if start is None:
+            begin, curvature = self._from_samples(problem)
+        else:
+            begin = as_start(start, problem.shape)
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
-            return NewtonSteps(problem, free, free.contract(begin), self.tolerance, self.max_steps).run(advance)
+            return NewtonSteps(problem, free, free.contract(begin), self.tolerance, self.max_steps, curvature=curvature).run(advance)
+
+    def _from_samples(self, problem: Problem) -> tuple[Array, Array | None]:
+        """Where to start, (P, k), and the curvature (d, d) of a sample there; None where fresh curvature is wanted.
+
+        The optimum of a small sample is the start of a larger one, whose own optimum is within a few standard errors of the answer and
+        whose curvature is the answer's to a few percent (Roosta-Khorasani and Mahoney 2019, Mathematical Programming 174).
+        """
+        size, n = _sample_size(problem), problem.rows.n_rows
+        if size == n:
+            return self.begin(problem), None
+        small = problem.sample(size, self.seed)
+        begin = _of_sample(small, self.begin(small)).coefficients
+        larger = _curvature_sample_size(problem)
+        if larger <= size or not is_thrifty(problem.rows):
+            return begin, None
+        return _of_sample(problem.sample(larger, self.seed), begin)
 
     def begin(self, problem: Problem) -> Array:
         """Constant predictors at which the loss is finite, in the intercept."""
         begin = np.zeros(problem.shape)
         if not problem.rows.intercept:
             return begin
-        n = problem.rows.n_rows
-        block = problem.rows.take(np.unique(np.linspace(0, n - 1, min(n, 10_000)).astype(np.int64)))
+        block = sample_block(problem.rows, min(problem.rows.n_rows, 10_000))
         begin[0] = problem.loss.start(block.without_zero_weights().targets)
         if block.offset is not None:
             begin[0] -= block.offset.mean(axis=0)
         return begin
 
-    def _from_sample(self, sample: Problem, begin: Array) -> Array:
-        """The optimum of a sample, with a trace of ridge: a sample can separate, or miss a level, where the data do not."""
-        free = sample.free
-        return NewtonSteps(sample, free, free.contract(begin), 1e-4, 30, rough=True).run().coefficients
+
+class _SampleFit(NamedTuple):
+    """coefficients (P, k), and the curvature (d, d) near them."""
+
+    coefficients: Array
+    curvature: Array
+
+
+def _of_sample(sample: Problem, begin: Array) -> _SampleFit:
+    """The optimum of a sample, to a third of its standard errors, with a trace of ridge: a sample can separate, or miss a level, where
+    the data do not."""
+    free = sample.free
+    tolerance = 0.3 * math.sqrt(free.size / sample.rows.n_rows)
+    steps = NewtonSteps(sample, free, free.contract(begin), tolerance, 30, rough=True)
+    return _SampleFit(steps.run().coefficients, steps.curvature)
 
 
 def _sample_size(problem: Problem, share: float = 0.25) -> int:
     """Rows that a first fit needs; all rows where those are not far more."""
-    n, (columns, k) = problem.rows.n_rows, problem.shape
-    size = max(50 * columns * k, 2000)
+    n = problem.rows.n_rows
+    size = max(50 * problem.free.size, 2000)
     return n if size > n * share else size
+
+
+def _curvature_sample_size(problem: Problem) -> int:
+    """Rows whose curvature stands for all rows' to a few percent; 0 where those are not far fewer.
+
+    The eigenvalues of m rows' curvature are off by about 2 root(d / m), d the number of coefficients.
+    """
+    n, d = problem.rows.n_rows, problem.free.size
+    size = min(max(1000 * d, n // 16), n // 4, SAMPLE_NUMBERS // problem.rows.n_columns)
+    return size if size >= 500 * d else 0

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
 from gradline.problem import Problem
+from gradline.rows.block import Rows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
 from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum
 from gradline.solvers.recession import unbounded_direction
@@ -26,6 +27,16 @@ CHEAP_PASS = 2_000_000
 
 ROUNDING = 1e-7
 """A decrement below this share of the objective's size that no longer shrinks has come to the end of double precision."""
+
+
+def is_thrifty(rows: Rows) -> bool:
+    """Whether one curvature is to serve several steps: rows in memory, and so many that curvature costs several times a gradient."""
+    return rows.n_rows * rows.n_columns > CHEAP_PASS and rows.in_memory() is not None
+
+
+def _default_tolerance(rows: Rows) -> float:
+    """n times the decrement's square is the squared distance from the optimum in standard errors; small rows get all there is."""
+    return max(1e-12, 1e-8 / math.sqrt(rows.n_rows)) if is_thrifty(rows) else 1e-12
 
 
 class _Ending(NamedTuple):
@@ -40,18 +51,27 @@ class NewtonSteps:
     """theta: the free coefficients (d,) to start from. tolerance, max_steps: see Newton.
 
     rough: for the fit of a sample that only supplies a start: a trace of ridge, no search for aliased columns, no certificate.
+    curvature: of such a sample (d, d), which serves large rows as long as it contracts.
     """
 
     def __init__(
-        self, problem: Problem, free: CoefficientMap, theta: Array, tolerance: float, max_steps: int, *, rough: bool = False
+        self,
+        problem: Problem,
+        free: CoefficientMap,
+        theta: Array,
+        tolerance: float | None,
+        max_steps: int,
+        *,
+        rough: bool = False,
+        curvature: Array | None = None,
     ) -> None:
-        rows = problem.rows
         self.problem, self.free, self.theta = problem, free, theta
-        self.tolerance, self.max_steps, self.rough = tolerance, max_steps, rough
+        self.max_steps, self.rough = max_steps, rough
         self.value = math.nan
         self.gradient: Array = np.zeros(0)
-        self.curvature: Array = np.zeros((0, 0))
-        self.thrifty = rows.in_memory() is not None and rows.n_rows * rows.n_columns > CHEAP_PASS
+        self.curvature: Array = np.zeros((0, 0)) if curvature is None else curvature
+        self.thrifty = is_thrifty(problem.rows)
+        self.tolerance = _default_tolerance(problem.rows) if tolerance is None else tolerance
         self.aliased: tuple[int, ...] = ()
         self.passes = self.step = 0
         self.damping = 0.0
@@ -68,7 +88,13 @@ class NewtonSteps:
             return self._solution(ending)
 
     def _begin(self) -> None:
-        self._refresh()
+        if self.curvature.size and well_conditioned(self.curvature):
+            # Columns that are independent on a sample are independent on all rows.
+            self.fresh = False
+            self.value, self.gradient, _ = self._evaluate(self.theta, 1)
+        if self.fresh or not (math.isfinite(self.value) and np.isfinite(self.gradient).all()):
+            self.fresh = True
+            self._refresh()
         if not math.isfinite(self.value):
             raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta)))
         if not np.isfinite(self.curvature).all():
@@ -116,8 +142,13 @@ class NewtonSteps:
         return self._try(direction, decrement)
 
     def _try(self, direction: Array, decrement: float) -> _Ending | None:
+        order = 1 if self.thrifty and self.damping == 0 else 2
         trial = self.theta + direction
-        value, gradient, curvature = self._evaluate(trial, 1 if self.thrifty and self.damping == 0 else 2)
+        value, gradient, curvature = self._evaluate(trial, order)
+        if self.fresh and not math.isfinite(value):
+            direction = self._back_inside(direction)
+            trial = self.theta + direction
+            value, gradient, curvature = self._evaluate(trial, order)
         self.accepted = self._lower(direction, value, gradient, curvature)
         if not self.accepted:
             if self.damping > 1e12 or not np.any(np.abs(direction) > 1e-16 * np.abs(self.theta)):
@@ -139,6 +170,15 @@ class NewtonSteps:
             self.damping = 0.0 if self.damping < 1e-6 else self.damping / 16.0
             self._factor()
         return None
+
+    def _back_inside(self, direction: Array) -> Array:
+        """The direction cut until the objective is finite: a scale that would turn negative, an exponential that would overflow."""
+        for _ in range(10):
+            direction = 0.5 * direction
+            self.passes += 1
+            if math.isfinite(self.problem.evaluate(self.free.expand(self.theta + direction), 0).value):
+                break
+        return direction
 
     def _near_stationary(self) -> tuple[Array, float] | _Ending | None:
         """Damping keeps steps short where curvature is small or negative; near a stationary point its eigenvalues say which.

@@ -113,7 +113,7 @@ def pieces_of(loss: Loss, n_targets: int) -> Pieces:
     if not (loss.piecewise_linear and kinks):
         raise ValueError(
             f"PiecewiseLinear solves losses that are piecewise linear in y - eta, and {loss.name!r} is not known to be one:"
-            " use gl.Newton or gl.LBFGS for a smooth loss, gl.GradientDescent for any loss"
+            " use gl.Newton or gl.LBFGS for a smooth loss, gl.ActiveSetNewton for one with kinks"
         )
     points = [kinks[0] - 1.0 - abs(kinks[0]), *(0.5 * (low + high) for low, high in pairwise(kinks)), kinks[-1] + 1.0 + abs(kinks[-1])]
     targets = np.zeros((len(points), n_targets))
@@ -125,7 +125,7 @@ def pieces_of(loss: Loss, n_targets: int) -> Pieces:
     if falls.size:
         raise NotConvexError(
             f"the loss {loss.name!r} is piecewise linear but not convex (its slope falls at y - eta = {kinks[int(falls[0])]:.6g}),"
-            " so no vertex can be certified as its optimum: use gl.GradientDescent"
+            " so no vertex can be certified as its optimum: use gl.ActiveSetNewton, which finds a local one"
         )
     if slopes[0] > 0 or slopes[-1] < 0:
         side = "rises" if slopes[0] > 0 else "falls"

@@ -63,7 +63,7 @@ def _check(problem: Problem) -> Pieces:
     if problem.penalty is not None:
         raise ValueError(
             f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"
-            " use gl.Newton on a smoothed loss (gl.losses.huber for the absolute loss) or gl.GradientDescent, or leave the penalty out"
+            " use gl.ActiveSetNewton, or leave the penalty out"
         )
     if problem.joint:
         raise ValueError(problem.joint_message)

@@ -151,19 +151,20 @@ def _slopes(block: Block) -> int:
 def _nothing(block: Block) -> SecondMoments:
     """Empty sums with the shift and scale that suit the block."""
     values, targets = _columns(block)
-    first = np.concatenate([values, targets], axis=1)
+    # Columns as rows: sums along memory are several times faster than across it.
+    first = np.concatenate([values.T, targets.T])
     weights = block.row_weights
     if weights is not None and weights.any():
-        first = first[weights > 0]
+        first = first[:, weights > 0]
     with np.errstate(over="ignore", invalid="ignore"):
-        shift = first.mean(axis=0)
+        shift = first.mean(axis=1)
         if not np.isfinite(shift).all():
             # The sum overflowed: any value of the column is a shift as good.
-            shift = np.where(np.isfinite(shift), shift, first[0])
-        size = np.abs(first - shift).max(axis=0, initial=0.0)
+            shift = np.where(np.isfinite(shift), shift, first[:, 0])
+        size = np.abs(first - shift[:, None]).max(axis=1, initial=0.0)
     exponents = np.asarray(np.frexp(size)[1], dtype=np.int64)
     exponents[np.abs(exponents) <= SAFE_EXPONENT] = 0
-    width = first.shape[1]
+    width = len(first)
     return SecondMoments(shift, exponents, np.zeros(width), np.zeros((width, width)), 0.0, 0.0, 0.0, 0, 0)
 
 
@@ -174,7 +175,7 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
     # Overflow is left to show in the sums, where the caller looks for it.
     with np.errstate(over="ignore", invalid="ignore"):
         # Two buffers: the symmetric product of the columns alone suits BLAS better than one of a few columns more.
-        x, t = np.subtract(values, total.shift[:p], order="C"), targets - total.shift[p:]
+        x, t = values - total.shift[:p], targets - total.shift[p:]
         if total.exponents.any():
             np.ldexp(x, -total.exponents[:p], out=x)
             np.ldexp(t, -total.exponents[p:], out=t)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from gradline.result import Fit
     from gradline.summary.content import Fact
 
-_SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear"}
+_SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear", "ActiveSetNewton": "active-set Newton"}
 
 _MOST_COLUMNS = 12
 """Columns named in the line that says what the model is; the table below names them all."""
@@ -61,6 +61,8 @@ def _why(fit: Fit) -> str:
         return f"{fit.solution.coefficients.size:,} coefficients are too many for a curvature matrix"
     if fit.solver == "PiecewiseLinear":
         return "the loss is piecewise linear: smoothed first, then solved to the exact vertex"
+    if fit.solver == "ActiveSetNewton":
+        return "the loss has kinks, on which some rows are held; the others have curvature"
     if fit.solver == "gradient descent":
-        return "the loss has kinks"
+        return f"the loss has kinks, and {fit.solution.coefficients.size:,} coefficients are too many for a curvature matrix"
     return ""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, TypeVar
 
-import numpy as np
-
+from gradline.rows.sources.arrow import from_numbers
 from gradline.types import IntArray
 
 if TYPE_CHECKING:
@@ -60,8 +59,5 @@ def as_batch(table: pa.Table) -> pa.RecordBatch:
 
 
 def picked(rows: Rows, places: IntArray) -> Rows:
-    """The rows at these places. NumPy's integers go over as a buffer: ``pyarrow.array`` would import pandas where it is installed."""
-    import pyarrow as pa
-
-    found = np.ascontiguousarray(places, dtype=np.int64)
-    return rows.take(pa.Array.from_buffers(pa.int64(), len(found), [None, pa.py_buffer(found)]))
+    """The rows at these places."""
+    return rows.take(from_numbers(places))

@@ -10,8 +10,8 @@ import numpy as np
 
 from gradline.rows.block import Block
 from gradline.rows.design import DenseDesign
+from gradline.rows.sources.arrow import as_numbers
 from gradline.rows.sources.batches import picked, resized
-from gradline.rows.sources.columns import as_numbers
 from gradline.rows.sources.encoders import Encoder, PlainEncoder, PlainValues, RowValues
 from gradline.types import Array, IntArray
 
@@ -24,13 +24,14 @@ class CleanRun:
     """Consecutive rows without the ones that miss a value, in the pieces they arrived in.
 
     raw: all rows; clean: those kept, piece by piece; kept: their places among all, None for all; first_row: number of the first of all in
-    the table.
+    the table; first_used: of the first kept among all rows that are used, or None while those are not counted.
     """
 
     raw: Sequence[pa.RecordBatch]
     clean: Sequence[pa.RecordBatch]
     kept: IntArray | None
     first_row: int
+    first_used: int | None = None
 
     @property
     def n_rows(self) -> int:
@@ -63,7 +64,8 @@ class BlockMaker:
     offset: RowValues | None
 
     def blocks(self, run: CleanRun, rows: int) -> Iterator[Block]:
-        """The run's rows in blocks of ``rows``; the last may be shorter. A block's ``first_row`` is its first row's number in the table."""
+        """The run's rows in blocks of ``rows``; the last may be shorter. A block's ``first_row`` is its first row's number among the rows
+        used, once those are counted, and in the table until then."""
         start = 0
         for batch in resized(run.clean, rows):
             yield self.block(run, batch, start)
@@ -87,7 +89,7 @@ class BlockMaker:
             self._weights(batch, self.weights, "weights", run, start),
             self._weights(batch, self.frequencies, "frequencies", run, start),
             None if self.offset is None else self.offset.values(batch, first_row),
-            first_row,
+            first_row if run.first_used is None else run.first_used + start,
         )
 
     def _weights(self, batch: pa.RecordBatch, column: str | None, what: str, run: CleanRun, start: int) -> Array | None:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.rows.sources.arrow import as_numbers, null_mask
 from gradline.rows.sources.batches import picked
-from gradline.rows.sources.columns import as_numbers, null_mask
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ class Cleaner:
         """(where values are missing, the values if one of them is infinite)."""
         import pyarrow as pa
 
-        mask = null_mask(column) if column.null_count else None
+        mask = null_mask(column)
         if not pa.types.is_floating(column.type):
             return mask, None
         values = as_numbers(column)

@@ -1,15 +1,10 @@
-"""The columns of a table: names, what they hold, and their values as float64."""
+"""The columns of a table: their names and what they hold."""
 
 from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any, Literal
-
-import numpy as np
-import numpy.typing as npt
-
-from gradline.types import Array
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -76,39 +71,3 @@ def unknown_column(name: str, names: Iterable[str], table: str, hint: str = "") 
         shown = ", ".join(repr(other) for other in known[:12])
         advice = f"it has {shown}" + (f" and {len(known) - 12} more" if len(known) > 12 else "")
     return ValueError(f"{table} has no column {name!r}; {advice}")
-
-
-def as_numbers(column: pa.Array) -> Array:
-    """A numeric or boolean Arrow column as float64 (m,), nulls as NaN; without a copy where it is float64 without nulls."""
-    import pyarrow as pa
-
-    if column.type.id == pa.lib.Type_DOUBLE and not column.null_count and isinstance(column, pa.Array):
-        # The common case first: it is met once a column and block.
-        return _view(column, np.float64)
-    if isinstance(column, pa.ChunkedArray):
-        column = column.combine_chunks()
-    if not pa.types.is_float64(column.type):
-        if pa.types.is_dictionary(column.type):
-            column = column.dictionary_decode()
-        # safe=False lets integers beyond 2^53 round, which is told elsewhere.
-        column = column.cast(pa.float64(), safe=False)
-    values: Array = _view(column, np.float64)
-    if column.null_count:
-        values = values.copy()
-        values[null_mask(column)] = np.nan
-    return values
-
-
-def null_mask(column: pa.Array) -> npt.NDArray[np.bool_]:
-    """Where the column is null, (m,)."""
-    import pyarrow as pa
-
-    return _view(column.is_null().cast(pa.uint8()), np.uint8).view(np.bool_)
-
-
-def _view(column: pa.Array, dtype: Any) -> np.ndarray[Any, Any]:
-    """The values of a primitive column by reference, whatever lies under nulls: ``to_numpy`` would import pandas where it is installed."""
-    buffer = column.buffers()[1]
-    if buffer is None or not len(column):
-        return np.empty(0, dtype=dtype)
-    return np.frombuffer(buffer, dtype=dtype, count=len(column), offset=column.offset * dtype().itemsize)

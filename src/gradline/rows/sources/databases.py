@@ -13,7 +13,7 @@ from gradline.rows.sources.errors import reading
 from gradline.rows.sources.frames import OnceSource
 from gradline.rows.sources.paths import find_files, has_magic, is_remote
 from gradline.rows.sources.source import Source
-from gradline.rows.sources.sql import own_connection, quiet, sql_source
+from gradline.rows.sources.sql import own_connection, set_up, sql_source
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,7 +53,7 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
     import duckdb
 
     with reading(repr(path)):
-        connection = quiet(duckdb.connect(path, read_only=True))
+        connection = set_up(duckdb.connect(path, read_only=True))
         if query is None:
             # A plain scan gains nothing from the pages DuckDB would keep, up to most of the machine's memory.
             connection.execute(f"SET memory_limit = '{SCAN_MEMORY}'")
@@ -90,7 +90,7 @@ def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str,
 
     def make() -> Any:
         # A cursor of its own lets passes interleave; a caller's connection may hold temporary tables that only it sees.
-        return (quiet(connection.cursor()) if own else connection).sql(sql)
+        return (set_up(connection.cursor()) if own else connection).sql(sql)
 
     import duckdb
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from gradline.rows.design import DenseDesign, Design
-from gradline.rows.sources.columns import as_numbers
+from gradline.rows.sources.arrow import as_numbers
 from gradline.types import Array
 
 if TYPE_CHECKING:

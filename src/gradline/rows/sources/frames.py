@@ -57,10 +57,6 @@ class FrameSource(SourceDefaults):
     def n_rows(self) -> int:
         return self.height
 
-    @property
-    def in_memory(self) -> bool:
-        return True
-
     def parts(self, rows: int) -> Sequence[Part]:
         return [FramePart(self.cut, start, min(start + rows, self.height), self.name) for start in range(0, self.height, rows)]
 

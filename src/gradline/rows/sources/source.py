@@ -9,6 +9,16 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
+class Meter(Protocol):
+    """Counts the rows that are read, from any thread."""
+
+    def begin(self, total: int | None) -> None:
+        """Another pass; total: its rows, where they are known."""
+
+    def count(self, rows: int) -> None:
+        """Add rows to those of the pass."""
+
+
 class Part(Protocol):
     """A run of consecutive rows that can be read by itself, in any thread."""
 
@@ -32,9 +42,6 @@ class Source(Protocol):
     @property
     def n_rows(self) -> int | None:
         """None where only reading would tell."""
-
-    @property
-    def in_memory(self) -> bool: ...
 
     @property
     def bytes_on_disk(self) -> int | None:
@@ -66,10 +73,6 @@ class Source(Protocol):
 
 class SourceDefaults:
     """Answers of a source about which nothing special is known."""
-
-    @property
-    def in_memory(self) -> bool:
-        return False
 
     @property
     def bytes_on_disk(self) -> int | None:

@@ -38,15 +38,20 @@ def null_mask(array: pa.Array, nan_is_null: bool = False) -> Mask | None:
     return view(array.is_null(nan_is_null=nan_is_null)).astype(np.bool_)
 
 
-def as_float64(array: pa.Array) -> Array:
-    """A numeric or boolean array as float64, NaN for nulls; without a copy where it is that already."""
+def as_numbers(column: pa.Array) -> Array:
+    """A numeric or boolean column as float64 (m,), nulls as NaN; without a copy where it is float64 without nulls."""
     import pyarrow as pa
 
-    if array.type != pa.float64():
-        # safe=False lets integers beyond 2^53 round.
-        array = array.cast(pa.float64(), safe=False)
-    values: Array = view(array)
-    gone = null_mask(array)
+    if column.type.id == pa.lib.Type_DOUBLE and not column.null_count:
+        # The common case first: it is met once a column and block.
+        return np.frombuffer(column.buffers()[1] or b"", np.float64, count=len(column), offset=8 * column.offset)
+    if pa.types.is_dictionary(column.type):
+        column = column.dictionary_decode()
+    if not pa.types.is_float64(column.type):
+        # safe=False lets integers beyond 2^53 round, which is told elsewhere.
+        column = column.cast(pa.float64(), safe=False)
+    values: Array = view(column)
+    gone = null_mask(column)
     return values if gone is None else np.where(gone, np.nan, values)
 
 

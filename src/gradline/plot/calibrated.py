@@ -1,0 +1,217 @@
+"""Calibration: predicted against observed, bin by bin."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+from scipy.special import gammaincinv, ndtri, stdtrit
+
+from gradline.inference.intervals import check_level
+from gradline.inference.kinked import frequencies
+from gradline.losses.amounts import Gamma, Tweedie
+from gradline.losses.classes import Logistic, Multinomial
+from gradline.losses.counts import NegativeBinomial, Poisson
+from gradline.losses.densities import Normal
+from gradline.losses.protocol import Loss
+from gradline.losses.quantiles import Absolute, Quantile
+from gradline.plot import style
+from gradline.plot.diagnosed import MOST_PANELS, diagnosed
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.types import Array
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+BINS = 10
+SAMPLE = 20_000
+"""Rows from whose predictions the edges of bins are taken; the bins then count every row."""
+
+
+@dataclass(frozen=True)
+class Bins:
+    """Of one output, b bins in rising order of prediction.
+
+    counts (b,): rows, by frequency. predicted, observed (b,): weighted means; for a quantile, ``observed`` is the share of rows not above
+    their prediction. lower, upper (b,): the interval of what is observed.
+    """
+
+    counts: Array
+    predicted: Array
+    observed: Array
+    lower: Array
+    upper: Array
+
+
+def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
+    """Draw what was observed against what was predicted, in bins of as many rows each, with intervals, and return the Axes.
+
+    A right model's dots lie on the diagonal, but for chance. Means for squared loss, counts, amounts and probabilities (a panel for each
+    class of several); for quantiles the share of rows below their prediction, which should be the level in every bin. Intervals: Wilson's
+    for shares and probabilities, the exact Poisson one for counts, Student's t otherwise. Every row is counted, however many there are.
+    data, target, rows: as for :func:`gradline.plot.residuals`.
+
+    Raises ValueError for losses that aim at no mean and no quantile, fewer than two bins, and a level that is not between 0 and 1.
+    """
+    given = diagnosed(fit, data, target, rows)
+    found = calibration_bins(given.diagnosis.rows.problem, fit.solution.coefficients, bins, level)
+    shown = found[:MOST_PANELS]
+    quantile = _level_of(fit.loss_function)
+    names = fit.target_names
+    classes = isinstance(fit.loss_function, Multinomial)
+    axes = style.panels(ax, 1, len(shown), (4.8, 4.4) if len(shown) == 1 else (3.0 * len(shown), 3.2))
+    for j, (panel, one) in enumerate(zip(axes[0], shown, strict=True)):
+        color = style.DATA
+        panel.errorbar(
+            one.predicted,
+            one.observed,
+            np.maximum(np.stack([one.observed - one.lower, one.upper - one.observed]), 0.0),
+            fmt="o",
+            color=color,
+            markersize=5.5,
+            elinewidth=1.4,
+            capsize=3,
+            label="_observed",
+            zorder=4,
+        )
+        name = names[0] if classes else names[j]
+        if quantile is None:
+            ends = np.array(style.tidy((float(one.predicted.min()), float(one.predicted.max()))))
+            panel.plot(ends, ends, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
+            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if isinstance(fit.loss_function, Logistic) else f"mean {name}"
+            style.dress(panel, f"predicted {what}", "observed share" if "P(" in what else f"observed {what}")
+        else:
+            panel.axhline(quantile, color=style.INK, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
+            style.dress(panel, f"predicted {quantile:g} quantile of {name}", "share of rows not above it")
+            # Room for the legend above the dots.
+            low, high = panel.get_ylim()
+            panel.set_ylim(low, high + 0.18 * (high - low))
+        style.heading(panel, "Calibration")
+        style.legend(panel, "upper left")
+    fewest, most = (int(find(one.counts)) for one in shown[-1:] for find in (np.min, np.max))
+    remarks = [f"{fewest:,} to {most:,} rows a dot" if fewest < most else f"{most:,} rows a dot", f"{100 * level:.3g}% intervals"]
+    if len(shown) < len(found):
+        remarks.append(f"first {len(shown)} of {len(found)}")
+    style.note(axes[0, -1], ", ".join(remarks))
+    return style.result(axes)
+
+
+def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, level: float = 0.95) -> list[Bins]:
+    """The bins of each output. Two passes at most, in bounded memory. Raises as ``calibration`` does."""
+    loss: Loss = problem.loss
+    if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
+        raise ValueError(f"bins must be a whole number from 2 up, not {bins!r}")
+    check_level(level)
+    quantile = _level_of(loss)
+    if quantile is None and not _aims_at_mean(loss):
+        raise ValueError(
+            f"the loss {loss.name!r} aims neither at the mean nor at a quantile, so there is nothing observed to hold a prediction against;"
+            " gl.plot.residuals draws a trend that uses the loss itself"
+        )
+    sample = problem.sample(min(SAMPLE, problem.rows.n_rows))
+    predicted = _outputs(loss, sample.rows.map(_PredictorsKernel(coefficients)))
+    edges = [np.unique(np.quantile(column, np.arange(1, bins) / bins)) for column in predicted.T]
+    sums = problem.rows.reduce(_BinKernel(loss, coefficients, tuple(edges), quantile))
+    return [_finish(part, loss, quantile, level, sums.weighted) for part in sums.parts]
+
+
+class _Sums(NamedTuple):
+    """weighted: whether any row has a precision weight. parts: for each output, (6, b): rows, and sums of f w, f w p, f w y, f r and f r^2
+    with r the residual times the root of w."""
+
+    weighted: bool
+    parts: tuple[Array, ...]
+
+
+@dataclass(frozen=True)
+class _PredictorsKernel:
+    """The linear predictors of every row."""
+
+    coefficients: Array
+
+    def map(self, block: Block) -> Array:
+        return block.linear_predictors(self.coefficients)
+
+
+@dataclass(frozen=True)
+class _BinKernel:
+    loss: Loss
+    coefficients: Array
+    edges: tuple[Array, ...]
+    quantile: float | None
+
+    def map(self, block: Block) -> _Sums:
+        counts = frequencies(block)
+        used = np.flatnonzero(counts)
+        counts = counts[used]
+        weights = np.ones(len(used)) if block.weights is None else block.weights[used]
+        predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
+        targets = block.targets[used]
+        if isinstance(self.loss, Multinomial):
+            targets = (targets == np.arange(predicted.shape[1])).astype(np.float64)
+        elif self.quantile is not None:
+            targets = (targets <= predicted).astype(np.float64)
+        parts = []
+        for j, edges in enumerate(self.edges):
+            place, size = np.searchsorted(edges, predicted[:, j], side="left"), len(edges) + 1
+            residual = np.sqrt(weights) * (targets[:, j] - (predicted[:, j] if self.quantile is None else self.quantile))
+            columns = (
+                counts,
+                counts * weights,
+                counts * weights * predicted[:, j],
+                counts * weights * targets[:, j],
+                counts * np.sqrt(weights) * residual,
+                counts * np.square(residual),
+            )
+            parts.append(np.stack([np.bincount(place, column, size) for column in columns]).astype(np.float64))
+        return _Sums(bool((weights != 1).any()), tuple(parts))
+
+    def merge(self, first: _Sums, second: _Sums) -> _Sums:
+        return _Sums(first.weighted or second.weighted, tuple(a + b for a, b in zip(first.parts, second.parts, strict=True)))
+
+
+def _finish(part: Array, loss: Loss, quantile: float | None, level: float, weighted: bool) -> Bins:
+    part = part[:, part[0] > 0]
+    counts, weight, predicted, observed, total, squares = part
+    predicted, observed, shift = predicted / weight, observed / weight, total / weight
+    z = float(ndtri(0.5 + 0.5 * level))
+    if not weighted and (quantile is not None or isinstance(loss, Logistic | Multinomial)):
+        lower, upper = wilson(observed, counts, z)
+    elif not weighted and isinstance(loss, Poisson):
+        # Garwood (1936), Biometrika 28: the mean counts whose tails hold no less than what was counted.
+        tail = 0.5 * (1.0 - level)
+        events = observed * counts
+        lower = np.where(events > 0, gammaincinv(np.maximum(events, 1e-300), tail), 0.0) / counts
+        upper = gammaincinv(events + 1.0, 1.0 - tail) / counts
+    else:
+        # Of the residuals, so that the spread of predictions within a bin is not taken for noise.
+        spare = np.maximum(counts - 1.0, 1.0)
+        variance = np.maximum(squares - weight * np.square(shift), 0.0) / spare
+        reach = np.where(counts > 1, stdtrit(spare, 0.5 + 0.5 * level) * np.sqrt(variance / weight), np.inf)
+        lower, upper = observed - reach, observed + reach
+    return Bins(counts, predicted, observed, lower, upper)
+
+
+def wilson(share: Array, counts: Array, z: float) -> tuple[Array, Array]:
+    """The interval of a share of so many rows. Wilson (1927), JASA 22."""
+    middle = (share + z**2 / (2.0 * counts)) / (1.0 + z**2 / counts)
+    reach = z / (1.0 + z**2 / counts) * np.sqrt(share * (1.0 - share) / counts + z**2 / (4.0 * counts**2))
+    return middle - reach, middle + reach
+
+
+def _outputs(loss: Loss, predictors: Array) -> Array:
+    return np.asarray(loss.predict(predictors), dtype=np.float64).reshape(len(predictors), -1)
+
+
+def _level_of(loss: Loss) -> float | None:
+    """The level of the quantile a loss aims at."""
+    if isinstance(loss, Absolute):
+        return 0.5
+    return float(loss.level) if isinstance(loss, Quantile) else None
+
+
+def _aims_at_mean(loss: Loss) -> bool:
+    means = Logistic | Multinomial | Poisson | NegativeBinomial | Gamma | Tweedie | Normal
+    return loss.squared_scale() is not None or isinstance(loss, means)

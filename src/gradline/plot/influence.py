@@ -1,0 +1,89 @@
+"""Leverage with Cook's distance: which rows could, and do, pull the coefficients."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.plot import style
+from gradline.plot.diagnosed import NAMED, diagnosed, finish, name_rows
+from gradline.plot.seen_rows import SeenRows
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+CONTOURS = (0.5, 1.0)
+"""Cook's distances that are drawn as lines: worth a look, and large (Cook and Weisberg 1982, Residuals and Influence, section 3.5)."""
+
+
+def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+    """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
+
+    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with
+    the largest Cook's distance are written beside them, counted from 0. Where the loss implies no spread of residuals, and for several
+    targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear predictors). Returns the Axes.
+
+    Raises ValueError for other rows than the fit's, and where the curvature of the loss is singular.
+    """
+    given = diagnosed(fit, data, target, rows)
+    given.require_own("leverage")
+    seen = given.seen
+    axes = style.panels(ax)
+    panel = axes[0, 0]
+    x = seen.leverage.sum(axis=1)
+    # Cook's distance is r^2 h / (p (1 - h)) in Pearson residuals r only.
+    pearson = seen.pearson[:, 0] if is_pearson(seen) else None
+    if pearson is None:
+        y, name = seen.cooks_distance, "Cook's distance"
+    else:
+        y, name = pearson, "standardised residual of " + fit.target_names[0]
+    shown = np.isfinite(x) & np.isfinite(y)
+    if not shown.any():
+        raise ValueError("every row has leverage 1: the model has as many coefficients as rows, and no row can be left out")
+    if pearson is not None:
+        panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+    style.points(panel, x[shown], y[shown], label="_rows")
+    panel.set_xlim(0.0, style.tidy((0.0, float(x[shown].max())))[1])
+    low, high = style.tidy((min(0.0, float(y[shown].min())), max(0.0, float(y[shown].max()))), 0.12)
+    panel.set_ylim(low if pearson is not None else 0.0, high)
+    contours = pearson is None or _draw_contours(panel, given.diagnosis.kernel.parameters)
+    style.dress(panel, "leverage", name)
+    style.heading(panel, "Influence")
+    worst = seen.influential[:NAMED]
+    name_rows(panel, x[worst], y[worst], seen.numbers[worst])
+    panel.locator_params(axis="x", nbins=6)
+    remarks = []
+    if not contours:
+        remarks.append(f"largest Cook's distance {style.number(float(seen.cooks_distance[worst[0]]))}")
+    alone = int((seen.leverage >= 1.0 - 1e-10).any(axis=1).sum())
+    if alone:
+        remarks.append(f"{alone:,} {'row' if alone == 1 else 'rows'} of leverage 1 not drawn")
+    panel.text(0.985, 0.02, "\n".join(remarks), transform=panel.transAxes, ha="right", fontsize=style.NOTE_SIZE, color=style.QUIET)
+    return finish(axes, given, seen)
+
+
+def is_pearson(seen: SeenRows) -> bool:
+    """Whether there is one Pearson residual a row, of which Cook's distance is a function together with leverage."""
+    return seen.targets.shape[1] == seen.predictors.shape[1] == 1 and bool(np.isfinite(seen.pearson).any())
+
+
+def _draw_contours(ax: Any, parameters: int) -> bool:
+    """Lines r = +-(D p (1 - h) / h)^1/2 within the axes; whether there are any."""
+    left, right = ax.get_xlim()
+    bottom, top = ax.get_ylim()
+    h = np.linspace(max(right * 1e-3, 1e-12), min(right, 1.0 - 1e-9), 400)
+    drawn = False
+    for distance, dashes in zip(CONTOURS, ((5, 3), (1, 1.5)), strict=True):
+        reach = np.sqrt(distance * parameters * (1.0 - h) / h)
+        label = f"Cook's distance {distance:g}"
+        for line in (reach, -reach):
+            inside = (line >= bottom) & (line <= top)
+            if inside.any():
+                ax.plot(h[inside], line[inside], color=style.FIT, linewidth=1.3, linestyle=(0, dashes), label=label, zorder=3)
+                label, drawn = f"_{label}", True
+    ax.set_xlim(left, right)
+    ax.set_ylim(bottom, top)
+    if drawn:
+        style.legend(ax)
+    return drawn

@@ -1,0 +1,69 @@
+"""A report from a fit and rows."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from html import escape
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradline.report.concerns import Concern, concerns
+from gradline.report.findings import find
+from gradline.report.page import page
+from gradline.report.pictures import diagnostics, intervals, partial_regressions
+from gradline.whole_file import write_whole
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+
+@dataclass(frozen=True)
+class Report:
+    """One HTML page that needs nothing beside itself; a notebook shows it in place.
+
+    concerns: what to know before using the model, serious ones first. html: the page.
+    """
+
+    concerns: tuple[Concern, ...]
+    html: str
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the page, whole or not at all. Raises OSError and ValueError where it cannot be written."""
+        write_whole(Path(path), self.html)
+
+    def _repr_html_(self) -> str:
+        # A frame keeps the page's style and the notebook's apart.
+        style = "width: 100%; height: 70vh; border: 1px solid #8888; border-radius: 4px"
+        return f'<iframe title="Report of a gradline fit" sandbox srcdoc="{escape(self.html)}" style="{style}"></iframe>'
+
+    def __repr__(self) -> str:
+        lines = [f"Report of {len(self.html) / 1000:,.0f} kB; report.save(path) writes it"]
+        return "\n".join([*lines, *(f"  {concern.level}: {concern.title}" for concern in self.concerns)])
+
+
+def build(fit: Fit, data: Any, target: Any = None, *, name: str | None = None, **rows: Any) -> Report:
+    """The report of a fit over rows: those it was fitted to, or others, which the page then says.
+
+    data, target, rows: as ``Fit.diagnose`` takes them. name: what to call the data; its path, or what it is, unless given. Raises
+    ImportError without Matplotlib, ValueError for data that does not go with the fit, and what reading it raises.
+    """
+    findings = find(fit, data, target, rows, name or data_name(data, **rows))
+    found = concerns(findings)
+    partial = partial_regressions(findings)
+    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), () if partial is None else (partial,))
+    return Report(found, text)
+
+
+def data_name(data: Any, *, database: Any = None, where: str | None = None, **rows: Any) -> str:
+    """What to call the rows on the page."""
+    if isinstance(data, str | os.PathLike):
+        named = os.fspath(data)
+    elif data is None:
+        named = "a query"
+    else:
+        named = f"the {type(data).__module__.partition('.')[0]} {type(data).__name__}" if hasattr(data, "columns") else "the data given"
+    if isinstance(database, str | os.PathLike):
+        # An address may hold a password.
+        named += f" of {os.fspath(database)}" if "://" not in os.fspath(database) else " of a database"
+    return f"{named} where {where}" if where is not None else str(named)

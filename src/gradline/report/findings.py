@@ -1,0 +1,107 @@
+"""What a report says, before anybody decides how it looks: the fit with its uncertainty, tests, collinearity and the rows that matter."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from scipy.special import chdtrc
+
+from gradline.diagnosis import Diagnosis
+from gradline.inference.diagnostics import Collinearity, SpecificationTest
+from gradline.inference.hypotheses import HypothesisResult
+from gradline.inference.inference import infer
+from gradline.losses.counts import Poisson
+from gradline.plot.diagnosed import Diagnosed, diagnosed
+from gradline.plot.seen_rows import SeenRows
+
+if TYPE_CHECKING:
+    from gradline.result import Fit
+
+Found = TypeVar("Found")
+
+
+@dataclass(frozen=True)
+class Findings:
+    """given: the fit, with its uncertainty, over the rows. data: what the rows are called. A quantity is None where there is none, and
+    ``absent`` says why by its name. dispersion: Pearson's, of counts under the Poisson loss, with its p-value."""
+
+    given: Diagnosed
+    data: str
+    seen: SeenRows | None
+    breusch_pagan: SpecificationTest | None
+    reset: SpecificationTest | None
+    durbin_watson: float | None
+    collinearity: Collinearity | None
+    joint: HypothesisResult | None
+    left_out_loss: float | None
+    overdispersion: tuple[float, float] | None
+    absent: Mapping[str, str]
+
+    @property
+    def fit(self) -> Fit:
+        """The fit."""
+        return self.given.fit
+
+    @property
+    def own(self) -> bool:
+        """Whether the rows are those of the fit."""
+        return self.given.own
+
+
+def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -> Findings:
+    """Everything, in a few passes over the rows. Raises ValueError for rows that do not go with the fit."""
+    given = _with_inference(diagnosed(fit, data, target, rows))
+    fit, diagnosis = given.fit, given.diagnosis
+    absent: dict[str, str] = {}
+
+    def attempt(what: str, compute: Callable[[], Found], *, own: bool = True) -> Found | None:
+        if own and not given.own:
+            absent[what] = "of the rows a model was fitted to only"
+            return None
+        try:
+            return compute()
+        except (ValueError, np.linalg.LinAlgError) as error:
+            absent[what] = str(error)
+            return None
+
+    seen = attempt("rows", lambda: given.seen, own=False)
+    joint = None
+    if fit.inference is not None and fit.inference.covariance is not None:
+        joint = attempt("joint", lambda: fit.joint_test, own=False)
+    return Findings(
+        given,
+        name,
+        seen,
+        attempt("breusch_pagan", lambda: diagnosis.breusch_pagan),
+        attempt("reset", lambda: diagnosis.reset),
+        attempt("durbin_watson", lambda: diagnosis.durbin_watson),
+        attempt("collinearity", lambda: diagnosis.collinearity),
+        joint,
+        attempt("left_out_loss", lambda: diagnosis.leave_one_out_loss.left_out),
+        _overdispersion(given),
+        absent,
+    )
+
+
+def _with_inference(given: Diagnosed) -> Diagnosed:
+    """The fit with standard errors and fit measures, where it was made without and its rows are here."""
+    fit, diagnosis = given.fit, given.diagnosis
+    if fit.inference is not None or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
+        return given
+    fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
+    return Diagnosed(Diagnosis(fit, diagnosis.rows), True)
+
+
+def _overdispersion(given: Diagnosed) -> tuple[float, float] | None:
+    """(Pearson's chi-squared over its degrees of freedom, p-value) of counts, whose variance a Poisson model equates with the mean."""
+    fit = given.fit
+    if not isinstance(fit.loss_function, Poisson) or fit.inference is None or not given.own:
+        return None
+    totals = fit.inference.statistics
+    if totals.squares is None or not totals.degrees_of_freedom > 0 or len(totals.squares) > 1:
+        return None
+    squares = float(totals.squares[0])
+    return squares / totals.degrees_of_freedom, float(chdtrc(totals.degrees_of_freedom, squares))

@@ -1,0 +1,213 @@
+"""The pictures of a report, as data that a page can hold: what each shows in words, and how to read it."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from gradline import plot
+from gradline.plot import style
+from gradline.plot.diagnosed import MOST_PANELS, farthest
+from gradline.plot.influence import is_pearson
+from gradline.report.findings import Findings
+from gradline.summary.numbers import visible
+
+WIDTH, HEIGHT = 4.8, 3.9
+"""Inches: letters stay readable where the picture is as wide as a telephone."""
+
+SMALL_WIDTH, SMALL_HEIGHT = 3.5, 3.0
+"""Of one of many panels."""
+
+MOST_PARTIAL = 9
+
+MOST_VECTORS = 400
+"""Points drawn as shapes; more are drawn as dots of an image, or the page would weigh megabytes."""
+
+APART = 30.0
+"""How many times longer the widest interval may be than the narrowest before coefficients are drawn in their standard errors."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    """title; images: a data URI each, with what is on it for those who do not see it; reading: how to read them."""
+
+    title: str
+    images: tuple[tuple[str, str], ...]
+    reading: str
+
+
+def intervals(findings: Findings) -> Picture | None:
+    """The coefficients with their intervals; None where there are none."""
+    fit = findings.fit
+    inference = fit.inference
+    covariance = None if inference is None else inference.covariance
+    several = len(fit.names) > int(fit.has_intercept)
+    if covariance is None or not several or len(fit.predictor_names) > MOST_PANELS:
+        return None
+    errors = covariance.standard_errors[int(fit.has_intercept) :]
+    errors = errors[np.isfinite(errors) & (errors > 0)]
+    if not errors.size:
+        return None
+    apart = bool(errors.max() > APART * errors.min())
+    rows = min(len(fit.names), 40)
+    axes = _panels(len(fit.predictor_names), 1.1 + 0.32 * rows)
+    plot.coefficients(fit, intercept=False, in_standard_errors=apart, ax=axes)
+    names = [visible(name) for name in fit.names[int(fit.has_intercept) :]]
+    reading = (
+        "A dot is a coefficient, the line through it its 95% confidence interval. Where the line crosses zero, the data do not say which"
+        " sign it has."
+    )
+    if apart:
+        reading += " Each is drawn in units of its own standard error, since the columns are in very different units."
+    listed = ", ".join(names[:12]) + (" and others" if len(names) > 12 else "")
+    alt = f"Coefficients of {listed} with their 95% intervals; the table has the numbers."
+    return Picture("Intervals", tuple((_source(panel), alt) for panel in axes), reading)
+
+
+def diagnostics(findings: Findings) -> Iterator[Picture]:
+    """Those that suit the loss and the rows."""
+    fit, seen = findings.fit, findings.seen
+    target = ", ".join(visible(name) for name in fit.target_names[:4])
+    if seen is not None:
+        far = ", ".join(f"{seen.numbers[i]:,}" for i in farthest(seen, 0))
+        rows = f"{seen.drawn:,} of {seen.n:,} rows" if seen.drawn < seen.n else f"{seen.n:,} rows"
+        yield _draw(
+            findings,
+            plot.residuals,
+            "Residuals",
+            f"Residuals of {target} against fitted values, {rows}, with a smooth trend. The farthest rows are {far}.",
+            "The cloud should have no shape and the line should stay near zero. A bend says that a column enters otherwise than as a"
+            " straight line; a funnel says that the spread changes." + _kind(findings),
+        )
+        yield _draw(
+            findings,
+            plot.quantiles,
+            "Quantiles",
+            f"Quantiles of the residuals of {target} against those of the normal distribution, {rows}. The farthest rows are {far}.",
+            "For a loss that assumes no distribution this only shows the tails: points that leave the line at the ends are rows far out."
+            if seen.kind == "raw"
+            else "Dots along the line, within the shaded band, say that the residuals are distributed as the model says. Ends that bend"
+            " away are heavy tails: coefficients hardly mind, prediction intervals do.",
+        )
+        yield _draw(
+            findings,
+            plot.scale_location,
+            "Spread",
+            f"The root of the size of the residuals of {target} against fitted values, {rows}, with a smooth trend.",
+            "The line should be level. Where it rises, rows with large predictions vary more than those with small ones, and standard"
+            " errors should allow for it.",
+        )
+        if findings.own and np.isfinite(seen.cooks_distance).any():
+            yield _influence(findings, rows)
+    try:
+        yield _draw(
+            findings,
+            plot.calibration,
+            "Calibration",
+            f"Observed against predicted {target} in bins of equal size, with 95% intervals.",
+            "Each dot stands for a bin of rows with similar predictions. Dots on the line say that predictions are right on average there;"
+            " a whole interval off the line says that they are not.",
+        )
+    except ValueError:
+        # The loss aims at no mean and no quantile.
+        return
+
+
+def _influence(findings: Findings, rows: str) -> Picture:
+    seen = findings.seen
+    assert seen is not None
+    worst = ", ".join(f"{seen.numbers[i]:,}" for i in seen.influential[:3])
+    if is_pearson(seen):
+        alt = f"Residuals against leverage with lines of equal Cook's distance, {rows}. The most influential rows are {worst}."
+        reading = (
+            "To the right lie rows with unusual columns, far up or down those with unusual targets. A row that is both moves the model:"
+            " beyond the broken lines, leaving it out would change the coefficients noticeably."
+        )
+    else:
+        alt = f"Cook's distance against leverage, {rows}. The most influential rows are {worst}."
+        reading = (
+            "To the right lie rows with unusual columns. The higher a row, the farther the coefficients would move without it, in units of"
+            " their uncertainty: above 0.5 is worth a look, above 1 is large."
+        )
+    return _draw(findings, plot.leverage, "Influence", alt, reading)
+
+
+def partial_regressions(findings: Findings) -> Picture | None:
+    """What each coefficient rests on; None where that cannot be drawn."""
+    fit = findings.fit
+    columns = [fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased]
+    # For counts and labels the working residuals of a few rows hide the rest; gl.plot.partial_regression draws them all the same.
+    if not findings.own or len(columns) < 2 or fit.loss_function.squared_scale() is None:
+        return None
+    shown = columns[:MOST_PARTIAL]
+    axes = _panels(len(shown), SMALL_HEIGHT, SMALL_WIDTH)
+    try:
+        plot.partial_regression(fit, findings.given, columns=shown, ax=axes)
+    except ValueError:
+        for panel in axes:
+            style.pyplot().close(panel.figure)
+        return None
+    more = f" The first {len(shown)} of {len(columns)} columns are drawn." if len(shown) < len(columns) else ""
+    if findings.seen is not None and findings.seen.drawn < findings.seen.n:
+        more += f" {findings.seen.drawn:,} of {findings.seen.n:,} rows are drawn."
+    alt = "What is left of the target against what is left of {}, once the other columns have explained both."
+    return Picture(
+        "Partial regressions",
+        tuple((_source(panel), alt.format(visible(name))) for panel, name in zip(axes, shown, strict=True)),
+        "Each panel shows what one coefficient rests on: its slope is the coefficient, with the other columns taken out. A few dots far to"
+        f" the side decide it alone; a bend says that the column should enter otherwise.{more}",
+    )
+
+
+def _draw(findings: Findings, draw: Callable[..., Any], title: str, alt: str, reading: str) -> Picture:
+    fit = findings.fit
+    several = title not in ("Influence",)
+    outputs = len(np.ravel(np.asarray(fit.loss_function.predict(np.zeros((1, len(fit.predictor_names)))))))
+    count = min(outputs if title == "Calibration" else len(fit.target_names) if several else 1, MOST_PANELS)
+    axes = _panels(count, HEIGHT)
+    try:
+        draw(fit, findings.given, ax=axes if count > 1 else axes[0])
+    except BaseException:
+        for panel in axes:
+            style.pyplot().close(panel.figure)
+        raise
+    for panel in axes:
+        panel.set_title("", loc="left")  # the page names it
+    return Picture(title, tuple((_source(panel), alt) for panel in axes), reading)
+
+
+def _panels(count: int, height: float, width: float = WIDTH) -> list[Any]:
+    """Axes, each of a figure of its own: a page arranges them as its width allows."""
+    return [style.panels(None, 1, 1, (width, height))[0, 0] for _ in range(count)]
+
+
+def _kind(findings: Findings) -> str:
+    """What kind of residual this is, where readers may not know it."""
+    from gradline.inference.quantile_residuals import is_discrete
+
+    seen = findings.seen
+    if seen is None or seen.kind != "quantile":
+        return ""
+    drawn = " (for counts and labels drawn at random within their step)" if is_discrete(findings.fit.loss_function) else ""
+    return (
+        f" Quantile residuals say where each target falls in its predicted distribution{drawn}: a right model gives standard normal ones."
+    )
+
+
+def _source(panel: Any) -> str:
+    """The figure of a panel as a data URI, and closed. The same figure gives the same text."""
+    figure = panel.figure
+    for collection in panel.collections:
+        if hasattr(collection, "get_offsets") and len(collection.get_offsets()) > MOST_VECTORS:
+            collection.set_rasterized(True)
+    held = io.BytesIO()
+    plt = style.pyplot()
+    with plt.rc_context({"svg.hashsalt": "gradline", "svg.fonttype": "path"}):
+        figure.savefig(held, format="svg", dpi=200, metadata={"Date": None})
+    plt.close(figure)
+    return "data:image/svg+xml;base64," + base64.b64encode(held.getvalue()).decode("ascii")
