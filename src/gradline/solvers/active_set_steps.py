@@ -212,7 +212,8 @@ class ActiveSetSteps:
         width = float(gaps[min(len(gaps) - 1, max(10 * self.free.size, len(gaps) // 20))]) if len(gaps) else 1e-3 * self.spread
         units = np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
         slopes = float(hinges.jumps.sum()) + float(np.abs(self.point.gradient / units).max(initial=0.0))
-        stiffness = slopes / self.spread + abs(float(np.trace(self.point.curvature))) / float(np.trace(self.gram)) + 1e-300
+        columns = float(np.trace(self.gram)) or 1.0  # A single row of zeros has no size.
+        stiffness = slopes / self.spread + abs(float(np.trace(self.point.curvature))) / columns + 1e-300
         hair = ROUNDING * self._typical(self.point.theta)
         floor = stiffness * (self.gram + np.diag(1e-6 * np.diag(self.gram)))
         curvature = self.point.curvature + max(self.damping, 1e-12) * floor
