@@ -36,7 +36,9 @@ class Evaluation(NamedTuple):
     curvature: Array | None = None
 
 
-class _Sums(NamedTuple):
+class Sums(NamedTuple):
+    """Over rows, before they are divided by the weight: gradient (P, k) and curvature (kP, kP), None below their order."""
+
     weight: float
     value: float
     gradient: Array | None
@@ -49,12 +51,12 @@ class _EvaluateKernel:
     coefficients: Array
     order: int
 
-    def map(self, block: Block) -> _Sums:
+    def map(self, block: Block) -> Sums:
         predictors = block.linear_predictors(self.coefficients)
-        return _sum_up(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only)
+        return weighted_sums(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only)
 
-    def merge(self, first: _Sums, second: _Sums) -> _Sums:
-        return _merge(first, second)
+    def merge(self, first: Sums, second: Sums) -> Sums:
+        return merged_sums(first, second)
 
 
 @dataclass(frozen=True)
@@ -65,23 +67,23 @@ class _TapedKernel:
     coefficients: Array
     order: int
 
-    def map_run(self, blocks: list[Block]) -> _Sums:
+    def map_run(self, blocks: list[Block]) -> Sums:
         predictors = [block.linear_predictors(self.coefficients) for block in blocks]
         targets = [block.targets for block in blocks]
         value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
-        sums, start = list[_Sums](), 0
+        sums, start = list[Sums](), 0
         for block in blocks:
             rows = slice(start, start + block.n_rows)
             start = rows.stop
             part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
-            sums.append(_sum_up(block, part))
-        return functools.reduce(_merge, sums)
+            sums.append(weighted_sums(block, part))
+        return functools.reduce(merged_sums, sums)
 
-    def merge(self, first: _Sums, second: _Sums) -> _Sums:
-        return _merge(first, second)
+    def merge(self, first: Sums, second: Sums) -> Sums:
+        return merged_sums(first, second)
 
 
-def _sum_up(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = ()) -> _Sums:
+def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = ()) -> Sums:
     """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only."""
     value, gradient, curvature = derivatives
     weights = block.row_weights
@@ -90,7 +92,7 @@ def _sum_up(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...
         total, value = float(weights.sum()), _weigh(weights, value)
         gradient = None if gradient is None else _weigh(weights, gradient)
         curvature = None if curvature is None else _weigh(weights, curvature)
-    return _Sums(
+    return Sums(
         total,
         float(value.sum()),
         None if gradient is None else _adjoint(block.design, gradient, constant),
@@ -120,8 +122,9 @@ def spread_rows(total: int, count: int, seed: int) -> IntArray:
     return np.minimum(places.astype(np.int64), total - 1)
 
 
-def _merge(first: _Sums, second: _Sums) -> _Sums:
-    return _Sums(
+def merged_sums(first: Sums, second: Sums) -> Sums:
+    """The sums of both; the first's arrays are added to in place."""
+    return Sums(
         first.weight + second.weight,
         first.value + second.value,
         _add(first.gradient, second.gradient),
@@ -310,7 +313,7 @@ class Problem:
         )
         return replace(self, rows=rows)
 
-    def _sums(self, coefficients: Array, order: int) -> _Sums:
+    def _sums(self, coefficients: Array, order: int) -> Sums:
         rows = self.rows
         if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
             return rows.reduce(_EvaluateKernel(self.loss, coefficients, order))

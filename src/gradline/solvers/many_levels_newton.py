@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, cast
 import numpy as np
 
 from gradline.messages import warn
-from gradline.problem import Problem, _merge, _sum_up
+from gradline.problem import Problem, merged_sums, weighted_sums
 from gradline.rows.block import Block
 from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
@@ -263,10 +263,10 @@ class _CurvatureKernel:
     def map(self, block: Block) -> Any:
         derivatives = self.loss.derivatives(block.targets, block.linear_predictors(self.coefficients), 2)
         assert isinstance(block.design, StackedDesign)
-        return _sum_up(replace(block, design=cast(Any, _InBlocks(block.design))), derivatives)
+        return weighted_sums(replace(block, design=cast(Any, _InBlocks(block.design))), derivatives)
 
     def merge(self, first: Any, second: Any) -> Any:
-        return _merge(first, second)
+        return merged_sums(first, second)
 
 
 @dataclass(frozen=True)
