@@ -123,7 +123,7 @@ def test_ctrl_c_leaves_the_old_file_as_it_was(folder):
     )
     for _ in range(600):
         time.sleep(0.1)
-        if any(name.startswith(".out.csv.") for name in os.listdir(folder)):
+        if any(path.stat().st_size for path in folder.glob(".gradline-*.tmp")):
             break
     else:
         process.kill()
