@@ -133,7 +133,7 @@ class _ScoreMomentsKernel:
         gradient, curvature = self.loss.both(block.targets[used], block.linear_predictors(self.coefficients)[used])
         diagonal = np.einsum("ijj->ij", curvature)
         return ScoreMoments(
-            float(counts.sum()), (gradient * counts[:, None]).T @ gradient, counts @ diagonal, np.asarray(counts @ np.square(diagonal))
+            float(counts.sum()), np.dot((gradient * counts[:, None]).T, gradient), np.dot(counts, diagonal), np.asarray(np.dot(counts, np.square(diagonal)))
         )
 
     def merge(self, first: ScoreMoments, second: ScoreMoments) -> ScoreMoments:
@@ -157,8 +157,8 @@ class _ProductsKernel:
         assert gradient is not None
         weights = block.row_weights
         if weights is None:
-            return np.asarray(gradient.T @ gradient)
-        return np.asarray((gradient * weights[:, None])[weights > 0].T @ gradient[weights > 0])
+            return np.asarray(np.dot(gradient.T, gradient))
+        return np.asarray(np.dot((gradient * weights[:, None])[weights > 0].T, gradient[weights > 0]))
 
     def merge(self, first: Array, second: Array) -> Array:
         return first + second

@@ -189,8 +189,8 @@ class _ColumnMoments:
     def map(self, block: Block) -> _Columns:
         weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
         design, total = block.design.dense(), float(weights.sum())
-        mean = weights @ design / total if total > 0 else np.zeros(design.shape[1])
-        return _Columns(total, mean, weights @ np.square(design - mean), weights @ np.square(design))
+        mean = np.dot(weights, design) / total if total > 0 else np.zeros(design.shape[1])
+        return _Columns(total, mean, np.dot(weights, np.square(design - mean)), np.dot(weights, np.square(design)))
 
     def merge(self, first: _Columns, second: _Columns) -> _Columns:
         total = first.weight + second.weight

@@ -74,7 +74,7 @@ class _LossKernel:
         predictors = left_out_predictors(block, self.coefficients, self.loss, self.roots)[used]
         value = self.loss.loss.derivatives(targets, predictors, 0).value
         inside = self.loss.loss.derivatives(targets, block.linear_predictors(self.coefficients)[used], 0).value
-        return np.array([weights.sum(), weights @ value, weights @ inside])
+        return np.array([weights.sum(), np.dot(weights, value), np.dot(weights, inside)])
 
     def merge(self, first: Array, second: Array) -> Array:
         return first + second

@@ -79,7 +79,7 @@ class ScoreKernel:
         for a in range(1, len(images)):
             rows += score[:, a : a + 1] * images[a]
         rows *= np.sqrt(terms.frequencies)[:, None]
-        return np.asarray(rows.T @ rows)
+        return np.asarray(np.dot(rows.T, rows))
 
     def merge(self, first: Array, second: Array) -> Array:
         first += second
@@ -177,7 +177,7 @@ class LagKernel:
     def map(self, block: Block) -> Lagged:
         terms = row_terms(self.loss, self.coefficients, block)
         scores = whitened(block.design, self.roots, terms.score)[terms.frequencies > 0]
-        sums = np.stack([scores[lag:].T @ scores[: len(scores) - lag] if lag < len(scores) else _zeros(scores) for lag in self._range])
+        sums = np.stack([np.dot(scores[lag:].T, scores[: len(scores) - lag]) if lag < len(scores) else _zeros(scores) for lag in self._range])
         return Lagged(sums, scores[: self.lags], scores[len(scores) - min(self.lags, len(scores)) :])
 
     def merge(self, first: Lagged, second: Lagged) -> Lagged:

@@ -160,16 +160,16 @@ class StatisticsKernel:
         shifted = targets
         if block.offset is not None and block.offset.shape[1] == targets.shape[1]:
             shifted = targets - block.offset[used]
-        centre = weights @ shifted / total if self.intercept and total > 0 else np.zeros(targets.shape[1])
+        centre = np.dot(weights, shifted) / total if self.intercept and total > 0 else np.zeros(targets.shape[1])
         with np.errstate(over="ignore"):
-            spread = weights @ np.square(shifted - centre)
+            spread = np.dot(weights, np.square(shifted - centre))
         return StatisticsSums(
             float(counts.sum()),
             len(used),
             total,
-            float(counts @ np.log(precision)),
-            float(weights @ value),
-            None if squares is None else weights @ squares,
+            float(np.dot(counts, np.log(precision))),
+            float(np.dot(weights, value)),
+            None if squares is None else np.dot(weights, squares),
             None if saturated is None else 2.0 * float(weights @ (value - saturated)),
             np.asarray(centre),
             np.asarray(spread),

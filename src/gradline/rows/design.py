@@ -2,6 +2,8 @@
 
 Kernels never index the columns themselves. They ask the design to predict, to take an adjoint or a Gram matrix, so a sparse or a
 categorical design can take the place of a dense one without a second copy of any algorithm.
+
+Products of many rows are written ``np.dot``: ``@`` keeps Python's lock where the result is small, and threads would wait for each other.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ class DenseDesign:
 
     def adjoint(self, gradient: Array) -> Array:
         # This way round BLAS reads the block as it lies, also for several columns.
-        slopes = (self.values.T @ gradient[:, 0])[:, None] if gradient.shape[1] == 1 else (gradient.T @ self.values).T
+        slopes = np.dot(self.values.T, gradient[:, 0])[:, None] if gradient.shape[1] == 1 else np.dot(gradient.T, self.values).T
         if not self.intercept:
             return slopes
         return np.concatenate([gradient.sum(axis=0)[None, :], slopes])
@@ -103,16 +105,16 @@ class DenseDesign:
     def _weighted_gram(self, h: Array | None) -> Array:
         values = self.values
         if h is None:
-            core, first = values.T @ values, values.sum(axis=0)
+            core, first = np.dot(values.T, values), values.sum(axis=0)
             corner = float(self.n_rows)
         elif h.min(initial=0.0) >= 0.0:
             # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
             root = np.sqrt(h)
             scaled = values * root[:, None]
-            core, first, corner = scaled.T @ scaled, scaled.T @ root, float(h.sum())
+            core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
         else:
             scaled = values * h[:, None]
-            core, first, corner = scaled.T @ values, scaled.sum(axis=0), float(h.sum())
+            core, first, corner = np.dot(scaled.T, values), scaled.sum(axis=0), float(h.sum())
             core = 0.5 * (core + core.T)
         if not self.intercept:
             return core
@@ -160,11 +162,11 @@ def _product(values: Array, coefficients: Array) -> Array:
     """``values @ coefficients``: (m, p), (p, k) -> (m, k). A predictor without slopes costs nothing."""
     k = coefficients.shape[1]
     if k == 1:
-        return (values @ coefficients[:, 0])[:, None]
+        return np.dot(values, coefficients[:, 0])[:, None]
     used = np.flatnonzero(coefficients.any(axis=0))
     if used.size > FEW_COLUMNS:
-        return values @ coefficients
+        return np.dot(values, coefficients)
     product = np.zeros((len(values), k))
     for j in used:
-        product[:, j] = values @ np.ascontiguousarray(coefficients[:, j])
+        product[:, j] = np.dot(values, np.ascontiguousarray(coefficients[:, j]))
     return product

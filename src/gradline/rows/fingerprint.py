@@ -20,8 +20,8 @@ Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
 MODULUS = 2**64
 
-PART_ROWS = 2**14
-"""Rows hashed at a time, which fit into a core's cache."""
+PART_ROWS = 2**13
+"""Rows hashed at a time, which fit into a core's nearest caches."""
 
 
 def fingerprint(targets: Array, weights: Array | None, frequencies: Array | None) -> int:
@@ -70,7 +70,11 @@ def _bits(column: Array) -> Hashes:
 
 
 def _mixed(values: Hashes) -> Hashes:
-    values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    mixed: Any = values ^ (values >> np.uint64(31))
-    return mixed  # type: ignore[no-any-return]
+    """The finaliser, in place: a part's temporaries would be given back to the system and asked for again at every step."""
+    shifted = np.empty_like(values)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB), (31, None)):
+        np.right_shift(values, np.uint64(shift), out=shifted)
+        np.bitwise_xor(values, shifted, out=values)
+        if factor is not None:
+            np.multiply(values, np.uint64(factor), out=values)
+    return values

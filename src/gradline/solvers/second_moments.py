@@ -9,6 +9,7 @@ The power of two matters only to columns whose squares would leave the range of 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,9 @@ from gradline.types import Array, IntArray
 
 SAFE_EXPONENT = 200
 """Columns of size 2^-200 to 2^200 keep exponent 0: products of two, summed over any number of rows, stay far inside the range."""
+
+SHIFT_ROWS = 1024
+"""About as many rows of a block give its shift."""
 
 
 @dataclass(frozen=True)
@@ -150,21 +154,23 @@ def _slopes(block: Block) -> int:
 
 def _nothing(block: Block) -> SecondMoments:
     """Empty sums with the shift and scale that suit the block."""
-    values, targets = _columns(block)
-    # Columns as rows: sums along memory are several times faster than across it.
-    first = np.concatenate([values.T, targets.T])
+    parts = _columns(block)
     weights = block.row_weights
-    if weights is not None and weights.any():
-        first = first[:, weights > 0]
+    if weights is not None and not weights.all() and weights.any():
+        parts = (parts[0][weights > 0], parts[1][weights > 0])
+    # A shift need not be the very mean: a part of the rows is near enough.
+    step = max(1, block.n_rows // SHIFT_ROWS)
     with np.errstate(over="ignore", invalid="ignore"):
-        shift = first.mean(axis=1)
+        shift = np.concatenate([part[::step].mean(axis=0) for part in parts])
         if not np.isfinite(shift).all():
             # The sum overflowed: any value of the column is a shift as good.
-            shift = np.where(np.isfinite(shift), shift, first[:, 0])
-        size = np.abs(first - shift[:, None]).max(axis=1, initial=0.0)
+            shift = np.where(np.isfinite(shift), shift, np.concatenate([part[0] for part in parts]))
+        highest = np.concatenate([part.max(axis=0, initial=-np.inf) for part in parts])
+        lowest = np.concatenate([part.min(axis=0, initial=np.inf) for part in parts])
+        size = np.maximum(highest - shift, shift - lowest)
     exponents = np.asarray(np.frexp(size)[1], dtype=np.int64)
     exponents[np.abs(exponents) <= SAFE_EXPONENT] = 0
-    width = len(first)
+    width = len(shift)
     return SecondMoments(shift, exponents, np.zeros(width), np.zeros((width, width)), 0.0, 0.0, 0.0, 0, 0)
 
 
@@ -180,9 +186,10 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
             np.ldexp(x, -total.exponents[:p], out=x)
             np.ldexp(t, -total.exponents[p:], out=t)
         weights = block.row_weights
-        root = np.ones(m)
         weight, count, logs, kept = float(m), float(m), 0.0, m
-        if weights is not None:
+        if weights is None:
+            root = ones(m)
+        else:
             root = np.sqrt(weights)
             for part in (x, t):
                 part *= root[:, None]
@@ -190,15 +197,16 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
                     part[weights == 0] = 0.0
             weight = float(weights.sum())
             count, logs, kept = _counts(block, weights)
-        sums = np.concatenate([root @ x, root @ t])
+        # np.dot and not @, which would keep Python's lock (see rows/design.py).
+        sums = np.concatenate([np.dot(root, x), np.dot(root, t)])
         products = total.products
         # NumPy calls BLAS syrk, half the work of a general product, because both factors are one buffer.
-        products[:p, :p] += x.T @ x
+        products[:p, :p] += np.dot(x.T, x)
         for j in range(t.shape[1]):
-            cross = t[:, j] @ x
+            cross = np.dot(t[:, j], x)
             products[:p, p + j] += cross
             products[p + j, :p] += cross
-        products[p:, p:] += t.T @ t
+        products[p:, p:] += np.dot(t.T, t)
     return SecondMoments(
         total.shift,
         total.exponents,
@@ -210,6 +218,14 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
         total.rows + kept,
         total.steps + 1,
     )
+
+
+@lru_cache(maxsize=4)
+def ones(n: int) -> Array:
+    """(n,), made once for the blocks of a pass; to be read only."""
+    values = np.ones(n)
+    values.flags.writeable = False
+    return values
 
 
 def _counts(block: Block, row_weights: Array) -> tuple[float, float, int]:

@@ -16,8 +16,9 @@ if TYPE_CHECKING:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-READ_BYTES = 2**20
-"""Bytes of a column read from disk at once; without a bound Arrow holds a whole column of a row group."""
+READ_BYTES = 2**17
+"""Bytes of a column read from disk at once, which are still near the core when they are decoded; without a bound Arrow holds a whole column
+of a row group."""
 
 
 @dataclass(frozen=True)
