@@ -139,7 +139,7 @@ def _beside(fit: Fit, weights: Any, frequencies: Any, same: bool) -> dict[str, s
 def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool) -> FitRows:
     if isinstance(data, np.ndarray):
         _needs_target(fit)
-    from gradline.fitting_tables import TableSource, held_in_memory
+    from gradline.fitting_tables import MOST_HELD, TableSource
     from gradline.predicting import encoder_of
     from gradline.rows.tables import open_table
 
@@ -157,7 +157,7 @@ def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[s
     k = fit.solution.coefficients.shape[1]
     source = TableSource(table, encoder, beside.get("weights"), beside.get("frequencies"), "drop")
     rows = source.rows(k)
-    held = held_in_memory(rows)
+    held = rows.as_arrays(MOST_HELD)
     return FitRows(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
 
 

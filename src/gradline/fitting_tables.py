@@ -157,40 +157,10 @@ class _Repeated:
 
 def _ready(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Ready:
     rows = source.rows()
-    held = held_in_memory(rows)
+    held = rows.as_arrays(MOST_HELD)
     ready = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
     mask = mask_of(source.encoder, ready.loss)
     return replace(ready, mask=mask, notes=rows.notes)
-
-
-def held_in_memory(rows: TableRows) -> ArrayRows | None:
-    """The rows as arrays, where they are few: categoricals that are kept as codes are written out then."""
-    found = rows.as_arrays(MOST_HELD)
-    if found is not None or (rows.table.bytes_on_disk or 0) > 16 * MOST_HELD or rows.n_rows * (rows.n_columns + 1) > MOST_HELD:
-        return found
-    blocks = rows.reduce(_HoldKernel())
-    return ArrayRows(
-        np.concatenate([block.design.dense()[:, int(rows.intercept) :] for block in blocks]),
-        np.concatenate([block.targets for block in blocks]),
-        weights=_joined([block.weights for block in blocks]),
-        frequencies=_joined([block.frequencies for block in blocks]),
-        offset=_joined([block.offset for block in blocks]),
-        intercept=rows.intercept,
-    )
-
-
-def _joined(parts: list[Array | None]) -> Array | None:
-    return None if parts[0] is None else np.concatenate([part for part in parts if part is not None])
-
-
-class _HoldKernel:
-    """All blocks, for rows few enough to hold."""
-
-    def map(self, block: Block) -> list[Block]:
-        return [block]
-
-    def merge(self, first: list[Block], second: list[Block]) -> list[Block]:
-        return first + second
 
 
 def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Ready:

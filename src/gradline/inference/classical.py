@@ -133,7 +133,10 @@ class _ScoreMomentsKernel:
         gradient, curvature = self.loss.both(block.targets[used], block.linear_predictors(self.coefficients)[used])
         diagonal = np.einsum("ijj->ij", curvature)
         return ScoreMoments(
-            float(counts.sum()), np.dot((gradient * counts[:, None]).T, gradient), np.dot(counts, diagonal), np.asarray(np.dot(counts, np.square(diagonal)))
+            float(counts.sum()),
+            np.dot((gradient * counts[:, None]).T, gradient),
+            np.dot(counts, diagonal),
+            np.asarray(np.dot(counts, np.square(diagonal))),
         )
 
     def merge(self, first: ScoreMoments, second: ScoreMoments) -> ScoreMoments:

@@ -177,8 +177,9 @@ class LagKernel:
     def map(self, block: Block) -> Lagged:
         terms = row_terms(self.loss, self.coefficients, block)
         scores = whitened(block.design, self.roots, terms.score)[terms.frequencies > 0]
-        sums = np.stack([np.dot(scores[lag:].T, scores[: len(scores) - lag]) if lag < len(scores) else _zeros(scores) for lag in self._range])
-        return Lagged(sums, scores[: self.lags], scores[len(scores) - min(self.lags, len(scores)) :])
+        n = len(scores)
+        sums = np.stack([np.dot(scores[lag:].T, scores[: n - lag]) if lag < n else _zeros(scores) for lag in self._range])
+        return Lagged(sums, scores[: self.lags], scores[n - min(self.lags, n) :])
 
     def merge(self, first: Lagged, second: Lagged) -> Lagged:
         sums = first.sums + second.sums

@@ -8,7 +8,6 @@ written once with a frequency and rows written several times have one fingerprin
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 

@@ -206,7 +206,10 @@ class TableRows:
         return None
 
     def as_arrays(self, most_numbers: int = SAMPLE_NUMBERS) -> ArrayRows | None:
-        """The rows as arrays in memory, where they are dense and no more than ``most_numbers`` numbers; otherwise None."""
+        """The rows as arrays in memory, codes of categoricals written out, where that is at most ``most_numbers`` numbers; otherwise None.
+
+        A table that does not tell its size is read until there are too many.
+        """
         width = self.n_columns + self.n_targets
         size, known = self.table.bytes_on_disk, self.table.n_rows
         if (size is not None and size > 16 * most_numbers) or (known is not None and known * width > most_numbers):
@@ -221,13 +224,11 @@ class TableRows:
             total.add(tally)
             used.append(tally.used)
             blocks += found
-            if total.used * width > most_numbers or not all(isinstance(block.design, DenseDesign) for block in found):
+            if total.used * width > most_numbers:
                 return None
         self._finish(Facts(total, tuple(used), None, np.empty(0)))
-        designs = [block.design for block in blocks]
-        values = np.concatenate([design.values for design in designs if isinstance(design, DenseDesign)])
         return ArrayRows(
-            values,
+            np.concatenate([self._slopes(block) for block in blocks]),
             np.concatenate([block.targets for block in blocks]),
             weights=_stacked([block.weights for block in blocks]),
             frequencies=_stacked([block.frequencies for block in blocks]),
@@ -235,6 +236,11 @@ class TableRows:
             intercept=self.intercept,
             threads=self.threads,
         )
+
+    def _slopes(self, block: Block) -> Array:
+        """The design's columns without the intercept, (m, p)."""
+        design = block.design
+        return design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.intercept) :]
 
     @property
     def _block_rows(self) -> int:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql", "snowflake": "snowflake", "grpc": "flightsql"}
 """ADBC driver for each scheme; any other scheme names its driver itself."""
 
-SCAN_MEMORY = "256MB"
+SCAN_MEMORY = "96MB"
 """Memory for the pages of a DuckDB file whose table is read."""
 
 SQLITE_BATCH_ROWS = 65536

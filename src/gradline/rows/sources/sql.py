@@ -15,7 +15,7 @@ from gradline.rows.sources.source import Source, SourceDefaults
 if TYPE_CHECKING:
     import pyarrow as pa
 
-AHEAD = "32MB"
+AHEAD = "16MB"
 """Rows that DuckDB may have ready before they are asked for."""
 
 
