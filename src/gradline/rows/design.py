@@ -68,7 +68,7 @@ class DenseDesign:
 
     def adjoint(self, gradient: Array) -> Array:
         # This way round BLAS reads the block as it lies, also for several columns.
-        slopes = np.dot(self.values.T, gradient[:, 0])[:, None] if gradient.shape[1] == 1 else np.dot(gradient.T, self.values).T
+        slopes: Array = np.dot(self.values.T, gradient[:, 0])[:, None] if gradient.shape[1] == 1 else np.dot(gradient.T, self.values).T
         if not self.intercept:
             return slopes
         return np.concatenate([gradient.sum(axis=0)[None, :], slopes])
@@ -110,14 +110,18 @@ class DenseDesign:
         elif h.min(initial=0.0) >= 0.0:
             # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
             root = np.sqrt(h)
-            scaled = values * root[:, None]
+            used = np.flatnonzero(root)
+            if len(used) < MOSTLY_USED * len(root):
+                # Rows beyond the bend of a robust loss have no curvature: copying the others costs what scaling all would.
+                values, root = _rows(values, used), root[used]
+            scaled = values if (root == 1.0).all() else values * root[:, None]
             core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
         else:
             scaled = values * h[:, None]
             core, first, corner = np.dot(scaled.T, values), scaled.sum(axis=0), float(h.sum())
             core = 0.5 * (core + core.T)
         if not self.intercept:
-            return core
+            return np.asarray(core)
         full = np.empty((self.n_columns, self.n_columns))
         full[0, 0] = corner
         full[0, 1:] = full[1:, 0] = first
@@ -154,18 +158,26 @@ def adjoint_with_constants(design: Design, gradient: Array, constant: tuple[bool
     return total
 
 
+MOSTLY_USED = 0.9
+"""Share of rows with a weight in a Gram matrix from which the others are left in."""
+
 FEW_COLUMNS = 3
 """Up to here BLAS multiplies a block by one column after another faster than by all at once, for which it would copy the block."""
+
+
+def _rows(values: Array, rows: IntArray) -> Array:
+    """Some rows, in the memory order of all."""
+    return values.T.take(rows, axis=1).T if values.flags.f_contiguous else values.take(rows, axis=0)
 
 
 def _product(values: Array, coefficients: Array) -> Array:
     """``values @ coefficients``: (m, p), (p, k) -> (m, k). A predictor without slopes costs nothing."""
     k = coefficients.shape[1]
     if k == 1:
-        return np.dot(values, coefficients[:, 0])[:, None]
+        return np.asarray(np.dot(values, coefficients[:, 0])[:, None])
     used = np.flatnonzero(coefficients.any(axis=0))
     if used.size > FEW_COLUMNS:
-        return np.dot(values, coefficients)
+        return np.asarray(np.dot(values, coefficients))
     product = np.zeros((len(values), k))
     for j in used:
         product[:, j] = np.dot(values, np.ascontiguousarray(coefficients[:, j]))
