@@ -275,6 +275,8 @@ class Problem:
             return self._evaluate_joint(coefficients, order)
         sums = self._sums(coefficients, order)
         w = sums.weight
+        # What total_weight would need a pass for.
+        self.__dict__.setdefault("total_weight", w)
         value = sums.value / w
         gradient = None if sums.gradient is None else sums.gradient / w
         curvature = None if sums.curvature is None else sums.curvature / w

@@ -66,8 +66,13 @@ class RowTerms:
 
 def row_terms(loss: RowLoss, coefficients: Array, block: Block) -> RowTerms:
     """The terms at coefficients (P, k). Rows of weight zero get zeros, whatever their loss."""
+    return row_terms_at(loss, block, block.linear_predictors(coefficients))
+
+
+def row_terms_at(loss: RowLoss, block: Block, predictors: Array) -> RowTerms:
+    """The same from the linear predictors (m, k)."""
     counts = frequencies(block)
-    score, curvature = loss.both(block.targets, block.linear_predictors(coefficients))
+    score, curvature = loss.both(block.targets, predictors)
     if block.weights is not None:
         score = block.weights[:, None] * score
         curvature = block.weights[:, None, None] * curvature
@@ -176,7 +181,11 @@ class CurvatureKernel:
     one: bool = False
 
     def map(self, block: Block) -> Array:
-        terms = row_terms(self.loss, self.coefficients, block)
+        return self.at(block, block.linear_predictors(self.coefficients))
+
+    def at(self, block: Block, predictors: Array) -> Array:
+        """``map`` where the linear predictors are known."""
+        terms = row_terms_at(self.loss, block, predictors)
         curvature = terms.curvature[:, :1, :1] if self.one else terms.curvature
         return block.design.gram(terms.frequencies[:, None, None] * curvature)
 

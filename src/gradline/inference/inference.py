@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -73,10 +73,11 @@ def infer(
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)
         meat = None
+        known = _known_curvature(problem, solution, loss)
         if crumb is None and _in_one_pass(problem, kind, keep_meat):
-            crumb, statistics, meat = _all_sums(problem, coefficients, free, loss)
+            crumb, statistics, meat = _all_sums(problem, coefficients, free, loss, known)
         elif crumb is None:
-            crumb = bread(problem, coefficients, free, loss)
+            crumb = bread(problem, coefficients, free, loss, curvature=known)
     except ValueError as error:
         if kind is not None or problem.joint:
             raise
@@ -115,21 +116,42 @@ def _in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
     return wanted and problem.shape[1] == 1 and rows.n_rows * rows.n_columns > WHITENED
 
 
-def _all_sums(problem: Problem, coefficients: Array, free: CoefficientMap, loss: RowLoss) -> tuple[Bread, FitStatistics, Array]:
-    kernels = (CurvatureKernel(loss, coefficients), GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
-    curvature, gram, sums = problem.rows.reduce(Together(kernels))
-    crumb = bread(problem, coefficients, free, loss, curvature=curvature + np.diag(penalty_diagonal(problem, coefficients)))
+def _known_curvature(problem: Problem, solution: Solution, loss: RowLoss) -> Array | None:
+    """A over all coefficients as the solver left it, where it did and kinks add nothing to it."""
+    if solution.curvature is None or loss.kinks or loss.expected or loss.constant is not None:
+        return None
+    return solution.curvature * problem.total_weight
+
+
+def _all_sums(
+    problem: Problem, coefficients: Array, free: CoefficientMap, loss: RowLoss, known: Array | None
+) -> tuple[Bread, FitStatistics, Array]:
+    kernels: tuple[KernelAt, ...] = (GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
+    if known is None:
+        kernels = (*kernels, CurvatureKernel(loss, coefficients))
+    gram, sums, *curvature = problem.rows.reduce(Together(coefficients, kernels))
+    if known is None:
+        known = curvature[0] + np.diag(penalty_diagonal(problem, coefficients))
+    crumb = bread(problem, coefficients, free, loss, curvature=known)
     return crumb, fit_statistics(problem, coefficients, free, crumb, sums), np.asarray(crumb.root.T @ gram @ crumb.root)
+
+
+class KernelAt(Kernel[Any], Protocol):
+    """A kernel that can be given the linear predictors."""
+
+    def at(self, block: Block, predictors: Array) -> Any: ...
 
 
 @dataclass(frozen=True)
 class Together:
-    """Several kernels in one pass, while a block is in the cache."""
+    """Several kernels at the same coefficients in one pass: predictors are worked out once, and a block stays in the cache."""
 
-    kernels: tuple[Kernel[Any], ...]
+    coefficients: Array
+    kernels: tuple[KernelAt, ...]
 
     def map(self, block: Block) -> list[Any]:
-        return [kernel.map(block) for kernel in self.kernels]
+        predictors = block.linear_predictors(self.coefficients)
+        return [kernel.at(block, predictors) for kernel in self.kernels]
 
     def merge(self, first: list[Any], second: list[Any]) -> list[Any]:
         return [kernel.merge(a, b) for kernel, a, b in zip(self.kernels, first, second, strict=True)]

@@ -189,11 +189,7 @@ def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss
     if not predicts_targets(problem):
         return None
     kernel = _ResidualKernel(loss, coefficients, crumb.roots)
-    if rows.n_rows > MOST_ROWS:
-        chosen = np.sort(np.random.default_rng(0).choice(rows.n_rows, MOST_ROWS, replace=False))
-        found = kernel.map(rows.take(chosen))
-    else:
-        found = rows.map(kernel)
+    found = (problem.sample(MOST_ROWS).rows if rows.n_rows > MOST_ROWS else rows).map(kernel)
     counts = found[:, -1].astype(np.int64)
     residuals = np.sort(np.repeat(found[:, :-1], counts, axis=0), axis=0)
     return quantile_table(residuals, spread(problem.loss, np.zeros((1, problem.shape[1])), rows.n_targets) is not None)

@@ -39,8 +39,12 @@ class GramKernel:
     coefficients: Array
 
     def map(self, block: Block) -> Array:
+        return self.at(block, block.linear_predictors(self.coefficients))
+
+    def at(self, block: Block, predictors: Array) -> Array:
+        """``map`` where the linear predictors are known."""
         # The gradient alone: the curvature's own derivatives would add a fifth to the pass.
-        score = self.loss.gradient(block.targets, block.linear_predictors(self.coefficients))
+        score = self.loss.gradient(block.targets, predictors)
         counts = frequencies(block)
         factor = counts if block.weights is None else counts * np.square(block.weights)
         if score.shape[1] == 1:

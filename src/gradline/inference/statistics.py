@@ -147,12 +147,16 @@ class StatisticsKernel:
     intercept: bool
 
     def map(self, block: Block) -> StatisticsSums:
+        return self.at(block, block.linear_predictors(self.coefficients))
+
+    def at(self, block: Block, predictors: Array) -> StatisticsSums:
+        """``map`` where the linear predictors are known."""
         counts = frequencies(block)
         used = np.flatnonzero(counts)
         counts = counts[used]
         precision = np.ones(len(used)) if block.weights is None else block.weights[used]
         weights = counts * precision
-        targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]
+        targets, predictors = block.targets[used], predictors[used]
         value = self.loss.derivatives(targets, predictors, 0).value
         squares = pearson_squares(self.loss, targets, predictors)
         saturated = saturated_loss(self.loss, targets)

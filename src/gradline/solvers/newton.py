@@ -27,12 +27,15 @@ class Newton:
     stops it anyway near 1e-14. None: 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error. max_steps:
     accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
     to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
+    end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
+    it; ``gl.fit`` sets it where they are asked for.
     """
 
     tolerance: float | None = None
     max_steps: int = 200
     starts: int = 1
     seed: int = 0
+    end_with_curvature: bool = False
 
     def __post_init__(self) -> None:
         if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
@@ -72,7 +75,16 @@ class Newton:
         else:
             begin = as_start(start, problem.shape)
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
-            return NewtonSteps(problem, free, free.contract(begin), self.tolerance, self.max_steps, curvature=curvature).run(advance)
+            steps = NewtonSteps(
+                problem,
+                free,
+                free.contract(begin),
+                self.tolerance,
+                self.max_steps,
+                curvature=curvature,
+                end_with_curvature=self.end_with_curvature or not problem.loss.is_convex,
+            )
+            return steps.run(advance)
 
     def _from_samples(self, problem: Problem) -> tuple[Array, Array | None]:
         """Where to start, (P, k), and the curvature (d, d) of a sample there; None where fresh curvature is wanted.

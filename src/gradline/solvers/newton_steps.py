@@ -51,7 +51,7 @@ class NewtonSteps:
     """theta: the free coefficients (d,) to start from. tolerance, max_steps: see Newton.
 
     rough: for the fit of a sample that only supplies a start: a trace of ridge, no search for aliased columns, no certificate.
-    curvature: of such a sample (d, d), which serves large rows as long as it contracts.
+    curvature: of such a sample (d, d), which serves large rows as long as it contracts. end_with_curvature: have that of the optimum too.
     """
 
     def __init__(
@@ -64,12 +64,15 @@ class NewtonSteps:
         *,
         rough: bool = False,
         curvature: Array | None = None,
+        end_with_curvature: bool = False,
     ) -> None:
         self.problem, self.free, self.theta = problem, free, theta
         self.max_steps, self.rough = max_steps, rough
         self.value = math.nan
         self.gradient: Array = np.zeros(0)
         self.curvature: Array = np.zeros((0, 0)) if curvature is None else curvature
+        self.end_with_curvature = end_with_curvature
+        self.whole_curvature: Array | None = None  # (kP, kP), as it was evaluated last
         self.thrifty = is_thrifty(problem.rows)
         self.tolerance = _default_tolerance(problem.rows) if tolerance is None else tolerance
         self.aliased: tuple[int, ...] = ()
@@ -142,7 +145,7 @@ class NewtonSteps:
         return self._try(direction, decrement)
 
     def _try(self, direction: Array, decrement: float) -> _Ending | None:
-        order = 1 if self.thrifty and self.damping == 0 else 2
+        order = 1 if self.thrifty and self.damping == 0 and not self._may_be_last(decrement) else 2
         trial = self.theta + direction
         value, gradient, curvature = self._evaluate(trial, order)
         if self.fresh and not math.isfinite(value):
@@ -170,6 +173,10 @@ class NewtonSteps:
             self.damping = 0.0 if self.damping < 1e-6 else self.damping / 16.0
             self._factor()
         return None
+
+    def _may_be_last(self, decrement: float) -> bool:
+        """Whether the step is expected to end the search where the curvature is wanted there: the same pass can then take it."""
+        return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 0.3 * self.tolerance * self._size
 
     def _back_inside(self, direction: Array) -> Array:
         """The direction cut until the objective is finite: a scale that would turn negative, an exponential that would overflow."""
@@ -250,6 +257,7 @@ class NewtonSteps:
         gradient = self.free.restrict_gradient(found.gradient)
         if found.curvature is None:
             return found.value, gradient, None  # type: ignore[return-value]
+        self.whole_curvature = found.curvature
         curvature = self.free.restrict_curvature(found.curvature)
         if self.rough:
             # In units of each column's own curvature.
@@ -276,15 +284,23 @@ class NewtonSteps:
         if not self.rough:
             ending = self._certified(ending)
         certificate = Certificate(ending.converged, float(np.linalg.norm(self.gradient)), ending.reason, ending.remedy)
-        return Solution(self.free.expand(self.theta), self.value, "Newton", certificate, self.passes, aliased=self.aliased)
+        return Solution(
+            self.free.expand(self.theta),
+            self.value,
+            "Newton",
+            certificate,
+            self.passes,
+            aliased=self.aliased,
+            curvature=self.whole_curvature if self.fresh else None,
+        )
 
     def _certified(self, ending: _Ending) -> _Ending:
         """The ending after a look for saddles, for objectives that fall for ever, and for dependent columns."""
         if ending.remedy:
             return ending
+        if ending.converged and self.end_with_curvature and not self.fresh:
+            self.curvature, self.fresh = self._evaluate(self.theta, 2)[2], True
         if ending.converged and not self.problem.loss.is_convex:
-            if not self.fresh:
-                self.curvature = self._evaluate(self.theta, 2)[2]
             ending = _stationary(self.curvature, ending.reason)
         runaway = unbounded_direction(
             self.problem, self.free, self.theta, self.value, self.gradient, self.curvature, self.floor, not ending.converged

@@ -71,7 +71,8 @@ class Solution:
     """Coefficients (P, k), the objective there, and how they were found.
 
     aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits vouched for, or None.
-    learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors.
+    learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors. curvature: of the
+    objective at the coefficients (kP, kP), where Newton has it; a Fit does not keep it.
     """
 
     coefficients: Array
@@ -85,6 +86,7 @@ class Solution:
     learning_rate: float | None = None
     notes: tuple[str, ...] = field(default=())
     sums: SquaredSums | SquaredFactor | None = None
+    curvature: Array | None = None
 
 
 class Solver(Protocol):
