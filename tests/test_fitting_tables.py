@@ -245,6 +245,8 @@ def changed(column, row, value):
     return DATA.assign(**{column: np.where(np.arange(400) == row, value, DATA[column])})
 
 
+NO_TEXT = pd.array([None] * 400, "string")
+
 REFUSED = [
     (TypeError, "where= goes with a table", lambda: gl.fit(DATA[["x"]], DATA.y, where="x > 0")),
     (TypeError, "missing= goes with a table", lambda: gl.fit(DATA[["x"]], DATA.y, missing="drop")),
@@ -268,6 +270,22 @@ REFUSED = [
     (ValueError, "has a linear predictor 'log_scale' too", lambda: gl.fit({"mean": "y ~ x"}, DATA, loss="normal")),
     (ValueError, "column 'x' holds infinity in row 9", lambda: gl.fit("y ~ x", changed("x", 9, np.inf))),
     (ValueError, "log(x)", lambda: gl.fit("y ~ log(x)", DATA)),
+    (ValueError, "'y' is the target and cannot explain itself", lambda: gl.fit(DATA, target="y", features=["x", "y"])),
+    (ValueError, "the target 'g' holds text, and a target is a number", lambda: gl.fit(DATA, target="g", features=["x"])),
+    (TypeError, "column 'g' of the pandas frame holds text, '", lambda: gl.fit("g ~ x", DATA)),
+    (TypeError, "for one of two classes write I(g == 'class')", lambda: gl.fit("g ~ x", DATA)),
+    (TypeError, "a formula is text such as 'y ~ x', not int 3", lambda: gl.fit({"mean": "y ~ x", "log_scale": 3}, DATA, loss="normal")),
+    (TypeError, "column 'g' of the pandas frame holds text, '", lambda: gl.fit("y ~ x", DATA, weights="g")),
+    (
+        ValueError,
+        "z has no levels, since its column is missing in every row",
+        lambda: gl.fit("y ~ z", DATA.assign(z=NO_TEXT)),
+    ),
+    (
+        ValueError,
+        "column 'y' of the pandas frame is missing in every one of 400",
+        lambda: gl.fit("y ~ x", DATA.assign(y=NO_TEXT)),
+    ),
     (ValueError, "has no rows", lambda: gl.fit("y ~ x", DATA, where="x > 100")),
     (ValueError, "column 'z' of the pandas frame is missing in every one of 400 rows", lambda: gl.fit("y ~ z", DATA.assign(z=np.nan))),
 ]
@@ -288,14 +306,25 @@ def test_a_target_outside_the_domain_is_named_by_its_row_in_the_table(large, req
     with pytest.raises(ValueError, match="row 210") as caught:
         gl.fit("count ~ x", data, loss="poisson")
     assert "-3" in str(caught.value)
+    assert str(caught.value).startswith("target 'count' of the pandas frame, loss poisson: ")
     # A row of weight zero may hold anything.
     gl.fit("count ~ x", data.assign(w=np.arange(400) != 210), loss="poisson", weights="w")
 
 
 def test_a_constant_column_is_left_out_with_a_warning():
-    with pytest.warns(gl.GradlineWarning, match="left out of the model, since earlier columns determine it: 'z'"):
+    with pytest.warns(gl.GradlineWarning, match="left out of the model, since it is constant or determined by earlier columns: 'z'"):
         fit = gl.fit("y ~ x + z", DATA.assign(z=1.0))
     assert fit.aliased == ("z",)
+
+
+@pytest.mark.parametrize("large", [False, True])
+def test_nearly_a_level_a_row_is_told(large, request):
+    if large:
+        request.getfixturevalue("streaming")
+    message = r"C\(id\) has 300 levels in 400 rows, as an identifier has: its coefficients repeat single rows; leave it out"
+    with pytest.warns(gl.GradlineWarning, match=message):
+        gl.fit("y ~ x + C(id)", DATA.assign(id=np.arange(400) % 300))
+    gl.fit("y ~ C(id)", DATA.assign(id=np.arange(400) % 200))
 
 
 def test_integers_beyond_doubles_are_told():

@@ -40,8 +40,14 @@ def translated(error: Exception, name: str) -> Exception | None:
             f"{name}: {names} of the first file is not in every other; one table needs the same columns and delimiter in each"
         )
     line = first_line(text)
+    unknown = re.search(r'Referenced column "(.*?)" not found in FROM clause', text)
+    if unknown:
+        near = re.search(r'Candidate bindings: "(.*?)"', text)
+        return ValueError(f"{name}: there is no column {unknown[1]!r}" + (f"; did you mean {near[1]!r}?" if near else ""))
     if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
-        return ValueError(f"{name} is not a whole Parquet file ({line}); it may be truncated: write or copy it again")
+        return ValueError(f"{name} is not a whole Parquet file ({line.partition('. ')[0]}); it may be truncated: write or copy it again")
+    if "Could not read enough bytes from file" in text or "disk image is malformed" in text or "file is not a database" in text:
+        return ValueError(f"{name} is damaged or truncated ({line}); copy or make it again")
     if isinstance(error, MemoryError) or kind == "OutOfMemoryException":
         return MemoryError(f"{name}: {line}")
     if isinstance(error, OSError) or kind in ("IOException", "HTTPException", "OperationalError", "ConnectionException", "FatalException"):
@@ -52,7 +58,7 @@ def translated(error: Exception, name: str) -> Exception | None:
 def first_line(text: str) -> str:
     """The first line of a library's message, without the library's own name for the kind of error."""
     line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
-    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(". ")
+    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(".! ")
 
 
 def _of_the_system(error: OSError, name: str) -> OSError | None:

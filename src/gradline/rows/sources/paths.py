@@ -119,12 +119,17 @@ def _expand(path: str) -> list[str]:
         if not found:
             raise FileNotFoundError(f"no file matches {path!r} (looked from {os.getcwd()!r})")
         return found
+    raise missing_file(path)
+
+
+def missing_file(path: str) -> FileNotFoundError:
+    """The error for a file that is not there, with the nearest one that is."""
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
+        return FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
     near = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), 1)
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
-    raise FileNotFoundError(f"no such file: {path!r}; {advice}")
+    return FileNotFoundError(f"no such file: {path!r}; {advice}")
 
 
 def _in_folder(folder: str) -> list[str]:
