@@ -81,7 +81,13 @@ def prediction_stream(
         return np.concatenate(values), joined(kept)
 
     wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
-    yield from in_row_order(job, stretches(table, wanted, rows), None)
+    try:
+        yield from in_row_order(job, stretches(table, wanted, rows), None)
+    except (ValueError, OSError):
+        # Of a file that was rewritten under it a library says whatever it stumbled over.
+        table.source.check_unchanged()
+        raise
+    table.source.check_unchanged()
 
 
 def encoder_of(fit: Fit) -> Encoder:

@@ -1,11 +1,8 @@
 """``gradline fit``, as a user runs it."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -251,18 +248,6 @@ def test_places_that_cannot_be_written(folder):
     refused(call("fit", "rows.csv", "y ~ x", "--out", "dir.json", folder=folder), "is a folder")
     write(folder / "rows.json", table())
     refused(call("fit", "rows.json", "y ~ x", "--out", "rows.json", folder=folder), "is what is read", code=2)
-
-
-def test_ctrl_c_leaves_nothing_half_written(folder):
-    query = "SELECT range AS id, random() AS x, random() AS y FROM range(2000000000)"
-    arguments = [COMMAND, "fit", "y ~ x", "--query", query, "--loss", "huber:1", "--out", "model.json"]
-    process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert text == "gradline: stopped at your request\n"
-    assert os.listdir(folder) == ["rows.csv"]
 
 
 def test_a_small_fit_starts_fast(folder):

@@ -99,7 +99,12 @@ def fit(
             **arguments,
         )
     if out is not None:
-        found.save(out)
+        try:
+            found.save(out)
+        except OSError:
+            if not json:
+                found.summary().show()  # what has been fitted is not lost with the place to keep it
+            raise
     if json:
         import json as writer
 

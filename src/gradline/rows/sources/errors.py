@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver")
 
+DAMAGED = ("Could not read enough bytes from file", "disk image is malformed", "file is not a database")
+"""What databases say of a file that is not whole."""
+
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
@@ -29,6 +32,8 @@ def translated(error: Exception, name: str) -> Exception | None:
     if "CSV Error" in text or "Error when sniffing" in text:
         # While rows stream it arrives as an OSError of Arrow's.
         return ValueError(_csv_line(text, name))
+    if any(sign in text for sign in DAMAGED):
+        return ValueError(f"{name} is damaged or truncated ({first_line(text)}); copy or make it again")
     if isinstance(error, OSError) and not module.startswith(FOREIGN):
         return _of_the_system(error, name)
     if not module.startswith(FOREIGN):
@@ -46,8 +51,6 @@ def translated(error: Exception, name: str) -> Exception | None:
         return ValueError(f"{name}: there is no column {unknown[1]!r}" + (f"; did you mean {near[1]!r}?" if near else ""))
     if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
         return ValueError(f"{name} is not a whole Parquet file ({line.partition('. ')[0]}); it may be truncated: write or copy it again")
-    if "Could not read enough bytes from file" in text or "disk image is malformed" in text or "file is not a database" in text:
-        return ValueError(f"{name} is damaged or truncated ({line}); copy or make it again")
     if isinstance(error, MemoryError) or kind == "OutOfMemoryException":
         return MemoryError(f"{name}: {line}")
     if isinstance(error, OSError) or kind in ("IOException", "HTTPException", "OperationalError", "ConnectionException", "FatalException"):
