@@ -115,6 +115,7 @@ def test_arrays_without_a_formula_and_a_formula_without_a_table():
     needs = 'fit() needs a formula and data, as in gl.fit("y ~ x1 + x2", data)'
     refused(TypeError, needs, X)
     refused(TypeError, needs, "rows.csv", Y)
+    refused(TypeError, "'y = x' is no formula: it lacks the ~", "y = x", pd.DataFrame({"x": [1.0], "y": [2.0]}))
     refused(TypeError, "X is None, not rows of numbers", None, Y)
     refused(TypeError, "the formula comes first: gl.fit('y ~ x', data)", X, "y ~ x")
 

@@ -204,7 +204,7 @@ def refused(path, match, kind=ValueError):
 
 
 def test_a_missing_file(tmp_path):
-    refused(tmp_path / "absent.json", "there is no file", FileNotFoundError)
+    refused(tmp_path / "absent.json", "no such file", FileNotFoundError)
 
 
 def test_a_folder(tmp_path):
@@ -307,13 +307,13 @@ def test_a_pickle(tmp_path, monkeypatch, protocol):
 )
 def test_files_of_other_kinds(tmp_path, content):
     (tmp_path / "m").write_bytes(content)
-    refused(tmp_path / "m", "is not a model file: gradline models are JSON")
+    refused(tmp_path / "m", "is not a model file: gradline models are JSON objects")
 
 
 @pytest.mark.parametrize(
     ("content", "match"),
     [
-        (b'{"a": 1}', "is JSON, but not a gradline model: its format is None"),
+        (b'{"a": 1}', "is JSON, but not a gradline model: it names no format"),
         (b'{"format": "other", "version": 1}', "its format is 'other'"),
         (b'{"format": "gradline moments", "version": 1}', "holds moments, not a model; read it with gl.Moments.load"),
         (b'{"a": 1,, "b": 2}', "is not JSON: line 1, column 9"),

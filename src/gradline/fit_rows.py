@@ -140,7 +140,7 @@ def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[s
     if isinstance(data, np.ndarray):
         _needs_target(fit)
     from gradline.fitting_tables import MOST_HELD, TableSource
-    from gradline.predicting import encoder_of
+    from gradline.predicting import check_kinds, encoder_of
     from gradline.rows.tables import open_table
 
     if "offset" in fit.beside:
@@ -154,6 +154,7 @@ def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[s
     if fit.encoder is None and absent and set(absent) <= set(fit.target_names):
         _needs_target(fit)
     table = table.restricted([*encoder.columns, *names, *labels])
+    check_kinds(encoder, table, encoder.columns)
     k = fit.solution.coefficients.shape[1]
     source = TableSource(table, encoder, beside.get("weights"), beside.get("frequencies"), "drop")
     rows = source.rows(k)

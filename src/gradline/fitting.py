@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -212,7 +213,8 @@ def _solve(
     solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape), progress)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
-        warn(f"left out of the model, since earlier columns determine it: {left_out}. Its coefficient is NaN; predictions ignore it")
+        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
+        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
     for note in solution.notes:
         warn(note)
     clusters = ready.clusters
@@ -260,11 +262,14 @@ def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any
 def _is_formula(value: Any) -> bool:
     if isinstance(value, str):
         return "~" in value and "://" not in value
-    return isinstance(value, Mapping) and bool(value) and all(isinstance(part, str) and "~" in part for part in value.values())
+    return isinstance(value, Mapping) and any(isinstance(part, str) and "~" in part for part in value.values())
 
 
 def _refuse_of_tables(data: Any, target: Any, given: Mapping[str, Any]) -> None:
     """Raises TypeError for keywords of tables beside arrays, and for a table that comes without a formula."""
+    looks_like_a_path = isinstance(data, str) and (os.path.exists(data) or "." in data or "/" in data)
+    if isinstance(data, str) and not looks_like_a_path and target is not None and (not isinstance(target, str) or os.path.exists(target)):
+        raise TypeError(f'{data!r} is no formula: it lacks the ~ between what is explained and what explains it, as in "y ~ x1 + x2"')
     for keyword in _OF_TABLES:
         if given[keyword] is not None:
             raise TypeError(

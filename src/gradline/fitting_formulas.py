@@ -16,8 +16,13 @@ from gradline.formulas.errors import suggestion
 from gradline.formulas.grammar import Factor
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import CustomLoss
+from gradline.rows.sources.cleaning import Tally
 from gradline.rows.sources.encoders import check_numeric
+from gradline.rows.sources.facts import check_some_rows
 from gradline.rows.tables import Table
+
+FEW_LEVELS = 20
+"""Levels below which nobody takes a column for an identifier."""
 
 
 def formula_for(
@@ -77,13 +82,18 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
         raise
 
 
-def notes_on_levels(encoder: Encoder) -> tuple[str, ...]:
-    """What a user should know about the categoricals."""
-    return tuple(
-        f"{name} has one level in all rows, {levels[0]!r}, and adds nothing to the model"
-        for name, levels in encoder.levels.items()
-        if len(levels) == 1
-    )
+def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:
+    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one a row tells each row itself."""
+    notes = []
+    for name, levels in encoder.levels.items():
+        if len(levels) == 1:
+            notes.append(f"{name} has one level in all rows, {levels[0]!r}, and adds nothing to the model")
+        elif len(levels) >= FEW_LEVELS and 2 * len(levels) > n_rows:
+            notes.append(
+                f"{name} has {len(levels):,} levels in {n_rows:,} rows, as an identifier has: its coefficients repeat single rows; leave it"
+                " out, or group its values"
+            )
+    return tuple(notes)
 
 
 def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> None:
@@ -92,9 +102,13 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
     for text in [formula] if isinstance(formula, str) else formula.values():
         name = text.partition("~")[0].strip().strip("`")
         if table.columns.get(name) in ("text", "date"):
-            if not any(batch.num_rows for batch in table.batches([name])):
-                raise ValueError(f"{table.name} has no rows; a fit needs at least one")
-            check_numeric(table, [name])
+            rows, missing = 0, 0
+            for batch in table.batches([name]):
+                rows, missing = rows + batch.num_rows, missing + batch.column(0).null_count
+            if rows == missing:
+                # A text file does not tell what a column without values holds.
+                check_some_rows(Tally(read=rows, missing={name: missing}), table.name)
+            check_numeric(table, [name], f"for one of two classes write I({name} == 'class') in its place")
 
 
 def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:

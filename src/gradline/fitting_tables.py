@@ -85,7 +85,7 @@ def watched_table(
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
         clusters = ClusterColumns(source, labels) if labels else None
-        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder)), clusters=clusters)
+        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder, ready.used)), clusters=clusters)
 
 
 def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
@@ -297,7 +297,11 @@ def _point_at_target(source: TableSource, loss: Loss) -> None:
             while high - low > 1:
                 middle = (low + high) // 2
                 low, high = (low, middle) if _refused(loss, targets[present[low:middle]]) else (middle, high)
-            loss.check_targets(targets[present[low : low + 1]], first + int(present[low]))
+            try:
+                loss.check_targets(targets[present[low : low + 1]], first + int(present[low]))
+            except ValueError as error:
+                names = ", ".join(map(repr, source.encoder.target_names))
+                raise ValueError(f"target {names} of {source.table.name}, {error}") from None
         first += len(targets)
 
 

@@ -81,7 +81,13 @@ def prediction_stream(
         return np.concatenate(values), joined(kept)
 
     wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
-    yield from in_row_order(job, stretches(table, wanted, rows), None)
+    try:
+        yield from in_row_order(job, stretches(table, wanted, rows), None)
+    except (ValueError, OSError):
+        # Of a file that was rewritten under it a library says whatever it stumbled over.
+        table.source.check_unchanged()
+        raise
+    table.source.check_unchanged()
 
 
 def encoder_of(fit: Fit) -> Encoder:
@@ -124,13 +130,19 @@ def _predict_batch(encoder: Encoder, coefficients: Array, batch: pa.RecordBatch,
 def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:
     if unseen not in ("error", "reference", "missing"):
         raise ValueError(f'unseen must be "error", "reference" or "missing", not {unseen!r}')
-    table.check_columns(encoder.feature_columns)
-    check_numeric(table, [name for name in encoder.feature_columns if encoder.kinds[name] == "number" and _numeric(encoder, name)])
+    check_kinds(encoder, table, encoder.feature_columns)
+
+
+def check_kinds(encoder: Encoder, table: Table, columns: Sequence[str]) -> None:
+    """Raises ValueError for a column that is not there, TypeError for text or dates in one that the formula computes with."""
+    table.check_columns(columns)
+    numbers = [name for name in columns if encoder.kinds[name] == "number" and _numeric(encoder, name)]
+    check_numeric(table, numbers, "leave such rows out")
 
 
 def _numeric(encoder: Encoder, column: str) -> bool:
     """Whether the formula computes with the column, rather than only telling its values apart."""
     from gradline.formulas.factors import CategoricalFactor, factor_columns
 
-    read = [*encoder.factors.values(), *(offset for part in encoder.offsets for offset in part)]
+    read = [*encoder.targets, *encoder.factors.values(), *(offset for part in encoder.offsets for offset in part)]
     return any(column in factor_columns(factor) for factor in read if not isinstance(factor, CategoricalFactor))

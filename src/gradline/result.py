@@ -336,7 +336,7 @@ class Fit(FitInference):
             terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
         if self.aliased:
-            lines.append(f"  left out, as earlier columns determine them: {', '.join(self.aliased)}")
+            lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)
 
 

@@ -67,7 +67,7 @@ def _telling(path: Path) -> Iterator[None]:
     """Says which file could not be written, and why."""
     try:
         yield
-    except FileNotFoundError:
-        raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}") from None
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not path.parent.is_dir():
+            raise FileNotFoundError(f"cannot write {path}: there is no folder {path.parent}") from None
         raise type(error)(f"cannot write {path}: {error.strerror or error}") from None

@@ -1,11 +1,8 @@
 """``gradline fit``, as a user runs it."""
 
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -115,6 +112,7 @@ def test_help_teaches_by_example(folder):
 
 USAGE = [
     (["rows.csv"], "give the data and a formula"),
+    (["y ~ x", "rows.csv"], "the data comes first: gradline fit 'rows.csv' 'y ~ x'"),
     (["rows.csv", "y ~ x", "--loss", "hubr:1"], "did you mean huber?"),
     (["rows.csv", "y ~ x", "--loss", "huber:a"], "cannot read 'a' as a number"),
     (["rows.csv", "y ~ x", "--penalty", "rigde:1"], "no penalty is named 'rigde'"),
@@ -151,6 +149,10 @@ def bad_files(folder):
     write(folder / "missing.csv", {**good, "x": [None] * 300})
     write(folder / "stray.csv", {**good, "x": [*good["x"][:200], "n/k", *good["x"][201:]]})
     write(folder / "infinite.csv", {**good, "x": [*good["x"][:10], "inf", *good["x"][11:]]})
+    write(folder / "dollars.csv", {**good, "x": [f"${value:.2f}" for value in good["x"]]})
+    write(folder / "days.csv", {**good, "day": [f"2024-01-{1 + i % 28:02d}" for i in range(300)]})
+    write(folder / "caret.csv", {"x^y": ["1^2", "3^4", "5^7"]})
+    (folder / "utf16.csv").write_text("x,y\n1,2\n3,4\n", encoding="utf-16")
 
 
 BAD = [
@@ -164,9 +166,18 @@ BAD = [
     ("none.csv", "y ~ x", ["column 'y'"]),
     ("twice.csv", "y ~ x", ["'x'", "more than once"]),
     ("text.csv", "y ~ x", ["'y'", "'n/k'"]),
-    ("missing.csv", "y ~ x", ["x", "missing in every"]),
+    ("missing.csv", "y ~ x", ["x has no levels, since its column is missing in every row"]),
     ("stray.csv", "y ~ x", ["column 'x'", "'n/k'"]),
-    ("infinite.csv", "y ~ x", ["column 'x' holds infinity in row 10"]),
+    ("infinite.csv", "y ~ x", ["column 'x' holds infinity in row 10", '--where "isfinite(x)"']),
+    ("dollars.csv", "y ~ x", ["column 'x' holds text, such as '$2.73' in row 0", "write C(x)"]),
+    ("days.csv", "y ~ day", ["column 'day' holds dates", '--query "SELECT *, date_diff(']),
+    ("caret.csv", "y ~ x", ["has no column 'y'", "one column, 'x^y'", '--query "SELECT * FROM read_csv(']),
+    ("utf16.csv", "y ~ x", ["'utf16.csv' is UTF-16 text"]),
+    ("missing.csv", "x ~ y", ["column 'x'", "missing in every one of 300 rows"]),
+    ("rows.csv", "g ~ x", ["column 'g' of 'rows.csv' holds text, 'a' in row 0", "I(g == 'class')"]),
+    ("rows.csv", "y = x", ["malformed formula: 'y = x' lacks the ~"]),
+    ("rows.csv", "y ~ 0", ["neither columns nor an intercept"]),
+    ("rows.csv", "y ~ x**2", ["I(x ** 2)"]),
     ("rows.csv", "y ~ xx", ["no column 'xx'; did you mean 'x'?"]),
     ("rows.csv", "y ~ x +", ["malformed formula"]),
     ("rows.csv", "y ~ x + y", ["'y' is the target"]),
@@ -181,6 +192,31 @@ def test_data_that_cannot_be_used(data, formula, words, folder):
     before = sorted(path.name for path in folder.iterdir())
     refused(call("fit", data, formula, "--out", "model.json", folder=folder), *words)
     assert sorted(path.name for path in folder.iterdir()) == before
+
+
+def test_options_that_the_data_does_not_allow(folder):
+    write(folder / "gaps.csv", {**table(), "x": [None, *table()["x"][1:]]})
+    for options, words in (
+        (["--missing", "error"], ["column 'x' is missing in row 0", "leave such rows out with --missing drop"]),
+        (["--where", "x > 100"], ["'gaps.csv' where x > 100 has no rows"]),
+        (["--where", "xx > 1"], ["there is no column 'xx'; did you mean 'x'?"]),
+        (["--query", "SELECT x, y FROM data WHERE x > 100"], ["the query over 'gaps.csv' has no rows"]),
+        (["--weights", "g"], ["column 'g' of 'gaps.csv' holds text, 'a' in row 0"]),
+        (["--loss", "poisson"], ["target 'y' of 'gaps.csv', loss poisson: row 2 holds -0.83", "targets must be counts"]),
+    ):
+        refused(call("fit", "gaps.csv", "y ~ x", *options, folder=folder), *words)
+
+
+def test_an_identifier_is_noted(folder):
+    result = call("fit", "rows.csv", "y ~ x + C(id)", folder=folder)
+    assert result.returncode == 0
+    assert result.stderr.startswith("note: C(id) has 300 levels in 300 rows, as an identifier has")
+
+
+def test_a_million_levels_are_refused(folder):
+    query = "SELECT 'u' || range AS id, random() AS x, random() AS y FROM range(1000000)"
+    result = call("fit", "y ~ x + id", "--query", query, folder=folder)
+    refused(result, "column 'id' of the query has more than 250,000 levels; is it an identifier?")
 
 
 def test_a_category_with_one_level_is_noted(folder):
@@ -212,18 +248,6 @@ def test_places_that_cannot_be_written(folder):
     refused(call("fit", "rows.csv", "y ~ x", "--out", "dir.json", folder=folder), "is a folder")
     write(folder / "rows.json", table())
     refused(call("fit", "rows.json", "y ~ x", "--out", "rows.json", folder=folder), "is what is read", code=2)
-
-
-def test_ctrl_c_leaves_nothing_half_written(folder):
-    query = "SELECT range AS id, random() AS x, random() AS y FROM range(2000000000)"
-    arguments = [COMMAND, "fit", "y ~ x", "--query", query, "--loss", "huber:1", "--out", "model.json"]
-    process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)
-    time.sleep(4)
-    process.send_signal(signal.SIGINT)
-    _, text = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert text == "gradline: stopped at your request\n"
-    assert os.listdir(folder) == ["rows.csv"]
 
 
 def test_a_small_fit_starts_fast(folder):

@@ -88,13 +88,20 @@ def test_it_never_overwrites_what_it_reads(folder):
         (["model.json"], "give the rows to predict for", 2),
         (["model.json", "rows.csv", "--out", "p.txt"], "--out must end in .parquet or .csv", 2),
         (["model.json", "rows.csv", "--kind", "median"], "--kind must be mean or linear", 2),
-        (["nowhere.json", "rows.csv"], "there is no file nowhere.json", 1),
+        (["nowhere.json", "rows.csv"], "no such file: 'nowhere.json'", 1),
         (["rows.csv", "rows.csv"], "is not a model file", 1),
         (["cut.json", "rows.csv"], "was cut short", 1),
         (["edited.json", "rows.csv"], "has been changed since it was saved", 1),
         (["newer.json", "rows.csv"], "upgrade", 1),
         (["pickle.json", "rows.csv"], "is a pickle", 1),
         (["model.json", "nowhere.csv"], "no such file: 'nowhere.csv'", 1),
+        (["rows.jsonn", "rows.csv"], "no such file: 'rows.jsonn'; did you mean", 1),
+        (["list.json", "rows.csv"], "gradline models are JSON objects, and this is not", 1),
+        (["empty.json", "rows.csv"], "empty.json is empty; save the model again", 1),
+        (["model.json", "infinite.csv"], "column 'x' holds infinity in row 1; correct the value", 1),
+        (["model.json", "ragged.csv"], "line 3", 1),
+        (["model.json", "cut.parquet"], "is not a whole Parquet file", 1),
+        (["model.json", "days.csv"], "holds dates, '2024-01-02' in row 0", 1),
         (["model.json", "other.csv"], "has no column 'x'", 1),
         (["model.json", "text.csv"], "column 'x'", 1),
         (["model.json", "rows.csv", "--keep", "idd"], "has no column 'idd'; did you mean 'id'?", 1),
@@ -108,6 +115,12 @@ def test_what_is_refused(arguments, words, code, folder):
     (folder / "edited.json").write_text(text.replace('"rows_used":300', '"rows_used":301').replace('"rows_used": 300', '"rows_used": 301'))
     (folder / "newer.json").write_text(text.replace('"version": 2', '"version": 9'))
     (folder / "pickle.json").write_bytes(pickle.dumps({"a": 1}))
+    (folder / "list.json").write_text("[1, 2]")
+    (folder / "empty.json").write_text("")
+    (folder / "infinite.csv").write_text("g,x\na,1\na,inf\n")
+    (folder / "ragged.csv").write_text("g,x\na,1\na,2,3\nb,4\n")
+    (folder / "cut.parquet").write_bytes(b"PAR1 and then nothing")
+    (folder / "days.csv").write_text("g,x\na,2024-01-02\nb,2024-01-03\n")
     (folder / "other.csv").write_text("g,z\na,1\n")
     (folder / "text.csv").write_text("g,x\na,one\n")
     before = sorted(os.listdir(folder))
@@ -133,6 +146,25 @@ def test_ctrl_c_leaves_the_old_file_as_it_was(folder):
     assert (process.returncode, text) == (130, "gradline: stopped at your request\n")
     assert (folder / "out.csv").read_text() == "old\n"
     assert sorted(os.listdir(folder)) == ["model.json", "out.csv", "rows.csv"]
+
+
+def test_pictures_of_what_cannot_be_drawn(folder):
+    pytest.importorskip("matplotlib")
+    lines = ["g,x,y", *["a,1,2"] * 100, *["a,inf,3"] * 7900]  # more than are drawn
+    (folder / "infinite.csv").write_text("\n".join(lines))
+    (folder / "text.csv").write_text("g,x,y\na,1,2\nb,two,3\n")
+    (folder / "strange.csv").write_text("g,x,y\nq,1,2\nq,2,3\n")
+    (folder / "gaps.csv").write_text("g,x,y\na,,2\nb,2,\n")
+    before = sorted(os.listdir(folder))
+    for data, words in (
+        ("text.csv", "column 'x' of 'text.csv' holds text, 'two' in row 1"),
+        ("strange.csv", "has a level that was not there when the model was fitted"),
+        ("gaps.csv", "no row of 'gaps.csv' is complete"),
+    ):
+        refused(call("plot", "model.json", data, folder=folder), words)
+    refused(call("report", "model.json", "text.csv", folder=folder), "column 'x' of 'text.csv' holds text, 'two' in row 1")
+    refused(call("plot", "model.json", "infinite.csv", folder=folder), "column 'x' holds infinity in row 100;")
+    assert sorted(os.listdir(folder)) == before
 
 
 def test_pictures(folder):

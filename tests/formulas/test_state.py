@@ -187,7 +187,7 @@ def test_states_are_learned_from_what_is_not_missing():
     [
         ("y ~ log(x)", r"log\(x\) is infinite in row 12, where x = 0.0; leave such rows out"),
         ("y ~ np.sqrt(x - 1)", r"np.sqrt\(x - 1\) is not a number in row 12, where x = 0.0"),
-        ("y ~ x + z", r"z is infinite in row 13, where z = inf"),
+        ("y ~ x + z", r"column 'z' holds infinity in row 13; correct the value"),
         ("log(x) ~ y", r"log\(x\) is infinite in row 12"),
         ("y ~ offset(log(x))", r"offset\(log\(x\)\) is infinite in row 12"),
         ("y ~ g:log(x)", r"g\[\w\]:log\(x\) is (infinite|not a number) in row 12, where x = 0.0"),
@@ -242,9 +242,23 @@ def test_identifiers_and_numbers_that_came_as_text_are_told():
     data = {"y": np.zeros(rows), "id": [f"u{i}" for i in range(rows)], "size": [str(i % 99) for i in range(rows - 1)] + ["n/a"]}
     with pytest.raises(FormulaError, match="id has 1,500 different values in 1,500 rows: it looks like an identifier"):
         learned("y ~ id", data)
-    with pytest.raises(FormulaError, match=r"column 'size' holds text, and nearly all of it reads as numbers \(not so: 'n/a'\)"):
+    with pytest.raises(FormulaError, match="nearly all of it reads as numbers; not so 'n/a' in row 1499: correct it"):
         learned("y ~ size", data)
     assert learned("y ~ C(size)", data)[1].n_columns == 100
+
+
+@pytest.mark.parametrize("form", ["${:,.2f}", "{:,.0f}", "{:.1f}%", "{:.2f} €", "{:.0f},5"])
+def test_numbers_in_dress_are_no_categories(form):
+    data = {"y": np.zeros(200), "x": [form.format(1000 * i + 0.25) for i in range(200)]}
+    with pytest.raises(FormulaError, match=r"column 'x' holds text, such as .* in row [01], and reads as numbers but for signs"):
+        learned("y ~ x", data)
+    assert learned("y ~ C(x)", data)[1].n_columns == 200
+
+
+@pytest.mark.parametrize("form", ["{}-7", "10.0.{}.1", "{}:30", "A{}", "2024-01-{}"])
+def test_texts_with_digits_are_categories(form):
+    data = {"y": np.zeros(40), "x": [form.format(10 + i) for i in range(40)]}
+    assert learned("y ~ x", data)[1].n_columns == 40
 
 
 def test_columns_of_every_arrow_type():

@@ -207,6 +207,11 @@ def test_the_wrong_delimiter(tmp_path):
         fit_columns(open_table(write(tmp_path / "u.csv", "x|y,z\n1|2,3\n4|5\n")))
 
 
+def test_a_first_line_with_another_delimiter(tmp_path):
+    with refused(ValueError, "has no column 'y'", "its first line, 'x;y', does not part into as many fields", "one delimiter"):
+        fit_columns(open_table(write(tmp_path / "t.csv", "x;y\n1,2\n3,4\n5,6\n")))
+
+
 def test_no_header(tmp_path):
     with refused(ValueError, "has no column 'y'", "first line seems to hold data", "column0"):
         fit_columns(open_table(write(tmp_path / "t.csv", "1,2\n3,4\n")))
@@ -215,8 +220,9 @@ def test_no_header(tmp_path):
 def test_header_only_and_empty(tmp_path):
     with refused(ValueError, "t.csv", "has no rows"):
         fit_columns(open_table(write(tmp_path / "t.csv", "x,y\n")))
-    with refused(ValueError, "u.csv", "is empty"):
-        open_table(write(tmp_path / "u.csv", ""))
+    for text in ("", " \n\n"):
+        with refused(ValueError, "u.csv", "is empty"):
+            open_table(write(tmp_path / "u.csv", text))
 
 
 def test_names_that_appear_twice(tmp_path):
@@ -259,6 +265,10 @@ def test_text_that_is_not_utf8(tmp_path):
     path.write_bytes(b"name,y\n" + "Müller,1\nMeißner,2\n".encode("latin1"))
     with pytest.raises(ValueError, match=r"t\.csv.*UTF-8|t\.csv.*utf-8"):
         open_table(path).levels("name")
+    for order in ("utf-16-le", "utf-16-be"):
+        path.write_bytes("\ufeffx,y\n1,2\n".encode(order))
+        with refused(ValueError, "t.csv", "is UTF-16 text", "iconv -f utf-16 -t utf-8"):
+            open_table(path)
 
 
 # ------------------------------------------------------------------------------------------------------------------ values
@@ -398,6 +408,16 @@ def test_weights_that_cannot_be():
 def test_columns_of_several_types_and_lengths():
     with refused(ValueError, "column 'x'", "different types", "1", "'a' in row 1"):
         open_table(pd.DataFrame({"x": np.array([1, "a"], dtype=object)}))
+    with refused(ValueError, "column 'x' holds an integer beyond 64 bits", "in row 1"):
+        open_table({"x": [1, 2**70]})
+    with refused(ValueError, "column 'x' holds an integer beyond 64 bits", "in row 1"):
+        open_table(pd.DataFrame({"x": np.array([1, 2**70], dtype=object)}))
+    with refused(ValueError, "column 'x'", "of type complex"):
+        open_table(pd.DataFrame({"x": [1j, 2j]}))
+    with refused(ValueError, "column 'x' is sparse", "to_dense"):
+        open_table(pd.DataFrame({"x": pd.arrays.SparseArray([1.0, 2.0])}))
+    with refused(TypeError, "Series is no table"):
+        open_table(pd.Series([1.0, 2.0], name="x"))
     with refused(ValueError, "column 'y' has 2 rows but column 'x' has 3"):
         open_table({"x": [1, 2, 3], "y": [1, 2]})
     with refused(ValueError, "column 'x'", "1-D array"):
@@ -411,8 +431,12 @@ def test_columns_of_several_types_and_lengths():
 
 def test_sql_that_is_wrong(tmp_path):
     table = open_table({"x": [1.0], "y": [1.0]})
-    with refused(ValueError, "where", "zz"):
+    with refused(ValueError, "where zz > 1: there is no column 'zz'"):
         open_table(table, where="zz > 1")
+    with refused(ValueError, "there is no column 'xx'; did you mean 'x'?"):
+        open_table(table, where="xx > 1")
+    with refused(TypeError, "where= takes SQL as text, not bool True"):
+        open_table(table, where=True)
     with refused(ValueError, "syntax"):
         open_table(table, query="SELEC x FROM data")
     with refused(ValueError, "nothere"):
@@ -431,8 +455,24 @@ def test_sql_that_is_wrong(tmp_path):
 
 def test_a_file_that_is_no_database(tmp_path):
     path = write(tmp_path / "t.duckdb", "x,y\n1,2\n" * 100)
-    with pytest.raises((ValueError, OSError), match=r"t\.duckdb"):
+    with refused(OSError, "t.duckdb", "not a valid DuckDB database file"):
         open_table("flights", database=path)
+    with refused(ValueError, "t.csv", "is no database but a file of rows", "without database="):
+        open_table("flights", database=write(tmp_path / "t.csv", "x,y\n1,2\n"))
+
+
+def test_databases_cut_short(tmp_path):
+    frame = pd.DataFrame({"x": np.arange(20_000.0), "y": np.arange(20_000.0)})
+    with duckdb.connect(str(tmp_path / "t.duckdb")) as connection:
+        connection.execute("CREATE TABLE flights AS SELECT * FROM frame")
+    connection = sqlite3.connect(tmp_path / "t.sqlite")
+    frame.to_sql("flights", connection, index=False)
+    connection.close()
+    for name in ("t.duckdb", "t.sqlite"):
+        whole = (tmp_path / name).read_bytes()
+        (tmp_path / name).write_bytes(whole[: len(whole) // 2])
+        with refused(ValueError, name, "is damaged or truncated", "copy or make it again"):
+            fit_columns(open_table("flights", database=tmp_path / name))
 
 
 def test_sqlite_that_is_wrong(tmp_path):
@@ -441,7 +481,7 @@ def test_sqlite_that_is_wrong(tmp_path):
     connection.execute("CREATE TABLE flights (x REAL, y REAL)")
     connection.commit()
     connection.close()
-    with pytest.raises((ValueError, OSError), match="no such table: nothere"):
+    with pytest.raises((ValueError, OSError), match="has no table 'nothere'; it has 'flights'"):
         open_table("nothere", database=path)
     with refused(FileNotFoundError, "no such file", "u.sqlite"):
         open_table("flights", database=tmp_path / "u.sqlite")

@@ -9,6 +9,8 @@ from typing import NoReturn
 
 import typer
 
+from gradline.cli.wording import as_options
+
 _EXPECTED = (ValueError, TypeError, ImportError, OSError, MemoryError)
 """What gradline raises for data, models and files that cannot be used; their messages are written for the user."""
 
@@ -41,14 +43,23 @@ def run(app: typer.Typer) -> NoReturn:
             # Our own messages name the option themselves.
             _stop(usage().removeprefix("Invalid value: "), 2)
         if isinstance(error, _EXPECTED):
-            _stop(str(error) or type(error).__name__, 1, picture=type(error).__name__ == "FormulaError")
+            _stop(_told(error), 1, picture=type(error).__name__ == "FormulaError")
         hint = "" if debug else "; run gradline --debug ... to see where"
         _stop(f"something went wrong inside gradline, which is a bug worth reporting ({type(error).__name__}: {error}){hint}", 1)
+
+
+def _told(error: Exception) -> str:
+    """The error's message, without the number that the system gives it."""
+    if isinstance(error, OSError) and error.errno is not None and error.strerror and error.filename is None:
+        # Whatever gradline itself reads and writes says so: what is left in the system's own words is the output.
+        own = error.strerror == os.strerror(error.errno)
+        return f"cannot write to standard output: {error.strerror}" if own else error.strerror
+    return str(error) or type(error).__name__
 
 
 def _stop(message: str, code: int, *, picture: bool = False) -> NoReturn:
     """picture: whether lines below the first are a formula with a caret under the place, to be printed as they are."""
     sys.stdout.flush()
     first, newline, rest = message.partition("\n") if picture else (message, "", "")
-    print("gradline: " + " ".join(first.split()) + newline + rest, file=sys.stderr)
+    print("gradline: " + as_options(" ".join(first.split())) + newline + rest, file=sys.stderr)
     sys.exit(code)

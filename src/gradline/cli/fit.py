@@ -63,11 +63,18 @@ def fit(
     """
     from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
+    from gradline.formulas.errors import FormulaError
 
     if formula is None and data is not None and "~" in data and query is not None:
         data, formula = None, data
     if formula is None:
         raise usage("give the data and a formula, as in: gradline fit flats.csv 'price ~ area + rooms'")
+    if "~" not in formula:
+        if data is not None and "~" in data:
+            raise usage(f"the data comes first: gradline fit {formula!r} {data!r}")
+        raise FormulaError(
+            f"malformed formula: {formula!r} lacks the ~ between what is explained and what explains it, as in 'y ~ x1 + x2'"
+        )
     if missing not in ("drop", "error"):
         raise usage(f"--missing must be drop or error, not {missing!r}")
     chosen_solver = read_solver(solver, learning_rate, steps)
@@ -92,7 +99,12 @@ def fit(
             **arguments,
         )
     if out is not None:
-        found.save(out)
+        try:
+            found.save(out)
+        except OSError:
+            if not json:
+                found.summary().show()  # what has been fitted is not lost with the place to keep it
+            raise
     if json:
         import json as writer
 

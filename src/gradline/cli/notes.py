@@ -8,6 +8,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from gradline.cli.wording import as_options
+
 
 @contextmanager
 def noting_warnings() -> Iterator[list[str]]:
@@ -22,7 +24,7 @@ def noting_warnings() -> Iterator[list[str]]:
         def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
             if issubclass(category, GradlineWarning):
                 notes.append(str(message))
-                print(f"note: {message}", file=sys.stderr)
+                print(f"note: {as_options(str(message))}", file=sys.stderr)
             else:
                 usual(message, category, *rest, **more)
 

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.formula import Encoder, FormulaError
 from gradline.plot import style
-from gradline.predicting import encoder_of, predict_table
+from gradline.predicting import check_kinds, encoder_of, predict_table
 from gradline.prediction_outputs import points
 from gradline.rows.sources.batches import picked
 from gradline.rows.tables import Table, open_table
+from gradline.types import Array
 from gradline.whole_file import open_whole
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from gradline.result import Fit
 
 CURVE_POINTS = 300
@@ -23,22 +27,24 @@ CURVE_POINTS = 300
 def draw_table(fitted: Fit, table: Table, out: Path) -> None:
     """Write the picture, whole or not at all. Raises ValueError where predictions and targets cannot share an axis."""
     encoder = encoder_of(fitted)
-    table.check_columns(encoder.columns)
+    check_kinds(encoder, table, encoder.columns)
     rows = table.sample(style.MAX_POINTS, 0, encoder.columns)
     if not rows.num_rows:
         raise ValueError(f"{table.name} has no rows; there is nothing to draw")
-    missing = np.zeros(rows.num_rows, dtype=np.bool_)
-    observed, first = np.full((rows.num_rows, len(fitted.target_names)), np.nan), 0
-    for batch in rows.to_batches():
-        gone, _ = encoder.missing(batch)
-        places = np.flatnonzero(~gone)
-        missing[first : first + batch.num_rows] = gone
-        if len(places):
-            observed[first + places] = encoder.target(picked(batch, places), first)
-        first += batch.num_rows
-    if missing.all():
-        raise ValueError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
-    predicted = predict_table(fitted, encoder, rows, points(fitted, "mean"), "missing")
+    try:
+        observed, missing = _observed(encoder, rows)
+        if missing.all():
+            raise ValueError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
+        predicted = predict_table(fitted, encoder, rows, points(fitted, "mean"), "missing")
+    except FormulaError:
+        # A sample counts rows in its own way: the table's own number is found in the table.
+        first = 0
+        for batch in table.batches(encoder.columns):
+            encoder.encode(batch, first, unseen="missing")
+            first += batch.num_rows
+        raise
+    if np.isnan(predicted[~missing]).all():
+        raise ValueError(f"every row of {table.name} has a level that was not there when the model was fitted, so there is nothing to draw")
     q = len(fitted.target_names)
     if predicted.shape[1] != q:
         raise ValueError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
@@ -65,6 +71,20 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         style.legend(panel)
     with open_whole(out) as file:
         axes[0, 0].figure.savefig(file, format=out.suffix[1:].lower(), dpi=150, bbox_inches="tight")
+
+
+def _observed(encoder: Encoder, rows: pa.Table) -> tuple[Array, np.ndarray[Any, np.dtype[np.bool_]]]:
+    """The targets (m, q), NaN where a row misses a value, and where that is (m,)."""
+    missing = np.zeros(rows.num_rows, dtype=np.bool_)
+    observed, first = np.full((rows.num_rows, len(encoder.targets)), np.nan), 0
+    for batch in rows.to_batches():
+        gone, _ = encoder.missing(batch)
+        places = np.flatnonzero(~gone)
+        missing[first : first + batch.num_rows] = gone
+        if len(places):
+            observed[first + places] = encoder.target(picked(batch, places), first)
+        first += batch.num_rows
+    return observed, missing
 
 
 def use_screenless() -> None:

@@ -9,7 +9,7 @@ import typer
 
 
 def plot(
-    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False, readable=False)],
     data: Annotated[str | None, typer.Argument(help="The rows to draw: whatever gradline fit reads.", show_default=False)] = None,
     out: Annotated[Path, typer.Option(metavar="FILE.png|FILE.svg|FILE.pdf", help="Where the picture goes.")] = Path("plot.png"),
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Draw the rows that meet a condition only.")] = None,

@@ -9,7 +9,7 @@ import typer
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False)],
+    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False, readable=False)],
     data: Annotated[str | None, typer.Argument(help="The rows to predict for: whatever gradline fit reads.", show_default=False)] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the predictions here.", show_default="printed as CSV")

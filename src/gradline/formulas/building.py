@@ -50,6 +50,8 @@ def check(sides: Mapping[str, Sides], kinds: Kinds) -> CheckedFormula:
         raise FormulaError(f"the formula {text!r} names no target; write 'y ~ {text.replace('~', '').strip()}' with the column to explain")
     if any(part.targets != with_targets[0].targets for part in with_targets):
         raise FormulaError("the formulas name different targets; only the first needs one, the others begin with ~")
+    if not any(part.terms for part in sides.values()):
+        raise FormulaError(f"the formula {with_targets[0].text!r} has neither columns nor an intercept, so that there is nothing to fit")
     first = with_targets[0]
     targets = []
     for factor in first.targets:
@@ -121,7 +123,8 @@ def _offset(factor: Factor, kinds: Kinds, part: Sides) -> NumericFactor:
     inside = Factor(column, True, factor.start, factor.end) if column in kinds else Factor(inner, False, factor.start, factor.end)
     read = read_factor(inside, kinds, part.text)
     if not isinstance(read, NumericFactor):
-        raise at("an offset is one column of numbers", part.text, factor.start, factor.end)
+        held = f"column {read.argument!r} holds text, and " if isinstance(read, CategoricalFactor) and read.implied else ""
+        raise at(f"{held}an offset is one column of numbers", part.text, factor.start, factor.end)
     return NumericFactor(factor.name, read.node)
 
 
@@ -130,7 +133,9 @@ def _check_not_target(factor: Factor, read: ReadFactor, targets: Sequence[Numeri
     for target in targets:
         own = factor_columns(target)
         if len(own) == 1 and own[0] in factor_columns(read):
-            raise at(f"{own[0]!r} is the target and cannot explain itself", part.text, factor.start, factor.end)
+            message = f"{own[0]!r} is the target and cannot explain itself"
+            # Names given one by one have no place in a text.
+            raise at(message, part.text, factor.start, factor.end) if factor.end else FormulaError(message)
 
 
 def _check_row_by_row(targets: Sequence[NumericFactor], part: Sides) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_LEVELS = 250_000
 """Levels beyond which a column is taken for an identifier."""
+
+_DRESSED = re.compile(r"[-+]?[€$£¥]?\s?[-+]?(?:\d{1,3}(?:[,'\u2019\u00a0\u202f ]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)\s?[%€$£¥]?")
+"""Numbers as people write them: with thousands parted, a comma for the point, a currency or a percent sign."""
 
 UNSEEN = -2
 MISSING = -1
@@ -39,7 +43,7 @@ def as_levels(values: Iterable[Any]) -> tuple[Level, ...]:
 def check_levels(levels: Sequence[Level], name: str, n_rows: int | None) -> None:
     """Raises FormulaError for a column without values, and for an identifier."""
     if not levels:
-        raise FormulaError(f"{name} has no levels: its column is missing in every row")
+        raise FormulaError(f"{name} has no levels, since its column is missing in every row; leave it out")
     if len(levels) > MOST_LEVELS or (n_rows is not None and len(levels) == n_rows > 1000):
         count = f"more than {MOST_LEVELS:,}" if len(levels) > MOST_LEVELS else f"{len(levels):,}"
         among = "" if n_rows is None else f" in {n_rows:,} rows"
@@ -49,17 +53,33 @@ def check_levels(levels: Sequence[Level], name: str, n_rows: int | None) -> None
         )
 
 
-def check_not_numbers(levels: Sequence[Level], column: str) -> None:
-    """Raises FormulaError for a text column that is numbers but for a few entries: a stray text makes a reader take it all for text."""
+def check_not_numbers(levels: Sequence[Level], column: str, first_of: Callable[[Sequence[str]], tuple[int, str]]) -> None:
+    """Raises FormulaError for a text column that is numbers but for a few entries, or but for their dress, such as "$1,020.50".
+
+    A stray text makes a reader take it all for text. first_of: the first row that holds one of some texts, and which.
+    """
     if len(levels) < 20:
         return
-    strays = [level for level in levels if isinstance(level, str) and not reads_as_number(level)]
-    if len(strays) < 0.1 * len(levels):
-        which = f"{strays[0]!r}" if strays else "none of them"
+    texts = [level for level in levels if isinstance(level, str)]
+    strays = [text for text in texts if not reads_as_number(text)]
+    dressed = [text for text in strays if _DRESSED.fullmatch(text.strip())]
+    others = [text for text in strays if text not in set(dressed)]
+    if len(others) >= 0.1 * len(levels):
+        return
+    rest = f"or write C({column}) if its {len(levels):,} values are categories"
+    odd = others or dressed
+    if not odd:
+        raise FormulaError(f"column {column!r} holds numbers written as text, such as {texts[0]!r}; make it a number in the data, {rest}")
+    row, value = first_of(odd)
+    if others:
         raise FormulaError(
-            f"column {column!r} holds text, and nearly all of it reads as numbers (not so: {which}); make it a number in the data, or write"
-            f" C({column}) if its {len(levels)} values are categories"
+            f"column {column!r} holds text, and nearly all of it reads as numbers; not so {value!r} in row {row}: correct it in the data,"
+            f" {rest}"
         )
+    raise FormulaError(
+        f"column {column!r} holds text, such as {value!r} in row {row}, and reads as numbers but for signs; take these off in the data,"
+        f" {rest}"
+    )
 
 
 def codes_of(array: pa.Array, levels: Sequence[Level]) -> Codes:

@@ -279,10 +279,13 @@ class Encoder:
         factors = [self.factors[part] for part, _ in source.factors] if isinstance(source, Group) else [source]
         read = {name for factor in factors if not isinstance(factor, CategoricalFactor) for name in factor_columns(factor)}
         shown = ", ".join(f"{part} = {value_at(rows.columns.arrow(part), row)}" for part in sorted(read))
-        what = "is not a number" if np.isnan(values[row, column]) else "is infinite"
         place = rows.first_row + (row if rows.kept is None else int(rows.kept[row]))
-        advice = "" if name in self.kinds else "; leave such rows out with where=, or transform the column another way"
-        raise FormulaError(f"{name} {what} in row {place}, where {shown}{advice}")
+        if name in self.kinds and np.isinf(values[row, column]):
+            sign = "-" if values[row, column] < 0 else ""
+            raise FormulaError(f"column {name!r} holds {sign}infinity in row {place}; correct the value, or leave such rows out")
+        what = "is not a number" if np.isnan(values[row, column]) else "is infinite"
+        advice = "leave such rows out with where=, or transform the column another way"
+        raise FormulaError(f"{name} {what} in row {place}, where {shown}; {advice}")
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from gradline.formulas.expressions import Apply, Column, Constant, Learned, Node
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import Factor, hide_quotes
 from gradline.formulas.transforms import TRANSFORMS
+from gradline.rows.sources.columns import counting_days
 
 Kinds = Mapping[str, str]
 """Column names to "number", "text", "boolean", "date" or "other"."""
@@ -299,10 +300,18 @@ class _Reader:
 
     def _not_numbers(self, name: str, kind: str, target: bool, what: str = "") -> NoReturn:
         if target:
-            advice = f"; for one of two classes write I({name} == 'class')" if kind == "text" else ""
+            advice = f"; for one of two classes write I({_term(name)} == 'class')" if kind == "text" else ""
             self._fail(f"the target {name!r} holds {_HOLDS[kind]}, and a target is a number{advice}", name)
+        if kind == "other":
+            self._fail(f"column {name!r} holds neither numbers nor text nor dates; make it a number in the data first", name)
         by = f", and {what} takes numbers" if what.endswith(")") else ", not numbers"
-        advice = f"; C({name}) makes each of its values a category" if kind in ("text", "date") else "; make it a number in the data first"
+        advice = (
+            f"; C({_term(name)}) makes each of its values a category"
+            if kind in ("text", "date")
+            else "; make it a number in the data first"
+        )
+        if kind == "date":
+            advice = f"; {counting_days(name)}, or write C({_term(name)}), for which each of its values is a category"
         self._fail(f"column {name!r} holds {_HOLDS[kind]}{by}{advice}", name)
 
     def _fail(self, message: str, word: str | None) -> NoReturn:
@@ -318,6 +327,11 @@ class _Reader:
         if end <= start:
             return FormulaError(message)
         return at(message, self.text, start, end)
+
+
+def _term(name: str) -> str:
+    """A column's name as a formula takes it."""
+    return name if name.isidentifier() else f"`{name}`"
 
 
 def _frozen(value: Any) -> Any:

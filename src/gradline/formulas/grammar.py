@@ -259,9 +259,34 @@ def _read_with_formulaic(text: str, columns: Iterable[str]) -> tuple[list[Term],
         word = (error.text or "").strip()
         start = max(text.find(word), 0) if word else 0
         raise at(f"malformed formula: {error.msg}", text, start, start + len(word) if word else len(text)) from None
+    _refuse_powers_of_one(text)
     left = getattr(found, "lhs", None) if found._has_keys else None
     right = found.rhs if found._has_keys else found
     return [_term(term, text) for term in left or ()], [_term(term, text) for term in right]
+
+
+def _refuse_powers_of_one(text: str) -> None:
+    """Raises FormulaError for ``x ** 2`` outside I(): crossed with itself a column is itself, and whoever wrote it means its square."""
+    i = 0
+    while i < len(text):
+        match = _STRING.match(text, i) or _QUOTED.match(text, i) or _NAME.match(text, i)
+        if match is None:
+            i += 1
+            continue
+        end = match.end()
+        if text[end : end + 1] == "(":
+            end = (_closing(text, end) or len(text) - 1) + 1
+        power = re.compile(r"\s*(?:\*\*|\^)\s*(\d+)").match(text, end)
+        if power is not None:
+            word = text[i:end]
+            raise at(
+                f"in a formula {text[i : power.end()]!r} is {word} crossed with itself, which is {word} again; for the power write"
+                f" I({word} ** {power[1]}), or poly({word}, {power[1]})",
+                text,
+                i,
+                power.end(),
+            )
+        i = end
 
 
 def _term(term: Any, text: str) -> Term:
@@ -283,13 +308,16 @@ def _term(term: Any, text: str) -> Term:
 
 _MESSAGES = (
     (r"Numeric literals", "a number other than 0 and 1 is no term; write I(2 * x) to scale a column"),
-    (r"String literals", "text in quotes is no term; write a column's name without quotes, or in `backquotes`"),
-    (r"Operator (`.+`) has insuffient", r"something is missing beside \1"),
-    (r"Operator (`.+`) is", r"\1 cannot stand here"),
+    (
+        r"String literals",
+        "text in quotes is no term; write a column's name without quotes, or, where it holds spaces, between backquotes: ` `",
+    ),
+    (r"Operator ('.+') has insuffient", r"something is missing beside \1"),
+    (r"Operator ('.+') is", r"\1 cannot stand here"),
     (r"Unknown operator '(=|<|>|!)'", r"'\1' is for comparisons inside I(), such as I(x == 3)"),
     (r"matching context marker", "this bracket has no partner"),
     (r"Expected: (.)", r"this is not closed; it lacks a \1"),
-    (r"Missing operator between (`.+`) and (`.+`)", r"there is no + between \1 and \2"),
+    (r"Missing operator between ('.+') and ('.+')", r"there is no + between \1 and \2"),
 )
 """What formulaic says, and what is said here."""
 
@@ -298,11 +326,11 @@ def _as_ours(error: Exception, text: str) -> FormulaError:
     """formulaic marks the place inside the text it repeats; draw the caret there."""
     plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
     message, _, marked = plain.partition("\n\n")
+    message = re.sub("`([^`]+)`", r"'\1'", message).rstrip(". ")
     for pattern, ours in _MESSAGES:
         if match := re.search(pattern, message):
             message = match.expand(ours)
             break
-    message = message.replace("`", "'").rstrip(". ")
     start, end = marked.find("⧛"), marked.find("⧚")
     if start < 0 or end < 0:
         start, end = len(text), len(text) + 1

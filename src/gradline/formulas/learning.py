@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from gradline.formulas.categories import MOST_LEVELS, as_levels, check_levels, check_not_numbers, sort_levels
+from gradline.formulas.categories import MOST_LEVELS, as_levels, check_levels, check_not_numbers, codes_of, sort_levels
 from gradline.formulas.columns import BatchColumns, as_text
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
@@ -84,7 +84,7 @@ def learn_levels(factors: Iterable[ReadFactor], table: Table, kinds: Kinds, stat
                 by_column[column] = _column_levels(column, table, kinds)
             levels = by_column[column]
             if factor.implied:
-                check_not_numbers(levels, column)
+                check_not_numbers(levels, column, lambda texts, column=column: _first_of(texts, column, table))  # type: ignore[misc]
         else:
             levels = _expression_levels(factor.argument, table, kinds, states)
         check_levels(levels, factor.name, table.n_rows)
@@ -106,6 +106,18 @@ def _column_levels(column: str, table: Table, kinds: Kinds) -> tuple[Level, ...]
         if len(values) > MOST_LEVELS:
             break
     return sort_levels(values)
+
+
+def _first_of(texts: Sequence[str], column: str, table: Table) -> tuple[int, str]:
+    """The first row in which the column holds one of the texts, and which."""
+    first = 0
+    for batch in table.batches([column]):
+        codes = codes_of(batch.column(0), texts)
+        found = np.flatnonzero(codes >= 0)
+        if found.size:
+            return first + int(found[0]), texts[codes[found[0]]]
+        first += batch.num_rows
+    raise AssertionError("a level is a value of some row")
 
 
 def _expression_levels(node: Node, table: Table, kinds: Kinds, states: Mapping[str, State]) -> tuple[Level, ...]:

@@ -20,6 +20,7 @@ from gradline.model_file.problems import first_problem, shown
 from gradline.model_file.schema import FORMAT, VERSION, BuiltInLoss, Document, Model, checksum
 from gradline.model_file.uncertainty import read_uncertainty
 from gradline.result import Fit
+from gradline.rows.sources.paths import missing_file
 from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
 
@@ -89,7 +90,8 @@ def read_model(path: Path) -> Model:
     if document.get("format") != FORMAT:
         if document.get("format") == "gradline moments":
             raise ValueError(f"{path} holds moments, not a model; read it with gl.Moments.load")
-        raise ValueError(f"{path} is JSON, but not a gradline model: its format is {shown(document.get('format'))}, not {FORMAT!r}")
+        said = f"its format is {shown(document['format'])}" if "format" in document else "it names no format"
+        raise ValueError(f"{path} is JSON, but not a gradline model: {said}, where a model says {FORMAT!r}")
     version = document.get("version")
     if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
         raise ValueError(
@@ -112,14 +114,14 @@ def _text(path: Path) -> str:
             head = file.read(_HEAD)
             stripped = head.removeprefix(b"\xef\xbb\xbf").lstrip()
             if not head:
-                raise ValueError(f"{path} is empty")
+                raise ValueError(f"{path} is empty; save the model again")
             if head[:1] == b"\x80" or (stripped[:1] != b"{" and _is_pickle(head)):
                 raise ValueError(f"{path} is a pickle, which could run code on loading, and is not opened. gradline models are JSON")
             if stripped[:1] != b"{":
-                raise ValueError(f"{path} is not a model file: gradline models are JSON, and this is not")
+                raise ValueError(f"{path} is not a model file: gradline models are JSON objects, and this is not")
             return (head + file.read()).decode("utf-8-sig")
     except FileNotFoundError:
-        raise FileNotFoundError(f"there is no file {path}") from None
+        raise missing_file(str(path)) from None
     except IsADirectoryError:
         raise IsADirectoryError(f"{path} is a folder; give the model file itself") from None
     except UnicodeDecodeError:

@@ -333,7 +333,12 @@ class TableRows:
         return full, run.raw
 
     def _run(self, job: Callable[[Stretch], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
-        return in_row_order(job, stretches(self.table, self.columns, self._stretch_rows), self.threads, needed)
+        try:
+            yield from in_row_order(job, stretches(self.table, self.columns, self._stretch_rows), self.threads, needed)
+        except (ValueError, OSError):
+            # Of a file that was rewritten under it a library says whatever it stumbled over.
+            self.table.source.check_unchanged()
+            raise
 
 
 def _drawn(sample: RowSample, run: CleanRun) -> tuple[Any, Array, int]:

@@ -216,6 +216,9 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for something that is no table.
     """
     require_packages()
+    for keyword, text in (("query", query), ("where", where)):
+        if text is not None and not isinstance(text, str):
+            raise TypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
     from gradline.rows.sources.sql import filtered, queried
 
     if isinstance(source, Table):

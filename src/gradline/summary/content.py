@@ -154,7 +154,7 @@ def _columns(fit: Fit, predictor: int, kept: list[int]) -> Mapping[str, list[str
 def _foot(fit: Fit) -> Iterator[Fact]:
     if fit.aliased:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
-        yield Fact("left out", f"{names}: earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
+        yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
     yield Fact("fit", "; ".join(_measures(fit)))
     inference = inference_of(fit)
     if inference is not None:

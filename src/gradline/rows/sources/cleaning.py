@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.rows.sources.arrow import as_numbers, null_mask
 from gradline.rows.sources.batches import picked
+from gradline.rows.sources.columns import argument, plain_or_quoted
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -132,7 +133,7 @@ class Cleaner:
             if kept is not None:
                 rows = rows[np.isin(rows, kept)]
             if rows.size:
-                condition = f'where="isfinite({name})"' if name.isidentifier() else "where="
+                condition = argument("where", f"isfinite({plain_or_quoted(name)})")
                 raise ValueError(
                     f"{self.table}: column {name!r} holds {'-' if values[rows[0]] < 0 else ''}infinity in row {first_row + int(rows[0])};"
                     f" correct the value, or leave such rows out with {condition}"

@@ -12,6 +12,15 @@ if TYPE_CHECKING:
 Kind = Literal["number", "text", "boolean", "date", "other"]
 
 
+RESERVED = (
+    " ALL ANALYSE ANALYZE AND ANY ARRAY AS ASC ASYMMETRIC BOTH CASE CAST CHECK COLLATE COLUMN CONSTRAINT CREATE DEFAULT DEFERRABLE DESC"
+    " DESCRIBE DISTINCT DO ELSE END EXCEPT FALSE FETCH FOR FOREIGN FROM GROUP HAVING IN INITIALLY INTERSECT INTO LAMBDA LATERAL LEADING"
+    " LIMIT NOT NULL OFFSET ON ONLY OR ORDER PIVOT PIVOT_LONGER PIVOT_WIDER PLACING PRIMARY QUALIFY REFERENCES RETURNING SELECT SHOW SOME"
+    " SUMMARIZE SYMMETRIC TABLE THEN TO TRAILING TRUE UNION UNIQUE UNPIVOT USING VARIADIC WHEN WHERE WINDOW WITH "
+)
+"""Words that SQL takes for itself unless they are quoted: DuckDB's list."""
+
+
 def kind_of(arrow_type: pa.DataType) -> Kind:
     """What a column of this Arrow type holds. A column of nothing but nulls counts as a number, and is missing in every row."""
     import pyarrow as pa
@@ -33,6 +42,22 @@ def kind_of(arrow_type: pa.DataType) -> Kind:
 def quoted(name: str) -> str:
     """The name as SQL takes it, whatever it holds."""
     return '"' + name.replace('"', '""') + '"'
+
+
+def plain_or_quoted(name: str) -> str:
+    """The name as a person would write it in SQL: quoted only where it must be."""
+    return name if name.isascii() and name.isidentifier() and f" {name.upper()} " not in RESERVED else quoted(name)
+
+
+def argument(keyword: str, text: str) -> str:
+    """``keyword="text"``, to be copied from a message."""
+    return f'{keyword}="{text}"' if '"' not in text else f"{keyword}={text!r}"
+
+
+def counting_days(column: str) -> str:
+    """What to do with dates where numbers are needed."""
+    sql = f"SELECT *, date_diff('day', DATE '2000-01-01', {plain_or_quoted(column)}::DATE) AS days FROM data"
+    return f"count days, say with {argument('query', sql)}"
 
 
 def sql_text(value: str) -> str:

@@ -49,7 +49,9 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
         find_files(path)
         # Read-only, and an existing file only: SQLite would create an empty database.
         return _of_adbc(None, table, query, repr(path), ("sqlite", f"file:{os.path.abspath(path)}?mode=ro"))
-    find_files(path)
+    form = find_files(path).format
+    if form in ("parquet", "json", "arrow") or path.lower().endswith((".csv", ".tsv", ".txt")):
+        raise ValueError(f"{path!r} is no database but a file of rows: give it in the place of the table, without database=")
     import duckdb
 
     with reading(repr(path)):
@@ -105,8 +107,21 @@ def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str,
                 "SELECT table_name FROM duckdb_tables() UNION SELECT view_name FROM duckdb_views() WHERE NOT internal ORDER BY 1"
             ).fetchall()
         ]
-        held = f"it has {', '.join(map(repr, tables[:12]))}" if tables else "it has none"
-        raise ValueError(f"{name} has no table {table!r}; {held}") from error
+        raise _no_table(name, table, tables) from error
+
+
+def _check_sqlite_table(connection: Any, table: str, name: str) -> None:
+    """Raises ValueError for a table that is not there, naming those that are."""
+    with reading(name), _cursor(connection) as cursor:
+        cursor.execute("SELECT name FROM sqlite_master WHERE type IN ('table', 'view') AND name NOT LIKE 'sqlite_%' ORDER BY 1")
+        tables = [row[0] for row in cursor.fetchall()]
+    if "." not in table and table.casefold() not in {found.casefold() for found in tables}:
+        raise _no_table(name, table, tables)
+
+
+def _no_table(name: str, table: str, tables: Sequence[str]) -> ValueError:
+    held = f"it has {', '.join(map(repr, tables[:12]))}" if tables else "it has none"
+    return ValueError(f"{name} has no table {table!r}; {held}")
 
 
 def _identifier(table: str | None) -> str:
@@ -120,6 +135,8 @@ def _of_adbc(connection: Any, table: str | None, query: str | None, name: str, c
         assert connect is not None
         connection = _connected(*connect, name)
     select = query.rstrip().rstrip(";") if query is not None else f"SELECT * FROM {_identifier(table)}"
+    if table is not None and connect is not None and connect[0] == "sqlite":
+        _check_sqlite_table(connection, table, name)
     with reading(what), _cursor(connection) as cursor:
         cursor.execute(f"SELECT * FROM ({select}) AS head LIMIT {SQLITE_BATCH_ROWS}")
         with cursor.fetch_record_batch() as head:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import bz2
+import codecs
 import csv
 import gzip
 import lzma
@@ -79,6 +80,10 @@ def delimited_source(files: Files) -> SqlSource:
     note = ""
     if dialect["HasHeader"]:
         _check_header(first, options, names, files.name)
+    elif dialect["SkipRows"]:
+        line = next(_lines(first), "").strip()
+        shown = f", {line[:60]!r}," if line else ""
+        note = f"its first line{shown} does not part into as many fields as the lines below it; use one delimiter throughout"
     else:
         note = f"its first line seems to hold data, not names, so its columns are called {names[0]}, ...; add a line of names at its top"
     if len(names) == 1:
@@ -148,8 +153,12 @@ def _is_number(kind: str) -> bool:
 
 
 def _sniff(path: str, files: Files) -> dict[str, Any]:
-    if Path(path).stat().st_size == 0:
+    size = Path(path).stat().st_size
+    if size == 0 or (size < 4096 and not Path(path).read_bytes().strip()):
         raise ValueError(f"{files.name} is empty; it needs a line of column names and lines of values")
+    with open(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError(f"{files.name} is UTF-16 text; convert it to UTF-8, for example with iconv -f utf-16 -t utf-8")
     fixed = ", delim = '\t'" if suffixes(files.paths[0])[0] in (".tsv", ".tab") else ""
     found = _sniffed(path, fixed)
     if found["Delimiter"] == ";" and any(column["type"] == "VARCHAR" for column in found["Columns"]):

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.rows.design import DenseDesign, Design
 from gradline.rows.sources.arrow import as_numbers
+from gradline.rows.sources.columns import argument, counting_days, plain_or_quoted
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -113,8 +114,11 @@ def as_row_values(given: str | Sequence[str] | RowValues) -> RowValues:
     return given
 
 
-def check_numeric(table: Table, columns: Sequence[str]) -> None:
-    """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row."""
+def check_numeric(table: Table, columns: Sequence[str], instead: str = "") -> None:
+    """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row.
+
+    instead: what else to do than to correct a text.
+    """
     table.check_columns(columns)
     for column in columns:
         kind = table.columns[column]
@@ -126,16 +130,14 @@ def check_numeric(table: Table, columns: Sequence[str]) -> None:
             continue
         shown = "" if found is None else f", {found[1]!r} in row {found[0]}"
         if kind == "text" and found is not None and not found[2]:
-            sql = f'SELECT * REPLACE ("{column}"::DOUBLE AS "{column}") FROM data'
-            raise TypeError(f"column {column!r} of {table.name} holds numbers written as text{shown}; convert it, say with query={sql!r}")
+            name = plain_or_quoted(column)
+            query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
+            raise TypeError(f"column {column!r} of {table.name} holds numbers written as text{shown}; convert it, say with {query}")
         if kind == "text":
-            advice = "use it as a categorical, as in C(...), correct the value, or leave the column out"
+            advice = f"correct the value, or {instead or 'leave such rows out with where='}"
             raise TypeError(f"column {column!r} of {table.name} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
-            sql = f"""SELECT *, date_diff('day', DATE '2000-01-01', "{column}"::DATE) AS days FROM data"""
-            raise TypeError(
-                f"column {column!r} of {table.name} holds dates{shown}, where a number is needed; count days, say with query={sql!r}"
-            )
+            raise TypeError(f"column {column!r} of {table.name} holds dates{shown}, where a number is needed; {counting_days(column)}")
         raise TypeError(f"column {column!r} of {table.name} holds {table.schema.field(column).type}, where a number is needed")
 
 

@@ -9,6 +9,9 @@ from contextlib import contextmanager
 
 FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver")
 
+DAMAGED = ("Could not read enough bytes from file", "disk image is malformed", "file is not a database")
+"""What databases say of a file that is not whole."""
+
 
 @contextmanager
 def reading(name: str) -> Iterator[None]:
@@ -29,6 +32,8 @@ def translated(error: Exception, name: str) -> Exception | None:
     if "CSV Error" in text or "Error when sniffing" in text:
         # While rows stream it arrives as an OSError of Arrow's.
         return ValueError(_csv_line(text, name))
+    if any(sign in text for sign in DAMAGED):
+        return ValueError(f"{name} is damaged or truncated ({first_line(text)}); copy or make it again")
     if isinstance(error, OSError) and not module.startswith(FOREIGN):
         return _of_the_system(error, name)
     if not module.startswith(FOREIGN):
@@ -40,8 +45,12 @@ def translated(error: Exception, name: str) -> Exception | None:
             f"{name}: {names} of the first file is not in every other; one table needs the same columns and delimiter in each"
         )
     line = first_line(text)
+    unknown = re.search(r'Referenced column "(.*?)" not found in FROM clause', text)
+    if unknown:
+        near = re.search(r'Candidate bindings: "(.*?)"', text)
+        return ValueError(f"{name}: there is no column {unknown[1]!r}" + (f"; did you mean {near[1]!r}?" if near else ""))
     if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
-        return ValueError(f"{name} is not a whole Parquet file ({line}); it may be truncated: write or copy it again")
+        return ValueError(f"{name} is not a whole Parquet file ({line.partition('. ')[0]}); it may be truncated: write or copy it again")
     if isinstance(error, MemoryError) or kind == "OutOfMemoryException":
         return MemoryError(f"{name}: {line}")
     if isinstance(error, OSError) or kind in ("IOException", "HTTPException", "OperationalError", "ConnectionException", "FatalException"):
@@ -52,7 +61,7 @@ def translated(error: Exception, name: str) -> Exception | None:
 def first_line(text: str) -> str:
     """The first line of a library's message, without the library's own name for the kind of error."""
     line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
-    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(". ")
+    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(".! ")
 
 
 def _of_the_system(error: OSError, name: str) -> OSError | None:

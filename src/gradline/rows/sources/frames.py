@@ -138,7 +138,10 @@ def frame_source(data: Any) -> Source | None:
     if found is not None:
         return found
     if hasattr(data, "__arrow_c_stream__"):
-        reader = pa.RecordBatchReader.from_stream(data)
+        try:
+            reader = pa.RecordBatchReader.from_stream(data)
+        except pa.ArrowInvalid:
+            return None  # one column, such as a Series
         return once(reader, reader.schema, f"the {type(data).__name__}")
     if isinstance(data, Iterator):
         return _from_iterator(data)
@@ -177,10 +180,10 @@ def _pandas_source(frame: Any) -> FrameSource:
         try:
             # A whole column at once, so that a stretch without a value does not get a type of its own.
             fields.append(pa.field(column, pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError) as error:
-            raise ValueError(
-                f"{name}: column {column!r} holds values of different types ({_mixed(frame.iloc[:, j])}); give it one"
-            ) from error
+        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
+            sparse = str(frame.dtypes.iloc[j]).startswith("Sparse")
+            trouble = "is sparse; make it dense first, with sparse.to_dense()" if sparse else _trouble(frame.iloc[:, j])
+            raise ValueError(f"{name}: column {column!r} {trouble}") from error
     schema = pa.schema(fields)
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
@@ -195,17 +198,19 @@ def _pandas_source(frame: Any) -> FrameSource:
     return FrameSource(name, schema, len(frame), cut)
 
 
-def _mixed(column: Any) -> str:
-    """The first two types in a column, with the row of the second."""
+def _trouble(column: Iterable[Any]) -> str:
+    """Why a column is no column of one type of Arrow's: the first value of a second type, or the first that is too large, with its row."""
     first: Any = None
-    for row, value in enumerate(column):
+    for row, held in enumerate(column):
+        value = held.item() if isinstance(held, np.generic) else held
         if value is None or value != value:
             continue
-        if first is None:
-            first = value
-        elif type(value) is not type(first):
-            return f"{first!r}, then {value!r} in row {row}"
-    return f"of type {type(first).__name__}"
+        first = value if first is None else first
+        if type(value) is not type(first):
+            return f"holds values of different types ({first!r}, then {value!r} in row {row}); give it one"
+        if isinstance(value, int) and not -(2**63) <= value < 2**64:
+            return f"holds an integer beyond 64 bits, {value} in row {row}; if it is an identifier, leave it out, else divide it first"
+    return f"holds values of type {type(first).__name__}, which no table can hold; make them plain numbers or texts first"
 
 
 def _polars_source(frame: Any) -> Source:
@@ -294,6 +299,8 @@ def _from_mapping(data: Mapping[Any, Any]) -> pa.Table:
         try:
             array = values if hasattr(values, "__arrow_array__") or hasattr(values, "__arrow_c_array__") else _plain(values)
             columns[name] = pa.array(array, from_pandas=not isinstance(array, list))
+        except OverflowError as error:
+            raise ValueError(f"column {name!r} {_trouble(values)}") from error
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
             raise ValueError(f"column {name!r} cannot be read as one column of numbers or texts ({reason}); give a 1-D array") from error

@@ -57,7 +57,7 @@ class Files:
         for path, stamp in zip(self.paths, self.stamps, strict=True):
             if _stamp(path) != stamp:
                 raise ValueError(
-                    f"{path!r} has changed since it was opened; each pass must read the same rows: fit again once it is complete"
+                    f"{path!r} has changed since it was opened; each pass must read the same rows: start again once it is complete"
                 )
 
 
@@ -112,6 +112,9 @@ def has_magic(path: str, wanted: str) -> bool:
 def _expand(path: str) -> list[str]:
     if os.path.isdir(path):
         return _in_folder(path)
+    if path == "-" or (os.path.exists(path) and not os.path.isfile(path) and path != os.devnull):
+        what = "standard input" if path == "-" else repr(path)
+        raise ValueError(f"{what} is no file that can be read again at each pass; write it to a file first")
     if os.path.exists(path):
         return [path]
     if any(sign in path for sign in "*?["):
@@ -119,12 +122,17 @@ def _expand(path: str) -> list[str]:
         if not found:
             raise FileNotFoundError(f"no file matches {path!r} (looked from {os.getcwd()!r})")
         return found
+    raise missing_file(path)
+
+
+def missing_file(path: str) -> FileNotFoundError:
+    """The error for a file that is not there, with the nearest one that is."""
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
-        raise FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
+        return FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
     near = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), 1)
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
-    raise FileNotFoundError(f"no such file: {path!r}; {advice}")
+    return FileNotFoundError(f"no such file: {path!r}; {advice}")
 
 
 def _in_folder(folder: str) -> list[str]:
