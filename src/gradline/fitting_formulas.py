@@ -86,6 +86,10 @@ def notes_on_levels(encoder: Encoder) -> tuple[str, ...]:
     )
 
 
+_LABELS = """for two labels let one count as 1, say with query='SELECT * REPLACE (("{column}" = '{value}')::INT AS "{column}") FROM data'"""
+"""What may be done with a target of text."""
+
+
 def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> None:
     """Raises TypeError for a target column of text or dates, naming the first such value and its row; ValueError without any row, which
     leaves a text file's columns without a type."""
@@ -94,7 +98,7 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
         if table.columns.get(name) in ("text", "date"):
             if not any(batch.num_rows for batch in table.batches([name])):
                 raise ValueError(f"{table.name} has no rows; a fit needs at least one")
-            check_numeric(table, [name])
+            check_numeric(table, [name], _LABELS)
 
 
 def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:

@@ -22,7 +22,7 @@ from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint
 from gradline.rows.sources.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
-from gradline.rows.table_rows import TableRows
+from gradline.rows.table_rows import TableRows, joined_numbers
 from gradline.rows.tables import Table, open_table
 from gradline.rows.watched import watched
 from gradline.solvers.solution import Solver
@@ -176,6 +176,7 @@ def held_in_memory(rows: TableRows) -> ArrayRows | None:
         frequencies=_joined([block.frequencies for block in blocks]),
         offset=_joined([block.offset for block in blocks]),
         intercept=rows.intercept,
+        numbers=joined_numbers(blocks),
     )
 
 

@@ -62,9 +62,9 @@ class LBFGS:
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient, _ = problem.evaluate(free.expand(scaled / units), 1)
             assert gradient is not None
-            if not math.isfinite(value):
+            if not (math.isfinite(value) and np.isfinite(gradient).all()):
                 if passes == 1:
-                    raise ValueError(problem.why_not_finite(free.expand(scaled / units)))
+                    raise ValueError(problem.why_not_finite(free.expand(scaled / units), int(math.isfinite(value))))
                 return 1e300, np.zeros_like(scaled)  # the line search steps back
             return value, free.restrict_gradient(gradient) / units
 

@@ -98,10 +98,7 @@ class NewtonSteps:
         if not math.isfinite(self.value):
             raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta)))
         if not np.isfinite(self.curvature).all():
-            raise ValueError(
-                f"the curvature of the loss {self.problem.loss.name!r} is not finite at the starting coefficients; give another start=, or"
-                " a loss whose second derivatives are finite (a square root of zero, for example, has none)"
-            )
+            raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta), 2))
         # A penalty decides between columns that say the same; without one the later column is left out. Where the curvature is well
         # conditioned no column can be aliased, and no closer look is needed.
         if not self.rough and self.problem.penalty is None and not well_conditioned(self.curvature):
@@ -152,7 +149,9 @@ class NewtonSteps:
         self.accepted = self._lower(direction, value, gradient, curvature)
         if not self.accepted:
             if self.damping > 1e12 or not np.any(np.abs(direction) > 1e-16 * np.abs(self.theta)):
-                return _Ending(decrement <= 1e-6 * self._size, "no step lowers the objective any more")
+                # Damping makes a decrement small whatever the gradient is.
+                undamped = decrement if self.damping == 0 else spectral_step(self.curvature, self.floor, self.gradient)[1]
+                return _Ending(undamped <= 1e-6 * self._size, "no step lowers the objective any more")
             if self.fresh:
                 self.damping = max(8.0 * self.damping, 1e-3)
                 self._factor()

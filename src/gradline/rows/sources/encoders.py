@@ -113,8 +113,15 @@ def as_row_values(given: str | Sequence[str] | RowValues) -> RowValues:
     return given
 
 
-def check_numeric(table: Table, columns: Sequence[str]) -> None:
-    """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row."""
+CATEGORICAL = "use it as a categorical, as in C(...), correct the value, or leave the column out"
+"""What may be done with text among the columns of a formula."""
+
+
+def check_numeric(table: Table, columns: Sequence[str], advice: str = CATEGORICAL) -> None:
+    """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row.
+
+    advice: what to do with text; ``{column}`` and ``{value}`` stand for the column and the first text in it.
+    """
     table.check_columns(columns)
     for column in columns:
         kind = table.columns[column]
@@ -129,8 +136,8 @@ def check_numeric(table: Table, columns: Sequence[str]) -> None:
             sql = f'SELECT * REPLACE ("{column}"::DOUBLE AS "{column}") FROM data'
             raise TypeError(f"column {column!r} of {table.name} holds numbers written as text{shown}; convert it, say with query={sql!r}")
         if kind == "text":
-            advice = "use it as a categorical, as in C(...), correct the value, or leave the column out"
-            raise TypeError(f"column {column!r} of {table.name} holds text{shown}, where a number is needed; {advice}")
+            said = advice.format(column=column, value="" if found is None else str(found[1]).replace("'", "''"))
+            raise TypeError(f"column {column!r} of {table.name} holds text{shown}, where a number is needed; {said}")
         if kind == "date":
             sql = f"""SELECT *, date_diff('day', DATE '2000-01-01', "{column}"::DATE) AS days FROM data"""
             raise TypeError(
