@@ -686,6 +686,18 @@ class TestSaid:
         with pytest.raises(ValueError, match=r"'logarithm' is not finite .*: it is nan in row 30000, where y = -1"):
             gl.fit(X, y, loss=logarithm)
 
+    @pytest.mark.parametrize("threshold", [0.1, 0.01])
+    def test_levels_whose_rows_all_lie_where_the_loss_is_straight(self, threshold):
+        # Such a level has no curvature, and must not have the steps of all others damped to nothing.
+        random = np.random.default_rng(0)
+        level, x = random.integers(0, 120, size=1000), random.normal(size=1000)
+        X = np.column_stack([x, level[:, None] == np.arange(1, 120)])
+        y = x + 0.3 * random.normal(size=120)[level] + random.standard_t(3, size=1000)
+        fit = gl.fit(X, y, loss=gl.losses.huber(threshold), covariance=False)
+        assert fit.certificate.converged
+        pull = np.clip(y - fit.predict(X), -threshold, threshold)
+        np.testing.assert_allclose(np.column_stack([np.ones(1000), X]).T @ pull, 0.0, atol=1e-10)
+
     def test_a_damped_step_is_no_sign_of_an_optimum(self):
         # Steps far too long are refused until damping is enormous, and a damped decrement is tiny however steep the objective is.
         def treacherous(y, prediction):
