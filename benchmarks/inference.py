@@ -2,8 +2,8 @@
 
     python benchmarks/inference.py [--quick]
 
-Each figure is the best of a few calls, or the median of pairs of them. A pass of curvature is one evaluation of value, gradient and curvature of the same objective at the
-same coefficients: what a Newton step costs.
+Each figure is the best of a few calls, or the median of pairs of them. A pass of curvature is one evaluation of value, gradient and
+curvature of the same objective at the same coefficients: what a Newton step costs.
 """
 
 from __future__ import annotations

@@ -12,6 +12,8 @@ import pytest
 import gradline as gl
 from gradline import fitting_tables
 
+jnp = pytest.importorskip("jax.numpy")
+
 
 @pytest.fixture
 def streaming(monkeypatch):
@@ -173,6 +175,26 @@ class TestMissing:
         close(fit, gl.fit("y ~ x + C(g)", data.dropna()).coefficients)
         with pytest.raises(ValueError, match="column 'x' is missing in row 3; fill it in, or leave such rows out"):
             gl.fit("y ~ x + C(g)", data, missing="error")
+
+    @pytest.mark.parametrize("held", [True, False])
+    def test_rows_after_dropped_ones_are_named_as_in_the_table(self, held, monkeypatch):
+        if not held:
+            monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+
+        def logarithm(y, prediction):
+            return jnp.square(y - prediction) * jnp.where(y == 77.0, jnp.nan, 1.0)
+
+        data = DATA.assign(alone=(np.arange(400) == 300).astype(float), y=np.where(np.arange(400) == 200, 77.0, DATA.y))
+        data.loc[[3, 150], "x"] = np.nan
+        with pytest.raises(ValueError, match="'logarithm' is not finite at the starting coefficients: it is nan in row 200, where y = 77"):
+            gl.fit("y ~ x", data, loss=logarithm)
+        with pytest.raises(ValueError, match="row 300 has leverage 1"):
+            gl.fit("y ~ x + alone", data, covariance="HC3")
+        fit = gl.fit("y ~ x + alone", data, loss=gl.losses.huber(1.0), covariance="default")
+        assert fit.inference.notes[0] == "standard errors are HC1, not HC3: row 300 has leverage 1"
+        for leaves_out in (lambda: fit.with_covariance("HC3", data), lambda: fit.diagnose(data).leave_one_out_loss):
+            with pytest.raises(ValueError, match="row 300 has leverage 1"):
+                leaves_out()
 
     def test_predictions_keep_the_rows(self):
         data = DATA[["x", "g"]].copy()

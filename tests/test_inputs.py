@@ -99,7 +99,7 @@ def test_dimensions():
     refused(ValueError, "X has 3 dimensions; give one row per example and one column per variable, shape (n, p)", X[:, :, None], Y)
     refused(ValueError, "y has 3 dimensions", X, Y[:, None, None])
     refused(ValueError, "weights has shape (20, 2); give one number a row, shape (20,)", X, Y, weights=np.ones((20, 2)))
-    refused(ValueError, "offset has 2 columns, but there are 1 linear predictors", X, Y, offset=np.ones((20, 2)))
+    refused(ValueError, "offset has 2 columns, but there is 1 linear predictor", X, Y, offset=np.ones((20, 2)))
 
 
 @pytest.mark.parametrize(
@@ -342,7 +342,7 @@ def test_wrong_starts():
 
 
 def test_wrong_weights():
-    refused(ValueError, "weights is negative in row 2 (-1); a weight is zero or more", X, Y, weights=changed(np.ones(20), 2, -1))
+    refused(ValueError, "weights is negative in row 2 (-1); weights are zero or more", X, Y, weights=changed(np.ones(20), 2, -1))
     refused(ValueError, "weights is zero in every row; at least one row must count", X, Y, weights=np.zeros(20))
     whole = "frequencies is 0.5 in row 3; frequencies count repeated rows, so give whole numbers, or use weights="
     refused(ValueError, whole, X, Y, frequencies=changed(np.ones(20), 3, 0.5))

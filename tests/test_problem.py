@@ -168,7 +168,7 @@ class TestMessages:
     def test_a_sum_that_overflows_is_told_from_a_row_that_does(self):
         rows = ArrayRows(np.zeros((40, 1)), np.full((40, 1), 1e154))
         why = Problem(rows, gl.losses.squared).why_not_finite(np.array([[0.0], [0.0]]))
-        assert "each row's loss is finite, but their sum overflows; rescale the target" in why
+        assert "each row's is finite, but their sum overflows; rescale the target" in why
 
 
 def test_a_pass_needs_little_memory_beyond_the_data():

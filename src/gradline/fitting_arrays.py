@@ -96,6 +96,7 @@ def as_offset(offset: Any, n_rows: int, n_predictors: int) -> Array:
     columns = as_columns(offset, "offset")
     check_length(len(columns.values), "offset", n_rows)
     if columns.values.shape[1] != n_predictors:
-        raise ValueError(f"offset has {columns.values.shape[1]} columns, but there are {n_predictors} linear predictors")
+        predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
+        raise ValueError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
     check_finite(columns.values, "offset", columns.names)
     return np.ascontiguousarray(columns.values, dtype=np.float64)

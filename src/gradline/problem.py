@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -158,24 +158,40 @@ class _WeightKernel:
         return first + second
 
 
+class _NotFinite(NamedTuple):
+    """A row with a derivative that is not finite: which one (0 for the loss itself), and the first of its numbers that is not."""
+
+    row: int
+    order: int
+    value: float
+    target: Array
+    predictor: Array
+
+
 @dataclass(frozen=True)
 class _NotFiniteKernel:
-    """The first row whose loss is not finite: (row, loss, targets, linear predictors)."""
+    """The first row whose loss, or whose derivatives up to the order, are not finite."""
 
     loss: Loss
     coefficients: Array
+    order: int
 
-    def map(self, block: Block) -> tuple[int, float, Array, Array] | None:
+    def map(self, block: Block) -> _NotFinite | None:
         predictors = block.linear_predictors(self.coefficients)
-        value = self.loss.derivatives(block.targets, predictors, 0).value
+        found = self.loss.derivatives(block.targets, predictors, self.order)
         weights = block.row_weights
-        wrong = np.flatnonzero(~np.isfinite(value) & (True if weights is None else weights > 0))
-        if not wrong.size:
+        counts = np.ones(block.n_rows, dtype=np.bool_) if weights is None else weights > 0
+        numbers = [part.reshape(block.n_rows, -1) for part in found if part is not None]
+        wrong = [~np.isfinite(part).all(axis=1) & counts for part in numbers]
+        rows = np.flatnonzero(np.logical_or.reduce(wrong))
+        if not rows.size:
             return None
-        i = int(wrong[0])
-        return block.first_row + i, float(value[i]), block.targets[i], predictors[i]
+        i = int(rows[0])
+        order = next(order for order, part in enumerate(wrong) if part[i])
+        value = numbers[order][i]
+        return _NotFinite(block.number(i), order, float(value[~np.isfinite(value)][0]), block.targets[i], predictors[i])
 
-    def merge(self, first: tuple[int, float, Array, Array] | None, second: Any) -> tuple[int, float, Array, Array] | None:
+    def merge(self, first: _NotFinite | None, second: _NotFinite | None) -> _NotFinite | None:
         return second if first is None else first
 
 
@@ -206,6 +222,8 @@ class Problem:
     """The design columns, for messages; numbered where not given."""
     mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
     """(P, k): the coefficients that the formula of each linear predictor has; None for all. The others are zero."""
+    sampled: Problem | None = None
+    """What this is a sample of, whose rows messages name; None for a problem of its own."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -251,19 +269,24 @@ class Problem:
         """sum f w over all rows."""
         return self.rows.reduce(_WeightKernel())
 
-    def why_not_finite(self, coefficients: Array) -> str:
-        """A sentence naming the first row whose loss is not finite at these coefficients."""
-        start = f"the loss {self.loss.name!r} is not finite at the starting coefficients"
+    def why_not_finite(self, coefficients: Array, order: int = 0) -> str:
+        """A sentence naming the first row whose loss, or whose derivatives up to the order, are not finite at these coefficients."""
+        if self.sampled is not None:
+            return self.sampled.why_not_finite(coefficients, order)
+        first = None if self.joint else self.rows.reduce(_NotFiniteKernel(self.loss, coefficients, order))
+        what = ("", "gradient of the ", "curvature of the ")[order if first is None else first.order]
+        start = f"the {what}loss {self.loss.name!r} is not finite at the starting coefficients"
         if self.joint:
             return f"{start}; give another start="
-        first = self.rows.reduce(_NotFiniteKernel(self.loss, coefficients))
         if first is None:
-            return f"{start}: each row's loss is finite, but their sum overflows; rescale the target"
-        row, value, target, predictor = first
-        return (
-            f"{start}: it is {value:g} in row {row}, where y = {show_row(target)} and the linear predictor is {show_row(predictor)};"
-            " give another start=, or a loss (or prediction=) that is finite there"
-        )
+            return f"{start}: each row's is finite, but their sum overflows; rescale the target or the columns"
+        where = f"it is {first.value:g} in row {first.row}, where y = {show_row(first.target)} and the linear predictor is"
+        remedies = {
+            0: "a loss (or prediction=) that is finite there",
+            1: "a loss whose derivatives are finite there (a square root of zero, for example, has none)",
+            2: "a loss whose second derivatives are finite there, or solver=gl.LBFGS(), which needs none",
+        }
+        return f"{start}: {where} {show_row(first.predictor)}; give another start=, or {remedies[first.order]}"
 
     def largest_row_curvature(self, coefficients: Array) -> float:
         """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""
@@ -313,7 +336,7 @@ class Problem:
             offset=block.offset,
             intercept=self.rows.intercept,
         )
-        return replace(self, rows=rows)
+        return replace(self, rows=rows, sampled=self)
 
     def _sums(self, coefficients: Array, order: int) -> Sums:
         rows = self.rows

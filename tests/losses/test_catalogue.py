@@ -327,7 +327,7 @@ def test_multinomial_learns_its_classes():
         loss.resolve(np.array([0.0]))
 
 
-@pytest.mark.parametrize("loss", [losses.normal, losses.multinomial(3), losses.huber(1, scale="joint")], ids=lambda x: x.name)
+@pytest.mark.parametrize("loss", [losses.normal, losses.multinomial(3), losses.huber(2, scale="joint")], ids=lambda x: x.name)
 def test_losses_of_one_target_refuse_two(loss):
     with pytest.raises(ValueError, match="takes one target column, but there are 2"):
         loss.n_predictors(2)

@@ -19,6 +19,11 @@ def absolute(y, prediction):
     return tf.abs(y - prediction)
 
 
+def root_of_square(y, prediction):
+    """The absolute error, whose gradient is NaN on the kink itself."""
+    return jnp.sqrt(jnp.square(y - prediction))
+
+
 def pinball(y, prediction):
     return jnp.maximum(0.9 * (y - prediction), -0.1 * (y - prediction))
 
@@ -109,6 +114,7 @@ def found(function, targets=TARGETS, **options):
         (close_together, (0.0, 2.001, 2.002)),
         (capped, (-2.5, 0.0, 2.5)),
         (mean_absolute, (0.0,)),
+        (root_of_square, (0.0,)),
     ],
 )
 def test_piecewise_linear_losses_are_found_to_the_digit(function, kinks):

@@ -40,6 +40,7 @@ def test_colon_strings():
         ("huber:1,width=2", "has no parameter width; it takes threshold, scale"),
         ("squared:1", "takes 0 parameters"),
         ("quantile:1.5", "level must lie strictly between 0 and 1, not 1.5"),
+        ("huber:1,joint", "must be above 1 \\(1.35 is usual\\), not 1"),
         ("huber:-1", "threshold must be a finite number above 0"),
         ("huber:nan", "threshold must be a finite number above 0"),
         ("tweedie:1", "use poisson"),

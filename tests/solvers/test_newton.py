@@ -656,12 +656,58 @@ class TestSaid:
         with pytest.raises(ValueError, match=r"'exponential' is not finite at the starting coefficients: it is inf in row 3, .*800"):
             gl.fit(X, np.arange(5.0), loss=exponential, start=np.array([0.0, 1.0]))
 
-    def test_a_curvature_of_nan_is_named(self):
+    def test_a_gradient_of_nan_is_named_with_its_row(self):
         def root(y, prediction):
-            return tf.sqrt(tf.abs(y - prediction))
+            return jnp.log(jnp.cosh(y - prediction)) + jnp.sqrt(jnp.where(y == 3.0, 0.0 * prediction, 1.0))
 
-        with pytest.raises(ValueError, match=r"curvature of the loss 'root' is not finite .* square root of zero"):
-            gl.fit(self.columns(), np.ones(60), loss=root, solver=gl.Newton(), start=np.array([1.0, 0.0, 0.0]))
+        where = r"it is nan in row 21, where y = 3 and the linear predictor is 1\.5;"
+        for solver in ("auto", gl.LBFGS(), gl.GradientDescent(steps=5, learning_rate=0.01)):
+            with pytest.raises(ValueError, match=rf"gradient of the loss 'root' is not finite .*: {where} .* square root of zero"):
+                gl.fit(np.zeros((60, 1)), np.arange(60) / 7, loss=root, solver=solver, start=np.array([1.5, 0.0]))
+
+    def test_a_curvature_of_nan_is_named_with_its_row_and_a_solver_that_needs_none(self):
+        def power(y, prediction):
+            return jnp.power(jnp.abs(y - prediction), 1.5)
+
+        X, y = self.columns(), np.arange(60.0)[::-1]
+        where = "in row 59, where y = 0 and the linear predictor is 0;"
+        with pytest.raises(ValueError, match=rf"curvature of the loss 'power' is not finite .* {where} .*solver=gl\.LBFGS\(\)"):
+            gl.fit(X, y, loss=power)
+        found = gl.fit(X, y, loss=power, solver=gl.LBFGS())
+        assert found.certificate.converged
+        np.testing.assert_allclose(gl.fit(X, y, loss=power, start=found.coefficients + 1e-3).coefficients, found.coefficients, rtol=1e-6)
+
+    def test_a_row_of_a_sample_is_named_as_in_the_data(self):
+        def logarithm(y, prediction):
+            return jnp.log(jnp.cosh(y - prediction)) + 0.0 * jnp.log(y)
+
+        X = np.random.default_rng(0).normal(size=(40_000, 1))
+        y = np.where(np.arange(40_000) >= 30_000, -1.0, 1.0 + np.abs(X[:, 0]))
+        with pytest.raises(ValueError, match=r"'logarithm' is not finite .*: it is nan in row 30000, where y = -1"):
+            gl.fit(X, y, loss=logarithm)
+
+    @pytest.mark.parametrize("threshold", [0.1, 0.01])
+    def test_levels_whose_rows_all_lie_where_the_loss_is_straight(self, threshold):
+        # Such a level has no curvature, and must not have the steps of all others damped to nothing.
+        random = np.random.default_rng(0)
+        level, x = random.integers(0, 120, size=1000), random.normal(size=1000)
+        X = np.column_stack([x, level[:, None] == np.arange(1, 120)])
+        y = x + 0.3 * random.normal(size=120)[level] + random.standard_t(3, size=1000)
+        fit = gl.fit(X, y, loss=gl.losses.huber(threshold), covariance=False)
+        assert fit.certificate.converged
+        pull = np.clip(y - fit.predict(X), -threshold, threshold)
+        np.testing.assert_allclose(np.column_stack([np.ones(1000), X]).T @ pull, 0.0, atol=1e-10)
+
+    def test_a_damped_step_is_no_sign_of_an_optimum(self):
+        # Steps far too long are refused until damping is enormous, and a damped decrement is tiny however steep the objective is.
+        def treacherous(y, prediction):
+            r = prediction - y
+            return jnp.where(jnp.abs(r + 1.0) < 1e-14, 2.0 + r + 0.5 * (r + 1.0) ** 2, 10.0 + jnp.square(r))
+
+        with pytest.warns(gl.GradlineWarning, match="no step lowers the objective any more"):
+            fit = gl.fit(np.ones((5, 1)), np.ones(5), loss=treacherous, solver=gl.Newton(), start=np.zeros(1), intercept=False)
+        assert fit.certificate.gradient_norm == pytest.approx(1.0)
+        assert not fit.certificate.converged
 
     @pytest.mark.parametrize(
         ("settings", "message"),

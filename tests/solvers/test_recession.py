@@ -142,6 +142,15 @@ class TestExactFits:
         assert not fit.certificate.converged
         np.testing.assert_allclose(fit.solution.coefficients[:, 0], [1.0, *coefficients], atol=1e-7)
 
+    def test_a_threshold_too_small_for_the_rows(self):
+        random = np.random.default_rng(0)
+        X = random.normal(size=(200, 2))
+        y = X @ [1.0, 2.0] + random.normal(size=200)
+        with pytest.warns(gl.GradlineWarning, match=r"the scale falls to zero.*Give a larger threshold \(1\.35 is usual\)"):
+            fit = gl.fit(X, y, loss=gl.losses.huber(1.0001, scale="joint"))
+        assert not fit.certificate.converged
+        assert gl.fit(X, y, loss=gl.losses.huber(1.35, scale="joint")).certificate.converged
+
     def test_one_row_of_a_level_of_its_own(self):
         X = columns()
         y = X @ [1.0, 2.0] + np.random.default_rng(1).normal(size=200)

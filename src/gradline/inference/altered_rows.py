@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic
 
 import numpy as np
@@ -71,7 +71,7 @@ def with_targets(rows: Rows, targets: Callable[[Block], Array]) -> AlteredRows:
     """The same columns with other targets (m, 1), and no offset."""
 
     def alteration(block: Block) -> Block:
-        return Block(block.design, targets(block), block.weights, block.frequencies, None, block.first_row)
+        return replace(block, targets=targets(block), offset=None)
 
     return AlteredRows(rows, alteration, rows.n_columns, 1)
 
@@ -82,7 +82,6 @@ def with_columns(rows: Rows, columns: Callable[[Block], Array], count: int) -> A
     def alteration(block: Block) -> Block:
         first = int(rows.intercept)
         values = np.concatenate([block.design.dense()[:, first:], columns(block)], axis=1)
-        design = DenseDesign(values, rows.intercept)
-        return Block(design, block.targets, block.weights, block.frequencies, block.offset, block.first_row)
+        return replace(block, design=DenseDesign(values, rows.intercept))
 
     return AlteredRows(rows, alteration, rows.n_columns + count, rows.n_targets)

@@ -112,7 +112,7 @@ class RowDiagnosticsKernel:
         counts = frequencies(block)
         alone = (leverage >= 1.0 - 1e-10).any(axis=1)
         safe = replace(terms, curvature=np.where(alone[:, None, None], 0.0, terms.curvature))
-        adjusted = adjust(safe, forms, 1.0, block.first_row)
+        adjusted = adjust(safe, forms, 1.0, block)
         if self.metric is None:
             # The coefficients of one target move by its own dispersion.
             scale = np.broadcast_to(self.dispersion, (k,)) if self.dispersion.size in (1, k) else np.ones(k)
@@ -123,7 +123,7 @@ class RowDiagnosticsKernel:
             images = np.stack([block.design.predict(root) for root in self.roots], axis=1)
             moves = np.einsum("ia,iad->id", adjusted, images)
             cook = np.einsum("id,de,ie->i", moves, self.metric, moves) / self.parameters
-        left_out = predictors + left_out_shift(safe, forms, block.first_row)
+        left_out = predictors + left_out_shift(safe, forms, block)
         cook[alone], left_out[alone] = np.nan, np.nan
         fitted = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
         q = self.n_targets
@@ -347,7 +347,7 @@ def _auxiliary(problem: Problem, targets: Callable[[Block], Array]) -> AlteredRo
 
     def alteration(block: Block) -> Block:
         weights = None if block.weights is None else (block.weights > 0).astype(np.float64)
-        return Block(block.design, targets(block), weights, block.frequencies, None, block.first_row)
+        return replace(block, targets=targets(block), weights=weights, offset=None)
 
     return AlteredRows(problem.rows, alteration, problem.rows.n_columns, 1)
 

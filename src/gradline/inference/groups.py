@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -62,8 +62,7 @@ class ReadGroups:
 
     def split(self, block: Block) -> tuple[Block, IntArray]:
         q = self.n_targets
-        own = Block(block.design, block.targets[:, :q], block.weights, block.frequencies, block.offset, block.first_row)
-        return own, block.targets[:, q:].astype(np.int64)
+        return replace(block, targets=block.targets[:, :q]), block.targets[:, q:].astype(np.int64)
 
 
 def held_groups(groups: Any, n_rows: int) -> HeldGroups:

@@ -38,12 +38,12 @@ def left_out_predictors(block: Block, coefficients: Array, loss: RowLoss, roots:
     """Linear predictors of the rows of a block by the fit without each, (m, k). Raises ValueError naming a row of leverage 1."""
     terms = row_terms(loss, coefficients, block)
     forms = quadratic_forms(block.design, roots)
-    return np.asarray(block.linear_predictors(coefficients) + left_out_shift(terms, forms, block.first_row))
+    return np.asarray(block.linear_predictors(coefficients) + left_out_shift(terms, forms, block))
 
 
-def left_out_shift(terms: RowTerms, forms: Array, first_row: int) -> Array:
+def left_out_shift(terms: RowTerms, forms: Array, block: Block) -> Array:
     """How far leaving a row out moves its own linear predictors, (m, k)."""
-    return np.asarray(np.einsum("iab,ib->ia", forms, adjust(terms, forms, 1.0, first_row)))
+    return np.asarray(np.einsum("iab,ib->ia", forms, adjust(terms, forms, 1.0, block)))
 
 
 def leave_one_out(

@@ -78,7 +78,7 @@ class ScoreKernel:
         images = [block.design.predict(root) for root in self.roots]
         score = terms.score
         if self.power:
-            score = adjust(terms, forms_of_images(images), self.power, block.first_row)
+            score = adjust(terms, forms_of_images(images), self.power, block)
         rows = score[:, :1] * images[0]
         for a in range(1, len(images)):
             rows += score[:, a : a + 1] * images[a]
@@ -90,16 +90,16 @@ class ScoreKernel:
         return first
 
 
-def adjust(terms: RowTerms, forms: Array, power: float, first_row: int) -> Array:
+def adjust(terms: RowTerms, forms: Array, power: float, block: Block) -> Array:
     """``(I - w H Q)^-power w g``, (m, k); forms: Q (m, k, k). Raises ValueError naming the first row whose leverage is 1."""
     k = terms.score.shape[1]
     if k == 1:
         left = 1.0 - terms.curvature[:, 0, 0] * forms[:, 0, 0]
-        _refuse_full(left, first_row)
+        _refuse_full(left, block)
         return np.asarray(terms.score / left[:, None] ** power)
     matrices = np.eye(k) - terms.curvature @ forms
     eigenvalues, vectors = np.linalg.eig(matrices)
-    _refuse_full(eigenvalues.real.min(axis=1), first_row)
+    _refuse_full(eigenvalues.real.min(axis=1), block)
     if power == 1.0:
         return np.asarray(np.linalg.solve(matrices, terms.score[:, :, None])[:, :, 0])
     # H Q is similar to a symmetric matrix, so its eigenvalues are real; a defective one would need a row of zeros, which has Q = 0.
@@ -108,11 +108,11 @@ def adjust(terms: RowTerms, forms: Array, power: float, first_row: int) -> Array
     return np.ascontiguousarray(scaled)
 
 
-def _refuse_full(left: Array, first_row: int) -> None:
+def _refuse_full(left: Array, block: Block) -> None:
     full = np.flatnonzero(left <= FULL_LEVERAGE)
     if full.size:
         raise ValueError(
-            f"row {first_row + int(full[0])} has leverage 1: it alone determines a coefficient, so the fit without it does not exist."
+            f"row {block.number(int(full[0]))} has leverage 1: it alone determines a coefficient, so the fit without it does not exist."
             ' Leave out the row or its column, or ask for covariance="HC1", which does not need it'
         )
 

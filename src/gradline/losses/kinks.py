@@ -169,6 +169,11 @@ def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typi
             break
         middle = 0.5 * (low + high)
         at = scan(middle)
+        on_kink = ~np.isfinite(at.gradient)
+        if on_kink.any():
+            # On the kink itself, where a framework may say NaN (a square root of zero): a point beside it tells as much.
+            middle = np.where(on_kink, low + 0.375 * (high - low), middle)
+            at = scan(middle)
         left = excess(low, middle, ends[0], at.gradient, ends[2], at.curvature)
         right = excess(middle, high, at.gradient, ends[1], at.curvature, ends[3])
         go_left, go_right = wide & (left >= right), wide & (left < right)

@@ -264,12 +264,18 @@ log_cosh = LogCosh()
 def huber(threshold: float, scale: float | Literal["joint"] = 1.0) -> Huber | JointHuber:
     """Huber's loss, bent at ``threshold * scale`` in the target's units; ``scale="joint"`` estimates the scale with the coefficients.
 
-    Raises ValueError unless threshold and scale are above 0. With "joint" the threshold is in multiples of the scale (1.35 is usual).
+    Raises ValueError unless threshold and scale are above 0. With "joint" the threshold is in multiples of the scale (1.35 is usual), and
+    must be above 1: at the best scale the clipped z have mean square 1.
     """
     threshold = positive("huber", "threshold", threshold)
     if isinstance(scale, str):
         if scale != "joint":
             raise ValueError(f'loss huber: scale must be a number above 0 or "joint", not {scale!r}')
+        if threshold <= 1:
+            raise ValueError(
+                f'loss huber: with scale="joint" the threshold counts scales and must be above 1 (1.35 is usual), not {threshold:g}: below,'
+                " a smaller scale is always better, down to zero"
+            )
         return JointHuber(threshold)
     return Huber(threshold, positive("huber", "scale", scale))
 

@@ -46,7 +46,8 @@ class ArrayRows:
     """Arrays in memory as Rows.
 
     values (n, p) in any real dtype and memory order, converted to float64 a block at a time; targets (n, q) float64;
-    weights, frequencies (n,) or None; offset (n, k) or None.
+    weights, frequencies (n,) or None; offset (n, k) or None. numbers: (n,) what to call the rows in messages, where they are a part of
+    the data; None for 0, 1, 2, ...
     """
 
     def __init__(
@@ -59,6 +60,7 @@ class ArrayRows:
         offset: Array | None = None,
         intercept: bool = True,
         threads: int | None = None,
+        numbers: IntArray | None = None,
     ) -> None:
         self.values = values
         self.targets = targets
@@ -67,6 +69,7 @@ class ArrayRows:
         self.offset = offset
         self.intercept = intercept
         self.threads = threads
+        self.numbers = numbers
 
     @property
     def n_rows(self) -> int:
@@ -129,7 +132,7 @@ class ArrayRows:
         )
 
     def part(self, start: int, stop: int) -> ArrayRows:
-        """Consecutive rows as Rows of their own, numbered from 0; nothing is copied."""
+        """Consecutive rows as Rows of their own, numbered from 0 but for messages; nothing is copied."""
 
         def cut(column: Array | None) -> Array | None:
             return None if column is None else column[start:stop]
@@ -142,6 +145,7 @@ class ArrayRows:
             offset=cut(self.offset),
             intercept=self.intercept,
             threads=self.threads,
+            numbers=np.arange(start, stop) if self.numbers is None else self.numbers[start:stop],
         )
 
     def in_memory(self) -> Block:
@@ -159,6 +163,7 @@ class ArrayRows:
             cut(self.frequencies),
             cut(self.offset),
             start,
+            None if self.numbers is None else self.numbers[start:stop],
         )
 
     def _blocks(self, lane: range) -> Iterator[Block]:

@@ -19,6 +19,7 @@ class Block:
 
     design: m rows by P columns. targets: (m, q). weights (precision weights) and frequencies (repeat counts): (m,) or None for ones.
     offset: (m, k) added to the linear predictors, or None. first_row: number of the block's first row, as ``Rows.take`` counts.
+    numbers: (m,) of the rows in the data they came from, where rows of it were left out; None where those are consecutive from first_row.
     """
 
     design: Design
@@ -27,6 +28,11 @@ class Block:
     frequencies: Array | None = None
     offset: Array | None = None
     first_row: int = 0
+    numbers: IntArray | None = None
+
+    def number(self, row: int) -> int:
+        """What to call the block's row ``row`` in a message: its number in the data."""
+        return self.first_row + row if self.numbers is None else int(self.numbers[row])
 
     @property
     def n_rows(self) -> int:

@@ -64,7 +64,7 @@ def as_weights(data: Any, what: str, n_rows: int, whole: bool) -> Array:
     values = as_row_numbers(data, what, n_rows)
     if (values < 0).any():
         row = int(np.flatnonzero(values < 0)[0])
-        raise ValueError(f"{what} is negative in row {row} ({values[row]:g}); a weight is zero or more")
+        raise ValueError(f"{what} is negative in row {row} ({values[row]:g}); {what} are zero or more")
     if not values.any():
         raise ValueError(f"{what} is zero in every row; at least one row must count")
     if whole and (values != np.round(values)).any():

@@ -82,6 +82,7 @@ class TableRows:
         values = [given for given in (self.targets, self.offset) if given is not None]
         self.columns = tuple(dict.fromkeys([*(c for v in values for c in v.columns), *encoder.columns, *single]))
         table.check_columns(self.columns)
+        check_numeric(table, single, "correct the value, or leave such rows out with where=")
         numeric = [c for v in values if isinstance(v, PlainValues) for c in v.columns] + single
         numeric += list(getattr(encoder, "numeric_columns", encoder.columns if isinstance(encoder, PlainEncoder) else ()))
         check_numeric(table, list(dict.fromkeys(numeric)))
@@ -235,6 +236,7 @@ class TableRows:
             offset=_stacked([block.offset for block in blocks]),
             intercept=self.intercept,
             threads=self.threads,
+            numbers=joined_numbers(blocks),
         )
 
     def _slopes(self, block: Block) -> Array:
@@ -367,6 +369,13 @@ def _alike(first: Any, second: Any) -> bool:
     except (TypeError, ValueError):
         # Arrays among the settings do not compare as one truth value; slots have no vars.
         return False
+
+
+def joined_numbers(blocks: Sequence[Block]) -> IntArray | None:
+    """What messages call the rows of all blocks, (n,); None where nothing was left out."""
+    if all(block.numbers is None for block in blocks):
+        return None
+    return np.concatenate([block.first_row + np.arange(block.n_rows) if block.numbers is None else block.numbers for block in blocks])
 
 
 def _stacked(parts: list[Array | None]) -> Array | None:

@@ -137,10 +137,8 @@ class ActiveSetSteps:
         if not math.isfinite(self.point.value):
             raise ValueError(self.problem.why_not_finite(self.free.expand(self.point.theta)))
         if not (np.isfinite(self.point.curvature).all() and np.isfinite(self.point.gradient).all()):
-            raise ValueError(
-                f"the curvature of the loss {self.problem.loss.name!r} is not finite at the starting coefficients; give another start=, or"
-                " a loss whose second derivatives are finite (a square root of zero, for example, has none)"
-            )
+            one_sided = replace(self.problem, loss=self._one_sided(self.point.theta))
+            raise ValueError(one_sided.why_not_finite(self.free.expand(self.point.theta), 2))
 
     def _once(self) -> Certificate | None:
         """One step; a certificate when there is nothing more to do."""
@@ -210,8 +208,7 @@ class ActiveSetSteps:
         """The model's, with damping where the last step was refused and where the quadratic is not convex."""
         gaps = np.sort(hinges.gaps[hinges.gaps > 0])
         width = float(gaps[min(len(gaps) - 1, max(10 * self.free.size, len(gaps) // 20))]) if len(gaps) else 1e-3 * self.spread
-        units = np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
-        slopes = float(hinges.jumps.sum()) + float(np.abs(self.point.gradient / units).max(initial=0.0))
+        slopes = float(hinges.jumps.sum()) + float(np.abs(self.point.gradient / self._units).max(initial=0.0))
         columns = float(np.trace(self.gram)) or 1.0  # A single row of zeros has no size.
         stiffness = slopes / self.spread + abs(float(np.trace(self.point.curvature))) / columns + 1e-300
         hair = ROUNDING * self._typical(self.point.theta)
@@ -224,11 +221,17 @@ class ActiveSetSteps:
 
     def _convex(self, curvature: Array) -> Array:
         """With negative eigenvalues, in units of the columns, left out."""
-        scale = np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
+        scale = self._units
         values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
         half = scale[:, None] * vectors * np.sqrt(np.maximum(values, 1e-10 * float(np.abs(values).max())))
         positive: Array = half @ half.T
         return positive
+
+    @property
+    def _units(self) -> Array:
+        """Root mean squares of the columns, (d,); for one of zeros, which has no size, that of the largest."""
+        sizes = np.sqrt(np.diag(self.gram))
+        return np.where(sizes > 0, sizes, sizes.max(initial=0.0) or 1.0)
 
     def _distance(self, minimum: Minimum) -> float:
         """How far zero is from the subdifferential at the point: the gradient with the kinks it sits on taken by their multipliers."""
@@ -245,7 +248,7 @@ class ActiveSetSteps:
         hinges = self.hinges
         assert hinges is not None
         slopes = float(hinges.jumps.sum()) + math.sqrt(abs(float(np.trace(self.point.curvature)) * self.point.value))
-        parts = self._subgradient(minimum) / np.sqrt(np.maximum(np.diag(self.gram), 1e-300))
+        parts = self._subgradient(minimum) / self._units
         return float(np.abs(parts).max(initial=0.0)) / max(slopes, 1e-300)
 
     def _certificate(self, minimum: Minimum, *, stalled: bool = False) -> Certificate:

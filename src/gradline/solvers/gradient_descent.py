@@ -250,8 +250,8 @@ class _Run:
         for t in range(len(trace.loss)):
             step = first + t
             loss = float(trace.loss[t])
-            if step == 0 and not math.isfinite(loss):
-                raise ValueError(self.problem.why_not_finite(trace.coefficients[t]))
+            if step == 0 and not math.isfinite(loss + float(trace.gradient_norm[t])):
+                raise ValueError(self.problem.why_not_finite(trace.coefficients[t], int(math.isfinite(loss))))
             due = step % self.every == 0 or step == self.settings.steps
             if not math.isfinite(loss) or loss > GROWTH * self._reference(loss):
                 self.diverged, due = True, True

@@ -11,7 +11,7 @@ from gradline import progress as progress_bar
 from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.rows.block import Block
+from gradline.solvers.column_scale import column_scale
 from gradline.solvers.newton import Newton
 from gradline.solvers.recession import Runaway, unbounded_direction
 from gradline.solvers.solution import Certificate, Solution, as_start
@@ -52,7 +52,7 @@ class LBFGS:
         free = problem.free
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         theta = free.contract(begin)
-        scale = _column_scale(problem)
+        scale = column_scale(problem)
         units = free.restrict_gradient(np.repeat(scale[:, None], problem.shape[1], axis=1))
         passes = 0
 
@@ -62,9 +62,9 @@ class LBFGS:
             with np.errstate(over="ignore", invalid="ignore"):
                 value, gradient, _ = problem.evaluate(free.expand(scaled / units), 1)
             assert gradient is not None
-            if not math.isfinite(value):
+            if not (math.isfinite(value) and np.isfinite(gradient).all()):
                 if passes == 1:
-                    raise ValueError(problem.why_not_finite(free.expand(scaled / units)))
+                    raise ValueError(problem.why_not_finite(free.expand(scaled / units), int(math.isfinite(value))))
                 return 1e300, np.zeros_like(scaled)  # the line search steps back
             return value, free.restrict_gradient(gradient) / units
 
@@ -117,21 +117,3 @@ def _runaway(problem: Problem, free: CoefficientMap, begin: Array, theta: Array)
         scale = np.sqrt(np.where(diagonal > 0, diagonal, 1.0))
         gradient, curvature = free.restrict_gradient(last.gradient), free.restrict_curvature(last.curvature)
         return unbounded_direction(problem, free, theta, last.value, gradient, curvature, scale)
-
-
-class _SquaresKernel:
-    """Sums of squares of the design columns, and the rows they were taken over."""
-
-    def map(self, block: Block) -> Array:
-        dense = block.design.dense()
-        return np.append(np.einsum("ij,ij->j", dense, dense), len(dense))
-
-    def merge(self, first: Array, second: Array) -> Array:
-        return first + second
-
-
-def _column_scale(problem: Problem) -> Array:
-    """Root mean squares of the design columns, (P,); one for a column of zeros."""
-    sums = problem.rows.reduce(_SquaresKernel())
-    scale = np.sqrt(sums[:-1] / sums[-1])
-    return np.where(scale > 0, scale, 1.0)

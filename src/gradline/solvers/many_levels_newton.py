@@ -82,7 +82,7 @@ class _Steps:
         begin = _begin(self.problem, self.sums, self.free) if start is None else as_start(start, self.problem.shape)
         self.at = self._evaluate(begin)
         if not self._finite(self.at):
-            raise ValueError(self.problem.why_not_finite(begin))
+            raise ValueError(self.problem.why_not_finite(begin, 2 if math.isfinite(self.at.value) else 0))
         self.first, self.begun, last = self.at.value, self._mean_curvature(), math.inf
         while True:
             direction = self._direction()
@@ -101,7 +101,10 @@ class _Steps:
                 self.at, self.step = trial, self.step + 1
                 self.damping = 0.0 if self.damping < 1e-6 else self.damping / 16.0
             elif self.damping > 1e12:
-                self._end(decrement <= 1e-6 * self._size, "no step lowers the objective any more")
+                # Damping makes a decrement small whatever the gradient is.
+                self.damping = 0.0
+                undamped = math.sqrt(max(-float(np.sum(self.at.gradient * self._direction())), 0.0))
+                self._end(self.damping == 0 and undamped <= 1e-6 * self._size, "no step lowers the objective any more")
                 return
             else:
                 self.damping = max(8.0 * self.damping, 1e-3)

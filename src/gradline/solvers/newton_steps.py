@@ -17,7 +17,8 @@ from gradline.coefficient_map import CoefficientMap
 from gradline.problem import Problem
 from gradline.rows.block import Rows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
-from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum
+from gradline.solvers.column_scale import column_scale
+from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
 from gradline.solvers.recession import unbounded_direction
 from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
@@ -79,6 +80,7 @@ class NewtonSteps:
         self.passes = self.step = 0
         self.damping = 0.0
         self.pairs: list[Pair] = []
+        self.squares: Array = np.zeros(0)
         self.last = self.last_spectral = math.inf
         self.fresh = self.accepted = True
 
@@ -101,10 +103,7 @@ class NewtonSteps:
         if not math.isfinite(self.value):
             raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta)))
         if not np.isfinite(self.curvature).all():
-            raise ValueError(
-                f"the curvature of the loss {self.problem.loss.name!r} is not finite at the starting coefficients; give another start=, or"
-                " a loss whose second derivatives are finite (a square root of zero, for example, has none)"
-            )
+            raise ValueError(self.problem.why_not_finite(self.free.expand(self.theta), 2))
         # A penalty decides between columns that say the same; without one the later column is left out. Where the curvature is well
         # conditioned no column can be aliased, and no closer look is needed.
         if not self.rough and self.problem.penalty is None and not well_conditioned(self.curvature):
@@ -155,7 +154,9 @@ class NewtonSteps:
         self.accepted = self._lower(direction, value, gradient, curvature)
         if not self.accepted:
             if self.damping > 1e12 or not np.any(np.abs(direction) > 1e-16 * np.abs(self.theta)):
-                return _Ending(decrement <= 1e-6 * self._size, "no step lowers the objective any more")
+                # Damping makes a decrement small whatever the gradient is.
+                undamped = decrement if self.damping == 0 else self._spectral_step()[1]
+                return _Ending(undamped <= 1e-6 * self._size, "no step lowers the objective any more")
             if self.fresh:
                 self.damping = max(8.0 * self.damping, 1e-3)
                 self._factor()
@@ -192,7 +193,7 @@ class NewtonSteps:
 
         The direction and decrement to go on with, an ending, or None where the state has changed.
         """
-        direction, decrement, lowest = spectral_step(self.curvature, self.floor, self.gradient)
+        direction, decrement, lowest = self._spectral_step()
         if lowest > 1e-13:
             self.damping = 0.0
             self._factor()
@@ -212,6 +213,20 @@ class NewtonSteps:
             self._factor()
             return None
         return direction, decrement
+
+    def _spectral_step(self) -> tuple[Array, float, float]:
+        return spectral_step(with_flat_filled(self.curvature, self._usual()), self.floor, self.gradient)
+
+    def _usual(self) -> Array:
+        """What the curvature of each coefficient would be if all rows curved alike, (d,): its column's mean square times the mean curvature
+        of its linear predictor."""
+        if len(self.squares) != self.free.size:
+            size, k = self.problem.shape
+            squares = np.repeat(np.square(column_scale(self.problem))[:, None], k, axis=1)
+            self.squares = self.free.restrict_gradient(squares)
+            self.predictors = self.free.restrict_gradient(np.tile(np.arange(float(k)), (size, 1))).astype(np.int64)
+        mean = np.bincount(self.predictors, np.abs(np.diag(self.curvature))) / np.bincount(self.predictors, self.squares)
+        return np.asarray(self.squares * np.where(mean > 0, mean, 1.0)[self.predictors])
 
     def _leave_saddle(self) -> Array | None:
         """A lower point along the direction of the most negative curvature; None if none is found."""
@@ -277,7 +292,7 @@ class NewtonSteps:
 
     def _factor(self) -> None:
         if np.isfinite(self.curvature).all():
-            self.factor = CurvatureFactor.of(self.curvature, self.floor, self.damping)
+            self.factor = CurvatureFactor.of(self.curvature, self.floor, self.damping, self._usual)
             self.damping = self.factor.damping
 
     def _solution(self, ending: _Ending) -> Solution:

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
+from gradline.losses.robust import JointHuber
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.types import Array, IntArray
@@ -156,7 +157,14 @@ def _exact(problem: Problem, coefficients: Array, grown: float, stuck: bool) -> 
     q = problem.rows.n_targets
     if problem.n_predictors <= q:
         return None
-    everywhere = stuck and problem.rows.reduce(_ResidualKernel(problem.loss, coefficients)) <= 1e-12 * problem.target_scale
+    # A scale with an intercept only, as Huber's: no curvature grows as fast as that of a variance.
+    vanished = isinstance(problem.loss, JointHuber) and abs(coefficients[0, q]) <= (1e-4 if stuck else 1e-10) * problem.target_scale
+    everywhere = (stuck or vanished) and problem.rows.reduce(_ResidualKernel(problem.loss, coefficients)) <= 1e-12 * problem.target_scale
+    if vanished and not everywhere:
+        return Runaway(
+            "the scale falls to zero: with this threshold, and so many coefficients for the rows, the smallest scale is the best",
+            "Give a larger threshold (1.35 is usual), leave columns out, or take a loss of fixed scale (gl.losses.huber(threshold)).",
+        )
     if not (everywhere or grown > EXACT):
         return None
     sizes = problem.rows.reduce(_ReachKernel(coefficients))[1]

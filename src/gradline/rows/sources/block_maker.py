@@ -42,6 +42,14 @@ class CleanRun:
         """The number in the table of a kept row."""
         return self.first_row + (place if self.kept is None else int(self.kept[place]))
 
+    def numbers(self, place: int, rows: int) -> IntArray | None:
+        """The numbers in the table of consecutive kept rows, (rows,); None where no row before the last of them is left out."""
+        if self.kept is not None:
+            return self.first_row + self.kept[place : place + rows]
+        if self.first_used in (None, self.first_row):
+            return None
+        return np.arange(self.first_row + place, self.first_row + place + rows)
+
     def pick(self, places: IntArray) -> list[pa.RecordBatch]:
         """The kept rows at these places, which rise."""
         found, start = [], 0
@@ -90,6 +98,7 @@ class BlockMaker:
             self._weights(batch, self.frequencies, "frequencies", run, start),
             None if self.offset is None else self.offset.values(batch, first_row),
             first_row if run.first_used is None else run.first_used + start,
+            run.numbers(start, batch.num_rows),
         )
 
     def _weights(self, batch: pa.RecordBatch, column: str | None, what: str, run: CleanRun, start: int) -> Array | None:

@@ -1,0 +1,27 @@
+"""The sizes of the design columns."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gradline.problem import Problem
+from gradline.rows.block import Block
+from gradline.types import Array
+
+
+def column_scale(problem: Problem) -> Array:
+    """Root mean squares of the design columns, (P,); one for a column of zeros."""
+    sums = problem.rows.reduce(_SquaresKernel())
+    scale = np.sqrt(sums[:-1] / sums[-1])
+    return np.where(scale > 0, scale, 1.0)
+
+
+class _SquaresKernel:
+    """Sums of squares of the design columns, and the rows they were taken over."""
+
+    def map(self, block: Block) -> Array:
+        dense = block.design.dense()
+        return np.append(np.einsum("ij,ij->j", dense, dense), len(dense))
+
+    def merge(self, first: Array, second: Array) -> Array:
+        return first + second
