@@ -300,10 +300,11 @@ class TableRows:
     def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
         """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
         first_row, used = stretch.first_row, self._used_before(stretch)
+        found_whole = self._facts is not None and not self._facts.tally.missing
         for pieces in grouped(stretch.batches, self._stretch_rows):
             clean, places, start = [], [], 0
             for piece in pieces:
-                left, kept = self._cleaner.clean(piece, first_row + start, tally)
+                left, kept = self._cleaner.clean(piece, first_row + start, tally, found_whole)
                 clean.append(left)
                 places.append((start, piece.num_rows, kept))
                 start += piece.num_rows
