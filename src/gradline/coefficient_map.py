@@ -41,9 +41,11 @@ class CoefficientMap:
 
     def contract(self, coefficients: Array) -> Array:
         """The theta whose B is nearest, (d,): exact where B can be reached."""
-        shift = (coefficients - self.base).T.ravel()
-        gram = (self.matrix.T @ self.matrix).toarray()
-        return np.asarray(np.linalg.solve(gram, self.matrix.T @ shift))
+        reached = np.asarray(self.matrix.T @ (coefficients - self.base).T.ravel())
+        gram = self.matrix.T @ self.matrix
+        if gram.nnz == self.size and (gram.data == 1.0).all():
+            return reached  # a selection
+        return np.asarray(np.linalg.solve(gram.toarray(), reached))
 
     def restrict_gradient(self, gradient: Array) -> Array:
         """(P, k) -> (d,)."""

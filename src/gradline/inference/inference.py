@@ -18,6 +18,7 @@ from gradline.inference.meat import GramKernel
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
 from gradline.losses.classes import Logistic, Multinomial
 from gradline.problem import Problem
+from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block, Kernel
 from gradline.solvers.solution import Solution
 from gradline.types import Array
@@ -61,6 +62,13 @@ def infer(
     Where the default covariance cannot be had the fit stays usable: ``covariance`` is None and ``unavailable`` says why; a default of HC3
     with a row of leverage 1 becomes HC1, with a note. Where ``kind`` was asked for, ValueError says why it cannot be had.
     """
+    with small_algebra(problem.shape[0] * problem.shape[1]):
+        return _inferred(problem, solution, kind, keep_meat, crumb, statistics)
+
+
+def _inferred(
+    problem: Problem, solution: Solution, kind: Any, keep_meat: bool, crumb: Bread | None, statistics: FitStatistics | None
+) -> Inference:
     free = free_coefficients(problem, solution)
     coefficients = solution.coefficients
     try:

@@ -7,6 +7,7 @@ import itertools
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -200,6 +201,15 @@ def available_cores() -> int:
 def single_threaded_blas() -> Any:
     """A context in which BLAS runs on the calling thread only: our threads are the parallelism, and the bits must not depend on it."""
     return _controller().limit(limits=1, user_api="blas")
+
+
+def small_algebra(size: int) -> Any:
+    """The same for the algebra of size x size matrices that several threads would only slow down, by twenty times where a core is busy."""
+    return single_threaded_blas() if FEWEST_COLUMNS <= size <= MOST_COLUMNS else nullcontext()
+
+
+FEWEST_COLUMNS, MOST_COLUMNS = 48, 512
+"""Sizes between which it matters, and from which several threads do help."""
 
 
 @cache

@@ -15,6 +15,7 @@ import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
 from gradline.problem import Problem
+from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
 from gradline.solvers.column_scale import column_scale
@@ -86,7 +87,7 @@ class NewtonSteps:
 
     def run(self, advance: Callable[[int, str], None] = lambda done, status: None) -> Solution:
         """Step until an end is reached. Raises ValueError where the loss or its curvature is not finite at the start."""
-        with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        with np.errstate(over="ignore", invalid="ignore", divide="ignore"), small_algebra(self.free.size):
             self._begin()
             while (ending := self._once()) is None:
                 advance(self.step, f"objective {self.value:.8g}")
