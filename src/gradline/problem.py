@@ -24,8 +24,8 @@ from gradline.rows.block import Block, Rows
 from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, gram_with_constants
 from gradline.types import Array, IntArray
 
-RUN_ROWS = 2**14
-"""Rows a tape sees at once, at most: a call costs up to a millisecond however few they are, and more would leave the core's cache."""
+RUN_ROWS = 2**16
+"""Rows a tape sees at once, at most: a call costs half a millisecond however few they are, and holds Python's lock for much of it."""
 
 
 class Evaluation(NamedTuple):

@@ -57,7 +57,8 @@ class TensorFlowTape:
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         if order not in self._derivatives:
-            self._derivatives[order] = _trace(self._build(order), self._signature)
+            # The function that has been traced, called past tf.function's look at its arguments, which would take as long as the function.
+            self._derivatives[order] = _trace(self._build(order), self._signature).get_concrete_function()
         parts = [part.numpy() for part in self._derivatives[order](*self._tensors(targets, predictors))]
         m, k = predictors.shape
         value = parts[0]
