@@ -1,9 +1,13 @@
 """A progress bar where somebody watches, and nothing where the output is piped."""
 
+import fcntl
 import os
 import pty
+import re
+import struct
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -18,10 +22,13 @@ print("done")
 """
 
 
-def in_a_terminal(code):
+def in_a_terminal(code, columns=80):
     """What a person sees who runs the code in a terminal."""
     parent, child = pty.openpty()
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=child, stderr=child, stdin=child, env={**os.environ, "TERM": "xterm"})
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", 40, columns, 0, 0))
+    process = subprocess.Popen(
+        [sys.executable, "-c", code], stdout=child, stderr=child, stdin=child, env={**os.environ, "TERM": "xterm", "COLUMNS": str(columns)}
+    )
     os.close(child)
     seen = b""
     while True:
@@ -63,3 +70,34 @@ def test_a_bar_with_patience_appears_late(monkeypatch, capsys):
         assert "Newton" not in capsys.readouterr().err
         advance(2, "late")
     assert "Newton" in capsys.readouterr().err
+
+
+PASSES = """
+import time
+from gradline.rows.tables import open_table
+from gradline.rows.watched import watched
+
+query = "SELECT i::DOUBLE AS x FROM range(3000000) t(i)"
+with watched(open_table(None, query=query), "reading rows", True) as table:
+    for stop_after in (1, None, None):
+        begun = time.monotonic()
+        for seen, batch in enumerate(table.batches(["x"], 2**15)):
+            time.sleep(0.02)
+            if seen == stop_after:
+                break
+print("done")
+"""
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+def test_rows_of_a_table_are_counted_pass_after_pass(columns):
+    seen = in_a_terminal(PASSES, columns)
+    frames = [re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", frame) for frame in re.split(r"\r\x1b\[2K|\r\n", seen)]
+    second, third = ([frame for frame in frames if f"pass {i} " in frame] for i in (2, 3))
+    assert all(len(frame) <= columns for frame in frames)
+    assert second
+    # The first pass stopped early: nobody knows how long the second will take.
+    assert not any("left" in frame for frame in second)
+    assert re.search(r"\d million rows, [\d.]+ (million|thousand)/s", second[-1])
+    assert re.search(r"/s, \d+ s left", third[-2])
+    assert ("━" in third[-2]) == (columns == 100)

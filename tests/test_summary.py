@@ -366,6 +366,9 @@ def test_a_terminal_gets_colour_and_its_own_width(fit, monkeypatch, columns):
     assert columns_of_text(plain) <= min(columns, 100)
     assert "age less hours" in plain
     assert "─" in plain
+    # An interval has two ends or none.
+    assert bool(re.search(r"95% from +to\n", plain)) == ("95% from  " in plain) == (columns > 60)
+    assert ("no room for: 95% from, to; Fit.table() has them" in plain) == (columns == 60)
 
 
 def test_at_a_prompt_the_summary_shows_itself(fit, monkeypatch):

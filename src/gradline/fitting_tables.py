@@ -104,7 +104,8 @@ def _writes_codes_out(problem: Problem, solver: Solver) -> bool:
     """Whether a solver would make columns of more levels than can be, a block at a time."""
     encoder = getattr(problem.rows, "encoder", None)
     coded = encoder is not None and getattr(encoder, "row_numbers", problem.rows.n_columns) < problem.rows.n_columns
-    return coded and problem.rows.n_columns > MOST_WRITTEN and not type(solver).__name__.startswith("ManyLevels")
+    keeps_codes = type(solver).__name__ == "LBFGS" or type(solver).__name__.startswith("ManyLevels")
+    return coded and problem.rows.n_columns > MOST_WRITTEN and not keeps_codes
 
 
 @dataclass(frozen=True)

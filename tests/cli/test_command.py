@@ -1,5 +1,6 @@
 """The command as a whole: help, version, errors and what is imported."""
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -86,3 +87,15 @@ def test_debug_shows_the_traceback(monkeypatch, capsys):
     assert code == 1
     assert text.startswith("Traceback")
     assert text.endswith("gradline: y is short\n")
+
+
+@pytest.mark.parametrize("columns", [60, 100])
+@pytest.mark.parametrize("command", ["fit", "predict", "plot", "report", "demo"])
+def test_help_keeps_examples_on_one_line_each(command, columns):
+    result = call(command, "--help", env={**os.environ, "COLUMNS": str(columns)})
+    lines = result.stdout.splitlines()
+    assert result.returncode == 0
+    assert all(len(line) <= min(columns, 80) for line in lines if not line.startswith("    gradline "))
+    assert len([line for line in lines if line.startswith(f"    gradline {command} ")]) >= (2 if command != "demo" else 0)
+    assert "<bool>" not in result.stdout
+    assert "..." not in call("--help").stdout.partition("Commands:")[2]

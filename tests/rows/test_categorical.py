@@ -40,6 +40,8 @@ def check_operators(design, full, rng, k):
         expected = np.einsum("iab,ip,iq->apbq", h, full, full).reshape(k * size, k * size)
         np.testing.assert_allclose(design.gram(h), expected, atol=1e-11)
     np.testing.assert_allclose(design.gram(None), full.T @ full, atol=1e-12)
+    np.testing.assert_allclose(design.squares(), np.square(full).sum(axis=0), atol=1e-12)
+    np.testing.assert_array_equal(design.largest(), np.abs(full).max(axis=0))
     some = rng.integers(0, m, size=3)
     np.testing.assert_array_equal(design.take(some).dense(), full[some])
 

@@ -25,6 +25,8 @@ def test_operators_equal_the_full_matrix(m, p, k, intercept, indefinite, seed):
     expected = np.einsum("iab,ip,iq->apbq", h, full, full).reshape(k * size, k * size)
     np.testing.assert_allclose(design.gram(h), expected, atol=1e-11)
     np.testing.assert_allclose(design.gram(None), full.T @ full, atol=1e-12)
+    np.testing.assert_allclose(design.squares(), np.square(full).sum(axis=0), atol=1e-12)
+    np.testing.assert_array_equal(design.largest(), np.abs(full).max(axis=0))
 
 
 @pytest.mark.parametrize("intercept", [True, False])
@@ -32,3 +34,4 @@ def test_sizes_and_take(intercept):
     design = DenseDesign(np.arange(12.0).reshape(4, 3), intercept)
     assert (design.n_rows, design.n_columns) == (4, 3 + intercept)
     np.testing.assert_array_equal(design.take(np.array([2, 0])).values, [[6, 7, 8], [0, 1, 2]])
+    np.testing.assert_array_equal(design.take(np.array([], dtype=np.int64)).largest(), np.zeros(3 + intercept))

@@ -13,7 +13,9 @@ from gradline import __version__
 from gradline.cli import demo, fit, plot, predict, report
 from gradline.cli.errors import run
 
-app = typer.Typer(add_completion=False, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False, rich_markup_mode=None, context_settings={"help_option_names": ["-h", "--help"]}, pretty_exceptions_enable=False
+)
 
 
 @app.callback(invoke_without_command=True)
@@ -34,11 +36,11 @@ def gradline(
         typer.echo(context.get_help())
 
 
-app.command()(demo.demo)
-app.command()(fit.fit)
-app.command()(predict.predict)
-app.command()(plot.plot)
-app.command()(report.report)
+app.command(short_help="Learn a line from noisy points, with pictures.")(demo.demo)
+app.command(short_help="Fit a linear model to a table.")(fit.fit)
+app.command(short_help="Predict with a saved model.")(predict.predict)
+app.command(short_help="Draw a saved model over a table.")(plot.plot)
+app.command(short_help="Write a page about a saved model.")(report.report)
 
 
 def main() -> None:

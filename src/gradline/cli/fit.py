@@ -14,24 +14,34 @@ if TYPE_CHECKING:
 def fit(
     data: Annotated[
         str | None,
-        typer.Argument(help="A file, folder or pattern: Parquet, CSV, JSON lines, Arrow. With --database, a table.", show_default=False),
+        typer.Argument(
+            metavar="DATA", help="A file, folder or pattern: Parquet, CSV, JSON lines, Arrow. With --database, a table.", show_default=False
+        ),
     ] = None,
-    formula: Annotated[str | None, typer.Argument(help="What explains what, such as 'price ~ area + C(city)'.", show_default=False)] = None,
+    formula: Annotated[
+        str | None, typer.Argument(metavar="FORMULA", help="What explains what, such as 'price ~ area + C(city)'.", show_default=False)
+    ] = None,
     loss: Annotated[str, typer.Option(metavar="NAME[:NUMBERS]", help="Such as huber:1.35, quantile:0.9, poisson.")] = "squared",
     loss_from: Annotated[
         str | None, typer.Option(metavar="FILE.py:NAME", help="A loss of your own: function NAME(y, prediction) in FILE.py.")
     ] = None,
     penalty: Annotated[str | None, typer.Option(metavar="NAME:STRENGTH", help="On the slopes, such as ridge:0.1.")] = None,
     solver: Annotated[
-        str, typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs or piecewise-linear.")
+        str,
+        typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs, piecewise-linear or active-set-newton."),
     ] = "auto",
     learning_rate: Annotated[str | None, typer.Option(metavar="NUMBER|auto", help="Of gradient descent.")] = None,
-    steps: Annotated[int | None, typer.Option(help="Of gradient descent.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="NUMBER", help="Of gradient descent.")] = None,
     weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights.")] = None,
     frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts.")] = None,
     offset: Annotated[str | None, typer.Option(metavar="COLUMN", help="Added to the linear predictor.")] = None,
     covariance: Annotated[
-        str, typer.Option(metavar="KIND", help="Standard errors: default, classical, HC0 to HC3, cluster, newey-west, or none.")
+        str,
+        typer.Option(
+            metavar="KIND",
+            show_default=False,
+            help="Standard errors: default (the loss's own), classical, HC0 to HC3, cluster, newey-west, or none.",
+        ),
     ] = "default",
     groups: Annotated[
         str | None, typer.Option(metavar="COLUMN[,COLUMN]", help="Whose values tell the clusters of --covariance cluster.")

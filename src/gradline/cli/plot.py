@@ -9,8 +9,12 @@ import typer
 
 
 def plot(
-    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False, readable=False)],
-    data: Annotated[str | None, typer.Argument(help="The rows to draw: whatever gradline fit reads.", show_default=False)] = None,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that gradline fit --out has saved.", show_default=False, readable=False)
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="The rows to draw: whatever gradline fit reads.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE.png|FILE.svg|FILE.pdf", help="Where the picture goes.")] = Path("plot.png"),
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Draw the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,

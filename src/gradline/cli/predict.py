@@ -9,8 +9,12 @@ import typer
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False, readable=False)],
-    data: Annotated[str | None, typer.Argument(help="The rows to predict for: whatever gradline fit reads.", show_default=False)] = None,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that gradline fit --out has saved.", show_default=False, readable=False)
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="The rows to predict for: whatever gradline fit reads.", show_default=False)
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the predictions here.", show_default="printed as CSV")
     ] = None,
@@ -22,7 +26,7 @@ def predict(
     interval: Annotated[
         str | None, typer.Option(metavar="confidence|prediction", help="Add the ends of an interval: for the mean, or for a new target.")
     ] = None,
-    level: Annotated[float, typer.Option(help="Of the interval.")] = 0.95,
+    level: Annotated[float, typer.Option(metavar="NUMBER", help="Of the interval.")] = 0.95,
     calibration: Annotated[
         str | None, typer.Option(metavar="DATA", help="Rows the fit has not seen, with targets, for split conformal intervals.")
     ] = None,

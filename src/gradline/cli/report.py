@@ -12,8 +12,12 @@ if TYPE_CHECKING:
 
 
 def report(
-    model: Annotated[Path, typer.Argument(help="A model that gradline fit --out has saved.", show_default=False, readable=False)],
-    data: Annotated[str | None, typer.Argument(help="Its rows, or new ones: whatever gradline fit reads.", show_default=False)] = None,
+    model: Annotated[
+        Path, typer.Argument(metavar="MODEL", help="A model that gradline fit --out has saved.", show_default=False, readable=False)
+    ],
+    data: Annotated[
+        str | None, typer.Argument(metavar="DATA", help="Its rows, or new ones: whatever gradline fit reads.", show_default=False)
+    ] = None,
     out: Annotated[Path, typer.Option(metavar="FILE.html", help="Where the page goes.")] = Path("report.html"),
     weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights, where not those of the fit.")] = None,
     frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts, where not that of the fit.")] = None,

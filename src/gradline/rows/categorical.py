@@ -95,6 +95,14 @@ class CategoricalDesign:
 
         return _symmetric(curvature, total)
 
+    def squares(self) -> Array:
+        return self.diagonal(None)[:, 0, 0]
+
+    def largest(self) -> Array:
+        found = np.zeros(self.n_columns + 1)
+        np.maximum.at(found, self._bins(), 1.0 if self.values is None else np.abs(self.values))
+        return found[1:]
+
     def take(self, rows: IntArray) -> CategoricalDesign:
         return CategoricalDesign(self.codes[rows], self.n_columns, None if self.values is None else self.values[rows])
 

@@ -34,6 +34,12 @@ class Design(Protocol):
     def gram(self, curvature: Array | None) -> Array:
         """``sum_i H_i (x) x_i x_i'``: (m, k, k) -> (kP, kP), blocks ordered by linear predictor; None stands for H_i = 1."""
 
+    def squares(self) -> Array:
+        """The sum of each column's squares, (P,)."""
+
+    def largest(self) -> Array:
+        """Each column's largest absolute value, (P,); zero without rows."""
+
     def take(self, rows: IntArray) -> Design:
         """The design of the given rows."""
 
@@ -90,6 +96,14 @@ class DenseDesign:
                 total[a, :, b, :] = part
                 total[b, :, a, :] = part
         return total.reshape(k * size, k * size)
+
+    def squares(self) -> Array:
+        slopes: Array = np.einsum("ij,ij->j", self.values, self.values)
+        return np.append(float(self.n_rows), slopes) if self.intercept else slopes
+
+    def largest(self) -> Array:
+        slopes: Array = np.abs(self.values).max(axis=0, initial=0.0)
+        return np.append(float(self.n_rows > 0), slopes) if self.intercept else slopes
 
     def take(self, rows: IntArray) -> DenseDesign:
         return DenseDesign(self.values[rows], self.intercept)

@@ -67,6 +67,12 @@ class StackedDesign:
             for j, other in enumerate(parts[:i]):
                 _mirror(corner, here, slice(starts[j], starts[j + 1]), part.cross_categorical(other, curvature))
 
+    def squares(self) -> Array:
+        return np.concatenate([self.dense_part.squares(), *(part.squares() for part in self.categorical)])
+
+    def largest(self) -> Array:
+        return np.concatenate([self.dense_part.largest(), *(part.largest() for part in self.categorical)])
+
     def take(self, rows: IntArray) -> StackedDesign:
         return StackedDesign(self.dense_part.take(rows), tuple(part.take(rows) for part in self.categorical))
 

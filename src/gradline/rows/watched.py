@@ -19,6 +19,10 @@ REDRAW = 0.1
 """Seconds between two looks at the bar."""
 
 
+NARROW = 80
+"""Columns of a terminal below which there is no bar, but its numbers."""
+
+
 @contextmanager
 def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
     """The same table with a progress bar over each pass, where somebody watches; otherwise as it is."""
@@ -26,11 +30,14 @@ def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
         yield table
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
-    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[status]}"), TimeRemainingColumn())
+    console = Console(stderr=True)
+    words = TextColumn("{task.description}"), TextColumn("{task.fields[status]}")
+    # The numbers first: a narrow terminal has no room for a bar beside them.
+    columns = words if console.width < NARROW else (words[0], BarColumn(), words[1])
     # A line of its own that goes away: what remains on the screen is the answer.
-    with_bar = Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=False)
+    with_bar = Progress(*columns, console=console, transient=True, redirect_stdout=False)
     meter = _Meter(title, with_bar, time.monotonic() + PATIENCE)
     try:
         yield replace(table, meter=meter)
@@ -45,15 +52,17 @@ class _Meter:
         self._title, self._bar, self._begins, self._lock = title, bar, begins, threading.Lock()
         self._task = bar.add_task(title, total=None, status="")
         self._passes, self._done, self._seen, self._started, self._drawn = 0, 0, 0, 0.0, 0.0
+        self._total: int | None = None
 
     def begin(self, total: int | None) -> None:
         """Another pass; total: its rows, where they are known. One that has been over the rows knows them."""
         with self._lock:
             self._seen = max(self._seen, self._done)
             self._passes, self._done, self._started = self._passes + 1, 0, time.monotonic()
-            known = total if total is not None else self._seen if self._passes > 1 and self._seen else None
-            title = self._title if self._passes == 1 else f"{self._title}, pass {self._passes}"
-            self._bar.reset(self._task, total=known, description=title, status="")
+            self._total = total if total is not None else self._seen if self._passes > 1 and self._seen else None
+            narrow = self._bar.console.width < NARROW
+            title = self._title if self._passes == 1 else f"pass {self._passes}" if narrow else f"{self._title}, pass {self._passes}"
+            self._bar.reset(self._task, total=self._total, description=title, status="")
 
     def count(self, rows: int) -> None:
         with self._lock:
@@ -64,8 +73,13 @@ class _Meter:
             self._drawn = now
             if not self._bar.live.is_started and now >= self._begins:
                 self._bar.start()
+            if self._total is not None and self._done > self._total:
+                # The pass before stopped early, and the total was its own.
+                self._total = None
+                self._bar.reset(self._task, total=None)
             rate = self._done / max(now - self._started, 1e-3)
-            self._bar.update(self._task, completed=self._done, status=f"{self._done:,} rows, {_short(rate)} rows/s")
+            left = "" if self._total is None else f", {_duration((self._total - self._done) / rate)} left"
+            self._bar.update(self._task, completed=self._done, status=f"{_short(self._done)} rows, {_short(rate)}/s{left}")
 
     def stop(self) -> None:
         if self._bar.live.is_started:
@@ -77,3 +91,10 @@ def _short(rate: float) -> str:
         if rate >= size:
             return f"{rate / size:.3g}{unit}"
     return f"{rate:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.0f} s"
+    minutes = round(seconds / 60)
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"

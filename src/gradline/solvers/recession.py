@@ -44,9 +44,7 @@ class _ReachKernel:
 
     def map(self, block: Block) -> tuple[float, Array]:
         counted = block.without_zero_weights()
-        if counted.n_rows == 0:
-            return 0.0, np.zeros(self.step.shape[0])
-        return float(np.abs(counted.design.predict(self.step)).max()), np.abs(counted.design.dense()).max(axis=0)
+        return float(np.abs(counted.design.predict(self.step)).max(initial=0.0)), counted.design.largest()
 
     def merge(self, first: tuple[float, Array], second: tuple[float, Array]) -> tuple[float, Array]:
         return max(first[0], second[0]), np.maximum(first[1], second[1])

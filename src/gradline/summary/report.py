@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING
@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 PLAIN_WIDTH = 80
 WIDEST = 100
 """Longer lines than this are hard to read, however wide the terminal."""
+
+WIDEST_NAME = 18
+"""Longer names are broken rather than columns left out for them."""
 
 _STYLES = {"plain": "", "good": "green", "bad": "bold red"}
 _HTML_TONES = {"plain": "", "good": "", "bad": "; font-weight: bold; color: #d32f2f"}
@@ -72,7 +75,11 @@ class Summary:
             yield Text("")
             if block.title:
                 yield Text(block.title, style="bold", overflow="fold")
-            yield _coefficients(block, width, SIMPLE_HEAD)
+            shown = _fitting(block, width)
+            yield _coefficients(shown, width, SIMPLE_HEAD)
+            if len(shown.columns) < len(block.columns):
+                left_out = ", ".join(block.columns[len(shown.columns) :])
+                yield Text(f"no room for: {left_out}; Fit.table() has them", style="dim", overflow="fold")
             if block.more:
                 yield Text(_more(block), style="dim", overflow="fold")
         yield Text("")
@@ -127,6 +134,16 @@ class Summary:
             # Text, not strings: what a column is called is never taken for markup.
             table.add_row(Text(fact.label), Text(fact.text, style=_STYLES[fact.tone], overflow="fold"))
         return table
+
+
+def _fitting(block: Block, width: int) -> Block:
+    """The block without the last columns, the ends of an interval together, where names would have to be broken for them."""
+    widths = [2 + max([len(heading), *(len(row.cells[j]) for row in block.rows)]) for j, heading in enumerate(block.columns)]
+    name = min(max((len(row.name) for row in block.rows), default=0), WIDEST_NAME)
+    n = len(widths)
+    while n > 1 and name + sum(widths[:n]) > width:
+        n -= 2 if block.columns[n - 1] == "to" else 1
+    return replace(block, columns=block.columns[:n], rows=tuple(replace(row, cells=row.cells[:n]) for row in block.rows))
 
 
 def _coefficients(block: Block, width: int, box: object) -> Table:
