@@ -140,7 +140,8 @@ def conformal_interval(predictors: Array, calibration: Calibration, loss: Loss, 
     if rank < 1:
         needed = math.ceil(1.0 / tail - 1e-9) - 1
         raise ValueError(
-            f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}: give more, or ask for a lower level="
+            f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}: give more, or ask"
+            " for a lower level="
         )
     low, high = calibration.residuals[rank - 1], calibration.residuals[n - rank]
     lower, upper = _around(loss, predictors, low, high, calibration.scaled)
