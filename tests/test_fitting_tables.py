@@ -210,6 +210,11 @@ class TestMissing:
         with pytest.raises(ValueError, match=r"column 'g' holds 'q' in row 7, a level that was not there .* a, b, c"):
             fit.predict(data)
         assert np.flatnonzero(np.isnan(fit.predict(data, unseen="missing"))).tolist() == [7]
+        # What sums up rows takes no unseen=, and says what it does take.
+        for summed_up in (fit.residuals, fit.diagnose, fit.report):
+            with pytest.raises(ValueError, match=r"'q' in row 7, .*; it had a, b, c; leave such rows out, as in where=\"g <> 'q'\""):
+                summed_up(data)
+        assert fit.residuals(data, where="g <> 'q'").shape == (399,)
         reference = fit.predict(DATA.assign(g="a"))
         assert fit.predict(data, unseen="reference")[7] == reference[7]
         with pytest.raises(ValueError, match='unseen must be "error", "reference" or "missing"'):

@@ -1,6 +1,7 @@
 """What a Fit says of its uncertainty, against statsmodels and its own promises."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 import gradline as gl
@@ -81,3 +82,59 @@ def test_what_was_not_asked_for_is_said(data):
         gl.fit(x, y, covariance="HC9")
     with pytest.raises(ValueError, match="level"):
         gl.fit(x, y, covariance="default").interval(1.5)
+
+
+TABLE = pd.DataFrame({"x": np.linspace(-1, 1, 60) ** 3, "z": np.cos(np.arange(60.0)), "g": np.repeat(np.arange(12.0), 5)})
+TABLE["y"] = TABLE.x + np.sin(3.0 * np.arange(60.0))
+HUBER = gl.losses.huber(1.0)
+
+
+def with_gaps():
+    """A label missing in row 9, and in row 2, which is left out for want of x."""
+    table = TABLE.copy()
+    table.loc[2, ["x", "g"]] = np.nan
+    table.loc[9, "g"] = np.nan
+    return table
+
+
+REFUSED = [
+    (ValueError, "3 rows leave no degree of freedom beside 3 coefficients", lambda: gl.fit("y ~ x + z", TABLE[:3]).standard_errors),
+    (ValueError, "leave no degree of freedom has no adjusted R-squ", lambda: gl.fit("y ~ x + z", TABLE[:3]).adjusted_r_squared),
+    (ValueError, "fit more rows, or give calibration=", lambda: gl.fit("y ~ x + z", TABLE[:3]).predict(TABLE, interval="prediction")),
+    (ValueError, "there is one cluster only", lambda: gl.fit("y ~ x", TABLE.assign(g=1), covariance="cluster", groups="g")),
+    (ValueError, r'it goes with covariance="cluster"$', lambda: gl.fit("y ~ x", TABLE, groups="g")),
+    (
+        ValueError,
+        "it goes with covariance=\"cluster\", and covariance is 'HC1'",
+        lambda: gl.fit("y ~ x", TABLE, covariance="HC1", groups="g"),
+    ),
+    (
+        ValueError,
+        r"group of row 9 of the pandas frame is missing \(1 in all\).* where=\"g IS NOT NULL\"",
+        lambda: gl.fit("y ~ x", with_gaps(), covariance="cluster", groups="g"),
+    ),
+    (ValueError, "no coefficient 'xx'; did you mean 'x'", lambda: gl.fit("y ~ x", TABLE).test("xx = 0")),
+    (TypeError, "the hypothesis must be a text", lambda: gl.fit("y ~ x", TABLE).test(["x"])),
+    (ValueError, r"not 95; did you mean 0\.95", lambda: gl.fit("y ~ x", TABLE).interval(95)),
+    (ValueError, r"different rows \(50 and 60\)", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("y ~ x", TABLE[:50]))),
+    (ValueError, "with other targets or weights", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("z ~ x", TABLE))),
+    (TypeError, "compare takes another fit, not str 'y ~ x'", lambda: gl.fit("y ~ x", TABLE).compare("y ~ x")),
+    (ValueError, "a penalised fit has no AIC", lambda: gl.fit("y ~ x", TABLE, penalty=gl.penalties.ridge(0.1)).aic),
+    (ValueError, "row 7 has leverage 1", lambda: gl.fit("y ~ x + alone", TABLE.assign(alone=TABLE.index == 7), covariance="HC3")),
+    (
+        ValueError,
+        "at least 40 rows, and the fit has 30: ask for a lower level=, or give calibration=data",
+        lambda: gl.fit("y ~ x", TABLE[:30], loss=HUBER).predict(TABLE, interval="prediction"),
+    ),
+    (
+        ValueError,
+        "at least 39 calibration rows, and there are 5: give more",
+        lambda: gl.fit("y ~ x", TABLE, loss=HUBER).predict(TABLE, interval="prediction", calibration=TABLE[:5]),
+    ),
+]
+
+
+@pytest.mark.parametrize(("error", "message", "ask"), REFUSED, ids=[message[:30] for _, message, _ in REFUSED])
+def test_refused(error, message, ask):
+    with pytest.raises(error, match=message):
+        ask()

@@ -29,7 +29,8 @@ def cluster_arguments(covariance: Any, groups: Any) -> tuple[Any, Any]:
     if groups is None:
         return covariance, None
     if not isinstance(covariance, str) or covariance.lower() != "cluster":
-        raise ValueError(f'groups= would not be used: it goes with covariance="cluster", and covariance is {covariance!r}')
+        given = "" if covariance is None else f", and covariance is {covariance!r}"
+        raise ValueError(f'groups= would not be used: it goes with covariance="cluster"{given}')
     return "cluster", groups
 
 

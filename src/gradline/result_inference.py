@@ -99,6 +99,8 @@ class FitInference:
         """
         from gradline.inference.hypotheses import coefficient_labels, compare
 
+        if not isinstance(other, FitInference):
+            raise TypeError(f"compare takes another fit, not {type(other).__name__} {other!r}")
         mine, theirs = self._measures, other._measures
         if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
             raise ValueError("the fits were made on different rows: as many, but with other targets or weights; fit both to the same")
@@ -191,8 +193,15 @@ class FitInference:
         return tuple(label for label, estimated in zip(labels, inference.covariance.estimated, strict=True) if estimated)
 
     def _measure(self, attribute: str, what: str) -> float | Array:
-        found = getattr(self._measures, attribute)
+        measures = self._measures
+        found = getattr(measures, attribute)
         if found is None:
+            if attribute in ("adjusted_r_squared", "dispersion") and measures.squared and not measures.degrees_of_freedom > 0:
+                raise ValueError(f"a fit whose rows leave no degree of freedom has no {what}: give more rows, or leave columns out")
+            if attribute in ("aic", "bic") and measures.log_likelihood is not None:
+                raise ValueError(
+                    f"a penalised fit has no {attribute.upper()}: the likelihood is not at its maximum; see leave_one_out_loss"
+                )
             raise ValueError(f"a fit of this loss has no {what}")
         values = np.atleast_1d(np.asarray(found, dtype=np.float64))
         return float(values[0]) if values.size == 1 else values

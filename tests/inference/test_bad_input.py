@@ -86,6 +86,7 @@ def test_newey_west_has_no_frequencies():
         ("incme = 0", "no coefficient 'incme'; did you mean 'income'"),
         ("`incme` = 0", "did you mean 'income'"),
         ("zzz = 0", "there are 'Intercept', 'income', 'rate'"),
+        ("income: rate = 0", "no coefficient 'income: rate'; did you mean 'income' or 'rate'"),
         ("income * rate = 0", "not linear"),
         ("1 / income = 0", "divided by a number"),
         ("income = income", "holds no coefficient"),
@@ -101,6 +102,17 @@ def test_newey_west_has_no_frequencies():
 def test_hypotheses(plain, text, message):
     with pytest.raises(ValueError, match=message):
         linear_test(text, plain.b, plain.covariance(), NAMES)
+
+
+def test_a_level_written_in_another_way():
+    with pytest.raises(ValueError, match=r"no coefficient 'C\(g\)\[b\]'; did you mean 'C\(g\)\[T.b\]'"):
+        read_constraints("C(g)[b] = 0", ("Intercept", "x", "C(g)[T.b]", "C(h)[T.c]"))
+
+
+@pytest.mark.parametrize("hypothesis", [None, 3, ["income", "rate"], [[[1.0]]]])
+def test_what_is_no_hypothesis(plain, hypothesis):
+    with pytest.raises(TypeError, match=r'must be a text such as "x1 = x2, x3 = 0", or a matrix of numbers with 3 columns, not'):
+        linear_test(hypothesis, plain.b, plain.covariance(), NAMES)
 
 
 def test_text_of_conditions():
@@ -185,7 +197,7 @@ def test_prediction_intervals_say_what_is_missing(plain):
     with pytest.raises(ValueError, match="give calibration=data"):
         prediction_interval(design, design.predict(robust.b), robust.covariance(), robust.problem.loss)
     held = infer(robust.problem, robust.solution)
-    with pytest.raises(ValueError, match="needs at least 40 rows, and the fit has 20"):
+    with pytest.raises(ValueError, match="needs at least 40 rows, and the fit has 20: ask for a lower level=, or give calibration=data"):
         prediction_interval(design, design.predict(robust.b), held.covariance, robust.problem.loss, residuals=held.residuals)
     with pytest.raises(ValueError, match="needs the errors' variance"):
         prediction_interval(design, design.predict(plain.b), None, plain.problem.loss)

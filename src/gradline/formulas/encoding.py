@@ -12,7 +12,7 @@ import numpy as np
 from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
 from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
-from gradline.formulas.errors import FormulaError, suggestion
+from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
 from gradline.formulas.expressions import Column, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
 from gradline.formulas.groups import Group, coded_part, dense_columns
@@ -157,7 +157,11 @@ class Encoder:
 
     def design(self, batch: pa.RecordBatch, first_row: int = 0, *, unseen: Literal["error", "reference"] = "error") -> Design:
         """The design of rows without missing values. Raises FormulaError for a missing value, an unseen level and what is not finite."""
-        encoded = self.encode(batch, first_row, targets=False, unseen=unseen)
+        try:
+            encoded = self.encode(batch, first_row, targets=False, unseen=unseen)
+        except UnseenLevelError as error:
+            # Rows that are summed up, unlike those that are predicted, have no answer without their level.
+            raise error.leave_out() from None
         if encoded.kept is not None:
             column, count = next(iter(encoded.dropped.items()))
             raise FormulaError(f"column {column!r} is missing in {count:,} rows; leave out the rows that ``missing`` names first")
@@ -261,9 +265,11 @@ class Encoder:
             codes[strange] = factor.contrast.reference_of(levels) if factor.contrast.one_hot else 0
             return codes
         value = value_at(array, int(strange[0]))
-        raise FormulaError(
+        raise UnseenLevelError(
             f"{called} holds {value!r} in row {first_row + int(strange[0])}, a level that was not there when the model was fitted;"
-            f" {suggestion(str(value), map(str, levels), 'it had')} (or say unseen='reference' or unseen='missing')"
+            f" {suggestion(str(value), map(str, levels), 'it had')}",
+            factor.argument if isinstance(factor.argument, str) else None,
+            value,
         )
 
     def _check_finite(self, values: Array, named: Sequence[tuple[str, Any]], rows: _Rows) -> None:

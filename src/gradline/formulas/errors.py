@@ -10,6 +10,22 @@ class FormulaError(ValueError):
     """A formula that cannot be read, or that does not go with the data."""
 
 
+class UnseenLevelError(FormulaError):
+    """A level that was not there when the formula was learned. said: that it is there; column: its name, None for a transform."""
+
+    def __init__(self, said: str, column: str | None, value: object) -> None:
+        super().__init__(f"{said} (or say unseen='reference' or unseen='missing')")
+        self.said, self.column, self.value = said, column, value
+
+    def leave_out(self) -> FormulaError:
+        """The error where nothing but leaving such rows out will do."""
+        if self.column is None:
+            return FormulaError(f"{self.said}; leave such rows out with where=")
+        name = self.column if self.column.isidentifier() else f'"{self.column}"'
+        value = str(self.value) if isinstance(self.value, int | float) else "'" + str(self.value).replace("'", "''") + "'"
+        return FormulaError(f'{self.said}; leave such rows out, as in where="{name} <> {value}"')
+
+
 def at(message: str, formula: str, start: int, end: int) -> FormulaError:
     """The error with the formula below it and a caret under the characters ``formula[start:end]``."""
     flat = "".join(" " if character.isspace() else character for character in formula)

@@ -277,8 +277,9 @@ def _refined(problem: Problem, free: CoefficientMap, root: Array) -> Array:
 
 def _why_singular(problem: Problem, free: CoefficientMap) -> str:
     if problem.rows.n_rows < free.size and problem.penalty is None:
+        rows = "1 row" if problem.rows.n_rows == 1 else f"{problem.rows.n_rows} rows"
         return (
-            f"no standard errors: {problem.rows.n_rows} rows cannot determine {free.size} coefficients; leave columns out, give more rows,"
+            f"no standard errors: {rows} cannot determine {free.size} coefficients; leave columns out, give more rows,"
             " or add a ridge (penalty=gl.penalties.ridge(0.1))"
         )
     return (

@@ -19,6 +19,7 @@ from gradline.types import Array
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d][\w.]*")
+_UP_TO_SIGN = re.compile(r"[^=,;+*/-]+")
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,10 @@ class _Reader:
             return _Form(np.zeros(len(self.names)), float(number.group()))
         word = _WORD.match(self.text, self.place)
         if word:
-            raise ValueError(unknown_name(word.group(), self.names))
+            # What names begin with, with more after it: an interaction or a level that is written in another way.
+            begins = any(name.startswith(word.group()) for name in self.names)
+            longer = _UP_TO_SIGN.match(self.text, self.place) if begins else None
+            raise ValueError(unknown_name((longer or word).group().strip(), self.names))
         raise self._error("expected the name of a coefficient or a number")
 
     def _name(self) -> str | None:

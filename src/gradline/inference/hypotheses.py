@@ -46,12 +46,19 @@ def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, la
     hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraint_text``), or a matrix (c, k P) whose rows
     times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``.
 
-    Raises ValueError for unknown names, for coefficients that were not estimated, and for conditions that repeat or contradict others.
+    Raises ValueError for unknown names, for coefficients that were not estimated, and for conditions that repeat or contradict others;
+    TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
         matrix, values, texts = read_constraints(hypothesis, labels)
     else:
-        matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+        try:
+            matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
+        except (TypeError, ValueError):
+            matrix = np.zeros((0, 0, 0))
+        if matrix.ndim != 2 or np.ndim(hypothesis) == 0:
+            what = f'a text such as "x1 = x2, x3 = 0", or a matrix of numbers with {len(labels)} columns'
+            raise TypeError(f"the hypothesis must be {what}, not {type(hypothesis).__name__} {hypothesis!r}")
         values = np.zeros(len(matrix))
         texts = tuple(f"row {i + 1}" for i in range(len(matrix)))
         if matrix.shape[1] != len(labels):

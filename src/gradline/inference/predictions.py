@@ -80,7 +80,8 @@ def prediction_interval(
     lower, upper = _around(loss, predictors, residuals.at(tail), residuals.at(1.0 - tail), residuals.scaled)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
         raise ValueError(
-            f"a {level:.6g} prediction interval needs at least {math.ceil(1.0 / tail)} rows, and the fit has {residuals.count}"
+            f"a {level:.6g} prediction interval needs at least {math.ceil(1.0 / tail)} rows, and the fit has {residuals.count}: ask for a"
+            " lower level=, or give calibration=data"
         )
     return PredictionInterval(lower, upper, "jackknife, asymptotic: where errors are alike in all rows")
 
@@ -138,7 +139,10 @@ def conformal_interval(predictors: Array, calibration: Calibration, loss: Loss, 
     rank = math.floor((n + 1) * tail + 1e-9)
     if rank < 1:
         needed = math.ceil(1.0 / tail - 1e-9) - 1
-        raise ValueError(f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}")
+        raise ValueError(
+            f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}: give more, or ask"
+            " for a lower level="
+        )
     low, high = calibration.residuals[rank - 1], calibration.residuals[n - rank]
     lower, upper = _around(loss, predictors, low, high, calibration.scaled)
     return PredictionInterval(lower, upper, "split conformal: at least the level, for rows exchangeable with the calibration's")
