@@ -3,13 +3,15 @@
 python benchmarks/tables.py [--rows 1.0] [--folder DIR] [--jobs parquet,duckdb,stream,csv,levels,small]
 
 --rows: a share of the full sizes (10,000,000 rows x 11 of Parquet and DuckDB, 100,000,000 rows made by a query, 5,000,000 x 6 of CSV,
-2,000,000 rows with 10,000 levels). Each measurement is a process of its own, so that peak memory is its own; times leave imports out except
-for the small command, which is timed from start to finish.
+2,000,000 rows with 10,000 levels). Each measurement is a process of its own, so that peak memory is its own, and both sides take turns; a
+time is the median, since what a process waits for memory varies several times over. Times leave imports out except for the small command,
+which is timed from start to finish.
 """
 
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -28,16 +30,16 @@ print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 
 """
 
 
-def measure(setup, body, repeats=3):
-    """(best seconds, peak MiB) over fresh processes."""
-    program = MEASURE.format(setup=setup, body=body)
-    found = []
+def measure(*jobs, repeats=5):
+    """(median seconds, peak MiB) over fresh processes, for each (setup, body): they take turns."""
+    found = [[] for _ in jobs]
     for _ in range(repeats):
-        result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-        if result.returncode:
-            raise SystemExit(f"{body}\n{result.stderr[-2000:]}")
-        found.append(json.loads(result.stdout.splitlines()[-1]))
-    return min(seconds for seconds, _ in found), max(memory for _, memory in found)
+        for (setup, body), results in zip(jobs, found, strict=True):
+            result = subprocess.run([sys.executable, "-c", MEASURE.format(setup=setup, body=body)], capture_output=True, text=True)
+            if result.returncode:
+                raise SystemExit(f"{body}\n{result.stderr[-2000:]}")
+            results.append(json.loads(result.stdout.splitlines()[-1]))
+    return [(statistics.median(seconds for seconds, _ in results), max(memory for _, memory in results)) for results in found]
 
 
 def fit(formula, data, **options):
@@ -45,6 +47,7 @@ def fit(formula, data, **options):
     return f"str(gl.fit({formula!r}, {data}{given}).summary())"
 
 
+PANDAS = "import pandas as pd, pyarrow.parquet"
 WARM = """import gradline as gl, numpy as np, duckdb, pyarrow.parquet
 str(gl.fit("y ~ x", {"x": [0.0, 1.0, 2.5], "y": [1.0, 2.0, 2.0]}).summary())"""
 
@@ -69,11 +72,10 @@ def parquet(folder, share):
     path = str(folder / "ten.parquet")
     if not os.path.exists(path):
         duckdb.sql(f"COPY ({rows_of_ten(int(10_000_000 * share))}) TO '{path}'")
-    peer = measure("import pandas as pd, pyarrow.parquet", f"pd.read_parquet({path!r})")
-    found = measure(WARM, fit(TEN, repr(path)))
-    report("Parquet, squared", found, "pandas.read_parquet", peer, " (at most 1)")
-    found = measure(WARM, fit(TEN, repr(path), loss="gl.losses.huber(1.35)"), 2)
-    report("Parquet, huber", found, "pandas.read_parquet", peer, " (at most 4.5)")
+    huber = fit(TEN, repr(path), loss="gl.losses.huber(1.35)")
+    peer, squared, robust = measure((PANDAS, f"pd.read_parquet({path!r})"), (WARM, fit(TEN, repr(path))), (WARM, huber))
+    report("Parquet, squared", squared, "pandas.read_parquet", peer, " (at most 1)")
+    report("Parquet, huber", robust, "pandas.read_parquet", peer, " (at most 4.5)")
 
 
 def database(folder, share):
@@ -85,10 +87,10 @@ def database(folder, share):
         connection.execute(f"CREATE TABLE ten AS {rows_of_ten(int(10_000_000 * share))}")
         connection.execute(f"COPY ten TO '{parquet_path}.copy' (FORMAT parquet)")
         connection.close()
-    peer = measure("import pandas as pd, pyarrow.parquet", f"pd.read_parquet({parquet_path + '.copy'!r})")
-    for loss, limit in (("'squared'", " (at most 1)"), ("gl.losses.huber(1.35)", " (at most 4.5)")):
-        found = measure(WARM, fit(TEN, "'ten'", database=repr(path), loss=loss), 2)
-        report(f"DuckDB table, {loss}", found, "pandas.read_parquet", peer, limit)
+    fits = [(WARM, fit(TEN, "'ten'", database=repr(path), loss=loss)) for loss in ("'squared'", "gl.losses.huber(1.35)")]
+    peer, squared, robust = measure((PANDAS, f"pd.read_parquet({parquet_path + '.copy'!r})"), *fits)
+    report("DuckDB table, squared", squared, "pandas.read_parquet", peer, " (at most 1)")
+    report("DuckDB table, huber", robust, "pandas.read_parquet", peer, " (at most 4.5)")
 
 
 def stream(folder, share):
@@ -105,8 +107,7 @@ def stream(folder, share):
         head, _, tail = query.partition(" FROM range(")
         return f"{head}, range FROM range({tail}"
 
-    peer = measure(WARM, fit(TEN, "None", query=repr(fixed(inside(small)))), 1)
-    found = measure(WARM, fit(TEN, "None", query=repr(fixed(inside(large)))), 1)
+    peer, found = measure(*[(WARM, fit(TEN, "None", query=repr(fixed(inside(query))))) for query in (small, large)], repeats=1)
     report("100,000,000 rows made by a query", found, "10,000,000 rows", peer, f" (memory: {found[1] / peer[1]:.2f} times)")
 
 
@@ -118,8 +119,9 @@ def delimited(folder, share):
         columns = ", ".join([*NAMES[:5], "y"])
         duckdb.sql(f"COPY (SELECT {columns} FROM ({rows_of_ten(int(5_000_000 * share))})) TO '{path}'")
     sums = ", ".join(f"sum({name})" for name in [*NAMES[:5], "y"])
-    peer = measure("import duckdb", f"duckdb.sql(\"SELECT {sums} FROM '{path}'\").fetchall()")
-    report("CSV, squared", measure(WARM, fit("y ~ x1 + x2 + x3 + x4 + x5", repr(path))), "DuckDB's sum", peer, " (at most 1.3)")
+    summed = ("import duckdb", f"duckdb.sql(\"SELECT {sums} FROM '{path}'\").fetchall()")
+    peer, found = measure(summed, (WARM, fit("y ~ x1 + x2 + x3 + x4 + x5", repr(path))))
+    report("CSV, squared", found, "DuckDB's sum", peer, " (at most 1.3)")
 
 
 def levels(folder, share):
@@ -133,9 +135,8 @@ def levels(folder, share):
         duckdb.sql(f"COPY ({inner}) TO '{path}'")
     load = f"import pandas as pd, glum\nd = pd.read_parquet({path!r})\nd['g'] = d['g'].astype('category')"
     solve = "glum.GeneralizedLinearRegressor(alpha=0, drop_first=True, max_iter=5).fit(d.drop(columns='y'), d['y'])"
-    found = measure(WARM, fit("y ~ x1 + x2 + x3 + x4 + x5 + C(g)", repr(path)), 1)
-    print(f"{'10,000 levels, squared':58s} {found[0]:7.2f} s {found[1]:6.0f} MiB (at most 1024 MiB)", flush=True)
-    report("10,000 levels, squared", found, "glum", measure(load, solve, 1), " (below 1)")
+    peer, found = measure((load, solve), (WARM, fit("y ~ x1 + x2 + x3 + x4 + x5 + C(g)", repr(path))), repeats=1)
+    report("10,000 levels, squared", found, "glum", peer, " (below 1, and at most 1024 MiB)")
 
 
 def small(folder, share):
@@ -146,8 +147,7 @@ def small(folder, share):
     command = [str(Path(sys.executable).with_name("gradline")), "fit", path, "y ~ x"]
     script = f"import pandas as pd, statsmodels.formula.api as s\nprint(s.ols('y ~ x', pd.read_csv({path!r})).fit().summary())"
     run = "subprocess.run({}, check=True, stdout=subprocess.DEVNULL)"
-    found = measure("import subprocess", run.format(command), 5)
-    peer = measure("import subprocess", run.format([sys.executable, "-c", script]), 5)
+    peer, found = measure(("import subprocess", run.format([sys.executable, "-c", script])), ("import subprocess", run.format(command)))
     report("gradline fit small.csv, start to finish", found, "a statsmodels script", peer, " (at most 0.75)")
 
 
