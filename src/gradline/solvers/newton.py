@@ -11,7 +11,7 @@ import numpy as np
 from gradline import progress as progress_bar
 from gradline.messages import warn
 from gradline.problem import Problem, sample_block
-from gradline.solvers.newton_steps import NewtonSteps, is_thrifty
+from gradline.solvers.newton_steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
@@ -138,10 +138,12 @@ def _sample_size(problem: Problem, share: float = 0.25) -> int:
 
 
 def _curvature_sample_size(problem: Problem) -> int:
-    """Rows whose curvature stands for all rows' to a few percent; 0 where those are not far fewer.
+    """Rows whose curvature stands for all rows' in the first step, or in all of them where coefficients are many; 0 where those are not
+    far fewer than all.
 
     The eigenvalues of m rows' curvature are off by about 2 root(d / m), d the number of coefficients.
     """
     n, d = problem.rows.n_rows, problem.free.size
-    size = min(max(1000 * d, n // 16), n // 4, SAMPLE_NUMBERS // problem.rows.n_columns)
-    return size if size >= 500 * d else 0
+    each, least = (300, 200) if d <= FEW_COEFFICIENTS else (1000, 500)
+    size = min(max(each * d, n // 64), n // 4, SAMPLE_NUMBERS // problem.rows.n_columns)
+    return size if size >= least * d else 0

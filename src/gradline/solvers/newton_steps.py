@@ -27,6 +27,9 @@ from gradline.types import Array
 CHEAP_PASS = 2_000_000
 """n P up to which a pass with curvature costs little more than its overhead, so that every step takes a fresh one."""
 
+FEW_COEFFICIENTS = 200
+"""Up to here a pass with curvature costs no more than four with the gradient alone."""
+
 ROUNDING = 1e-7
 """A decrement below this share of the objective's size that no longer shrinks has come to the end of double precision."""
 
@@ -145,7 +148,7 @@ class NewtonSteps:
         return self._try(direction, decrement)
 
     def _try(self, direction: Array, decrement: float) -> _Ending | None:
-        order = 1 if self.thrifty and self.damping == 0 and not self._may_be_last(decrement) else 2
+        order = 1 if self.thrifty and self.damping == 0 and not self._wants_curvature(decrement) else 2
         trial = self.theta + direction
         value, gradient, curvature = self._evaluate(trial, order)
         if self.fresh and not math.isfinite(value):
@@ -176,8 +179,15 @@ class NewtonSteps:
             self._factor()
         return None
 
-    def _may_be_last(self, decrement: float) -> bool:
-        """Whether the step is expected to end the search where the curvature is wanted there: the same pass can then take it."""
+    def _wants_curvature(self, decrement: float) -> bool:
+        """Whether the pass of a step on large rows is to take the curvature too.
+
+        The first step with a sample's curvature comes so near the optimum that the curvature there brings several times the digits a
+        step: a gain where it does not cost too many gradients. And where the curvature is wanted at the end, a step that is expected to
+        be the last can take it along.
+        """
+        if not math.isfinite(self.last):
+            return not self.fresh and self.free.size <= FEW_COEFFICIENTS
         return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 0.3 * self.tolerance * self._size
 
     def _back_inside(self, direction: Array) -> Array:
