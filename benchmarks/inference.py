@@ -9,12 +9,12 @@ curvature of the same objective at the same coefficients: what a Newton step cos
 from __future__ import annotations
 
 import sys
-import time
 import warnings
 
 import numpy as np
 
 import gradline as gl
+from clock import seconds
 from gradline.inference.bread import bread
 from gradline.inference.covariance import free_coefficients, score_products
 from gradline.inference.inference import infer
@@ -22,15 +22,6 @@ from gradline.inference.kinked import row_loss
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.choice import automatic
-
-
-def seconds(work, repeats=3):
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def robust(x, y):

@@ -18,19 +18,11 @@ from pathlib import Path
 import numpy as np
 
 import gradline as gl
+from clock import seconds
 from gradline.losses.catalogue import squared
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.least_squares import LeastSquares
-
-
-def seconds(work, repeats):
-    best = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        work()
-        best = min(best, time.perf_counter() - start)
-    return best
 
 
 def solver(x, y, accuracy="auto"):

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import time
 import warnings
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -20,20 +19,11 @@ os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 import numpy as np
 
 import gradline as gl
+from clock import best
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 
 warnings.filterwarnings("ignore")
-
-
-def timed(work, repeats):
-    """(shortest seconds, last result)."""
-    shortest = np.inf
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = work()
-        shortest = min(shortest, time.perf_counter() - start)
-    return shortest, result
 
 
 class Judge:
@@ -106,8 +96,8 @@ def huber(n, p):
     y = eta + rng.standard_t(2, size=n)
     small = min(n, 100_000)
     joint = gl.losses.huber(1.35, scale="joint")
-    peer_time, peer = timed(lambda: HuberRegressor(epsilon=1.35, alpha=0.0, max_iter=1000, tol=1e-5).fit(x[:small], y[:small]), 1)
-    own_time, fit = timed(lambda: gl.fit(x[:small], y[:small], loss=joint), 3)
+    peer_time, peer = best(lambda: HuberRegressor(epsilon=1.35, alpha=0.0, max_iter=1000, tol=1e-5).fit(x[:small], y[:small]), 1)
+    own_time, fit = best(lambda: gl.fit(x[:small], y[:small], loss=joint), 3)
     problem = Problem(ArrayRows(x[:small], y[:small, None]), joint)
 
     def judge(coefficients):
@@ -122,9 +112,9 @@ def huber(n, p):
 
     # The same threshold in the target's units, with the scale scikit-learn found: what a user's own function writes.
     fixed = gl.losses.huber(1.35)
-    fixed_time, fixed_fit = timed(lambda: gl.fit(x[:small], y[:small], loss=fixed), 3)
+    fixed_time, fixed_fit = best(lambda: gl.fit(x[:small], y[:small], loss=fixed), 3)
     gl.fit(x[:1000], y[:1000], loss=huber_loss)
-    user_time, user_fit = timed(lambda: gl.fit(x[:small], y[:small], loss=huber_loss), 3)
+    user_time, user_fit = best(lambda: gl.fit(x[:small], y[:small], loss=huber_loss), 3)
     plain = Judge(x[:small], y[:small], fixed)
     report(
         f"huber, your function, {small:,} x {p}",
@@ -139,7 +129,7 @@ def huber(n, p):
     import statsmodels.api as sm
 
     design = np.column_stack([np.ones(small), x[:small]])
-    peer_time, peer = timed(
+    peer_time, peer = best(
         lambda: sm.RLM(y[:small], design, M=sm.robust.norms.HuberT(1.35)).fit(
             scale_est=_UnitScale(), maxiter=200, tol=1e-9, update_scale=False
         ),
@@ -147,14 +137,14 @@ def huber(n, p):
     )
     report(f"huber, scale 1, {small:,} x {p}", "statsmodels RLM", peer_time, peer.params, fixed_time, fixed_fit, plain)
 
-    gram_time, _ = timed(lambda: bare_gram(x), 3)
-    own_time, fit = timed(lambda: gl.fit(x, y, loss=fixed), 3)
+    gram_time, _ = best(lambda: bare_gram(x), 3)
+    own_time, fit = best(lambda: gl.fit(x, y, loss=fixed), 3)
     _, norm = Judge(x, y, fixed)(fit.solution.coefficients)
     print(
         f"{f'huber, {n:,} x {p}':34s} {own_time:8.3f} s  {fit.solution.passes:3d} passes  {own_time / gram_time:.2f} bare weighted Gram"
         f" matrices of {gram_time:.3f} s   gradient {norm:.1e}"
     )
-    user_time, _ = timed(lambda: gl.fit(x, y, loss=huber_loss), 2)
+    user_time, _ = best(lambda: gl.fit(x, y, loss=huber_loss), 2)
     print(f"{f'huber, your function, {n:,} x {p}':34s} {user_time:8.3f} s  {user_time / own_time:.2f} times the built-in")
 
 
@@ -172,12 +162,12 @@ def poisson(n, p, correlated=False):
     data, rng, x, eta = named(n, p, correlated)
     y = rng.poisson(np.exp(eta)).astype(float)
     judge = Judge(x, y, gl.losses.poisson)
-    own_time, fit = timed(lambda: gl.fit(x, y, loss=gl.losses.poisson), 3)
+    own_time, fit = best(lambda: gl.fit(x, y, loss=gl.losses.poisson), 3)
     for name, make_peer in (
         ("glum", lambda: GeneralizedLinearRegressor(family="poisson", alpha=0, gradient_tol=1e-8)),
         ("PoissonRegressor(newton-cholesky)", lambda: PoissonRegressor(alpha=0, solver="newton-cholesky", tol=1e-8)),
     ):
-        peer_time, peer = timed(lambda make_peer=make_peer: make_peer().fit(x, y), 2)
+        peer_time, peer = best(lambda make_peer=make_peer: make_peer().fit(x, y), 2)
         report(f"poisson, {data}", name, peer_time, np.r_[peer.intercept_, peer.coef_], own_time, fit, judge)
 
 
@@ -188,13 +178,13 @@ def logistic(n, p, correlated=False):
     data, rng, x, eta = named(n, p, correlated)
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-eta))).astype(float)
     judge = Judge(x, y, gl.losses.logistic)
-    own_time, fit = timed(lambda: gl.fit(x, y, loss=gl.losses.logistic), 3)
+    own_time, fit = best(lambda: gl.fit(x, y, loss=gl.losses.logistic), 3)
     for name, make_peer, repeats in (
         ("LogisticRegression(lbfgs, 1e-4)", lambda: LogisticRegression(C=np.inf, solver="lbfgs", tol=1e-4, max_iter=500), 2),
         ("glum", lambda: GeneralizedLinearRegressor(family="binomial", alpha=0, gradient_tol=1e-8), 1),
         ("LogisticRegression(newton-cholesky)", lambda: LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-8), 1),
     ):
-        peer_time, peer = timed(lambda make_peer=make_peer: make_peer().fit(x, y), repeats)
+        peer_time, peer = best(lambda make_peer=make_peer: make_peer().fit(x, y), repeats)
         report(f"logistic, {data}", name, peer_time, np.r_[np.ravel(peer.intercept_), np.ravel(peer.coef_)], own_time, fit, judge)
 
 
@@ -211,10 +201,10 @@ def student(n, p, correlated=False):
         g = 5 * r / 4 / s / n
         return 2.5 * np.mean(np.log(s)), np.r_[g.sum(), x.T @ g]
 
-    peer_time, peer = timed(
+    peer_time, peer = best(
         lambda: minimize(objective, np.zeros(p + 1), jac=True, method="L-BFGS-B", options={"gtol": 1e-10, "ftol": 0, "maxiter": 500}), 1
     )
-    own_time, fit = timed(lambda: gl.fit(x, y, loss=gl.losses.student_t(4.0)), 3)
+    own_time, fit = best(lambda: gl.fit(x, y, loss=gl.losses.student_t(4.0)), 3)
     report(f"student-t, {data}", "scipy L-BFGS-B", peer_time, peer.x, own_time, fit, judge)
 
 
@@ -226,8 +216,8 @@ def quantile(n, p):
     loss = gl.losses.quantile(0.9)
     m = min(n, 5000)
     judge = Judge(x[:m], y[:m], loss)
-    peer_time, peer = timed(lambda: QuantileRegressor(quantile=0.9, alpha=0.0, solver="highs").fit(x[:m], y[:m]), 1)
-    own_time, fit = timed(lambda: gl.fit(x[:m], y[:m], loss=loss), 3)
+    peer_time, peer = best(lambda: QuantileRegressor(quantile=0.9, alpha=0.0, solver="highs").fit(x[:m], y[:m]), 1)
+    own_time, fit = best(lambda: gl.fit(x[:m], y[:m], loss=loss), 3)
     report(f"quantile 0.9, {m:,} x {p}", "QuantileRegressor(highs)", peer_time, np.r_[peer.intercept_, peer.coef_], own_time, fit, judge)
 
     import statsmodels.api as sm
@@ -235,10 +225,10 @@ def quantile(n, p):
     m = min(n, 20_000)
     judge = Judge(x[:m], y[:m], loss)
     design = np.column_stack([np.ones(m), x[:m]])
-    peer_time, peer = timed(lambda: sm.QuantReg(y[:m], design).fit(0.9, max_iter=5000), 1)
-    own_time, fit = timed(lambda: gl.fit(x[:m], y[:m], loss=loss), 3)
+    peer_time, peer = best(lambda: sm.QuantReg(y[:m], design).fit(0.9, max_iter=5000), 1)
+    own_time, fit = best(lambda: gl.fit(x[:m], y[:m], loss=loss), 3)
     report(f"quantile 0.9, {m:,} x {p}", "statsmodels QuantReg", peer_time, peer.params, own_time, fit, judge)
-    own_time, fit = timed(lambda: gl.fit(x, y, loss=loss), 1)
+    own_time, fit = best(lambda: gl.fit(x, y, loss=loss), 1)
     print(f"{f'quantile 0.9, {n:,} x {p}':34s} {own_time:8.3f} s  {fit.solution.passes:3d} passes  {fit.certificate.reason}")
 
 
@@ -259,7 +249,7 @@ def growth(n, p):
         times = []
         for m in (n // 10, n, 10 * n):
             before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-            seconds, _ = timed(lambda loss=loss, m=m, y=y: gl.fit(x[:m], y[:m], loss=loss), 2)
+            seconds, _ = best(lambda loss=loss, m=m, y=y: gl.fit(x[:m], y[:m], loss=loss), 2)
             grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
             times.append((m, seconds, grown))
         line = "   ".join(f"{m:,} rows {seconds:.3f} s (+{grown:.0f} MB)" for m, seconds, grown in times)

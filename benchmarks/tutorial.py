@@ -8,7 +8,6 @@ Imports are excluded on both sides; each time is the best of a few, as the machi
 from __future__ import annotations
 
 import os
-import time
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
@@ -16,6 +15,7 @@ import numpy as np
 import tensorflow as tf
 
 import gradline as gl
+from clock import best
 from gradline.autodiff import tapes
 from gradline.autodiff.tape import Step
 from gradline.losses import squared
@@ -39,16 +39,6 @@ def eager(x, y, steps=1000, rate=0.01):
 
 def mean_squared_error(y, prediction):
     return tf.reduce_mean(tf.square(y - prediction))
-
-
-def best(work, repeats=5):
-    """(shortest seconds, last result)."""
-    times = []
-    for _ in range(repeats):
-        start = time.perf_counter()
-        result = work()
-        times.append(time.perf_counter() - start)
-    return min(times), result
 
 
 def traced_anew(x, y):

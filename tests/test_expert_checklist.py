@@ -134,7 +134,7 @@ def test_9_penalties():
     close(fit.intercept, theirs.intercept_)
     assert "the intercept is not penalised" in str(fit.summary())
     assert "bias not included" in " ".join(str(fit.summary()).split())
-    with pytest.raises(ValueError, match="no likelihood"):
+    with pytest.raises(ValueError, match="a penalised fit has no AIC"):
         _ = fit.aic
 
 
@@ -189,6 +189,26 @@ def test_13_no_errors_of_a_fit_that_has_not_converged():
     assert not fit.certificate.converged
     with pytest.raises(ValueError, match="has not converged"):
         _ = fit.standard_errors
+
+
+def test_13_what_a_loss_is_like_is_seen_and_said():
+    jnp = pytest.importorskip("jax.numpy")
+    # NaN in one row is reported with the row.
+    with pytest.raises(ValueError, match=r"not finite at the starting coefficients: it is nan in row 41, where y = -?\d"):
+        gl.fit(X, Y, loss=lambda y, p: jnp.where(y == Y[41], jnp.nan, jnp.log(jnp.cosh(y - p))))
+    # A loss that is not convex is flagged, with the definiteness of its curvature.
+    reason = gl.fit(X, Y, loss=lambda y, p: jnp.log1p(jnp.square(y - p))).certificate.reason
+    assert "the curvature there is positive semidefinite (a minimum, of a loss not known to be convex)" in reason
+    # One that is not smooth is detected, however it is written, and solved as such.
+    kinked = gl.fit(X, Y, loss=lambda y, p: jnp.sqrt(jnp.square(y - p)))
+    assert kinked.solver == "PiecewiseLinear"
+    close(kinked.coefficients, gl.fit(X, Y, loss="absolute").coefficients, 1e-9)
+    # Not converged is a warning with a remedy and a usable fit, which says so itself.
+    with pytest.warns(gl.GradlineWarning, match="has not converged: 1 step done. .*max_steps"):
+        fit = gl.fit(X, COUNTS, loss="poisson", solver=gl.Newton(max_steps=1))
+    assert np.isfinite(fit.predict(X)).all()
+    assert "converged NO: 1 step done" in " ".join(str(fit.summary()).split())
+    assert fit.certificate.gradient_norm > 1e-6
 
 
 def test_14_chunks_and_orders_agree(monkeypatch, tmp_path):
@@ -261,6 +281,21 @@ def test_b4_robust_and_penalised_fits_have_everything():
         assert np.isfinite(fit.standard_errors).all()
         assert (fit.predict(X[:5], interval="prediction").upper > fit.predict(X[:5], interval="confidence").upper).all()
         assert fit.summary() is not None
+
+
+def test_b5_a_fit_holds_no_column_the_formula_never_used():
+    frame = pd.DataFrame(X, columns=["a", "b", "c"]).assign(y=Y, secret=[f"person {i}" for i in range(N)])
+    fit = gl.fit("y ~ a", frame)
+    assert b"person 17" not in pickle.dumps(fit)
+    assert len(pickle.dumps(fit)) < 20_000
+
+
+def test_b6_no_penalty_unless_asked():
+    """scikit-learn's QuantileRegressor shrinks by default."""
+    fit = gl.fit(X, Y, loss=gl.losses.quantile(0.7))
+    assert fit.penalty is None
+    theirs = sm.QuantReg(Y, sm.add_constant(X)).fit(0.7, p_tol=1e-12, max_iter=5000)
+    close(fit.coefficients, theirs.params, 1e-3)
 
 
 def test_b8_a_duplicated_column_has_no_errors_of_millions():

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
+from drawn import draw
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import lsq_linear, minimize
@@ -110,33 +111,9 @@ def distance_to_subdifferential(problem, coefficients):
     return float(np.abs(gradient / units).max())
 
 
-def draw(seed, n, p, kind):
-    """(X, y, options)."""
-    random = np.random.default_rng(seed)
-    X = random.normal(size=(n, p))
-    y = X @ random.normal(size=p) + random.standard_t(3, size=n)
-    options = {"intercept": bool(seed % 4)}
-    if kind == "weights":
-        options["weights"] = random.exponential(size=n) * (random.random(n) < 0.8) + 1e-3 * (np.arange(n) == 0)
-    elif kind == "frequencies":
-        options["frequencies"] = np.maximum(random.integers(0, 4, size=n), np.arange(n) == 0).astype(float)
-    elif kind == "offset":
-        options["offset"] = random.normal(size=(n, 1))
-    elif kind == "integers":
-        y = np.round(y)
-    elif kind == "grid":
-        X, y = np.round(X), np.round(y)
-    elif kind == "zero inflated":
-        y = np.where(random.random(n) < 0.6, 0.0, np.abs(y))
-    elif kind == "levels":
-        X[:, 0] = random.integers(0, 2, size=n)
-    elif kind == "scales":
-        X = X * 10.0 ** random.integers(-4, 5, size=p)
-    return X, y, options
-
-
 def held_against_the_conditions(seed, n, p, kind, loss, penalty):
     X, y, options = draw(seed, n, p, kind)
+    options["intercept"] = bool(seed % 4)
     if loss is hinge:
         y = np.where(y > np.median(y), 1.0, -1.0)
     problem, solution = solve(X, y, loss, penalty, **options)

@@ -7,6 +7,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
+from drawn import draw
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -82,36 +83,13 @@ def highs(problem):
     return -found.eqlin.marginals[:, None]
 
 
-def draw(seed, n, p, kind):
-    """A problem: (X, y, loss, options)."""
-    random = np.random.default_rng(seed)
-    X = random.normal(size=(n, p))
-    y = X @ random.normal(size=p) + random.standard_t(3, size=n)
-    loss, options = BUILT_IN[seed % len(BUILT_IN)], {"intercept": bool(seed % 3)}
-    if kind == "weights":
-        options["weights"] = random.exponential(size=n) * (random.random(n) < 0.8)
-    elif kind == "frequencies":
-        options["frequencies"] = random.integers(0, 4, size=n).astype(float)
-    elif kind == "offset":
-        options["offset"] = random.normal(size=(n, 1))
-    elif kind == "integers":
-        y = np.round(y)
-    elif kind == "grid":
-        X, y = np.round(X), np.round(y)
-    elif kind == "zero inflated":
-        y = np.where(random.random(n) < 0.6, 0.0, np.abs(y))
-    elif kind == "levels":
-        X[:, 0] = random.integers(0, 2, size=n)
-        X[:, 1] = X[:, 0] * random.integers(0, 3, size=n)
-    elif kind == "heavy tails":
-        y = y + random.standard_cauchy(n) ** 3
-    elif kind == "user":
-        loss = losses.custom(USERS[seed % len(USERS)])
-    return X, y, loss, options
-
-
 def hold_against_highs(seed, n, p, kind):
-    X, y, loss, options = draw(seed, n, p, kind)
+    random = np.random.default_rng(seed)
+    X, y, options = draw(random, n, p, kind)
+    options["intercept"] = bool(seed % 3)
+    if kind == "levels":
+        X[:, 1] = X[:, 0] * random.integers(0, 3, size=n)
+    loss = losses.custom(USERS[seed % len(USERS)]) if kind == "user" else BUILT_IN[seed % len(BUILT_IN)]
     problem, solution = solve(X, y, loss, **options)
     reference = highs(problem)
     assert solution.certificate.converged

@@ -129,8 +129,12 @@ def farthest(seen: SeenRows, j: int, count: int = NAMED) -> IntArray:
 
 def name_rows(ax: Any, x: Array, y: Array, numbers: IntArray) -> None:
     """Write the numbers of rows beside their points, within the axes and clear of each other; rows are counted from 0."""
+    from matplotlib.patheffects import withStroke
+
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     ax.get_xlim(), ax.get_ylim()  # settle the limits before anything is measured
+    # In a crowd a dot is a pixel: those named are drawn once more, so that they are seen.
+    ax.plot(x[shown], y[shown], "o", color=style.DATA, markersize=4.2, markeredgewidth=0, zorder=6, label="_named")
     points = ax.transData.transform(np.column_stack([x[shown], y[shown]])) * 72.0 / ax.figure.dpi
     frame = ax.get_window_extent().transformed(ax.figure.dpi_scale_trans.inverted()).extents * 72.0
     taken: list[tuple[float, float, float, float]] = []
@@ -157,6 +161,7 @@ def name_rows(ax: Any, x: Array, y: Array, numbers: IntArray) -> None:
             va="center",
             fontsize=style.NOTE_SIZE,
             color=style.INK,
+            path_effects=[withStroke(linewidth=2.5, foreground="white", alpha=0.85)],
             zorder=7,
         )
 

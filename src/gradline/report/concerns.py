@@ -148,8 +148,9 @@ def _influential(findings: Findings) -> Iterator[Concern]:
         yield Concern(
             "serious" if worst > HUGE_DISTANCE else "look",
             f"{counted(len(rows), 'influential row')}",
-            f"Cook's distance above {LARGE_DISTANCE:g}: {_listed(named)}{more}, counted from row 0. Leaving one of them out would move the"
-            " coefficients a large part of the way to the edge of their joint confidence region, or beyond it.",
+            f"Cook's distance above {LARGE_DISTANCE:g}: {_listed(named)}{more}, counted from row 0. Leaving"
+            f" {'it' if len(rows) == 1 and not more else 'one of them'} out would move the coefficients a large part of the way to the edge"
+            " of their joint confidence region, or beyond it.",
             "Look at these rows first: a wrong unit or a typing error? If they are right, a robust loss lets no row decide alone.",
             ('loss=gl.losses.huber(1.35, scale="joint")',) if findings.fit.loss_function.squared_scale() is not None else (),
         )

@@ -126,7 +126,7 @@ def _influence(findings: Findings, rows: str) -> Picture:
         alt = f"Residuals against leverage with lines of equal Cook's distance, {rows}. The most influential rows are {worst}."
         reading = (
             "To the right lie rows with unusual columns, far up or down those with unusual targets. A row that is both moves the model:"
-            " beyond the broken lines, leaving it out would change the coefficients noticeably."
+            " beyond a broken line, leaving it out would change the coefficients noticeably. No line is drawn where no row comes near it."
         )
     else:
         alt = f"Cook's distance against leverage, {rows}. The most influential rows are {worst}."
@@ -134,6 +134,8 @@ def _influence(findings: Findings, rows: str) -> Picture:
             "To the right lie rows with unusual columns. The higher a row, the farther the coefficients would move without it, in units of"
             " their uncertainty: above 0.5 is worth a look, above 1 is large."
         )
+        if (seen.leverage == 0.0).any():
+            reading += " Rows of leverage 0 lie where the loss is straight: they count by their side alone, however far away they are."
     return _draw(findings, plot.leverage, "Influence", alt, reading)
 
 
