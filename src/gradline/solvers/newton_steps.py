@@ -188,7 +188,7 @@ class NewtonSteps:
         """
         if not math.isfinite(self.last):
             return not self.fresh and self.free.size <= FEW_COEFFICIENTS
-        return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 0.3 * self.tolerance * self._size
+        return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 3.0 * self.tolerance * self._size
 
     def _back_inside(self, direction: Array) -> Array:
         """The direction cut until the objective is finite: a scale that would turn negative, an exponential that would overflow."""
