@@ -125,10 +125,14 @@ class DenseDesign:
             # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
             root = np.sqrt(h)
             used = np.flatnonzero(root)
-            if len(used) < MOSTLY_USED * len(root):
-                # Rows beyond the bend of a robust loss have no curvature: copying the others costs what scaling all would.
+            # Rows beyond the bend of a robust loss have no curvature: copying the others costs what scaling all would.
+            some = len(used) < MOSTLY_USED * len(root)
+            if some:
                 values, root = _rows(values, used), root[used]
-            scaled = values if (root == 1.0).all() else values * root[:, None]
+            if (root == 1.0).all():
+                scaled = values
+            else:
+                scaled = np.multiply(values, root[:, None], out=values if some else None)
             core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
         else:
             scaled = values * h[:, None]
