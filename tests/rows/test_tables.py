@@ -383,3 +383,15 @@ def test_every_text_for_a_missing_value_in_every_kind_of_column(tmp_path, text):
     assert rows.isna().to_numpy()[3].all()
     assert not rows.isna().to_numpy()[:3].any()
     assert open_table(path, where="x IS NULL").summary(["x"])["x"].missing == 1
+
+
+def test_a_database_tells_how_many_rows_a_table_has_and_not_what_a_view_would_have(tmp_path):
+    path = tmp_path / "known.duckdb"
+    with duckdb.connect(str(path)) as connection:
+        connection.execute("CREATE TABLE numbers AS SELECT range AS x FROM range(1234)")
+        connection.execute("DELETE FROM numbers WHERE x < 34")
+        connection.execute("CREATE VIEW odd AS SELECT * FROM numbers WHERE x % 2 = 1")
+    assert open_table("numbers", database=path).n_rows == 1200
+    assert open_table("main.Numbers", database=path).n_rows == 1200
+    assert open_table("odd", database=path).n_rows is None
+    assert open_table("numbers", database=path, where="x > 1000").n_rows is None

@@ -129,10 +129,7 @@ class DenseDesign:
             some = len(used) < MOSTLY_USED * len(root)
             if some:
                 values, root = _rows(values, used), root[used]
-            if (root == 1.0).all():
-                scaled = values
-            else:
-                scaled = np.multiply(values, root[:, None], out=values if some else None)
+            scaled = values if (root == 1.0).all() else np.multiply(values, root[:, None], out=values if some else None)
             core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
         else:
             scaled = values * h[:, None]

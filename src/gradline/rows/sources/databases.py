@@ -6,6 +6,7 @@ import importlib
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import quoted
@@ -97,7 +98,8 @@ def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str,
     import duckdb
 
     try:
-        return sql_source(what, make)
+        source = sql_source(what, make)
+        return source if table is None else replace(source, counted=_count(connection, table))
     except ValueError as error:
         if table is None or not isinstance(error.__cause__, duckdb.CatalogException):
             raise
@@ -108,6 +110,14 @@ def _of_duckdb(connection: Any, table: str | None, query: str | None, name: str,
             ).fetchall()
         ]
         raise _no_table(name, table, tables) from error
+
+
+def _count(connection: Any, table: str) -> int | None:
+    """The rows of a table, which DuckDB has counted already; None for a view, whose rows it would have to work out."""
+    with connection.cursor() as cursor:
+        own = cursor.execute("SELECT 1 FROM duckdb_tables() WHERE lower(table_name) = lower(?)", [table.rpartition(".")[2]]).fetchone()
+        found = cursor.execute(f"SELECT count(*) FROM {_identifier(table)}").fetchone() if own else None
+    return None if found is None else int(found[0])
 
 
 def _check_sqlite_table(connection: Any, table: str, name: str) -> None:

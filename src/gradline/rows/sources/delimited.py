@@ -118,7 +118,7 @@ def delimited_source(files: Files) -> SqlSource:
 
     whole = sql_source(files.name, made_with(MISSING_TEXTS), files=files, note=note)
     quick = SqlSource(files.name, made_with(COMMON_TEXTS), whole.schema, files)
-    return DelimitedSource(whole.name, whole.make, whole.schema, files, None, note, integers, quick)
+    return DelimitedSource(whole.name, whole.make, whole.schema, files, note=note, integers=integers, quick=quick)
 
 
 def _types(found: dict[str, Any], kinds: dict[str, str], alone: bool) -> str:

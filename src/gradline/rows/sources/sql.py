@@ -55,6 +55,12 @@ class SqlSource(SourceDefaults):
     below: Source | None = None
     """The source that the relation reads, where it is one."""
     note: str = ""
+    counted: int | None = None
+    """How many rows there are, where the database knows without reading them."""
+
+    @property
+    def n_rows(self) -> int | None:
+        return self.counted
 
     @property
     def bytes_on_disk(self) -> int | None:
