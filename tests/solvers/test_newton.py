@@ -1,5 +1,6 @@
 """Newton against scipy.optimize on random problems, its invariances, large and streamed data, and losses that are not convex."""
 
+import warnings
 from dataclasses import dataclass
 from typing import Any
 
@@ -733,3 +734,17 @@ class TestSaid:
 
         with pytest.raises(ValueError, match="Newton needs the curvature of single rows; the loss 'spread' returns one scalar"):
             gl.fit(self.columns(), self.columns()[:, 0], loss=spread, solver=gl.Newton())
+
+
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("loss", [gl.losses.student_t(1.5), gl.losses.tukey(3.0), gl.losses.huber(0.3)], ids=lambda loss: loss.name)
+def test_the_curvature_it_leaves_is_that_at_its_answer(loss, seed):
+    rng = np.random.default_rng(seed)
+    x, y = rng.normal(size=(60, 3)), 5.0 * rng.standard_t(1.5, size=(60, 1))
+    problem = Problem(ArrayRows(x, y), loss)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        solution = gl.Newton().solve(problem)
+    if solution.certificate.converged:
+        expected = problem.free.restrict_curvature(problem.evaluate(solution.coefficients, 2).curvature)
+        np.testing.assert_array_equal(solution.curvature, expected)

@@ -81,7 +81,7 @@ def _inferred(
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)
         meat = None
-        known = _known_curvature(problem, solution, loss)
+        known = _known_curvature(problem, solution, free, loss)
         if crumb is None and _in_one_pass(problem, kind, keep_meat):
             crumb, statistics, meat = _all_sums(problem, coefficients, free, loss, known)
         elif crumb is None:
@@ -124,11 +124,11 @@ def _in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
     return wanted and problem.shape[1] == 1 and rows.n_rows * rows.n_columns > WHITENED
 
 
-def _known_curvature(problem: Problem, solution: Solution, loss: RowLoss) -> Array | None:
+def _known_curvature(problem: Problem, solution: Solution, free: CoefficientMap, loss: RowLoss) -> Array | None:
     """A over all coefficients as the solver left it, where it did and kinks add nothing to it."""
     if solution.curvature is None or loss.kinks or loss.expected or loss.constant is not None:
         return None
-    return solution.curvature * problem.total_weight
+    return np.asarray(free.matrix @ (free.matrix @ (solution.curvature * problem.total_weight)).T)
 
 
 def _all_sums(

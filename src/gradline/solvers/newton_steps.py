@@ -77,7 +77,6 @@ class NewtonSteps:
         self.gradient: Array = np.zeros(0)
         self.curvature: Array = np.zeros((0, 0)) if curvature is None else curvature
         self.end_with_curvature = end_with_curvature
-        self.whole_curvature: Array | None = None  # (kP, kP), as it was evaluated last
         self.thrifty = is_thrifty(problem.rows)
         self.tolerance = _default_tolerance(problem.rows) if tolerance is None else tolerance
         self.aliased: tuple[int, ...] = ()
@@ -283,7 +282,6 @@ class NewtonSteps:
         gradient = self.free.restrict_gradient(found.gradient)
         if found.curvature is None:
             return found.value, gradient, None  # type: ignore[return-value]
-        self.whole_curvature = found.curvature
         curvature = self.free.restrict_curvature(found.curvature)
         if self.rough:
             # In units of each column's own curvature.
@@ -317,7 +315,7 @@ class NewtonSteps:
             certificate,
             self.passes,
             aliased=self.aliased,
-            curvature=self.whole_curvature if self.fresh else None,
+            curvature=self.curvature if self.fresh else None,
         )
 
     def _certified(self, ending: _Ending) -> _Ending:

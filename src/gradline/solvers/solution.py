@@ -72,7 +72,7 @@ class Solution:
 
     aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits vouched for, or None.
     learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors. curvature: of the
-    objective at the coefficients (kP, kP), where Newton has it; a Fit does not keep it.
+    objective at the coefficients, over the d that were free, (d, d), where Newton has it; a Fit does not keep it.
     """
 
     coefficients: Array
