@@ -19,9 +19,10 @@ from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.losses.user_loss import BoundLoss, joint_message
 from gradline.penalties import Penalty
+from gradline.row_curvature import RowCurvature
 from gradline.rows.arrays import LANES, ArrayRows
 from gradline.rows.block import Block, Rows
-from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, gram_with_constants
+from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, weighted_gram
 from gradline.types import Array, IntArray
 
 RUN_ROWS = 2**16
@@ -50,10 +51,11 @@ class _EvaluateKernel:
     loss: Loss
     coefficients: Array
     order: int
+    kept: RowCurvature | None = None
 
     def map(self, block: Block) -> Sums:
         predictors = block.linear_predictors(self.coefficients)
-        return weighted_sums(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only)
+        return weighted_sums(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only, self.kept)
 
     def merge(self, first: Sums, second: Sums) -> Sums:
         return merged_sums(first, second)
@@ -66,6 +68,7 @@ class _TapedKernel:
     loss: Loss
     coefficients: Array
     order: int
+    kept: RowCurvature | None = None
 
     def map_run(self, blocks: list[Block]) -> Sums:
         predictors = [block.linear_predictors(self.coefficients) for block in blocks]
@@ -76,15 +79,17 @@ class _TapedKernel:
             rows = slice(start, start + block.n_rows)
             start = rows.stop
             part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
-            sums.append(weighted_sums(block, part))
+            sums.append(weighted_sums(block, part, kept=self.kept))
         return functools.reduce(merged_sums, sums)
 
     def merge(self, first: Sums, second: Sums) -> Sums:
         return merged_sums(first, second)
 
 
-def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = ()) -> Sums:
-    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only."""
+def weighted_sums(
+    block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), kept: RowCurvature | None = None
+) -> Sums:
+    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only. kept: see evaluate."""
     value, gradient, curvature = derivatives
     weights = block.row_weights
     total = float(block.n_rows)
@@ -92,20 +97,18 @@ def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[boo
         total, value = float(weights.sum()), _weigh(weights, value)
         gradient = None if gradient is None else _weigh(weights, gradient)
         curvature = None if curvature is None else _weigh(weights, curvature)
+    if kept is not None and curvature is not None:
+        curvature = kept.replace(block, curvature)
     return Sums(
         total,
         float(value.sum()),
         None if gradient is None else _adjoint(block.design, gradient, constant),
-        None if curvature is None else _gram(block.design, curvature, constant),
+        None if curvature is None else weighted_gram(block.design, curvature, constant),
     )
 
 
 def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
     return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
-
-
-def _gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
-    return gram_with_constants(design, curvature, constant) if any(constant) else design.gram(curvature)
 
 
 def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
@@ -292,11 +295,16 @@ class Problem:
         """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""
         return self.rows.reduce(_RowCurvatureKernel(self.loss, coefficients)) * self.rows.n_rows / self.total_weight
 
-    def evaluate(self, coefficients: Array, order: int) -> Evaluation:
-        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
+    def evaluate(self, coefficients: Array, order: int, kept: RowCurvature | None = None) -> Evaluation:
+        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature.
+
+        kept: what the last pass at order 2 kept of each row, which makes this one cheaper, and is brought up to date.
+        """
         if self.joint:
             return self._evaluate_joint(coefficients, order)
-        sums = self._sums(coefficients, order)
+        sums = self._sums(coefficients, order, kept)
+        if kept is not None and order == 2:
+            sums = sums._replace(curvature=kept.finish(sums.curvature))
         w = sums.weight
         # What total_weight would need a pass for.
         self.__dict__.setdefault("total_weight", w)
@@ -338,12 +346,12 @@ class Problem:
         )
         return replace(self, rows=rows, sampled=self)
 
-    def _sums(self, coefficients: Array, order: int) -> Sums:
+    def _sums(self, coefficients: Array, order: int, kept: RowCurvature | None) -> Sums:
         rows = self.rows
         if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
-            return rows.reduce(_EvaluateKernel(self.loss, coefficients, order))
+            return rows.reduce(_EvaluateKernel(self.loss, coefficients, order, kept))
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
-        return rows.reduce_runs(_TapedKernel(self.loss, coefficients, order), min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
+        return rows.reduce_runs(_TapedKernel(self.loss, coefficients, order, kept), min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:

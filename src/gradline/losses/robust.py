@@ -136,7 +136,7 @@ class JointHuber(LossDefaults):
         value[outside] = np.inf
         if order == 0:
             return RowDerivatives(value)
-        gradient = np.empty(predictors.shape)
+        gradient = np.empty(predictors.shape, order="F")
         gradient[:, 0] = clipped
         # d/d scale of scale (1/2 + c z - c^2 / 2) at fixed location: dz/d scale = -z / scale and dH/dz = c.
         np.multiply(clipped, clipped, out=gradient[:, 1])
@@ -144,7 +144,7 @@ class JointHuber(LossDefaults):
         gradient[:, 1] += 0.5
         if order == 1:
             return RowDerivatives(value, gradient)
-        curvature = np.empty((z.size, 2, 2))
+        curvature = np.empty((z.size, 2, 2), order="F")
         inside = (clipped == z) / scale
         curvature[:, 0, 0] = inside
         inside *= z

@@ -121,7 +121,10 @@ class DenseDesign:
         if h is None:
             core, first = np.dot(values.T, values), values.sum(axis=0)
             corner = float(self.n_rows)
-        elif h.min(initial=0.0) >= 0.0:
+        elif h.min(initial=0.0) < 0.0:
+            # Two symmetric products, of the rows that curve upwards and of those that curve downwards.
+            return self._weighted_gram(np.maximum(h, 0.0)) - self._weighted_gram(np.maximum(-h, 0.0))
+        else:
             # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
             root = np.sqrt(h)
             used = np.flatnonzero(root)
@@ -131,10 +134,6 @@ class DenseDesign:
                 values, root = _rows(values, used), root[used]
             scaled = values if (root == 1.0).all() else np.multiply(values, root[:, None], out=values if some else None)
             core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
-        else:
-            scaled = values * h[:, None]
-            core, first, corner = np.dot(scaled.T, values), scaled.sum(axis=0), float(h.sum())
-            core = 0.5 * (core + core.T)
         if not self.intercept:
             return np.asarray(core)
         full = np.empty((self.n_columns, self.n_columns))
@@ -142,6 +141,11 @@ class DenseDesign:
         full[0, 1:] = full[1:, 0] = first
         full[1:, 1:] = core
         return full
+
+
+def weighted_gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
+    """``design.gram(curvature)``; constant: which linear predictors have an intercept only, none where empty."""
+    return gram_with_constants(design, curvature, constant) if any(constant) else design.gram(curvature)
 
 
 def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:
@@ -154,7 +158,7 @@ def gram_with_constants(design: Design, curvature: Array, constant: tuple[bool, 
     full, single = [j for j in range(k) if not constant[j]], [j for j in range(k) if constant[j]]
     total = np.zeros((k, size, k, size))
     places, columns = np.array(full), np.arange(size)
-    part = design.gram(curvature[:, full][:, :, full])
+    part = design.gram(_picked(_picked(curvature, full, 1), full, 2))
     total[np.ix_(places, columns, places, columns)] = part.reshape(len(full), size, len(full), size)
     for a in single:
         for b in full:
@@ -168,9 +172,16 @@ def adjoint_with_constants(design: Design, gradient: Array, constant: tuple[bool
     """``design.adjoint(gradient)`` where some linear predictors have an intercept only (see ``gram_with_constants``): (P, k)."""
     full = [j for j in range(len(constant)) if not constant[j]]
     total = np.zeros((design.n_columns, len(constant)))
-    total[:, full] = design.adjoint(gradient[:, full])
+    total[:, full] = design.adjoint(_picked(gradient, full, 1))
     total[0] = gradient.sum(axis=0)
     return total
+
+
+def _picked(values: Array, places: list[int], axis: int) -> Array:
+    """Some places along an axis; a view where it is a single one."""
+    if len(places) > 1:
+        return values.take(places, axis=axis)
+    return values[(slice(None),) * axis + (slice(places[0], places[0] + 1),)]
 
 
 MOSTLY_USED = 0.9
@@ -193,7 +204,8 @@ def _product(values: Array, coefficients: Array) -> Array:
     used = np.flatnonzero(coefficients.any(axis=0))
     if used.size > FEW_COLUMNS:
         return np.asarray(np.dot(values, coefficients))
-    product = np.zeros((len(values), k))
+    # Column by column, as they are written here and read by losses of several predictors.
+    product = np.zeros((k, len(values))).T
     for j in used:
         product[:, j] = np.dot(values, np.ascontiguousarray(coefficients[:, j]))
     return product

@@ -14,7 +14,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
-from gradline.problem import Problem
+from gradline.problem import Problem, sample_block
+from gradline.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
@@ -29,6 +30,12 @@ CHEAP_PASS = 2_000_000
 
 FEW_COEFFICIENTS = 200
 """Up to here a pass with curvature costs no more than four with the gradient alone."""
+
+MANY_DIGITS = 1e5
+"""A sample's curvature brings a digit or more a step: up to here as many steps as a pass with curvature costs, and one more."""
+
+SAMPLE_ROWS = 2_000
+"""Rows that tell whether many rows' curvature changes."""
 
 ROUNDING = 1e-7
 """A decrement below this share of the objective's size that no longer shrinks has come to the end of double precision."""
@@ -83,6 +90,7 @@ class NewtonSteps:
         self.passes = self.step = 0
         self.damping = 0.0
         self.pairs: list[Pair] = []
+        self.kept: RowCurvature | None = None
         self.squares: Array = np.zeros(0)
         self.last = self.last_spectral = math.inf
         self.fresh = self.accepted = True
@@ -147,8 +155,10 @@ class NewtonSteps:
         return self._try(direction, decrement)
 
     def _try(self, direction: Array, decrement: float) -> _Ending | None:
-        order = 1 if self.thrifty and self.damping == 0 and not self._wants_curvature(decrement) else 2
         trial = self.theta + direction
+        order = 1 if self.thrifty and self.damping == 0 and not self._wants_curvature(decrement) else 2
+        if order == 2 and self.thrifty and not self.rough:
+            self._keep_rows(trial)
         value, gradient, curvature = self._evaluate(trial, order)
         if self.fresh and not math.isfinite(value):
             direction = self._back_inside(direction)
@@ -182,12 +192,21 @@ class NewtonSteps:
         """Whether the pass of a step on large rows is to take the curvature too.
 
         The first step with a sample's curvature comes so near the optimum that the curvature there brings several times the digits a
-        step: a gain where it does not cost too many gradients. And where the curvature is wanted at the end, a step that is expected to
-        be the last can take it along.
+        step: a gain where it does not cost too many gradients and many digits are asked for. And where the curvature is wanted at the
+        end, a step that is expected to be the last can take it along.
         """
         if not math.isfinite(self.last):
-            return not self.fresh and self.free.size <= FEW_COEFFICIENTS
+            many_digits = decrement > MANY_DIGITS * self.tolerance * self._size
+            return not self.fresh and self.free.size <= FEW_COEFFICIENTS and many_digits
         return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 3.0 * self.tolerance * self._size
+
+    def _keep_rows(self, trial: Array) -> None:
+        """Keep each row's curvature, from the first pass that takes all of it, where that makes the one at the end cheap."""
+        rows, k = self.problem.rows, self.problem.n_predictors
+        if self.end_with_curvature and self.kept is None and rows.n_rows * k * k <= MOST_NUMBERS:
+            sample = sample_block(rows, SAMPLE_ROWS)
+            if few_change(self.problem.loss, sample, self.free.expand(self.theta), self.free.expand(trial)):
+                self.kept = RowCurvature(rows, k, self.problem.loss.intercept_only)
 
     def _back_inside(self, direction: Array) -> Array:
         """The direction cut until the objective is finite: a scale that would turn negative, an exponential that would overflow."""
@@ -277,7 +296,7 @@ class NewtonSteps:
     def _evaluate(self, theta: Array, order: int) -> tuple[float, Array, Array]:
         """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1."""
         self.passes += 1
-        found = self.problem.evaluate(self.free.expand(theta), order)
+        found = self.problem.evaluate(self.free.expand(theta), order, self.kept)
         assert found.gradient is not None
         gradient = self.free.restrict_gradient(found.gradient)
         if found.curvature is None:
