@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword, with_penalty
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
-from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, uncertainty
+from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, riders_of_last_pass, uncertainty
 from gradline.messages import warn
 from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
@@ -205,7 +205,7 @@ def _solve(
     problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
     if covariance is not None and not is_none(covariance) and hasattr(chosen, "end_with_curvature"):
-        chosen = replace(chosen, end_with_curvature=True)  # type: ignore[type-var]
+        chosen = replace(chosen, end_with_curvature=True, riders=riders_of_last_pass(problem))  # type: ignore[type-var]
     if ready.streamed:
         from gradline.fitting_tables import check_streaming
 
@@ -221,7 +221,7 @@ def _solve(
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     found = uncertainty(problem, solution, covariance, kind, read_groups)
     if solution.curvature is not None:
-        solution = replace(solution, curvature=None)
+        solution = replace(solution, curvature=None, along=())
     return Fit(
         ready.names,
         ready.target_names,

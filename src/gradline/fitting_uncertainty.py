@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradline.inference.absent import ASK, JOINT, NoInference
-from gradline.problem import Problem
+from gradline.problem import Problem, Rider
 from gradline.solvers.solution import Solution
 
 if TYPE_CHECKING:
@@ -54,6 +54,13 @@ def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> Kin
     from gradline.inference.kinds import as_kind
 
     return as_kind(("cluster", groups) if groups is not None else covariance, n_rows())
+
+
+def riders_of_last_pass(problem: Problem) -> tuple[Rider, ...]:
+    """What the solver's last pass may take along for ``uncertainty``."""
+    from gradline.inference.inference import riders
+
+    return riders(problem)
 
 
 def uncertainty(

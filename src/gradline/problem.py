@@ -10,7 +10,7 @@ from __future__ import annotations
 import functools
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from gradline.coefficient_map import CoefficientMap
 from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.losses.user_loss import BoundLoss, joint_message
+from gradline.losses.wrapped import unwrapped
 from gradline.penalties import Penalty
 from gradline.row_curvature import RowCurvature
 from gradline.rows.arrays import LANES, ArrayRows
@@ -46,49 +47,49 @@ class Sums(NamedTuple):
     curvature: Array | None
 
 
+class Rider(Protocol):
+    """A sum over rows that an evaluation takes along, from what it has worked out of a block anyway."""
+
+    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Any: ...
+
+    def merge(self, first: Any, second: Any) -> Any:
+        """Associative, and called in row order."""
+
+
 @dataclass(frozen=True)
 class _EvaluateKernel:
     loss: Loss
     coefficients: Array
     order: int
     kept: RowCurvature | None = None
+    riders: tuple[Rider, ...] = ()
 
-    def map(self, block: Block) -> Sums:
+    def map(self, block: Block) -> tuple[Sums, list[Any]]:
         predictors = block.linear_predictors(self.coefficients)
-        return weighted_sums(block, self.loss.derivatives(block.targets, predictors, self.order), self.loss.intercept_only, self.kept)
+        return self._sums(block, predictors, self.loss.derivatives(block.targets, predictors, self.order))
 
-    def merge(self, first: Sums, second: Sums) -> Sums:
-        return merged_sums(first, second)
-
-
-@dataclass(frozen=True)
-class _TapedKernel:
-    """The same through a tape, which takes many rows at once."""
-
-    loss: Loss
-    coefficients: Array
-    order: int
-    kept: RowCurvature | None = None
-
-    def map_run(self, blocks: list[Block]) -> Sums:
+    def map_run(self, blocks: list[Block]) -> tuple[Sums, list[Any]]:
+        """The same of several blocks, for a tape, which takes many rows at once."""
         predictors = [block.linear_predictors(self.coefficients) for block in blocks]
         targets = [block.targets for block in blocks]
         value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
-        sums, start = list[Sums](), 0
-        for block in blocks:
+        sums, start = list[tuple[Sums, list[Any]]](), 0
+        for block, own in zip(blocks, predictors, strict=True):
             rows = slice(start, start + block.n_rows)
             start = rows.stop
             part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
-            sums.append(weighted_sums(block, part, kept=self.kept))
-        return functools.reduce(merged_sums, sums)
+            sums.append(self._sums(block, own, part))
+        return functools.reduce(self.merge, sums)
 
-    def merge(self, first: Sums, second: Sums) -> Sums:
-        return merged_sums(first, second)
+    def merge(self, first: tuple[Sums, list[Any]], second: tuple[Sums, list[Any]]) -> tuple[Sums, list[Any]]:
+        return merged_sums(first[0], second[0]), [r.merge(a, b) for r, a, b in zip(self.riders, first[1], second[1], strict=True)]
+
+    def _sums(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> tuple[Sums, list[Any]]:
+        along = [rider.along(block, predictors, derivatives) for rider in self.riders]
+        return weighted_sums(block, derivatives, self.loss.intercept_only, self.kept), along
 
 
-def weighted_sums(
-    block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), kept: RowCurvature | None = None
-) -> Sums:
+def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), kept: RowCurvature | None = None) -> Sums:
     """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only. kept: see evaluate."""
     value, gradient, curvature = derivatives
     weights = block.row_weights
@@ -260,7 +261,7 @@ class Problem:
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
-        sums = _EvaluateKernel(self.loss, coefficients, 1).map(block)
+        sums, _ = _EvaluateKernel(self.loss, coefficients, 1).map(block)
         assert sums.gradient is not None
         gradient = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
         penalised = self._penalised(coefficients, Evaluation(0.0, gradient)).gradient
@@ -295,14 +296,20 @@ class Problem:
         """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""
         return self.rows.reduce(_RowCurvatureKernel(self.loss, coefficients)) * self.rows.n_rows / self.total_weight
 
-    def evaluate(self, coefficients: Array, order: int, kept: RowCurvature | None = None) -> Evaluation:
-        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature.
+    def evaluate(self, coefficients: Array, order: int) -> Evaluation:
+        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
+        if self.joint:
+            return self._evaluate_joint(coefficients, order)
+        return self.evaluate_along(coefficients, order)[0]
+
+    def evaluate_along(
+        self, coefficients: Array, order: int, kept: RowCurvature | None = None, riders: tuple[Rider, ...] = ()
+    ) -> tuple[Evaluation, list[Any]]:
+        """``evaluate`` of a loss of one row, and what riders summed, in their order; they see derivatives up to the order.
 
         kept: what the last pass at order 2 kept of each row, which makes this one cheaper, and is brought up to date.
         """
-        if self.joint:
-            return self._evaluate_joint(coefficients, order)
-        sums = self._sums(coefficients, order, kept)
+        sums, along = self._sums(_EvaluateKernel(self.loss, coefficients, order, kept, riders))
         if kept is not None and order == 2:
             sums = sums._replace(curvature=kept.finish(sums.curvature))
         w = sums.weight
@@ -311,7 +318,7 @@ class Problem:
         value = sums.value / w
         gradient = None if sums.gradient is None else sums.gradient / w
         curvature = None if sums.curvature is None else sums.curvature / w
-        return self._penalised(coefficients, Evaluation(value, gradient, curvature))
+        return self._penalised(coefficients, Evaluation(value, gradient, curvature)), along
 
     @property
     def free(self) -> CoefficientMap:
@@ -346,12 +353,12 @@ class Problem:
         )
         return replace(self, rows=rows, sampled=self)
 
-    def _sums(self, coefficients: Array, order: int, kept: RowCurvature | None) -> Sums:
+    def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows
-        if not (isinstance(self.loss, BoundLoss) and isinstance(rows, ArrayRows)):
-            return rows.reduce(_EvaluateKernel(self.loss, coefficients, order, kept))
+        if not (isinstance(unwrapped(self.loss), BoundLoss) and isinstance(rows, ArrayRows)):
+            return rows.reduce(kernel)
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
-        return rows.reduce_runs(_TapedKernel(self.loss, coefficients, order, kept), min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
+        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:

@@ -75,6 +75,7 @@ class RowCurvature:
 
 def few_change(loss: Loss, sample: Block, before: Array, after: Array) -> bool:
     """Whether the curvature of few of the sample's rows differs between two points, (P, k) each."""
-    curvatures = [loss.derivatives(sample.targets, sample.linear_predictors(at), 2).curvature for at in (before, after)]
-    assert curvatures[0] is not None and curvatures[1] is not None
-    return float((curvatures[0] != curvatures[1]).any(axis=(1, 2)).mean()) <= FEW
+    first, second = (loss.derivatives(sample.targets, sample.linear_predictors(at), 2).curvature for at in (before, after))
+    assert first is not None
+    assert second is not None
+    return float((first != second).any(axis=(1, 2)).mean()) <= FEW

@@ -17,7 +17,7 @@ from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantil
 from gradline.inference.meat import GramKernel
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
 from gradline.losses.classes import Logistic, Multinomial
-from gradline.problem import Problem
+from gradline.problem import Problem, Rider
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block, Kernel
 from gradline.solvers.solution import Solution
@@ -83,7 +83,7 @@ def _inferred(
         meat = None
         known = _known_curvature(problem, solution, free, loss)
         if crumb is None and _in_one_pass(problem, kind, keep_meat):
-            crumb, statistics, meat = _all_sums(problem, coefficients, free, loss, known)
+            crumb, statistics, meat = _all_sums(problem, solution, free, loss, known)
         elif crumb is None:
             crumb = bread(problem, coefficients, free, loss, curvature=known)
     except ValueError as error:
@@ -132,16 +132,29 @@ def _known_curvature(problem: Problem, solution: Solution, free: CoefficientMap,
 
 
 def _all_sums(
-    problem: Problem, coefficients: Array, free: CoefficientMap, loss: RowLoss, known: Array | None
+    problem: Problem, solution: Solution, free: CoefficientMap, loss: RowLoss, known: Array | None
 ) -> tuple[Bread, FitStatistics, Array]:
-    kernels: tuple[KernelAt, ...] = (GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
-    if known is None:
-        kernels = (*kernels, CurvatureKernel(loss, coefficients))
-    gram, sums, *curvature = problem.rows.reduce(Together(coefficients, kernels))
-    if known is None:
-        known = curvature[0] + np.diag(penalty_diagonal(problem, coefficients))
+    coefficients = solution.coefficients
+    if known is not None and solution.along:
+        gram, sums = solution.along
+    else:
+        kernels: tuple[KernelAt, ...] = (GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
+        if known is None:
+            kernels = (*kernels, CurvatureKernel(loss, coefficients))
+        gram, sums, *curvature = problem.rows.reduce(Together(coefficients, kernels))
+        if known is None:
+            known = curvature[0] + np.diag(penalty_diagonal(problem, coefficients))
     crumb = bread(problem, coefficients, free, loss, curvature=known)
     return crumb, fit_statistics(problem, coefficients, free, crumb, sums), np.asarray(crumb.root.T @ gram @ crumb.root)
+
+
+def riders(problem: Problem) -> tuple[Rider, ...]:
+    """The sums of ``infer``, with the meat kept, that a solver's last pass may take along as ``Solution.along``; none where they are to be
+    whitened, or where the curvature that goes with them is not the loss's own."""
+    if problem.joint or problem.loss.kinks() is not None or not _in_one_pass(problem, None, keep_meat=True):
+        return ()
+    anywhere = np.zeros(problem.shape)
+    return GramKernel(RowLoss(problem.loss), anywhere), statistics_kernel(problem, anywhere)
 
 
 class KernelAt(Kernel[Any], Protocol):

@@ -15,6 +15,7 @@ import numpy as np
 from gradline.inference.bread import RowTerms, forms_of_images, row_terms
 from gradline.inference.groups import Groups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
+from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 from gradline.rows.design import Design
 from gradline.types import Array, IntArray
@@ -44,7 +45,15 @@ class GramKernel:
     def at(self, block: Block, predictors: Array) -> Array:
         """``map`` where the linear predictors are known."""
         # The gradient alone: the curvature's own derivatives would add a fifth to the pass.
-        score = self.loss.gradient(block.targets, predictors)
+        return self._gram(block, self.loss.gradient(block.targets, predictors))
+
+    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Array:
+        """``map`` where a loss without kinks has been differentiated already."""
+        assert derivatives.gradient is not None
+        return self._gram(block, derivatives.gradient)
+
+    @staticmethod
+    def _gram(block: Block, score: Array) -> Array:
         counts = frequencies(block)
         factor = counts if block.weights is None else counts * np.square(block.weights)
         if score.shape[1] == 1:

@@ -15,7 +15,7 @@ from gradline.inference.kinked import frequencies
 from gradline.losses.amounts import Gamma, Tweedie
 from gradline.losses.classes import Logistic, Multinomial
 from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.protocol import Loss
+from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.types import Array
@@ -151,13 +151,17 @@ class StatisticsKernel:
 
     def at(self, block: Block, predictors: Array) -> StatisticsSums:
         """``map`` where the linear predictors are known."""
+        return self.along(block, predictors, None)
+
+    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
+        """``map`` where they and the losses are."""
         counts = frequencies(block)
         used = np.flatnonzero(counts)
         counts = counts[used]
         precision = np.ones(len(used)) if block.weights is None else block.weights[used]
         weights = counts * precision
         targets, predictors = block.targets[used], predictors[used]
-        value = self.loss.derivatives(targets, predictors, 0).value
+        value = self.loss.derivatives(targets, predictors, 0).value if derivatives is None else derivatives.value[used]
         squares = pearson_squares(self.loss, targets, predictors)
         saturated = saturated_loss(self.loss, targets)
         total = float(weights.sum())

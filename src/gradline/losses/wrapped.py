@@ -45,3 +45,10 @@ class Wrapped(LossDefaults):
 
     def check_targets(self, targets: Array, first_row: int = 0) -> None:
         self.loss.check_targets(targets, first_row)
+
+
+def unwrapped(loss: Loss) -> Loss:
+    """The loss itself, within as many wrappers as there are."""
+    while isinstance(loss, Wrapped):
+        loss = loss.loss
+    return loss

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from gradline import progress as progress_bar
 from gradline.messages import warn
-from gradline.problem import Problem, sample_block
+from gradline.problem import Problem, Rider, sample_block
 from gradline.solvers.newton_steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
@@ -28,7 +28,7 @@ class Newton:
     accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
     to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
     end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
-    it; ``gl.fit`` sets it where they are asked for.
+    it; riders: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
     """
 
     tolerance: float | None = None
@@ -36,6 +36,7 @@ class Newton:
     starts: int = 1
     seed: int = 0
     end_with_curvature: bool = False
+    riders: tuple[Rider, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
         if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
@@ -83,6 +84,7 @@ class Newton:
                 self.max_steps,
                 curvature=curvature,
                 end_with_curvature=self.end_with_curvature or not problem.loss.is_convex,
+                riders=self.riders,
             )
             return steps.run(advance)
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradline.coefficient_map import CoefficientMap
-from gradline.problem import Problem, sample_block
+from gradline.problem import Problem, Rider, sample_block
 from gradline.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
@@ -64,6 +64,7 @@ class NewtonSteps:
 
     rough: for the fit of a sample that only supplies a start: a trace of ridge, no search for aliased columns, no certificate.
     curvature: of such a sample (d, d), which serves large rows as long as it contracts. end_with_curvature: have that of the optimum too.
+    riders: sums that go with it.
     """
 
     def __init__(
@@ -77,13 +78,17 @@ class NewtonSteps:
         rough: bool = False,
         curvature: Array | None = None,
         end_with_curvature: bool = False,
+        riders: tuple[Rider, ...] = (),
     ) -> None:
         self.problem, self.free, self.theta = problem, free, theta
         self.max_steps, self.rough = max_steps, rough
         self.value = math.nan
         self.gradient: Array = np.zeros(0)
         self.curvature: Array = np.zeros((0, 0)) if curvature is None else curvature
-        self.end_with_curvature = end_with_curvature
+        self.end_with_curvature, self.riders = end_with_curvature, riders
+        self.along: list[Any] = []
+        """What the riders summed at the present coefficients; empty where they have not."""
+        self.found_along = self.along
         self.thrifty = is_thrifty(problem.rows)
         self.tolerance = _default_tolerance(problem.rows) if tolerance is None else tolerance
         self.aliased: tuple[int, ...] = ()
@@ -159,7 +164,8 @@ class NewtonSteps:
         order = 1 if self.thrifty and self.damping == 0 and not self._wants_curvature(decrement) else 2
         if order == 2 and self.thrifty and not self.rough:
             self._keep_rows(trial)
-        value, gradient, curvature = self._evaluate(trial, order)
+        riders = self.riders if order == 2 and self._is_last(decrement, 1.0) else ()
+        value, gradient, curvature = self._evaluate(trial, order, riders)
         if self.fresh and not math.isfinite(value):
             direction = self._back_inside(direction)
             trial = self.theta + direction
@@ -180,6 +186,7 @@ class NewtonSteps:
         self.last = decrement if self.damping == 0 else math.inf
         change = gradient - self.gradient
         self.theta, self.value, self.gradient, self.fresh = trial, value, gradient, curvature is not None
+        self.along = self.found_along
         if curvature is None:
             self.pairs.append((direction, change))
         else:
@@ -198,7 +205,13 @@ class NewtonSteps:
         if not math.isfinite(self.last):
             many_digits = decrement > MANY_DIGITS * self.tolerance * self._size
             return not self.fresh and self.free.size <= FEW_COEFFICIENTS and many_digits
-        return self.end_with_curvature and decrement * min(1.0, decrement / self.last) <= 3.0 * self.tolerance * self._size
+        return self._is_last(decrement, 3.0)
+
+    def _is_last(self, decrement: float, sureness: float) -> bool:
+        """Whether a step on large rows is expected to be the last, where more is wanted of the pass that is."""
+        if not (self.thrifty and self.end_with_curvature and math.isfinite(self.last)):
+            return False
+        return decrement * min(1.0, decrement / self.last) <= sureness * self.tolerance * self._size
 
     def _keep_rows(self, trial: Array) -> None:
         """Keep each row's curvature, from the first pass that takes all of it, where that makes the one at the end cheap."""
@@ -293,10 +306,10 @@ class NewtonSteps:
     def _converged(self, decrement: float) -> _Ending:
         return _Ending(True, f"the Newton decrement is {decrement / self._size:.1e} of the objective's size")
 
-    def _evaluate(self, theta: Array, order: int) -> tuple[float, Array, Array]:
-        """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1."""
+    def _evaluate(self, theta: Array, order: int, riders: tuple[Rider, ...] = ()) -> tuple[float, Array, Array]:
+        """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1. found_along: of the riders."""
         self.passes += 1
-        found = self.problem.evaluate(self.free.expand(theta), order, self.kept)
+        found, self.found_along = self.problem.evaluate_along(self.free.expand(theta), order, self.kept, riders)
         assert found.gradient is not None
         gradient = self.free.restrict_gradient(found.gradient)
         if found.curvature is None:
@@ -310,6 +323,7 @@ class NewtonSteps:
     def _refresh(self) -> None:
         """Everything anew at the present coefficients."""
         self.value, self.gradient, self.curvature = self._evaluate(self.theta, 2)
+        self.along = []
 
     def _renew(self) -> None:
         """Fresh curvature in place of an old one."""
@@ -335,6 +349,7 @@ class NewtonSteps:
             self.passes,
             aliased=self.aliased,
             curvature=self.curvature if self.fresh else None,
+            along=tuple(self.along),
         )
 
     def _certified(self, ending: _Ending) -> _Ending:
@@ -342,7 +357,8 @@ class NewtonSteps:
         if ending.remedy:
             return ending
         if ending.converged and self.end_with_curvature and not self.fresh:
-            self.curvature, self.fresh = self._evaluate(self.theta, 2)[2], True
+            self.curvature, self.fresh = self._evaluate(self.theta, 2, self.riders)[2], True
+            self.along = self.found_along
         if ending.converged and not self.problem.loss.is_convex:
             ending = _stationary(self.curvature, ending.reason)
         runaway = unbounded_direction(

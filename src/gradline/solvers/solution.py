@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -72,7 +72,8 @@ class Solution:
 
     aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits vouched for, or None.
     learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors. curvature: of the
-    objective at the coefficients, over the d that were free, (d, d), where Newton has it; a Fit does not keep it.
+    objective at the coefficients, over the d that were free, (d, d), where Newton has it; along: what its riders summed there, if they
+    did. A Fit keeps neither.
     """
 
     coefficients: Array
@@ -87,6 +88,7 @@ class Solution:
     notes: tuple[str, ...] = field(default=())
     sums: SquaredSums | SquaredFactor | None = None
     curvature: Array | None = None
+    along: tuple[Any, ...] = ()
 
 
 class Solver(Protocol):
