@@ -1,6 +1,6 @@
 """Where a loss nobody has described has kinks: its gradient jumps there, though its curvature does not say so.
 
-Along a linear predictor the gradient should change by the integral of the curvature. Where it changes by more, the interval is halved
+Along a linear predictor the gradient should change by the integral of the curvature. Where it changes by more, the interval is divided
 towards the excess until it is as narrow as doubles allow; a jump that is still there is a kink, one that has faded was curvature.
 """
 
@@ -25,6 +25,9 @@ JUMP = 1e-6
 """A jump of the gradient above this share of the gradient's typical size is a kink."""
 
 MOST_KINKS = 50
+
+MOST_INNER = 31
+"""Points an interval is divided by at once, at most."""
 
 _EVEN, _FADING, _FARTHEST, _NEAREST = 120, 60, 1e4, 1e-6
 
@@ -157,36 +160,48 @@ def _within(points: Array, jumps: list[_Jump]) -> np.ndarray[tuple[int], np.dtyp
 def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typical: float) -> list[_Jump]:
     """One jump out of every interval between neighbouring points that has one."""
     line = scan(points)
-    low, high = points[:-1].copy(), points[1:].copy()
-    ends = [line.gradient[:-1].copy(), line.gradient[1:].copy(), line.curvature[:-1].copy(), line.curvature[1:].copy()]
     least = 1e-17 * spread
-    keep = excess(low, high, *ends) > 1e-9 * typical
-    keep &= high - low > np.maximum(4e-16 * np.maximum(np.abs(low), np.abs(high)), least)
-    low, high, ends = low[keep], high[keep], [part[keep] for part in ends]
+    # Of every interval: points, gradients and curvatures at its ends, (intervals, 2).
+    x, gradient, curvature = (np.column_stack([column[:-1], column[1:]]) for column in (points, line.gradient, line.curvature))
+    size = np.abs(x).max(axis=1)
+    keep = (_excesses(x, gradient, curvature)[:, 0] > 1e-9 * typical) & (np.diff(x)[:, 0] > np.maximum(4e-16 * size, least))
+    x, gradient, curvature = x[keep], gradient[keep], curvature[keep]
     for _ in range(90):
-        wide = high - low > np.maximum(2.5e-16 * np.maximum(np.abs(low), np.abs(high)), least)
-        if not wide.any():
+        wide = np.flatnonzero(np.diff(x)[:, 0] > np.maximum(2.5e-16 * np.abs(x).max(axis=1), least))
+        if not wide.size:
             break
-        middle = 0.5 * (low + high)
-        at = scan(middle)
+        # As many points in each interval as a batch has room for: what a framework's call costs depends little on their number.
+        inner = _inner_points(x[wide], max(1, min(MOST_INNER, BATCH // wide.size)))
+        at = scan(inner.ravel())
         on_kink = ~np.isfinite(at.gradient)
         if on_kink.any():
             # On the kink itself, where a framework may say NaN (a square root of zero): a point beside it tells as much.
-            middle = np.where(on_kink, low + 0.375 * (high - low), middle)
-            at = scan(middle)
-        left = excess(low, middle, ends[0], at.gradient, ends[2], at.curvature)
-        right = excess(middle, high, at.gradient, ends[1], at.curvature, ends[3])
-        go_left, go_right = wide & (left >= right), wide & (left < right)
-        high = np.where(go_left, middle, high)
-        low = np.where(go_right, middle, low)
-        ends[1], ends[3] = np.where(go_left, at.gradient, ends[1]), np.where(go_left, at.curvature, ends[3])
-        ends[0], ends[2] = np.where(go_right, at.gradient, ends[0]), np.where(go_right, at.curvature, ends[2])
+            step = np.repeat(inner[:, 0] - x[wide, 0], inner.shape[1])
+            inner = np.where(on_kink, inner.ravel() - 0.25 * step, inner.ravel()).reshape(inner.shape)
+            at = scan(inner.ravel())
+        x_all, gradient_all, curvature_all = (
+            np.column_stack([ends[wide, :1], middle.reshape(inner.shape), ends[wide, 1:]])
+            for ends, middle in ((x, inner), (gradient, at.gradient), (curvature, at.curvature))
+        )
+        most = _excesses(x_all, gradient_all, curvature_all).argmax(axis=1)
+        rows, columns = np.arange(wide.size)[:, None], most[:, None] + np.array([0, 1])
+        x[wide], gradient[wide], curvature[wide] = x_all[rows, columns], gradient_all[rows, columns], curvature_all[rows, columns]
         # What has faded was curvature.
-        alive = excess(low, high, *ends) > 1e-9 * typical
-        low, high, ends = low[alive], high[alive], [part[alive] for part in ends]
-    size = np.abs(ends[1] - ends[0])
-    jump = size > JUMP * np.maximum(typical, np.maximum(np.abs(ends[0]), np.abs(ends[1])))
-    return [_Jump(float(a), float(b)) for a, b in zip(low[jump], high[jump], strict=True)]
+        alive = _excesses(x, gradient, curvature)[:, 0] > 1e-9 * typical
+        x, gradient, curvature = x[alive], gradient[alive], curvature[alive]
+    jump = np.abs(np.diff(gradient)[:, 0]) > JUMP * np.maximum(typical, np.abs(gradient).max(axis=1))
+    return [_Jump(float(low), float(high)) for low, high in x[jump]]
+
+
+def _inner_points(ends: Array, count: int) -> Array:
+    """Evenly spaced points inside each interval: (n, 2) -> (n, count)."""
+    shares = np.arange(1, count + 1) / (count + 1.0)
+    return np.asarray(ends[:, :1] + (ends[:, 1:] - ends[:, :1]) * shares)
+
+
+def _excesses(x: Array, gradient: Array, curvature: Array) -> Array:
+    """``excess`` between neighbours along the second axis: (n, m) each -> (n, m - 1)."""
+    return excess(x[:, :-1], x[:, 1:], gradient[:, :-1], gradient[:, 1:], curvature[:, :-1], curvature[:, 1:])
 
 
 def excess(low: Array, high: Array, g_low: Array, g_high: Array, h_low: Array, h_high: Array) -> Array:
