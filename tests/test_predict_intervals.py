@@ -161,3 +161,22 @@ def test_the_command_streams_them(interval, tmp_path):
 def test_refused(message, ask):
     with pytest.raises(ValueError, match=message):
         ask()
+
+
+@pytest.mark.parametrize("calibrated", [False, True])
+@pytest.mark.parametrize("loss", [gl.losses.tweedie(1.5), gl.losses.poisson], ids=["tweedie", "poisson"])
+def test_intervals_from_residuals_stay_where_targets_can_be(loss, calibrated):
+    """Targets far more spread out than their mean, so that residual quantiles alone reach below zero. The cut loses no target."""
+    if loss.name != "tweedie" and not calibrated:
+        pytest.skip("the distribution's own quantiles")
+    generator = np.random.default_rng(5)
+    x = generator.normal(size=(2000, 1))
+    y = np.exp(0.3 * x[:, 0]) * generator.gamma(0.3, 1 / 0.3, 2000) + 1e-9
+    fit = gl.fit(x[:500], y[:500], loss=loss)
+    options = {"calibration": (x[500:1000], y[500:1000])} if calibrated else {}
+    found = fit.predict(x[1000:], interval="prediction", level=0.8, **options)
+    assert found.lower.min() == 0.0
+    assert (found.upper > found.lower).all()
+    assert np.mean((found.lower <= y[1000:]) & (y[1000:] <= found.upper)) >= 0.77
+    missing = fit.predict([[np.nan]], interval="prediction", level=0.8, **options)
+    assert np.isnan(missing.lower).all()

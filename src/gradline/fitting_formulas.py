@@ -132,7 +132,7 @@ def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table
 
 def _with_offset(formula: Formula, column: str, table: Table) -> Formula:
     """The formula with a column as offset in each linear predictor."""
-    table.check_columns([column])
+    check_numeric(table, [column], keyword="offset")
     sides = formula.checked.sides
     if any(side.offsets for side in sides.values()):
         raise ValueError("the formula has an offset() already; name the offset there or in offset=, not in both")

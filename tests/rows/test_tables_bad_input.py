@@ -21,6 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+import gradline as gl
 from gradline.rows.sources import databases, spool
 from gradline.rows.table_rows import PlainEncoder, TableRows
 from gradline.rows.tables import open_table
@@ -491,8 +492,40 @@ def test_sqlite_that_is_wrong(tmp_path):
 
 
 def test_a_driver_that_is_not_installed():
-    with refused(ImportError, "the oracle database", "pip install adbc-driver-manager adbc-driver-oracle"):
-        open_table("flights", database="oracle://host/name")
+    with refused(ImportError, "the snowflake database", "pip install adbc-driver-manager adbc-driver-snowflake"):
+        open_table("flights", database="snowflake://host/name")
+
+
+@pytest.mark.parametrize("address", ["oracle://user:secret@host/name", "oracle+cx_oracle://user:secret@host/name"])
+def test_a_scheme_for_which_no_driver_exists(address):
+    """PyPI has no adbc-driver-oracle: advising it would send the user to nothing."""
+    known = "postgresql://, postgres://, snowflake://, bigquery://"
+    with refused(ValueError, "the oracle database", known, "Parquet") as caught:
+        open_table("flights", database=address)
+    assert "pip install" not in str(caught.value)
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize("keyword", ["offset", "weights", "frequencies"])
+def test_a_text_column_for_a_number_of_each_row(keyword):
+    table = {"y": [1.0, 2.0, 4.0], "x": [1.0, 3.0, 2.0], "t": ["1", "many", "2"]}
+    with refused(
+        TypeError, f"{keyword}= names column 't'", "holds text, 'many' in row 1", "correct the value, or leave such rows out"
+    ) as caught:
+        gl.fit("y ~ x", table, **{keyword: "t"})
+    assert str(caught.value).count("correct the value") == 1
+    with refused(TypeError, f"{keyword}= names column 't'", "numbers written as text", "'1' in row 0", "t::DOUBLE"):
+        gl.fit("y ~ x", table | {"t": ["1", "3", "2"]}, **{keyword: "t"})
+
+
+def test_json_of_mixed_types_shows_plain_values(tmp_path):
+    rows = ['{"y": 1, "x": 1, "m": "abc"}', '{"y": 2, "x": 2, "m": 3}', '{"y": 2, "x": 4, "m": true}', '{"y": 5, "x": 3, "m": null}']
+    path = write(tmp_path / "mixed.jsonl", "\n".join(rows * 4))
+    with refused(TypeError, "column 'm'", "holds text, 'abc' in row 0"):
+        gl.fit("m ~ x", path)
+    fit = gl.fit("y ~ m", path)
+    assert fit.rows_dropped == {"m missing": 4}
+    assert fit.names == ("Intercept", "m[T.abc]", "m[T.true]")
 
 
 class BrokenCursor:

@@ -8,6 +8,7 @@ import exact
 import numpy as np
 import pytest
 
+import gradline as gl
 from gradline import penalties
 from gradline.losses.catalogue import squared
 from gradline.problem import Problem
@@ -418,3 +419,25 @@ def test_a_multiple_of_squared_loss():
     plain, half = least_squares(rows, ridge=0.5), least_squares(rows, ridge=0.25, loss_scale=0.5)
     assert np.array_equal(plain.coefficients, half.coefficients)
     assert half.loss == pytest.approx(plain.loss / 2)
+
+
+@pytest.mark.parametrize(("mean", "spread"), [(1e3, 1.0), (1e4, 0.1), (1e4, 1.0), (1e4, 100.0), (1e5, 10.0)])
+def test_a_spline_beside_its_own_column_far_from_zero_is_aliased(mean, spread):
+    """Column and splines add up to each other but for the last digits of the column, which its mean makes large beside its spread: R's lm
+    says NA. The fitted values are those of the same cubic pieces written out around the mean, which no cancellation touches."""
+    generator = np.random.default_rng(4)
+    n = 600
+    z = mean + spread * generator.normal(size=n)
+    table = {"x": generator.normal(size=n), "g": generator.choice(list("abc"), n), "z": z}
+    table["y"] = table["x"] + np.sin((z - mean) / spread) + generator.normal(size=n)
+    with pytest.warns(gl.GradlineWarning, match=r"determined by earlier columns: 'bs\(z, df=4\)\[4\]:g\[c\]'"):
+        fit = gl.fit("y ~ x*g + z + bs(z, df=4):g", table)
+    assert fit.certificate.converged
+    u = (z - mean) / spread
+    pieces = np.column_stack([np.ones(n), u, u**2, u**3, np.maximum(u - np.median(u), 0.0) ** 3])
+    design = np.concatenate(
+        [np.where((table["g"] == level)[:, None], np.column_stack([pieces, table["x"]]), 0.0) for level in "abc"], axis=1
+    )
+    expected = design @ np.linalg.lstsq(design, table["y"], rcond=None)[0]
+    # The knots are doubles of size mean: that is what parts the two.
+    np.testing.assert_allclose(fit.predict(table), expected, atol=1e-9 * mean / spread)

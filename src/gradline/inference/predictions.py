@@ -4,7 +4,8 @@ squared: eta -+ t (n - p) root(sigma^2 / w + x' V x), exact for normal errors. p
 distribution. Everything else: the prediction plus signed quantiles of leave-one-out residuals (the jackknife of Barber, Candes, Ramdas and
 Tibshirani 2021, Ann. Statist. 49, whose cover is asymptotic), over the loss's own spread where it has one. With calibration rows, for any
 loss: split conformal (Lei, G'Sell, Rinaldo, Tibshirani and Wasserman 2018, JASA 113), which covers at least the level whatever the
-distribution, for rows exchangeable with those of the calibration, on average over both.
+distribution, for rows exchangeable with those of the calibration, on average over both. Residual quantiles know nothing of where targets
+end, so both ends are brought up to the lowest target that the loss is defined for: no target lies below it, so that nothing is lost.
 """
 
 from __future__ import annotations
@@ -152,6 +153,7 @@ def _around(loss: Loss, predictors: Array, low: Array, high: Array, scaled: bool
     centre = np.asarray(loss.predict(predictors), dtype=np.float64)
     centre = centre[:, None] if centre.ndim == 1 else centre
     scale = spread(loss, predictors, centre.shape[1]) if scaled else None
-    if scale is None:
-        return centre + low, centre + high
-    return centre + low * scale, centre + high * scale
+    if scale is not None:
+        low, high = low * scale, high * scale
+    # Not fmax: where an input is missing the ends are NaN, and stay so.
+    return np.maximum(centre + low, loss.lowest_target), np.maximum(centre + high, loss.lowest_target)

@@ -19,6 +19,7 @@ class _LogLinkAmounts(PerTarget):
     """What the two share: the link and the start."""
 
     predictor = "log_mean"
+    lowest_target = 0.0
     meaning = _MEANING
     has_free_dispersion = True
 

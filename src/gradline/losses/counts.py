@@ -26,6 +26,7 @@ class _LogLinkCounts(PerTarget):
 
     predictor = "log_mean"
     domain = "counts: 0 or above"
+    lowest_target = 0.0
     is_convex = True
     is_likelihood = True
 

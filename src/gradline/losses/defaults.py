@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any, Self
@@ -52,6 +53,10 @@ class LossDefaults:
     @property
     def domain(self) -> str:
         return "finite numbers"
+
+    @property
+    def lowest_target(self) -> float:
+        return -math.inf
 
     @property
     def is_convex(self) -> bool:

@@ -85,6 +85,10 @@ class Loss(Protocol):
         """
 
     @property
+    def lowest_target(self) -> float:
+        """The lower end of the targets the loss is defined for; minus infinity where they have none."""
+
+    @property
     def is_convex(self) -> bool:
         """Known to be convex in the linear predictors."""
 

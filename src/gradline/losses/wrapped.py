@@ -28,6 +28,10 @@ class Wrapped(LossDefaults):
         return self.loss.is_resolved
 
     @property
+    def lowest_target(self) -> float:
+        return self.loss.lowest_target
+
+    @property
     def is_convex(self) -> bool:
         return self.loss.is_convex
 

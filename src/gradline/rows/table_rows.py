@@ -82,7 +82,9 @@ class TableRows:
         values = [given for given in (self.targets, self.offset) if given is not None]
         self.columns = tuple(dict.fromkeys([*(c for v in values for c in v.columns), *encoder.columns, *single]))
         table.check_columns(self.columns)
-        check_numeric(table, single, "correct the value, or leave such rows out with where=")
+        for keyword, name in (("weights", weights), ("frequencies", frequencies)):
+            if name is not None:
+                check_numeric(table, [name], keyword=keyword)
         numeric = [c for v in values if isinstance(v, PlainValues) for c in v.columns] + single
         numeric += list(getattr(encoder, "numeric_columns", encoder.columns if isinstance(encoder, PlainEncoder) else ()))
         check_numeric(table, list(dict.fromkeys(numeric)))

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
 
 from gradline import progress as progress_bar
+from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem, Rider, sample_block
+from gradline.solvers.narrowing import through_windows
 from gradline.solvers.newton_steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
 SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
+
+SOON = 50
+"""Steps after which a convex loss is tried through smoother ones; few fits need half as many."""
+
+LAST_STEPS = 12
+"""On the loss itself after each smoother one: a handful where the start is near."""
 
 
 @dataclass(frozen=True)
@@ -76,17 +85,35 @@ class Newton:
         else:
             begin = as_start(start, problem.shape)
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
-            steps = NewtonSteps(
-                problem,
-                free,
-                free.contract(begin),
-                self.tolerance,
-                self.max_steps,
-                curvature=curvature,
-                end_with_curvature=self.end_with_curvature or not problem.loss.is_convex,
-                riders=self.riders,
-            )
-            return steps.run(advance)
+            steps = self._steps(problem, free, begin, min(SOON, self.max_steps), curvature)
+            solution = steps.run(advance)
+            if solution.certificate.converged or steps.step < min(SOON, self.max_steps) or steps.step == self.max_steps:
+                return solution
+            return self._smoother(problem, steps, solution, advance)
+
+    def _steps(self, problem: Problem, free: CoefficientMap, begin: Array, most: int, curvature: Array | None = None) -> NewtonSteps:
+        with_curvature = self.end_with_curvature or not problem.loss.is_convex
+        return NewtonSteps(
+            problem,
+            free,
+            free.contract(begin),
+            self.tolerance,
+            most,
+            curvature=curvature,
+            end_with_curvature=with_curvature,
+            riders=self.riders,
+        )
+
+    def _smoother(self, problem: Problem, steps: NewtonSteps, solution: Solution, advance: Callable[[int, str], None]) -> Solution:
+        """The optimum through smoother losses or, where these do not help, by further steps."""
+        begin = solution.coefficients
+        found, passes = through_windows(problem, steps.free, begin, lambda near: self._steps(problem, steps.free, near, LAST_STEPS).run())
+        if found is None:
+            further = self._steps(problem, steps.free, begin, self.max_steps)
+            further.step = steps.step
+            found = further.run(advance)
+            passes += found.passes
+        return replace(found, passes=solution.passes + passes, aliased=steps.aliased)
 
     def _from_samples(self, problem: Problem) -> tuple[Array, Array | None]:
         """Where to start, (P, k), and the curvature (d, d) of a sample there; None where fresh curvature is wanted.

@@ -19,8 +19,16 @@ from gradline.rows.sources.sql import own_connection, set_up, sql_source
 if TYPE_CHECKING:
     import pyarrow as pa
 
-DRIVERS = {"sqlite": "sqlite", "postgresql": "postgresql", "postgres": "postgresql", "snowflake": "snowflake", "grpc": "flightsql"}
-"""ADBC driver for each scheme; any other scheme names its driver itself."""
+DRIVERS = {
+    "sqlite": "sqlite",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "snowflake": "snowflake",
+    "bigquery": "bigquery",
+    "flightsql": "flightsql",
+    "grpc": "flightsql",
+}
+"""The ADBC driver for each scheme. Any other scheme is taken for the name of its driver, if one is installed."""
 
 SCAN_MEMORY = "96MB"
 """Memory for the pages of a DuckDB file whose table is read."""
@@ -33,7 +41,8 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
     """A table or a query of a database: a path, a URI, or an open DuckDB or ADBC connection.
 
     DuckDB is read again at each pass. Others are read once and copied to disk, so that all passes see the same rows in the same order.
-    Raises ValueError for a query that is wrong or a table that is not there, OSError where the database fails, ImportError for a driver.
+    Raises ValueError for a query that is wrong, a table that is not there or a scheme nobody has a driver for, OSError where the database
+    fails, ImportError for a driver that is not installed.
     """
     if (table is None) == (query is None):
         raise ValueError("give a table's name or query=, one of them, to read from a database")
@@ -43,8 +52,15 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
         return _of_adbc(database, table, query, "the database", None)
     text = os.fspath(database)
     if is_remote(text) and not text.startswith(("duckdb://", "sqlite://", "file://")):
-        scheme = text.partition("://")[0].partition("+")[0]
-        return _of_adbc(None, table, query, f"the {scheme} database", (DRIVERS.get(scheme, scheme), text))
+        # SQLAlchemy's addresses name a driver of its own, postgresql+psycopg://, which ADBC does not know.
+        scheme, rest = text.partition("://")[0].partition("+")[0], text.partition("://")[2]
+        return _of_adbc(
+            None,
+            table,
+            query,
+            f"the {scheme} database",
+            (DRIVERS.get(scheme, scheme), f"{scheme}://{rest}" if "+" in text.partition("://")[0] and scheme != "grpc" else text),
+        )
     path = _path(text)
     if text.startswith("sqlite://") or has_magic(path, "sqlite") or path.lower().endswith((".sqlite", ".sqlite3")):
         find_files(path)
@@ -192,6 +208,12 @@ def _connected(driver: str, uri: str, name: str) -> Any:
     try:
         dbapi = importlib.import_module(f"{module}.dbapi")
     except ImportError:
+        if driver not in DRIVERS.values():
+            known = ", ".join(f"{scheme}://" for scheme in DRIVERS)
+            raise ValueError(
+                f"{name} has no ADBC driver that gradline knows of, and none is installed as {module}; addresses that work begin with"
+                f" {known} or duckdb://: give an open ADBC connection instead, or write the rows to a Parquet file"
+            ) from None
         package = module.replace("_", "-")
         raise ImportError(f"reading {name} needs its ADBC driver: pip install adbc-driver-manager {package}") from None
     with reading(name):

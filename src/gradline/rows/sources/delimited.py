@@ -138,7 +138,11 @@ def json_source(files: Files) -> SqlSource:
 
     def make(_folder: Any = folder) -> Any:
         # Every row is looked at for types: a field may first appear, or first hold a fraction, anywhere.
-        return own_connection().sql(f"SELECT * FROM read_json([{paths}], sample_size = -1)")
+        rows = own_connection().sql(f"SELECT * FROM read_json([{paths}], sample_size = -1)")
+        # A column of texts and numbers comes as JSON, its texts in quotes: a plain value is what the user wrote.
+        mixed = [quoted(name) for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "JSON"]
+        plain = ", ".join(f"{name} ->> '$' AS {name}" for name in mixed)
+        return rows.project(f"* REPLACE ({plain})") if mixed else rows
 
     return sql_source(files.name, make, files=files)
 

@@ -114,10 +114,10 @@ def as_row_values(given: str | Sequence[str] | RowValues) -> RowValues:
     return given
 
 
-def check_numeric(table: Table, columns: Sequence[str], instead: str = "") -> None:
+def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keyword: str = "") -> None:
     """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row.
 
-    instead: what else to do than to correct a text.
+    instead: what else to do than to correct a text. keyword: the argument that named the columns, for the message.
     """
     table.check_columns(columns)
     for column in columns:
@@ -128,17 +128,20 @@ def check_numeric(table: Table, columns: Sequence[str], instead: str = "") -> No
         if kind == "text" and found is None:
             # Without a value a text file does not tell what the column holds; the first pass says that all of it is missing.
             continue
+        what = f"column {column!r} of {table.name}"
+        if keyword:
+            what = f"{keyword}= names {what}, which"
         shown = "" if found is None else f", {found[1]!r} in row {found[0]}"
         if kind == "text" and found is not None and not found[2]:
             name = plain_or_quoted(column)
             query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
-            raise TypeError(f"column {column!r} of {table.name} holds numbers written as text{shown}; convert it, say with {query}")
+            raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {query}")
         if kind == "text":
             advice = f"correct the value, or {instead or 'leave such rows out with where='}"
-            raise TypeError(f"column {column!r} of {table.name} holds text{shown}, where a number is needed; {advice}")
+            raise TypeError(f"{what} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
-            raise TypeError(f"column {column!r} of {table.name} holds dates{shown}, where a number is needed; {counting_days(column)}")
-        raise TypeError(f"column {column!r} of {table.name} holds {table.schema.field(column).type}, where a number is needed")
+            raise TypeError(f"{what} holds dates{shown}, where a number is needed; {counting_days(column)}")
+        raise TypeError(f"{what} holds {table.schema.field(column).type}, where a number is needed")
 
 
 def _first_value(table: Table, column: str, text: bool) -> tuple[int, Any, bool] | None:

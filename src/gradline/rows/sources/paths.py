@@ -64,7 +64,7 @@ class Files:
 def is_remote(source: str) -> bool:
     """Whether the text is an address such as s3://bucket/file rather than a path."""
     head, found, _ = source.partition("://")
-    return bool(found) and head.isalnum() and len(head) > 1
+    return bool(found) and head.replace("+", "").replace("_", "").isalnum() and len(head) > 1
 
 
 def find_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Files:
