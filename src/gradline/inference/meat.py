@@ -54,6 +54,8 @@ class GramKernel:
 
     @staticmethod
     def _gram(block: Block, score: Array) -> Array:
+        if score.shape[1] == 1 and block.row_weights is None:
+            return block.design.gram(np.square(score)[:, :, None])
         counts = frequencies(block)
         factor = counts if block.weights is None else counts * np.square(block.weights)
         if score.shape[1] == 1:

@@ -155,27 +155,33 @@ class StatisticsKernel:
 
     def along(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
         """``map`` where they and the losses are."""
-        counts = frequencies(block)
-        used = np.flatnonzero(counts)
-        counts = counts[used]
-        precision = np.ones(len(used)) if block.weights is None else block.weights[used]
-        weights = counts * precision
-        targets, predictors = block.targets[used], predictors[used]
-        value = self.loss.derivatives(targets, predictors, 0).value if derivatives is None else derivatives.value[used]
+        if block.row_weights is None:
+            counts = precision = weights = np.ones(block.n_rows)
+            targets, offset, known = block.targets, block.offset, derivatives
+        else:
+            counts = frequencies(block)
+            used = np.flatnonzero(counts)
+            counts = counts[used]
+            precision = np.ones(len(used)) if block.weights is None else block.weights[used]
+            weights = counts * precision
+            targets, predictors = block.targets[used], predictors[used]
+            offset = None if block.offset is None else block.offset[used]
+            known = None if derivatives is None else RowDerivatives(derivatives.value[used])
+        value = self.loss.derivatives(targets, predictors, 0).value if known is None else known.value
         squares = pearson_squares(self.loss, targets, predictors)
         saturated = saturated_loss(self.loss, targets)
         total = float(weights.sum())
         shifted = targets
-        if block.offset is not None and block.offset.shape[1] == targets.shape[1]:
-            shifted = targets - block.offset[used]
+        if offset is not None and offset.shape[1] == targets.shape[1]:
+            shifted = targets - offset
         centre = np.dot(weights, shifted) / total if self.intercept and total > 0 else np.zeros(targets.shape[1])
         with np.errstate(over="ignore"):
             spread = np.dot(weights, np.square(shifted - centre))
         return StatisticsSums(
             float(counts.sum()),
-            len(used),
+            len(counts),
             total,
-            float(np.dot(counts, np.log(precision))),
+            0.0 if block.weights is None else float(np.dot(counts, np.log(precision))),
             float(np.dot(weights, value)),
             None if squares is None else np.dot(weights, squares),
             None if saturated is None else 2.0 * float(weights @ (value - saturated)),
