@@ -69,6 +69,48 @@ def test_a_point_without_finite_curvature_is_forgotten():
     np.testing.assert_allclose(found.curvature, problem.evaluate(at, 2).curvature, rtol=1e-13)
 
 
+def grown(y, prediction):
+    """A parabola, and beside it a loss whose curvature can be of any size."""
+    import tensorflow as tf
+
+    return tf.where(y < 0.0, tf.square(y + 1000.0 - prediction), tf.exp(prediction) - y * prediction)
+
+
+@pytest.fixture(scope="module")
+def mixed():
+    """Rows of which one in 25 has the exponential loss of ``grown``, with an intercept of their own."""
+    random = np.random.default_rng(0)
+    n, columns = 160_000, 12
+    x = random.standard_normal((n, columns))
+    few = random.random(n) < 0.04
+    centre = x @ (0.1 * random.standard_normal(columns))
+    y = np.where(few, random.poisson(np.exp(centre + 0.5)), centre - 0.5 + random.standard_normal(n) - 1000.0)
+    return np.column_stack([x, few]), y
+
+
+def test_rounding_of_a_curvature_that_has_shrunk_does_not_stay(mixed):
+    x, y = mixed
+    loss = gl.fit(x[:3000], y[:3000], loss=grown).loss_function
+    problem = Problem(ArrayRows(x, y[:, None]), loss)
+    kept = RowCurvature(problem.rows, 1, ())
+    for centre in (-6.0, 60.0, 0.0, 0.1):
+        at = np.zeros(problem.shape)
+        at[-1] = centre
+        found = problem.evaluate_along(at, 2, kept)[0].curvature
+        expected = problem.evaluate(at, 2).curvature
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * expected.diagonal().min())
+
+
+def test_trials_far_out_leave_nothing_behind(mixed):
+    x, y = mixed
+    start = np.zeros(x.shape[1] + 1)
+    start[-1] = -6.0
+    far = gl.fit(x, y, loss=grown, start=start, covariance="HC1")
+    near = gl.fit(x, y, loss=grown, covariance="HC1")
+    assert far.certificate.converged
+    np.testing.assert_allclose(far.standard_errors, near.standard_errors, rtol=1e-8)
+
+
 def test_threads_do_not_matter():
     found = []
     for threads in (1, 2):

@@ -7,6 +7,8 @@ objective changes by: exactly, at the cost of a pass for the gradient alone. Not
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from gradline.losses.protocol import Loss
@@ -23,6 +25,9 @@ FEW = 0.1
 CHUNK = 2**12
 """Changed rows gathered at once."""
 
+SHRUNK = 1e-3
+"""Share of its largest so far that a diagonal entry may fall to: the rounding of the larger one stays in it."""
+
 
 class RowCurvature:
     """The weighted curvature of every row at the coefficients last evaluated, and its Gram matrix. Filled by a pass at order 2.
@@ -35,6 +40,8 @@ class RowCurvature:
         self.source, self.constant = rows, constant
         self.rows: Array = np.empty((rows.n_rows, n_predictors, n_predictors))
         self.gram: Array | None = None
+        self.largest: Array = np.zeros(0)
+        """What each diagonal entry has been at most since the Gram matrix was taken."""
         self.changed: list[tuple[IntArray, Array]] = []
 
     def replace(self, block: Block, curvature: Array) -> Array | None:
@@ -53,13 +60,27 @@ class RowCurvature:
 
     def finish(self, gram: Array | None) -> Array:
         """The Gram matrix (kP, kP) at the end of a pass; gram: as the pass took it, or None where it noted changes."""
-        if gram is None:
+        if gram is not None:
+            self.largest = np.abs(gram.diagonal())
+        else:
             assert self.gram is not None
-            gram = self.gram + self._of_changes(self.gram.shape)
+            gram = self._updated(self.gram)
         # Where the curvature is not finite there is nothing to add to: the next pass begins anew.
         self.gram = gram if np.isfinite(gram).all() else None
         self.changed = []
         return gram.copy()
+
+    def _updated(self, before: Array) -> Array:
+        """By what changed or, where that is much or what was taken away leaves mostly rounding, from every row again."""
+        if sum(len(rows) for rows, _ in self.changed) <= FEW * len(self.rows):
+            gram = before + self._of_changes(before.shape)
+            size = np.abs(gram.diagonal())
+            self.largest = np.maximum(self.largest, size)
+            if not (size < SHRUNK * self.largest).any():
+                return gram
+        gram = self.source.reduce(_GramKernel(self.rows, self.constant))
+        self.largest = np.abs(gram.diagonal())
+        return gram
 
     def _of_changes(self, shape: tuple[int, ...]) -> Array:
         # In row order, so that the sum does not depend on which thread came first.
@@ -71,6 +92,21 @@ class RowCurvature:
             some = slice(start, start + CHUNK)
             total += weighted_gram(self.source.take(rows[some]).design, changes[some], self.constant)
         return total
+
+
+@dataclass(frozen=True)
+class _GramKernel:
+    """The Gram matrix of all rows by their curvature (n, k, k)."""
+
+    curvature: Array
+    constant: tuple[bool, ...]
+
+    def map(self, block: Block) -> Array:
+        return weighted_gram(block.design, self.curvature[block.first_row : block.first_row + block.n_rows], self.constant)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        first += second
+        return first
 
 
 def few_change(loss: Loss, sample: Block, before: Array, after: Array) -> bool:
