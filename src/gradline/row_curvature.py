@@ -68,7 +68,7 @@ class RowCurvature:
         # Where the curvature is not finite there is nothing to add to: the next pass begins anew.
         self.gram = gram if np.isfinite(gram).all() else None
         self.changed = []
-        return gram.copy()
+        return gram
 
     def _updated(self, before: Array) -> Array:
         """By what changed or, where that is much or what was taken away leaves mostly rounding, from every row again."""

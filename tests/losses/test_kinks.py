@@ -207,3 +207,13 @@ def test_what_was_found_is_pickled_without_targets():
     assert restored.examples is None
     assert "found_kinks" in restored.__dict__
     assert restored.kinks() == (0.0,)
+
+
+@pytest.mark.parametrize("kink", [0.0, 1.0, -0.7, 0.1, 1.0 / 3.0, 2.5])
+def test_a_kink_away_from_zero_whose_gradient_is_not_a_number_is_found(kink):
+    def off_centre(y, prediction):
+        return jnp.sqrt(jnp.square(y - prediction - kink))
+
+    found = losses.custom(off_centre).bind(TARGETS).found_kinks
+    assert found.positions == pytest.approx([kink], rel=1e-15, abs=1e-15)
+    assert found.piecewise_linear

@@ -142,7 +142,7 @@ def _jumps(scan: Callable[[Array], _Line], spread: float) -> list[_Jump] | None:
     found = list[_Jump]()
     # Each round finds one kink in an interval; another round looks at the intervals on either side of it.
     for _ in range(MOST_KINKS):
-        new = _narrowed(scan, points, spread, typical)
+        new = _narrowed(scan, points, spread, typical, found)
         if not new:
             break
         found += new
@@ -157,17 +157,20 @@ def _within(points: Array, jumps: list[_Jump]) -> np.ndarray[tuple[int], np.dtyp
     return np.any([(points > jump.low) & (points < jump.high) for jump in jumps], axis=0)  # type: ignore[no-any-return]
 
 
-def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typical: float) -> list[_Jump]:
-    """One jump out of every interval between neighbouring points that has one."""
+def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typical: float, known: list[_Jump]) -> list[_Jump]:
+    """One jump out of every interval between neighbouring points that has one and is not known."""
     line = scan(points)
     least = 1e-17 * spread
     # Of every interval: points, gradients and curvatures at its ends, (intervals, 2).
     x, gradient, curvature = (np.column_stack([column[:-1], column[1:]]) for column in (points, line.gradient, line.curvature))
     size = np.abs(x).max(axis=1)
     keep = (_excesses(x, gradient, curvature)[:, 0] > 1e-9 * typical) & (np.diff(x)[:, 0] > np.maximum(4e-16 * size, least))
+    keep &= ~np.isin(x[:, 0], [jump.low for jump in known])
     x, gradient, curvature = x[keep], gradient[keep], curvature[keep]
+    narrow = np.zeros(len(x), dtype=np.bool_)
     for _ in range(90):
-        wide = np.flatnonzero(np.diff(x)[:, 0] > np.maximum(2.5e-16 * np.abs(x).max(axis=1), least))
+        narrow |= np.diff(x)[:, 0] <= np.maximum(2.5e-16 * np.abs(x).max(axis=1), least)
+        wide = np.flatnonzero(~narrow)
         if not wide.size:
             break
         # As many points in each interval as a batch has room for: what a framework's call costs depends little on their number.
@@ -183,12 +186,18 @@ def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typi
             np.column_stack([ends[wide, :1], middle.reshape(inner.shape), ends[wide, 1:]])
             for ends, middle in ((x, inner), (gradient, at.gradient), (curvature, at.curvature))
         )
+        for j in range(1, inner.shape[1] + 1):
+            # A kink between two doubles that has none beside it to tell: the point to its left stands for it.
+            lost = ~np.isfinite(gradient_all[:, j])
+            for column in (x_all, gradient_all, curvature_all):
+                column[lost, j] = column[lost, j - 1]
         most = _excesses(x_all, gradient_all, curvature_all).argmax(axis=1)
         rows, columns = np.arange(wide.size)[:, None], most[:, None] + np.array([0, 1])
+        narrow[wide] = (x_all[rows, columns] == x[wide]).all(axis=1)
         x[wide], gradient[wide], curvature[wide] = x_all[rows, columns], gradient_all[rows, columns], curvature_all[rows, columns]
         # What has faded was curvature.
         alive = _excesses(x, gradient, curvature)[:, 0] > 1e-9 * typical
-        x, gradient, curvature = x[alive], gradient[alive], curvature[alive]
+        x, gradient, curvature, narrow = x[alive], gradient[alive], curvature[alive], narrow[alive]
     jump = np.abs(np.diff(gradient)[:, 0]) > JUMP * np.maximum(typical, np.abs(gradient).max(axis=1))
     return [_Jump(float(low), float(high)) for low, high in x[jump]]
 

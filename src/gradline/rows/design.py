@@ -193,7 +193,7 @@ FEW_COLUMNS = 3
 
 def _rows(values: Array, rows: IntArray) -> Array:
     """Some rows, in the memory order of all."""
-    return values.T.take(rows, axis=1).T if values.flags.f_contiguous else values.take(rows, axis=0)
+    return values.T.take(rows, axis=1).T if values.strides[0] < values.strides[1] else values.take(rows, axis=0)
 
 
 def _product(values: Array, coefficients: Array) -> Array:

@@ -45,7 +45,7 @@ class Newton:
     starts: int = 1
     seed: int = 0
     end_with_curvature: bool = False
-    riders: tuple[Rider, ...] = field(default=(), repr=False)
+    riders: tuple[Rider, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
