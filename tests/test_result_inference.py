@@ -80,6 +80,8 @@ def test_what_was_not_asked_for_is_said(data):
         _ = gl.fit(x, y, loss=gl.losses.huber(1.0), covariance="default").r_squared
     with pytest.raises(ValueError, match="did you mean 'HC3'"):
         gl.fit(x, y, covariance="HC9")
+    with pytest.raises(ValueError, match="'HC9' is not known; did you mean 'HC3'"):
+        gl.fit(x, y, covariance="HC1").covariance("HC9")
     with pytest.raises(ValueError, match="level"):
         gl.fit(x, y, covariance="default").interval(1.5)
 

@@ -45,6 +45,8 @@ def test_level_in_per_cent():
     [
         ("HC9", "did you mean 'HC3'"),
         ("robust", "it can be classical"),
+        ("HAC", "did you mean 'newey-west'"),
+        ("nonrobust", "did you mean 'classical'"),
         ("cluster", "clusters need their groups"),
         (("cluster", np.zeros(20)), "one cluster only"),
         (("cluster", np.zeros(19)), "there are 20 rows"),
