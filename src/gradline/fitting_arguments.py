@@ -118,7 +118,7 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
     from gradline.inference.leave_one_out import ridge_auto
 
     choice = ridge_auto(problem, lambda tried, start: as_solver("auto", tried).solve(tried, start))
-    return replace(problem, penalty=ChosenRidge(choice.strength, float(choice.losses.min())))
+    return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
 
 
 def _has_codes(problem: Problem) -> bool:
