@@ -106,6 +106,12 @@ def test_hypotheses(plain, text, message):
         linear_test(text, plain.b, plain.covariance(), NAMES)
 
 
+def test_a_name_without_its_linear_predictor():
+    names = ("mean:Intercept", "mean:x1", "log_scale:Intercept", "log_scale:x1")
+    with pytest.raises(ValueError, match="no coefficient 'x1'; did you mean 'mean:x1' or 'log_scale:x1'"):
+        read_constraints("x1 = 0", names)
+
+
 def test_a_level_written_in_another_way():
     with pytest.raises(ValueError, match=r"no coefficient 'C\(g\)\[b\]'; did you mean 'C\(g\)\[T.b\]'"):
         read_constraints("C(g)[b] = 0", ("Intercept", "x", "C(g)[T.b]", "C(h)[T.c]"))
