@@ -173,3 +173,12 @@ def test_other_losses():
 def test_refused(error, message, ask):
     with pytest.raises(error, match=message):
         ask()
+
+
+def test_what_it_says_of_itself_is_there():
+    found = gl.fit(X, Y).diagnose(X, Y)
+    first, by_row, whole = repr(found).split("\n")
+    assert first == "Diagnosis of 200 rows of a fit of squared loss"
+    for line, sized in ((by_row, True), (whole, False)):
+        for name in line.split(": ")[1].split(", "):
+            assert (getattr(getattr(found, name), "shape", ()) == (200,)) is sized

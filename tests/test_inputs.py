@@ -301,6 +301,8 @@ def test_names_come_from_the_data():
 def test_unknown_keywords():
     refused(TypeError, "fit() got an unexpected keyword argument 'wieghts'; did you mean 'weights'?", X, Y, wieghts=Y)
     refused(TypeError, "unexpected keyword argument 'fit_intercept'; did you mean 'intercept'?", X, Y, fit_intercept=True)
+    for word, ours in {"cov_type": "covariance=", "family": "loss=", "exposure": "offset=, with the logarithm of the exposure"}.items():
+        refused(TypeError, f"unexpected keyword argument {word!r}; here it is {ours}", X, Y, **{word: "x"})
     refused(TypeError, "unexpected keyword argument 'zzz'; it takes data, target, loss, prediction", X, Y, zzz=1)
     belongs = "unexpected keyword argument 'learning_rate'; it belongs to the solver: solver=gl.GradientDescent(learning_rate=...)"
     refused(TypeError, belongs, X, Y, learning_rate=0.1)
@@ -308,6 +310,9 @@ def test_unknown_keywords():
 
 def test_wrong_losses():
     refused(ValueError, "no loss is named 'squred'; did you mean squared?", X, Y, loss="squred")
+    for theirs, ours in {"mse": "squared", "pinball": "quantile", "binomial": "logistic", "log-loss": "logistic"}.items():
+        refused(ValueError, f"no loss is named {theirs!r}; did you mean {ours}?", X, Y, loss=theirs)
+    refused(ValueError, "names with numbers are the command line's; write gl.losses.huber(1.35)", X, Y, loss="huber:1.35")
     message = "loss must be a name, a loss of gl.losses or a function loss(y, prediction), not int 5"
     refused(TypeError, message, X, Y, loss=5)
     refused(TypeError, "loss=huber is what makes the loss: call it, as in loss=gl.losses.huber(...)", X, Y, loss=gl.losses.huber)
@@ -321,7 +326,9 @@ def test_targets_outside_what_the_loss_is_for():
 
 
 def test_wrong_solvers():
-    refused(ValueError, "solver='newtn' is not known; give \"auto\" or a solver such as gl.GradientDescent", X, Y, solver="newtn")
+    unknown = {"newtn": "gl.Newton()", "least_squares": "gl.LeastSquares()", "lbfgs": "gl.LBFGS()", "saga": "gl.ActiveSetNewton(), gl.Grad"}
+    for name, such in unknown.items():
+        refused(ValueError, f'solver={name!r} is not known; give "auto" or a solver such as {such}', X, Y, solver=name)
     refused(TypeError, 'solver must be "auto" or a solver such as gl.GradientDescent(), not int 5', X, Y, solver=5)
     refused(TypeError, "solver=GradientDescent is a class; make one, as in solver=gl.GradientDescent()", X, Y, solver=gl.GradientDescent)
 

@@ -180,3 +180,17 @@ def test_intervals_from_residuals_stay_where_targets_can_be(loss, calibrated):
     assert np.mean((found.lower <= y[1000:]) & (y[1000:] <= found.upper)) >= 0.77
     missing = fit.predict([[np.nan]], interval="prediction", level=0.8, **options)
     assert np.isnan(missing.lower).all()
+
+
+def test_only_what_is_exact_is_called_exact():
+    ridge = gl.penalties.ridge(0.1)
+    promised = {
+        (None, None): "exact for normal errors of one variance",
+        ("HC3", None): "for normal errors of one variance, the coefficients' by the HC3 covariance",
+        (None, ridge): "for normal errors of one variance; the bias of the penalty not included",
+    }
+    for (kind, penalty), guarantee in promised.items():
+        fit = gl.fit(X, Y, covariance=kind, penalty=penalty)
+        assert fit.predict(NEW, interval="prediction").guarantee == guarantee
+    poisson = gl.fit(X, COUNTS, loss="poisson", penalty=ridge).predict(NEW, interval="prediction")
+    assert poisson.guarantee == "where targets have the poisson distribution; the bias of the penalty not included"

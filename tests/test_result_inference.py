@@ -80,6 +80,8 @@ def test_what_was_not_asked_for_is_said(data):
         _ = gl.fit(x, y, loss=gl.losses.huber(1.0), covariance="default").r_squared
     with pytest.raises(ValueError, match="did you mean 'HC3'"):
         gl.fit(x, y, covariance="HC9")
+    with pytest.raises(ValueError, match="'HC9' is not known; did you mean 'HC3'"):
+        gl.fit(x, y, covariance="HC1").covariance("HC9")
     with pytest.raises(ValueError, match="level"):
         gl.fit(x, y, covariance="default").interval(1.5)
 
@@ -138,3 +140,15 @@ REFUSED = [
 def test_refused(error, message, ask):
     with pytest.raises(error, match=message):
         ask()
+
+
+def test_a_summary_says_whose_density_a_kinked_loss_has():
+    words = "HC0: A^-1 (sum of s s') A^-1; A by Powell's kernel at the kink, with Hall and Sheather's bandwidth"
+    kinked, smooth = (gl.fit("y ~ x + z", TABLE, loss=loss, covariance="HC0") for loss in ("absolute", HUBER))
+    assert words in " ".join(str(kinked.summary()).split())
+    assert "Powell" not in str(smooth.summary())
+
+
+def test_a_strength_that_was_chosen_is_a_plain_number():
+    fit = gl.fit("y ~ x + z", TABLE, penalty=gl.penalties.ridge("auto"))
+    assert type(fit.penalty.strength) is float

@@ -166,7 +166,11 @@ class Diagnosis:
         return predict_linear(self.fit.loss_function, predictors, "mean")
 
     def __repr__(self) -> str:
-        return f"Diagnosis of {self.rows.problem.rows.n_rows:,} rows of a fit of {self.fit.loss_name} loss"
+        return (
+            f"Diagnosis of {self.rows.problem.rows.n_rows:,} rows of a fit of {self.fit.loss_name} loss\n"
+            "  by row: leverage, cooks_distance, leave_one_out, fitted, residuals, standardised\n"
+            "  as a whole: collinearity, variance_inflation, leave_one_out_loss, breusch_pagan, reset, durbin_watson"
+        )
 
 
 def _squeezed(array: Array) -> Array:

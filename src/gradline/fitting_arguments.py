@@ -17,6 +17,25 @@ from gradline.solvers.choice import automatic
 from gradline.solvers.gradient_descent import GradientDescent
 from gradline.solvers.solution import Solver
 
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
+
+_ELSEWHERE = {
+    "cov_type": "covariance=",
+    "vcov": "covariance=",
+    "cov_kwds": "groups=",
+    "family": "loss=",
+    "alpha": "penalty=gl.penalties.ridge(...)",
+    "ridge": "penalty=gl.penalties.ridge(...)",
+    "freq_weights": "frequencies=",
+    "var_weights": "weights=",
+    "exposure": "offset=, with the logarithm of the exposure",
+    "tol": "tolerance=",
+    "max_iter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
+    "maxiter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
+    "subset": "where=",
+}
+"""What other programs' keywords are called here."""
+
 LossArgument = str | Loss | CustomLoss | Callable[[Any, Any], Any]
 
 
@@ -69,7 +88,10 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
             return for_codes(problem, solver.tolerance, solver.max_steps) or solver  # type: ignore[attr-defined]
         return solver
     if solver != "auto":
-        raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as gl.GradientDescent(learning_rate=0.01)')
+        plain = {name.lower(): name for name in _SOLVERS}
+        near = difflib.get_close_matches(solver.lower().replace("_", "").replace("-", ""), plain, 1)
+        such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
+        raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
     if accuracy == "auto" and _has_codes(problem):
         from gradline.solvers.many_levels import for_codes
 
@@ -96,7 +118,7 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
     from gradline.inference.leave_one_out import ridge_auto
 
     choice = ridge_auto(problem, lambda tried, start: as_solver("auto", tried).solve(tried, start))
-    return replace(problem, penalty=ChosenRidge(choice.strength, float(choice.losses.min())))
+    return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
 
 
 def _has_codes(problem: Problem) -> bool:
@@ -114,6 +136,8 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
     ]
     word = next(iter(unknown))
     near = difflib.get_close_matches(word, known, 1)
+    if word in _ELSEWHERE:
+        return f"{name}() got an unexpected keyword argument {word!r}; here it is {_ELSEWHERE[word]}"
     if word in GradientDescent.__dataclass_fields__:
         return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"
     hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"

@@ -46,6 +46,7 @@ class IntervalOutputs:
     n_predictors: int
     n_targets: int
     weight: float | None = None
+    penalised: bool = False
 
     @property
     def width(self) -> int:
@@ -96,6 +97,7 @@ class IntervalOutputs:
             dispersion=self.dispersion,
             residuals=self.residuals,
             weights=weights,
+            penalised=self.penalised,
         )
 
 
@@ -133,6 +135,7 @@ def interval_outputs(fit: Fit, kind: Kind, interval: Any, level: float, calibrat
         shape[1],
         len(fit.target_names),
         None if weight is None else float(weight),
+        fit.penalty is not None,
     )
     _ = outputs.guarantee
     return outputs

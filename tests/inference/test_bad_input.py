@@ -45,6 +45,8 @@ def test_level_in_per_cent():
     [
         ("HC9", "did you mean 'HC3'"),
         ("robust", "it can be classical"),
+        ("HAC", "did you mean 'newey-west'"),
+        ("nonrobust", "did you mean 'classical'"),
         ("cluster", "clusters need their groups"),
         (("cluster", np.zeros(20)), "one cluster only"),
         (("cluster", np.zeros(19)), "there are 20 rows"),
@@ -102,6 +104,12 @@ def test_newey_west_has_no_frequencies():
 def test_hypotheses(plain, text, message):
     with pytest.raises(ValueError, match=message):
         linear_test(text, plain.b, plain.covariance(), NAMES)
+
+
+def test_a_name_without_its_linear_predictor():
+    names = ("mean:Intercept", "mean:x1", "log_scale:Intercept", "log_scale:x1")
+    with pytest.raises(ValueError, match="no coefficient 'x1'; did you mean 'mean:x1' or 'log_scale:x1'"):
+        read_constraints("x1 = 0", names)
 
 
 def test_a_level_written_in_another_way():

@@ -339,3 +339,12 @@ def test_rows_that_are_not_the_fit_s_are_drawn_without_what_is_of_the_fit(data, 
 def test_what_cannot_be_drawn_is_said(data, squares, call, message):
     with pytest.raises(ValueError, match=message):
         call(gl.fit(*data, covariance="default"), *data)
+
+
+def test_the_remark_about_intervals_leaves_the_names_of_narrow_panels_alone():
+    rng = np.random.default_rng(2)
+    fit = gl.fit(rng.normal(size=(300, 2)), rng.integers(0, 5, 300), loss=gl.losses.multinomial(5))
+    axes = np.ravel(gl.plot.coefficients(fit))
+    assert [ax.get_title("right") for ax in axes] == [""] * 4
+    assert [ax.get_title("left") for ax in axes] == ["class_1", "class_2", "class_3", "class_4"]
+    assert axes[-1].get_xlabel() == "coefficient\n95% intervals"

@@ -1,5 +1,7 @@
 """The dense design against the same products written out with the full matrix."""
 
+import warnings
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -35,3 +37,11 @@ def test_sizes_and_take(intercept):
     assert (design.n_rows, design.n_columns) == (4, 3 + intercept)
     np.testing.assert_array_equal(design.take(np.array([2, 0])).values, [[6, 7, 8], [0, 1, 2]])
     np.testing.assert_array_equal(design.take(np.array([], dtype=np.int64)).largest(), np.zeros(3 + intercept))
+
+
+def test_curvature_that_is_not_a_number_gives_sums_that_are_none_without_a_word():
+    design = DenseDesign(np.arange(6.0).reshape(3, 2), True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = design.gram(np.array([np.nan, -1.0, 1.0])[:, None, None])
+    assert np.isnan(found).all()

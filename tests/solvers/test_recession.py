@@ -240,3 +240,31 @@ def test_the_alarm_agrees_with_a_linear_program():
         assert converged == has_optimum(X, y, "logistic"), seed
         verdicts.append(converged)
     assert 10 < sum(verdicts) < len(verdicts) - 10
+
+
+@pytest.mark.parametrize("power", [1, 2])
+def test_a_loss_without_a_least_value_is_told_from_separation(power):
+    X = columns()
+    y = X @ [1.0, 2.0] + np.random.default_rng(7).normal(size=len(X))
+
+    def upside_down(y, prediction):
+        return -((y - prediction) ** power)
+
+    with pytest.warns(gl.GradlineWarning, match="'upside_down' has no least value. Look at the loss: is its sign right") as caught:
+        fit = gl.fit(X, y, loss=gl.losses.custom(upside_down, backend="jax"))
+    assert not fit.certificate.converged
+    assert not any("separation" in str(one.message) for one in caught)
+
+
+def test_a_separated_loss_that_is_negative_is_still_separation():
+    X, g = columns(), level()
+    counts = np.random.default_rng(3).poisson(np.exp(2.5 + X @ [0.5, 0.2])).astype(float)
+    counts[g == 1] = 0.0
+
+    def without_constant(y, eta):
+        import jax.numpy as jnp
+
+        return jnp.exp(eta) - y * eta  # far below zero at its best
+
+    with pytest.warns(gl.GradlineWarning, match=SEPARATED.format("'g'")):
+        gl.fit(np.column_stack([X, g]), counts, loss=without_constant, names=["a", "b", "g"])

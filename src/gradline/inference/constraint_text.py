@@ -59,7 +59,9 @@ def read_constraints(text: str, names: Sequence[str]) -> tuple[Array, Array, tup
 
 def unknown_name(word: str, names: Sequence[str]) -> str:
     """The message for a name that is no coefficient."""
-    near = difflib.get_close_matches(word, names, 3, 0.5)
+    # With several linear predictors a name alone does not say whose coefficient is meant.
+    near = [name for name in names if name.endswith(f":{word}") and name.count(":") == word.count(":") + 1][:3]
+    near = near or difflib.get_close_matches(word, names, 3, 0.5)
     if near:
         return f"there is no coefficient {word!r}; did you mean " + " or ".join(repr(name) for name in near) + "?"
     shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")

@@ -138,7 +138,7 @@ def covariance(
         words = "A^-1 (sum of s s') A^-1, scores over " + ("the root of 1 - leverage" if power == 0.5 else "1 - leverage")
         if power == 1.0 and not statistics.squared:
             words = "one-step jackknife, the form of HC3: " + words
-    return _covariance(chosen.name, words + _at_penalised(problem), sandwich_factor(crumb, scale * meat), crumb, degrees)
+    return _covariance(chosen.name, words + _with_density(problem, loss), sandwich_factor(crumb, scale * meat), crumb, degrees)
 
 
 def score_products(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss) -> Array:
@@ -190,6 +190,12 @@ def _at_penalised(problem: Problem) -> str:
     return "" if problem.penalty is None else "; at the penalised optimum, the total penalty taken as fixed, bias not included"
 
 
+def _with_density(problem: Problem, loss: RowLoss) -> str:
+    """Whose density makes the bread of a loss with kinks, and what is conditioned on."""
+    density = "; A by Powell's kernel at the kink, with Hall and Sheather's bandwidth" if loss.kinks else ""
+    return density + _at_penalised(problem)
+
+
 def _clustered(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss, kind: Kind) -> Covariance:
     assert kind.groups is not None
     ways = 1 if len(kind.groups.sizes) == 1 else 3
@@ -213,7 +219,7 @@ def _clustered(problem: Problem, coefficients: Array, crumb: Bread, statistics: 
     if fewest <= crumb.free.size:
         notes.append(f"{fewest} clusters and {crumb.free.size} coefficients: tests of many coefficients at once have no meaning")
     degrees = float(fewest - 1) if statistics.squared else None
-    found = _covariance("cluster", words + _at_penalised(problem), factor, crumb, degrees, tuple(counts[:2]), tuple(notes))
+    found = _covariance("cluster", words + _with_density(problem, loss), factor, crumb, degrees, tuple(counts[:2]), tuple(notes))
     return found if signs is None else replace(found, signs=signs)
 
 
@@ -253,7 +259,7 @@ def _newey_west(problem: Problem, coefficients: Array, crumb: Bread, statistics:
     meat = sums[0].copy()
     for lag in range(1, lags + 1):
         meat += (1.0 - lag / (lags + 1.0)) * (sums[lag] + sums[lag].T)
-    words = f"Newey-West with {lags} lags, Bartlett weights, no small-sample factor" + _at_penalised(problem)
+    words = f"Newey-West with {lags} lags, Bartlett weights, no small-sample factor" + _with_density(problem, loss)
     return _covariance("newey-west", words, sandwich_factor(crumb, meat), crumb, _degrees(statistics))
 
 

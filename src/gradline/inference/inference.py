@@ -11,7 +11,7 @@ from gradline.coefficient_map import CoefficientMap
 from gradline.inference.bread import Bread, CurvatureKernel, bread, penalty_diagonal
 from gradline.inference.covariance import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.distributions import knows_distribution
-from gradline.inference.kinds import Kind, as_kind, default_kind
+from gradline.inference.kinds import Kind, as_kind, default_kind, known_name
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
 from gradline.inference.meat import GramKernel
@@ -187,6 +187,7 @@ def needs_residuals(problem: Problem) -> bool:
 
 def without_rows(inference: Inference, kind: str) -> Covariance:
     """HC0 or HC1 of a fit that kept its meat, from no rows. Raises ValueError for kinds that need them."""
+    kind = known_name(kind)
     if inference.covariance is not None and inference.covariance.kind == kind:
         return inference.covariance
     if kind not in ("HC0", "HC1") or inference.meat is None or inference.bread is None:

@@ -14,6 +14,18 @@ from gradline.losses.protocol import Loss
 
 NAMES = ("classical", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
 
+_ELSEWHERE = {
+    "hac": "newey-west",
+    "nw": "newey-west",
+    "nonrobust": "classical",
+    "iid": "classical",
+    "hetero": "HC1",
+    "clustered": "cluster",
+    "crv1": "cluster",
+    "white": "HC0",
+}
+"""What other programs call them."""
+
 
 @dataclass(frozen=True)
 class Kind:
@@ -36,12 +48,7 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
     name, argument = (kind[0], kind[1:]) if isinstance(kind, tuple | list) and kind else (kind, ())
     if not isinstance(name, str):
         raise TypeError(f'covariance must be a kind such as "HC1" or ("cluster", groups), not {type(kind).__name__} {kind!r}')
-    known = {label.lower(): label for label in NAMES}
-    if name.lower() not in known:
-        near = difflib.get_close_matches(name.lower(), known, 1)
-        hint = f"did you mean {known[near[0]]!r}?" if near else "it can be " + ", ".join(NAMES)
-        raise ValueError(f"covariance {name!r} is not known; {hint}")
-    name = known[name.lower()]
+    name = known_name(name)
     if name == "cluster":
         if len(argument) != 1:
             raise ValueError('clusters need their groups: covariance="cluster" with groups=, one label a row or the name of a column')
@@ -53,6 +60,17 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
     if argument:
         raise ValueError(f"covariance {name!r} takes nothing beside its name, but {argument[0]!r} was given")
     return Kind(name)
+
+
+def known_name(name: str) -> str:
+    """One of NAMES, whatever its case. Raises ValueError for any other, naming the nearest."""
+    known = {label.lower(): label for label in NAMES}
+    if name.lower() in known:
+        return known[name.lower()]
+    near = difflib.get_close_matches(name.lower(), known, 1)
+    meant = _ELSEWHERE.get(name.lower()) or (known[near[0]] if near else None)
+    hint = "it can be " + ", ".join(NAMES) if meant is None else f"did you mean {meant!r}?"
+    raise ValueError(f"covariance {name!r} is not known; {hint}")
 
 
 def default_kind(loss: Loss) -> str:

@@ -26,6 +26,8 @@ from gradline.rows.block import Block
 from gradline.rows.design import Design
 from gradline.types import Array
 
+_BIAS = "; the bias of the penalty not included"
+
 
 class PredictionInterval(NamedTuple):
     """Two ends (m, q), and in words what they promise."""
@@ -45,11 +47,13 @@ def prediction_interval(
     dispersion: Array | None = None,
     residuals: ResidualQuantiles | None = None,
     weights: Array | None = None,
+    penalised: bool = False,
 ) -> PredictionInterval:
     """The interval that holds a new target at each row with probability ``level``.
 
     design, predictors (m, k): the rows and their linear predictors, offset included. dispersion (q,): of the fit. residuals: quantiles of
-    the fit's leave-one-out residuals. weights (m,): precision of the new targets (squared loss), ones unless given.
+    the fit's leave-one-out residuals. weights (m,): precision of the new targets (squared loss), ones unless given. penalised: whether the
+    coefficients are drawn to zero, which no interval from the covariance knows of.
 
     Raises ValueError for classes, and where what the loss needs is missing, saying what and how to get it.
     """
@@ -66,13 +70,13 @@ def prediction_interval(
         errors = linear_standard_errors(design, covariance)
         noise = dispersion[None, :] / (1.0 if weights is None else weights[:, None])
         reach = critical_value(level, covariance.degrees_of_freedom) * np.sqrt(noise + np.square(errors))
-        return PredictionInterval(predictors - reach, predictors + reach, "exact for normal errors of one variance")
+        return PredictionInterval(predictors - reach, predictors + reach, _normal_guarantee(covariance, penalised))
     if covariance is not None:
         errors = linear_standard_errors(design, covariance)
         lower = quantiles(loss, predictors, errors, tail, dispersion)
         upper = quantiles(loss, predictors, errors, 1.0 - tail, dispersion)
         if lower is not None and upper is not None:
-            return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution")
+            return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution" + (_BIAS if penalised else ""))
     if residuals is None:
         raise ValueError(
             f"a prediction interval for the loss {loss.name!r} needs the quantiles of leave-one-out residuals, which this fit does not hold"
@@ -85,6 +89,13 @@ def prediction_interval(
             " lower level=, or give calibration=data"
         )
     return PredictionInterval(lower, upper, "jackknife, asymptotic: where errors are alike in all rows")
+
+
+def _normal_guarantee(covariance: Covariance, penalised: bool) -> str:
+    """Student's t is exact only where the same variance of the errors gave the covariance, of coefficients without bias."""
+    if covariance.kind == "classical":
+        return "for normal errors of one variance" + _BIAS if penalised else "exact for normal errors of one variance"
+    return f"for normal errors of one variance, the coefficients' by the {covariance.kind} covariance" + (_BIAS if penalised else "")
 
 
 class Calibration(NamedTuple):

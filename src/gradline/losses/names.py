@@ -14,6 +14,30 @@ _CATALOGUE: dict[str, Loss | Callable[..., Loss]] = {name: getattr(catalogue, na
 NAMES = tuple(_CATALOGUE)
 """The names of the catalogue."""
 
+_ELSEWHERE = {
+    "mse": "squared",
+    "squared_error": "squared",
+    "ols": "squared",
+    "gaussian": "squared",
+    "mae": "absolute",
+    "absolute_error": "absolute",
+    "median": "absolute",
+    "pinball": "quantile",
+    "binomial": "logistic",
+    "bernoulli": "logistic",
+    "logit": "logistic",
+    "log_loss": "logistic",
+    "softmax": "multinomial",
+    "crossentropy": "multinomial",
+    "cross_entropy": "multinomial",
+    "t": "student_t",
+    "biweight": "tukey",
+    "bisquare": "tukey",
+    "negativebinomial": "negative_binomial",
+    "nb": "negative_binomial",
+}
+"""What other programs call them."""
+
 
 def by_name(name: str, **parameters: Parameter) -> Loss:
     """The catalogue's loss of that name with these numbers: ``by_name(loss.name, **loss.parameters) == loss``.
@@ -65,7 +89,13 @@ def parse(text: str) -> Loss:
 
 def _entry(name: str) -> Loss | Callable[..., Loss]:
     if name not in _CATALOGUE:
-        close = get_close_matches(name, NAMES, n=1)
+        begun, colon, numbers = name.partition(":")
+        if colon and begun.strip() in _CATALOGUE:
+            raise ValueError(
+                f"no loss is named {name!r}: names with numbers are the command line's; write gl.losses.{begun.strip()}({numbers.strip()})"
+            )
+        known = _ELSEWHERE.get(name.lower().replace("-", "_"))
+        close = get_close_matches(name, NAMES, n=1) if known is None else [known]
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}"
         raise ValueError(f"no loss is named {name!r}; {hint}")
     return _CATALOGUE[name]

@@ -54,10 +54,14 @@ def coefficients(
         style.dress(panel, label, "", grid="x")
         if k > 1:
             style.heading(panel, fit.predictor_names[j])
+    remark = f"{100 * level:.3g}% intervals" if rows.lower is not None else ""
     if len(rows.places) < len(places):
-        style.note(axes[0, -1], f"first {len(rows.places)} of {len(places)} coefficients")
-    elif rows.lower is not None:
-        style.note(axes[0, -1], f"{100 * level:.3g}% intervals")
+        remark = f"first {len(rows.places)} of {len(places)} coefficients"
+    if k <= 2:
+        style.note(axes[0, -1], remark)
+    elif remark:
+        # Narrow panels have no room beside their names.
+        axes[0, -1].set_xlabel(f"{label}\n{remark}")
     return style.result(axes)
 
 

@@ -126,7 +126,8 @@ class DenseDesign:
             return self._weighted_gram(np.maximum(h, 0.0)) - self._weighted_gram(np.maximum(-h, 0.0))
         else:
             # A symmetric product costs half a general one; NumPy calls BLAS syrk when both factors are one buffer.
-            root = np.sqrt(h)
+            with np.errstate(invalid="ignore"):  # a NaN hides rows that curve downwards from the question above
+                root = np.sqrt(h)
             used = np.flatnonzero(root)
             # Rows beyond the bend of a robust loss have no curvature: copying the others costs what scaling all would.
             some = len(used) < MOSTLY_USED * len(root)

@@ -129,6 +129,12 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
         last = further
     share = np.abs(unit) * sizes[:, None]
     runs_away = share > 0.1 * share.max()
+    if _bottomless(problem, free, theta, value):
+        return Runaway(
+            f"the objective falls without a lower bound as {_named(problem, runs_away)} grows in size: the loss {problem.loss.name!r} has"
+            " no least value",
+            "Look at the loss: is its sign right, and does it rise on both sides of the target?",
+        )
     slopes = runs_away[int(problem.rows.intercept) :].any()
     remedy = (
         "Leave that column out, merge its level with another, or add a ridge such as penalty=gl.penalties.ridge(1e-3)."
@@ -140,6 +146,14 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
         " (separation)",
         remedy,
     )
+
+
+def _bottomless(problem: Problem, free: CoefficientMap, theta: Array, value: float) -> bool:
+    """Whether twice the coefficients lower an objective below zero by half of itself again: separation falls ever less, to a bound."""
+    if not value < 0:
+        return False
+    with np.errstate(over="ignore", invalid="ignore"):
+        return problem.evaluate(free.expand(2.0 * theta), 0).value < 1.5 * value
 
 
 def _far(problem: Problem) -> float:
