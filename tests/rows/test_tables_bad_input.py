@@ -23,6 +23,7 @@ import pytest
 
 import gradline as gl
 from gradline.rows.sources import databases, spool
+from gradline.rows.sources.databases import _address
 from gradline.rows.table_rows import PlainEncoder, TableRows
 from gradline.rows.tables import open_table
 
@@ -504,6 +505,18 @@ def test_a_scheme_for_which_no_driver_exists(address):
         open_table("flights", database=address)
     assert "pip install" not in str(caught.value)
     assert "secret" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "scheme", "address"),
+    [
+        ("postgresql+psycopg://me:a+b@host/name", "postgresql", "postgresql://me:a+b@host/name"),
+        ("postgresql://me:a+b@host/name", "postgresql", "postgresql://me:a+b@host/name"),
+        ("grpc+tls://host:31337", "grpc", "grpc+tls://host:31337"),
+    ],
+)
+def test_what_is_connected_to(text, scheme, address):
+    assert _address(text) == (scheme, address)
 
 
 @pytest.mark.parametrize("keyword", ["offset", "weights", "frequencies"])

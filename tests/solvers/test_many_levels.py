@@ -158,3 +158,24 @@ def test_solvers_that_would_write_the_levels_out_are_refused(streaming):
 def test_a_start_where_the_loss_is_not_finite(data, streaming):
     with pytest.raises(ValueError, match="not finite at the starting coefficients"):
         gl.fit("count ~ x + C(g)", data, loss="poisson", start=np.full(LEVELS + 1, 1e6))
+
+
+def test_a_first_level_beyond_the_bend_is_not_forgotten(streaming):
+    """It has no column of its own, and without its curvature the intercept counts as the sum of the levels: no step, and a gradient."""
+    levels = 60
+    y = np.tile([-2.0, -1.0, 0.0, 1.0, 2.0], levels)
+    y[:5] += 10.0
+    table = {"y": y, "g": [f"g{i:02d}" for i in np.repeat(np.arange(levels), 5)]}
+    # Every level but the first at its best, and the rows of the first all where the loss is straight.
+    fit = gl.fit("y ~ C(g)", table, loss=gl.losses.huber(0.5), start=np.zeros((levels, 1)))
+    assert fit.certificate.converged
+    assert fit.certificate.gradient_norm < 1e-12
+    np.testing.assert_allclose(fit.coefficients, [10.0] + [-10.0] * (levels - 1), atol=1e-9)
+
+
+def test_a_threshold_out_of_reach_is_told_as_one(data, streaming):
+    few = gl.Newton(max_steps=3)
+    with pytest.warns(gl.GradlineWarning, match="3 steps done. Give a larger threshold, about the size of the residuals"):
+        gl.fit("y ~ x + C(g)", data, loss=gl.losses.huber(1e-4), solver=few)
+    with pytest.warns(gl.GradlineWarning, match="1 step done. Give another start"):
+        gl.fit("count ~ x + C(g)", data, loss="poisson", solver=gl.Newton(max_steps=1))

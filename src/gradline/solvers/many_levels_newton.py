@@ -138,11 +138,16 @@ class _Steps:
             with_floor = self.at.curvature.plus_diagonal(np.where(flat, usual, 0.0) + self.damping * usual)
             try:
                 found = -with_floor.solve(self.at.gradient, with_floor.factor())
-                if np.isfinite(found).all():
+                if np.isfinite(found).all() and not self._forgotten(found, usual):
                     return found
             except np.linalg.LinAlgError:
                 pass
             self.damping = max(8.0 * self.damping, 1e-6)
+
+    def _forgotten(self, direction: Array, usual: Array) -> bool:
+        """Whether a coefficient has a slope and yet no step: a column that only the level without a column of its own tells from the
+        levels, as the intercept is, counts as determined by them where that level's rows have no curvature."""
+        return bool((self.free & (direction == 0) & (np.abs(self.at.gradient) > self.tolerance * self._size * np.sqrt(usual))).any())
 
     def _flat(self) -> tuple[Mask, Array]:
         """Which free coefficients have no curvature to speak of, and what would be usual for each: its weight times the mean curvature."""
@@ -177,6 +182,11 @@ class _Steps:
             self.remedy = (
                 "Give another start=, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps (gl.Newton(max_steps=1000))."
             )
+            if "threshold" in self.problem.loss.parameters:
+                self.remedy = (
+                    "Give a larger threshold, about the size of the residuals: with one far below them few rows of a level have curvature,"
+                    " and steps go from bend to bend. " + self.remedy
+                )
         elif not self.problem.loss.is_convex:
             try:
                 self.at.curvature.factor()

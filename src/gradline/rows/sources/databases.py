@@ -52,15 +52,8 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
         return _of_adbc(database, table, query, "the database", None)
     text = os.fspath(database)
     if is_remote(text) and not text.startswith(("duckdb://", "sqlite://", "file://")):
-        # SQLAlchemy's addresses name a driver of its own, postgresql+psycopg://, which ADBC does not know.
-        scheme, rest = text.partition("://")[0].partition("+")[0], text.partition("://")[2]
-        return _of_adbc(
-            None,
-            table,
-            query,
-            f"the {scheme} database",
-            (DRIVERS.get(scheme, scheme), f"{scheme}://{rest}" if "+" in text.partition("://")[0] and scheme != "grpc" else text),
-        )
+        scheme, address = _address(text)
+        return _of_adbc(None, table, query, f"the {scheme} database", (DRIVERS.get(scheme, scheme), address))
     path = _path(text)
     if text.startswith("sqlite://") or has_magic(path, "sqlite") or path.lower().endswith((".sqlite", ".sqlite3")):
         find_files(path)
@@ -92,6 +85,14 @@ def is_duckdb_connection(item: Any) -> bool:
 def is_duckdb_relation(item: Any) -> bool:
     """Whether it is a relation of DuckDB."""
     return type(item).__name__ == "DuckDBPyRelation"
+
+
+def _address(text: str) -> tuple[str, str]:
+    """(scheme, what ADBC connects to). SQLAlchemy's addresses name a driver of its own, ``postgresql+psycopg://``, which ADBC does not
+    know; Flight SQL's ``grpc+tls://`` names how to connect, and is left as it is."""
+    before, _, rest = text.partition("://")
+    scheme, _, driver = before.partition("+")
+    return scheme, f"{scheme}://{rest}" if driver and scheme != "grpc" else text
 
 
 def _path(text: str) -> str:
