@@ -26,7 +26,7 @@ from gradline.rows.block import Block, Rows
 from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, weighted_gram
 from gradline.types import Array, IntArray
 
-RUN_ROWS = 2**16
+RUN_ROWS = 2**17
 """Rows a tape sees at once, at most: a call costs half a millisecond however few they are, and holds Python's lock for much of it."""
 
 
@@ -358,7 +358,7 @@ class Problem:
         if not (isinstance(unwrapped(self.loss), BoundLoss) and isinstance(rows, ArrayRows)):
             return rows.reduce(kernel)
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
-        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 4)))
+        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))
 
     def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
         if self.penalty is None:
