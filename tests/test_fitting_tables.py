@@ -263,7 +263,7 @@ REFUSED = [
     (TypeError, "column 'g' of the pandas frame holds text, '", lambda: gl.fit("g ~ x", DATA)),
     (TypeError, "for one of two classes write I(g == 'class')", lambda: gl.fit("g ~ x", DATA)),
     (TypeError, "a formula is text such as 'y ~ x', not int 3", lambda: gl.fit({"mean": "y ~ x", "log_scale": 3}, DATA, loss="normal")),
-    (TypeError, "column 'g' of the pandas frame holds text, '", lambda: gl.fit("y ~ x", DATA, weights="g")),
+    (TypeError, "column 'g' of the pandas frame, which holds text, '", lambda: gl.fit("y ~ x", DATA, weights="g")),
     (
         ValueError,
         "z has no levels, since its column is missing in every row",

@@ -201,7 +201,7 @@ def test_options_that_the_data_does_not_allow(folder):
         (["--where", "x > 100"], ["'gaps.csv' where x > 100 has no rows"]),
         (["--where", "xx > 1"], ["there is no column 'xx'; did you mean 'x'?"]),
         (["--query", "SELECT x, y FROM data WHERE x > 100"], ["the query over 'gaps.csv' has no rows"]),
-        (["--weights", "g"], ["column 'g' of 'gaps.csv' holds text, 'a' in row 0"]),
+        (["--weights", "g"], ["--weights names column 'g' of 'gaps.csv', which holds text, 'a' in row 0"]),
         (["--loss", "poisson"], ["target 'y' of 'gaps.csv', loss poisson: row 2 holds -0.83", "targets must be counts"]),
     ):
         refused(call("fit", "gaps.csv", "y ~ x", *options, folder=folder), *words)
