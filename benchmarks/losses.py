@@ -115,7 +115,7 @@ def huber(n, p):
     rng, x, eta = make(n, p)
     y = eta + rng.standard_t(2, size=n)
     small = min(n, 100_000)
-    # The same threshold in the target's units, with the scale scikit-learn found: what a user's own function writes.
+    # The threshold in the target's units: what a user's own function writes.
     fixed = gl.losses.huber(1.35)
     fixed_time, fixed_fit = best(lambda: gl.fit(x[:small], y[:small], loss=fixed), 3)
     gl.fit(x[:1000], y[:1000], loss=huber_loss)
