@@ -16,7 +16,8 @@ import numpy as np
 
 from gradline.fitting import fit
 from gradline.messages import warn
-from gradline.rows.inputs import Columns, as_columns, as_weights, check_finite, check_length, select_columns
+from gradline.rows.inputs import Columns, Rows, as_columns, as_weights, check_finite, check_length, select_columns
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -87,6 +88,7 @@ class LinearRegression:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         columns = _two_dimensional(X)
         weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(columns.values), whole=False)
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
         result = fit(
             columns.values,
             y,
@@ -126,6 +128,10 @@ class LinearRegression:
         The columns of a data frame are matched by name where the model was fitted to one. Raises ValueError for the wrong columns, NaN
         or infinity, and NotFittedError before ``fit``.
         """
+        return self._predictions(X, None)
+
+    def _predictions(self, X: Any, idle: Rows | None) -> Array:
+        """idle: rows of weight zero, (n,), which may hold anything."""
         result = self._fitted("predict")
         data = select_columns(X, result.names[int(result.has_intercept) :]) if result.named else X
         columns = _two_dimensional(data)
@@ -133,7 +139,7 @@ class LinearRegression:
             raise ValueError(
                 f"X has {columns.values.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
             )
-        check_finite(columns.values, "X", columns.names)
+        check_finite(columns.values, "X", columns.names, idle)
         predictions = result.predict(data if columns.named else columns.values)
         return predictions[:, None] if predictions.ndim < self._target_dimensions else predictions
 
@@ -143,18 +149,23 @@ class LinearRegression:
         As in scikit-learn, targets that do not vary score 1 if predicted exactly and 0 otherwise. NaN, with a warning, for a single row.
         Raises ValueError where there is not one prediction for each target.
         """
-        predictions = self.predict(X)
         targets = as_columns(y, "y", "y")
+        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(targets.values), whole=False)
+        idle = None if weights is None else weights == 0
+        predictions = self._predictions(X, idle)
         check_length(len(targets.values), "y", len(predictions))
-        check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None)
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
+        check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None, idle)
         predictions = predictions.reshape(len(predictions), -1)
         if predictions.shape != targets.values.shape:
             raise ValueError(
                 f"R^2 compares each target with its prediction, but there are {targets.values.shape[1]} targets and {predictions.shape[1]}"
                 " predictions a row; score the predictions with a metric of your own"
             )
-        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(predictions), whole=False)
-        return _r_squared(targets.values.astype(np.float64), predictions, weights)
+        observed = targets.values.astype(np.float64)
+        if weights is None or idle is None or not idle.any():
+            return _r_squared(observed, predictions, weights)
+        return _r_squared(observed[~idle], predictions[~idle], weights[~idle])
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name; with ``deep``, also the settings of a solver, a loss or a penalty, as ``solver__learning_rate``."""

@@ -14,6 +14,7 @@ from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import RowKernel, Rows
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.inputs import Columns, as_columns, select_columns
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -83,7 +84,8 @@ def rows_of_fit(
                 raise TypeError(f"{keyword}= goes with a table, and the target was given as an array")
         needed = ("weights", "frequencies", "offset") if same else ("offset",)
         _check_given(fit, {"weights": weights, "frequencies": frequencies, "offset": offset}, needed)
-        found = _of_arrays(fit, data, target, weights, frequencies, offset)
+        check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
+        found = _of_arrays(fit, data, target, weights, frequencies, offset, same)
     if same:
         check_same_rows(fit, found.problem.rows)
     return found
@@ -101,7 +103,7 @@ def check_same_rows(fit: Fit, rows: Rows) -> None:
     )
 
 
-def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
+def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any, same: bool) -> FitRows:
     expected = fit.names[int(fit.has_intercept) :]
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
     if columns.values.shape[1] != len(expected):
@@ -109,12 +111,17 @@ def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any,
     targets = as_columns(target, "y", "y")
     if targets.values.shape[1] != len(fit.target_names):
         raise ValueError(f"y has {targets.values.shape[1]} columns, but the model was fitted to {len(fit.target_names)}")
-    y, row_weights, counts = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)
-    fit.loss_function.check_targets(y)
-    n, k = len(y), fit.solution.coefficients.shape[1]
-    offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
-    rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=fit.has_intercept)
-    return FitRows(_problem(fit, rows), rows)
+    given = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)
+    fit.loss_function.check_targets(given.targets)
+    n, k = len(given.targets), fit.solution.coefficients.shape[1]
+    offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k, given.idle)
+    beside: dict[str, Any] = {"weights": given.weights, "frequencies": given.frequencies, "offset": offsets}
+    rows = ArrayRows(given.values, given.targets, **beside, intercept=fit.has_intercept)
+    whole = rows
+    if not same and given.idle is not None and given.idle.any():
+        # A row of weight zero has a prediction and a residual all the same, of what it really holds.
+        whole = ArrayRows(columns.values, np.asarray(targets.values, dtype=np.float64), **beside, intercept=fit.has_intercept)
+    return FitRows(_problem(fit, rows), whole)
 
 
 def _check_given(fit: Fit, given: Mapping[str, Any], needed: Sequence[str]) -> None:

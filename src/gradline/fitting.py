@@ -17,6 +17,7 @@ from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.solution import Solver, as_start
 
 if TYPE_CHECKING:
@@ -172,6 +173,7 @@ def fit(
         _refuse_of_tables(data, target, of_tables)
         ready = ready_arrays(data, target, names=names, **common)
         kind = checked_kind(covariance, groups, lambda: ready.rows.n_rows)
+        check_same_labels(of_arguments(X=data, y=target, groups=groups))
         return _solve(ready, known_penalty, solver, accuracy, tolerance, start, covariance, kind, progress, started)
     if names is not None:
         raise TypeError("names= goes with arrays; a table names its own columns")
@@ -210,7 +212,7 @@ def _solve(
         from gradline.fitting_tables import check_streaming
 
         check_streaming(problem, chosen, ready.streamed)
-    solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape), progress)
+    solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape, ready.names), progress)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")

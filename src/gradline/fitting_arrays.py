@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradline.fitting_arguments import LossArgument, as_loss, predictor_count
-from gradline.fitting_ready import Ready, without_idle_targets
+from gradline.fitting_ready import Ready, idle_rows, without_idle_targets
 from gradline.losses.user_loss import CustomLoss
 from gradline.result import INTERCEPT
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.inputs import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length
+from gradline.rows.inputs import Columns, Rows, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array
 
 
@@ -33,14 +34,16 @@ def ready_arrays(
     columns = _columns(data, names)
     targets = as_columns(target, "y", "y")
     n = len(columns.values)
-    y, row_weights, counts = checked_rows(columns, targets, weights, frequencies)
+    check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
+    given = checked_rows(columns, targets, weights, frequencies)
+    y, row_weights, counts = given.targets, given.weights, given.frequencies
     unbound = as_loss(loss, prediction, backend)
     if not isinstance(unbound, CustomLoss):
         unbound = unbound.resolve(y.max(axis=0))
         unbound.check_targets(y)
-    offsets = None if offset is None else as_offset(offset, n, predictor_count(unbound, y.shape[1]))
+    offsets = None if offset is None else as_offset(offset, n, predictor_count(unbound, y.shape[1]), given.idle)
     bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
-    rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
+    rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
     return Ready(
@@ -56,16 +59,28 @@ def ready_arrays(
     )
 
 
-def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> tuple[Array, Array | None, Array | None]:
-    """(y (n, q), weights, frequencies) that go with the columns, row by row. Raises ValueError for lengths and values that do not."""
+class CheckedRows(NamedTuple):
+    """values (n, p) and targets (n, q) that are finite in every row; weights, frequencies (n,) or None. idle: rows of weight zero, (n,),
+    which hold something harmless in place of what is not finite; None where there are no weights."""
+
+    values: np.ndarray[Any, Any]
+    targets: Array
+    weights: Array | None
+    frequencies: Array | None
+    idle: Rows | None
+
+
+def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
+    """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for lengths and values that do not."""
     n = len(columns.values)
     check_length(len(targets.values), "y", n)
-    check_finite(columns.values, "X", columns.names)
-    check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None)
-    y = np.ascontiguousarray(targets.values, dtype=np.float64)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
-    return without_idle_targets(y, row_weights, counts), row_weights, counts
+    idle = idle_rows(row_weights, counts)
+    values = usable(columns.values, "X", columns.names, idle)
+    check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None, idle)
+    y = np.ascontiguousarray(targets.values, dtype=np.float64)
+    return CheckedRows(values, without_idle_targets(y, row_weights, counts), row_weights, counts, idle)
 
 
 def _columns(data: Any, names: Sequence[str] | None) -> Columns:
@@ -88,15 +103,17 @@ def _as_flag(intercept: Any) -> bool:
     return bool(intercept)
 
 
-def as_offset(offset: Any, n_rows: int, n_predictors: int) -> Array:
-    """An offset for each linear predictor, (n, k). Raises ValueError for another shape and for a NaN or infinity."""
+def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Rows | None = None) -> Array:
+    """An offset for each linear predictor, (n, k). idle: rows of weight zero, (n,), which may hold anything.
+
+    Raises ValueError for another shape and for a NaN or infinity.
+    """
     if np.ndim(offset) <= 1:
-        column = as_row_numbers(offset, "offset", n_rows)
+        column = as_row_numbers(offset, "offset", n_rows, idle)
         return np.repeat(column[:, None], n_predictors, axis=1)
     columns = as_columns(offset, "offset")
     check_length(len(columns.values), "offset", n_rows)
     if columns.values.shape[1] != n_predictors:
         predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
         raise ValueError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
-    check_finite(columns.values, "offset", columns.names)
-    return np.ascontiguousarray(columns.values, dtype=np.float64)
+    return np.ascontiguousarray(usable(columns.values, "offset", columns.names, idle), dtype=np.float64)

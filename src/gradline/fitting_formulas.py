@@ -74,6 +74,9 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
     try:
         return parse(formula, table.columns)
     except FormulaError as error:
+        for name, why in table.source.unreadable.items():
+            if any(f"{what} {name!r} holds" in str(error) for what in ("column", "target")):
+                raise ValueError(f"{table.name}: column {name!r} {why}") from None
         _check_targets_are_numbers(table, formula)
         hint = table.source.hint
         if hint and "no column" in str(error):

@@ -19,7 +19,10 @@ import numpy as np
 
 from gradline.moments_file import read_moments, write_moments
 from gradline.moments_fit import MomentsFit, fit_moments, parse_formula
+from gradline.fitting_ready import idle_rows
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.inputs import as_array, as_numeric
+from gradline.rows.labels import Labelled, check_same_labels, of_arguments
 from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.types import Array
 
@@ -49,8 +52,13 @@ class Moments:
             del columns[name]
         if not columns:
             raise ValueError("no columns: give a mapping from names to arrays, or a data frame")
-        table = _Table(columns)
-        self._take(tuple(columns), _sum_rows(table, np.empty((table.shape[0], 0)), row_weights, counts, threads))
+        table = _Table(columns)  # raises for columns of different lengths
+        of_columns = [Labelled("data", "data", data)]
+        if isinstance(data, Mapping):
+            of_columns = [Labelled(f"column {name!r}", f"data[{name!r}]", column) for name, column in data.items()]
+        check_same_labels([*of_columns, *of_arguments(weights=weights, frequencies=frequencies)])
+        finite = {name: _finite(column, f"column {name!r}", row_weights, counts) for name, column in columns.items()}
+        self._take(tuple(columns), _sum_rows(_Table(finite), np.empty((table.shape[0], 0)), row_weights, counts, threads))
 
     @classmethod
     def from_arrays(
@@ -67,13 +75,13 @@ class Moments:
 
         names: p names, default x1, x2, ...; the target is named y, several y1, y2, ...
         """
-        values = np.asarray(X)
+        values = as_array(X, "X")
         if values.ndim != 2:
             raise ValueError(f"X has {values.ndim} dimensions: give a table of rows by columns")
         labels = [f"x{j + 1}" for j in range(values.shape[1])] if names is None else list(names)
         if len(labels) != values.shape[1]:
             raise ValueError(f"{len(labels)} names for {values.shape[1]} columns of X")
-        targets = np.empty((len(values), 0)) if y is None else np.asarray(y)
+        targets = np.empty((len(values), 0)) if y is None else as_array(y, "y")
         targets = targets[:, None] if targets.ndim == 1 else targets
         if targets.ndim != 2 or len(targets) != len(values):
             raise ValueError(
@@ -83,12 +91,11 @@ class Moments:
         for j, label in enumerate(labels):
             if label in labels[:j]:
                 raise ValueError(f"two columns are named {label!r}")
-        for table, first in ((values, 0), (targets, values.shape[1])):
-            # One look at the whole table; column by column only to say which is at fault.
-            if table.dtype.kind not in "fiub" or not _sum_is_finite(table):
-                for j in range(table.shape[1]):
-                    _numeric(table[:, j], f"column {labels[first + j]!r}")
         row_weights, counts = _row_numbers({}, weights, "weights"), _row_numbers({}, frequencies, "frequencies")
+        check_same_labels(of_arguments(X=X, y=y, weights=weights, frequencies=frequencies))
+        values, targets = (
+            _checked(table, labels[first:], row_weights, counts) for table, first in ((values, 0), (targets, values.shape[1]))
+        )
         moments = cls.__new__(cls)
         moments._take(tuple(labels), _sum_rows(values, targets, row_weights, counts, threads))
         return moments
@@ -123,6 +130,10 @@ class Moments:
     def __add__(self, other: Moments) -> Moments:
         """The moments of both sets of rows. Raises ValueError naming the columns in which they differ."""
         return self._merged(other, 1)
+
+    def __radd__(self, other: Any) -> Moments:
+        """Nothing and these rows: ``sum()`` of a list of moments begins with 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
 
     def __sub__(self, other: Moments) -> Moments:
         """The moments with the other's rows taken away, which must be among these.
@@ -254,21 +265,37 @@ def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
     return columns
 
 
+def _checked(table: np.ndarray[Any, Any], labels: Sequence[str], weights: Array | None, frequencies: Array | None) -> Any:
+    """The columns (n, p) as real numbers that are finite in every row that counts. Raises ValueError naming the column."""
+    # One look at the whole table; column by column only to say which is at fault.
+    if table.dtype.kind in "fb" and table.dtype.itemsize <= 8 and _sum_is_finite(table):
+        return table
+    called = [f"column {label!r}" for label in labels[: table.shape[1]]]
+    columns = [_finite(_numeric(table[:, j], label), label, weights, frequencies) for j, label in enumerate(called)]
+    return np.column_stack(columns) if columns else table
+
+
 def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
-    column = np.asarray(values)
+    try:
+        column = as_numeric(values, label)
+    except TypeError as error:
+        raise ValueError(f"{label} is not numeric: leave it out, or turn it into numbers ({error})") from None
     if column.ndim != 1:
         raise ValueError(f"{label} has {column.ndim} dimensions: give one value a row")
-    if column.dtype.kind == "O":
-        try:
-            column = column.astype(np.float64)
-        except (TypeError, ValueError):
-            raise ValueError(f"{label} is not numeric: leave it out, or turn it into numbers") from None
-    if column.dtype.kind not in "fiub":
-        raise ValueError(f"{label} is not numeric ({column.dtype}): leave it out, or turn it into numbers")
-    if not _sum_is_finite(column) and not np.isfinite(column).all():
-        row = int(np.flatnonzero(~np.isfinite(column))[0])
-        raise ValueError(f"{label} holds {column[row]} in row {row}: drop such rows first")
     return column
+
+
+def _finite(column: np.ndarray[Any, Any], label: str, weights: Array | None = None, frequencies: Array | None = None) -> Any:
+    """The column (n,), with 0 in rows of weight zero that are not finite. Raises ValueError naming the first other row that is not."""
+    if _sum_is_finite(column):
+        return column
+    wrong = ~np.isfinite(column)
+    idle = idle_rows(weights, frequencies)
+    counts = wrong if idle is None or len(idle) != len(column) else wrong & ~idle
+    if counts.any():
+        row = int(np.flatnonzero(counts)[0])
+        raise ValueError(f"{label} holds {column[row]} in row {row}: drop such rows first")
+    return np.where(wrong, 0.0, column)
 
 
 def _sum_is_finite(values: np.ndarray[Any, Any]) -> bool:
@@ -287,6 +314,7 @@ def _row_numbers(columns: dict[str, np.ndarray[Any, Any]], given: Any, label: st
             raise ValueError(f"{label}={given!r} is not a column")
         given = columns[given]
     numbers = np.asarray(_numeric(given, label), dtype=np.float64)
+    _finite(numbers, label)
     if (numbers < 0).any():
         row = int(np.flatnonzero(numbers < 0)[0])
         raise ValueError(f"{label} holds {numbers[row]} in row {row}: they cannot be negative")

@@ -10,6 +10,7 @@ import numpy as np
 from gradline.formulas.encoding import Encoder, Unseen
 from gradline.prediction_outputs import Kind, Outputs, points
 from gradline.rows.arrays import block_rows
+from gradline.rows.inputs import unmasked
 from gradline.rows.sources.batches import joined, resized
 from gradline.rows.sources.encoders import check_numeric
 from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
@@ -31,6 +32,7 @@ def as_table(encoder: Encoder, data: Any) -> Table:
     Raises ValueError for numbers that are not as many as the columns.
     """
     needed = encoder.feature_columns
+    data = unmasked(data)
     if isinstance(data, list | tuple) and data and not isinstance(data[0], str) and not hasattr(data[0], "__fspath__"):
         data = np.asarray(data)
     if isinstance(data, np.ndarray) or np.isscalar(data):
@@ -50,7 +52,7 @@ def predict_table(fit: Fit, encoder: Encoder, data: Any, outputs: Outputs, unsee
     table = as_table(encoder, data)
     if not encoder.feature_columns:
         # A model of the intercept alone reads no column, but it predicts for as many rows as there are.
-        table_columns: Sequence[str] = list(table.columns)[:1]
+        table_columns: Sequence[str] = list(table.schema.names)[:1]
     else:
         table_columns = ()
     table = table.restricted([*encoder.feature_columns, *table_columns])

@@ -12,6 +12,7 @@ from gradline.inference.covariance import Covariance, covariance, score_products
 from gradline.inference.inference import Inference, infer, without_rows
 from gradline.inference.kinds import Kind, as_kind
 from gradline.inference.kinked import row_loss
+from gradline.rows.labels import check_same_labels, of_arguments
 
 
 def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, rows: Mapping[str, Any]) -> Any:
@@ -26,7 +27,7 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
         return replace(fit, uncertainty=_holding(held, without_rows(held, kind)))
     labels = () if target is not None or groups is None else _columns(groups)
     found = rows_of_fit(fit, data, target, labels=labels, **rows)
-    chosen = _kind(kind, groups, labels, found)
+    chosen = _kind(kind, groups, labels, found, data, target)
     problem, solution = found.problem, fit.solution
     if held is None or held.bread is None:
         return replace(fit, uncertainty=infer(problem, solution, chosen, keep_meat=True))
@@ -49,12 +50,14 @@ def _columns(groups: Any) -> tuple[str, ...]:
     return group_columns(groups)
 
 
-def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: FitRows) -> Kind | None:
+def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: FitRows, data: Any, target: Any) -> Kind | None:
     if is_default(kind):
         return None
     rows = found.problem.rows
     if not labels:
-        return as_kind(("cluster", groups) if groups is not None else kind, rows.n_rows)
+        chosen = as_kind(("cluster", groups) if groups is not None else kind, rows.n_rows)
+        check_same_labels(of_arguments(data=data, target=target, groups=groups))
+        return chosen
     from gradline.fitting_clusters import ClusterColumns
 
     assert found.source is not None

@@ -14,6 +14,7 @@ from gradline.penalties import Penalty
 from gradline.result_inference import FitInference
 from gradline.rows.design import DenseDesign
 from gradline.rows.inputs import as_columns, check_finite, select_columns
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.solution import Certificate, History, Solution
 from gradline.types import Array
 
@@ -223,6 +224,7 @@ class Fit(FitInference):
         if offset is not None:
             from gradline.fitting_arrays import as_offset
 
+            check_same_labels(of_arguments(data=data, offset=offset))
             n, k = predictors.shape
             predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
         elif "offset" in self.beside:

@@ -481,6 +481,8 @@ class Streamed:
         self.passes += 1
         return self.rows.reduce(kernel)
 
+    held = False
+
     def in_memory(self):
         return None
 

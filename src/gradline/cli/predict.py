@@ -96,7 +96,7 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     for name in names:
         if name in keep:
             raise ValueError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
-    carried = keep or list(table.columns)[:1]
+    carried = keep or list(table.schema.names)[:1]
     narrowed = table.restricted([*encoder.feature_columns, *carried])
     fields = [table.schema.field(name) for name in keep]
     rows = 0

@@ -37,7 +37,7 @@ def sort_levels(values: Iterable[Any]) -> tuple[Level, ...]:
 
 def as_levels(values: Iterable[Any]) -> tuple[Level, ...]:
     """Distinct values as levels in the order given, missing ones left out."""
-    return tuple(_plain(value) for value in values if value is not None and value == value)
+    return tuple(dict.fromkeys(_plain(value) for value in values if value is not None and value == value))
 
 
 def check_levels(levels: Sequence[Level], name: str, n_rows: int | None) -> None:
@@ -120,7 +120,17 @@ def _comparable(array: pa.Array, levels: Sequence[Level]) -> tuple[pa.Array, pa.
     if types.is_boolean(array.type) or (types.is_integer(array.type) and all(isinstance(level, int) for level in levels)):
         return array.cast(pa.int64(), safe=False), from_numbers(np.array(levels, dtype=np.int64))
     numbers = array if types.is_floating(array.type) else _read_numbers(array)
-    return numbers.cast(pa.float64(), safe=False), from_numbers(np.array(levels, dtype=np.float64))
+    return _unsigned_zeros(numbers.cast(pa.float64(), safe=False)), from_numbers(np.array(levels, dtype=np.float64) + 0.0)
+
+
+def _unsigned_zeros(numbers: pa.Array) -> pa.Array:
+    """The numbers with 0 for -0.0, which equal each other but are told apart by where Arrow looks values up."""
+    import pyarrow.compute as compute
+
+    values = view(numbers)
+    if not (np.signbit(values) & (values == 0)).any():
+        return numbers
+    return compute.add(numbers, from_numbers(np.zeros(len(numbers))))
 
 
 def _read_numbers(array: pa.Array) -> pa.Array:
@@ -141,4 +151,4 @@ def _plain(value: Any) -> Level:
         return int(value)
     if isinstance(value, str):
         return value
-    return float(value)
+    return float(value) + 0.0  # so that -0.0 is the level 0

@@ -17,9 +17,19 @@ from gradline.formulas.transforms import TRANSFORMS
 from gradline.rows.sources.columns import counting_days
 
 Kinds = Mapping[str, str]
-"""Column names to "number", "text", "boolean", "date" or "other"."""
+"""Column names to "number", "text", "boolean", "category" (of numbers), "date" or "other"."""
 
-_HOLDS = {"text": "text", "date": "dates", "boolean": "true and false", "number": "numbers", "other": "values that are no numbers"}
+_LEVELS = ("text", "category")
+"""Kinds that are categories unless a formula says otherwise."""
+
+_HOLDS = {
+    "text": "text",
+    "date": "dates",
+    "boolean": "true and false",
+    "number": "numbers",
+    "category": "categories",
+    "other": "values that are no numbers",
+}
 
 
 @dataclass(frozen=True)
@@ -76,8 +86,8 @@ class _Reader:
         name = self.factor.name
         if self.factor.is_column:
             kind = self._kind(name)
-            if kind == "text" and not target:
-                return CategoricalFactor(name, name, Contrast("treatment"), implied=True)
+            if kind in _LEVELS and not target:
+                return CategoricalFactor(name, name, Contrast("treatment"), implied=kind == "text")
             if kind not in ("number", "boolean"):
                 self._not_numbers(name, kind, target)
             return NumericFactor(name, Column(name))
@@ -90,11 +100,11 @@ class _Reader:
         node, kind = self._node(tree, top=True)
         if kind == "constant":
             self._fail(f"{name} names no column", name)
-        if kind == "text":
+        if kind in _LEVELS:
             assert isinstance(node, Column)
             if target:
-                self._not_numbers(node.name, "text", target)
-            return CategoricalFactor(name, node.name, Contrast("treatment"), implied=True)
+                self._not_numbers(node.name, kind, target)
+            return CategoricalFactor(name, node.name, Contrast("treatment"), implied=kind == "text")
         if isinstance(node, Learned) and TRANSFORMS[node.transform].labels is not None:
             if target:
                 self._fail(f"{node.transform}() makes several columns, and a target is one", node.transform)
@@ -132,7 +142,7 @@ class _Reader:
                 self._not_numbers(column, "other", target=False)
             return CategoricalFactor(self.factor.name, column, contrast, declared)
         node, kind = self._node(inner)
-        argument: str | Node = node.name if kind == "text" and isinstance(node, Column) else node
+        argument: str | Node = node.name if kind in _LEVELS and isinstance(node, Column) else node
         return CategoricalFactor(self.factor.name, argument, contrast, declared)
 
     # ----------------------------------------------------------------------------------------------------------- expressions
@@ -183,9 +193,9 @@ class _Reader:
 
     def _number(self, tree: ast.expr, what: str) -> tuple[Node, str]:
         node, kind = self._node(tree)
-        if kind == "text":
+        if kind in _LEVELS:
             assert isinstance(node, Column)
-            self._not_numbers(node.name, "text", target=False, what=what)
+            self._not_numbers(node.name, kind, target=False, what=what)
         return node, kind
 
     def _logic(self, name: str, parts: list[ast.expr]) -> tuple[Node, str]:
@@ -203,6 +213,11 @@ class _Reader:
                 if isinstance(other, ast.Constant) and isinstance(other.value, str) and name in ("Eq", "NotEq"):
                     return TextEquals(column, other.value, name == "NotEq"), "boolean"
                 self._fail(f"the text column {column!r} can be compared with text only, by == or !=", column)
+            if column is not None and self._kind(column) == "category":
+                level = self._node(other)[0] if not self._column_name(other) else None
+                if isinstance(level, Constant) and name in ("Eq", "NotEq"):
+                    return Apply("comparison", name, (Column(column), level)), "boolean"
+                self._fail(f"the categorical column {column!r} can be compared with one of its levels only, by == or !=", column)
         nodes = [self._number(part, name)[0] for part in (left, right)]
         return Apply("comparison", name, tuple(nodes)), "boolean"
 
@@ -300,7 +315,8 @@ class _Reader:
 
     def _not_numbers(self, name: str, kind: str, target: bool, what: str = "") -> NoReturn:
         if target:
-            advice = f"; for one of two classes write I({_term(name)} == 'class')" if kind == "text" else ""
+            classes = {"text": f"I({_term(name)} == 'class')", "category": f"I({_term(name)} == 1)"}
+            advice = f"; for one of two classes write {classes[kind]}" if kind in classes else ""
             self._fail(f"the target {name!r} holds {_HOLDS[kind]}, and a target is a number{advice}", name)
         if kind == "other":
             self._fail(f"column {name!r} holds neither numbers nor text nor dates; make it a number in the data first", name)

@@ -25,7 +25,7 @@ class Table(Protocol):
 
     @property
     def columns(self) -> Mapping[str, str]:
-        """Names to kinds: "number", "text", "boolean", "date", "other"."""
+        """Names to kinds: "number", "text", "boolean", "category", "date", "other"."""
 
     @property
     def n_rows(self) -> int | None:
@@ -76,7 +76,7 @@ def learn_levels(factors: Iterable[ReadFactor], table: Table, kinds: Kinds, stat
         if not isinstance(factor, CategoricalFactor) or factor.name in found:
             continue
         if factor.declared is not None:
-            found[factor.name] = tuple(factor.declared)
+            found[factor.name] = as_levels(factor.declared)
             continue
         if isinstance(factor.argument, str):
             column = factor.argument
@@ -97,7 +97,7 @@ def learn_levels(factors: Iterable[ReadFactor], table: Table, kinds: Kinds, stat
 
 
 def _column_levels(column: str, table: Table, kinds: Kinds) -> tuple[Level, ...]:
-    if kinds[column] in ("number", "text", "boolean"):
+    if kinds[column] in ("number", "text", "boolean", "category"):
         return as_levels(table.levels(column, MOST_LEVELS))
     # Dates are levels as they are written out, here and when rows are encoded.
     values: set[Any] = set()

@@ -13,7 +13,7 @@ from gradline.formulas.expressions import Learned, walk
 from gradline.formulas.factors import CategoricalFactor
 from gradline.formulas.grammar import Factor, Sides
 
-_KINDS = ("number", "text", "boolean", "date", "other")
+_KINDS = ("number", "text", "boolean", "category", "date", "other")
 
 
 def encoder_from_json(saved: Mapping[str, Any]) -> Encoder:

@@ -41,6 +41,10 @@ class AlteredRows:
     def take(self, rows: IntArray) -> Block:
         return self.alteration(self.rows.take(rows))
 
+    @property
+    def held(self) -> bool:
+        return self.rows.held
+
     def in_memory(self) -> Block | None:
         block = self.rows.in_memory()
         return None if block is None else self.alteration(block)

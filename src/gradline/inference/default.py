@@ -106,7 +106,7 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
-    if not cheap or problem.rows.in_memory() is None:
+    if not cheap or not problem.rows.held:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
 

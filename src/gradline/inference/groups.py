@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gradline.rows.block import Block, Rows
+from gradline.rows.inputs import unmasked
 from gradline.types import IntArray
 
 
@@ -75,9 +76,9 @@ def held_groups(groups: Any, n_rows: int) -> HeldGroups:
     if hasattr(groups, "columns") and np.ndim(groups) == 2:  # A data frame: each column keeps its own type.
         ways: Sequence[Any] = [np.asarray(groups[name]) for name in groups.columns]
     elif isinstance(groups, tuple | list) and groups and np.ndim(groups[0]) == 1:
-        ways = [np.asarray(way) for way in groups]
+        ways = [np.asarray(unmasked(way)) for way in groups]
     else:
-        array = np.asarray(groups)
+        array = np.asarray(unmasked(groups))
         ways = [array] if array.ndim == 1 else [array[:, j] for j in range(array.shape[1])] if array.ndim == 2 else []
     if len(ways) not in (1, 2):
         raise ValueError(f"clusters are one-way or two-way: give one or two labels a row, not an array of shape {np.shape(groups)}")

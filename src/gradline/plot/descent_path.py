@@ -12,6 +12,7 @@ from gradline.plot import style
 from gradline.plot.examples import history_of, read
 from gradline.plot.objective import Objective
 from gradline.rows.inputs import as_weights
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ def descent(
     if examples.missing:
         raise ValueError(f"{examples.missing} rows of the data have a missing or infinite value; give the rows the fit was made on")
     row_weights = None if weights is None else as_weights(weights, "weights", examples.n_rows, whole=False)
+    check_same_labels(of_arguments(x=x, y=y, weights=weights))
     objective = Objective(fit, examples.x, examples.y, row_weights)
     finite = np.isfinite(history.coefficients).all(axis=(1, 2))
     path = history.coefficients[finite]

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.rows.design import DenseDesign
-from gradline.rows.inputs import as_columns, check_length
+from gradline.rows.inputs import as_columns, check_length, unmasked
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -63,9 +64,10 @@ def read(x: Any, y: Any, groups: Any = None, fit: Fit | None = None) -> Examples
     if len(targets.values) != n:
         raise ValueError(f"y has {len(targets.values)} rows but x has {n}; they must match, row by row")
     values, observed = np.asarray(values, dtype=np.float64), np.asarray(targets.values, dtype=np.float64)
+    check_same_labels(of_arguments(x=x, y=y, groups=groups))
     labels = None
     if groups is not None:
-        labels = np.asarray(groups)
+        labels = np.asarray(unmasked(groups))
         if labels.ndim != 1:
             raise ValueError(f"groups has shape {labels.shape}; give one label a row, shape ({n},)")
         check_length(len(labels), "groups", n)

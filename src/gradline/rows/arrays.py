@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
-from gradline.rows.block import Block, Kernel, RowKernel, State
+from gradline.rows.block import Block, Kernel, RowKernel, State, weight_of_rows
 from gradline.rows.design import DenseDesign
 from gradline.types import Array, IntArray
 
@@ -71,6 +71,7 @@ class ArrayRows:
         self.intercept = intercept
         self.threads = threads
         self.numbers = numbers
+        self._whole: Block | None = None
 
     @property
     def n_rows(self) -> int:
@@ -87,7 +88,7 @@ class ArrayRows:
     @property
     def row_weights(self) -> Array | None:
         """f_i w_i, the weight of a row in the objective; None for ones."""
-        return self._block(0, self.n_rows).row_weights
+        return weight_of_rows(self.weights, self.frequencies)
 
     def reduce(self, kernel: Kernel[State]) -> State:
         def reduce_lane(lane: range) -> State:
@@ -149,8 +150,17 @@ class ArrayRows:
             numbers=np.arange(start, stop) if self.numbers is None else self.numbers[start:stop],
         )
 
+    @property
+    def held(self) -> bool:
+        return True
+
     def in_memory(self) -> Block:
-        return self._block(0, self.n_rows)
+        if self.values.dtype == np.float64:
+            return self._block(0, self.n_rows)
+        if self._whole is None:
+            # What is not float64 is copied as a whole: once, for whoever asks at each of its steps.
+            self._whole = self._block(0, self.n_rows)
+        return self._whole
 
     def _block(self, start: int, stop: int) -> Block:
         def cut(column: Array | None) -> Array | None:

@@ -41,11 +41,7 @@ class Block:
     @property
     def row_weights(self) -> Array | None:
         """f_i w_i, the weight of a row in the objective; None for ones."""
-        if self.weights is None:
-            return self.frequencies
-        if self.frequencies is None:
-            return self.weights
-        return self.weights * self.frequencies
+        return weight_of_rows(self.weights, self.frequencies)
 
     def without_zero_weights(self) -> Block:
         """The block without rows of weight zero, which count for nothing even where their loss is not finite."""
@@ -63,6 +59,13 @@ class Block:
         if self.offset is not None:
             predictors += self.offset
         return predictors
+
+
+def weight_of_rows(weights: Array | None, frequencies: Array | None) -> Array | None:
+    """f_i w_i; None for ones."""
+    if weights is None:
+        return frequencies
+    return weights if frequencies is None else weights * frequencies
 
 
 def _pick(column: Array | None, rows: IntArray) -> Array | None:
@@ -107,6 +110,10 @@ class Rows(Protocol):
 
     def take(self, rows: IntArray) -> Block:
         """The given rows as one block (their order kept); for samples and mini-batches."""
+
+    @property
+    def held(self) -> bool:
+        """Whether all rows are held in memory; to ask costs nothing."""
 
     def in_memory(self) -> Block | None:
         """Everything as one block if the rows are held in memory, otherwise None."""

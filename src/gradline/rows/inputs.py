@@ -5,12 +5,20 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.messages import warn
 from gradline.rows.arrays import available_cores, worker_threads
 from gradline.types import Array
+
+
+LARGEST_WHOLE = 2**53
+"""Up to here float64 holds every integer."""
+
+Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
+"""Which rows, (n,)."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +38,7 @@ def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
     numeric and ValueError for the wrong number of dimensions, for no rows and for no columns.
     """
     names = _frame_names(data)
-    values = _numeric(data, what, names)
+    values = as_numeric(data, what, names)
     if values.ndim == 1:
         series = getattr(data, "name", None)
         values, names = values[:, None], (str(series),) if isinstance(series, str) else None
@@ -46,17 +54,34 @@ def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
     return Columns(values, names or made_up, names is not None)
 
 
-def as_row_numbers(data: Any, what: str, n_rows: int) -> Array:
-    """One number a row, (n,) float64. Raises ValueError for another length, and for a NaN or infinity, naming the row."""
-    values = _numeric(data, what, None)
+def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) -> Array:
+    """One number a row, (n,) float64. idle: rows of weight zero, as for ``usable``.
+
+    Raises ValueError for another length, and for a NaN or infinity, naming the row.
+    """
+    values = as_numeric(data, what, None)
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
         raise ValueError(f"{what} has shape {values.shape}; give one number a row, shape ({n_rows},)")
     check_length(len(values), what, n_rows)
     result = np.ascontiguousarray(values, dtype=np.float64)
-    check_finite(result[:, None], what, None)
-    return result
+    return np.asarray(usable(result[:, None], what, None, idle)[:, 0])
+
+
+def usable(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None) -> np.ndarray[Any, Any]:
+    """The values (n, p) as a fit can take them. idle: rows of weight zero, (n,), which may hold anything: where one is not finite it
+    becomes a copy of the first row that counts. Raises ValueError as ``check_finite`` does for the others."""
+    check_finite(values, what, names, idle)
+    if idle is None or values.dtype.kind in "iub" or not idle.any() or idle.all():
+        return values
+    places = np.flatnonzero(idle)
+    odd = places[~np.isfinite(values[places]).all(axis=1)]
+    if not odd.size:
+        return values
+    changed = values.copy()
+    changed[odd] = values[np.flatnonzero(~idle)[0]]
+    return changed
 
 
 def as_weights(data: Any, what: str, n_rows: int, whole: bool) -> Array:
@@ -79,13 +104,15 @@ def check_length(length: int, what: str, n_rows: int) -> None:
         raise ValueError(f"{what} has {length} rows but X has {n_rows}; they must match, row by row")
 
 
-def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None) -> None:
-    """Raises ValueError naming the first row and the column of a NaN or infinity."""
+def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None) -> None:
+    """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them."""
     if values.dtype.kind in "iub" or _surely_finite(values):
         return
     step = max(1, 2**20 // values.shape[1])
     for start in range(0, len(values), step):
         wrong = ~np.isfinite(values[start : start + step])
+        if idle is not None:
+            wrong &= ~idle[start : start + step, None]
         if wrong.any():
             row, column = (int(i) for i in np.argwhere(wrong)[0])
             value = values[start + row, column]
@@ -148,10 +175,17 @@ def _frame_names(data: Any) -> tuple[str, ...] | None:
     return tuple(names)
 
 
-def _numeric(data: Any, what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
-    array = _array(data, what)
+def as_numeric(data: Any, what: str, names: Sequence[str] | None = None) -> np.ndarray[Any, Any]:
+    """Data as real numbers in some dtype of at most 64 bits, NaN where something is missing or masked. names: of the columns.
+
+    Warns of integers that float64 cannot hold. Raises TypeError for text, categories, dates and objects, ValueError for complex numbers.
+    """
+    array = as_array(data, what)
+    if array.dtype.kind in "iuf" and array.dtype.itemsize >= 8 and array.dtype != np.float64:
+        told = _warned(array, [_Whole(array, what, names)])
+        return told if told.dtype.itemsize <= 8 else told.astype(np.float64)
     if array.dtype.kind in "fiub":
-        return array if array.dtype.itemsize <= 8 else array.astype(np.float64)
+        return array
     if array.dtype.kind == "c":
         raise ValueError(f"Complex data not supported: {what} holds complex numbers; give real ones")
     if array.dtype.kind == "O":
@@ -164,17 +198,20 @@ def _numeric(data: Any, what: str, names: Sequence[str] | None) -> np.ndarray[An
     raise TypeError(f"{what} holds {array.dtype} values, not numbers; encode them as numbers first")
 
 
-def _array(data: Any, what: str) -> np.ndarray[Any, Any]:
-    """Data as an array of any dtype. Raises TypeError for what is no table of values, ValueError for a ragged one."""
+def as_array(data: Any, what: str) -> np.ndarray[Any, Any]:
+    """Data as an array of any dtype, where what is masked is missing: NaN among numbers, NaT among dates, None among the rest.
+
+    Raises TypeError for what is no table of values and for categories, ValueError for a ragged one.
+    """
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
         raise TypeError(f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory")
     if _is_lazy(data):
         raise TypeError(f"{what} is a {type(data).__name__}, not read yet; give {what}.collect()")
-    if isinstance(data, np.ma.MaskedArray) and np.ma.is_masked(data):
-        return np.asarray(np.ma.filled(data.astype(np.float64), np.nan))  # what is masked is missing
+    data = unmasked(data)
+    wide = _check_columns(data, what)
     if hasattr(data, "to_numpy") and not isinstance(data, np.ndarray):
-        _check_frame(data, what)
-        return np.asarray(data.to_numpy())
+        array = np.asarray(data.to_numpy())
+        return _warned(array, wide) if wide else array
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -184,26 +221,65 @@ def _array(data: Any, what: str) -> np.ndarray[Any, Any]:
     if array.ndim == 0:
         shown = repr(data) if data is None or isinstance(data, str | int | float) else f"a {type(data).__name__}"
         raise TypeError(f"{what} is {shown}, not rows of numbers; give an array, a list of rows or a data frame")
-    return array
+    return _warned(array, wide) if wide else array
 
 
-def _check_frame(data: Any, what: str) -> None:
-    dtypes = getattr(data, "dtypes", None)
-    columns = getattr(data, "columns", None)
-    if dtypes is None or columns is None:
-        return
-    for name, dtype in zip(columns, dtypes, strict=True):
+def unmasked(data: Any) -> Any:
+    """A masked array as a plain one in which what is masked is missing; so too a list of masked arrays; anything else as it is."""
+    if isinstance(data, list | tuple) and any(isinstance(part, np.ma.MaskedArray) for part in data):
+        if any(part is np.ma.masked for part in data):
+            return np.asarray([np.nan if part is np.ma.masked else part for part in data])
+        data = np.ma.array(data)  # np.asarray would forget the masks of its rows
+    if not isinstance(data, np.ma.MaskedArray):
+        return data
+    if not np.ma.is_masked(data):
+        return np.asarray(np.ma.getdata(data))
+    kind = data.dtype.kind
+    if kind in "iub":
+        data = data.astype(np.float64)
+    elif kind not in "fcmM":
+        data = data.astype(object)
+    missing: Any = np.nan if kind in "iubfc" else None if kind not in "mM" else np.array("NaT", dtype=data.dtype)
+    return np.asarray(data.filled(missing))
+
+
+_NO_NUMBERS = ("str", "category", "categorical", "date", "time", "duration", "period", "enum", "dictionary")
+"""How the types of columns begin, in pandas, polars and Arrow, that are not numbers whatever they turn into."""
+
+
+def _check_columns(data: Any, what: str) -> list[_Whole]:
+    """The columns of a frame that hold integers of 64 bits, which an array of several columns may round.
+
+    Raises TypeError for categories, text and dates, in a frame or by themselves; a category of integers is a category all the same.
+    """
+    if isinstance(data, np.ndarray | list | tuple):
+        return []
+    labels = _labels(data)
+    if labels is None:
+        dtype = str(getattr(data, "dtype", getattr(data, "type", ""))).lower()
+        if dtype.startswith(("category", "dictionary")):
+            raise TypeError(f"{what} holds {dtype} values, not numbers; encode it as numbers, say with .astype(float)")
+        return []
+    found = getattr(data, "dtypes", None)
+    dtypes = data.schema.types if found is None and hasattr(data, "column_names") else found
+    wide = []
+    for label, dtype in zip(labels, dtypes, strict=True) if dtypes is not None else ():
         kind = str(dtype).lower()
-        if kind.startswith(("str", "category", "categorical", "date", "time", "duration", "period", "enum")):
-            raise TypeError(f"column {str(name)!r} of {what} holds {dtype} values, not numbers; encode it as numbers, or leave it out")
+        if kind.startswith(_NO_NUMBERS):
+            raise TypeError(f"column {str(label)!r} of {what} holds {dtype} values, not numbers; encode it as numbers, or leave it out")
+        if kind.startswith(("int64", "uint64")):
+            column = np.asarray(data[label])
+            wide += [_Whole(column, f"column {str(label)!r} of {what}", None)] if column.dtype.kind in "iu" else []
+    return wide
 
 
 def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] | None) -> np.ndarray[Any, Any]:
     """Numbers held as objects: Decimals, Fractions, None and pandas' NA (both missing). Text that looks like a number is still text."""
     numbers = np.empty(array.shape)
+    rounded: list[tuple[int, ...]] = []
     for index in np.ndindex(array.shape):
         value: Any = array[index]
-        if type(value).__name__ in ("NAType", "NaTType"):
+        if value is np.ma.masked or type(value).__name__ in ("NAType", "NaTType"):
             value = None
         try:
             if isinstance(value, str | bytes):
@@ -213,7 +289,56 @@ def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] |
             # scikit-learn's conventions ask for TypeError and for these words where a value is no number.
             where = _place(index, names)
             raise TypeError(f"{what} holds {value!r} in {where}; the argument must be free of strings and objects: give numbers") from None
+        except OverflowError:
+            raise ValueError(f"{what} holds a number beyond the range of float64 in {_place(index, names)}; divide it first") from None
+        if isinstance(value, int | np.integer) and abs(int(value)) >= LARGEST_WHOLE and int(numbers[index]) != value:
+            rounded.append(index)
+    if rounded:
+        _warn_of_rounding(what, len(rounded), int(array[rounded[0]]), _place(rounded[0], names))
     return numbers
+
+
+class _Whole(NamedTuple):
+    """Integers, or numbers wider than float64, that are about to become float64: values (n,) or (n, p), what they are called."""
+
+    values: np.ndarray[Any, Any]
+    what: str
+    names: Sequence[str] | None
+
+
+def _warned(array: np.ndarray[Any, Any], held: Sequence[_Whole]) -> np.ndarray[Any, Any]:
+    """The array; where one of the integers in it loses digits as float64, the array as float64 after a warning, so that none is told
+    twice."""
+    told = False
+    for values, what, names in held:
+        lossy = _rounded(values)
+        if lossy is not None:
+            first = tuple(int(i) for i in np.argwhere(lossy)[0])
+            _warn_of_rounding(what, int(lossy.sum()), int(values[first]), _place(first, names))
+            told = True
+    return array.astype(np.float64) if told else array
+
+
+def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
+    """Which whole numbers float64 does not hold, shaped like the values; None where it holds them all."""
+    whole = values.dtype.kind in "iu"
+    if not values.size or (whole and -LARGEST_WHOLE <= int(values.min()) and int(values.max()) <= LARGEST_WHOLE):
+        return None
+    as_floats = values.astype(np.float64)
+    if whole:
+        # The largest integers round up to a power of two that their own type does not hold.
+        inside = as_floats < 2.0 ** (8 * values.dtype.itemsize - (values.dtype.kind == "i"))
+        lossy = ~inside | (np.where(inside, as_floats, 0.0).astype(values.dtype) != values)
+    else:
+        lossy = (np.abs(values) > LARGEST_WHOLE) & (values == np.round(values)) & (as_floats != values)
+    return lossy if lossy.any() else None
+
+
+def _warn_of_rounding(what: str, count: int, first: int, place: str) -> None:
+    warn(
+        f"{what} holds integers beyond 2^53, which lose digits as float64 ({count:,} of them, the first {first} in {place}); subtract a"
+        " constant first, and if it is an identifier, leave it out"
+    )
 
 
 def _place(index: tuple[int, ...], names: Sequence[str] | None) -> str:

@@ -204,6 +204,10 @@ class TableRows:
         order = np.argsort(facts.keys) if seed == 0 else np.random.default_rng(seed).permutation(held)
         return self._one_block(as_batch(picked(facts.sample, np.sort(order[:n]))))
 
+    @property
+    def held(self) -> bool:
+        return False
+
     def in_memory(self) -> Block | None:
         """None: a table is never held as a whole; ``as_arrays`` reads a small one."""
         return None

@@ -59,12 +59,14 @@ class Table:
 
     @cached_property
     def columns(self) -> dict[str, Kind]:
-        """Each column's name and what it holds: "number", "text", "boolean", "date" or "other"."""
-        return {field.name: kind_of(field.type) for field in self.source.schema}
+        """Each column's name and what it holds: "number", "text", "boolean", "category", "date" or "other"."""
+        readable = {field.name: kind_of(field.type) for field in self.source.schema}
+        readable.update(dict.fromkeys(self.source.categories, "category"))
+        return {**readable, **dict.fromkeys(self.source.unreadable, "other")}
 
     @property
     def schema(self) -> pa.Schema:
-        """The columns' Arrow types."""
+        """The Arrow types of the columns that can be read."""
         return self.source.schema
 
     @property
@@ -83,10 +85,12 @@ class Table:
         return self.source.whole_numbers
 
     def check_columns(self, columns: Sequence[str]) -> None:
-        """Raises ValueError for a column that is not there, with the nearest that is."""
+        """Raises ValueError for a column that is not there, with the nearest that is, and for one that cannot be read, with the reason."""
         for column in columns:
             if column not in self.columns:
                 raise unknown_column(column, self.columns, self.name, self.source.hint)
+            if column in self.source.unreadable:
+                raise ValueError(f"{self.name}: column {column!r} {self.source.unreadable[column]}")
 
     def restricted(self, columns: Sequence[str]) -> Table:
         """The table with these columns only, which is cheaper where rows are copied to disk first. Order of first mention."""
@@ -124,14 +128,15 @@ class Table:
         if found and all(isinstance(value, float) and value.is_integer() for value in found):
             found = [int(value) for value in found]
         own = self._own_levels(column)
-        if own is not None:
+        # A query can make values under the column's name that are no levels of its own.
+        if own is not None and set(found) <= set(own):
             present_levels = set(found)
             return [value for value in own if value in present_levels]
         return sorted(found)
 
     def summary(self, columns: Sequence[str] | None = None) -> dict[str, ColumnSummary]:
         """Counts, nulls, ends and means of columns (all of them for None), found by DuckDB in one pass."""
-        chosen = list(self.columns if columns is None else columns)
+        chosen = list(self.schema.names if columns is None else columns)
         self.check_columns(chosen)
         if not chosen:
             return {}
@@ -188,13 +193,12 @@ class Table:
 
     def _own_levels(self, column: str) -> list[Any] | None:
         """The levels of a categorical column in their own order; None for other columns, and where each batch has its own."""
-        import pyarrow as pa
-
-        if not pa.types.is_dictionary(self.schema.field(column).type):
+        source = self.source.source_of_levels(column)
+        if source is None:
             return None
         own: dict[Any, None] = {}
         last = None
-        for batch in self.source.batches([column], BATCH_ROWS):
+        for batch in source.batches([column], BATCH_ROWS):
             levels = batch.column(0).dictionary
             if last is None or not levels.equals(last):
                 own.update(dict.fromkeys(levels.to_pylist()))

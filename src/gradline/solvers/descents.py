@@ -20,10 +20,11 @@ from gradline.types import Array, IntArray
 def descent_for(problem: Problem, full: bool) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
-    block = problem.rows.in_memory()
-    if isinstance(loss, BoundLoss) and block is not None and problem.penalty is None:
-        return loss.tape.descent(block.without_zero_weights())
-    if problem.joint and block is None:
+    if isinstance(loss, BoundLoss) and problem.penalty is None:
+        block = problem.rows.in_memory()
+        if block is not None:
+            return loss.tape.descent(block.without_zero_weights())
+    if problem.joint and not problem.rows.held:
         raise ValueError(problem.joint_message)
     if full and problem.penalty is None and loss.squared_scale() is not None:
         return MomentsDescent(problem)

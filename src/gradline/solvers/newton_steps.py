@@ -43,7 +43,7 @@ ROUNDING = 1e-7
 
 def is_thrifty(rows: Rows) -> bool:
     """Whether one curvature is to serve several steps: rows in memory, and so many that curvature costs several times a gradient."""
-    return rows.n_rows * rows.n_columns > CHEAP_PASS and rows.in_memory() is not None
+    return rows.n_rows * rows.n_columns > CHEAP_PASS and rows.held
 
 
 def _default_tolerance(rows: Rows) -> float:

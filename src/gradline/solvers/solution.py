@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
+from gradline.rows.labels import check_names_of_rows
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -97,10 +98,16 @@ class Solver(Protocol):
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution: ...
 
 
-def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int]) -> Array:
-    """The starting coefficients as (P, k): zeros unless given; (P,) is accepted where k = 1."""
+def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int], names: Sequence[str] = ()) -> Array:
+    """The starting coefficients as (P, k): zeros unless given; (P,) is accepted where k = 1. names: of the P coefficients.
+
+    Raises ValueError for another shape, for a NaN or infinity (what is masked is one), and for coefficients that come under other names.
+    """
     if start is None:
         return np.zeros(shape)
+    check_names_of_rows(start, names, "start")
+    if isinstance(start, np.ma.MaskedArray):
+        start = np.asarray(start.astype(np.float64).filled(np.nan))
     try:
         array = np.array(start, dtype=np.float64)
     except (TypeError, ValueError):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["number", "text", "boolean", "date", "other"]
+Kind = Literal["number", "text", "boolean", "category", "date", "other"]
 
 
 RESERVED = (
@@ -22,12 +22,16 @@ RESERVED = (
 
 
 def kind_of(arrow_type: pa.DataType) -> Kind:
-    """What a column of this Arrow type holds. A column of nothing but nulls counts as a number, and is missing in every row."""
+    """What a column of this Arrow type holds. A column of nothing but nulls counts as a number, and is missing in every row.
+
+    A dictionary says that its values are levels: "category" where they are numbers or true and false, which by themselves would be numbers.
+    """
     import pyarrow as pa
 
     types = pa.types
     if types.is_dictionary(arrow_type):
-        return kind_of(arrow_type.value_type)
+        inner = kind_of(arrow_type.value_type)
+        return "category" if inner in ("number", "boolean") else inner
     if types.is_integer(arrow_type) or types.is_floating(arrow_type) or types.is_decimal(arrow_type) or types.is_null(arrow_type):
         return "number"
     if types.is_boolean(arrow_type):

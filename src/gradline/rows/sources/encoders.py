@@ -141,6 +141,10 @@ def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keywo
             raise TypeError(f"{what} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
             raise TypeError(f"{what} holds dates{shown}, where a number is needed; {counting_days(column)}")
+        if kind == "category":
+            name = plain_or_quoted(column)
+            query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
+            raise TypeError(f"{what} is a categorical{shown}, where a number is needed; make it a number in the data, say with {query}")
         raise TypeError(f"{what} holds {table.schema.field(column).type}, where a number is needed")
 
 

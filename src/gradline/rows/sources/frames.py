@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.rows.sources.columns import check_names, unknown_column
+from gradline.rows.inputs import unmasked
+from gradline.rows.labels import Labelled, check_same_labels
+from gradline.rows.sources.columns import check_names, kind_of, unknown_column
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.source import Part, Source, SourceDefaults
 from gradline.rows.sources.spool import ArrowFileSource, spool
@@ -52,6 +54,12 @@ class FrameSource(SourceDefaults):
     cut: Cut = field(repr=False)
     held: list[pa.Table] = field(default_factory=list, repr=False)
     """The whole frame as an Arrow table, once SQL has asked for it."""
+    odd: Mapping[str, str] = field(default_factory=dict)
+    """What ``unreadable`` says."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return self.odd
 
     @property
     def n_rows(self) -> int:
@@ -71,7 +79,7 @@ class FrameSource(SourceDefaults):
             if columns is not None:
                 return own_connection().from_arrow(self.cut(columns, 0, self.height))
             if not self.held:
-                self.held.append(self.cut(self.schema.names, 0, self.height))
+                self.held.append(self.cut([part.name for part in self.schema if _known_to_sql(part)], 0, self.height))
             return own_connection().from_arrow(self.held[0])
 
     def restricted(self, columns: Sequence[str]) -> FrameSource:
@@ -86,6 +94,12 @@ class OnceSource(SourceDefaults):
     schema: pa.Schema
     open_stream: Callable[[Sequence[str]], Iterable[pa.RecordBatch]] = field(repr=False)
     held: list[ArrowFileSource] = field(default_factory=list, repr=False)
+    odd: Mapping[str, str] = field(default_factory=dict)
+    """What ``unreadable`` says."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return self.odd
 
     @property
     def n_rows(self) -> int | None:
@@ -107,7 +121,7 @@ class OnceSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> OnceSource:
         import pyarrow as pa
 
-        return OnceSource(self.name, pa.schema([self.schema.field(column) for column in columns]), self.open_stream, self.held)
+        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]))
 
     def _spooled(self, columns: Sequence[str]) -> ArrowFileSource:
         if not self.held:
@@ -121,14 +135,16 @@ class OnceSource(SourceDefaults):
 def frame_source(data: Any) -> Source | None:
     """The source for an object in memory or a stream; None for something that is no table.
 
-    Raises ValueError for a frame whose columns cannot be told apart, differ in length or hold no one type, naming the column.
+    Columns that hold no one type of Arrow's are ``unreadable``, and trouble nobody who does not ask for them. Raises ValueError for a frame
+    whose columns cannot be told apart or differ in length, and for Series in a dict whose indexes disagree, naming the columns.
     """
     import pyarrow as pa
 
     if isinstance(data, pa.Table | pa.RecordBatch):
         return arrow_source(pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data, "the Arrow table")
     if isinstance(data, Mapping):
-        return arrow_source(_from_mapping(data), "the dict of arrays")
+        table, unreadable = _from_mapping(data)
+        return replace(arrow_source(table, "the dict of arrays", unreadable), odd=unreadable)
     library = type(data).__module__.split(".")[0]
     if library == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
         return _pandas_source(data)
@@ -148,9 +164,9 @@ def frame_source(data: Any) -> Source | None:
     return None
 
 
-def arrow_source(table: pa.Table, name: str) -> FrameSource:
-    """An Arrow table."""
-    check_names(table.schema.names, name, by_sql=False)
+def arrow_source(table: pa.Table, name: str, unreadable: Iterable[str] = ()) -> FrameSource:
+    """An Arrow table. unreadable: names of further columns."""
+    check_names([*table.schema.names, *unreadable], name, by_sql=False)
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
         return table.select(list(columns)).slice(start, stop - start)
@@ -176,14 +192,14 @@ def _pandas_source(frame: Any) -> FrameSource:
     names = [str(column) for column in frame.columns]
     check_names(names, name, by_sql=False)
     fields = []
+    unreadable: dict[str, str] = {}
     for j, column in enumerate(names):
         try:
             # A whole column at once, so that a stretch without a value does not get a type of its own.
             fields.append(pa.field(column, pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type))
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
+        except (pa.ArrowException, TypeError, ValueError, OverflowError):
             sparse = str(frame.dtypes.iloc[j]).startswith("Sparse")
-            trouble = "is sparse; make it dense first, with sparse.to_dense()" if sparse else _trouble(frame.iloc[:, j])
-            raise ValueError(f"{name}: column {column!r} {trouble}") from error
+            unreadable[column] = "is sparse; make it dense first, with sparse.to_dense()" if sparse else _trouble(frame.iloc[:, j])
     schema = pa.schema(fields)
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
@@ -195,7 +211,7 @@ def _pandas_source(frame: Any) -> FrameSource:
             arrays.append(array if array.type.equals(wanted) else array.cast(wanted))
         return pa.table(arrays, names=list(columns))
 
-    return FrameSource(name, schema, len(frame), cut)
+    return FrameSource(name, schema, len(frame), cut, odd=unreadable)
 
 
 def _trouble(column: Iterable[Any]) -> str:
@@ -203,7 +219,7 @@ def _trouble(column: Iterable[Any]) -> str:
     first: Any = None
     for row, held in enumerate(column):
         value = held.item() if isinstance(held, np.generic) else held
-        if value is None or value != value:
+        if _is_missing(value):
             continue
         first = value if first is None else first
         if type(value) is not type(first):
@@ -213,13 +229,30 @@ def _trouble(column: Iterable[Any]) -> str:
     return f"holds values of type {type(first).__name__}, which no table can hold; make them plain numbers or texts first"
 
 
+def _is_missing(value: Any) -> bool:
+    try:
+        return value is None or bool(value != value)
+    except (TypeError, ValueError):
+        # Of pandas' NA nothing is true; an array has many answers, and is a value.
+        return type(value).__name__ == "NAType"
+
+
 def _polars_source(frame: Any) -> Source:
+    import pyarrow as pa
+
     check_names(frame.columns, "the Polars frame", by_sql=False)
+    fields = []
+    unreadable: dict[str, str] = {}
+    for name, dtype in frame.schema.items():
+        try:
+            fields.append(frame.select(name).head(0).to_arrow().schema.field(0))
+        except pa.ArrowException:
+            unreadable[name] = f"holds {dtype}, which Arrow does not know; cast it first, say with pl.col({name!r}).cast(pl.Float64)"
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
         return frame.select(list(columns)).slice(start, stop - start).to_arrow()
 
-    return FrameSource("the Polars frame", frame.head(0).to_arrow().schema, frame.height, cut)
+    return FrameSource("the Polars frame", pa.schema(fields), frame.height, cut, odd=unreadable)
 
 
 def _through_narwhals(data: Any) -> Source | None:
@@ -266,53 +299,76 @@ def _from_iterator(items: Iterator[Any]) -> OnceSource:
     first = next(items, None)
     if first is None:
         raise ValueError(f"{name} yields nothing; it must yield at least one batch of rows")
-    head = _one_table(first, name)
+    head, unreadable = _one_table(first, name)
 
     def batches() -> Iterator[pa.RecordBatch]:
         for item in itertools.chain([first], items):
-            table = head if item is first else _one_table(item, name)
+            table = head if item is first else _one_table(item, name)[0]
             missing = [column for column in head.schema.names if column not in table.schema.names]
             if missing:
                 raise unknown_column(missing[0], table.schema.names, f"a later batch of {name}")
             yield from table.select(head.schema.names).cast(head.schema).to_batches()
 
-    return once(batches(), head.schema, name)
+    return replace(once(batches(), head.schema, name), odd=unreadable)
 
 
-def _one_table(item: Any, name: str) -> pa.Table:
+def _one_table(item: Any, name: str) -> tuple[pa.Table, Mapping[str, str]]:
+    """(the columns that can be read, why others cannot)."""
     source = frame_source(item) if not isinstance(item, Iterator) else None
     if source is None:
         raise TypeError(f"{name} yields {type(item).__name__}; it must yield Arrow batches, data frames or dicts of arrays")
     import pyarrow as pa
 
-    return pa.Table.from_batches(list(source.batches(source.schema.names, 2**20)), schema=source.schema)
+    return pa.Table.from_batches(list(source.batches(source.schema.names, 2**20)), schema=source.schema), source.unreadable
 
 
-def _from_mapping(data: Mapping[Any, Any]) -> pa.Table:
+def _known_to_sql(column: pa.Field) -> bool:
+    """Whether DuckDB can read a column of this type; of what is neither number nor text nor date it knows a part."""
+    from gradline.rows.sources.sql import own_connection
+
+    if kind_of(column.type) != "other":
+        return True
+    import duckdb
+    import pyarrow as pa
+
+    try:
+        own_connection().from_arrow(pa.schema([column]).empty_table()).fetchall()
+    except (duckdb.Error, pa.ArrowException):
+        return False
+    return True
+
+
+def _from_mapping(data: Mapping[Any, Any]) -> tuple[pa.Table, dict[str, str]]:
+    """(the columns that can be read, why others cannot). Raises ValueError for columns of different lengths or different indexes."""
     import pyarrow as pa
 
     if not data:
         raise ValueError("the dict of arrays is empty; give names and arrays of one length")
     columns: dict[str, Any] = {}
+    unreadable: dict[str, str] = {}
     for key, values in data.items():
         name = str(key)
         try:
             array = values if hasattr(values, "__arrow_array__") or hasattr(values, "__arrow_c_array__") else _plain(values)
             columns[name] = pa.array(array, from_pandas=not isinstance(array, list))
-        except OverflowError as error:
-            raise ValueError(f"column {name!r} {_trouble(values)}") from error
-        except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, ValueError, TypeError) as error:
+        except OverflowError:
+            unreadable[name] = _trouble(values)
+        except (pa.ArrowException, ValueError, TypeError) as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"column {name!r} cannot be read as one column of numbers or texts ({reason}); give a 1-D array") from error
+            unreadable[name] = f"cannot be read as one column of numbers or texts ({reason}); give a 1-D array"
     lengths = {name: len(array) for name, array in columns.items()}
-    first = next(iter(lengths))
+    first = next(iter(lengths), "")
     for name, length in lengths.items():
         if length != lengths[first]:
             raise ValueError(f"column {name!r} has {length} rows but column {first!r} has {lengths[first]}; all must have one length")
-    return pa.table(columns)
+    check_same_labels(Labelled(f"column {str(key)!r}", f"data[{key!r}]", values) for key, values in data.items())
+    return pa.table(columns), unreadable
 
 
 def _plain(values: Any) -> Any:
+    values = unmasked(values)
+    if str(getattr(values, "dtype", "")) == "category":
+        return values  # pandas' categories, which an array would forget
     if isinstance(values, list | tuple | range):
         return list(values)
     array = np.asarray(values)

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from gradline.rows.sources.columns import check_names, quoted, sql_text
+from gradline.rows.sources.columns import check_names, kind_of, quoted, sql_text
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Part, Source, SourceDefaults
@@ -49,6 +49,11 @@ class ParquetSource(SourceDefaults):
     files: Files
     schema: pa.Schema
     metadata: tuple[pq.FileMetaData, ...]
+    marked: frozenset[str] = frozenset()
+
+    @property
+    def categories(self) -> frozenset[str]:
+        return self.marked
 
     @property
     def name(self) -> str:
@@ -102,7 +107,9 @@ def parquet_source(files: Files) -> Source:
 
     if any("=" in part for path in files.paths for part in path.split("/")[:-1]):
         # A partitioned folder, month=1/...: some columns are only in the paths, which DuckDB reads.
-        return sql_source(files.name, lambda: own_connection().sql(f"SELECT * FROM {read_parquet(files)}"), files=files)
+        source = sql_source(files.name, lambda: own_connection().sql(f"SELECT * FROM {read_parquet(files)}"), files=files)
+        with reading(repr(files.paths[0])):
+            return replace(source, marked=_categories(pq.read_metadata(files.paths[0])) & set(source.schema.names))
     found, schema = [], None
     for path in files.paths:
         with reading(repr(path)):
@@ -117,4 +124,22 @@ def parquet_source(files: Files) -> Source:
         found.append(metadata)
     assert schema is not None
     check_names(schema.names, files.name, by_sql=False)
-    return ParquetSource(files, schema, tuple(found))
+    return ParquetSource(files, schema, tuple(found), _categories(found[0]))
+
+
+def _categories(metadata: pq.FileMetaData) -> frozenset[str]:
+    """Columns that were dictionaries of numbers when Arrow wrote the file, such as a pandas categorical of integers: Arrow notes that in
+    the file, but reads plain numbers back."""
+    import base64
+    import binascii
+
+    import pyarrow as pa
+
+    noted = (metadata.metadata or {}).get(b"ARROW:schema")
+    if noted is None:
+        return frozenset()
+    try:
+        schema = pa.ipc.read_schema(pa.py_buffer(base64.b64decode(noted)))
+    except (pa.ArrowException, binascii.Error, OSError):
+        return frozenset()  # a note that cannot be read says nothing; the data are there all the same
+    return frozenset(field.name for field in schema if kind_of(field.type) == "category")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
@@ -55,6 +55,14 @@ class Source(Protocol):
     def whole_numbers(self) -> frozenset[str]:
         """Columns that hold integers although they are read as float64."""
 
+    @property
+    def categories(self) -> frozenset[str]:
+        """Columns that are categories although they are read as plain numbers, or as true and false."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        """Columns beside those of the schema that cannot be read, such as objects, with what is wrong with each, as in "is sparse; ..."."""
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         """All rows as parts of at least ``rows`` rows where the source allows it, in order; None where rows come in one stream only."""
 
@@ -67,12 +75,20 @@ class Source(Protocol):
     def restricted(self, columns: Sequence[str]) -> Source:
         """The source with these columns, cheaper to read where it must be copied first."""
 
+    def source_of_levels(self, column: str) -> Source | None:
+        """Where the column is a dictionary, whose levels have an order of their own: this source or one that it reads; None if nowhere."""
+
     def check_unchanged(self) -> None:
         """Raises ValueError where the source has visibly changed since it was opened."""
 
 
 class SourceDefaults:
     """Answers of a source about which nothing special is known."""
+
+    if TYPE_CHECKING:
+
+        @property
+        def schema(self) -> pa.Schema: ...
 
     @property
     def bytes_on_disk(self) -> int | None:
@@ -87,11 +103,24 @@ class SourceDefaults:
         return frozenset()
 
     @property
+    def categories(self) -> frozenset[str]:
+        return frozenset()
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return {}
+
+    @property
     def n_rows(self) -> int | None:
         return None
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         return None
+
+    def source_of_levels(self, column: str) -> Any:
+        import pyarrow as pa
+
+        return self if pa.types.is_dictionary(self.schema.field(column).type) else None
 
     def check_unchanged(self) -> None:
         """Nothing to compare with."""

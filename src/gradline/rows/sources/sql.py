@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.rows.sources.columns import check_names, quoted
+from gradline.rows.sources.columns import check_names, kind_of, quoted
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Source, SourceDefaults
@@ -57,6 +57,18 @@ class SqlSource(SourceDefaults):
     note: str = ""
     counted: int | None = None
     """How many rows there are, where the database knows without reading them."""
+    odd: Mapping[str, str] = field(default_factory=dict)
+    """What ``unreadable`` says."""
+    marked: frozenset[str] = frozenset()
+    """Columns of files that are categories by what the files say of themselves."""
+
+    @property
+    def categories(self) -> frozenset[str]:
+        return self.marked | (frozenset() if self.below is None else _categories_of(self.below, self.schema))
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return self.odd
 
     @property
     def n_rows(self) -> int | None:
@@ -93,11 +105,28 @@ class SqlSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> SqlSource:
         return self
 
+    def source_of_levels(self, column: str) -> Any:
+        own = super().source_of_levels(column)
+        if own is not None or self.below is None or column not in self.below.schema.names:
+            return own
+        return self.below.source_of_levels(column)
+
     def check_unchanged(self) -> None:
         if self.files is not None:
             self.files.check_unchanged()
         elif self.below is not None:
             self.below.check_unchanged()
+
+
+def _categories_of(below: Source, schema: pa.Schema) -> frozenset[str]:
+    """The categories of a source that SQL passes on under their names; one that it turns into another type is no longer one."""
+    import pyarrow as pa
+
+    plain = {field.name: field.type.value_type if pa.types.is_dictionary(field.type) else field.type for field in below.schema}
+    own = {field.name for field in below.schema if kind_of(field.type) == "category"} | below.categories
+    return frozenset(
+        field.name for field in schema if field.name in own and field.type in (plain[field.name], below.schema.field(field.name).type)
+    )
 
 
 def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None, below: Source | None = None, note: str = "") -> SqlSource:
@@ -114,12 +143,25 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
 
 def filtered(source: Source, where: str) -> SqlSource:
     """The rows of a source for which the SQL condition holds. Raises ValueError, with DuckDB's reason, for a condition that is wrong."""
-    return sql_source(f"{source.name} where {where}", lambda: source.relation().filter(where), below=source)
+    found = _over(source, f"{source.name} where {where}", lambda: source.relation().filter(where))
+    unread = {name: f"holds {source.schema.field(name).type}, which SQL cannot read: leave where= out" for name in source.schema.names}
+    return replace(found, odd={**source.unreadable, **{name: unread[name] for name in unread if name not in found.schema.names}})
 
 
 def queried(source: Source, query: str) -> SqlSource:
     """A query over a source, which it calls ``data``."""
-    return sql_source(f"the query over {source.name}", lambda: source.relation().query("data", query), below=source)
+    return _over(source, f"the query over {source.name}", lambda: source.relation().query("data", query))
+
+
+def _over(source: Source, name: str, make: Callable[[], Any]) -> SqlSource:
+    """SQL over a source; a column that the SQL names, but that cannot be read, is refused with its reason."""
+    try:
+        return sql_source(name, make, below=source)
+    except ValueError as error:
+        for column, why in source.unreadable.items():
+            if f"no column {column!r}" in str(error):
+                raise ValueError(f"{source.name}: column {column!r} {why}") from None
+        raise
 
 
 def arrow_reader(relation: Any, rows: int) -> Any:
