@@ -7,15 +7,21 @@ import decimal
 import fractions
 import importlib.util
 import re
+import warnings
 
 import numpy as np
 import pandas as pd
 import polars as pl
+import pyarrow as pa
 import pytest
 import scipy.sparse
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.linear_model import LinearRegression as LinearModel
+from statsmodels.api import WLS
 
 import gradline as gl
-from gradline.rows.inputs import check_finite
+from gradline.rows.inputs import as_array, as_columns, check_finite
 
 GENERATOR = np.random.default_rng(0)
 X = GENERATOR.normal(size=(20, 2))
@@ -453,3 +459,186 @@ def test_predict_gives_a_missing_row_nan_and_matches_columns_by_name():
     np.testing.assert_allclose(np.delete(holes, 3), np.delete(expected, 3), rtol=1e-13)
     line = gl.fit(X[:, 0], Y)
     assert float(line.predict(2.0)) == line.predict([2.0])[0]
+
+
+# Masks
+
+
+MASKED = np.ma.array([1.0, 2.0, 3.0, 4.0, 99.0], mask=[0, 0, 0, 0, 1])
+WHOLE = [1.0, 3.0, 2.0, 5.0, 4.0]
+LINE = np.polynomial.Polynomial.fit([1.0, 2.0, 3.0, 4.0], WHOLE[:4], 1).convert().coef
+
+
+@pytest.mark.parametrize(
+    "masked",
+    [
+        MASKED,
+        MASKED.astype(np.float32),
+        MASKED.astype(int),
+        np.ma.array(["a", "b", "a", "b", "c"], mask=[0, 0, 0, 0, 1]),
+        np.ma.array(np.arange(5).astype("datetime64[D]"), mask=[0, 0, 0, 0, 1]),
+        np.ma.array([1, "a", None, 2, 3], mask=[0, 0, 0, 0, 1], dtype=object),
+    ],
+)
+def test_what_is_masked_is_missing_in_any_type(masked):
+    found = as_array(masked, "X")
+    assert type(found) is np.ndarray
+    assert pd.isna(found).tolist() == [value is None or hidden for value, hidden in zip(masked.data, masked.mask, strict=True)]
+    np.testing.assert_array_equal(found[:4], masked.data[:4])
+
+
+def test_masks_are_seen_at_every_door():
+    fit = gl.fit("y ~ x", {"x": MASKED, "y": WHOLE})
+    np.testing.assert_allclose(fit.coefficients, LINE, atol=1e-13)
+    assert fit.rows_dropped == {"x missing": 1}
+    fit = gl.fit("y ~ x", {"y": MASKED, "x": WHOLE, "w": np.ma.array(np.ones(5), mask=[1, 0, 0, 0, 0])}, weights="w")
+    assert fit.rows_used == 3
+    expected = np.append(LINE[0] + LINE[1] * np.arange(1, 5), np.nan)
+    by_formula = gl.fit("y ~ x", {"x": MASKED[:4], "y": WHOLE[:4]})
+    by_array = gl.fit(MASKED[:4], WHOLE[:4])
+    for data in (
+        MASKED,
+        MASKED[:, None],
+        list(MASKED),
+        [np.ma.array([value], mask=[hidden]) for value, hidden in zip(MASKED.data, MASKED.mask)],
+    ):
+        np.testing.assert_allclose(by_formula.predict(data), expected, atol=1e-13)
+        np.testing.assert_allclose(by_array.predict(data), expected, atol=1e-13)
+    np.testing.assert_allclose(by_formula.predict({"x": MASKED}), expected, atol=1e-13)
+    with pytest.raises(ValueError, match="column 'x' holds nan in row 4"):
+        gl.Moments({"x": MASKED, "y": WHOLE})
+    with pytest.raises(ValueError, match="column 'x1' holds nan in row 4"):
+        gl.Moments.from_arrays(MASKED[:, None], WHOLE)
+    with pytest.raises(ValueError, match="weights holds nan in row 4"):
+        gl.Moments({"y": WHOLE}, weights=MASKED)
+    refused(ValueError, "y holds NaN in row 4", WHOLE, MASKED)
+    refused(ValueError, "weights holds NaN in row 4", WHOLE, WHOLE, weights=MASKED)
+    refused(ValueError, "offset holds NaN in row 4", WHOLE, WHOLE, offset=MASKED)
+    refused(ValueError, "the group of row 4 is missing", WHOLE, WHOLE, covariance="cluster", groups=MASKED)
+    refused(
+        ValueError, "the group of row 4 is missing", WHOLE, WHOLE, covariance="cluster", groups=np.ma.array(list("aabbc"), mask=MASKED.mask)
+    )
+    with pytest.raises(ValueError, match="X holds NaN in row 4"):
+        gl.LinearRegression().fit(MASKED[:, None], WHOLE)
+
+
+# Integers that float64 cannot hold
+
+
+WIDE = [2**53 + 1, 2, 2**53 + 3, 7]
+
+
+def test_wide_integers_are_told_of_once_at_every_door():
+    def told(what, call):
+        with pytest.warns(gl.GradlineWarning) as caught:
+            call()
+        found = [str(one.message) for one in caught if "2^53" in str(one.message)]
+        assert len(found) == 1, found
+        assert found[0].startswith(
+            f"{what} holds integers beyond 2^53, which lose digits as float64 (2 of them, the first 9007199254740993"
+        )
+
+    y, array, frame = [1.0, 3.0, 2.0, 4.0], np.array(WIDE), pd.DataFrame({"a": WIDE, "b": [0.5, 1.5, 0.25, 2]})
+    fit, named = gl.fit([1.0, 2.0, 3.0, 4.0], y), gl.fit("y ~ x", {"x": [1.0, 2.0, 3.0, 4.0], "y": y})
+    told("X", lambda: gl.fit(WIDE, y))
+    told("X", lambda: gl.fit(array.astype(np.uint64), y))
+    told("X", lambda: gl.fit(array.astype(object), y))
+    told("y", lambda: gl.fit(y, array))
+    told("weights", lambda: gl.fit(y, y, weights=array))
+    told("offset", lambda: gl.fit(y, y, offset=array))
+    # A frame of several types becomes one array, in which the digits are gone already.
+    told("column 'a' of X", lambda: gl.fit(frame, y))
+    told("column 'a' of X", lambda: gl.fit(pl.DataFrame(frame), y))
+    told("data", lambda: fit.predict(array))
+    told("column 'x' of the dict of arrays", lambda: named.predict({"x": array}))
+    told("y", lambda: fit.residuals([1.0, 2.0, 3.0, 4.0], array))
+    told("X", lambda: gl.LinearRegression().fit(array[:, None], y))
+    told("column 'a'", lambda: gl.Moments({"a": array, "y": y}))
+    told("column 'a'", lambda: gl.Moments(frame))
+    told("column 'x1'", lambda: gl.Moments.from_arrays(array[:, None], y))
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(-(2**63), 2**64 - 1), min_size=2, max_size=5), st.data())
+def test_just_the_integers_that_round_are_counted(values, data):
+    values = [value >> data.draw(st.integers(0, 12)) for value in values]
+    rounded = [value for value in values if int(float(value)) != value]
+    kinds = [object]
+    kinds += [np.int64] if all(-(2**63) <= value < 2**63 for value in values) else []
+    kinds += [np.uint64] if min(values) >= 0 else []
+    for kind in kinds:
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            found = as_columns(np.array(values, dtype=kind)).values
+        np.testing.assert_array_equal(found.astype(float)[:, 0], [float(value) for value in values])
+        if rounded:
+            assert f"({len(rounded):,} of them, the first {rounded[0]} in row {values.index(rounded[0])})" in str(caught[0].message)
+        assert len(caught) == bool(rounded)
+
+
+def test_numbers_beyond_float64():
+    refused(ValueError, "X holds a number beyond the range of float64 in row 1", np.array([1, 10**400], dtype=object), [1.0, 2.0])
+
+
+# Categories are no numbers, whatever their levels
+
+
+@pytest.mark.parametrize("categories", [pd.Series([1, 2, 7, 9] * 5, dtype="category"), pd.Categorical([1, 2, 7, 9] * 5)])
+def test_categories_of_integers_are_refused_as_arrays(categories):
+    arrow = pa.array(np.asarray(categories)).dictionary_encode()
+    for data in (categories, pd.DataFrame({"g": categories}), arrow, pa.table({"g": arrow})):
+        for arguments, options in (((data, Y), {}), ((Y, data), {}), ((X, Y), {"weights": data}), ((X, Y), {"offset": data})):
+            refused(TypeError, "values, not numbers; encode it as numbers", *arguments, **options)
+    with pytest.raises(ValueError, match="column 'g' is not numeric"):
+        gl.Moments({"g": categories, "y": Y})
+
+
+# Rows of weight zero may hold anything
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("kind", ["weights", "frequencies"])
+def test_a_row_of_weight_zero_equals_the_row_left_out(odd, kind):
+    weights = np.where(np.arange(20) % 5 == 1, 0.0, 1.0 + np.arange(20) % 3)
+    used = weights > 0
+    odd_x, odd_y = X.copy(), Y.copy()
+    odd_x[1, 0] = odd_x[6] = odd_y[1] = odd_y[11] = odd
+    offset = np.where(used, 0.5, odd)
+    right = WLS(Y[used] - 0.5, np.column_stack([np.ones(used.sum()), X[used]]), weights=weights[used]).fit()
+    fits = [gl.fit(data, odd_y, **{kind: weights}, offset=offset) for data in (odd_x, odd_x.astype(object), pd.DataFrame(odd_x))]
+    table = {"a": odd_x[:, 0], "b": odd_x[:, 1], "y": odd_y, "w": weights, "o": offset}
+    for missing in ("drop", "error"):
+        fits.append(gl.fit("y ~ a + b", table, **{kind: "w"}, offset="o", missing=missing))
+    for fit in fits:
+        np.testing.assert_allclose(fit.coefficients, right.params, rtol=1e-11)
+        assert fit.rows_used == used.sum()
+        assert sum(fit.rows_dropped.values()) == (~used).sum()
+    fit = fits[0]
+    np.testing.assert_allclose(fit.standard_errors, gl.fit(X[used], Y[used], **{kind: weights[used]}, offset=offset[used]).standard_errors)
+    found = fit.residuals(odd_x, odd_y, **{kind: weights}, offset=offset)
+    np.testing.assert_allclose(found[used], Y[used] - fit.predict(X[used], offset=offset[used]))
+    assert np.isnan(found[~used]).all()
+    leverage = fit.diagnose(odd_x, odd_y, **{kind: weights}, offset=offset).leverage
+    np.testing.assert_allclose((leverage * (weights if kind == "frequencies" else 1.0))[used].sum(), 3.0)
+    moments = gl.Moments({"a": odd_x[:, 0], "b": odd_x[:, 1], "y": odd_y}, **{kind: weights})
+    np.testing.assert_allclose(moments.means["a"], np.average(X[used, 0], weights=weights[used]))
+    by_sums = gl.Moments.from_arrays(odd_x, odd_y, **{kind: weights}).fit("y ~ x1 + x2")
+    np.testing.assert_allclose(by_sums.coefficients[1:], right.params[1:], rtol=1e-10)
+    refused(ValueError, "X holds", changed(X, (0, 0), odd), Y, **{kind: weights})
+
+
+def test_an_estimator_fits_and_scores_without_rows_of_weight_zero():
+    weights = np.r_[np.zeros(3), np.ones(17)]
+    odd_x, odd_y = changed(X, 1, np.nan), changed(Y, 2, np.nan)
+    right = LinearModel().fit(X[3:], Y[3:])
+    model = gl.LinearRegression().fit(odd_x, odd_y, sample_weight=weights)
+    np.testing.assert_allclose(model.coef_, right.coef_, rtol=1e-11)
+    np.testing.assert_allclose(model.score(odd_x, odd_y, sample_weight=weights), right.score(X[3:], Y[3:]), rtol=1e-12)
+    with pytest.raises(ValueError, match="X holds NaN in row 1"):
+        model.score(odd_x, Y)
+
+
+def test_residuals_of_rows_of_weight_zero_are_their_own():
+    weights = np.r_[np.zeros(3), np.ones(17)]
+    fit = gl.fit(X, Y, weights=weights)
+    np.testing.assert_allclose(fit.residuals(X, Y, weights=weights), Y - fit.predict(X), atol=1e-14)

@@ -295,3 +295,19 @@ def test_extreme_columns(scale):
     fit, plain = Moments(columns).fit("y ~ x1 + x2"), Moments(table()).fit("y ~ x1 + x2")
     np.testing.assert_allclose(fit.coefficients * [1, scale, 1], plain.coefficients, rtol=1e-9)
     np.testing.assert_allclose(fit.standard_errors * [1, scale, 1], plain.standard_errors, rtol=1e-9)
+
+
+def test_sum_of_a_list_is_the_moments_of_all_rows():
+    columns = table(n=600)
+    days = [Moments(rows(columns, slice(start, start + 100))) for start in range(0, 600, 100)]
+    whole = sum(days)
+    assert whole.n == 600
+    assert scaled_difference(whole, Moments(columns)) <= 1e-14
+    assert scaled_difference(sum(days[1:], days[0]), whole) == 0
+    assert sum(days[:1]) is days[0]
+    design = np.column_stack([np.ones(600), *(columns[f"x{j + 1}"] for j in range(4))])
+    right = np.linalg.lstsq(design, columns["y"], rcond=None)[0]
+    np.testing.assert_allclose(sum(days).fit("y ~ .").coefficients, right, rtol=1e-9)
+    for other in (1, "0", None):
+        with pytest.raises(TypeError):
+            other + days[0]

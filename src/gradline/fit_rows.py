@@ -13,7 +13,7 @@ from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import RowKernel, Rows
 from gradline.rows.fingerprint import fingerprint_of
-from gradline.rows.inputs import Columns, as_columns, select_columns
+from gradline.rows.inputs import Columns, as_columns, as_numeric, select_columns
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.types import Array
 
@@ -120,8 +120,22 @@ def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any,
     whole = rows
     if not same and given.idle is not None and given.idle.any():
         # A row of weight zero has a prediction and a residual all the same, of what it really holds.
-        whole = ArrayRows(columns.values, np.asarray(targets.values, dtype=np.float64), **beside, intercept=fit.has_intercept)
+        whole = ArrayRows(_finite(columns.values), _own_targets(targets.values, offset), **beside, intercept=fit.has_intercept)
     return FitRows(_problem(fit, rows), whole)
+
+
+def _finite(values: np.ndarray[Any, Any]) -> Array:
+    """The values with NaN for infinity."""
+    return np.where(np.isfinite(values), values, np.nan)
+
+
+def _own_targets(targets: np.ndarray[Any, Any], offset: Any) -> Array:
+    """The targets (n, q), NaN where they or the offset of their row are not finite."""
+    found = _finite(targets)
+    if offset is not None and np.ndim(offset):
+        given = np.asarray(as_numeric(offset, "offset"), dtype=np.float64).reshape(len(found), -1)
+        found[~np.isfinite(given).all(axis=1)] = np.nan
+    return found
 
 
 def _check_given(fit: Fit, given: Mapping[str, Any], needed: Sequence[str]) -> None:

@@ -71,7 +71,7 @@ class CheckedRows(NamedTuple):
 
 
 def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
-    """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for lengths and values that do not."""
+    """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for what does not go with them."""
     n = len(columns.values)
     check_length(len(targets.values), "y", n)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)

@@ -217,8 +217,9 @@ def _of(
 ) -> Ready:
     encoder = source.encoder
     dropped = {f"{column} missing": count for column, count in table_rows.rows_dropped.items()}
-    if used < rows.n_rows:
-        dropped["weight zero"] = rows.n_rows - used
+    idle = rows.n_rows - used + table_rows.rows_idle
+    if idle:
+        dropped["weight zero"] = idle
     streamed = "" if isinstance(rows, ArrayRows) else source.table.name
     return Ready(
         rows,

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 
+from gradline.fitting_ready import idle_rows
 from gradline.moments_file import read_moments, write_moments
 from gradline.moments_fit import MomentsFit, fit_moments, parse_formula
-from gradline.fitting_ready import idle_rows
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.inputs import as_array, as_numeric
 from gradline.rows.labels import Labelled, check_same_labels, of_arguments

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.formulas.encoding import Encoder, Unseen
+from gradline.messages import warn
 from gradline.prediction_outputs import Kind, Outputs, points
 from gradline.rows.arrays import block_rows
 from gradline.rows.inputs import unmasked
 from gradline.rows.sources.batches import joined, resized
+from gradline.rows.sources.cleaning import Tally, rounding_notes, see_whole_numbers
 from gradline.rows.sources.encoders import check_numeric
 from gradline.rows.sources.stretches import Stretch, in_row_order, stretches
 from gradline.rows.tables import Table, open_table
@@ -74,9 +76,15 @@ def prediction_stream(
     coefficients = np.ascontiguousarray(fit.solution.coefficients)
     rows = STRETCH_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
 
+    numbers = _numbers(encoder, encoder.feature_columns)
+    tallies: dict[int, Tally] = {}
+
     def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
-        first_row, values, kept = stretch.first_row, [], []
+        first_row, values, kept, tally = stretch.first_row, [], [], Tally()
+        tallies[stretch.number] = tally
         for batch in resized(stretch.batches, rows):
+            for name in numbers:
+                see_whole_numbers(name, batch.column(name), first_row, tally, name in table.whole_numbers)
             values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen))
             kept.append(batch.select(list(keep)))
             first_row += batch.num_rows
@@ -90,6 +98,11 @@ def prediction_stream(
         table.source.check_unchanged()
         raise
     table.source.check_unchanged()
+    total = Tally()
+    for number in sorted(tallies):
+        total.add(tallies[number])
+    for note in rounding_notes(total, table.name):
+        warn(note)
 
 
 def encoder_of(fit: Fit) -> Encoder:
@@ -138,8 +151,12 @@ def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:
 def check_kinds(encoder: Encoder, table: Table, columns: Sequence[str]) -> None:
     """Raises ValueError for a column that is not there, TypeError for text or dates in one that the formula computes with."""
     table.check_columns(columns)
-    numbers = [name for name in columns if encoder.kinds[name] == "number" and _numeric(encoder, name)]
-    check_numeric(table, numbers, "leave such rows out")
+    check_numeric(table, _numbers(encoder, columns), "leave such rows out")
+
+
+def _numbers(encoder: Encoder, columns: Sequence[str]) -> list[str]:
+    """Those of the columns that the formula computes with."""
+    return [name for name in columns if encoder.kinds[name] == "number" and _numeric(encoder, name)]
 
 
 def _numeric(encoder: Encoder, column: str) -> bool:

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import gradline as gl
 from gradline.losses import squared
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows, block_rows
@@ -89,3 +90,29 @@ def test_take_gives_the_rows_asked_for_in_that_order():
     np.testing.assert_array_equal(block.targets, rows.targets[[7, 3, 7]])
     np.testing.assert_array_equal(block.weights, [8.0, 4.0, 8.0])
     np.testing.assert_array_equal(block.design.dense()[:, 1:], rows.values[[7, 3, 7]])
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "absolute", gl.losses.huber(1.0), "descent"])
+def test_a_fit_never_copies_numbers_of_another_type_as_a_whole(loss, monkeypatch):
+    random = np.random.default_rng(3)
+    X = random.normal(size=(60_000, 5)).astype(np.float32)
+    y = X[:, 0] + random.normal(size=60_000)
+    largest, block = [], ArrayRows._block
+
+    def watched(rows, start, stop):
+        largest.append((stop - start) * (rows.values.dtype == np.float32))
+        return block(rows, start, stop)
+
+    monkeypatch.setattr(ArrayRows, "_block", watched)
+    options = {"solver": gl.GradientDescent(learning_rate="auto", steps=500)} if loss == "descent" else {"loss": loss}
+    fit = gl.fit(X, (y > 0) * 1.0 if loss == "logistic" else y, weights=np.ones(60_000), **options)
+    assert fit.rows_used == 60_000
+    assert 0 < max(largest) < 60_000
+
+
+def test_all_rows_of_another_type_are_copied_once_for_whoever_asks_again():
+    rows = ArrayRows(np.ones((10, 2), dtype=np.float32), np.ones((10, 1)))
+    assert rows.held
+    assert rows.in_memory() is rows.in_memory()
+    values = np.ones((10, 2))
+    assert np.shares_memory(ArrayRows(values, np.ones((10, 1))).in_memory().design.values, values)

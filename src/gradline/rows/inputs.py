@@ -13,7 +13,6 @@ from gradline.messages import warn
 from gradline.rows.arrays import available_cores, worker_threads
 from gradline.types import Array
 
-
 LARGEST_WHOLE = 2**53
 """Up to here float64 holds every integer."""
 
@@ -235,12 +234,11 @@ def unmasked(data: Any) -> Any:
     if not np.ma.is_masked(data):
         return np.asarray(np.ma.getdata(data))
     kind = data.dtype.kind
-    if kind in "iub":
-        data = data.astype(np.float64)
-    elif kind not in "fcmM":
-        data = data.astype(object)
-    missing: Any = np.nan if kind in "iubfc" else None if kind not in "mM" else np.array("NaT", dtype=data.dtype)
-    return np.asarray(data.filled(missing))
+    plain = np.ma.getdata(data)
+    plain = plain.astype(np.float64) if kind in "iub" else plain.copy() if kind in "fcmM" else plain.astype(object)
+    missing = {"M": np.datetime64("NaT"), "m": np.timedelta64("NaT")}.get(kind, np.nan if kind in "iubfc" else None)
+    plain[np.ma.getmaskarray(data)] = missing
+    return np.asarray(plain)
 
 
 _NO_NUMBERS = ("str", "category", "categorical", "date", "time", "duration", "period", "enum", "dictionary")
@@ -322,7 +320,7 @@ def _warned(array: np.ndarray[Any, Any], held: Sequence[_Whole]) -> np.ndarray[A
 def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
     """Which whole numbers float64 does not hold, shaped like the values; None where it holds them all."""
     whole = values.dtype.kind in "iu"
-    if not values.size or (whole and -LARGEST_WHOLE <= int(values.min()) and int(values.max()) <= LARGEST_WHOLE):
+    if not values.size or (whole and int(values.min()) >= -LARGEST_WHOLE and int(values.max()) <= LARGEST_WHOLE):
         return None
     as_floats = values.astype(np.float64)
     if whole:

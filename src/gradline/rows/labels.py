@@ -39,10 +39,10 @@ def check_names_of_rows(data: Any, names: Sequence[str], what: str) -> None:
     labels = index.tolist()
     if all(isinstance(label, str) for label in labels) and labels != list(names):
         row = next(i for i, (label, name) in enumerate(zip(labels, names, strict=True)) if label != name)
-        how = f"{what}.reindex(fit.names)" if sorted(labels) == sorted(names) else f"the labels {', '.join(map(repr, names[:6]))}"
+        known = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
         raise ValueError(
-            f"{what} is indexed by {labels[row]!r} where the model has {names[row]!r}: write {how}, or {what}.to_numpy() to take it in the"
-            " order it has"
+            f"{what} is indexed by {labels[row]!r} where the model has {names[row]!r}: bring it into the order of the coefficients,"
+            f" {what}.reindex([{known}]), or write {what}.to_numpy() to take it in the order it has"
         )
 
 

@@ -90,7 +90,9 @@ class TableRows:
         check_numeric(table, list(dict.fromkeys(numeric)))
         self.table = table
         numbers = {c for c in self.columns if table.columns[c] == "number"}
-        self._cleaner = Cleaner(table.name, self.columns, frozenset(numbers | set(numeric)), table.whole_numbers & set(numeric), missing)
+        self._cleaner = Cleaner(
+            table.name, self.columns, frozenset(numbers | set(numeric)), table.whole_numbers & set(numeric), missing, tuple(single)
+        )
         self._maker = BlockMaker(table.name, encoder, self.targets, weights, frequencies, self.offset)
         self._facts: Facts | None = None
         self._prepared: list[tuple[Any, Any]] = []
@@ -124,6 +126,11 @@ class TableRows:
     def rows_dropped(self) -> dict[str, int]:
         """Rows left out, each counted under the first of its columns that is missing; they add up to all rows left out."""
         return dict(self.facts.tally.dropped)
+
+    @property
+    def rows_idle(self) -> int:
+        """Rows of weight zero that were left out since they hold an infinity."""
+        return self.facts.tally.idle
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -306,7 +313,7 @@ class TableRows:
     def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
         """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
         first_row, used = stretch.first_row, self._used_before(stretch)
-        found_whole = self._facts is not None and not self._facts.tally.missing
+        found_whole = self._facts is not None and not self._facts.tally.missing and not self._facts.tally.idle
         for pieces in grouped(stretch.batches, self._stretch_rows):
             clean, places, start = [], [], 0
             for piece in pieces:

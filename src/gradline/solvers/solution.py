@@ -107,7 +107,7 @@ def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int], name
         return np.zeros(shape)
     check_names_of_rows(start, names, "start")
     if isinstance(start, np.ma.MaskedArray):
-        start = np.asarray(start.astype(np.float64).filled(np.nan))
+        start = np.asarray(np.ma.filled(start.astype(np.float64), np.nan))
     try:
         array = np.array(start, dtype=np.float64)
     except (TypeError, ValueError):

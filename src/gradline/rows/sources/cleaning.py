@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gradline.rows.sources.arrow import as_numbers, null_mask
+from gradline.rows.sources.arrow import Mask, as_numbers, null_mask
 from gradline.rows.sources.batches import picked
 from gradline.rows.sources.columns import argument, plain_or_quoted
 from gradline.types import Array, IntArray
@@ -24,7 +24,8 @@ LARGEST_WHOLE = 2**53
 
 @dataclass
 class Tally:
-    """What a stretch of rows held. dropped: rows by the first of their columns that is missing; missing: values by column.
+    """What a stretch of rows held. dropped: rows by the first of their columns that is missing; missing: values by column; idle: rows of
+    weight zero that were left out since they hold an infinity.
 
     rounded: by column, how many integers lose digits as float64, the first one's row and the first one. fingerprint: a sum over rows of the
     targets' bits, which does not depend on the order of rows, modulo 2^64.
@@ -36,11 +37,13 @@ class Tally:
     missing: dict[str, int] = field(default_factory=dict)
     rounded: dict[str, tuple[int, int, Any]] = field(default_factory=dict)
     fingerprint: int = 0
+    idle: int = 0
 
     def add(self, later: Tally) -> None:
         """Add what later rows held."""
         self.read += later.read
         self.used += later.used
+        self.idle += later.idle
         self.fingerprint = (self.fingerprint + later.fingerprint) % 2**64
         for mine, other in ((self.dropped, later.dropped), (self.missing, later.missing)):
             for column, count in other.items():
@@ -61,7 +64,8 @@ class Cleaner:
     """Looks at the needed columns of each batch.
 
     needed: every column a row must have; a row without one is dropped, or refused for missing="error". numeric: those that become
-    float64, in which infinities are refused. whole: columns that hold integers although they come as float64.
+    float64, in which infinities are refused. whole: columns that hold integers although they come as float64. weights: columns of weights
+    and frequencies; where one is zero its row counts for nothing, and is left out rather than refused.
     """
 
     table: str
@@ -69,6 +73,7 @@ class Cleaner:
     numeric: frozenset[str]
     whole: frozenset[str]
     missing: Missing
+    weights: tuple[str, ...] = ()
 
     def clean(
         self, batch: pa.RecordBatch, first_row: int, tally: Tally, found_whole: bool = False
@@ -93,11 +98,13 @@ class Cleaner:
                 if odd is not None:
                     infinite.append((name, odd))
                 if name in self.numeric:
-                    self._see_whole_numbers(name, column, first_row, tally)
+                    see_whole_numbers(name, column, first_row, tally, name in self.whole)
         tally.read += batch.num_rows
-        kept = self._keep(absent, batch.num_rows, first_row, tally) if absent else None
+        idle = self._idle(batch) if infinite or (absent and self.missing == "error") else None
+        kept = self._keep(absent, batch.num_rows, first_row, tally, idle) if absent else None
         if infinite:
-            self._refuse_infinity(infinite, kept, first_row)
+            self._refuse_infinity(infinite, kept, first_row, idle)
+            kept = self._without_infinity(infinite, kept, batch.num_rows, tally)
         if kept is not None:
             batch = picked(batch, kept)
         tally.used += batch.num_rows
@@ -118,10 +125,17 @@ class Cleaner:
         odd = values if name in self.numeric and np.isinf(values).any() else None
         return (nan if nan.any() else None), odd
 
-    def _keep(self, absent: Sequence[tuple[str, np.ndarray[Any, Any]]], n_rows: int, first_row: int, tally: Tally) -> IntArray:
+    def _idle(self, batch: pa.RecordBatch) -> Mask | None:
+        """Where a weight is zero, (m,); None without weights. A missing weight is none."""
+        zero = [as_numbers(batch.column(name)) == 0 for name in self.weights]
+        return np.logical_or.reduce(zero) if zero else None
+
+    def _keep(self, absent: Sequence[tuple[str, Mask]], n_rows: int, first_row: int, tally: Tally, idle: Mask | None) -> IntArray:
         gone = np.zeros(n_rows, dtype=np.bool_)
-        if self.missing == "error":
-            name, mask = min(absent, key=lambda item: int(np.argmax(item[1])))
+        refused = [(name, mask if idle is None else mask & ~idle) for name, mask in absent] if self.missing == "error" else []
+        refused = [(name, mask) for name, mask in refused if mask.any()]
+        if refused:
+            name, mask = min(refused, key=lambda item: int(np.argmax(item[1])))
             raise ValueError(
                 f"{self.table}: column {name!r} is missing in row {first_row + int(np.argmax(mask))}; fill it in, or leave such rows out"
                 ' with missing="drop"'
@@ -134,9 +148,16 @@ class Cleaner:
             gone |= mask
         return np.flatnonzero(~gone)
 
-    def _refuse_infinity(self, infinite: list[tuple[str, Array]], kept: IntArray | None, first_row: int) -> None:
+    def _without_infinity(self, infinite: list[tuple[str, Array]], kept: IntArray | None, n_rows: int, tally: Tally) -> IntArray:
+        """The rows kept, of which those with an infinity, idle all of them, are left out too."""
+        odd = np.logical_or.reduce([np.isinf(values) for _, values in infinite])
+        rows = np.arange(n_rows) if kept is None else kept
+        tally.idle += int(odd[rows].sum())
+        return rows[~odd[rows]]
+
+    def _refuse_infinity(self, infinite: list[tuple[str, Array]], kept: IntArray | None, first_row: int, idle: Mask | None) -> None:
         for name, values in infinite:
-            rows = np.flatnonzero(np.isinf(values))
+            rows = np.flatnonzero(np.isinf(values) if idle is None else np.isinf(values) & ~idle)
             if kept is not None:
                 rows = rows[np.isin(rows, kept)]
             if rows.size:
@@ -146,23 +167,25 @@ class Cleaner:
                     f" correct the value, or leave such rows out with {condition}"
                 )
 
-    def _see_whole_numbers(self, name: str, column: pa.Array, first_row: int, tally: Tally) -> None:
-        import pyarrow as pa
-        import pyarrow.compute as pc
 
-        wide = pa.types.is_int64(column.type) or pa.types.is_uint64(column.type)
-        if not wide and name not in self.whole:
-            return
-        ends = pc.min_max(column)
-        lowest, highest = ends["min"].as_py(), ends["max"].as_py()
-        if highest is None or (highest < LARGEST_WHOLE and lowest > -LARGEST_WHOLE):
-            return
-        values = column.to_pylist()
-        # Read as float64 already, an integer of that size cannot tell whether it was rounded.
-        rounded = [i for i, v in enumerate(values) if v is not None and abs(v) >= LARGEST_WHOLE and (not wide or int(float(v)) != v)]
-        if rounded:
-            before = tally.rounded.get(name, (0, first_row + rounded[0], values[rounded[0]]))
-            tally.rounded[name] = (before[0] + len(rounded), before[1], before[2])
+def see_whole_numbers(name: str, column: pa.Array, first_row: int, tally: Tally, whole: bool) -> None:
+    """Note integers that float64 does not hold. whole: whether the column holds integers although it comes as float64."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    wide = pa.types.is_int64(column.type) or pa.types.is_uint64(column.type)
+    if not wide and not whole:
+        return
+    ends = pc.min_max(column)
+    lowest, highest = ends["min"].as_py(), ends["max"].as_py()
+    if highest is None or (highest < LARGEST_WHOLE and lowest > -LARGEST_WHOLE):
+        return
+    values = column.to_pylist()
+    # Read as float64 already, an integer of that size cannot tell whether it was rounded.
+    rounded = [i for i, v in enumerate(values) if v is not None and abs(v) >= LARGEST_WHOLE and (not wide or int(float(v)) != v)]
+    if rounded:
+        before = tally.rounded.get(name, (0, first_row + rounded[0], values[rounded[0]]))
+        tally.rounded[name] = (before[0] + len(rounded), before[1], before[2])
 
 
 def rounding_notes(tally: Tally, table: str) -> tuple[str, ...]:
