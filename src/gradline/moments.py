@@ -32,9 +32,11 @@ class Moments:
 
     data: a mapping from names to 1-D arrays, or a data frame (anything with ``columns`` and ``data[name]``); numeric columns only, of one
     length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
-    columns of the moments. Built in one threaded pass without a copy of the data.
+    columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
+    list of them up.
 
-    Raises ValueError naming the column (or weight) that is not numeric, not finite, of another length or negative.
+    Raises ValueError naming the column (or weight) that is not numeric, not finite, of another length or negative, and pandas objects whose
+    indexes disagree.
     """
 
     def __init__(

@@ -185,7 +185,7 @@ class Fit(FitInference):
 
         Raises ValueError for the wrong columns, and for intervals that cannot be had, saying what is missing.
         """
-        if np.ndim(data) == 0 and np.isscalar(data) and not isinstance(data, str):
+        if np.isscalar(data) and not isinstance(data, str):
             # Predicting for one new x is the most natural first question.
             given: dict[str, Any] = {"offset": offset, "interval": interval, "level": level, "calibration": calibration, "weight": weight}
             one: Any = self.predict(np.array([data]), kind, unseen=unseen, **given)

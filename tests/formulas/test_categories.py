@@ -28,6 +28,11 @@ FRAME = pd.DataFrame(
 )
 
 
+def as_arrow(series):
+    array = pa.array(series)
+    return pd.Series(pd.arrays.ArrowExtensionArray(pa.chunked_array([array])))
+
+
 def partitioned(folder):
     (folder / "part=1").mkdir()
     FRAME.to_parquet(folder / "part=1" / "t.parquet")
@@ -45,6 +50,7 @@ SOURCES = {
     "Arrow": lambda folder: pa.Table.from_pandas(FRAME),
     "a dict of Series": lambda folder: {name: FRAME[name] for name in FRAME},
     "a dict of categoricals": lambda folder: {name: FRAME[name].array for name in FRAME},
+    "a dict of Arrow's own in pandas": lambda folder: {name: as_arrow(FRAME[name]) for name in FRAME},
     "a generator": lambda folder: (FRAME.iloc[i : i + 20] for i in (0, 20, 40)),
     "Parquet of pandas": lambda folder: saved(folder, FRAME.to_parquet),
     "Parquet of Arrow": lambda folder: saved(folder, lambda path: pq.write_table(pa.Table.from_pandas(FRAME), path, row_group_size=20)),

@@ -87,7 +87,7 @@ def test_an_odd_column_of_a_dict(odd):
     data = {"odd": IN_A_DICT[odd], **PLAIN}
     for options in ({}, {"where": "x < 100"}):
         np.testing.assert_allclose(gl.fit("y ~ x", data, **options).coefficients, RIGHT, rtol=1e-11)
-        with pytest.raises(ValueError, match="the dict of arrays.*: column 'odd' "):
+        with pytest.raises(ValueError, match=r"the dict of arrays.*: column 'odd' "):
             gl.fit("y ~ x + odd", data, **options)
 
 

@@ -153,7 +153,7 @@ class Cleaner:
         odd = np.logical_or.reduce([np.isinf(values) for _, values in infinite])
         rows = np.arange(n_rows) if kept is None else kept
         tally.idle += int(odd[rows].sum())
-        return rows[~odd[rows]]
+        return np.asarray(rows[~odd[rows]])
 
     def _refuse_infinity(self, infinite: list[tuple[str, Array]], kept: IntArray | None, first_row: int, idle: Mask | None) -> None:
         for name, values in infinite:

@@ -367,7 +367,7 @@ def _from_mapping(data: Mapping[Any, Any]) -> tuple[pa.Table, dict[str, str]]:
 
 def _plain(values: Any) -> Any:
     values = unmasked(values)
-    if str(getattr(values, "dtype", "")) == "category":
+    if str(getattr(values, "dtype", "")).startswith(("category", "dictionary")):
         return values  # pandas' categories, which an array would forget
     if isinstance(values, list | tuple | range):
         return list(values)
