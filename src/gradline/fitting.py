@@ -142,7 +142,8 @@ def fit(
 
     With arrays, data is X, an array (n, p), one column (n,), or a data frame of numbers; target is y, (n,) or (n, q) for q outputs at once.
     weights: precision weights (n,); frequencies: repeat counts (n,); a zero leaves its row out, whatever it holds. Rows go by position:
-    pandas objects must have one index. What is masked in a NumPy array is missing. offset: added to the linear predictor, (n,) or (n, k). names: for the columns of X, where the data does not name them. intercept: whether the model has one.
+    pandas objects must have one index. What is masked in a NumPy array is missing. offset: added to the linear predictor, (n,) or (n, k).
+    names: for the columns of X, where the data does not name them. intercept: whether the model has one.
 
     loss: "squared", a loss of ``gl.losses``, or your own function ``loss(y, prediction)`` written in TensorFlow, JAX or PyTorch, which
     returns one number a row, or one scalar such as their mean. prediction: with your own function, the forward pass from the linear

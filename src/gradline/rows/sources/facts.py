@@ -33,7 +33,7 @@ def check_some_rows(tally: Tally, table: str) -> None:
         raise ValueError(f"column {always[0]!r} of {table} is missing in every one of {tally.read:,} rows; leave the column out")
     if tally.idle == tally.read:
         raise ValueError(f"weights times frequencies is zero in every row of {table}; at least one row must count")
-    worst = max({"": 0, **tally.missing}, key=lambda column: tally.missing[column])
+    worst = max(tally.missing, key=lambda column: tally.missing[column])
     raise ValueError(
         f"every one of the {tally.read:,} rows of {table} misses a value in some column ({worst!r} in {tally.missing[worst]:,} of them);"
         " leave columns out, or fill values in"
