@@ -149,6 +149,14 @@ class ArrayRows:
             numbers=np.arange(start, stop) if self.numbers is None else self.numbers[start:stop],
         )
 
+    @property
+    def read_from(self) -> str:
+        return ""
+
+    @property
+    def keeps_codes(self) -> bool:
+        return False
+
     def in_memory(self) -> Block:
         return self._block(0, self.n_rows)
 

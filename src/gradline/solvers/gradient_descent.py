@@ -15,6 +15,7 @@ from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.solvers.descents import descent_for
 from gradline.solvers.learning_rate import expected_smoothness, largest_curvature, left_to_gain
+from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, writes_codes_out
 from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
 from gradline.types import Array, IntArray
 
@@ -79,13 +80,20 @@ class GradientDescent:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0, such as momentum=0.9")
 
+    def refuses(self, problem: Problem) -> str | None:
+        """Coefficients that are not free, codes of very many levels; with mini-batches, a joint scalar and rows read anew at each pass."""
+        rows = problem.rows
+        if self.batch_size not in (None, rows.n_rows):
+            if problem.joint:
+                return f"mini-batches need a loss of one row; {problem.joint_message}"
+            if rows.read_from:
+                size = f"{rows.read_from} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
+                return f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step"
+        reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
+        return reason or needs_joint_rows_in_memory(problem)
+
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""
-        if not problem.all_free:
-            raise ValueError(
-                f"GradientDescent moves every coefficient, but the loss {problem.loss.name!r} has a linear predictor that is one number for"
-                " all rows; use gl.Newton()"
-            )
         begin = as_start(self.start if start is None else start, problem.shape)
         batch = self._batch(problem)
         rate = self._rate(problem, begin, batch)
@@ -103,8 +111,6 @@ class GradientDescent:
             return None
         if self.batch_size > n:
             raise ValueError(f"batch_size={self.batch_size} is more than the {n} rows there are; give at most {n}, or None for all rows")
-        if problem.joint:
-            raise ValueError(f"mini-batches need a loss of one row; {problem.joint_message}")
         return self.batch_size
 
     def _rate(self, problem: Problem, begin: Array, batch: int | None) -> _Rate:

@@ -14,6 +14,7 @@ from gradline.problem import Problem
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.newton import Newton
 from gradline.solvers.recession import Runaway, unbounded_direction
+from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
 
@@ -41,14 +42,14 @@ class LBFGS:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
 
+    def refuses(self, problem: Problem) -> str | None:
+        """A kinked loss, and a joint scalar of rows that are not in memory."""
+        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem)
+
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The optimum, with its certificate. Raises ValueError for a kinked loss."""
+        """The optimum, with its certificate."""
         from scipy.optimize import minimize
 
-        if not problem.joint and problem.loss.kinks() is not None:
-            raise ValueError(
-                f"LBFGS needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
-            )
         free = problem.free
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         theta = free.contract(begin)

@@ -102,12 +102,11 @@ def _pseudo_inverse(values: Array, targets: Array, weights: Array, intercept: bo
     return np.asarray(slopes) if centre is None else np.concatenate([(means - slopes @ centre)[:, None], slopes], axis=1)
 
 
-def _interpolate(
-    values: Array, held: ScaledRows, centre: Array | None, singular: Array, left: Array
-) -> tuple[Array, Array, Array]:
+def _interpolate(values: Array, held: ScaledRows, centre: Array | None, singular: Array, left: Array) -> tuple[Array, Array, Array]:
     """(coefficients (k, P), digits (k, P), residuals (k, m)) of the interpolating solution; weights do not matter to it.
 
-    values: (p, m), of full row rank once centred; centre: (p,), the plain means, None without an intercept; singular (r,) and left (m, r): its singular values and vectors on the side of the rows.
+    values: (p, m), of full row rank once centred; centre: (p,), the plain means, None without an intercept; singular (r,) and left (m, r):
+    its singular values and vectors on the side of the rows.
     """
     (p, m), rank = values.shape, len(singular)
     condition = float(singular[0] / singular[-1])
