@@ -99,6 +99,14 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)
 
 
+def for_kinks(problem: Problem) -> Solver | None:
+    """The solver that finds the optimum of a kinked loss; None where each refuses or the coefficients are too many."""
+    columns, k = problem.shape
+    if columns * k > MOST_COEFFICIENTS:
+        return None
+    return next((solver for solver, _ in _for_kinks(many=False) if solver.refuses(problem) is None), None)
+
+
 def _for_kinks(many: bool) -> Iterator[tuple[Solver, Unused]]:
     from gradline.solvers.active_set_newton import ActiveSetNewton
     from gradline.solvers.piecewise_linear import PiecewiseLinear

@@ -11,6 +11,7 @@ from gradline import progress as progress_bar
 from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, rises_beside
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.newton import Newton
 from gradline.solvers.recession import Runaway, unbounded_direction
@@ -69,7 +70,15 @@ class LBFGS:
                 return 1e300, np.zeros_like(scaled)  # the line search steps back
             return value, free.restrict_gradient(gradient) / units
 
-        first = objective(theta * units)[1]
+        first, flat = objective(theta * units)[1], False
+        if not first.any() and (problem.joint or not problem.loss.is_convex):
+            # On a kink, or where nothing changes, a gradient of zero is no optimum's.
+            lower = lower_beside(problem, free, theta)
+            if lower is not None:
+                theta = lower
+                first = objective(theta * units)[1]
+            else:
+                flat = not rises_beside(problem, free, theta)
         limit = self.tolerance * float(np.abs(first).max())
         with progress_bar.bar("L-BFGS", None, progress, patience=1.0) as advance:
             count = 0
@@ -97,6 +106,8 @@ class LBFGS:
         remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
         if runaway is not None:
             done, reason, remedy = False, runaway.reason, runaway.remedy
+        if flat:
+            done, reason, remedy = False, FLAT, FLAT_REMEDY
         certificate = Certificate(done, float(np.linalg.norm(gradient)), reason, remedy)
         if not done:
             warn(f"L-BFGS has not converged: {reason}. {remedy}")
