@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -134,12 +134,10 @@ class GradientDescent:
             return _Rate(1.0 / ((smoothness if smoothness > 0 else 1.0) * units.batch), adaptive=scale is None)
         chosen = float(self.learning_rate)
         if chosen > stable * (1 + 1e-12):
-            added = (
-                "" if units == Units() else f" ({problem.loss.name!r} adds its rows up, and so do its steps: the mean takes longer ones)"
-            )
+            added = "" if units == Units() else f", as {problem.loss.name!r} adds its rows up (their mean takes longer steps)"
             message = (
-                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data{added}: each step would overshoot by"
-                f" more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or"
+                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data{added}: each step would overshoot"
+                f" by more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or"
                 ' learning_rate="auto", or bring the columns to a similar scale'
             )
             if not self.allow_divergence:
@@ -199,11 +197,12 @@ class _Run:
         if not certificate.converged:
             warn(f"gradient descent has not converged: {certificate.reason}. {certificate.remedy}")
         passes = history.step[-1] + 1 if self.batch is None else len(history)
+        whole = self.units.whole
         return Solution(
             np.array(final.coefficients),
-            final.loss / self.units.whole,
+            final.loss / whole,
             "gradient descent",
-            certificate,
+            replace(certificate, gradient_norm=certificate.gradient_norm / whole),
             int(passes),
             history,
             learning_rate=self.step.rate,
