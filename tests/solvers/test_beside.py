@@ -53,9 +53,10 @@ class TestARectifierAtItsStart:
         assert fit.loss < np.sqrt(61.2453)
 
     def test_without_an_intercept(self):
-        x = np.abs(LINE.x)
-        fit = gl.fit(x, 3 * x, loss=squares, prediction=tf.nn.relu, intercept=False)
-        np.testing.assert_allclose(fit.coefficients, [3], rtol=1e-6)
+        # Where every prediction is positive the rectifier is none: least squares through the origin.
+        x, y = np.abs(LINE.x), 3 * np.abs(LINE.x) + np.sin(LINE.y)
+        fit = gl.fit(x, y, loss=squares, prediction=tf.nn.relu, intercept=False)
+        np.testing.assert_allclose(fit.coefficients, [x @ y / (x @ x)], rtol=1e-9)
 
     def test_where_the_rectifier_is_dead_all_around_the_start_it_is_said(self):
         with pytest.warns(gl.GradlineWarning, match="the loss is flat"):

@@ -12,7 +12,7 @@ import numpy as np
 from gradline.losses.one_sided import ROUNDING, OneSided
 from gradline.problem import Problem
 from gradline.solvers.aliasing import aliased_columns, well_conditioned
-from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks, rises_beside
 from gradline.solvers.kinked_model import Hinges, IndefiniteError, KinkedModel, Minimum
 from gradline.solvers.near_kinks import Kinks, NamedKinks, SoughtKinks, near_kinks
 from gradline.solvers.solution import Certificate, Solution
@@ -270,6 +270,8 @@ class ActiveSetSteps:
             return None
         distance = self._distance(minimum)
         if not falling:
+            if rises_beside(self.problem, self.free, self.point.theta):
+                return self._certificate(minimum, stalled=stalled)
             return Certificate(False, distance, FLAT, FLAT_REMEDY)
         rows = f"{falling:,} row{'s sit' if falling > 1 else ' sits'}"
         reason = f"{rows} on a kink where the slope falls: the derivative there is one-sided, and no minimum is proven by it"
