@@ -18,7 +18,8 @@ from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.solution import Solver, as_start
+from gradline.solvers.choice import solve
+from gradline.solvers.solution import EndsWithCurvature, Solver, as_start
 
 if TYPE_CHECKING:
     from gradline.inference.kinds import Kind
@@ -207,13 +208,9 @@ def _solve(
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
-    if covariance is not None and not is_none(covariance) and hasattr(chosen, "end_with_curvature"):
-        chosen = replace(chosen, end_with_curvature=True, riders=riders_of_last_pass(problem))  # type: ignore[type-var]
-    if ready.streamed:
-        from gradline.fitting_tables import check_streaming
-
-        check_streaming(problem, chosen, ready.streamed)
-    solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape, ready.names), progress)
+    if covariance is not None and not is_none(covariance) and isinstance(chosen, EndsWithCurvature):
+        chosen = chosen.ending_with_curvature(riders_of_last_pass(problem))
+    solution = solve(chosen, problem, None if start is None else as_start(start, problem.shape, ready.names), progress)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")

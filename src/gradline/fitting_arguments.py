@@ -13,7 +13,7 @@ from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
 from gradline.penalties import AutomaticRidge, ChosenRidge, Penalty, Ridge
 from gradline.problem import Problem
-from gradline.solvers.choice import automatic
+from gradline.solvers.choice import automatic, solve
 from gradline.solvers.gradient_descent import GradientDescent
 from gradline.solvers.solution import Solver
 
@@ -80,31 +80,12 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
             raise TypeError(f"solver={solver.__name__} is a class; make one, as in solver=gl.{solver.__name__}()")
         if not hasattr(solver, "solve"):
             raise TypeError(f'solver must be "auto" or a solver such as gl.GradientDescent(), not {type(solver).__name__} {solver!r}')
-        if type(solver).__name__ == "LeastSquares" and not problem.all_free:
-            raise ValueError("LeastSquares moves every coefficient, but here each linear predictor has its own formula; use gl.Newton()")
-        if type(solver).__name__ == "Newton" and getattr(solver, "starts", 1) == 1 and _has_codes(problem):
-            from gradline.solvers.many_levels import for_codes
-
-            return for_codes(problem, solver.tolerance, solver.max_steps) or solver  # type: ignore[attr-defined]
         return solver
     if solver != "auto":
         plain = {name.lower(): name for name in _SOLVERS}
         near = difflib.get_close_matches(solver.lower().replace("_", "").replace("-", ""), plain, 1)
         such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
         raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
-    if accuracy == "auto" and _has_codes(problem):
-        from gradline.solvers.many_levels import for_codes
-
-        found = for_codes(problem, tolerance)
-        if found is not None:
-            return found
-    if problem.mask is not None and not problem.mask.all() and problem.loss.squared_scale() is not None:
-        # Least squares moves every coefficient; Newton's method keeps to those of the formulas, and squared loss takes it one step.
-        from gradline.solvers.newton import Newton
-
-        if accuracy != "auto":
-            raise ValueError(f"accuracy={accuracy!r} would not be used: Newton's method solves a formula for each linear predictor")
-        return Newton() if tolerance is None else Newton(tolerance)
     return automatic(problem, accuracy, tolerance)
 
 
@@ -117,14 +98,8 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
         return replace(problem, penalty=penalty)
     from gradline.inference.leave_one_out import ridge_auto
 
-    choice = ridge_auto(problem, lambda tried, start: as_solver("auto", tried).solve(tried, start))
+    choice = ridge_auto(problem, lambda tried, start: solve(automatic(tried), tried, start))
     return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
-
-
-def _has_codes(problem: Problem) -> bool:
-    """Whether a categorical of many levels is kept as codes."""
-    encoder = getattr(problem.rows, "encoder", None)
-    return encoder is not None and getattr(encoder, "row_numbers", problem.rows.n_columns) < problem.rows.n_columns
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:

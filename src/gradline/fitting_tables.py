@@ -16,7 +16,6 @@ from gradline.fitting_ready import Ready, idle_rows, without_idle_targets
 from gradline.formula import Encoder
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import CustomLoss, joint_message
-from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint
@@ -25,7 +24,7 @@ from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, F
 from gradline.rows.table_rows import TableRows
 from gradline.rows.tables import Table, open_table
 from gradline.rows.watched import watched
-from gradline.solvers.solution import Solver
+from gradline.solvers.solution import BeginsWithMoments, Solver
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -36,10 +35,6 @@ MOST_HELD = 2**23
 
 PROBED = 10_000
 """Rows of a large table that a user's loss is probed on."""
-
-
-MOST_WRITTEN = 3000
-"""Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""
 
 
 @contextmanager
@@ -83,29 +78,9 @@ def watched_table(
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
-        ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
+        ready = _ready(source, unbound, ahead=_begins_with_moments(solver))
         clusters = ClusterColumns(source, labels) if labels else None
         yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder, ready.used)), clusters=clusters)
-
-
-def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
-    """Raises ValueError where a solver needs rows in memory and the table is read anew at each pass."""
-    size = f"{table} is too large to be held in memory ({problem.rows.n_rows:,} rows x {problem.rows.n_columns:,} columns)"
-    if getattr(solver, "batch_size", None) is not None:
-        raise ValueError(f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step")
-    if _writes_codes_out(problem, solver):
-        raise ValueError(
-            f"the formula makes {problem.rows.n_columns:,} columns of categories, which {type(solver).__name__} would write out;"
-            ' leave such a category out, or take solver="auto" and a smooth loss (huber in place of absolute), which keep them as codes'
-        )
-
-
-def _writes_codes_out(problem: Problem, solver: Solver) -> bool:
-    """Whether a solver would make columns of more levels than can be, a block at a time."""
-    encoder = getattr(problem.rows, "encoder", None)
-    coded = encoder is not None and getattr(encoder, "row_numbers", problem.rows.n_columns) < problem.rows.n_columns
-    keeps_codes = type(solver).__name__ == "LBFGS" or type(solver).__name__.startswith("ManyLevels")
-    return coded and problem.rows.n_columns > MOST_WRITTEN and not keeps_codes
 
 
 @dataclass(frozen=True)
@@ -154,6 +129,11 @@ class _Repeated:
 
     def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
         return np.repeat(self.one.values(batch, first_row), self.n_values, axis=1)
+
+
+def _begins_with_moments(solver: str | Solver) -> bool:
+    """Whether squared loss is likely to be solved by a pass of second moments first."""
+    return solver == "auto" or (isinstance(solver, BeginsWithMoments) and solver.begins_with_moments)
 
 
 def _ready(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Ready:

@@ -56,6 +56,16 @@ class ChosenRidge(Ridge):
     leave_one_out: float
 
 
+def ridge_strength(penalty: Penalty | None) -> float | None:
+    """The strength of a ridge, 0 for no penalty at all; None for any other penalty, whatever it is called and whatever it holds.
+
+    The exact types: a class made from Ridge may charge for something else.
+    """
+    if penalty is None:
+        return 0.0
+    return penalty.strength if type(penalty) in (Ridge, ChosenRidge) else None  # type: ignore[attr-defined]
+
+
 @dataclass(frozen=True)
 class AutomaticRidge:
     """A ridge whose strength is yet to be chosen, by ``gl.fit``."""

@@ -18,6 +18,7 @@ from gradline import losses, penalties
 from gradline.messages import GradlineWarning
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.solvers import choice
 from gradline.solvers.active_set_newton import ActiveSetNewton
 from gradline.solvers.pieces import pieces_of
 from gradline.solvers.piecewise_linear import PiecewiseLinear
@@ -81,7 +82,7 @@ def solve(X, y, loss, penalty=None, start=None, linear_predictors=None, **option
     if not hasattr(loss, "derivatives"):
         loss = losses.custom(loss, linear_predictors=linear_predictors).bind(rows.targets, rows.offset)
     problem = Problem(rows, loss, penalty)
-    return problem, ActiveSetNewton().solve(problem, start)
+    return problem, choice.solve(ActiveSetNewton(), problem, start)
 
 
 def distance_to_subdifferential(problem, coefficients):

@@ -1,5 +1,8 @@
 """Gradient descent against loops written by hand, closed forms, and its own promises."""
 
+import dataclasses
+import warnings
+
 import numpy as np
 import pytest
 
@@ -99,11 +102,15 @@ class TestTrajectory:
     @pytest.mark.parametrize("name", [*LOSSES, "torch_mean", "torch_rows"])
     def test_a_user_loss_walks_the_eager_loop(self, tutorial, name):
         x, y, eager = tutorial
-        history = gl.fit(x, y, loss=user_loss(name), solver=gl.GradientDescent(0.01)).history
+        # A sum over the rows walks the mean's path at an n-th of the rate.
+        n = len(x) if name == "tf_sum" else 1
+        fit = gl.fit(x, y, loss=user_loss(name), solver=gl.GradientDescent(0.01 / n))
+        history = fit.history
         np.testing.assert_array_equal(history.step, np.arange(1001))
-        np.testing.assert_allclose(history.loss, eager.loss, rtol=1e-10)
+        np.testing.assert_allclose(history.loss / n, eager.loss, rtol=1e-10)
         np.testing.assert_allclose(history.coefficients[:, :, 0], eager.coefficients, rtol=1e-10)
-        np.testing.assert_allclose(history.gradient_norm, eager.norm, rtol=1e-6, atol=1e-13)
+        np.testing.assert_allclose(history.gradient_norm / n, eager.norm, rtol=1e-6, atol=1e-13)
+        assert fit.loss == pytest.approx(eager.loss[-1], rel=1e-10)
 
     def test_built_in_squared_loss_walks_it_on_moments(self, tutorial):
         x, y, eager = tutorial
@@ -186,9 +193,11 @@ class TestTrajectory:
         settings = gl.GradientDescent(0.05, steps=100, batch_size=32, seed=4, momentum=0.5)
         first = gl.fit(x, y, solver=settings).history
         for name in ("tf_mean", "tf_sum", "jax_rows", "torch_mean"):
-            other = gl.fit(x, y, loss=user_loss(name), solver=settings).history
+            # A sum over a batch of 32 rows walks the mean's path at a 32nd of the rate, and is 500 times the mean over all rows.
+            rate, size = (0.05 / 32, 500) if name == "tf_sum" else (0.05, 1)
+            other = gl.fit(x, y, loss=user_loss(name), solver=dataclasses.replace(settings, learning_rate=rate)).history
             np.testing.assert_allclose(other.coefficients, first.coefficients, rtol=1e-9)
-            np.testing.assert_allclose(other.loss, first.loss, rtol=1e-9)
+            np.testing.assert_allclose(other.loss / size, first.loss, rtol=1e-9)
 
     def test_mini_batches_see_every_row_once_an_epoch(self):
         from gradline.solvers.gradient_descent import _batches
@@ -412,3 +421,113 @@ def test_history_reads_as_a_table():
     assert len(history) == len(list(history)) == 101
     assert history[-1].step == 100
     assert "101 records, steps 0 to 100" in repr(history)
+
+
+class TestASumOverTheRows:
+    """A loss that adds up over the rows walks the loop written by hand: n times the mean's gradient, n times its loss."""
+
+    @staticmethod
+    def by_hand(x, y, loss, rate, steps, weights=1.0):
+        bias, weight = tf.Variable(0.0, dtype=tf.float64), tf.Variable(0.0, dtype=tf.float64)
+        losses, path = [], []
+        for _ in range(steps + 1):
+            with tf.GradientTape() as tape:
+                value = loss(tf.constant(y), x * weight + bias, weights)
+            losses.append(float(value))
+            path.append((float(bias), float(weight)))
+            for variable, slope in zip((bias, weight), tape.gradient(value, [bias, weight]), strict=True):
+                variable.assign_sub(rate * slope)
+        return np.array(losses), np.array(path)
+
+    @few_steps
+    @pytest.mark.parametrize("framework", ["tensorflow", "jax", "torch"])
+    def test_is_the_loop_written_by_hand(self, framework):
+        x, y = line(200)
+        functions = {"tensorflow": tf_sum, "jax": lambda y, p: jnp.sum(jnp.square(y - p)), "torch": None}
+        if framework == "torch":
+            torch = pytest.importorskip("torch")
+            functions["torch"] = lambda y, p: torch.sum(torch.square(y - p))
+        losses, path = self.by_hand(x, y, lambda y, p, w: tf.reduce_sum(w * tf.square(y - p)), 1e-3, 40)
+        fit = gl.fit(x, y, loss=functions[framework], solver=gl.GradientDescent(1e-3, steps=40))
+        np.testing.assert_allclose(fit.history.loss, losses, rtol=1e-10)
+        np.testing.assert_allclose(fit.history.coefficients[:, :, 0], path, rtol=1e-10)
+        assert fit.loss == pytest.approx(losses[-1] / 200, rel=1e-10)
+
+    @few_steps
+    def test_with_weights(self):
+        x, y = line(100)
+        w = np.random.default_rng(5).uniform(0, 3, size=100)
+        losses, path = self.by_hand(x, y, lambda y, p, w: tf.reduce_sum(w * tf.square(y - p)), 1e-3, 40, w)
+        fit = gl.fit(x, y, loss=tf_sum, weights=w, solver=gl.GradientDescent(1e-3, steps=40))
+        np.testing.assert_allclose(fit.history.loss, losses, rtol=1e-10)
+        np.testing.assert_allclose(fit.history.coefficients[:, :, 0], path, rtol=1e-10)
+
+    @few_steps
+    def test_of_another_loss_and_beside_a_penalty(self):
+        # With a penalty, which the loop has not, all of the objective is n times as large.
+        x, y = line(100)
+        kwargs = {"penalty": gl.penalties.ridge(0.1)}
+        for added, mean in ((lambda y, p: tf.reduce_sum(log_cosh(y - p)), lambda y, p: tf.reduce_mean(log_cosh(y - p))), (tf_sum, tf_mean)):
+            for options in ({}, kwargs):
+                first = gl.fit(x, y, loss=added, solver=gl.GradientDescent(1e-3, steps=30), **options)
+                other = gl.fit(x, y, loss=mean, solver=gl.GradientDescent(1e-1, steps=30), **options)
+                np.testing.assert_allclose(first.history.coefficients, other.history.coefficients, rtol=1e-9)
+                np.testing.assert_allclose(first.history.loss, 100 * other.history.loss, rtol=1e-9)
+                assert first.loss == pytest.approx(other.loss, rel=1e-9)
+                assert first.certificate.gradient_norm == pytest.approx(other.certificate.gradient_norm, rel=1e-6)
+
+    def test_a_rate_that_explodes_in_the_loop_is_refused_before_the_first_step(self):
+        x, y = line()
+        losses, _ = self.by_hand(x, y, lambda y, p, w: tf.reduce_sum(tf.square(y - p)), 0.01, 20)
+        assert losses[-1] > 1e6 * losses[0]
+        with pytest.raises(gl.DivergenceError, match=r"0\.01 is above 0\.000\d+, .* as 'tf_sum' adds its rows up"):
+            gl.fit(x, y, loss=tf_sum, solver=gl.GradientDescent(0.01))
+        stable = 2 / np.linalg.eigvalsh(2 * np.array([[len(x), x.sum()], [x.sum(), x @ x]]))[-1]
+        with pytest.raises(gl.DivergenceError, match=f"{stable:.6g}"):
+            gl.fit(x, y, loss=tf_sum, solver=gl.GradientDescent(stable * 1.001))
+        assert gl.fit(x, y, loss=tf_sum, solver=gl.GradientDescent(stable * 0.5)).certificate.converged
+
+    @few_steps
+    def test_the_rate_that_suits_it_is_found(self):
+        x, y = line(300)
+        added, mean = (gl.fit(x, y, loss=loss, solver=gl.GradientDescent(steps=20)) for loss in (tf_sum, tf_mean))
+        assert added.solution.learning_rate == pytest.approx(mean.solution.learning_rate / 300)
+        np.testing.assert_allclose(added.history.coefficients, mean.history.coefficients, rtol=1e-9)
+
+
+class TestWhatIsLeft:
+    """A certificate is measured against what is left to gain, not against how slowly the fit moves."""
+
+    @pytest.mark.parametrize(
+        "loss",
+        ["absolute", gl.losses.quantile(0.9), gl.losses.epsilon_insensitive(0.5), gl.losses.huber(1.0), gl.losses.log_cosh, "own"],
+        ids=str,
+    )
+    @pytest.mark.parametrize("size", [10.0, 1e3, 1e6])
+    def test_a_fit_that_has_hardly_moved_has_not_converged(self, loss, size):
+        data = gl.datasets.line(seed=1)
+        loss = (lambda y, p: tf.abs(y - p)) if loss == "own" else loss
+        if size == 10.0 and loss in (gl.losses.huber(1.0), gl.losses.log_cosh):
+            size = 100.0
+        with pytest.warns(gl.GradlineWarning, match="gradient descent has not converged"):
+            fit = gl.fit(data.x, size * data.y, loss=loss, solver=gl.GradientDescent(learning_rate=0.01, steps=100))
+        assert not fit.certificate.converged
+        assert fit.certificate.remedy
+
+    @pytest.mark.parametrize("loss", ["absolute", gl.losses.quantile(0.7), gl.losses.huber(1.0), lambda y, p: tf.abs(y - p)])
+    def test_one_that_has_arrived_has(self, loss):
+        x, y = line(200)
+        fit = gl.fit(x, y, loss=loss, solver=gl.GradientDescent(learning_rate=0.05, steps=1500))
+        best = gl.fit(x, y, loss=loss)
+        assert fit.loss <= best.loss * 1.001
+        assert fit.certificate.converged
+
+    def test_each_says_what_is_true_on_the_way(self):
+        # Whatever the steps, a fit that says it has converged is within a thousandth of the lowest loss.
+        x, y = line(150)
+        best = gl.fit(x, y, loss="absolute").loss
+        for steps in (10, 100, 300, 600, 1000, 3000):
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                fit = gl.fit(x, y, loss="absolute", solver=gl.GradientDescent(learning_rate=0.02, steps=steps))
+            assert fit.certificate.converged == (fit.loss - best <= max(0.001 * best, 1e-9 * (fit.history.loss[0] - best)))

@@ -5,7 +5,10 @@ import pytest
 
 import gradline as gl
 from gradline.problem import Problem
-from gradline.rows.arrays import ArrayRows
+from gradline.rows.sources.encoders import PlainEncoder
+from gradline.rows.table_rows import TableRows
+from gradline.rows.tables import open_table
+from gradline.solvers import choice
 
 tf = pytest.importorskip("tensorflow")
 jnp = pytest.importorskip("jax.numpy")
@@ -97,11 +100,10 @@ class TestJoint:
 
     def test_rows_that_are_not_in_memory_are_refused(self):
         X, y = data("line")
-        rows = ArrayRows(X, y[:, None])
-        rows.in_memory = lambda: None
+        rows = TableRows(open_table({f"x{j}": X[:, j] for j in range(X.shape[1])} | {"y": y}), PlainEncoder(("x0",), True), "y")
         loss = gl.losses.custom(root_mean_square).bind(y[:, None])
         with pytest.raises(ValueError, match="only first-order solvers on data in memory apply"):
-            gl.LBFGS().solve(Problem(rows, loss))
+            choice.solve(gl.LBFGS(), Problem(rows, loss))
 
     def test_a_start_that_is_not_finite_is_said(self):
         X, y = data("line")

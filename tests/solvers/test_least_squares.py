@@ -13,6 +13,7 @@ from gradline import penalties
 from gradline.losses.catalogue import squared
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.solvers import choice
 from gradline.solvers import least_squares as module
 from gradline.solvers.exact_inverse import inverse_gram
 from gradline.solvers.least_squares import LeastSquares, least_squares
@@ -256,6 +257,54 @@ def test_wide_problems_take_the_minimum_norm(seed, intercept):
     assert "least Euclidean norm" in solution.notes[0]
 
 
+@pytest.mark.parametrize(("rows", "columns", "mean"), [(2, 3, 0), (5, 9, 10), (5, 5, 10), (6, 20, 1e6), (12, 40, 10)])
+@pytest.mark.parametrize("beside", [("weights",), ("frequencies",), ("weights", "frequencies")])
+@pytest.mark.parametrize("intercept", [True, False])
+def test_weights_do_not_move_what_interpolates(rows, columns, mean, beside, intercept):
+    random = np.random.default_rng(rows)
+    x, y = random.normal(mean, 1, size=(rows, columns)), random.normal(size=rows)
+    counts = {"weights": random.uniform(1e-3, 9, size=rows), "frequencies": random.integers(1, 9, size=rows).astype(float)}
+    solution = fit(x, y, intercept=intercept, **{name: counts[name] for name in beside})
+    truth = exact.minimum_norm(x, y, intercept)
+    right = exact.right_digits(solution.coefficients[:, 0], truth)
+    assert right.min() >= 13
+    assert (solution.digits[:, 0] <= right).all()
+    assert solution.certificate.converged
+
+
+def test_weighted_rows_fewer_than_columns_by_hand():
+    # The slopes of least norm through (1, 2, 3) -> 1 and (4, 6, 5) -> 2 are the difference of the rows over its squared length, 29.
+    with pytest.warns(gl.GradlineWarning, match="least Euclidean norm"):
+        fitted = gl.fit([[1.0, 2, 3], [4, 6, 5]], [1.0, 2], weights=[1, 9])
+    np.testing.assert_allclose(fitted.coefficients[1:], [3 / 29, 4 / 29, 2 / 29], rtol=1e-14)
+    np.testing.assert_allclose(fitted.predict([[1.0, 2, 3], [4, 6, 5]]), [1, 2], rtol=1e-14)
+
+
+@pytest.mark.parametrize("weights", [None, [1.0, 3, 1, 1], [0.3, 0.7, 5, 2], [2, 2, 0, 1]])
+@pytest.mark.parametrize("mean", [0.0, 10.0, 1e6])
+def test_repeated_rows_fewer_than_columns(weights, mean):
+    # Two rows that are the same are one row of their mean target, with the weight of both: what is left interpolates.
+    random = np.random.default_rng(3)
+    x, y = random.normal(mean, 1, size=(4, 7)), np.array([1.0, 4.0, 2.0, 3.0])
+    x[1] = x[0]
+    w = np.ones(4) if weights is None else np.array(weights)
+    solution = fit(x, y, weights=None if weights is None else w)
+    kept = [i for i in (1, 2, 3) if w[i] > 0]
+    joined = y.copy()
+    joined[1] = (w[0] * y[0] + w[1] * y[1]) / (w[0] + w[1])
+    truth = np.array(exact.minimum_norm(x[kept], joined[kept], True), dtype=float)
+    np.testing.assert_allclose(solution.coefficients[1:, 0], truth[1:], rtol=1e-12 * max(mean, 1), atol=0)
+    assert solution.certificate.converged
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_rows_that_are_all_the_same_give_their_mean(n):
+    weights = np.arange(1.0, n + 1)
+    solution = fit(np.full((n, 5), 10.7), np.arange(float(n)), weights=weights)
+    np.testing.assert_allclose(solution.coefficients[:, 0], [np.average(np.arange(n), weights=weights), 0, 0, 0, 0, 0], atol=1e-14)
+    assert solution.certificate.converged
+
+
 def test_one_row():
     solution = fit(np.array([[2.0, 1.0]]), [3.0])
     np.testing.assert_allclose(solution.coefficients[:, 0], [3, 0, 0])
@@ -408,7 +457,7 @@ def test_other_losses_are_refused():
             return None
 
     with pytest.raises(ValueError, match="use Newton or LBFGS"):
-        LeastSquares().solve(Problem(ArrayRows(np.ones((2, 1)), np.ones((2, 1))), Absolute()))
+        choice.solve(LeastSquares(), Problem(ArrayRows(np.ones((2, 1)), np.ones((2, 1))), Absolute()))
     with pytest.raises(ValueError, match="accuracy"):
         LeastSquares(accuracy="high")
 

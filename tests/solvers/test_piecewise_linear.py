@@ -16,6 +16,7 @@ from gradline import losses, penalties
 from gradline.messages import GradlineWarning
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.solvers import choice
 from gradline.solvers.pieces import pieces_of
 from gradline.solvers.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
 
@@ -59,7 +60,7 @@ def solve(X, y, loss, start=None, **options):
     rows = ArrayRows(X, y.reshape(len(y), -1), **options)
     bound = loss.bind(rows.targets) if hasattr(loss, "bind") else loss
     problem = Problem(rows, bound)
-    return problem, PiecewiseLinear().solve(problem, start)
+    return problem, choice.solve(PiecewiseLinear(), problem, start)
 
 
 def highs(problem):
@@ -407,4 +408,4 @@ def test_refuses_what_it_cannot_solve():
         solve(X, y, losses.custom(hinge))
     rows = ArrayRows(X, y[:, None])
     with pytest.raises(ValueError, match=r"takes no penalty, and the problem has a ridge.*gl\.ActiveSetNewton"):
-        PiecewiseLinear().solve(Problem(rows, losses.absolute, penalties.ridge(0.1)))
+        choice.solve(PiecewiseLinear(), Problem(rows, losses.absolute, penalties.ridge(0.1)))

@@ -113,7 +113,7 @@ def _descent_loop(tape: JaxTape, weighted: bool, offset: bool, batched: bool, ne
             return tape.objective(x, y, o if offset else None, w if weighted else None, scale, b)
 
         def batch(b: Any, rows: Any) -> Any:
-            factor = scale * x.shape[0] / rows.shape[0]
+            factor = tape.loss.batch_scale(scale, x.shape[0], rows.shape[0])
             return tape.objective(x[rows], y[rows], o[rows] if offset else None, w[rows] if weighted else None, factor, b)
 
         def body(t: Any, state: Any) -> Any:
@@ -144,7 +144,7 @@ class JaxDescent:
                 jnp.asarray(tape.loss.shape_targets(rows.targets)),
                 jnp.zeros(0) if weights is None else jnp.asarray(weights),
                 jnp.zeros((0, tape.loss.n_predictors)) if rows.offset is None else jnp.asarray(rows.offset),
-                jnp.asarray(1.0 / (rows.n_rows if weights is None else float(weights.sum()))),
+                jnp.asarray(tape.loss.scale(float(rows.n_rows) if weights is None else float(weights.sum()))),
             )
 
     def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:

@@ -54,6 +54,19 @@ class UserLoss:
         """The user's forward pass, the identity unless given."""
         return predictors if self.prediction is None else self.prediction(predictors)
 
+    @property
+    def adds_up(self) -> bool:
+        """Whether the function adds up over the rows: a loop written by hand walks down that sum, not the mean."""
+        return self.form == "sum"
+
+    def scale(self, weight: float) -> float:
+        """What the sum over all rows, of this total weight, is multiplied by in a loop: the mean's, or one where the function adds up."""
+        return 1.0 if self.adds_up else 1.0 / weight
+
+    def batch_scale(self, scale: Any, n_rows: Any, batch: Any) -> Any:
+        """The same for the sum over some of the rows."""
+        return scale if self.adds_up else scale * n_rows / batch
+
     def objective(
         self, targets: Any, predictors: Any, weights: Any, scale: Any, row_values: Callable[..., Any], total: Callable[[Any], Any]
     ) -> Any:
@@ -125,7 +138,8 @@ class Descent(Protocol):
     def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
         """``count`` steps from (coefficients, velocity), each (P, k); batches (count, batch size) row numbers, or None for all rows.
 
-        Returns the new coefficients and velocity, and the full-data objective before each step.
+        Returns the new coefficients and velocity, and the full-data objective before each step: the mean over the rows or, of a user's
+        loss that adds up over them, the sum.
         """
 
 

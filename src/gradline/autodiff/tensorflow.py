@@ -141,7 +141,7 @@ def _descent_loop(tape: TensorFlowTape, weighted: bool, offset: bool, batched: b
 
         def batch_gradient(t: Any, coefficients: Any) -> Any:
             rows = ids[t]
-            factor = scale * tf.cast(tf.shape(x)[0], tf.float64) / tf.cast(tf.shape(rows)[0], tf.float64)
+            factor = tape.loss.batch_scale(scale, tf.cast(tf.shape(x)[0], tf.float64), tf.cast(tf.shape(rows)[0], tf.float64))
             return tape.objective_gradient(
                 tf.gather(x, rows),
                 tf.gather(y, rows),
@@ -172,7 +172,7 @@ class TensorFlowDescent:
         self._tape = tape
         weights = rows.row_weights
         self._weighted, self._offset = weights is not None, rows.offset is not None
-        self._scale = 1.0 / (rows.n_rows if weights is None else float(weights.sum()))
+        self._scale = tape.loss.scale(float(rows.n_rows) if weights is None else float(weights.sum()))
         empty = np.empty(0)
         self._data = (
             tf.constant(rows.design.dense(), tf.float64),

@@ -97,7 +97,7 @@ class TorchDescent:
         self._targets = torch.tensor(tape.loss.shape_targets(rows.targets))
         self._weights = None if weights is None else torch.tensor(weights)
         self._offset = None if rows.offset is None else torch.tensor(rows.offset)
-        self._scale = 1.0 / (rows.n_rows if weights is None else float(weights.sum()))
+        self._scale = tape.loss.scale(float(rows.n_rows) if weights is None else float(weights.sum()))
 
     def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
         b, v = torch.tensor(coefficients), torch.tensor(velocity)
@@ -114,7 +114,7 @@ class TorchDescent:
         def pick(tensor: Any) -> Any:
             return tensor if rows is None or tensor is None else tensor[rows]
 
-        scale = self._scale if rows is None else self._scale * len(self._targets) / len(rows)
+        scale = self._scale if rows is None else self._tape.loss.batch_scale(self._scale, len(self._targets), len(rows))
         b = coefficients.detach().requires_grad_()
         value = self._tape.objective(pick(self._columns), pick(self._targets), pick(self._offset), pick(self._weights), scale, b)
         (gradient,) = torch.autograd.grad(value, b)

@@ -32,6 +32,14 @@ class AlteredRows:
     def intercept(self) -> bool:
         return self.rows.intercept
 
+    @property
+    def read_from(self) -> str:
+        return self.rows.read_from
+
+    @property
+    def keeps_codes(self) -> bool:
+        return self.rows.keeps_codes
+
     def reduce(self, kernel: Kernel[State]) -> State:
         return self.rows.reduce(_Altered(kernel, self.alteration))
 

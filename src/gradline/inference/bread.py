@@ -13,6 +13,7 @@ from scipy.linalg import solve_triangular
 
 from gradline.coefficient_map import CoefficientMap
 from gradline.inference.kinked import RowLoss, frequencies, row_loss
+from gradline.penalties import ridge_strength
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.rows.design import Design
@@ -258,7 +259,7 @@ def _refined(problem: Problem, free: CoefficientMap, root: Array) -> Array:
     A root by triangles is off by rounding times the condition number, which takes half the digits of a standard error on NIST's Filip.
     """
     scale, rows = problem.loss.squared_scale(), problem.rows
-    strength = 0.0 if problem.penalty is None else getattr(problem.penalty, "strength", None)
+    strength = ridge_strength(problem.penalty)
     size = rows.n_columns
     columns = np.flatnonzero(np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0)
     if scale is None or strength is None or rows.n_rows * size**2 > EXACT_PRODUCTS or free.size != len(columns) or columns[-1] >= size:

@@ -19,6 +19,7 @@ from gradline.inference.covariance import Covariance
 from gradline.inference.inference import Inference, infer
 from gradline.inference.kinds import Kind
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
+from gradline.penalties import ridge_strength
 from gradline.problem import Problem
 from gradline.solvers.scaled_rows import in_one_block
 from gradline.solvers.solution import Solution
@@ -123,7 +124,7 @@ def asked_inference(problem: Problem, solution: Solution, kind: Kind | None) -> 
 def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:
     """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
-    strength = 0.0 if problem.penalty is None else getattr(problem.penalty, "strength", None)
+    strength = ridge_strength(problem.penalty)
     if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
         return None
     sums = solution.sums

@@ -144,9 +144,9 @@ class _Start:
     def loss(self, strength: float, solve: Any) -> float:
         problem = replace(self.problem, penalty=Ridge(strength))
         if solve is None:
-            from gradline.solvers.choice import automatic
+            from gradline.solvers import choice
 
-            solution = automatic(problem).solve(problem, self.coefficients)
+            solution = choice.solve(choice.automatic(problem), problem, self.coefficients)
         else:
             solution = solve(problem, self.coefficients)
         self.coefficients = solution.coefficients

@@ -154,6 +154,14 @@ class ArrayRows:
     def held(self) -> bool:
         return True
 
+    @property
+    def read_from(self) -> str:
+        return ""
+
+    @property
+    def keeps_codes(self) -> bool:
+        return False
+
     def in_memory(self) -> Block:
         if self.values.dtype == np.float64:
             return self._block(0, self.n_rows)

@@ -102,6 +102,14 @@ class Rows(Protocol):
     @property
     def intercept(self) -> bool: ...
 
+    @property
+    def read_from(self) -> str:
+        """The table that the rows are read from anew at each pass; empty where they are held in memory."""
+
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether a categorical is kept as codes, whose columns a design does not hold."""
+
     def reduce(self, kernel: Kernel[State]) -> State:
         """One pass: map every block, merge in row order."""
 

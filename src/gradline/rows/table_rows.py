@@ -215,6 +215,14 @@ class TableRows:
     def held(self) -> bool:
         return False
 
+    @property
+    def read_from(self) -> str:
+        return self.table.name
+
+    @property
+    def keeps_codes(self) -> bool:
+        return self._row_numbers < self.n_columns
+
     def in_memory(self) -> Block | None:
         """None: a table is never held as a whole; ``as_arrays`` reads a small one."""
         return None
@@ -260,7 +268,12 @@ class TableRows:
     @property
     def _block_rows(self) -> int:
         """Rows of the table a block, before rows with missing values are left out: a function of the shape of a row only."""
-        return block_rows(int(getattr(self.encoder, "row_numbers", self.n_columns)), max(1, self.n_targets))
+        return block_rows(self._row_numbers, max(1, self.n_targets))
+
+    @property
+    def _row_numbers(self) -> int:
+        """Numbers that the design holds a row."""
+        return int(getattr(self.encoder, "row_numbers", self.n_columns))
 
     @property
     def _stretch_rows(self) -> int:

@@ -12,6 +12,7 @@ from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.newton import Newton
+from gradline.solvers.refusing import needs_a_loss_of_one_row, writes_codes_out
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
@@ -37,12 +38,15 @@ class ActiveSetNewton:
         if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
             raise ValueError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
 
-    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The optimum, with its certificate: the distance of zero from the subdifferential of the objective.
+    def refuses(self, problem: Problem) -> str | None:
+        """A smooth loss, a joint scalar, codes of very many levels."""
+        reason = needs_a_loss_of_one_row(self, problem)
+        if reason is None and problem.loss.kinks() is None:
+            reason = f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS"
+        return reason or writes_codes_out(self, problem)
 
-        Raises ValueError for a smooth loss and for a joint scalar, naming the solver for them.
-        """
-        _check(problem)
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The optimum, with its certificate: the distance of zero from the subdifferential of the objective."""
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         with single_threaded_blas(), progress_bar.bar("ActiveSetNewton", None, progress, patience=1.0) as advance:
             reach, passes = np.inf, 0
@@ -56,13 +60,6 @@ class ActiveSetNewton:
         if not solution.certificate.converged:
             warn(f"ActiveSetNewton has not converged: {solution.certificate.reason}. {solution.certificate.remedy}")
         return solution
-
-
-def _check(problem: Problem) -> None:
-    if problem.joint:
-        raise ValueError(f"ActiveSetNewton needs the curvature of single rows; {problem.joint_message}")
-    if problem.loss.kinks() is None:
-        raise ValueError(f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS")
 
 
 def _is_large(problem: Problem) -> bool:

@@ -12,6 +12,7 @@ import numpy as np
 from gradline.losses.one_sided import ROUNDING, OneSided
 from gradline.problem import Problem
 from gradline.solvers.aliasing import aliased_columns, well_conditioned
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks, rises_beside
 from gradline.solvers.kinked_model import Hinges, IndefiniteError, KinkedModel, Minimum
 from gradline.solvers.near_kinks import Kinks, NamedKinks, SoughtKinks, near_kinks
 from gradline.solvers.solution import Certificate, Solution
@@ -150,7 +151,7 @@ class ActiveSetSteps:
         objective = max(abs(self.point.value), self.first - self.point.value)
         level = moved > 0.1 * self.last and minimum.decrease <= 1e-15 * objective and self._share(minimum) <= CLOSED
         if self.damping == 0 and (tiny or level):
-            return self._certificate(minimum)
+            return self._ended(minimum)
         if self.rough and moved <= 1e-6 * size:
             return Certificate(True, 0.0, "near enough for a start")
         if self.step == self.max_steps:
@@ -165,7 +166,7 @@ class ActiveSetSteps:
                 moves = float(np.abs(self.hinges.directions @ minimum.step).max(initial=0.0))
                 self.reach = max(min(self.reach, 10.0 * moves), 1e-6 * self.spread)
         elif moved <= 1e-12 * size or self.damping > 1e12:
-            return self._certificate(minimum, stalled=True)
+            return self._ended(minimum, stalled=True)
         else:
             self.damping, self.last = max(8.0 * self.damping, 1e-3), math.inf
         return None
@@ -250,6 +251,31 @@ class ActiveSetSteps:
         slopes = float(hinges.jumps.sum()) + math.sqrt(abs(float(np.trace(self.point.curvature)) * self.point.value))
         parts = self._subgradient(minimum) / self._units
         return float(np.abs(parts).max(initial=0.0)) / max(slopes, 1e-300)
+
+    def _ended(self, minimum: Minimum, *, stalled: bool = False) -> Certificate | None:
+        """The certificate, unless the point proves nothing: a kink where the slope falls, or a start where nothing changes. Then a lower
+        point beside it, to go on from, or else what is the matter."""
+        if self.rough or self.problem.loss.is_convex:
+            return self._certificate(minimum, stalled=stalled)
+        coefficients = self.free.expand(self.point.theta)
+        falling = on_falling_kinks(self.problem, coefficients, ROUNDING * self._typical(self.point.theta))
+        flat = self.step == 0 and not self.point.gradient.any() and not self.point.curvature.any()
+        if not falling and not flat:
+            return self._certificate(minimum, stalled=stalled)
+        lower = lower_beside(self.problem, self.free, self.point.theta) if self.step < self.max_steps else None
+        if lower is not None:
+            self.step, self.point = self.step + 1, self._evaluate(lower)
+            self.damping, self.last = 0.0, math.inf
+            self.reach = 4.0 * self.spread if self._sought else np.inf
+            return None
+        distance = self._distance(minimum)
+        if not falling:
+            if rises_beside(self.problem, self.free, self.point.theta):
+                return self._certificate(minimum, stalled=stalled)
+            return Certificate(False, distance, FLAT, FLAT_REMEDY)
+        rows = f"{falling:,} row{'s sit' if falling > 1 else ' sits'}"
+        reason = f"{rows} on a kink where the slope falls: the derivative there is one-sided, and no minimum is proven by it"
+        return Certificate(False, distance, reason, "Give another start=.")
 
     def _certificate(self, minimum: Minimum, *, stalled: bool = False) -> Certificate:
         hinges = self.hinges

@@ -7,6 +7,7 @@ squared loss runs on second moments; everything else, a penalty included, takes 
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -17,7 +18,27 @@ from gradline.problem import Problem
 from gradline.types import Array, IntArray
 
 
-def descent_for(problem: Problem, full: bool) -> Descent:
+class Units(NamedTuple):
+    """What a loop walks down, beside the mean over the rows that a Problem is: how many times that for all rows, and for a mini-batch.
+
+    A user's loss that adds up over the rows is the sum, as it would be in a loop written by hand: a step of the same learning rate is n
+    times as long.
+    """
+
+    whole: float = 1.0
+    batch: float = 1.0
+
+
+def units_of(problem: Problem, batch: int | None) -> Units:
+    """batch: rows in a mini-batch, None where every step takes all rows."""
+    loss = problem.loss
+    if not (isinstance(loss, BoundLoss) and loss.loss.adds_up):
+        return Units()
+    whole = problem.total_weight
+    return Units(whole, whole if batch is None else whole * batch / problem.rows.n_rows)
+
+
+def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
     if isinstance(loss, BoundLoss) and problem.penalty is None:
@@ -26,9 +47,20 @@ def descent_for(problem: Problem, full: bool) -> Descent:
             return loss.tape.descent(block.without_zero_weights())
     if problem.joint and not problem.rows.held:
         raise ValueError(problem.joint_message)
-    if full and problem.penalty is None and loss.squared_scale() is not None:
-        return MomentsDescent(problem)
-    return RowsDescent(problem)
+    mean = MomentsDescent(problem) if full and problem.penalty is None and loss.squared_scale() is not None else RowsDescent(problem)
+    return mean if units is None or units == Units() else InUnits(mean, units)
+
+
+class InUnits:
+    """A loop down a multiple of what another loop walks down: the same path at as many times the rate."""
+
+    def __init__(self, mean: Descent, units: Units) -> None:
+        self._mean, self._units = mean, units
+
+    def run(self, coefficients: Array, velocity: Array, count: int, step: Step, batches: IntArray | None) -> tuple[Array, Array, Trace]:
+        whole, rate = self._units.whole, step.rate * (self._units.whole if batches is None else self._units.batch)
+        b, v, trace = self._mean.run(coefficients, velocity, count, step._replace(rate=rate), batches)
+        return b, v, Trace(trace.loss * whole, trace.gradient_norm * whole, trace.coefficients)
 
 
 class RowsDescent:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -13,8 +13,10 @@ from gradline import progress as progress_bar
 from gradline.autodiff.tape import Step, Trace
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.solvers.descents import descent_for
-from gradline.solvers.learning_rate import expected_smoothness, largest_curvature, left_to_gain
+from gradline.solvers.beside import lower_beside, rises_beside
+from gradline.solvers.descents import Units, descent_for, units_of
+from gradline.solvers.learning_rate import expected_smoothness, largest_curvature, left_to_gain, left_to_gain_by_solving
+from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, writes_codes_out
 from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
 from gradline.types import Array, IntArray
 
@@ -31,6 +33,9 @@ class DivergenceError(ValueError):
 @dataclass(frozen=True)
 class GradientDescent:
     """Gradient descent with a fixed learning rate.
+
+    The objective is the mean over the rows or, where a loss of your own adds up over them (``tf.reduce_sum``), their sum, as in a loop
+    written by hand; so are the losses and gradients of the Records. ``Fit.loss`` is the mean for every solver.
 
     learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
     curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
@@ -79,18 +84,26 @@ class GradientDescent:
         if self.nesterov and self.momentum == 0:
             raise ValueError("nesterov=True needs momentum above 0, such as momentum=0.9")
 
+    def refuses(self, problem: Problem) -> str | None:
+        """Coefficients that are not free, codes of very many levels; with mini-batches, a joint scalar and rows read anew at each pass."""
+        rows = problem.rows
+        if self.batch_size not in (None, rows.n_rows):
+            if problem.joint:
+                return f"mini-batches need a loss of one row; {problem.joint_message}"
+            if rows.read_from:
+                size = f"{rows.read_from} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
+                return f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step"
+        reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
+        return reason or needs_joint_rows_in_memory(problem)
+
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""
-        if not problem.all_free:
-            raise ValueError(
-                f"GradientDescent moves every coefficient, but the loss {problem.loss.name!r} has a linear predictor that is one number for"
-                " all rows; use gl.Newton()"
-            )
         begin = as_start(self.start if start is None else start, problem.shape)
         batch = self._batch(problem)
-        rate = self._rate(problem, begin, batch)
+        units = units_of(problem, batch)
+        rate = self._rate(problem, begin, batch, units)
         step = Step(rate.chosen, float(self.momentum), self.nesterov)
-        run = _Run(self, problem, begin, step, batch, rate.adaptive)
+        run = _Run(self, problem, begin, step, batch, rate.adaptive, units)
         # A diverging path overflows by nature; it is found and reported, not warned of operation by operation.
         with progress_bar.bar("gradient descent", self.steps, progress) as advance, np.errstate(over="ignore", invalid="ignore"):
             for done, loss in run.chunks():
@@ -103,16 +116,14 @@ class GradientDescent:
             return None
         if self.batch_size > n:
             raise ValueError(f"batch_size={self.batch_size} is more than the {n} rows there are; give at most {n}, or None for all rows")
-        if problem.joint:
-            raise ValueError(f"mini-batches need a loss of one row; {problem.joint_message}")
         return self.batch_size
 
-    def _rate(self, problem: Problem, begin: Array, batch: int | None) -> _Rate:
+    def _rate(self, problem: Problem, begin: Array, batch: int | None, units: Units) -> _Rate:
         scale = problem.loss.squared_scale()
         if scale is None and self.learning_rate != "auto":
             return _Rate(float(self.learning_rate))
         largest = largest_curvature(problem, begin, scale)
-        stable = 2 * (1 + self.momentum) / largest if largest > 0 else math.inf
+        stable = 2 * (1 + self.momentum) / (largest * units.batch) if largest > 0 else math.inf
         if self.nesterov:
             stable /= 1 + 2 * self.momentum
         if self.learning_rate == "auto":
@@ -120,12 +131,13 @@ class GradientDescent:
                 # Far from its optimum a robust loss is flat: begin as if its curvature were one, and shorten steps that prove too long.
                 largest, scale = 0.5 * largest_curvature(problem, begin, 1.0), None
             smoothness = largest if batch is None or scale is None else expected_smoothness(problem, begin, largest, batch)
-            return _Rate(1.0 / smoothness if smoothness > 0 else 1.0, adaptive=scale is None)
+            return _Rate(1.0 / ((smoothness if smoothness > 0 else 1.0) * units.batch), adaptive=scale is None)
         chosen = float(self.learning_rate)
         if chosen > stable * (1 + 1e-12):
+            added = "" if units == Units() else f", as {problem.loss.name!r} adds its rows up (their mean takes longer steps)"
             message = (
-                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data: each step would overshoot by"
-                f" more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or"
+                f"learning_rate={chosen:g} is above {stable:.6g}, the largest stable rate for this data{added}: each step would overshoot"
+                f" by more than the last and the loss would grow without end. Use learning_rate={0.5 * stable:.3g} or"
                 ' learning_rate="auto", or bring the columns to a similar scale'
             )
             if not self.allow_divergence:
@@ -145,11 +157,14 @@ class _Rate(NamedTuple):
 class _Run:
     """One run of the steps: the state that moves, and the records kept of it."""
 
-    def __init__(self, settings: GradientDescent, problem: Problem, begin: Array, step: Step, batch: int | None, adaptive: bool) -> None:
+    def __init__(
+        self, settings: GradientDescent, problem: Problem, begin: Array, step: Step, batch: int | None, adaptive: bool, units: Units
+    ) -> None:
+        self.units = units
         self.settings, self.problem, self.step, self.batch, self.adaptive = settings, problem, step, batch, adaptive
         n = problem.rows.n_rows
         self.every = settings.record_every or (1 if batch is None else max(1, n // (32 * batch)))
-        self.descent = descent_for(problem, full=batch is None)
+        self.descent = descent_for(problem, batch is None, units)
         self.coefficients, self.velocity = begin, np.zeros_like(begin)
         self.records: list[Trace] = []
         self.steps: list[int] = []
@@ -182,8 +197,15 @@ class _Run:
         if not certificate.converged:
             warn(f"gradient descent has not converged: {certificate.reason}. {certificate.remedy}")
         passes = history.step[-1] + 1 if self.batch is None else len(history)
+        whole = self.units.whole
         return Solution(
-            np.array(final.coefficients), final.loss, "gradient descent", certificate, int(passes), history, learning_rate=self.step.rate
+            np.array(final.coefficients),
+            final.loss / whole,
+            "gradient descent",
+            replace(certificate, gradient_norm=certificate.gradient_norm / whole),
+            int(passes),
+            history,
+            learning_rate=self.step.rate,
         )
 
     def _chunk(self) -> int:
@@ -205,7 +227,7 @@ class _Run:
                 # With momentum a rising loss says nothing, so the rate follows the curvature where the path has come to.
                 largest = largest_curvature(self.problem, self.coefficients, None)
                 if largest > 0:
-                    self.step = self.step._replace(rate=min(self.step.rate, 1.0 / largest))
+                    self.step = self.step._replace(rate=min(self.step.rate, 1.0 / (largest * self.units.batch)))
             while True:
                 coefficients, velocity, trace = self.descent.run(self.coefficients, self.velocity, count, self.step, batches)
                 if not (self.adaptive and self._overshot(trace)) or self.step.rate < 1e-300:
@@ -217,7 +239,7 @@ class _Run:
         trace = self._observe()
         for _ in range(count):
             block = self.problem.rows.take(next(self.sampler))
-            gradient = self.problem.block_gradient(block, self.coefficients)
+            gradient = self.units.batch * self.problem.block_gradient(block, self.coefficients)
             self.coefficients, self.velocity = self.step.move(self.coefficients, self.velocity, gradient)
         return trace
 
@@ -237,7 +259,7 @@ class _Run:
     def _reference(self, first: float) -> float:
         """The size of loss that growth is measured against: the start's, but never rounding error of a perfect start."""
         if self.reference is None:
-            self.reference = max(abs(first), 1e-12 * (1.0 + self.problem.target_scale**2))
+            self.reference = max(abs(first), 1e-12 * (1.0 + self.problem.target_scale**2) * self.units.whole)
         return self.reference
 
     def _observe(self) -> Trace:
@@ -279,18 +301,37 @@ class _Run:
             return Certificate(True, norm, self.stop)
         steps = "1 step" if self.settings.steps == 1 else f"{self.settings.steps:,} steps"
         reason = f"{steps} done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
+        if norm == 0 and not self._is_lowest(final):
+            flat = "; but it is zero on a kink or where the loss is flat, which is no minimum"
+            return Certificate(False, norm, reason + flat, "Give another start=, where the loss changes with the coefficients.")
         if norm == 0 or self._near_enough(history, final):
             return Certificate(True, norm, reason)
         return Certificate(False, norm, reason, f"Use {self._advice()}.")
 
+    def _is_lowest(self, final: Record) -> bool:
+        """Whether a gradient of zero is that of a minimum: beside it, of a loss not known to be convex, the objective is not lower; and
+        it is not flat all around."""
+        if not self.problem.joint and self.problem.loss.is_convex:
+            return True
+        free = self.problem.free
+        theta = free.contract(final.coefficients)
+        return rises_beside(self.problem, free, theta) and lower_beside(self.problem, free, theta) is None
+
     def _near_enough(self, history: History, final: Record) -> bool:
-        """Near the lowest loss, to second order since that itself is not known: within 1 % of a squared loss, whose unit is the noise,
-        within 0.1 % of any other, or within a billionth of the way down."""
+        """Near the lowest loss, to second order since that itself is not known, or with kinks as the solver for these finds it: within 1 %
+        of a squared loss, whose unit is the noise, within 0.1 % of any other, or within a billionth of the way down."""
         if self.problem.joint:
             return final.gradient_norm <= 0.01 * history[0].gradient_norm
-        share = 0.001 if self.problem.loss.squared_scale() is None else 0.01
-        with np.errstate(all="ignore"):
-            gain = left_to_gain(self.problem, final.coefficients)
+        squared = self.problem.loss.squared_scale() is not None
+        share = 0.01 if squared else 0.001
+        if not squared and self.problem.loss.kinks() is not None:
+            # A gradient that jumps says nothing of how far there is to go, and curvature leaves the jumps out.
+            gain = self.units.whole * left_to_gain_by_solving(self.problem, final.coefficients, final.loss / self.units.whole)
+        else:
+            with np.errstate(all="ignore"):
+                gain = self.units.whole * left_to_gain(self.problem, final.coefficients)
+        if not math.isfinite(gain):
+            return False
         return gain <= max(share * abs(final.loss - gain), 1e-9 * (history[0].loss - final.loss), 1e-12 * abs(final.loss))
 
     def _advice(self) -> str:

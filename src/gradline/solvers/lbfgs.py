@@ -11,9 +11,11 @@ from gradline import progress as progress_bar
 from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, rises_beside
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.newton import Newton
 from gradline.solvers.recession import Runaway, unbounded_direction
+from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
 
@@ -41,14 +43,14 @@ class LBFGS:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
 
+    def refuses(self, problem: Problem) -> str | None:
+        """A kinked loss, and a joint scalar of rows that are not in memory."""
+        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem)
+
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The optimum, with its certificate. Raises ValueError for a kinked loss."""
+        """The optimum, with its certificate."""
         from scipy.optimize import minimize
 
-        if not problem.joint and problem.loss.kinks() is not None:
-            raise ValueError(
-                f"LBFGS needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
-            )
         free = problem.free
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         theta = free.contract(begin)
@@ -68,7 +70,15 @@ class LBFGS:
                 return 1e300, np.zeros_like(scaled)  # the line search steps back
             return value, free.restrict_gradient(gradient) / units
 
-        first = objective(theta * units)[1]
+        first, flat = objective(theta * units)[1], False
+        if not first.any() and (problem.joint or not problem.loss.is_convex):
+            # On a kink, or where nothing changes, a gradient of zero is no optimum's.
+            lower = lower_beside(problem, free, theta)
+            if lower is not None:
+                theta = lower
+                first = objective(theta * units)[1]
+            else:
+                flat = not rises_beside(problem, free, theta)
         limit = self.tolerance * float(np.abs(first).max())
         with progress_bar.bar("L-BFGS", None, progress, patience=1.0) as advance:
             count = 0
@@ -96,6 +106,8 @@ class LBFGS:
         remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
         if runaway is not None:
             done, reason, remedy = False, runaway.reason, runaway.remedy
+        if flat:
+            done, reason, remedy = False, FLAT, FLAT_REMEDY
         certificate = Certificate(done, float(np.linalg.norm(gradient)), reason, remedy)
         if not done:
             warn(f"L-BFGS has not converged: {reason}. {remedy}")

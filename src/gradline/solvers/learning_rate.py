@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -78,6 +79,22 @@ def left_to_gain(problem: Problem, at: Array) -> float:
     if np.linalg.norm(parts[~curved]) > 1e-6 * np.linalg.norm(parts):
         return math.inf
     return 0.5 * float(np.sum(parts[curved] ** 2 / values[curved]))
+
+
+def left_to_gain_by_solving(problem: Problem, at: Array, loss: float) -> float:
+    """What a kinked objective could still fall, by the solver for its kinks, from where the descent ended: coefficients and objective.
+
+    Infinite where the coefficients are too many for that solver, and where it finds no optimum.
+    """
+    from gradline.solvers import choice
+
+    solver = choice.for_kinks(problem)
+    if solver is None:
+        return math.inf
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = choice.solve(solver, problem, at)
+    return max(loss - found.loss, 0.0) if found.certificate.converged else math.inf
 
 
 def _second_order(problem: Problem, at: Array) -> tuple[Array, Array]:

@@ -8,11 +8,13 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
+from gradline.penalties import ridge_strength
 from gradline.rows.arrays import ArrayRows, single_threaded_blas
 from gradline.rows.block import Block, Rows
 from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.refinement import Refined, gradient_pass, refine
+from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.solution import Certificate, Solution
@@ -46,22 +48,29 @@ class LeastSquares:
         if self.accuracy not in ("auto", "full"):
             raise ValueError(f'accuracy is "auto" or "full", not {self.accuracy!r}')
 
-    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used.
+    @property
+    def begins_with_moments(self) -> bool:
+        """Large data are solved by second moments first."""
+        return self.accuracy == "auto"
 
-        Raises ValueError where the loss is not c (y - eta)^2 or the penalty is not a ridge.
-        """
+    def refuses(self, problem: Problem) -> str | None:
+        """A loss that is not c (y - eta)^2, a penalty that is not a ridge, coefficients that are not free, codes of very many levels."""
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0:
-            raise ValueError(
+            return (
                 f"LeastSquares solves squared loss only, and the loss is {problem.loss.name}: "
                 "use Newton or LBFGS for a smooth loss, GradientDescent for any loss"
             )
-        strength = 0.0
-        if problem.penalty is not None:
-            if problem.penalty.name != "ridge":
-                raise ValueError(f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}")
-            strength = float(getattr(problem.penalty, "strength"))  # noqa: B009  Only a ridge has one; the protocol has not.
+        if ridge_strength(problem.penalty) is None:
+            assert problem.penalty is not None
+            return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton() or gl.LBFGS()"
+        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used."""
+        scale, strength = problem.loss.squared_scale(), ridge_strength(problem.penalty)
+        assert scale is not None
+        assert strength is not None
         return least_squares(problem.rows, accuracy=self.accuracy, ridge=strength, loss_scale=scale)
 
 

@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from gradline.penalties import ridge_strength
 from gradline.rows.block import Block
 from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
-from gradline.solvers.solution import Certificate, Solution, Solver
+from gradline.solvers.refusing import moves_every_coefficient, needs_codes
+from gradline.solvers.solution import Certificate, Solution
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -26,6 +28,16 @@ ENOUGH = 1e-12
 @dataclass(frozen=True)
 class ManyLevels:
     """Least squares of one target on a design that keeps a categorical as codes, with a ridge if the problem has one."""
+
+    def refuses(self, problem: Problem) -> str | None:
+        """Rows without codes, several targets, another loss, a penalty that is not a ridge, coefficients that are not free."""
+        scale = problem.loss.squared_scale()
+        if scale is None or not scale > 0 or problem.rows.n_targets != 1:
+            return f"ManyLevels solves squared loss of one target only, and the loss is {problem.loss.name}; use gl.Newton()"
+        if ridge_strength(problem.penalty) is None:
+            assert problem.penalty is not None
+            return f"ManyLevels takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton()"
+        return needs_codes(self, problem) or moves_every_coefficient(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum: one pass of sums, then passes of residuals whose gradient corrects the coefficients. ``start`` is not needed."""
@@ -63,20 +75,6 @@ class ManyLevels:
             "" if converged else "the columns are too nearly dependent for doubles: leave one out, or centre and scale them",
         )
         return Solution(coefficients, loss, "least_squares", certificate, passes, aliased=gram.aliased(factor))
-
-
-def for_codes(problem: Problem, tolerance: float | None = None, max_steps: int = 200) -> Solver | None:
-    """The solver for a problem that keeps a categorical as codes; None for losses that are joint or kinked.
-
-    Squared loss of one target is solved exactly unless a tolerance asks for steps.
-    """
-    if problem.joint or problem.loss.kinks() is not None:
-        return None
-    if problem.loss.squared_scale() is not None and problem.rows.n_targets == 1 and problem.all_free and tolerance is None:
-        return ManyLevels()
-    from gradline.solvers.many_levels_newton import ManyLevelsNewton
-
-    return ManyLevelsNewton(1e-12 if tolerance is None else tolerance, max_steps)
 
 
 class LevelSums(NamedTuple):

@@ -20,6 +20,7 @@ from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
 from gradline.solvers.many_levels import LevelSums, LevelSumsKernel
 from gradline.solvers.recession import Runaway
+from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, needs_codes
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
 
@@ -50,6 +51,10 @@ class ManyLevelsNewton:
 
     tolerance: float = 1e-12
     max_steps: int = 200
+
+    def refuses(self, problem: Problem) -> str | None:
+        """Rows without codes, a joint scalar, a kinked loss."""
+        return needs_codes(self, problem) or needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate. Raises ValueError where the loss is not finite at the start."""

@@ -18,6 +18,9 @@ from gradline.types import Array
 
 NOTE = "fewer rows than coefficients: the slopes are those of least Euclidean norm among all that fit equally well"
 
+SOLVED = 1e-10
+"""A gradient below this share of the products that make it up is zero but for rounding."""
+
 WELL_CONDITIONED = 1e4
 """Two words suffice below: the error they leave grows with the square of the condition."""
 
@@ -38,41 +41,72 @@ def minimum_norm(rows: Rows, scales: Scales) -> Solution:
     values = held.values[int(rows.intercept) :]
     weights = np.ones(values.shape[1]) if held.weights is None else held.weights[0]
     weights = weights / weights.sum()
-    centre = values @ weights if rows.intercept else np.zeros(len(values))
+    # What interpolates does so whatever the weights are, and its z adds up to zero: the plain mean is the one to take off.
     # Positive weights do not change the rank. Centring takes one rank; what rounding leaves in its place is not counted.
-    triangle = np.linalg.qr(values - centre[:, None], mode="r")
+    centred, centre = _centred(values, np.full(values.shape[1], 1.0 / values.shape[1])) if rows.intercept else (values, None)
+    triangle = np.linalg.qr(centred, mode="r")
     _, singular, left = np.linalg.svd(triangle, full_matrices=False)
     most = values.shape[1] - int(rows.intercept)
     rank = min(int((singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)).sum()), most)
     if rank == most and rank > 0:
-        scaled, digits, residuals = _interpolate(values, held, centre, singular[:rank], left[:rank].T, rows.intercept)
+        scaled, digits, residuals = _interpolate(values, held, centre, singular[:rank], left[:rank].T)
+        counted = np.ones(len(weights))
     else:
         # The system itself is rank deficient: its solution moves with every rounding, and no digit is vouched for.
-        scaled = _pseudo_inverse(values, held.targets[:, 0], weights, centre, rows.intercept)
+        scaled = _pseudo_inverse(values, held.targets[:, 0], weights, rows.intercept)
         digits, residuals = np.zeros(scaled.shape), held.targets[:, 0] - scaled @ held.values
+        counted = weights
     coefficients = scales.coefficients(scaled)
     gradient = np.ldexp((weights * residuals) @ held.values.T, scales.targets[:, None] + scales.columns[None, :])
     squares = np.ldexp((weights * residuals**2).sum(axis=1), 2 * scales.targets)
-    certificate = Certificate(True, 2.0 * float(np.linalg.norm(gradient)), "minimum-norm solution found")
+    solved = _is_solved(held, scaled, residuals, counted)
+    certificate = Certificate(
+        solved,
+        2.0 * float(np.linalg.norm(gradient)),
+        "minimum-norm solution found" if solved else "the residuals are not those of a least-squares solution",
+        "" if solved else "the columns are too nearly dependent for doubles: leave one out, or centre and scale them",
+    )
     return Solution(coefficients, float(squares.sum()), "least_squares", certificate, 2, digits=digits.T, notes=(NOTE,))
 
 
-def _pseudo_inverse(values: Array, targets: Array, weights: Array, centre: Array, intercept: bool) -> Array:
-    """(k, P) by a singular value decomposition of the weighted, centred rows."""
+def _centred(values: Array, weights: Array) -> tuple[Array, Array]:
+    """(columns (p, m) less their weighted means, those means (p,)); weights (m,) add up to one.
+
+    Taken off twice: a rounded mean leaves all rows the same rest, which would be a direction of its own where columns lie far from zero.
+    """
+    rough = values @ weights
+    centred = values - rough[:, None]
+    rest = centred @ weights
+    centred = centred - rest[:, None]
+    # Two doubles that differ do so by more than this: what is left of a column of one value is rounding, and would count as its spread.
+    centred[np.abs(centred).max(axis=1, initial=0.0) <= 2.0**-60 * np.abs(rough)] = 0.0
+    return centred, rough + rest
+
+
+def _is_solved(held: ScaledRows, coefficients: Array, residuals: Array, weights: Array) -> bool:
+    """Whether what is left of the gradient, (k, P), is rounding of the products that make it up."""
+    sizes = np.abs(held.values)
+    left = np.abs((weights * residuals) @ held.values.T)
+    parts = (weights * (np.abs(held.targets[:, 0]) + np.abs(coefficients) @ sizes)) @ sizes.T
+    return bool((left <= SOLVED * parts).all())
+
+
+def _pseudo_inverse(values: Array, targets: Array, weights: Array, intercept: bool) -> Array:
+    """(k, P) by a singular value decomposition of the weighted rows, centred by their weighted mean."""
     root = np.sqrt(weights)
-    left, singular, right = np.linalg.svd((values - centre[:, None]).T * root[:, None], full_matrices=False)
+    centred, centre = _centred(values, weights) if intercept else (values, None)
+    left, singular, right = np.linalg.svd(centred.T * root[:, None], full_matrices=False)
     kept = singular > max(values.shape) * 2.0**-52 * singular.max(initial=0.0)
     means = targets @ weights if intercept else np.zeros(len(targets))
     slopes = (((targets - means[:, None]) * root) @ left[:, kept] / singular[kept]) @ right[kept]
-    return np.concatenate([(means - slopes @ centre)[:, None], slopes], axis=1) if intercept else np.asarray(slopes)
+    return np.asarray(slopes) if centre is None else np.concatenate([(means - slopes @ centre)[:, None], slopes], axis=1)
 
 
-def _interpolate(
-    values: Array, held: ScaledRows, centre: Array, singular: Array, left: Array, intercept: bool
-) -> tuple[Array, Array, Array]:
+def _interpolate(values: Array, held: ScaledRows, centre: Array | None, singular: Array, left: Array) -> tuple[Array, Array, Array]:
     """(coefficients (k, P), digits (k, P), residuals (k, m)) of the interpolating solution; weights do not matter to it.
 
-    values: (p, m), of full row rank once centred; singular (r,) and left (m, r): its singular values and vectors on the side of the rows.
+    values: (p, m), of full row rank once centred; centre: (p,), the plain means, None without an intercept; singular (r,) and left (m, r):
+    its singular values and vectors on the side of the rows.
     """
     (p, m), rank = values.shape, len(singular)
     condition = float(singular[0] / singular[-1])
@@ -87,7 +121,7 @@ def _interpolate(
         for _ in range(MOST_STEPS):
             b, fitted = _there_and_back(values, z)
             residual = dd.renormalise([*target, *-fitted], words)
-            if intercept:
+            if centre is not None:
                 # Taken twice: the first mean is rounded, and the rest of it would be left in the residuals.
                 rough = float(residual[0].mean())
                 residual = dd.renormalise([*residual, np.full(m, -rough)], words)
@@ -100,7 +134,7 @@ def _interpolate(
                 break
             best = length
             z = dd.renormalise([*z, left @ (inner / singular)], words)
-            if intercept:
+            if centre is not None:
                 # 1'z = 0 keeps b in the span of differences of rows.
                 total = dd.product_sum(ones, *dd.split(ones), z[:, None, :], 1)[:, 0]
                 z = dd.renormalise([*z, np.full(m, -float(total.sum()) / m)], words)
@@ -109,7 +143,7 @@ def _interpolate(
         # The coefficients are those before the correction that was not taken: its length is what they lack.
         error = 2.0 * length / (1.0 - proven) + condition * limit
         rounded, errors = b[0], np.full(p, error)
-        if intercept:
+        if centre is not None:
             rounded = np.concatenate([[first], rounded])
             errors = np.concatenate([[error * (1.0 + float(np.linalg.norm(centre))) + dd.UNIT * abs(first)], errors])
         rounded = np.where(np.abs(rounded) <= errors, 0.0, rounded)

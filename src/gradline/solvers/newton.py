@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 
@@ -13,8 +13,10 @@ from gradline import progress as progress_bar
 from gradline.coefficient_map import CoefficientMap
 from gradline.messages import warn
 from gradline.problem import Problem, Rider, sample_block
+from gradline.solvers.many_levels_newton import ManyLevelsNewton
 from gradline.solvers.narrowing import through_windows
 from gradline.solvers.newton_steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
+from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
 
@@ -55,12 +57,20 @@ class Newton:
             if not isinstance(value, int) or isinstance(value, bool) or value < 1:
                 raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
 
-    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The optimum, with its certificate.
+    def refuses(self, problem: Problem) -> str | None:
+        """A loss without curvature, as a joint scalar and a kinked one are; several starts on codes of very many levels."""
+        reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
+        return reason or (None if self._keeps_codes(problem) else writes_codes_out(self, problem))
 
-        Raises ValueError for a loss without curvature: a joint scalar (gl.LBFGS or gl.GradientDescent) or a kinked one.
-        """
-        self._check(problem)
+    def ending_with_curvature(self, riders: tuple[Rider, ...]) -> Self:
+        """The same, whose last pass takes curvature and riders along."""
+        return replace(self, end_with_curvature=True, riders=riders)
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The optimum, with its certificate."""
+        if self._keeps_codes(problem):
+            tolerance = 1e-12 if self.tolerance is None else self.tolerance
+            return ManyLevelsNewton(tolerance, self.max_steps).solve(problem, start, progress)
         runs = [self._run(problem, start, progress)]
         for extra in range(1, self.starts):
             part = problem.sample(_sample_size(problem), self.seed + extra)
@@ -70,13 +80,9 @@ class Newton:
             warn(f"Newton's method has not converged: {best.certificate.reason}. {best.certificate.remedy}")
         return best
 
-    def _check(self, problem: Problem) -> None:
-        if problem.joint:
-            raise ValueError(f"Newton needs the curvature of single rows; {problem.joint_message}")
-        if problem.loss.kinks() is not None:
-            raise ValueError(
-                f"Newton needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
-            )
+    def _keeps_codes(self, problem: Problem) -> bool:
+        """Whether levels are eliminated one by one: a part of the rows, for another start, would have them written out."""
+        return problem.rows.keeps_codes and self.starts == 1
 
     def _run(self, problem: Problem, start: Array | None, progress: bool | None) -> Solution:
         free, curvature = problem.free, None

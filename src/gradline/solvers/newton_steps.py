@@ -19,6 +19,7 @@ from gradline.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
+from gradline.solvers.beside import FLAT, FLAT_REMEDY
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
 from gradline.solvers.recession import unbounded_direction
@@ -139,8 +140,8 @@ class NewtonSteps:
         if not self.gradient.any() and not self.curvature.any():
             return _Ending(
                 False,
-                "the loss is flat: no row's loss changes with the coefficients here",
-                "Give a start= nearer the data, or a loss that reaches further (a larger threshold).",
+                FLAT,
+                FLAT_REMEDY,
             )
         direction = -self.factor.inverse_times(self.gradient, self.pairs)
         decrement = math.sqrt(max(-float(self.gradient @ direction), 0.0))

@@ -16,6 +16,7 @@ from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
+from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.solvers.vertex_search import Found, VertexSearch
 from gradline.solvers.whitening import draw_sample, whiten
@@ -30,12 +31,25 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 class PiecewiseLinear:
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
 
-    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
-        """The vertex, with its certificate. ``start`` may save passes; ``progress`` is not needed.
+    def refuses(self, problem: Problem) -> str | None:
+        """A loss that is not convex and piecewise linear with kinks it can name, a penalty, coefficients that are not free, codes of very
+        many levels."""
+        if problem.penalty is not None:
+            return (
+                f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"
+                " use gl.ActiveSetNewton, or leave the penalty out"
+            )
+        if problem.joint:
+            return problem.joint_message
+        try:
+            pieces_of(problem.loss, problem.rows.n_targets)
+        except ValueError as error:
+            return str(error)
+        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
 
-        Raises ValueError for a loss that is not convex and piecewise linear with kinks it can name, and for a penalty.
-        """
-        pieces = _check(problem)
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The vertex, with its certificate. ``start`` may save passes; ``progress`` is not needed."""
+        pieces = pieces_of(problem.loss, problem.rows.n_targets)
         rows = problem.rows
         sample = draw_sample(rows)
         given = None if start is None else as_start(start, problem.shape)
@@ -57,17 +71,6 @@ class PiecewiseLinear:
             warn(f"PiecewiseLinear has not converged: {certificate.reason}. {certificate.remedy}")
         notes = () if all(one.unique for one in found) else (NOT_UNIQUE,)
         return Solution(coefficients, loss, "PiecewiseLinear", certificate, passes + 1, aliased=whitening.aliased, notes=notes)
-
-
-def _check(problem: Problem) -> Pieces:
-    if problem.penalty is not None:
-        raise ValueError(
-            f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"
-            " use gl.ActiveSetNewton, or leave the penalty out"
-        )
-    if problem.joint:
-        raise ValueError(problem.joint_message)
-    return pieces_of(problem.loss, problem.rows.n_targets)
 
 
 def _certificate(found: list[Found]) -> Certificate:

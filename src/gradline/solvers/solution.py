@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -12,7 +12,7 @@ from gradline.rows.labels import check_names_of_rows
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
-    from gradline.problem import Problem
+    from gradline.problem import Problem, Rider
     from gradline.solvers.squared_sums import SquaredFactor, SquaredSums
 
 
@@ -92,10 +92,37 @@ class Solution:
     along: tuple[Any, ...] = ()
 
 
+@runtime_checkable
 class Solver(Protocol):
-    """``solve`` raises ValueError where the problem is outside what the solver can do, and says which solver can."""
+    """What finds the minimum of a Problem. ``choice.solve`` asks ``refuses`` first, for every solver alike."""
 
-    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution: ...
+    def refuses(self, problem: Problem) -> str | None:
+        """Why the solver cannot honour everything the problem holds, naming who can; None where it can.
+
+        A problem may hold coefficients that are not free (``problem.all_free``), a penalty, several linear predictors, a loss with kinks
+        or without a loss of one row (``problem.joint``), rows that are read anew at each pass (``rows.read_from``) and
+        categories kept as codes (``rows.keeps_codes``). A solver whose every look at the problem is ``problem.evaluate`` honours
+        penalties, weights and offsets by that alone; that coefficients stay where they are held is its own to see to.
+        """
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The minimum of a problem that the solver does not refuse."""
+
+
+@runtime_checkable
+class EndsWithCurvature(Protocol):
+    """A solver whose last pass can take along what standard errors need."""
+
+    def ending_with_curvature(self, riders: tuple[Rider, ...]) -> Self:
+        """The same solver, whose last pass takes the curvature at the optimum, and the riders' sums."""
+
+
+@runtime_checkable
+class BeginsWithMoments(Protocol):
+    """A solver that may begin squared loss with a pass of second moments, which a pass made before it can take along."""
+
+    @property
+    def begins_with_moments(self) -> bool: ...
 
 
 def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int], names: Sequence[str] = ()) -> Array:

@@ -1,0 +1,68 @@
+"""Reasons for which more than one solver refuses a problem: what ``Solver.refuses`` answers."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from gradline.problem import Problem
+    from gradline.solvers.solution import Solver
+
+MOST_WRITTEN = 3000
+"""Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""
+
+
+def moves_every_coefficient(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that knows no coefficients that stay where they are."""
+    if problem.all_free:
+        return None
+    if any(problem.loss.intercept_only):
+        held = f"the loss {problem.loss.name!r} has a linear predictor that is one number for all rows"
+    else:
+        held = "here each linear predictor has its own formula"
+    return f"{_name(solver)} moves every coefficient, but {held}; use {keeps_to_the_free(problem)}"
+
+
+def keeps_to_the_free(problem: Problem) -> str:
+    """The solver that leaves alone what a problem holds fixed, as a user would write it."""
+    if problem.joint:
+        return "gl.LBFGS()"
+    return "gl.Newton()" if problem.loss.kinks() is None else "gl.ActiveSetNewton()"
+
+
+def writes_codes_out(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that would make columns of more levels than can be, a block at a time."""
+    columns = problem.rows.n_columns
+    if not problem.rows.keeps_codes or columns <= MOST_WRITTEN:
+        return None
+    return (
+        f"the formula makes {columns:,} columns of categories, which {_name(solver)} would write out; leave such a category out, or take"
+        ' solver="auto" and a smooth loss (huber in place of absolute), which keep them as codes'
+    )
+
+
+def needs_a_loss_of_one_row(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that takes the curvature of single rows."""
+    return f"{_name(solver)} needs the curvature of single rows; {problem.joint_message}" if problem.joint else None
+
+
+def needs_joint_rows_in_memory(problem: Problem) -> str | None:
+    """Why not, of any solver: a scalar of all rows takes all of them at once."""
+    return problem.joint_message if problem.joint and problem.rows.read_from else None
+
+
+def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that takes the loss for smooth; a joint loss counts as that."""
+    if problem.joint or problem.loss.kinks() is None:
+        return None
+    return f"{_name(solver)} needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
+
+
+def needs_codes(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that works on levels kept as codes only."""
+    return None if problem.rows.keeps_codes else f"{_name(solver)} is for categories kept as codes, and here are none; use gl.Newton()"
+
+
+def _name(solver: Solver) -> str:
+    """What to call a solver in a message."""
+    return type(solver).__name__
