@@ -17,6 +17,7 @@ from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
+from gradline.solvers.identified import solve_identified
 from gradline.solvers.solution import Solver, as_start
 
 if TYPE_CHECKING:
@@ -210,7 +211,7 @@ def _solve(
         from gradline.fitting_tables import check_streaming
 
         check_streaming(problem, chosen, ready.streamed)
-    solution = chosen.solve(problem, None if start is None else as_start(start, problem.shape), progress)
+    problem, solution = solve_identified(problem, chosen, None if start is None else as_start(start, problem.shape), progress)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
@@ -225,7 +226,7 @@ def _solve(
     return Fit(
         ready.names,
         ready.target_names,
-        ready.loss,
+        problem.loss,
         solution,
         ready.used,
         ready.dropped,

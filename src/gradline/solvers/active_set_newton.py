@@ -11,6 +11,7 @@ from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
+from gradline.solvers.identified import by_reference
 from gradline.solvers.newton import Newton
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
@@ -43,6 +44,8 @@ class ActiveSetNewton:
         Raises ValueError for a smooth loss and for a joint scalar, naming the solver for them.
         """
         _check(problem)
+        if (found := by_reference(problem, self, start, progress)) is not None:
+            return found
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         with single_threaded_blas(), progress_bar.bar("ActiveSetNewton", None, progress, patience=1.0) as advance:
             reach, passes = np.inf, 0

@@ -53,7 +53,7 @@ class LBFGS:
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         theta = free.contract(begin)
         scale = column_scale(problem)
-        units = free.restrict_gradient(np.repeat(scale[:, None], problem.shape[1], axis=1))
+        units = np.sqrt(free.restrict_diagonal(np.repeat(np.square(scale)[:, None], problem.shape[1], axis=1)))
         passes = 0
 
         def objective(scaled: Array) -> tuple[float, Array]:
@@ -94,7 +94,9 @@ class LBFGS:
         runaway = _runaway(problem, free, theta, free.contract(coefficients))
         reason = f"{result.nit} steps; the largest scaled gradient is {largest:.1e} (it was {np.abs(first).max():.1e})"
         remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
-        if runaway is not None:
+        if runaway is not None and runaway.bounded and done:
+            reason = f"{reason}; {runaway.reason}"
+        elif runaway is not None:
             done, reason, remedy = False, runaway.reason, runaway.remedy
         certificate = Certificate(done, float(np.linalg.norm(gradient)), reason, remedy)
         if not done:

@@ -18,6 +18,7 @@ from gradline.problem import Problem, merged_sums, weighted_sums
 from gradline.rows.block import Block
 from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
+from gradline.solvers.identified import by_reference
 from gradline.solvers.many_levels import LevelSums, LevelSumsKernel
 from gradline.solvers.recession import Runaway
 from gradline.solvers.solution import Certificate, Solution, as_start
@@ -53,6 +54,8 @@ class ManyLevelsNewton:
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate. Raises ValueError where the loss is not finite at the start."""
+        if (found := by_reference(problem, self, start, progress)) is not None:
+            return found
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
             steps = _Steps(problem, self.tolerance, self.max_steps)
             steps.run(start)
@@ -177,7 +180,7 @@ class _Steps:
         self.converged, self.reason = converged, reason
         runaway = self._runaway()
         if runaway is not None:
-            self.converged, (self.reason, self.remedy) = False, runaway
+            self.converged, self.reason, self.remedy = False, runaway.reason, runaway.remedy
         elif not converged:
             self.remedy = (
                 "Give another start=, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps (gl.Newton(max_steps=1000))."

@@ -50,7 +50,7 @@ def through_windows(
         return None, passes
     width = widest = _typical_residual(problem, begin)
     theta = free.contract(begin)
-    squares = free.restrict_gradient(np.repeat(np.square(column_scale(problem))[:, None], problem.n_predictors, axis=1))
+    squares = free.restrict_diagonal(np.repeat(np.square(column_scale(problem))[:, None], problem.n_predictors, axis=1))
     for _ in range(MOST_WINDOWS):
         if not (math.isfinite(width) and width > 0):
             break

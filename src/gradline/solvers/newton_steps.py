@@ -263,10 +263,9 @@ class NewtonSteps:
         """What the curvature of each coefficient would be if all rows curved alike, (d,): its column's mean square times the mean curvature
         of its linear predictor."""
         if len(self.squares) != self.free.size:
-            size, k = self.problem.shape
-            squares = np.repeat(np.square(column_scale(self.problem))[:, None], k, axis=1)
-            self.squares = self.free.restrict_gradient(squares)
-            self.predictors = self.free.restrict_gradient(np.tile(np.arange(float(k)), (size, 1))).astype(np.int64)
+            squares = np.repeat(np.square(column_scale(self.problem))[:, None], self.problem.n_predictors, axis=1)
+            self.squares = self.free.restrict_diagonal(squares)
+            self.predictors = self.free.predictors
         mean = np.bincount(self.predictors, np.abs(np.diag(self.curvature))) / np.bincount(self.predictors, self.squares)
         return np.asarray(self.squares * np.where(mean > 0, mean, 1.0)[self.predictors])
 
@@ -364,6 +363,8 @@ class NewtonSteps:
         runaway = unbounded_direction(
             self.problem, self.free, self.theta, self.value, self.gradient, self.curvature, self.floor, not ending.converged
         )
+        if runaway is not None and runaway.bounded and ending.converged:
+            return ending._replace(reason=f"{ending.reason}; {runaway.reason}")
         if runaway is not None:
             return _Ending(False, runaway.reason, runaway.remedy)
         if ending.converged or ending.remedy:
