@@ -41,7 +41,7 @@ class CoefficientMap:
 
         columns (P,): where that is to be decided; a penalty decides for the others.
         """
-        size, k = free.shape
+        size = len(free)
         bases = dict[bytes, Array]()
         rows, entries, places, count = [], [], [], 0
         for p in range(size):
@@ -93,7 +93,8 @@ class CoefficientMap:
     def predictors(self) -> IntArray:
         """The linear predictor that each free coefficient moves most, (d,)."""
         size, k = self.base.shape
-        return np.asarray([abs(self.matrix[j * size : (j + 1) * size]).sum(axis=0) for j in range(k)]).reshape(k, -1).argmax(axis=0)
+        sizes = np.stack([np.asarray(abs(self.matrix[j * size : (j + 1) * size]).sum(axis=0)).ravel() for j in range(k)])
+        return np.asarray(sizes.argmax(axis=0), dtype=np.int64)
 
     def restrict_curvature(self, curvature: Array) -> Array:
         """(k P, k P) -> (d, d)."""

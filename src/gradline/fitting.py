@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword, with_penalty
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
-from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, riders_of_last_pass, uncertainty
+from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, riders_of_last_pass, uncertainty_of
 from gradline.messages import warn
 from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
+from gradline.solvers.centring import centred
 from gradline.solvers.identified import solve_identified
 from gradline.solvers.solution import Solver, as_start
 
@@ -205,13 +206,22 @@ def _solve(
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
+    # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
+    moved = centred(problem) if getattr(chosen, "any_columns", False) else None
+    working = problem if moved is None else moved.problem
     if covariance is not None and not is_none(covariance) and hasattr(chosen, "end_with_curvature"):
-        chosen = replace(chosen, end_with_curvature=True, riders=riders_of_last_pass(problem))  # type: ignore[type-var]
+        chosen = replace(chosen, end_with_curvature=True, riders=riders_of_last_pass(working))  # type: ignore[type-var]
     if ready.streamed:
         from gradline.fitting_tables import check_streaming
 
         check_streaming(problem, chosen, ready.streamed)
-    problem, solution = solve_identified(problem, chosen, None if start is None else as_start(start, problem.shape), progress)
+    begin = None if start is None else as_start(start, problem.shape)
+    if begin is not None and moved is not None:
+        begin = moved.change.to_changed(begin)
+    working, there = solve_identified(working, chosen, begin, progress)
+    problem, solution = replace(problem, loss=working.loss), there
+    if moved is not None:
+        moved, solution = replace(moved, problem=working), moved.solution(there)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
@@ -220,7 +230,7 @@ def _solve(
         warn(note)
     clusters = ready.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
-    found = uncertainty(problem, solution, covariance, kind, read_groups)
+    found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), covariance, kind, read_groups)
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, along=())
     return Fit(

@@ -80,7 +80,7 @@ class Covariance:
     @property
     def dependent(self) -> bool:
         """Whether some coefficients follow from the others: a loss that does not identify its linear predictors leaves fewer free."""
-        return int(self.estimated.sum()) > self.factor.shape[1]
+        return bool(self.estimated.sum() > self.factor.shape[1])
 
     @property
     def factors(self) -> Array:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class ActiveSetNewton:
     Where a loss does not name its kinks as places of y - eta, they are looked for row by row; they must be met along one linear
     predictor at a time, as |y - exp(eta)| is. A convex piecewise-linear loss without a penalty is gl.PiecewiseLinear's.
     """
+
+    any_columns: ClassVar[bool] = True
 
     max_steps: int = 100
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
@@ -48,6 +48,8 @@ class _Point(NamedTuple):
 @dataclass(frozen=True)
 class ManyLevelsNewton:
     """Damped Newton steps on a design that keeps a categorical as codes. tolerance, max_steps: as in ``Newton``."""
+
+    any_columns: ClassVar[bool] = True
 
     tolerance: float = 1e-12
     max_steps: int = 200

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -39,6 +39,8 @@ class Newton:
     end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
     it; riders: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
     """
+
+    any_columns: ClassVar[bool] = True
 
     tolerance: float | None = None
     max_steps: int = 200

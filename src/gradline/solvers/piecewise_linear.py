@@ -8,6 +8,7 @@ Science 12). No change, and multipliers between the slopes of their kinks, prove
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
@@ -29,6 +30,8 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 @dataclass(frozen=True)
 class PiecewiseLinear:
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
+
+    any_columns: ClassVar[bool] = True
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The vertex, with its certificate. ``start`` may save passes; ``progress`` is not needed.

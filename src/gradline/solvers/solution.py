@@ -92,7 +92,11 @@ class Solution:
 
 
 class Solver(Protocol):
-    """``solve`` raises ValueError where the problem is outside what the solver can do, and says which solver can."""
+    """``solve`` raises ValueError where the problem is outside what the solver can do, and says which solver can.
+
+    A solver whose path does not depend on the origin and unit of the columns says so with ``any_columns = True``, and is then given a
+    problem in columns of mean and size near one where those of the data are far from it.
+    """
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution: ...
 
