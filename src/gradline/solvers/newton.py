@@ -22,7 +22,7 @@ SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
 
 SOON = 50
-"""Steps after which a convex loss is tried through smoother ones; few fits need half as many."""
+"""Steps after which a loss is tried through smoother ones; few fits need half as many."""
 
 LAST_STEPS = 12
 """On the loss itself after each smoother one: a handful where the start is near."""
@@ -89,7 +89,7 @@ class Newton:
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
             steps = self._steps(problem, free, begin, min(SOON, self.max_steps), curvature)
             solution = steps.run(advance)
-            if solution.certificate.converged or steps.step < min(SOON, self.max_steps) or steps.step == self.max_steps:
+            if solution.certificate.converged or steps.endless or steps.step == self.max_steps:
                 return solution
             return self._smoother(problem, steps, solution, advance)
 

@@ -18,7 +18,7 @@ from gradline.problem import Problem, Rider, sample_block
 from gradline.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
-from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
+from gradline.solvers.aliasing import aliased_columns, independent, nearly_dependent, well_conditioned
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
 from gradline.solvers.recession import unbounded_direction
@@ -99,6 +99,8 @@ class NewtonSteps:
         self.squares: Array = np.zeros(0)
         self.last = self.last_spectral = math.inf
         self.fresh = self.accepted = True
+        self.endless = False
+        """Whether the objective was found to have no minimum."""
 
     def run(self, advance: Callable[[int, str], None] = lambda done, status: None) -> Solution:
         """Step until an end is reached. Raises ValueError where the loss or its curvature is not finite at the start."""
@@ -366,11 +368,12 @@ class NewtonSteps:
         if runaway is not None and runaway.bounded and ending.converged:
             return ending._replace(reason=f"{ending.reason}; {runaway.reason}")
         if runaway is not None:
+            self.endless = True
             return _Ending(False, runaway.reason, runaway.remedy)
         if ending.converged or ending.remedy:
             return ending
         dependent = nearly_dependent(self.curvature, self.free)
-        if dependent:
+        if dependent and not independent(self.problem.rows):
             names = " and ".join(self.problem.column_name(i) for i in dependent[:4])
             return _Ending(
                 False,
