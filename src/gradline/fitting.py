@@ -17,7 +17,7 @@ from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
-from gradline.solvers.centring import centred
+from gradline.solvers.centring import centred, check_in_range
 from gradline.solvers.identified import solve_identified
 from gradline.solvers.solution import Solver, as_start
 
@@ -222,6 +222,8 @@ def _solve(
     problem, solution = replace(problem, loss=working.loss), there
     if moved is not None:
         moved, solution = replace(moved, problem=working), moved.solution(there)
+    if moved is not None or solution.digits is not None:
+        check_in_range(problem, solution)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")

@@ -55,7 +55,8 @@ class ColumnChange:
 
     def from_changed(self, coefficients: Array) -> Array:
         """The other way: (P, k), the intercept rounded once."""
-        found = coefficients * self.unit[:, None]
+        with np.errstate(over="ignore"):  # the caller refuses infinity
+            found = coefficients * self.unit[:, None]
         if self.intercept:
             found[0] = [self._sum(np.append(coefficients[0, j], found[1:, j]), -1.0) for j in range(coefficients.shape[1])]
         return np.asarray(found)

@@ -33,6 +33,10 @@ MOST_COLUMNS = 3000
 """Up to which columns are looked at for aliasing before they are moved."""
 
 
+SMALLEST_TARGET, LARGEST_TARGET = 1e-305, 1e290
+"""Sizes of targets between which sums of residuals stay in the range of a double, with all their digits."""
+
+
 @dataclass(frozen=True)
 class Centred:
     """problem: the same in changed columns. change: how they were changed."""
@@ -76,6 +80,9 @@ def centred(problem: Problem) -> Centred | None:
     far &= _movable(problem)[:held]
     origin[:held] = np.where(far, middle, 0.0)
     exponents = _exponents(np.abs(values - origin[:held]).max(axis=0))
+    if problem.penalty is not None:
+        # Beside a penalty the square of a small column may vanish; that of the penalty in its unit would leave the range.
+        exponents = np.maximum(exponents, 0)
     unit[:held] = np.ldexp(1.0, -exponents)
     if rows.intercept:
         unit[0] = 1.0
@@ -91,6 +98,28 @@ def centred(problem: Problem) -> Centred | None:
     if penalty is not None and (unit != 1.0).any():
         penalty = _InGivenUnits(penalty, unit[int(rows.intercept) :, None])
     return Centred(replace(problem, rows=change.rows(rows), penalty=penalty), change, aliased)
+
+
+def check_target_range(problem: Problem) -> None:
+    """Raises ValueError for targets so large that sums over them overflow, or so small that they have lost digits already."""
+    size = problem.target_scale
+    if size > LARGEST_TARGET or 0 < size < SMALLEST_TARGET:
+        raise ValueError(
+            f"the target's values are as {'large' if size > 1 else 'small'} as {size:.1e}, and sums over them leave the range of a double:"
+            " give the target in another unit, such as one in which it is near 1"
+        )
+
+
+def check_in_range(problem: Problem, solution: Solution) -> None:
+    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
+    slopes = beyond[beyond >= int(problem.rows.intercept)]
+    if beyond.size:
+        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+        raise ValueError(
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small beside the target's: give it"
+            " in another unit, such as one in which it is near 1"
+        )
 
 
 def _movable(problem: Problem) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:

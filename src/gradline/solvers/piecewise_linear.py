@@ -15,6 +15,7 @@ import numpy as np
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
+from gradline.solvers.centring import check_target_range
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
 from gradline.solvers.solution import Certificate, Solution, as_start
@@ -39,6 +40,7 @@ class PiecewiseLinear:
         Raises ValueError for a loss that is not convex and piecewise linear with kinks it can name, and for a penalty.
         """
         pieces = _check(problem)
+        check_target_range(problem)
         rows = problem.rows
         sample = draw_sample(rows)
         given = None if start is None else as_start(start, problem.shape)
