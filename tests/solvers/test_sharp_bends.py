@@ -9,6 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 import gradline as gl
+from gradline import fitting_tables
 
 torch = pytest.importorskip("torch")
 
@@ -77,9 +78,10 @@ def test_columns_that_are_independent_are_not_blamed():
     assert not any("dependent" in str(warning.message) for warning in caught)
 
 
-def test_a_sharp_bend_beside_levels_kept_as_codes():
+def test_a_sharp_bend_beside_levels_kept_as_codes(monkeypatch):
+    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
     generator = np.random.default_rng(1)
-    levels, n = 1200, 3600
+    levels, n = 300, 1500
     code = np.concatenate([np.arange(levels), generator.integers(0, levels, size=n - levels)])
     x = generator.normal(size=n)
     y = x + generator.normal(size=levels)[code] + generator.normal(size=n)
@@ -87,6 +89,7 @@ def test_a_sharp_bend_beside_levels_kept_as_codes():
     loss = gl.losses.huber(1e-2)
     found = gl.fit("y ~ x + C(g)", table, loss=loss, covariance=False)
     assert found.certificate.converged
+    assert found.solution.passes > 50  # not without wider bends
     # Stationary by Huber's own derivative, level by level.
     residual = y - found.predict(table)
     slope = np.clip(residual / 1e-2, -1.0, 1.0)
