@@ -29,6 +29,40 @@ class CoefficientMap:
         start = np.zeros(free.shape) if base is None else np.where(free, 0.0, base)
         return cls(start, matrix)
 
+    @classmethod
+    def identified(
+        cls,
+        free: np.ndarray[tuple[int, int], np.dtype[np.bool_]],
+        directions: Array,
+        columns: np.ndarray[tuple[int], np.dtype[np.bool_]],
+    ) -> CoefficientMap:
+        """The map of the free entries of B, (P, k), that leaves out what no row's loss changes with: of a column's coefficients, those
+        across the directions, (k, r). So B is the smallest, by its sum of squares, of all that have the same loss.
+
+        columns (P,): where that is to be decided; a penalty decides for the others.
+        """
+        size = len(free)
+        bases = dict[bytes, Array]()
+        rows, entries, places, count = [], [], [], 0
+        for p in range(size):
+            used = np.flatnonzero(free[p])
+            if not used.size:
+                continue
+            key = free[p].tobytes() + bytes([int(columns[p])])
+            if key not in bases:
+                bases[key] = _across(inside(directions, free[p]), free[p]) if columns[p] else np.eye(used.size)
+            basis = bases[key]
+            for column in basis.T:
+                kept = np.flatnonzero(column)
+                rows.append(used[kept] * size + p)
+                entries.append(column[kept])
+                places.append(np.full(kept.size, count))
+                count += 1
+        if not count:
+            return cls(np.zeros(free.shape), sparse.csr_array((free.size, 0)))
+        where = (np.concatenate(rows), np.concatenate(places))
+        return cls(np.zeros(free.shape), sparse.csr_array((np.concatenate(entries), where), shape=(free.size, count)))
+
     @property
     def size(self) -> int:
         """d, the number of free coefficients."""
@@ -51,6 +85,17 @@ class CoefficientMap:
         """(P, k) -> (d,)."""
         return np.asarray(self.matrix.T @ gradient.T.ravel())
 
+    def restrict_diagonal(self, diagonal: Array) -> Array:
+        """The diagonal (P, k) of a curvature that has no other entries: (d,)."""
+        return np.asarray(self.matrix.power(2).T @ diagonal.T.ravel())
+
+    @property
+    def predictors(self) -> IntArray:
+        """The linear predictor that each free coefficient moves most, (d,)."""
+        size, k = self.base.shape
+        sizes = np.stack([np.asarray(abs(self.matrix[j * size : (j + 1) * size]).sum(axis=0)).ravel() for j in range(k)])
+        return np.asarray(sizes.argmax(axis=0), dtype=np.int64)
+
     def restrict_curvature(self, curvature: Array) -> Array:
         """(k P, k P) -> (d, d)."""
         return np.asarray(self.matrix.T @ (self.matrix.T @ curvature.T).T)
@@ -61,3 +106,18 @@ class CoefficientMap:
         rows = np.concatenate([np.asarray(columns, dtype=np.int64) + j * size for j in range(k)])
         touched: IntArray = np.unique(self.matrix[rows].nonzero()[1])
         return CoefficientMap(self.base, self.matrix[:, np.setdiff1d(np.arange(self.size), touched)])
+
+
+def inside(directions: Array, free: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+    """An orthonormal basis (k, s) of the directions (k, r) that move free predictors, (k,), alone."""
+    held = directions[~free]
+    if not held.size:
+        return directions
+    _, singular, vectors = np.linalg.svd(held)
+    return np.asarray(directions @ vectors[int((singular > 1e-9).sum()) :].T)
+
+
+def _across(directions: Array, free: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> Array:
+    """An orthonormal basis (f, f - s) of what is across directions (k, s) inside the f free predictors: by a full QR."""
+    basis: Array = np.linalg.qr(directions[free], mode="complete")[0][:, directions.shape[1] :]
+    return np.where(np.abs(basis) < 1e-15, 0.0, basis)

@@ -11,15 +11,16 @@ from typing import TYPE_CHECKING, Any, Literal, overload
 from gradline.fitting_arguments import LossArgument, as_loss, as_penalty, as_solver, unknown_keyword, with_penalty
 from gradline.fitting_arrays import ready_arrays
 from gradline.fitting_ready import Ready
-from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, riders_of_last_pass, uncertainty
+from gradline.fitting_uncertainty import checked_kind, cluster_arguments, is_none, riders_of_last_pass, uncertainty_of
 from gradline.messages import warn
 from gradline.penalties import AutomaticRidge, Penalty
 from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.choice import solve
-from gradline.solvers.solution import EndsWithCurvature, Solver, as_start
+from gradline.solvers.centring import centred, check_in_range
+from gradline.solvers.identified import solve_identified
+from gradline.solvers.solution import EndsWithCurvature, Solver, TakesAnyColumns, as_start
 
 if TYPE_CHECKING:
     from gradline.inference.kinds import Kind
@@ -208,9 +209,20 @@ def _solve(
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     problem = with_penalty(problem, penalty)
     chosen = as_solver(solver, problem, accuracy, tolerance)
+    # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
+    moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
+    working = problem if moved is None else moved.problem
     if covariance is not None and not is_none(covariance) and isinstance(chosen, EndsWithCurvature):
-        chosen = chosen.ending_with_curvature(riders_of_last_pass(problem))
-    solution = solve(chosen, problem, None if start is None else as_start(start, problem.shape, ready.names), progress)
+        chosen = chosen.ending_with_curvature(riders_of_last_pass(working))
+    begin = None if start is None else as_start(start, problem.shape, ready.names)
+    if begin is not None and moved is not None:
+        begin = moved.change.to_changed(begin)
+    working, there = solve_identified(working, chosen, begin, progress)
+    problem, solution = replace(problem, loss=working.loss), there
+    if moved is not None:
+        moved, solution = replace(moved, problem=working), moved.solution(there)
+    if moved is not None or solution.digits is not None:
+        check_in_range(problem, solution)
     if solution.aliased:
         left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
@@ -219,13 +231,13 @@ def _solve(
         warn(note)
     clusters = ready.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
-    found = uncertainty(problem, solution, covariance, kind, read_groups)
+    found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), covariance, kind, read_groups)
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, along=())
     return Fit(
         ready.names,
         ready.target_names,
-        ready.loss,
+        problem.loss,
         solution,
         ready.used,
         ready.dropped,

@@ -13,6 +13,7 @@ from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import BoundLoss, CustomLoss, custom
 from gradline.penalties import AutomaticRidge, ChosenRidge, Penalty, Ridge
 from gradline.problem import Problem
+from gradline.solvers.centring import centred
 from gradline.solvers.choice import automatic, solve
 from gradline.solvers.gradient_descent import GradientDescent
 from gradline.solvers.solution import Solver
@@ -98,7 +99,10 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
         return replace(problem, penalty=penalty)
     from gradline.inference.leave_one_out import ridge_auto
 
-    choice = ridge_auto(problem, lambda tried, start: solve(automatic(tried), tried, start))
+    # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
+    moved = None if problem.loss.squared_scale() is not None else centred(problem)
+    tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+    choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
     return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
 
 

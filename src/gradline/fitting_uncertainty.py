@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.inference.absent import ASK, JOINT, NoInference
 from gradline.problem import Problem, Rider
-from gradline.solvers.solution import Solution
+from gradline.solvers.centring import Centred, centred
+from gradline.solvers.solution import Solution, Solver
 
 if TYPE_CHECKING:
     from gradline.inference.default import PendingInference
@@ -81,3 +82,33 @@ def uncertainty(
     if kind is None and problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
     return asked_inference(problem, solution, kind)
+
+
+def uncertainty_of(
+    problem: Problem,
+    solution: Solution,
+    solver: Solver,
+    solved: tuple[Centred, Solution] | None,
+    covariance: Any,
+    kind: Kind | None,
+    read_groups: Callable[[], Groups] | None,
+) -> Inference | PendingInference | NoInference:
+    """``uncertainty``, worked out in moved columns where these keep more digits.
+
+    problem, solution: in the columns given. solved: what the solver was given and found, where that was in moved columns.
+    """
+    if solved is None and not is_none(covariance):
+        from gradline.inference.default import passes_over_rows
+
+        moved = centred(problem) if passes_over_rows(problem, solution, covariance is None) else None
+        if moved is not None:
+            # Coefficients that are exact are rounded in the columns given: in moved ones they are found again.
+            exact = solution.digits is not None
+            solved = moved, solver.solve(moved.problem) if exact else moved.of_given(solution)
+    if solved is None:
+        return uncertainty(problem, solution, covariance, kind, read_groups)
+    from gradline.inference.centred import in_given_columns
+
+    moved, there = solved
+    read = None if read_groups is None else lambda: read_groups().changed(moved.change.rows)
+    return in_given_columns(uncertainty(moved.problem, there, covariance, kind, read), moved.change, problem, solution)

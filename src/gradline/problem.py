@@ -26,6 +26,8 @@ from gradline.rows.block import Block, Rows
 from gradline.rows.design import DenseDesign, Design, adjoint_with_constants, weighted_gram
 from gradline.types import Array, IntArray
 
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
 RUN_ROWS = 2**17
 """Rows a tape sees at once, at most: a call costs half a millisecond however few they are, and holds Python's lock for much of it."""
 
@@ -322,7 +324,16 @@ class Problem:
 
     @property
     def free(self) -> CoefficientMap:
-        """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows."""
+        """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows; across the
+        directions that change no row's loss, where the loss has any and no penalty decides."""
+        flat = self.loss.flat_directions
+        if flat is None:
+            return CoefficientMap.selecting(self.movable)
+        return CoefficientMap.identified(self.movable, flat, self.undecided)
+
+    @property
+    def movable(self) -> BoolArray:
+        """(P, k): which coefficients are no constants of the problem."""
         free = np.ones(self.shape, dtype=np.bool_)
         for j, only in enumerate(self.loss.intercept_only):
             if only and not self.rows.intercept:
@@ -332,7 +343,16 @@ class Problem:
             free[1:, j] &= not only
         if self.mask is not None:
             free &= self.mask
-        return CoefficientMap.selecting(free)
+        return free
+
+    @property
+    def undecided(self) -> BoolArray:
+        """(P,): the columns some of whose coefficients no penalty holds."""
+        decided = np.zeros(self.shape, dtype=np.bool_)
+        if self.penalty is not None:
+            first = int(self.rows.intercept)
+            decided[first:] = self.penalty.curvature(np.zeros((self.shape[0] - first, self.shape[1]))) > 0
+        return np.asarray(~decided.all(axis=1))
 
     @property
     def all_free(self) -> bool:

@@ -8,11 +8,15 @@ from typing import Any
 
 from gradline.fit_rows import FitRows, rows_of_fit
 from gradline.fitting_uncertainty import cluster_arguments, is_default, is_none
+from gradline.inference.centred import in_given_columns
 from gradline.inference.covariance import Covariance, covariance, score_products
 from gradline.inference.inference import Inference, infer, without_rows
 from gradline.inference.kinds import Kind, as_kind
 from gradline.inference.kinked import row_loss
+from gradline.problem import Problem
 from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.solvers.centring import centred
+from gradline.solvers.solution import Solution
 
 
 def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, rows: Mapping[str, Any]) -> Any:
@@ -30,12 +34,23 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
     chosen = _kind(kind, groups, labels, found, data, target)
     problem, solution = found.problem, fit.solution
     if held is None or held.bread is None:
-        return replace(fit, uncertainty=infer(problem, solution, chosen, keep_meat=True))
+        return replace(fit, uncertainty=_inferred(problem, solution, chosen))
     loss = row_loss(problem, solution.coefficients)
     meat = score_products(problem, solution.coefficients, held.bread, loss) if held.meat is None else held.meat
     totals = held.statistics
     new = covariance(problem, solution, chosen, crumb=held.bread, statistics=totals, loss=loss, meat=meat)
     return replace(fit, uncertainty=_holding(replace(held, meat=meat), new))
+
+
+def _inferred(problem: Problem, solution: Solution, kind: Kind | None) -> Any:
+    """``infer``, in moved columns where these keep more digits."""
+    moved = centred(problem)
+    if moved is None:
+        return infer(problem, solution, kind, keep_meat=True)
+    if kind is not None and kind.groups is not None:
+        kind = replace(kind, groups=kind.groups.changed(moved.change.rows))
+    found = infer(moved.problem, moved.of_given(solution), kind, keep_meat=True)
+    return in_given_columns(found, moved.change, problem, solution)
 
 
 def _holding(inference: Inference, found: Covariance) -> Inference:

@@ -78,6 +78,11 @@ class Covariance:
         return np.asarray(np.sqrt(squares.sum(axis=-1) if self.signs is None else np.maximum(squares @ self.signs, 0.0)))
 
     @property
+    def dependent(self) -> bool:
+        """Whether some coefficients follow from the others: a loss that does not identify its linear predictors leaves fewer free."""
+        return bool(self.estimated.sum() > self.factor.shape[1])
+
+    @property
     def factors(self) -> Array:
         """The factor for each linear predictor, (k, P, r)."""
         return self.factor.reshape(self.shape[1], self.shape[0], -1)

@@ -102,14 +102,24 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
         return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
     if problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
-    size, k = problem.shape
-    cheap = problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
-    if not cheap or not problem.rows.held:
+    if not _is_cheap(problem) or not problem.rows.held:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
+
+
+def passes_over_rows(problem: Problem, solution: Solution, unasked: bool) -> bool:
+    """Whether ``default_inference``, or ``asked_inference`` where it was asked for, goes over the rows for a matrix of curvature."""
+    if problem.joint or pending_inference(problem, solution) is not None:
+        return False
+    return not unasked or (solution.certificate.converged and _is_cheap(problem) and problem.rows.held)
+
+
+def _is_cheap(problem: Problem) -> bool:
+    size, k = problem.shape
+    return problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
 
 
 def asked_inference(problem: Problem, solution: Solution, kind: Kind | None) -> Inference:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -21,6 +21,9 @@ class Groups(Protocol):
 
     def rows(self, rows: Rows) -> Rows:
         """The rows of the fit, in blocks that ``split`` takes. Raises ValueError where labels do not go with them."""
+
+    def changed(self, change: Callable[[Rows], Rows]) -> Groups:
+        """The clusters of the same rows with their columns changed."""
 
     def split(self, block: Block) -> tuple[Block, IntArray]:
         """(the block of the fit, codes (m, ways))."""
@@ -46,6 +49,9 @@ class HeldGroups:
             raise ValueError(f"there are {len(self.codes)} labels of clusters, but {rows.n_rows} rows")
         return rows
 
+    def changed(self, change: Callable[[Rows], Rows]) -> HeldGroups:
+        return self
+
     def split(self, block: Block) -> tuple[Block, IntArray]:
         return block, self.codes[block.first_row : block.first_row + block.n_rows]
 
@@ -60,6 +66,9 @@ class ReadGroups:
 
     def rows(self, rows: Rows) -> Rows:
         return self.labelled
+
+    def changed(self, change: Callable[[Rows], Rows]) -> ReadGroups:
+        return replace(self, labelled=change(self.labelled))
 
     def split(self, block: Block) -> tuple[Block, IntArray]:
         q = self.n_targets

@@ -12,7 +12,7 @@ from scipy.special import chdtrc, fdtrc
 from gradline.inference.constraint_text import read_constraints
 from gradline.inference.covariance import Covariance
 from gradline.inference.statistics import FitStatistics
-from gradline.types import Array
+from gradline.types import Array, IntArray
 
 
 @dataclass(frozen=True)
@@ -71,7 +71,9 @@ def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, la
     # In units of standard errors: columns of very different scales must not decide about rank.
     errors = np.where(covariance.estimated, covariance.standard_errors.T.ravel(), 0.0)
     _check_rank(matrix * np.where(errors > 0, errors, 1.0), texts)
-    root = (matrix @ np.where(covariance.estimated[:, None], covariance.factor, 0.0)).T
+    factor = np.where(covariance.estimated[:, None], covariance.factor, 0.0)
+    root = (matrix @ factor).T
+    _check_estimable(root, matrix, factor, texts)
     difference = matrix[:, tested] @ theta[tested] - values
     statistic = _wald(root, difference, covariance.signs)
     count = len(matrix)
@@ -91,6 +93,8 @@ def joint_test(coefficients: Array, covariance: Covariance, labels: Sequence[str
         return None
     matrix = np.zeros((len(places), coefficients.size))
     matrix[np.arange(len(places)), places] = 1.0
+    if covariance.dependent:
+        matrix = matrix[_independent(covariance.factor[places])]
     from dataclasses import replace
 
     return replace(linear_test(matrix, coefficients, covariance, labels), hypothesis="every slope is zero")
@@ -144,6 +148,27 @@ def _check_comparable(smaller: FitStatistics, larger: FitStatistics, smaller_lab
         raise ValueError("the fits are not nested: the one with more coefficients fits worse; compare them by AIC or leave-one-out loss")
     if smaller.parameters == larger.parameters:
         raise ValueError("the fits have equally many coefficients, so neither is a special case of the other; compare them by AIC")
+
+
+def _check_estimable(root: Array, matrix: Array, factor: Array, texts: Sequence[str]) -> None:
+    """Raises ValueError for a condition whose terms vary although it does not: the loss says nothing about it."""
+    size = np.abs(matrix) @ np.linalg.norm(factor, axis=1)
+    for i in np.flatnonzero((size > 0) & (np.linalg.norm(root, axis=0) <= 1e-10 * size)):
+        raise ValueError(
+            f"the condition {texts[int(i)]!r} is not estimable: the loss is the same whatever this combination of the coefficients is (see"
+            " the fit's certificate), so nothing can be said about it"
+        )
+
+
+def _independent(factor: Array) -> IntArray:
+    """The rows of a factor (c, r) that those before them do not determine, (d,)."""
+    from scipy.linalg import qr
+
+    length = np.linalg.norm(factor, axis=1)
+    scaled = factor / np.where(length > 0, length, 1.0)[:, None]
+    triangle, order = qr(scaled.T, mode="r", pivoting=True, check_finite=False)
+    diagonal = np.abs(np.diag(triangle))
+    return np.sort(order[: int((diagonal > 1e-10 * diagonal[0]).sum())])
 
 
 def _check_rank(matrix: Array, texts: Sequence[str]) -> None:

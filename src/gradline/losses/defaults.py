@@ -63,6 +63,10 @@ class LossDefaults:
         return False
 
     @property
+    def flat_directions(self) -> Array | None:
+        return None
+
+    @property
     def is_resolved(self) -> bool:
         return True
 
@@ -71,6 +75,9 @@ class LossDefaults:
         return {field.name: getattr(self, field.name) for field in fields(self)}  # type: ignore[arg-type]
 
     def resolve(self, highest: Array) -> Self:
+        return self
+
+    def all_identified(self) -> Self:
         return self
 
     def n_predictors(self, n_targets: int) -> int:

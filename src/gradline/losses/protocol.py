@@ -85,6 +85,13 @@ class Loss(Protocol):
         """
 
     @property
+    def flat_directions(self) -> Array | None:
+        """(k, r): orthonormal directions of the linear predictors along which no row's loss changes; None where there are none."""
+
+    def all_identified(self) -> Loss:
+        """The same loss with no ``flat_directions``: they were found on some rows, and others contradict them."""
+
+    @property
     def lowest_target(self) -> float:
         """The lower end of the targets the loss is defined for; minus infinity where they have none."""
 

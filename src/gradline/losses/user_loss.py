@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from gradline.autodiff.framework import Framework, function_name, infer_framewor
 from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
 from gradline.losses.defaults import LossDefaults
+from gradline.losses.identification import flat_directions
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
 from gradline.losses.probing import confirm, probe
 from gradline.losses.protocol import Parameter, RowDerivatives
@@ -50,7 +51,8 @@ class CustomLoss:
         tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
         finding = confirm(tape, unknown, tape.finding, targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
-        examples = targets[np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)]
+        spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
+        examples = targets[np.concatenate([spread, targets.argmin(axis=0), targets.argmax(axis=0)])]
         return BoundLoss(self, loss, finding.squared_scale, examples)
 
 
@@ -63,14 +65,29 @@ class BoundLoss(LossDefaults):
     scale: float | None
     examples: Array | None = field(default=None, compare=False, repr=False)
     """Some targets (m, q), for the scale on which kinks are looked for; not kept when the loss is pickled."""
+    identified: bool = False
+    """Whether every linear predictor is known to matter, so that nothing is looked for."""
 
     @cached_property
     def found_kinks(self) -> Kinks:
         """What a search of the loss finds; made once, when a solver has to be chosen."""
         if self.joint or self.scale is not None:
             return SMOOTH
-        examples = np.array([[-1.0], [1.0]]) * np.ones(self.loss.n_targets) if self.examples is None else self.examples
-        return find_kinks(self.derivatives, examples, self.loss.n_predictors)
+        return find_kinks(self.derivatives, self._some_targets, self.loss.n_predictors)
+
+    @cached_property
+    def flat_directions(self) -> Array | None:
+        """What a look at the loss finds; made once, when its coefficients are mapped."""
+        if self.identified or self.joint or self.scale is not None or self.loss.n_predictors == 1:
+            return None
+        return flat_directions(self.derivatives, self._some_targets, self.loss.n_predictors)
+
+    def all_identified(self) -> BoundLoss:
+        return replace(self, identified=True)
+
+    @property
+    def _some_targets(self) -> Array:
+        return np.array([[-1.0], [1.0]]) * np.ones(self.loss.n_targets) if self.examples is None else self.examples
 
     def kinks(self) -> tuple[float, ...] | None:
         return self.found_kinks.positions

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gradline.losses.defaults import LossDefaults
 from gradline.losses.protocol import Loss
@@ -34,6 +34,13 @@ class Wrapped(LossDefaults):
     @property
     def is_convex(self) -> bool:
         return self.loss.is_convex
+
+    @property
+    def flat_directions(self) -> Array | None:
+        return self.loss.flat_directions
+
+    def all_identified(self) -> Wrapped:
+        return replace(self, loss=self.loss.all_identified())
 
     def n_predictors(self, n_targets: int) -> int:
         return self.loss.n_predictors(n_targets)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 import numpy as np
 
 from gradline.rows.block import Block, Kernel, RowKernel, State, weight_of_rows
-from gradline.rows.design import DenseDesign
+from gradline.rows.design import DenseDesign, some_rows
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -124,13 +124,26 @@ class ArrayRows:
         def pick(column: Array | None) -> Array | None:
             return None if column is None else column[rows]
 
-        values = np.asarray(np.take(self.values, rows, axis=0), dtype=np.float64)
+        values = np.asarray(some_rows(self.values, rows), dtype=np.float64)
         return Block(
             DenseDesign(values, self.intercept),
             self.targets[rows],
             pick(self.weights),
             pick(self.frequencies),
             pick(self.offset),
+        )
+
+    def with_values(self, values: Array) -> ArrayRows:
+        """The same rows with other columns, (n, p)."""
+        return ArrayRows(
+            values,
+            self.targets,
+            weights=self.weights,
+            frequencies=self.frequencies,
+            offset=self.offset,
+            intercept=self.intercept,
+            threads=self.threads,
+            numbers=self.numbers,
         )
 
     def part(self, start: int, stop: int) -> ArrayRows:

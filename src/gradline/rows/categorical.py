@@ -106,6 +106,12 @@ class CategoricalDesign:
     def take(self, rows: IntArray) -> CategoricalDesign:
         return CategoricalDesign(self.codes[rows], self.n_columns, None if self.values is None else self.values[rows])
 
+    def changed(self, origin: Array, unit: Array) -> CategoricalDesign:
+        return self
+
+    def numbers(self) -> Array:
+        return np.zeros((self.n_rows, 0))
+
     def dense(self) -> Array:
         full = np.zeros((self.n_rows, self.n_columns))
         rows = np.flatnonzero(self.codes >= 0)

@@ -9,7 +9,7 @@ Products of many rows are written ``np.dot``: ``@`` keeps Python's lock where th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -42,6 +42,12 @@ class Design(Protocol):
 
     def take(self, rows: IntArray) -> Design:
         """The design of the given rows."""
+
+    def changed(self, origin: Array, unit: Array) -> Design:
+        """The design with column j at (x_j - origin_j) unit_j, (P,) each; only of the columns of ``numbers``, and not of the intercept."""
+
+    def numbers(self) -> Array:
+        """The columns that are held as numbers, which come first, the intercept among them: (m, D)."""
 
     def dense(self) -> Array:
         """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
@@ -108,6 +114,15 @@ class DenseDesign:
     def take(self, rows: IntArray) -> DenseDesign:
         return DenseDesign(self.values[rows], self.intercept)
 
+    def changed(self, origin: Array, unit: Array) -> DenseDesign:
+        first = int(self.intercept)
+        values = np.subtract(self.values, origin[first:])
+        values *= unit[first:]
+        return DenseDesign(values, self.intercept)
+
+    def numbers(self) -> Array:
+        return self.dense()
+
     def dense(self) -> Array:
         if not self.intercept:
             return np.ascontiguousarray(self.values)
@@ -132,7 +147,7 @@ class DenseDesign:
             # Rows beyond the bend of a robust loss have no curvature: copying the others costs what scaling all would.
             some = len(used) < MOSTLY_USED * len(root)
             if some:
-                values, root = _rows(values, used), root[used]
+                values, root = some_rows(values, used), root[used]
             scaled = values if (root == 1.0).all() else np.multiply(values, root[:, None], out=values if some else None)
             core, first, corner = np.dot(scaled.T, scaled), np.dot(scaled.T, root), float(h.sum())
         if not self.intercept:
@@ -192,8 +207,8 @@ FEW_COLUMNS = 3
 """Up to here BLAS multiplies a block by one column after another faster than by all at once, for which it would copy the block."""
 
 
-def _rows(values: Array, rows: IntArray) -> Array:
-    """Some rows, in the memory order of all."""
+def some_rows(values: np.ndarray[Any, Any], rows: IntArray) -> np.ndarray[Any, Any]:
+    """Some rows, in the memory order of all: NumPy copies an array whole before it takes rows of one that lies by columns."""
     return values.T.take(rows, axis=1).T if values.strides[0] < values.strides[1] else values.take(rows, axis=0)
 
 

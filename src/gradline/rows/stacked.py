@@ -76,6 +76,13 @@ class StackedDesign:
     def take(self, rows: IntArray) -> StackedDesign:
         return StackedDesign(self.dense_part.take(rows), tuple(part.take(rows) for part in self.categorical))
 
+    def changed(self, origin: Array, unit: Array) -> StackedDesign:
+        held = self.dense_part.n_columns
+        return StackedDesign(self.dense_part.changed(origin[:held], unit[:held]), self.categorical)
+
+    def numbers(self) -> Array:
+        return self.dense_part.dense()
+
     def dense(self) -> Array:
         return np.concatenate([self.dense_part.dense(), *(part.dense() for part in self.categorical)], axis=1)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -11,6 +12,7 @@ from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
+from gradline.solvers.identified import by_reference
 from gradline.solvers.newton import Newton
 from gradline.solvers.refusing import needs_a_loss_of_one_row, writes_codes_out
 from gradline.solvers.solution import Solution, as_start
@@ -32,6 +34,8 @@ class ActiveSetNewton:
     predictor at a time, as |y - exp(eta)| is. A convex piecewise-linear loss without a penalty is gl.PiecewiseLinear's.
     """
 
+    any_columns: ClassVar[bool] = True
+
     max_steps: int = 100
 
     def __post_init__(self) -> None:
@@ -47,6 +51,8 @@ class ActiveSetNewton:
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate: the distance of zero from the subdifferential of the objective."""
+        if (found := by_reference(problem, self, start, progress)) is not None:
+            return found
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         with single_threaded_blas(), progress_bar.bar("ActiveSetNewton", None, progress, patience=1.0) as advance:
             reach, passes = np.inf, 0

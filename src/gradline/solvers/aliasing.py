@@ -62,6 +62,11 @@ def well_conditioned(gram: Array) -> bool:
     return bool((pivots**2 > PIVOT).all())
 
 
+def independent(rows: Rows) -> bool:
+    """Whether the columns are well independent on all rows: a curvature that is not then comes of few rows having any."""
+    return well_conditioned(rows.reduce(_GramKernel()))
+
+
 def nearly_dependent(curvature: Array, free: CoefficientMap) -> tuple[int, ...]:
     """The design columns of the direction in which the curvature, (d, d), is lost to rounding; none where it is nowhere."""
     diagonal = np.abs(np.diag(curvature))

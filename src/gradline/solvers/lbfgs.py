@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -31,6 +32,8 @@ class LBFGS:
     Needs gradients only, so it takes any smooth loss, a joint scalar included; for up to a few thousand coefficients gl.Newton is faster.
     """
 
+    any_columns: ClassVar[bool] = True
+
     tolerance: float = 1e-10
     max_steps: int = 2000
     memory: int = 20
@@ -55,7 +58,7 @@ class LBFGS:
         begin = Newton().begin(problem) if start is None else as_start(start, problem.shape)
         theta = free.contract(begin)
         scale = column_scale(problem)
-        units = free.restrict_gradient(np.repeat(scale[:, None], problem.shape[1], axis=1))
+        units = np.sqrt(free.restrict_diagonal(np.repeat(np.square(scale)[:, None], problem.shape[1], axis=1)))
         passes = 0
 
         def objective(scaled: Array) -> tuple[float, Array]:
@@ -104,7 +107,9 @@ class LBFGS:
         runaway = _runaway(problem, free, theta, free.contract(coefficients))
         reason = f"{result.nit} steps; the largest scaled gradient is {largest:.1e} (it was {np.abs(first).max():.1e})"
         remedy = "" if done else "Allow more steps (gl.LBFGS(max_steps=10000)), give start=, or scale the columns."
-        if runaway is not None:
+        if runaway is not None and runaway.bounded and done:
+            reason = f"{reason}; {runaway.reason}"
+        elif runaway is not None:
             done, reason, remedy = False, runaway.reason, runaway.remedy
         if flat:
             done, reason, remedy = False, FLAT, FLAT_REMEDY

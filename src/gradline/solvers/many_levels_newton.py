@@ -9,16 +9,19 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, ClassVar, NamedTuple, cast
 
 import numpy as np
 
+from gradline.losses.smoothing import Smoothed
 from gradline.messages import warn
 from gradline.problem import Problem, merged_sums, weighted_sums
 from gradline.rows.block import Block
 from gradline.rows.bordered import BorderedGram
 from gradline.rows.stacked import StackedDesign
+from gradline.solvers.identified import by_reference
 from gradline.solvers.many_levels import LevelSums, LevelSumsKernel
+from gradline.solvers.narrowing import MOST_WINDOWS, NARROWER, NEAR, typical_residual
 from gradline.solvers.recession import Runaway
 from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, needs_codes
 from gradline.solvers.solution import Certificate, Solution, as_start
@@ -32,6 +35,9 @@ FLAT = 1e-6
 
 ROUNDING = 1e-7
 """A decrement below this share of the objective's size that no longer shrinks has come to the end of double precision."""
+
+SOON, WINDOW_STEPS, LAST_STEPS = 50, 30, 12
+"""Steps after which smoother losses are tried, on one of them at most, and on the loss itself after each."""
 
 Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
@@ -49,6 +55,8 @@ class _Point(NamedTuple):
 class ManyLevelsNewton:
     """Damped Newton steps on a design that keeps a categorical as codes. tolerance, max_steps: as in ``Newton``."""
 
+    any_columns: ClassVar[bool] = True
+
     tolerance: float = 1e-12
     max_steps: int = 200
 
@@ -58,13 +66,37 @@ class ManyLevelsNewton:
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate. Raises ValueError where the loss is not finite at the start."""
+        if (found := by_reference(problem, self, start, progress)) is not None:
+            return found
         with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-            steps = _Steps(problem, self.tolerance, self.max_steps)
+            steps = _Steps(problem, self.tolerance, min(SOON, self.max_steps))
             steps.run(start)
             solution = steps.solution()
+            if not solution.certificate.converged and not steps.endless and self.max_steps > SOON:
+                solution = self._through_windows(problem, steps)
         if not solution.certificate.converged:
             warn(f"Newton's method has not converged: {solution.certificate.reason}. {solution.certificate.remedy}")
         return solution
+
+    def _through_windows(self, problem: Problem, begun: _Steps) -> Solution:
+        """The optimum of a loss that bends far more sharply than the noise, reached through wider bends (see ``narrowing``): each window
+        begins where the last one ended, and the last steps are on the loss itself. Without them, by further steps."""
+        passes, at = begun.passes, begun.at.coefficients
+        width = widest = typical_residual(problem, at) if problem.n_predictors == problem.rows.n_targets else 0.0
+        for _ in range(MOST_WINDOWS):
+            if not (math.isfinite(width) and width > 0):
+                break
+            window = _Steps(replace(problem, loss=Smoothed(problem.loss, width)), NEAR * width / widest, WINDOW_STEPS)
+            window.run(at)
+            steps = _Steps(problem, self.tolerance, LAST_STEPS)
+            steps.run(window.at.coefficients)
+            passes += window.passes + steps.passes
+            if steps.converged or steps.endless:
+                return replace(steps.solution(), passes=passes)
+            at, width = window.at.coefficients, NARROWER * width
+        steps = _Steps(problem, self.tolerance, self.max_steps - SOON)
+        steps.run(begun.at.coefficients)
+        return replace(steps.solution(), passes=passes + steps.passes)
 
 
 class _Steps:
@@ -81,6 +113,7 @@ class _Steps:
         self.free: Mask = free
         self.weight = self.sums.gram.diagonal_entries() / self.sums.weight  # (P, 1)
         self.converged, self.reason, self.remedy = False, "", ""
+        self.endless = False
 
     def run(self, start: Array | None) -> None:
         """Step until an end is reached."""
@@ -182,7 +215,8 @@ class _Steps:
         self.converged, self.reason = converged, reason
         runaway = self._runaway()
         if runaway is not None:
-            self.converged, (self.reason, self.remedy) = False, runaway
+            self.converged, self.reason, self.remedy = False, runaway.reason, runaway.remedy
+            self.endless = True
         elif not converged:
             self.remedy = (
                 "Give another start=, add a ridge (penalty=gl.penalties.ridge(1e-4)), or allow more steps (gl.Newton(max_steps=1000))."

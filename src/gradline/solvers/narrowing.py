@@ -43,14 +43,15 @@ def through_windows(
     """The optimum by ever narrower windows, and the passes made; None where smoothing does not lead there.
 
     begin: coefficients (P, k). finish: a few steps on the loss itself from coefficients (P, k), tried after each window.
-    Only for a convex loss with a linear predictor for each target, whose residuals say how wide the first window is to be.
+    Only for a loss with a linear predictor for each target, whose residuals say how wide the first window is to be. A loss not known to
+    be convex, as one's own, may have other minima; what is found is one, for the last steps are on the loss itself.
     """
     passes = 0
-    if not problem.loss.is_convex or problem.joint or problem.n_predictors != problem.rows.n_targets:
+    if problem.joint or problem.n_predictors != problem.rows.n_targets:
         return None, passes
-    width = widest = _typical_residual(problem, begin)
+    width = widest = typical_residual(problem, begin)
     theta = free.contract(begin)
-    squares = free.restrict_gradient(np.repeat(np.square(column_scale(problem))[:, None], problem.n_predictors, axis=1))
+    squares = free.restrict_diagonal(np.repeat(np.square(column_scale(problem))[:, None], problem.n_predictors, axis=1))
     for _ in range(MOST_WINDOWS):
         if not (math.isfinite(width) and width > 0):
             break
@@ -68,7 +69,8 @@ def through_windows(
     return None, passes
 
 
-def _typical_residual(problem: Problem, coefficients: Array) -> float:
+def typical_residual(problem: Problem, coefficients: Array) -> float:
+    """The root mean square of y - eta among some rows."""
     block = sample_block(problem.rows, min(problem.rows.n_rows, 10_000)).without_zero_weights()
     residuals = block.targets - block.linear_predictors(coefficients)
     return float(np.sqrt(np.mean(np.square(residuals))))

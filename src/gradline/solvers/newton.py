@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple, Self
+from typing import ClassVar, NamedTuple, Self
 
 import numpy as np
 
@@ -24,7 +24,7 @@ SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
 
 SOON = 50
-"""Steps after which a convex loss is tried through smoother ones; few fits need half as many."""
+"""Steps after which a loss is tried through smoother ones; few fits need half as many."""
 
 LAST_STEPS = 12
 """On the loss itself after each smoother one: a handful where the start is near."""
@@ -41,6 +41,8 @@ class Newton:
     end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
     it; riders: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
     """
+
+    any_columns: ClassVar[bool] = True
 
     tolerance: float | None = None
     max_steps: int = 200
@@ -93,7 +95,7 @@ class Newton:
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
             steps = self._steps(problem, free, begin, min(SOON, self.max_steps), curvature)
             solution = steps.run(advance)
-            if solution.certificate.converged or steps.step < min(SOON, self.max_steps) or steps.step == self.max_steps:
+            if solution.certificate.converged or steps.endless or steps.step == self.max_steps:
                 return solution
             return self._smoother(problem, steps, solution, advance)
 

@@ -18,7 +18,7 @@ from gradline.problem import Problem, Rider, sample_block
 from gradline.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
-from gradline.solvers.aliasing import aliased_columns, nearly_dependent, well_conditioned
+from gradline.solvers.aliasing import aliased_columns, independent, nearly_dependent, well_conditioned
 from gradline.solvers.beside import FLAT, FLAT_REMEDY
 from gradline.solvers.column_scale import column_scale
 from gradline.solvers.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
@@ -100,6 +100,8 @@ class NewtonSteps:
         self.squares: Array = np.zeros(0)
         self.last = self.last_spectral = math.inf
         self.fresh = self.accepted = True
+        self.endless = False
+        """Whether the objective was found to have no minimum."""
 
     def run(self, advance: Callable[[int, str], None] = lambda done, status: None) -> Solution:
         """Step until an end is reached. Raises ValueError where the loss or its curvature is not finite at the start."""
@@ -264,10 +266,9 @@ class NewtonSteps:
         """What the curvature of each coefficient would be if all rows curved alike, (d,): its column's mean square times the mean curvature
         of its linear predictor."""
         if len(self.squares) != self.free.size:
-            size, k = self.problem.shape
-            squares = np.repeat(np.square(column_scale(self.problem))[:, None], k, axis=1)
-            self.squares = self.free.restrict_gradient(squares)
-            self.predictors = self.free.restrict_gradient(np.tile(np.arange(float(k)), (size, 1))).astype(np.int64)
+            squares = np.repeat(np.square(column_scale(self.problem))[:, None], self.problem.n_predictors, axis=1)
+            self.squares = self.free.restrict_diagonal(squares)
+            self.predictors = self.free.predictors
         mean = np.bincount(self.predictors, np.abs(np.diag(self.curvature))) / np.bincount(self.predictors, self.squares)
         return np.asarray(self.squares * np.where(mean > 0, mean, 1.0)[self.predictors])
 
@@ -365,12 +366,15 @@ class NewtonSteps:
         runaway = unbounded_direction(
             self.problem, self.free, self.theta, self.value, self.gradient, self.curvature, self.floor, not ending.converged
         )
+        if runaway is not None and runaway.bounded and ending.converged:
+            return ending._replace(reason=f"{ending.reason}; {runaway.reason}")
         if runaway is not None:
+            self.endless = True
             return _Ending(False, runaway.reason, runaway.remedy)
         if ending.converged or ending.remedy:
             return ending
         dependent = nearly_dependent(self.curvature, self.free)
-        if dependent:
+        if dependent and not independent(self.problem.rows):
             names = " and ".join(self.problem.column_name(i) for i in dependent[:4])
             return _Ending(
                 False,

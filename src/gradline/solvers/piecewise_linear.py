@@ -8,12 +8,14 @@ Science 12). No change, and multipliers between the slopes of their kinks, prove
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 import numpy as np
 
 from gradline.messages import warn
 from gradline.problem import Problem
 from gradline.rows.arrays import single_threaded_blas
+from gradline.solvers.centring import check_target_range
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
 from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
@@ -30,6 +32,8 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 @dataclass(frozen=True)
 class PiecewiseLinear:
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
+
+    any_columns: ClassVar[bool] = True
 
     def refuses(self, problem: Problem) -> str | None:
         """A loss that is not convex and piecewise linear with kinks it can name, a penalty, coefficients that are not free, codes of very
@@ -50,6 +54,7 @@ class PiecewiseLinear:
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The vertex, with its certificate. ``start`` may save passes; ``progress`` is not needed."""
         pieces = pieces_of(problem.loss, problem.rows.n_targets)
+        check_target_range(problem)
         rows = problem.rows
         sample = draw_sample(rows)
         given = None if start is None else as_start(start, problem.shape)

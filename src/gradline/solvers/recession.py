@@ -22,10 +22,11 @@ from gradline.types import Array, IntArray
 
 
 class Runaway(NamedTuple):
-    """Why there is no optimum, and what to do."""
+    """Why there is no optimum, and what to do. bounded: the objective has a minimum, but the same along a whole line."""
 
     reason: str
     remedy: str
+    bounded: bool = False
 
 
 FLAT = 1e-6
@@ -91,11 +92,13 @@ def unbounded_direction(
     flat = eigenvalues <= FLAT
     if not flat.any():
         return None
+    level = None
     for direction in _candidates(eigenvalues[flat], vectors[:, flat], theta * scale, gradient / scale):
         found = _falls(problem, free, theta, direction / scale, value)
-        if found is not None:
+        if found is not None and not found.bounded:
             return found
-    return None
+        level = level or found
+    return level
 
 
 def _candidates(eigenvalues: Array, vectors: Array, theta: Array, gradient: Array) -> Iterator[Array]:
@@ -135,6 +138,13 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
             " no least value",
             "Look at the loss: is its sign right, and does it rise on both sides of the target?",
         )
+    if _level(problem, free, theta, direction * (_far(problem) / reach), value):
+        return Runaway(
+            f"the objective is the same however far one goes along {_named(problem, runs_away)}: these coefficients are not identified, and"
+            " of those that fit alike the ones met first are given",
+            "Leave one of them out, or add a ridge such as penalty=gl.penalties.ridge(1e-3).",
+            bounded=True,
+        )
     slopes = runs_away[int(problem.rows.intercept) :].any()
     remedy = (
         "Leave that column out, merge its level with another, or add a ridge such as penalty=gl.penalties.ridge(1e-3)."
@@ -146,6 +156,13 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
         " (separation)",
         remedy,
     )
+
+
+def _level(problem: Problem, free: CoefficientMap, theta: Array, step: Array, value: float) -> bool:
+    """Whether the objective is the same 1,000 steps to either side: along a direction that separates it rises on the other."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        ends = [problem.evaluate(free.expand(theta + distance * step), 0).value for distance in (-1000.0, -1.0, 1.0, 1000.0)]
+    return all(abs(end - value) <= 1e-11 * abs(value) for end in ends)
 
 
 def _bottomless(problem: Problem, free: CoefficientMap, theta: Array, value: float) -> bool:

@@ -34,7 +34,8 @@ class Scales:
 
     def coefficients(self, scaled: Array) -> Array:
         """(k, P) in scaled units to (P, k) in the user's."""
-        return np.asarray(np.ldexp(scaled, self.targets[:, None] - self.columns[None, :]).T)
+        with np.errstate(over="ignore"):  # gl.fit refuses infinity
+            return np.asarray(np.ldexp(scaled, self.targets[:, None] - self.columns[None, :]).T)
 
 
 @dataclass(frozen=True)

@@ -118,6 +118,15 @@ class EndsWithCurvature(Protocol):
 
 
 @runtime_checkable
+class TakesAnyColumns(Protocol):
+    """A solver whose path does not depend on the origin and unit of the columns: it may be given a problem in columns of mean and size near
+    one where those of the data are far from it."""
+
+    @property
+    def any_columns(self) -> bool: ...
+
+
+@runtime_checkable
 class BeginsWithMoments(Protocol):
     """A solver that may begin squared loss with a pass of second moments, which a pass made before it can take along."""
 

@@ -1,0 +1,159 @@
+"""A problem in columns of another origin and unit, where those given would cost digits; and its answers in the units given.
+
+The curvature of a column whose mean is r times its spread is lost to r^2 roundings beside the intercept, and squares of columns near 1e160
+leave the range of a double. A fit does not depend on where a column's zero lies, nor on its unit: so a solver may have them as it likes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from gradline.penalties import Penalty
+from gradline.problem import Problem, sample_block
+from gradline.rows.changed import ColumnChange
+from gradline.solvers.aliasing import aliased_columns
+from gradline.solvers.solution import History, Solution
+from gradline.types import Array, IntArray
+
+FAR = 100.0
+"""Means at this many spreads are moved: four digits of a curvature."""
+
+CONSTANT = 2.0**-46
+"""A spread below this share of the mean is rounding: such a column is constant, and stays as it is to be found out."""
+
+EXTREME = 200
+"""Powers of two from which a column's unit is changed; its squares are still far inside the range of a double."""
+
+SAMPLE = 500
+"""Rows that tell."""
+
+MOST_COLUMNS = 3000
+"""Up to which columns are looked at for aliasing before they are moved."""
+
+
+SMALLEST_TARGET, LARGEST_TARGET = 1e-305, 1e290
+"""Sizes of targets between which sums of residuals stay in the range of a double, with all their digits."""
+
+
+@dataclass(frozen=True)
+class Centred:
+    """problem: the same in changed columns. change: how they were changed."""
+
+    problem: Problem
+    change: ColumnChange
+    aliased: tuple[int, ...] = field(default=())
+
+    def solution(self, solution: Solution) -> Solution:
+        """A solution in the columns given, from one of ``problem``. What a solver leaves for standard errors stays with that one."""
+        history = solution.history
+        if history is not None and len(history):
+            points = np.stack([self.change.from_changed(point) for point in history.coefficients])
+            history = History(history.step, history.loss, history.gradient_norm, points)
+        coefficients = self.change.from_changed(solution.coefficients)
+        return replace(solution, coefficients=coefficients, history=history, curvature=None, along=(), sums=None)
+
+    def of_given(self, solution: Solution) -> Solution:
+        """A solution of ``problem``, from one in the columns given."""
+        coefficients = self.change.to_changed(solution.coefficients)
+        return replace(solution, coefficients=coefficients, history=None, curvature=None, along=(), sums=None)
+
+
+def centred(problem: Problem) -> Centred | None:
+    """The problem in columns of mean and size near one; None where none of the columns asks for it, by a sample of the rows.
+
+    Only where every linear predictor that has the column has an intercept is its zero moved. Which columns others determine is decided by
+    the columns as they are, since moved ones show rounding for a difference.
+    """
+    rows = problem.rows
+    sample = sample_block(rows, min(rows.n_rows, SAMPLE)).without_zero_weights()
+    values = sample.design.numbers()
+    size, held = rows.n_columns, values.shape[1]
+    if not values.size or not np.isfinite(values).all():
+        return None
+    origin, unit = np.zeros(size), np.ones(size)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        middle = values.mean(axis=0)
+        spread = np.abs(values - middle).mean(axis=0)
+        far = (np.abs(middle) > FAR * spread) & (spread > CONSTANT * np.abs(middle)) & np.isfinite(spread)
+    far &= _movable(problem)[:held]
+    origin[:held] = np.where(far, middle, 0.0)
+    exponents = _exponents(np.abs(values - origin[:held]).max(axis=0))
+    if problem.penalty is not None:
+        # Beside a penalty the square of a small column may vanish; that of the penalty in its unit would leave the range.
+        exponents = np.maximum(exponents, 0)
+    unit[:held] = np.ldexp(1.0, -exponents)
+    if rows.intercept:
+        unit[0] = 1.0
+    if not origin.any() and (unit == 1.0).all():
+        return None
+    aliased: tuple[int, ...] = ()
+    if problem.penalty is None and held == size <= MOST_COLUMNS:
+        plain = rows if (unit == 1.0).all() else ColumnChange(np.zeros(size), unit, rows.intercept).rows(rows)
+        aliased = aliased_columns(plain)
+        unit[list(aliased)] = 0.0
+    change = ColumnChange(origin, unit, rows.intercept)
+    penalty = problem.penalty
+    if penalty is not None and (unit != 1.0).any():
+        penalty = _InGivenUnits(penalty, unit[int(rows.intercept) :, None])
+    return Centred(replace(problem, rows=change.rows(rows), penalty=penalty), change, aliased)
+
+
+def check_target_range(problem: Problem) -> None:
+    """Raises ValueError for targets so large that sums over them overflow, or so small that they have lost digits already."""
+    size = problem.target_scale
+    if size > LARGEST_TARGET or 0 < size < SMALLEST_TARGET:
+        raise ValueError(
+            f"the target's values are as {'large' if size > 1 else 'small'} as {size:.1e}, and sums over them leave the range of a double:"
+            " give the target in another unit, such as one in which it is near 1"
+        )
+
+
+def check_in_range(problem: Problem, solution: Solution) -> None:
+    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
+    slopes = beyond[beyond >= int(problem.rows.intercept)]
+    if beyond.size:
+        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+        raise ValueError(
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small beside the target's: give it"
+            " in another unit, such as one in which it is near 1"
+        )
+
+
+def _movable(problem: Problem) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+    """(P,): whether an intercept can take up what moving a column's zero changes, in every linear predictor that has the column."""
+    if not problem.rows.intercept:
+        return np.zeros(problem.shape[0], dtype=np.bool_)
+    free = problem.movable
+    found = np.asarray((~free | free[0]).all(axis=1))
+    found[0] = False
+    return found
+
+
+def _exponents(largest: Array) -> IntArray:
+    """(P,): powers of two that bring columns of this size to one; zero where that is not needed."""
+    found = np.frexp(largest)[1].astype(np.int64)
+    return np.where((np.abs(found) > EXTREME) & (largest > 0), np.clip(found, -1000, 1000), 0)
+
+
+@dataclass(frozen=True)
+class _InGivenUnits:
+    """A penalty on the slopes in the columns given, of slopes (p, k) of columns in other units: b = unit b^."""
+
+    penalty: Penalty
+    unit: Array
+
+    @property
+    def name(self) -> str:
+        return self.penalty.name
+
+    def value(self, slopes: Array) -> float:
+        return self.penalty.value(slopes * self.unit)
+
+    def gradient(self, slopes: Array) -> Array:
+        return self.penalty.gradient(slopes * self.unit) * self.unit
+
+    def curvature(self, slopes: Array) -> Array:
+        return self.penalty.curvature(slopes * self.unit) * self.unit**2
