@@ -72,6 +72,64 @@ def test_hc0_and_hc1_need_no_rows_afterwards(data):
         fit.covariance("HC3")
 
 
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        (("cluster", "x"), ValueError, r"covariance 'cluster' needs the rows .*: fit.with_covariance\(\('cluster', 'x'\), data\)"),
+        (("cluster", np.arange(300)), ValueError, r"with_covariance\(\('cluster', groups\), data\)"),
+        (["newey-west", 3], ValueError, r"with_covariance\(\('newey-west', 3\), data\)"),
+        (("clusters", "x"), ValueError, "did you mean 'cluster'"),
+        ("cluster", ValueError, "needs the rows"),
+        (3, TypeError, 'takes the name of a kind such as "HC1", not int 3'),
+        ((), TypeError, "not tuple"),
+    ],
+)
+def test_a_kind_that_needs_rows_says_so_however_it_is_named(data, kind, error, message):
+    fit = gl.fit(*data, covariance="default")
+    with pytest.raises(error, match=message):
+        fit.covariance(kind)
+
+
+def test_fits_can_be_looked_for(data):
+    x, y = data
+    first, second = gl.fit(x, y), gl.fit(x, y)
+    assert first == first  # noqa: PLR0124
+    assert first != second
+    assert second in [first, second]
+    assert [first, second].index(second) == 1
+    assert {first: "a", second: "b"}[second] == "b"
+    descent = gl.fit(x, y, solver=gl.GradientDescent())
+    # What a fit holds is found alike.
+    for mine in (descent.history, first.inference, first.covariance(), first.inference.statistics, first.diagnose(x, y), first.table()):
+        assert mine == mine  # noqa: PLR0124
+        assert mine in {mine}
+    assert descent.history != gl.fit(x, y, solver=gl.GradientDescent()).history
+
+
+@pytest.mark.parametrize("kind", ["classical", "HC1"])
+@pytest.mark.parametrize("alike", [0.0, 0.999, 1 - 1e-7])
+def test_many_slopes_are_tested_at_once_as_statsmodels_does(kind, alike):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(400, 90))
+    # Columns near one another take the road that keeps their digits.
+    x[:, 1:] = alike * x[:, :1] + np.sqrt(1 - alike**2) * x[:, 1:]
+    y = x[:, 0] + rng.normal(size=400)
+    found = gl.fit(x, y, covariance=kind).joint_test
+    peer = sm.OLS(y, sm.add_constant(x)).fit(cov_type="nonrobust" if kind == "classical" else kind, use_t=True)
+    assert (found.numerator, found.denominator) == (90, 309)
+    assert found.statistic == pytest.approx(float(np.squeeze(peer.fvalue)), rel=1e-5)
+
+
+def test_the_first_condition_that_depends_on_others_is_named(data):
+    fit = gl.fit(*data)
+    with pytest.raises(ValueError, match="'row 3' follows"):
+        fit.test([[0, 1, 0, 0], [0, 0, 1, 0], [0, 1, -2, 0], [0, 0, 0, 1]])
+    with pytest.raises(ValueError, match="'row 5' follows"):
+        fit.test(np.vstack([np.eye(4), [1, 1, 1, 1]]))
+    with pytest.raises(ValueError, match="'row 1' follows"):
+        fit.test([[0, 0, 0, 0]])
+
+
 def test_what_was_not_asked_for_is_said(data):
     x, y = data
     with pytest.raises(ValueError, match=r'ask for them with gl\.fit\(\.\.\., covariance="default"\)'):

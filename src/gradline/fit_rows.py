@@ -24,7 +24,7 @@ PART_ROWS = 2**17
 """Rows in memory whose results are made at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitRows:
     """problem: the fit's objective over the rows that can be used. whole: the rows for one result each, where those that lack a value are
     NaN; of a table its rows are numbered as they lie there. source: of the rows of a table, None for arrays."""

@@ -32,9 +32,9 @@ if TYPE_CHECKING:
 INTERCEPT = "Intercept"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit(FitInference):
-    """A fitted model. Immutable, and holds no rows.
+    """A fitted model. Immutable, and holds no rows. Equal to itself only: compare ``coefficients`` to compare two fits.
 
     names: the design columns, the intercept first where there is one. target_names: the q targets. solution: what the solver returned.
     rows_used: rows with a weight above zero. rows_dropped: how many were left out, by reason.

@@ -87,10 +87,9 @@ class FitInference:
     @property
     def joint_test(self) -> HypothesisResult | None:
         """That every slope is zero: the F (or chi-squared) of a summary. None without slopes."""
-        from gradline.inference.hypotheses import coefficient_labels, joint_test
+        from gradline.inference.hypotheses import joint_test
 
-        labels = coefficient_labels(self.names, self.predictor_names)
-        return joint_test(self.solution.coefficients, self.covariance(), labels, self.has_intercept)
+        return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
 
     def compare(self, other: FitInference) -> HypothesisResult:
         """F or likelihood-ratio test of two nested fits to the same rows, in either order.

@@ -43,7 +43,7 @@ def squared_factor(
     assert statistics.squares is not None
     if crumb.target_root is None:
         raise ValueError("the targets have different free coefficients, so they share no classical covariance: ask for HC1")
-    target_root = crumb.target_root @ _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
+    target_root = _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
     spare, q = statistics.degrees_of_freedom, len(statistics.squares)
     words = f"sigma^2 (X'WX)^-1, sigma^2 = RSS / (n - p) with n - p = {spare:,.6g}"
     if penalised:
@@ -59,7 +59,7 @@ def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics
     if isinstance(problem.loss, Gamma | Tweedie | NegativeBinomial):
         crumb = bread(problem, coefficients, crumb.free, RowLoss(problem.loss, expected=True))
         words = "inverse expected information"
-    factor = crumb.root @ _kept_by_penalty(crumb.root, crumb.penalty)
+    factor = _kept_by_penalty(crumb.root, crumb.penalty)
     if problem.penalty is not None:
         words += " at the penalised optimum: A^-1 I A^-1, bias not included"
     if not problem.loss.has_free_dispersion:
@@ -180,10 +180,10 @@ class _SquaredWeightsKernel:
 
 
 def _kept_by_penalty(root: Array, penalty: Array) -> Array:
-    """T with root T T' root' = A^-1 (A - penalty) A^-1: the root of I - root' penalty root."""
+    """F with F F' = A^-1 (A - penalty) A^-1: the root times that of I - root' penalty root."""
     if not penalty.any():
-        return np.eye(root.shape[1])
-    return _psd_root(np.eye(root.shape[1]) - (root.T * penalty) @ root)
+        return root
+    return np.asarray(root @ _psd_root(np.eye(root.shape[1]) - (root.T * penalty) @ root))
 
 
 def _kron(left: Array, right: Array) -> Array:

@@ -35,7 +35,7 @@ WHITENED = 2_000_000
 """n P up to which scores are whitened row by row; beyond, a Gram matrix a third of the price is whitened once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Covariance:
     """The covariance of the coefficients.
 

@@ -36,7 +36,7 @@ class StatisticsSums(NamedTuple):
     total: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitStatistics:
     """What a fit is as a whole. Holds sums only.
 
