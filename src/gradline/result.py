@@ -61,7 +61,7 @@ class Fit(FitInference):
     beside: Mapping[str, str | None] = field(default_factory=dict)
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
     fingerprint: int | None = None
-    """Of the targets and weights of the rows, whatever their order (``rows/fingerprint.py``)."""
+    """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
     @property
     def coefficients(self) -> Array:
@@ -251,7 +251,8 @@ class Fit(FitInference):
 
         data: what the fit was made from: the table, or X with y as target. rows: where they went with the fit, weights=, frequencies= and
         offset= as arrays (the columns of a table are remembered), and where=, query= or database=. Nothing is computed before it is asked
-        for. Raises ValueError for other rows than those of the fit, as far as targets and weights tell.
+        for but a pass that checks the rows. Raises ValueError for other rows than those of the fit, as far as targets, weights, offsets and
+        the gradient of the loss at the coefficients tell.
         """
         from gradline.diagnosis import Diagnosis
         from gradline.fit_rows import rows_of_fit
