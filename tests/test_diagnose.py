@@ -156,8 +156,8 @@ def test_other_losses():
     ("error", "message", "ask"),
     [
         (ValueError, "199 rows, and the fit used 200", lambda: gl.fit(X, Y).diagnose(X[1:], Y[1:])),
-        (ValueError, "with other targets or weights", lambda: gl.fit(X, Y).diagnose(X, Y + 1)),
-        (ValueError, "with other targets or weights", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y, weights=DATA.f)),
+        (ValueError, "with other targets, weights or offsets", lambda: gl.fit(X, Y).diagnose(X, Y + 1)),
+        (ValueError, "with other targets, weights or offsets", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y, weights=DATA.f)),
         (ValueError, "fitted with weights=, which belong to the rows", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y)),
         (ValueError, "fitted with offset=, which belong to the rows", lambda: gl.fit(X, Y, offset=DATA.w).diagnose(X, Y)),
         (ValueError, "give X and y", lambda: gl.fit(X, Y).diagnose(X)),

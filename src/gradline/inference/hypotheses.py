@@ -12,6 +12,7 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.inference.constraint_text import read_constraints
 from gradline.inference.covariance import Covariance
+from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
 from gradline.types import Array
 
@@ -120,16 +121,19 @@ def compare(
             raise ValueError("fits of several targets are compared target by target: fit each by itself")
         if not spare > 0:
             raise ValueError("the larger fit leaves no degree of freedom, so there is nothing to compare the difference with")
-        statistic = (smaller.deviance - larger.deviance) / count / float(larger.dispersion[0])
+        if not larger.dispersion[0] > 0:
+            raise ValueError(f"the fits cannot be compared: of the larger, {PERFECT}")
+        # Of fits that are equally good rounding may leave the larger the worse.
+        statistic = max(smaller.deviance - larger.deviance, 0.0) / count / float(larger.dispersion[0])
         words = "sums of squares" if larger.squared else "deviances, Pearson's dispersion of the larger fit"
-        return HypothesisResult(hypothesis, statistic, "F", count, spare, float(fdtrc(count, spare, max(statistic, 0.0))), words)
+        return HypothesisResult(hypothesis, statistic, "F", count, spare, float(fdtrc(count, spare, statistic)), words)
     if smaller.log_likelihood is None or larger.log_likelihood is None:
         raise ValueError(
             f"the loss {larger.loss_name!r} has no likelihood, so two fits cannot be compared by it: test the coefficients that differ with"
             ' test("x1 = 0, x2 = 0") on the larger fit'
         )
-    statistic = 2.0 * (larger.log_likelihood - smaller.log_likelihood)
-    return HypothesisResult(hypothesis, statistic, "chi2", count, None, float(chdtrc(count, max(statistic, 0.0))), "likelihood ratio")
+    statistic = max(2.0 * (larger.log_likelihood - smaller.log_likelihood), 0.0)
+    return HypothesisResult(hypothesis, statistic, "chi2", count, None, float(chdtrc(count, statistic)), "likelihood ratio")
 
 
 def _check_comparable(smaller: FitStatistics, larger: FitStatistics, smaller_labels: Sequence[str], larger_labels: Sequence[str]) -> None:
@@ -169,7 +173,7 @@ def _wald(root: Array, difference: Array, signs: Array | None) -> float:
         return float(difference @ np.linalg.solve(matrix, difference))
     scale = np.sqrt(np.einsum("ij,ij->j", root, root))
     if not (scale > 0).all():
-        return float("inf") if difference.any() else float("nan")
+        raise ValueError("a standard error among these is zero, as of a target that is fitted perfectly: nothing can be tested against it")
     triangle = _triangle(root / scale)
     if triangle.shape[0] < len(difference) or np.abs(np.diag(triangle)).min() < 1e-13:
         raise ValueError("the covariance is singular for these conditions (fewer clusters than conditions?): test fewer at once")
