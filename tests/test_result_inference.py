@@ -48,6 +48,30 @@ def test_nested_fits_compare(data):
     assert (found.statistic, found.p_value) == pytest.approx(peer[:2], rel=1e-8)
 
 
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_fits_with_other_offsets_are_not_compared(data, loss):
+    x, y = data
+    y = y if loss == "squared" else np.round(np.exp(0.3 * x[:, 0]))
+    offset = x[:, 2] + 1
+    large = gl.fit(x, y, loss=loss, offset=offset)
+    for other in ({}, {"offset": offset + 0.1}, {"offset": -offset}):
+        with pytest.raises(ValueError, match="other targets, weights or offsets"):
+            large.compare(gl.fit(x[:, :1], y, loss=loss, **other))
+    found = large.compare(gl.fit(x[:, :1], y, loss=loss, offset=offset))
+    if loss == "squared":
+        # Of squared loss an offset is taken off the target.
+        peer = sm.OLS(y - offset, sm.add_constant(x)).fit().compare_f_test(sm.OLS(y - offset, sm.add_constant(x[:, :1])).fit())
+        assert (found.statistic, found.p_value) == pytest.approx(peer[:2], rel=1e-8)
+
+
+def test_fits_of_one_loss_with_other_parameters_are_not_compared(data):
+    x, _ = data
+    y = np.round(np.exp(0.3 * x[:, 0] + 1))
+    fits = [gl.fit(x[:, :p], y, loss=gl.losses.negative_binomial(d)) for p, d in ((1, 0.5), (2, 0.7))]
+    with pytest.raises(ValueError, match="other parameters"):
+        fits[0].compare(fits[1])
+
+
 def test_a_user_loss_has_standard_errors_too(data):
     tf = pytest.importorskip("tensorflow")
     x, y = data
@@ -93,7 +117,7 @@ def test_a_kind_that_needs_rows_says_so_however_it_is_named(data, kind, error, m
 def test_fits_can_be_looked_for(data):
     x, y = data
     first, second = gl.fit(x, y), gl.fit(x, y)
-    assert first == first  # noqa: PLR0124
+    assert first == first
     assert first != second
     assert second in [first, second]
     assert [first, second].index(second) == 1
@@ -101,7 +125,7 @@ def test_fits_can_be_looked_for(data):
     descent = gl.fit(x, y, solver=gl.GradientDescent())
     # What a fit holds is found alike.
     for mine in (descent.history, first.inference, first.covariance(), first.inference.statistics, first.diagnose(x, y), first.table()):
-        assert mine == mine  # noqa: PLR0124
+        assert mine == mine
         assert mine in {mine}
     assert descent.history != gl.fit(x, y, solver=gl.GradientDescent()).history
 
@@ -177,7 +201,7 @@ REFUSED = [
     (TypeError, "the hypothesis must be a text", lambda: gl.fit("y ~ x", TABLE).test(["x"])),
     (ValueError, r"not 95; did you mean 0\.95", lambda: gl.fit("y ~ x", TABLE).interval(95)),
     (ValueError, r"different rows \(50 and 60\)", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("y ~ x", TABLE[:50]))),
-    (ValueError, "with other targets or weights", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("z ~ x", TABLE))),
+    (ValueError, "with other targets, weights or offsets", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("z ~ x", TABLE))),
     (TypeError, "compare takes another fit, not str 'y ~ x'", lambda: gl.fit("y ~ x", TABLE).compare("y ~ x")),
     (ValueError, "a penalised fit has no AIC", lambda: gl.fit("y ~ x", TABLE, penalty=gl.penalties.ridge(0.1)).aic),
     (ValueError, "row 7 has leverage 1", lambda: gl.fit("y ~ x + alone", TABLE.assign(alone=TABLE.index == 7), covariance="HC3")),

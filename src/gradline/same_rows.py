@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 SAME_GRADIENT = 1e-6
 """Of the sum of the sizes of its terms: how far two gradients of the same rows may be apart. Columns once rounded to float32 pass."""
 
-ROUNDING = 1e-10
-"""Of the sizes that a linear predictor is the sum of: how near a row is to a kink that it sits on."""
+ROUNDING, ON_KINK = 1e-13, 1e-10
+"""Of the sizes that a linear predictor is the sum of: the error it may have, and how near a row is to a kink that it sits on."""
 
 MOST_TRIED = 4
 """Linear predictors up to which each is moved by itself."""
@@ -118,14 +118,15 @@ class _GradientKernel:
         terms = absolute.predict(np.abs(self.coefficients))
         if block.offset is not None:
             terms += np.abs(block.offset)
+        terms *= ON_KINK if self.kinked else ROUNDING
         if self.kinked:
             # A median of zero leaves a row on its kink without any term.
-            terms += np.abs(block.targets).max(initial=0.0)
+            terms += ON_KINK * np.abs(block.targets).max(initial=0.0)
         here = self._slopes(block, predictors)
         spread = np.zeros(here.shape)
         with np.errstate(all="ignore"):
             for move in _moves(predictors.shape[1]):
-                spread = np.maximum(spread, np.abs(self._slopes(block, predictors + ROUNDING * terms * move) - here))
+                spread = np.maximum(spread, np.abs(self._slopes(block, predictors + terms * move) - here))
         factor = counts if block.weights is None else counts * block.weights
         parts = [np.where(factor[:, None] > 0, factor[:, None] * part, 0.0) for part in (here, spread, np.abs(here))]
         return _GradientSums(

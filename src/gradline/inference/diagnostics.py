@@ -25,7 +25,6 @@ from gradline.rows.block import Block
 from gradline.solvers.least_squares import SquaresKernel, least_squares
 from gradline.types import Array
 
-
 ALIKE = 1e-10
 """Up to which numbers are the same but for rounding."""
 
