@@ -34,11 +34,11 @@ RISING = np.array([0.0, 0, 1, 1])[:, None]
 )
 def test_no_standard_error_is_made_of_rounding(target, given):
     fit = gl.fit(X, target, **given)
-    with pytest.raises(ValueError, match="the fit is perfect|every residual is the same|not positive definite"):
+    with pytest.raises(ValueError, match=r"the fit is perfect|every residual is the same|not positive definite"):
         _ = fit.standard_errors
     assert "inf" not in str(fit.summary().__repr__())
     kind = "classical" if "loss" not in given else "HC1"
-    with pytest.raises(ValueError, match="the fit is perfect|every residual is the same|not positive definite"):
+    with pytest.raises(ValueError, match=r"the fit is perfect|every residual is the same|not positive definite"):
         gl.fit(X, target, covariance=kind, **given)
 
 
