@@ -232,9 +232,9 @@ class TestDefaults:
 class TestCompare:
     def test_other_rows_are_refused(self):
         large = gl.fit(X, Y)
-        with pytest.raises(ValueError, match="different rows: as many, but with other targets or weights"):
+        with pytest.raises(ValueError, match="different rows: as many, but with other targets, weights or offsets"):
             large.compare(gl.fit(X[:, :1], Y + 1))
-        with pytest.raises(ValueError, match="different rows: as many, but with other targets or weights"):
+        with pytest.raises(ValueError, match="different rows: as many, but with other targets, weights or offsets"):
             large.compare(gl.fit(X[:, :1], Y, weights=TABLE.w))
         with pytest.raises(ValueError, match="different rows"):
             large.compare(gl.fit(X[1:, :1], Y[1:]))

@@ -156,8 +156,8 @@ def test_other_losses():
     ("error", "message", "ask"),
     [
         (ValueError, "199 rows, and the fit used 200", lambda: gl.fit(X, Y).diagnose(X[1:], Y[1:])),
-        (ValueError, "with other targets or weights", lambda: gl.fit(X, Y).diagnose(X, Y + 1)),
-        (ValueError, "with other targets or weights", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y, weights=DATA.f)),
+        (ValueError, "with other targets, weights or offsets", lambda: gl.fit(X, Y).diagnose(X, Y + 1)),
+        (ValueError, "with other targets, weights or offsets", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y, weights=DATA.f)),
         (ValueError, "fitted with weights=, which belong to the rows", lambda: gl.fit(X, Y, weights=DATA.w).diagnose(X, Y)),
         (ValueError, "fitted with offset=, which belong to the rows", lambda: gl.fit(X, Y, offset=DATA.w).diagnose(X, Y)),
         (ValueError, "give X and y", lambda: gl.fit(X, Y).diagnose(X)),
@@ -182,3 +182,87 @@ def test_what_it_says_of_itself_is_there():
     for line, sized in ((by_row, True), (whole, False)):
         for name in line.split(": ")[1].split(", "):
             assert (getattr(getattr(found, name), "shape", ()) == (200,)) is sized
+
+
+COUNTS = np.random.default_rng(1).poisson(np.exp(0.3 * X[:, 0]))
+WEIGHTS = np.random.default_rng(2).random(200)
+FITTED = {
+    "squared": (Y, {}),
+    "ridge": (Y, {"penalty": gl.penalties.ridge(0.3)}),
+    "weights": (Y, {"weights": WEIGHTS, "frequencies": np.arange(200) % 3}),
+    "offset": (Y, {"offset": X[:, 0] + 1}),
+    "two targets": (np.column_stack([Y, Y**2]), {}),
+    "far from zero": (1e9 + Y, {}),
+    "poisson": (COUNTS, {"loss": "poisson"}),
+    "multinomial": (COUNTS % 3, {"loss": "multinomial"}),
+    "normal": (Y, {"loss": "normal"}),
+    "huber, joint scale": (Y, {"loss": gl.losses.huber(1.35, scale="joint")}),
+    "absolute": (Y, {"loss": "absolute"}),
+    "quantile with a ridge": (Y, {"loss": gl.losses.quantile(0.9), "penalty": gl.penalties.ridge(0.1)}),
+    "epsilon": (Y, {"loss": gl.losses.epsilon_insensitive(0.5)}),
+    "few digits": (Y, {"loss": "log_cosh", "tolerance": 1e-2}),
+    "not converged": (Y, {"solver": gl.GradientDescent(learning_rate=0.1, steps=7)}),
+    "not converged, kinked": (Y, {"loss": "absolute", "solver": gl.GradientDescent(learning_rate=0.01, steps=30)}),
+    "fewer rows than columns": (Y[:3], {}),
+}
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+@pytest.mark.parametrize("name", FITTED)
+def test_other_columns_are_known_by_the_gradient(name):
+    target, given = FITTED[name]
+    x = X[: len(target)]
+    fit = gl.fit(x, target, **given)
+    rows = {keyword: value for keyword, value in given.items() if keyword in ("weights", "frequencies", "offset")}
+    order = np.random.default_rng(4).permutation(len(target))
+    fit.diagnose(np.asfortranarray(x), target, **rows)
+    fit.diagnose(x[order], target[order], **{keyword: value[order] for keyword, value in rows.items()})
+    others = {
+        "other columns": np.random.default_rng(3).normal(size=x.shape),
+        "columns in another order": x[:, [1, 0, 2]],
+        "another unit": x * [1, 2, 1],
+        "moved": x + 0.1,
+    }
+    if len(target) == 200:
+        others["rows in another order"] = x[order]
+    for other in others.values():
+        with pytest.raises(ValueError, match="these are not the rows the model was fitted to"):
+            fit.diagnose(other, target, **rows)
+    if name == "squared":
+        with pytest.raises(ValueError, match="targets and weights agree, and the columns do not"):
+            fit.with_covariance("HC3", x[:, ::-1], target)
+
+
+def test_a_fit_from_a_file_knows_its_columns_too(tmp_path):
+    gl.fit("y ~ a + b", DATA, weights="w").save(tmp_path / "m.json")
+    loaded = gl.load(tmp_path / "m.json")
+    assert np.nansum(loaded.diagnose(DATA).leverage) == pytest.approx(3)
+    with pytest.raises(ValueError, match="the columns do not"):
+        loaded.diagnose(DATA.assign(b=DATA.b * 1.01))
+
+
+@pytest.mark.parametrize("held", [True, False], ids=["in memory", "streamed"])
+def test_levels_kept_as_codes_are_checked_too(held, monkeypatch):
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame({"g": [f"g{i % 40}" for i in range(400)], "x": rng.normal(size=400)})
+    table["y"] = table.x + rng.normal(size=400)
+    if not held:
+        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    fit = gl.fit("y ~ x + C(g)", table)
+    fit.diagnose(table)
+    with pytest.raises(ValueError, match="the columns do not"):
+        fit.diagnose(table.assign(g=table.g.sample(frac=1, random_state=0).to_numpy()))
+
+
+def test_an_offset_is_a_part_of_the_rows():
+    offset = np.random.default_rng(0).normal(size=(5, 1))
+    y = np.zeros((5, 1))
+    plain = fingerprint(y, None, None)
+    assert fingerprint(y, None, None, 0 * offset) == plain
+    assert fingerprint(y, None, None, offset) != plain
+    two = fingerprint(y, None, None, np.hstack([offset, 0 * offset]))
+    assert two != fingerprint(y, None, None, np.hstack([0 * offset, offset]))
+    assert two == fingerprint(y, None, None, offset)
+    held = gl.fit("y ~ a + offset(b)", DATA)
+    full = DATA.dropna()
+    assert held.fingerprint == gl.fit(full[["a"]], full.y, offset=full.b).fingerprint != gl.fit("y ~ a", DATA).fingerprint

@@ -48,6 +48,30 @@ def test_nested_fits_compare(data):
     assert (found.statistic, found.p_value) == pytest.approx(peer[:2], rel=1e-8)
 
 
+@pytest.mark.parametrize("loss", ["squared", "poisson"])
+def test_fits_with_other_offsets_are_not_compared(data, loss):
+    x, y = data
+    y = y if loss == "squared" else np.round(np.exp(0.3 * x[:, 0]))
+    offset = x[:, 2] + 1
+    large = gl.fit(x, y, loss=loss, offset=offset)
+    for other in ({}, {"offset": offset + 0.1}, {"offset": -offset}):
+        with pytest.raises(ValueError, match="other targets, weights or offsets"):
+            large.compare(gl.fit(x[:, :1], y, loss=loss, **other))
+    found = large.compare(gl.fit(x[:, :1], y, loss=loss, offset=offset))
+    if loss == "squared":
+        # Of squared loss an offset is taken off the target.
+        peer = sm.OLS(y - offset, sm.add_constant(x)).fit().compare_f_test(sm.OLS(y - offset, sm.add_constant(x[:, :1])).fit())
+        assert (found.statistic, found.p_value) == pytest.approx(peer[:2], rel=1e-8)
+
+
+def test_fits_of_one_loss_with_other_parameters_are_not_compared(data):
+    x, _ = data
+    y = np.round(np.exp(0.3 * x[:, 0] + 1))
+    fits = [gl.fit(x[:, :p], y, loss=gl.losses.negative_binomial(d)) for p, d in ((1, 0.5), (2, 0.7))]
+    with pytest.raises(ValueError, match="other parameters"):
+        fits[0].compare(fits[1])
+
+
 def test_a_user_loss_has_standard_errors_too(data):
     tf = pytest.importorskip("tensorflow")
     x, y = data
@@ -70,6 +94,64 @@ def test_hc0_and_hc1_need_no_rows_afterwards(data):
     np.testing.assert_allclose(fit.covariance("HC1").standard_errors[:, 0], gl.fit(x, y, covariance="HC1").standard_errors, rtol=1e-12)
     with pytest.raises(ValueError, match="needs the rows"):
         fit.covariance("HC3")
+
+
+@pytest.mark.parametrize(
+    ("kind", "error", "message"),
+    [
+        (("cluster", "x"), ValueError, r"covariance 'cluster' needs the rows .*: fit.with_covariance\(\('cluster', 'x'\), data\)"),
+        (("cluster", np.arange(300)), ValueError, r"with_covariance\(\('cluster', groups\), data\)"),
+        (["newey-west", 3], ValueError, r"with_covariance\(\('newey-west', 3\), data\)"),
+        (("clusters", "x"), ValueError, "did you mean 'cluster'"),
+        ("cluster", ValueError, "needs the rows"),
+        (3, TypeError, 'takes the name of a kind such as "HC1", not int 3'),
+        ((), TypeError, "not tuple"),
+    ],
+)
+def test_a_kind_that_needs_rows_says_so_however_it_is_named(data, kind, error, message):
+    fit = gl.fit(*data, covariance="default")
+    with pytest.raises(error, match=message):
+        fit.covariance(kind)
+
+
+def test_fits_can_be_looked_for(data):
+    x, y = data
+    first, second = gl.fit(x, y), gl.fit(x, y)
+    assert first == first
+    assert first != second
+    assert second in [first, second]
+    assert [first, second].index(second) == 1
+    assert {first: "a", second: "b"}[second] == "b"
+    descent = gl.fit(x, y, solver=gl.GradientDescent())
+    # What a fit holds is found alike.
+    for mine in (descent.history, first.inference, first.covariance(), first.inference.statistics, first.diagnose(x, y), first.table()):
+        assert mine == mine
+        assert mine in {mine}
+    assert descent.history != gl.fit(x, y, solver=gl.GradientDescent()).history
+
+
+@pytest.mark.parametrize("kind", ["classical", "HC1"])
+@pytest.mark.parametrize("alike", [0.0, 0.999, 1 - 1e-7])
+def test_many_slopes_are_tested_at_once_as_statsmodels_does(kind, alike):
+    rng = np.random.default_rng(3)
+    x = rng.normal(size=(400, 90))
+    # Columns near one another take the road that keeps their digits.
+    x[:, 1:] = alike * x[:, :1] + np.sqrt(1 - alike**2) * x[:, 1:]
+    y = x[:, 0] + rng.normal(size=400)
+    found = gl.fit(x, y, covariance=kind).joint_test
+    peer = sm.OLS(y, sm.add_constant(x)).fit(cov_type="nonrobust" if kind == "classical" else kind, use_t=True)
+    assert (found.numerator, found.denominator) == (90, 309)
+    assert found.statistic == pytest.approx(float(np.squeeze(peer.fvalue)), rel=1e-5)
+
+
+def test_the_first_condition_that_depends_on_others_is_named(data):
+    fit = gl.fit(*data)
+    with pytest.raises(ValueError, match="'row 3' follows"):
+        fit.test([[0, 1, 0, 0], [0, 0, 1, 0], [0, 1, -2, 0], [0, 0, 0, 1]])
+    with pytest.raises(ValueError, match="'row 5' follows"):
+        fit.test(np.vstack([np.eye(4), [1, 1, 1, 1]]))
+    with pytest.raises(ValueError, match="'row 1' follows"):
+        fit.test([[0, 0, 0, 0]])
 
 
 def test_what_was_not_asked_for_is_said(data):
@@ -119,7 +201,7 @@ REFUSED = [
     (TypeError, "the hypothesis must be a text", lambda: gl.fit("y ~ x", TABLE).test(["x"])),
     (ValueError, r"not 95; did you mean 0\.95", lambda: gl.fit("y ~ x", TABLE).interval(95)),
     (ValueError, r"different rows \(50 and 60\)", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("y ~ x", TABLE[:50]))),
-    (ValueError, "with other targets or weights", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("z ~ x", TABLE))),
+    (ValueError, "with other targets, weights or offsets", lambda: gl.fit("y ~ x + z", TABLE).compare(gl.fit("z ~ x", TABLE))),
     (TypeError, "compare takes another fit, not str 'y ~ x'", lambda: gl.fit("y ~ x", TABLE).compare("y ~ x")),
     (ValueError, "a penalised fit has no AIC", lambda: gl.fit("y ~ x", TABLE, penalty=gl.penalties.ridge(0.1)).aic),
     (ValueError, "row 7 has leverage 1", lambda: gl.fit("y ~ x + alone", TABLE.assign(alone=TABLE.index == 7), covariance="HC3")),

@@ -429,7 +429,7 @@ def test_table_for_every_library(fit):
     polars = pytest.importorskip("polars")
     table = fit.table()
     errors = ["standard_error", "statistic", "p_value", "lower", "upper"]
-    assert list(table) == ["predictor", "name", "coefficient", "digits", "left_out", *errors]
+    assert list(table.columns) == ["predictor", "name", "coefficient", "digits", "left_out", *errors]
     arrow = pyarrow.table(table)
     known = [pyarrow.string(), pyarrow.string(), pyarrow.float64(), pyarrow.float64(), pyarrow.bool_()]
     assert arrow.schema.types == known + 5 * [pyarrow.float64()]
@@ -440,6 +440,8 @@ def test_table_for_every_library(fit):
     frame = table.to_pandas()
     assert isinstance(frame, pandas.DataFrame)
     np.testing.assert_array_equal(frame["coefficient"], fit.coefficients)
+    pandas.testing.assert_frame_equal(pandas.DataFrame(table), frame)
+    assert [row.name for row in table] == list(fit.names)
     assert polars.DataFrame(table)["name"].to_list() == list(fit.names)
 
 
@@ -447,6 +449,8 @@ def test_a_table_without_digits_keeps_its_columns(rows):
     X, y, _ = rows
     table = gl.fit(X[:, :2], y, loss="log_cosh").table()
     assert table["digits"] == [None] * 3
+    pandas = pytest.importorskip("pandas")
+    pandas.testing.assert_frame_equal(pandas.DataFrame(table), table.to_pandas())
     assert table.to_pandas()["digits"].dtype == np.float64
 
 

@@ -13,7 +13,7 @@ import scipy.sparse as sparse
 from gradline.types import Array, IntArray
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CoefficientMap:
     """base: b0 as (P, k). matrix: C, sparse (P k, d), rows in the order of the columns of B stacked."""
 

@@ -38,7 +38,7 @@ MOST_NUMBERS = 2**26
 """Numbers a row times rows that are handed over at once, 512 MiB; beyond, ``batches`` gives them some rows at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Diagnosis:
     """What ``Fit.diagnose`` returns: nothing is computed before it is asked for, and then kept.
 

@@ -12,9 +12,9 @@ from gradline.fitting_arrays import as_offset, checked_rows
 from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import RowKernel, Rows
-from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.inputs import Columns, as_columns, as_numeric, select_columns
 from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.same_rows import check_same_rows
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ PART_ROWS = 2**17
 """Rows in memory whose results are made at a time."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitRows:
     """problem: the fit's objective over the rows that can be used. whole: the rows for one result each, where those that lack a value are
     NaN; of a table its rows are numbered as they lie there. source: of the rows of a table, None for arrays."""
@@ -67,7 +67,7 @@ def rows_of_fit(
 
     weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
     weights and frequencies may name others. where, query, database: as for ``gl.fit``. same: whether other rows than those of the fit are
-    refused, by their fingerprint; other rows need no weights. labels: further columns of the table that will be read.
+    refused (``gradline.same_rows``); other rows need no weights. labels: further columns of the table that will be read.
 
     Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
     """
@@ -87,20 +87,8 @@ def rows_of_fit(
         check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
         found = _of_arrays(fit, data, target, weights, frequencies, offset, same)
     if same:
-        check_same_rows(fit, found.problem.rows)
+        check_same_rows(fit, found.problem)
     return found
-
-
-def check_same_rows(fit: Fit, rows: Rows) -> None:
-    """Raises ValueError where the rows are not those of the fit, as far as their targets and weights tell."""
-    if fit.fingerprint is None or fingerprint_of(rows) == fit.fingerprint:
-        return
-    n = rows.n_rows
-    used = f"{n:,} rows, and the fit used {fit.rows_used:,}" if n != fit.rows_used else f"{n:,} rows, with other targets or weights"
-    raise ValueError(
-        f"these are not the rows the model was fitted to ({used}): give the same data again, with the same weights, frequencies and where=;"
-        " for other rows there are predict and residuals"
-    )
 
 
 def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any, same: bool) -> FitRows:

@@ -181,15 +181,17 @@ def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, 
     if facts.used == 0:
         raise ValueError("weights times frequencies is zero in every row; at least one row must count")
     k = predictor_count(unbound, rows.n_targets)
+    found: int | None = facts.fingerprint
     if any(source.encoder.offsets) and len(source.encoder.predictors) < k:
-        rows = source.rows(k)
+        # The offset is one for each linear predictor now, and was hashed as one.
+        rows, found = source.rows(k), None
     if not isinstance(unbound, CustomLoss):
-        return _of(source, rows, rows, unbound, facts.used, facts.fingerprint)
+        return _of(source, rows, rows, unbound, facts.used, found)
     block = rows.sample(PROBED).without_zero_weights()
     loss = unbound.bind(block.targets, block.offset)
     if loss.joint:
         raise ValueError(f"{source.table.name} is too large to be held in memory; {joint_message(loss.name)}")
-    return _of(source, rows, rows, loss, facts.used, facts.fingerprint)
+    return _of(source, rows, rows, loss, facts.used, found)
 
 
 def _of(
@@ -252,7 +254,7 @@ class _TargetsKernel:
                 self.loss.check_targets(targets)
             except ValueError as error:
                 raise _TargetError(str(error), self.loss) from None
-        own = fingerprint(block.targets, block.weights, block.frequencies)
+        own = fingerprint(block.targets, block.weights, block.frequencies, block.offset)
         return _TargetFacts(targets.max(axis=0, initial=-np.inf), len(targets), own)
 
     def merge(self, first: _TargetFacts, second: _TargetFacts) -> _TargetFacts:

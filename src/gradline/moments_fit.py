@@ -12,6 +12,7 @@ import numpy as np
 from gradline.solvers.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.refinement import MOST_DIGITS
 from gradline.solvers.second_moments import SecondMoments
+from gradline.solvers.squared_sums import without_rounding
 from gradline.types import Array, IntArray
 
 INTERCEPT = "Intercept"
@@ -105,16 +106,20 @@ def fit_moments(
     fit = solve_normal_equations(sums, columns, np.array([places[target]]), intercept=intercept, ridge=ridge)
     labels = ((INTERCEPT,) if intercept else ()) + tuple(features)
     kept = np.array([j for j in range(len(labels)) if j not in fit.aliased], dtype=np.int64)
-    squares, total = float(fit.squares[0]), float(fit.total_squares[0])
+    # What is rounding of the target is nothing: no spread can be told from it.
+    squares = float(without_rounding(fit.squares, fit.target_squares)[0])
+    total = float(without_rounding(fit.total_squares, fit.target_squares)[0])
     n, rank = round(sums.count), len(kept)
     shape, effective = _covariance_shape(fit, kept, ridge, intercept)
     spare = n - effective
     dispersion = squares / spare if spare > 1e-9 else float("nan")
+    # A perfect fit has no spread from which errors could be told.
+    spread = dispersion if dispersion > 0 else float("nan")
     covariance, standard_errors = np.full((len(labels), len(labels)), np.nan), np.full(len(labels), np.nan)
     powers = fit.exponents[kept]
     with np.errstate(over="ignore", under="ignore"):
-        covariance[np.ix_(kept, kept)] = np.ldexp(shape * dispersion, -(powers[:, None] + powers[None, :]))
-    standard_errors[kept] = np.ldexp(np.sqrt(np.diag(shape) * dispersion), -powers)
+        covariance[np.ix_(kept, kept)] = np.ldexp(shape * spread, -(powers[:, None] + powers[None, :]))
+    standard_errors[kept] = np.ldexp(np.sqrt(np.diag(shape) * spread), -powers)
     slopes = rank - int(intercept)
     plain = strength == 0
     likelihood = 0.5 * (sums.log_weight - n * (np.log(2.0 * np.pi * squares / n) + 1.0)) if plain and squares > 0 else None

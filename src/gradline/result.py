@@ -33,9 +33,9 @@ if TYPE_CHECKING:
 INTERCEPT = "Intercept"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Fit(FitInference):
-    """A fitted model. Immutable, and holds no rows.
+    """A fitted model. Immutable, and holds no rows. Equal to itself only: compare ``coefficients`` to compare two fits.
 
     names: the design columns, the intercept first where there is one. target_names: the q targets. solution: what the solver returned.
     rows_used: rows with a weight above zero. rows_dropped: how many were left out, by reason.
@@ -62,7 +62,7 @@ class Fit(FitInference):
     beside: Mapping[str, str | None] = field(default_factory=dict)
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
     fingerprint: int | None = None
-    """Of the targets and weights of the rows, whatever their order (``rows/fingerprint.py``)."""
+    """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
     @property
     def coefficients(self) -> Array:
@@ -253,7 +253,8 @@ class Fit(FitInference):
 
         data: what the fit was made from: the table, or X with y as target. rows: where they went with the fit, weights=, frequencies= and
         offset= as arrays (the columns of a table are remembered), and where=, query= or database=. Nothing is computed before it is asked
-        for. Raises ValueError for other rows than those of the fit, as far as targets and weights tell.
+        for but a pass that checks the rows. Raises ValueError for other rows than those of the fit, as far as targets, weights, offsets and
+        the gradient of the loss at the coefficients tell.
         """
         from gradline.diagnosis import Diagnosis
         from gradline.fit_rows import rows_of_fit

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval
     from gradline.inference.statistics import FitStatistics
+    from gradline.losses.protocol import Loss
     from gradline.solvers.solution import Solution
 
 
@@ -25,6 +26,7 @@ class FitInference:
 
     uncertainty: Inference | PendingInference | NoInference
     names: tuple[str, ...]
+    loss_function: Loss
     solution: Solution
     fingerprint: int | None
     named: bool
@@ -87,15 +89,15 @@ class FitInference:
     @property
     def joint_test(self) -> HypothesisResult | None:
         """That every slope is zero: the F (or chi-squared) of a summary. None without slopes."""
-        from gradline.inference.hypotheses import coefficient_labels, joint_test
+        from gradline.inference.hypotheses import joint_test
 
-        labels = coefficient_labels(self.names, self.predictor_names)
-        return joint_test(self.solution.coefficients, self.covariance(), labels, self.has_intercept)
+        return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
 
     def compare(self, other: FitInference) -> HypothesisResult:
         """F or likelihood-ratio test of two nested fits to the same rows, in either order.
 
-        Raises ValueError where they are not nested, and where the rows differ, by the fingerprint of their targets and weights.
+        Raises ValueError where they are not nested, where the losses differ, and where the rows do, by the fingerprint of their targets,
+        weights and offsets.
         """
         from gradline.inference.hypotheses import coefficient_labels, compare
 
@@ -103,7 +105,10 @@ class FitInference:
             raise TypeError(f"compare takes another fit, not {type(other).__name__} {other!r}")
         mine, theirs = self._measures, other._measures
         if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
-            raise ValueError("the fits were made on different rows: as many, but with other targets or weights; fit both to the same")
+            raise ValueError(
+                "the fits were made on different rows: as many, but with other targets, weights or offsets; fit both to the same"
+            )
+        self._check_loss(other)
         if not (self.named and other.named):
             # Names that were made up for columns of arrays tell nothing.
             return compare(mine, theirs)
@@ -173,6 +178,15 @@ class FitInference:
     def bic(self) -> float | Array:
         """The Bayesian information criterion. Raises ValueError for a loss that is no likelihood."""
         return self._measure("bic", "likelihood")
+
+    def _check_loss(self, other: FitInference) -> None:
+        """Raises ValueError for losses that differ in a parameter, which neither fit has estimated."""
+        mine, theirs = self.loss_function, other.loss_function
+        if mine.name == theirs.name and dict(mine.parameters) != dict(theirs.parameters):
+            raise ValueError(
+                f"fits of the loss {mine.name!r} with other parameters, {dict(mine.parameters)} and {dict(theirs.parameters)}, cannot be"
+                " compared by their losses"
+            )
 
     @property
     def _asked(self) -> Inference:

@@ -157,3 +157,10 @@ def test_held_coefficients_have_the_rows_and_columns_of_the_identity(levels, k, 
     expected[places] = expected[:, places] = 0.0
     expected[places, places] = 1.0
     np.testing.assert_array_equal(gram.holding(held).dense(), expected)
+
+
+def test_absolute_values():
+    dense = DenseDesign(np.array([[-1.0], [2.0], [-3.0]]), True)
+    codes = CategoricalDesign(np.array([0, 1, -1], dtype=np.int32), 2, np.array([-1.0, 2.0, 3.0]))
+    for design in (dense, codes, CategoricalDesign(codes.codes, 2), StackedDesign(dense, (codes,))):
+        np.testing.assert_array_equal(design.absolute().dense(), np.abs(design.dense()))

@@ -26,7 +26,7 @@ EXACT_PRODUCTS = 20_000_000
 """n P^2 up to which an ill-conditioned least-squares problem gets standard errors to nearly full precision: well under a second."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Bread:
     """root (k P, d): C A^-1 C' = root root', rows in the order of the columns of B stacked; zero rows where a coefficient is not free.
 

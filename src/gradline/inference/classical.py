@@ -9,6 +9,7 @@ import numpy as np
 
 from gradline.inference.bread import Bread, bread
 from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.perfect import PERFECT, require_spread
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.amounts import Gamma, Tweedie
 from gradline.losses.counts import NegativeBinomial
@@ -43,14 +44,18 @@ def squared_factor(
     assert statistics.squares is not None
     if crumb.target_root is None:
         raise ValueError("the targets have different free coefficients, so they share no classical covariance: ask for HC1")
-    target_root = crumb.target_root @ _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
+    target_root = _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
     spare, q = statistics.degrees_of_freedom, len(statistics.squares)
+    if not statistics.squares.any():
+        raise ValueError(f"no standard errors: {PERFECT}")
     words = f"sigma^2 (X'WX)^-1, sigma^2 = RSS / (n - p) with n - p = {spare:,.6g}"
     if penalised:
         words += "; at the penalised optimum: sigma^2 A^-1 X'WX A^-1, bias not included, p the effective number of coefficients"
     if q == 1:
         return float(np.sqrt(statistics.squares[0] / spare * curvature)) * target_root, words
     assert products is not None
+    # Of a target that is fitted perfectly what is left is rounding.
+    products = np.where((statistics.squares > 0)[:, None] & (statistics.squares > 0), products, 0.0)
     return _kron(_psd_root(products / spare * curvature), target_root), words + "; Sigma (x) (X'WX)^-1 for several targets"
 
 
@@ -59,13 +64,15 @@ def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics
     if isinstance(problem.loss, Gamma | Tweedie | NegativeBinomial):
         crumb = bread(problem, coefficients, crumb.free, RowLoss(problem.loss, expected=True))
         words = "inverse expected information"
-    factor = crumb.root @ _kept_by_penalty(crumb.root, crumb.penalty)
+    factor = _kept_by_penalty(crumb.root, crumb.penalty)
     if problem.penalty is not None:
         words += " at the penalised optimum: A^-1 I A^-1, bias not included"
     if not problem.loss.has_free_dispersion:
         return factor, words
     _require_spare(statistics)
     assert statistics.dispersion is not None
+    if not statistics.dispersion.any():
+        raise ValueError(f"no standard errors: {PERFECT}")
     words += f", times the dispersion: Pearson's chi-squared over n - p = {statistics.degrees_of_freedom:,.6g}"
     return np.repeat(np.sqrt(statistics.dispersion), problem.shape[0])[:, None] * factor, words
 
@@ -80,6 +87,7 @@ def _one_distribution(problem: Problem, coefficients: Array, crumb: Bread, stati
             f'covariance="classical" needs a likelihood or a loss of y - eta alone, and {problem.loss.name!r} is not known to be either:'
             ' ask for "HC1" or "HC3" (the default), or say likelihood=True in gl.losses.custom if it is one'
         )
+    require_spread(problem, coefficients, "standard errors")
     if problem.penalty is not None:
         raise ValueError('covariance="classical" of a penalised fit needs squared loss or a likelihood: ask for "HC1" or "HC3"')
     moments = score_moments(problem, coefficients, loss)
@@ -180,10 +188,10 @@ class _SquaredWeightsKernel:
 
 
 def _kept_by_penalty(root: Array, penalty: Array) -> Array:
-    """T with root T T' root' = A^-1 (A - penalty) A^-1: the root of I - root' penalty root."""
+    """F with F F' = A^-1 (A - penalty) A^-1: the root times that of I - root' penalty root."""
     if not penalty.any():
-        return np.eye(root.shape[1])
-    return _psd_root(np.eye(root.shape[1]) - (root.T * penalty) @ root)
+        return root
+    return np.asarray(root @ _psd_root(np.eye(root.shape[1]) - (root.T * penalty) @ root))
 
 
 def _kron(left: Array, right: Array) -> Array:
@@ -196,25 +204,30 @@ def _psd_root(matrix: Array) -> Array:
 
 
 def _of_residuals_alone(loss: Loss, coefficients: Array, problem: Problem) -> bool:
-    """Whether moving y and eta together changes nothing, on a few rows."""
+    """Whether moving y and eta together changes nothing, on a few rows.
+
+    Asked at residuals drawn at random, as wide as the fit's own: those of the fit may lie on kinks by the dozen, where rounding decides.
+    """
     if problem.shape[1] != problem.rows.n_targets:
         return False
     n = problem.rows.n_rows
     block = problem.rows.take(np.unique(np.linspace(0, n - 1, min(n, PROBED)).astype(np.int64))).without_zero_weights()
-    predictors = block.linear_predictors(coefficients)
+    residuals = block.targets - block.linear_predictors(coefficients)
+    drawn = np.random.default_rng(0).normal(size=(PROBED, residuals.shape[1])) * (2.0 * np.abs(residuals).max(axis=0))
+    targets = np.resize(block.targets, drawn.shape)
+    predictors = targets - drawn
     shift = 0.25 + np.abs(block.targets).max(initial=1.0) / 4.0
     with np.errstate(all="ignore"):
-        here = loss.derivatives(block.targets, predictors, 2)
-        there = loss.derivatives(block.targets + shift, predictors + shift, 2)
+        here = loss.derivatives(targets, predictors, 2)
+        there = loss.derivatives(targets + shift, predictors + shift, 2)
     assert here.gradient is not None
     assert there.gradient is not None
     assert here.curvature is not None
     assert there.curvature is not None
+    off = ~(np.abs(here.gradient - there.gradient) <= 1e-6 * (np.abs(here.gradient).max() + 1e-300))
+    bent = ~(np.abs(here.curvature - there.curvature) <= 1e-6 * (np.abs(here.curvature).max() + 1e-300))
     # A row beside a bend of the loss may fall on its other side by rounding.
-    off = np.abs(here.gradient - there.gradient) > 1e-6 * (np.abs(here.gradient).max() + 1e-300)
-    bent = np.abs(here.curvature - there.curvature) > 1e-6 * (np.abs(here.curvature).max() + 1e-300)
-    allowed = 0 if problem.loss.kinks() is None else problem.shape[0] * problem.shape[1]
-    return int(off.sum()) <= allowed and int(bent.sum()) <= max(allowed, 1)
+    return int(off.sum()) <= 1 and int(bent.sum()) <= 1
 
 
 def _require_spare(statistics: FitStatistics) -> None:

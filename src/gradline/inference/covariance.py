@@ -26,6 +26,7 @@ from gradline.inference.groups import Groups
 from gradline.inference.kinds import Kind, as_kind, default_kind
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.meat import ClusterKernel, GramKernel, LagKernel, ScoreKernel, sum_by_code
+from gradline.inference.perfect import PERFECT, require_spread
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.problem import Problem
 from gradline.solvers.solution import Solution
@@ -35,7 +36,7 @@ WHITENED = 2_000_000
 """n P up to which scores are whitened row by row; beyond, a Gram matrix a third of the price is whitened once."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Covariance:
     """The covariance of the coefficients.
 
@@ -116,11 +117,17 @@ def covariance(
     coefficients = solution.coefficients
     loss = row_loss(problem, coefficients) if loss is None else loss
     if chosen.name == "constant-density":
+        require_spread(problem, coefficients, "standard errors")
         return _constant_density(problem, solution, free, loss, statistics)
     if crumb is None:
         crumb = bread(problem, coefficients, free, loss)
     if statistics is None:
         statistics = fit_statistics(problem, coefficients, free, crumb)
+    if statistics.squared and not (statistics.squares is None or statistics.squares.any()) and statistics.degrees_of_freedom > 0:
+        raise ValueError(f"no standard errors: {PERFECT}")
+    if chosen.name != "classical" and not statistics.squared:
+        # Scores of rounding errors make standard errors of them.
+        require_spread(problem, coefficients, "standard errors")
     if chosen.name == "classical":
         factor, description = classical_factor(problem, coefficients, crumb, statistics, loss)
         return _covariance(chosen.name, description, factor, crumb, _degrees(statistics))

@@ -33,7 +33,7 @@ CHEAP_COEFFICIENTS = 500
 """k P up to which."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PendingInference:
     """The classical inference of squared loss, not worked out before it is looked at. Holds sums, never rows."""
 

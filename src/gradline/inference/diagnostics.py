@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
@@ -16,12 +17,18 @@ from gradline.inference.covariance import Covariance
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.leave_one_out import left_out_shift
 from gradline.inference.meat import adjust
+from gradline.inference.perfect import require_spread
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.robust import squared
 from gradline.problem import Problem
 from gradline.rows.block import Block
 from gradline.solvers.least_squares import SquaresKernel, least_squares
 from gradline.types import Array
+
+ALIKE = 1e-10
+"""Up to which numbers are the same but for rounding."""
+
+FEW_VALUES = "the powers of the fitted values add no column: the fitted values take too few different values for RESET"
 
 
 class RowDiagnostics(NamedTuple):
@@ -117,7 +124,8 @@ class RowDiagnosticsKernel:
             # The coefficients of one target move by its own dispersion.
             scale = np.broadcast_to(self.dispersion, (k,)) if self.dispersion.size in (1, k) else np.ones(k)
             with np.errstate(divide="ignore", invalid="ignore"):
-                score = adjusted / np.sqrt(self.curvature * scale)
+                # Of a perfect fit the dispersion is zero: how far a row moves it cannot be measured.
+                score = adjusted / np.sqrt(self.curvature * np.where(scale > 0, scale, np.nan))
             cook = np.einsum("ia,iab,ib->i", score, forms, score) / self.parameters
         else:
             images = np.stack([block.design.predict(root) for root in self.roots], axis=1)
@@ -134,7 +142,8 @@ class RowDiagnosticsKernel:
             weights = np.ones(block.n_rows) if block.weights is None else block.weights
             left = 1.0 - (leverage if leverage.shape[1] == q else leverage[:, :1])
             with np.errstate(divide="ignore", invalid="ignore"):
-                standardised = residuals / np.sqrt(self.dispersion * variance * left / weights[:, None])
+                dispersion = np.where(self.dispersion > 0, self.dispersion, np.nan)
+                standardised = residuals / np.sqrt(dispersion * variance * left / weights[:, None])
             standardised[alone] = np.nan
         found = np.concatenate([leverage, cook[:, None], left_out, fitted, residuals, standardised], axis=1)
         found[counts == 0] = np.nan
@@ -219,6 +228,7 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
     _require_squared(problem, "Breusch-Pagan")
     if not problem.rows.intercept:
         raise ValueError("the Breusch-Pagan test regresses squared residuals on the columns and needs an intercept among them")
+    require_spread(problem, coefficients, "Breusch-Pagan test")
 
     def squares(block: Block) -> Array:
         return np.square(_weighted_residuals(block, coefficients))
@@ -228,6 +238,8 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
     left = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
     moments = rows.reduce(_TargetMoments())
     rank, n = rows.n_columns - len(fit.aliased), moments.weight
+    if not moments.centred[0] > ALIKE**2 * n * moments.mean[0] ** 2:
+        raise ValueError("no Breusch-Pagan test: every squared residual is the same, so that there is no change of the spread to explain")
     return _specification("Breusch-Pagan", n, rank - 1, n - rank, float(moments.centred[0]), left, lagrange=True)
 
 
@@ -237,10 +249,14 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     _require_squared(problem, "RESET")
     if isinstance(power, bool) or not isinstance(power, int) or power < 2:
         raise ValueError(f"the highest power of the fitted values must be a whole number from 2 up, not {power!r}")
+    require_spread(problem, coefficients, "RESET")
     moments = with_targets(problem.rows, lambda block: block.design.predict(coefficients)).reduce(_TargetMoments())
+    spread, mean = float(np.sqrt(moments.centred[0] / moments.weight)), float(moments.mean[0])
+    if not spread > ALIKE * abs(mean):
+        raise ValueError(FEW_VALUES)
     # With an intercept the powers of centred fitted values span the same columns, and are far from collinear.
-    centre = float(moments.mean[0]) if problem.rows.intercept else 0.0
-    scale = float(np.sqrt(moments.centred[0] / moments.weight)) or 1.0
+    centre = mean if problem.rows.intercept else 0.0
+    scale = spread if problem.rows.intercept else float(np.hypot(spread, mean))
 
     def powers(block: Block) -> Array:
         fitted = (block.design.predict(coefficients) - centre) / scale
@@ -254,7 +270,7 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     first = rows.n_columns - (power - 1)
     added = power - 1 - sum(column >= first for column in fit.aliased)
     if added == 0:
-        raise ValueError("the powers of the fitted values add no column: the fitted values take too few different values for RESET")
+        raise ValueError(FEW_VALUES)
     return _specification("RESET", n, added, n - (rows.n_columns - len(fit.aliased)), before, after, lagrange=False)
 
 
@@ -264,6 +280,7 @@ def durbin_watson(problem: Problem, coefficients: Array) -> float:
     _require_squared(problem, "Durbin-Watson")
     if problem.rows.take(np.arange(1)).frequencies is not None:
         raise ValueError("the Durbin-Watson statistic needs rows in the order of time, and rows with frequencies have none")
+    require_spread(problem, coefficients, "Durbin-Watson statistic")
     sums = problem.rows.reduce(_DifferencesKernel(coefficients))
     return sums.differences / sums.squares
 
@@ -296,7 +313,9 @@ class _DifferencesKernel:
 def _specification(name: str, n: float, degrees: int, spare: float, before: float, after: float, *, lagrange: bool) -> SpecificationTest:
     if not spare > 0 or degrees < 1:
         raise ValueError(f"{name} needs more rows: {n:,.6g} rows leave {spare:,.6g} degrees of freedom for it")
-    f_statistic = (before - after) / degrees / (after / spare)
+    # What the added columns explain entirely leaves rounding.
+    after = after if after > ALIKE**2 * before else 0.0
+    f_statistic = max(before - after, 0.0) / degrees / (after / spare) if after > 0 else math.inf
     statistic = n * (1.0 - after / before) if lagrange else degrees * f_statistic
     return SpecificationTest(
         name, statistic, float(chdtrc(degrees, statistic)), f_statistic, float(fdtrc(degrees, spare, f_statistic)), degrees, spare

@@ -27,7 +27,7 @@ MOST_COEFFICIENTS = 6_000
 """Whose covariance is worked out: a matrix of 275 MiB, several times over."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inference:
     """Sums and small matrices only, never rows.
 
@@ -185,8 +185,13 @@ def needs_residuals(problem: Problem) -> bool:
     return not (loss.squared_scale() is not None or isinstance(loss, Logistic | Multinomial) or knows_distribution(loss))
 
 
-def without_rows(inference: Inference, kind: str) -> Covariance:
-    """HC0 or HC1 of a fit that kept its meat, from no rows. Raises ValueError for kinds that need them."""
+def without_rows(inference: Inference, kind: Any) -> Covariance:
+    """HC0 or HC1 of a fit that kept its meat, from no rows. Raises ValueError for kinds that need them, TypeError for what names none."""
+    if isinstance(kind, tuple | list) and kind and isinstance(kind[0], str):
+        name = known_name(kind[0])
+        raise ValueError(f"covariance {name!r} needs the rows the model was fitted to: fit.with_covariance({_shown(kind)}, data)")
+    if not isinstance(kind, str):
+        raise TypeError(f'covariance takes the name of a kind such as "HC1", not {type(kind).__name__} {kind!r}')
     kind = known_name(kind)
     if inference.covariance is not None and inference.covariance.kind == kind:
         return inference.covariance
@@ -201,3 +206,9 @@ def without_rows(inference: Inference, kind: str) -> Covariance:
     words = "A^-1 (sum of s s') A^-1" + (", times n / (n - p)" if kind == "HC1" else "")
     factor = sandwich_factor(inference.bread, scale * inference.meat)
     return Covariance(kind, words, factor, inference.bread.shape, estimated, degrees)
+
+
+def _shown(kind: Any) -> str:
+    """A kind with its groups or lags, as it is written in a call; labels themselves are not written out."""
+    rest = [repr(part) if isinstance(part, str | int | float) else "groups" for part in kind[1:]]
+    return f"({', '.join([repr(kind[0]), *rest])})"

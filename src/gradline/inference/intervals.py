@@ -43,9 +43,9 @@ def critical_value(level: float, degrees: float | None) -> float:
 
 
 def statistics(coefficients: Array, covariance: Covariance) -> Array:
-    """t or z, (P, k): coefficients over their standard errors; NaN where there is none."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(coefficients / covariance.standard_errors)
+    """t or z, (P, k): coefficients over their standard errors; NaN where there is none, or one of zero."""
+    errors = covariance.standard_errors
+    return np.asarray(coefficients / np.where(errors > 0, errors, np.nan))
 
 
 def p_values(coefficients: Array, covariance: Covariance) -> Array:

@@ -159,7 +159,8 @@ def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) 
     quartiles = np.quantile(residuals, [0.25, 0.75], axis=0)
     spread = np.minimum(residuals.std(axis=0), (quartiles[1] - quartiles[0]) / 1.34)
     spread = np.where(spread > 0, spread, residuals.std(axis=0))
-    if not (spread > 0).all():
+    # Rounding of the targets is no spread: 16 units in the last place of theirs.
+    if not (spread > 16.0 * 2.0**-52 * problem.target_scale).all():
         raise ValueError(f"no standard errors for the loss {problem.loss.name!r}: every residual is the same, so they have no density")
     slopes = _slopes(problem.loss, positions, q)
     kinks = list[Kink]()

@@ -154,7 +154,7 @@ class _Start:
         return found.left_out if np.isfinite(found.left_out) else np.inf
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ResidualQuantiles:
     """Signed quantiles of residuals y - prediction of rows left out, over the spread that the loss gives them where it gives one.
 

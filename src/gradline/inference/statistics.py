@@ -18,12 +18,14 @@ from gradline.losses.counts import NegativeBinomial, Poisson
 from gradline.losses.protocol import Loss, RowDerivatives
 from gradline.problem import Problem
 from gradline.rows.block import Block
+from gradline.solvers.squared_sums import without_rounding
 from gradline.types import Array
 
 
 class StatisticsSums(NamedTuple):
     """copies: sum f; rows; weight: sum f w; log_weight: sum f log w; loss: sum f w loss; squares (q,): of Pearson residuals, or None;
-    deviance; centre (q,) and total (q,): weighted mean of y less offset, and squares about it."""
+    sizes (q,): the same of the targets in place of the residuals; deviance; centre (q,) and total (q,): weighted mean of y less offset,
+    and squares about it."""
 
     copies: float
     rows: int
@@ -31,12 +33,13 @@ class StatisticsSums(NamedTuple):
     log_weight: float
     loss: float
     squares: Array | None
+    sizes: Array | None
     deviance: float | None
     centre: Array
     total: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FitStatistics:
     """What a fit is as a whole. Holds sums only.
 
@@ -67,11 +70,12 @@ class FitStatistics:
 
     @property
     def r_squared(self) -> Array | None:
-        """1 - squares / total squares, (q,), of squared loss; weighted, and about zero without an intercept. None for other losses."""
+        """1 - squares / total squares, (q,), of squared loss; weighted, and about zero without an intercept; NaN for a target that does not
+        vary. None for other losses."""
         if not self.squared or self.squares is None:
             return None
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.asarray(1.0 - self.squares / self.total_squares)
+        varies = self.total_squares > 0
+        return np.where(varies, 1.0 - self.squares / np.where(varies, self.total_squares, 1.0), np.nan)
 
     @property
     def adjusted_r_squared(self) -> Array | None:
@@ -107,12 +111,16 @@ def fit_statistics(
     squared = loss.squared_scale() is not None
     q = problem.rows.n_targets
     effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
+    squares, total = sums.squares, sums.total
+    if squares is not None and sums.sizes is not None:
+        squares = without_rounding(squares, sums.sizes)
+        total = without_rounding(total, sums.sizes) if squared else total
     # Targets side by side share no coefficients, so each has its own degrees of freedom.
     per_target = effective / q if q > 1 and problem.shape[1] == q else effective
     spare = degrees_left(sums.copies, per_target)
     dispersion = None
-    if sums.squares is not None and (squared or loss.has_free_dispersion):
-        dispersion = sums.squares / spare if spare > 0 else np.full(q, np.nan)
+    if squares is not None and (squared or loss.has_free_dispersion):
+        dispersion = squares / spare if spare > 0 else np.full(q, np.nan)
     return FitStatistics(
         rows=sums.rows,
         count=sums.copies,
@@ -125,11 +133,11 @@ def fit_statistics(
         squared=squared,
         intercept=problem.rows.intercept,
         penalised=problem.penalty is not None,
-        squares=sums.squares,
-        total_squares=sums.total,
+        squares=squares,
+        total_squares=total,
         dispersion=dispersion,
-        log_likelihood=_log_likelihood(problem, coefficients, sums, dispersion),
-        deviance=float(sums.squares.sum()) if squared and sums.squares is not None else sums.deviance,
+        log_likelihood=_log_likelihood(problem, coefficients, sums._replace(squares=squares), dispersion),
+        deviance=float(squares.sum()) if squared and squares is not None else sums.deviance,
     )
 
 
@@ -168,7 +176,7 @@ class StatisticsKernel:
             offset = None if block.offset is None else block.offset[used]
             known = None if derivatives is None else RowDerivatives(derivatives.value[used])
         value = self.loss.derivatives(targets, predictors, 0).value if known is None else known.value
-        squares = pearson_squares(self.loss, targets, predictors)
+        squares, sizes = pearson_squares(self.loss, targets, predictors)
         saturated = saturated_loss(self.loss, targets)
         total = float(weights.sum())
         shifted = targets
@@ -184,6 +192,7 @@ class StatisticsKernel:
             0.0 if block.weights is None else float(np.dot(counts, np.log(precision))),
             float(np.dot(weights, value)),
             None if squares is None else np.dot(weights, squares),
+            None if sizes is None else np.dot(weights, sizes),
             None if saturated is None else 2.0 * float(weights @ (value - saturated)),
             np.asarray(centre),
             np.asarray(spread),
@@ -204,23 +213,24 @@ class StatisticsKernel:
             first.log_weight + second.log_weight,
             first.loss + second.loss,
             None if first.squares is None or second.squares is None else first.squares + second.squares,
+            None if first.sizes is None or second.sizes is None else first.sizes + second.sizes,
             None if first.deviance is None or second.deviance is None else first.deviance + second.deviance,
             centre,
             spread,
         )
 
 
-def pearson_squares(loss: Loss, targets: Array, predictors: Array) -> Array | None:
-    """(y - mean)^2 / variance, (m, q); None where the loss implies no variance of the targets one by one."""
+def pearson_squares(loss: Loss, targets: Array, predictors: Array) -> tuple[Array, Array] | tuple[None, None]:
+    """((y - mean)^2 / variance, y^2 / variance), (m, q) each; None where the loss implies no variance of the targets one by one."""
     if loss.squared_scale() is not None:
-        return np.square(targets - predictors)
+        with np.errstate(over="ignore"):
+            return np.square(targets - predictors), np.square(targets)
     variance = loss.variance(predictors)
     mean = loss.predict(predictors)
     if variance is None or variance.shape != targets.shape or mean.shape != targets.shape:
-        return None
+        return None, None
     with np.errstate(over="ignore", divide="ignore", invalid="ignore"):
-        squares: Array = np.square(targets - mean) / variance
-    return squares
+        return np.square(targets - mean) / variance, np.square(targets) / variance
 
 
 def saturated_loss(loss: Loss, targets: Array) -> Array | None:

@@ -13,7 +13,7 @@ from gradline.diagnosis import Diagnosis
 from gradline.fit_rows import FitRows, rows_of_fit
 from gradline.plot import style
 from gradline.plot.seen_rows import SeenRows, see_rows
-from gradline.rows.fingerprint import fingerprint_of
+from gradline.same_rows import how_different
 from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
@@ -67,10 +67,10 @@ def diagnosed(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any]) -> Diag
 
 
 def _is_own(fit: Fit, rows: FitRows) -> bool:
-    """Whether rows are those of the fit; by their number only where the fit knows no more."""
-    if fit.fingerprint is None:
-        return rows.problem.rows.n_rows == fit.rows_used + fit.rows_dropped.get("weight zero", 0)
-    return fingerprint_of(rows.problem.rows) == fit.fingerprint
+    """Whether rows are those of the fit: by targets, weights and gradient, or by number and gradient where the fit knows no more."""
+    if fit.fingerprint is None and rows.problem.rows.n_rows != fit.rows_used + fit.rows_dropped.get("weight zero", 0):
+        return False
+    return not how_different(fit, rows.problem)
 
 
 def panels(given: Diagnosed, ax: Any) -> Any:

@@ -39,6 +39,8 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
     else:
         y, name = pearson, "standardised residual of " + fit.target_names[0]
     shown = np.isfinite(x) & np.isfinite(y)
+    if not shown.any() and not (seen.leverage >= 1.0 - 1e-10).any(axis=1).all():
+        raise ValueError("the fit is perfect and leaves no spread, by which the influence of a row would be measured")
     if not shown.any():
         raise ValueError("every row has leverage 1: the model has as many coefficients as rows, and no row can be left out")
     if pearson is not None:

@@ -92,7 +92,8 @@ def quantiles(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows
         y = seen.deviates[places, j]
         if seen.kind == "raw":
             intercept, slope = _through_quartiles(normal, y)
-            style.note(panel, f"{fit.loss_name} assumes no distribution")
+            estimated = fit.loss_function.squared_scale() is not None or fit.loss_function.has_free_dispersion
+            style.note(panel, "the fit leaves no spread to measure by" if estimated else f"{fit.loss_name} assumes no distribution")
         else:
             intercept, slope = 0.0, 1.0
             _draw_band(panel, seen.n if not (seen.frequencies != 1).any() else int(seen.frequencies.sum()))

@@ -128,7 +128,7 @@ class _Chooser:
         found, keys, uniform = found[present], keys[present], uniform[present]
         predictors, targets, weights, counts, rest = self.layout.split(found)
         if self.kind is None and len(found):
-            self.kind = _kind(self.loss, targets, weights)
+            self.kind = _kind(self.loss, targets, weights) if self._has_spread else "raw"
         predictions = _predictions(self.loss, predictors, q)
         residuals = np.sqrt(weights) * (targets - predictions)
         if self.diagnostics is None:
@@ -148,6 +148,12 @@ class _Chooser:
             axis=1,
         )
         self.kept = self._pruned(np.concatenate([self.kept, rows]))
+
+    @property
+    def _has_spread(self) -> bool:
+        """Whether there is a dispersion to measure residuals by, where the loss leaves it to the fit: a perfect one has none."""
+        estimated = self.loss.squared_scale() is not None or self.loss.has_free_dispersion
+        return not estimated or bool((self.dispersion > 0).all())
 
     def seen(self) -> SeenRows:
         """What was kept. Raises ValueError where no row counted."""
@@ -231,7 +237,7 @@ def _without_leverage(loss: Loss, residuals: Array, predictors: Array, dispersio
     if variance is None or variance.shape != residuals.shape:
         return np.full(residuals.shape, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(residuals / np.sqrt(dispersion * variance))
+        return np.asarray(residuals / np.sqrt(np.where(dispersion > 0, dispersion, np.nan) * variance))
 
 
 def sample_rows(rows: FitRows, kernel: RowKernel) -> tuple[Array, int]:

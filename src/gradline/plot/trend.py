@@ -28,16 +28,19 @@ def trend(loss: Loss, seen: SeenRows, x: Array, y: Array, j: int) -> tuple[Array
     rows = seen.sampled
     own = seen.kind == "raw" and seen.predictors.shape[1] == seen.targets.shape[1] and np.array_equal(seen.predictors, seen.predictions)
     solved = loss.kinks() is None or (loss.piecewise_linear and bool(loss.kinks()))
-    if not (own and solved and (seen.targets.shape[1] == 1 or isinstance(loss, PerTarget))):
+    if loss.squared_scale() is not None or not (own and solved and (seen.targets.shape[1] == 1 or isinstance(loss, PerTarget))):
         return lowess(x[rows], y[rows])
     order = np.flatnonzero(rows)[np.argsort(x[rows], kind="stable")]
     across = x[order]
-    near = max(2, int(SHARE * len(order)))
+    near = min(len(order), max(2, int(SHARE * len(order))))
     places, heights = [], []
     for place in np.unique(np.quantile(across, np.linspace(0.0, 1.0, ANCHORS))):
         distance = np.abs(across - place)
         reach = float(np.partition(distance, near - 1)[near - 1])
         kernel = np.maximum(1.0 - (distance / reach) ** 3, 0.0) ** 3 if reach > 0 else (distance == 0).astype(np.float64)
+        if not kernel.any():
+            # Between two values of a column every near row is as far away as the farthest.
+            kernel = (distance <= reach).astype(np.float64)
         inside = np.flatnonzero(kernel)
         chosen = order[inside]
         local = ArrayRows(

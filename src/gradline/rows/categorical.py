@@ -103,6 +103,9 @@ class CategoricalDesign:
         np.maximum.at(found, self._bins(), 1.0 if self.values is None else np.abs(self.values))
         return found[1:]
 
+    def absolute(self) -> CategoricalDesign:
+        return self if self.values is None else CategoricalDesign(self.codes, self.n_columns, np.abs(self.values))
+
     def take(self, rows: IntArray) -> CategoricalDesign:
         return CategoricalDesign(self.codes[rows], self.n_columns, None if self.values is None else self.values[rows])
 

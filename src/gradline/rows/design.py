@@ -40,6 +40,9 @@ class Design(Protocol):
     def largest(self) -> Array:
         """Each column's largest absolute value, (P,); zero without rows."""
 
+    def absolute(self) -> Design:
+        """The design of the columns' absolute values, by which sums of sizes are taken."""
+
     def take(self, rows: IntArray) -> Design:
         """The design of the given rows."""
 
@@ -110,6 +113,9 @@ class DenseDesign:
     def largest(self) -> Array:
         slopes: Array = np.abs(self.values).max(axis=0, initial=0.0)
         return np.append(float(self.n_rows > 0), slopes) if self.intercept else slopes
+
+    def absolute(self) -> DenseDesign:
+        return DenseDesign(np.abs(self.values), self.intercept)
 
     def take(self, rows: IntArray) -> DenseDesign:
         return DenseDesign(self.values[rows], self.intercept)

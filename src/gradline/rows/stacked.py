@@ -73,6 +73,9 @@ class StackedDesign:
     def largest(self) -> Array:
         return np.concatenate([self.dense_part.largest(), *(part.largest() for part in self.categorical)])
 
+    def absolute(self) -> StackedDesign:
+        return StackedDesign(self.dense_part.absolute(), tuple(part.absolute() for part in self.categorical))
+
     def take(self, rows: IntArray) -> StackedDesign:
         return StackedDesign(self.dense_part.take(rows), tuple(part.take(rows) for part in self.categorical))
 

@@ -18,7 +18,7 @@ from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
 from gradline.solvers.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.solution import Certificate, Solution
-from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, WeightSums, WeightSumsKernel, weight_sums
+from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, WeightSums, WeightSumsKernel, weight_sums, without_rounding
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
 
@@ -132,7 +132,8 @@ def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> Sq
     size = np.sqrt(np.diag(fit.inverse))
     root = np.linalg.cholesky(fit.inverse / np.outer(size, size)) * size[:, None]
     weights = WeightSums(moments.rows, moments.count, moments.weight, moments.log_weight)
-    return SquaredSums(np.ldexp(root, -fit.exponents[:, None]), squares[:, None], fit.total_squares, weights)
+    left, total = without_rounding(squares, fit.target_squares), without_rounding(fit.total_squares, fit.target_squares)
+    return SquaredSums(np.ldexp(root, -fit.exponents[:, None]), left[:, None], total, weights)
 
 
 @dataclass(frozen=True)

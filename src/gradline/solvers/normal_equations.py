@@ -28,8 +28,8 @@ class NormalEquations:
     coefficients (P, k), the intercept first where there is one, zero where aliased. error: absolute error bounds (P, k). digits (P, k),
     NaN where aliased. inverse: (P, P), of X' W X with the ridge added, for columns divided by 2^exponents (P,), zero where aliased.
     squares: weighted sums of squared residuals (k,); squares_error: bounds of their errors. total_squares (k,): about the mean with an
-    intercept, about zero without. aliased: columns left out. gradient_norm: what rounding leaves of X' W (y - X b) less the ridge, by
-    the moments.
+    intercept, about zero without; target_squares (k,): about zero. aliased: columns left out. gradient_norm: what rounding leaves of
+    X' W (y - X b) less the ridge, by the moments.
     """
 
     coefficients: Array
@@ -40,6 +40,7 @@ class NormalEquations:
     squares: Array
     squares_error: Array
     total_squares: Array
+    target_squares: Array
     aliased: tuple[int, ...]
     gradient_norm: float
 
@@ -114,6 +115,7 @@ def solve_normal_equations(
         squares=np.maximum(squares, 0.0) * scale_y,
         squares_error=squares_error * scale_y,
         total_squares=total * scale_y,
+        target_squares=(total + weight * np.square(offset[p:] + sums[p:] / weight) * int(intercept)) * scale_y,
         aliased=aliased,
         gradient_norm=gradient_norm,
     )

@@ -25,7 +25,7 @@ class Record(NamedTuple):
     coefficients: Array
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class History:
     """The path of a fit: step (t,), loss (t,), gradient_norm (t,), coefficients (t, P, k). Step 0 is the start.
 
@@ -67,7 +67,7 @@ class Certificate:
     remedy: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Solution:
     """Coefficients (P, k), the objective there, and how they were found.
 

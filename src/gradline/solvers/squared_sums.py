@@ -18,6 +18,18 @@ SMALLEST_PIVOT = 1e-4
 """Of a triangle's columns at unit length: rounding enters the inverse divided by it, so that at least eleven digits are left."""
 
 
+ROUNDING = 16.0 * 2.0**-52
+"""Of the root mean square of the targets: up to which what a fit leaves of them is rounding."""
+
+
+def without_rounding(squares: Array, sizes: Array) -> Array:
+    """Sums of squares (q,), with zero for those that are rounding beside the sums of squares of the targets themselves.
+
+    R warns of such an "essentially perfect fit" (summary.lm).
+    """
+    return np.asarray(np.where(squares <= ROUNDING**2 * sizes, 0.0, squares))
+
+
 @dataclass(frozen=True)
 class SquaredSums:
     """root (P, d): (X' F W X + ridge)^-1 = root root', zero rows for aliased columns. products (q, q): of weighted residuals.
@@ -107,7 +119,10 @@ class SquaredFactor:
                 np.fill_diagonal(products, self.squares)
             # The first row of an orthogonal triangle holds what an intercept explains.
             about = rest[1:] if self.intercept and self.kept[:1] == [0] else rest
-            total = np.einsum("ij,ij->j", about, about)
+            total, sizes = np.einsum("ij,ij->j", about, about), np.einsum("ij,ij->j", rest, rest)
+            # What is rounding of the targets is nothing: a perfect fit leaves no squares, and a constant target has none to explain.
+            total = without_rounding(total, sizes)
+            np.fill_diagonal(products, without_rounding(np.diag(products), sizes))
             units = scales.targets
             products = np.ldexp(products, scales.weight + units[:, None] + units[None, :])
             return SquaredSums(root, products, np.ldexp(total, scales.weight + 2 * units), self.weights)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import namedtuple
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -20,12 +21,12 @@ _TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
 """Arrow types; every other column holds float64."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class CoefficientTable:
     """A row for each coefficient; columns maps names to lists of one length, None where there is no value.
 
-    Anything that reads the Arrow stream interface takes it as it is: ``polars.DataFrame(table)``, ``pyarrow.table(table)``,
-    ``duckdb.from_arrow(table)``.
+    ``table["name"]`` is a column; ``for row in table`` gives the rows, named tuples. Anything that reads rows or the Arrow stream interface
+    takes it as it is: ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)``, ``duckdb.from_arrow(table)``.
 
     predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones vouched for. left_out: whether the
     column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
@@ -62,8 +63,11 @@ class CoefficientTable:
     def __getitem__(self, name: str) -> list[Any]:
         return list(self.columns[name])
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.columns)
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        """The rows, with NaN where there is no number: pandas makes its frame of them, with the names of the columns."""
+        row = namedtuple("Coefficient", self.columns)  # type: ignore[misc]
+        held = (values if name in _TYPES else (math.nan if v is None else v for v in values) for name, values in self.columns.items())
+        return (row(*values) for values in zip(*held, strict=True))
 
     def __len__(self) -> int:
         """Rows."""

@@ -103,3 +103,5 @@ def measures(inference: Inference) -> Iterator[str]:
     ):
         if value is not None and np.isfinite(value).all():
             yield f"{label} {', '.join(short(float(number)) for number in np.atleast_1d(value))}"
+    if totals.squared and not totals.total_squares.any():
+        yield "no R-squared: the target does not vary"

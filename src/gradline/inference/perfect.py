@@ -1,0 +1,61 @@
+"""Perfect fits, which leave rounding errors of the targets and nothing else: no spread can be told from them.
+
+What is rounding counts as zero (``without_rounding``), and what would be divided by it does not exist.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from gradline.inference.kinked import frequencies
+from gradline.losses.protocol import Loss
+from gradline.problem import Problem, sample_block
+from gradline.rows.block import Block
+from gradline.solvers.squared_sums import without_rounding
+from gradline.types import Array
+
+LOOKED_AT = 1_000
+"""Rows that are looked at before all of them are."""
+
+PERFECT = "the fit is perfect: what it leaves of the targets is rounding, from which no spread can be told"
+
+
+def is_perfect(problem: Problem, coefficients: Array) -> bool:
+    """Whether every target is its prediction but for rounding. Takes a pass only where a sample looks like it."""
+    rows, kernel = problem.rows, _Kernel(problem.loss, coefficients)
+    if rows.n_rows > LOOKED_AT and not _perfect(kernel.map(sample_block(rows, LOOKED_AT))):
+        return False
+    return _perfect(rows.reduce(kernel))
+
+
+def require_spread(problem: Problem, coefficients: Array, what: str) -> None:
+    """Raises ValueError saying that there is no ``what`` of a perfect fit."""
+    if is_perfect(problem, coefficients):
+        raise ValueError(f"no {what}: {PERFECT}")
+
+
+def _perfect(sums: Array | None) -> bool:
+    return sums is not None and not without_rounding(sums[0], sums[1]).any()
+
+
+@dataclass(frozen=True)
+class _Kernel:
+    """Sums of squares of residuals and of targets, (2, q); None where a prediction is not one number for each target."""
+
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> Array | None:
+        fitted = np.asarray(self.loss.predict(block.linear_predictors(self.coefficients)), dtype=np.float64).reshape(block.n_rows, -1)
+        if fitted.shape != block.targets.shape:
+            return None
+        used = frequencies(block) > 0
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        with np.errstate(over="ignore", invalid="ignore"):
+            residuals = block.targets - fitted
+            return np.stack([np.dot(weights[used], np.square(part[used])) for part in (residuals, block.targets)])
+
+    def merge(self, first: Array | None, second: Array | None) -> Array | None:
+        return None if first is None or second is None else first + second
