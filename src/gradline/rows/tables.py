@@ -210,7 +210,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     arrays; a stream or generator of batches, which is copied to a temporary folder as it can be read only once; with ``database``, the name
     of a table. database: a DuckDB or SQLite file, a URI such as postgresql://host/name (its ADBC driver must be installed), or an open
     connection of DuckDB or ADBC. query: SQL that selects rows, in the database; without one, DuckDB's, where the source is called ``data``.
-    where: a condition in DuckDB's SQL; other rows are left out.
+    where: a condition in DuckDB's SQL on the columns of one row; other rows are left out.
 
     Raises FileNotFoundError, ValueError or OSError in one line that names the file, column, line or value and says what to do; TypeError
     for something that is no table.

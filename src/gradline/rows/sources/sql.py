@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import check_names, quoted
+from gradline.rows.sources.conditions import checked
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Source, SourceDefaults
@@ -113,8 +114,16 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
 
 
 def filtered(source: Source, where: str) -> SqlSource:
-    """The rows of a source for which the SQL condition holds. Raises ValueError, with DuckDB's reason, for a condition that is wrong."""
-    return sql_source(f"{source.name} where {where}", lambda: source.relation().filter(where), below=source)
+    """The rows of a source for which the SQL condition holds.
+
+    Raises ValueError for a condition that is wrong, with DuckDB's reason, and for one that reads anything but the row's columns.
+    """
+    name = f"{source.name} where {where}"
+    try:
+        condition = checked(where)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return sql_source(name, lambda: source.relation().filter(condition), below=source)
 
 
 def queried(source: Source, query: str) -> SqlSource:
