@@ -25,7 +25,7 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
     Raises OSError, with one clear line, where the file cannot be written (no such folder, read-only, disk full), and ValueError for a path
     that is no regular file; the old file is then as it was, and so it is after an error of the body, or Ctrl-C.
     """
-    path = Path(os.path.realpath(path))  # a link stays a link
+    path = Path(os.path.realpath(os.path.expanduser(path)))  # a link stays a link
     if path.is_dir():
         raise ValueError(f"{path} is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():

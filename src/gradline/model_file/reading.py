@@ -46,7 +46,7 @@ def load(
     Raises FileNotFoundError and OSError where the file cannot be read; ValueError for a file that is cut short, edited, of a later
     version, a pickle or anything else than a model file, saying which, and for functions that do not belong to the model.
     """
-    where = Path(path)
+    where = Path(os.path.expanduser(path))
     model = read_model(where)
     try:
         encoder = None if model.formula is None else _encoder(model.formula)

@@ -83,9 +83,9 @@ def delimited_source(files: Files) -> SqlSource:
     Raises ValueError for an empty file, a ragged one, a column name that appears twice, and text that is not UTF-8.
     """
     for path in files.paths:
-        with reading(repr(path)):
-            _check_text(path)
-    readable, folder, ends = _with_one_line_end(*_decompressed(files))
+        with reading(files.called(path)):
+            _check_text(path, files.called(path))
+    readable, folder, ends = _with_one_line_end(files, *_decompressed(files))
     first = readable[0]
     dialect = _sniff(first, files)
     if len(ends) > 1:
@@ -178,14 +178,14 @@ def _is_number(kind: str) -> bool:
     return kind in INTEGERS or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL")
 
 
-def _check_text(path: str) -> None:
+def _check_text(path: str, name: str) -> None:
     """Raises ValueError for a file without text, and for UTF-16."""
     size = Path(path).stat().st_size
     if size == 0 or (size < 4096 and not Path(path).read_bytes().strip()):
-        raise ValueError(f"{path!r} is empty; it needs a line of column names and lines of values")
+        raise ValueError(f"{name} is empty; it needs a line of column names and lines of values")
     with open(path, "rb") as file:
         if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise ValueError(f"{path!r} is UTF-16 text; convert it to UTF-8, for example with iconv -f utf-16 -t utf-8")
+            raise ValueError(f"{name} is UTF-16 text; convert it to UTF-8, for example with iconv -f utf-16 -t utf-8")
 
 
 def _sniff(path: str, files: Files) -> dict[str, Any]:
@@ -193,7 +193,7 @@ def _sniff(path: str, files: Files) -> dict[str, Any]:
 
     Raises ValueError for the first line with another number of fields, where the file does not part into columns.
     """
-    with reading(files.name), _decompressing(path):
+    with reading(files.name), _decompressing(files.called(files.paths[0])):
         head = head_lines(path)
     marks = ("\t",) if suffixes(files.paths[0])[0] in (".tsv", ".tab") else delimiters(head)
     found: dict[str, Any] | None = None
@@ -277,7 +277,7 @@ def _check_header(path: str, options: str, names: Sequence[str], table: str) -> 
 
 
 def _with_one_line_end(
-    readable: list[str], folder: tempfile.TemporaryDirectory[str] | None
+    files: Files, readable: list[str], folder: tempfile.TemporaryDirectory[str] | None
 ) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None, frozenset[bytes]]:
     """Files whose own lines all end alike, which DuckDB asks for: a file with several line ends is copied once to a temporary folder.
 
@@ -287,12 +287,13 @@ def _with_one_line_end(
     all_ends: set[bytes] = set()
     try:
         for i, path in enumerate(readable):
-            with reading(repr(path)), _decompressing(path):
+            name = files.called(files.paths[i])
+            with reading(name), _decompressing(name):
                 ends = line_ends(path)
             if len(ends) > 1:
                 folder = folder or tempfile.TemporaryDirectory(prefix="gradline-")
                 copy = Path(folder.name, f"{i}-lines-{Path(path).name.split('.')[0]}.csv")
-                with _decompressing(path, "copying"):
+                with _decompressing(name, "copying"):
                     write_with_one_line_end(path, copy)
                 path, ends = str(copy), frozenset([b"\n"])
             result.append(path)
@@ -316,7 +317,7 @@ def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[
                 readable.append(path)
                 continue
             unpacked = Path(folder.name, f"{i}-{Path(path).stem}")
-            with _decompressing(path, "unpacking"), open_bytes(path) as packed, open(unpacked, "wb") as file:
+            with _decompressing(files.called(path), "unpacking"), open_bytes(path) as packed, open(unpacked, "wb") as file:
                 shutil.copyfileobj(packed, file, 2**20)
             readable.append(str(unpacked))
     except BaseException:
@@ -326,7 +327,7 @@ def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[
 
 
 @contextmanager
-def _decompressing(path: str, doing: str = "") -> Iterator[None]:
+def _decompressing(name: str, doing: str = "") -> Iterator[None]:
     """Says which file is not compressed as its name says. doing: what is written to the temporary folder, where something is."""
     try:
         yield
@@ -335,5 +336,5 @@ def _decompressing(path: str, doing: str = "") -> Iterator[None]:
             if not doing:
                 raise
             where = tempfile.gettempdir()
-            raise OSError(error.errno, f"{doing} {path!r} to {where!r} failed: {error.strerror}; see TMPDIR") from error
-        raise ValueError(f"{path!r} is truncated or not compressed as its name says ({error}); write or copy it again") from error
+            raise OSError(error.errno, f"{doing} {name} to {where!r} failed: {error.strerror}; see TMPDIR") from error
+        raise ValueError(f"{name} is truncated or not compressed as its name says ({error}); write or copy it again") from error

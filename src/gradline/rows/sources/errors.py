@@ -85,7 +85,8 @@ def _of_the_system(error: OSError, name: str) -> OSError | None:
 def _csv_line(text: str, name: str) -> str:
     """One line out of DuckDB's page on a CSV file: which file, line, column and value."""
     file = _found(r"^\s*file = (.*)$", text)
-    where = name if file is None or file in name else f"{name}, file {file!r}"
+    # A copy in a temporary folder is called as what it is a copy of.
+    where = name if file is None or file in name or "/gradline-" in file else f"{name}, file {file!r}"
     line = _found(r"on Line: (\d+)", text)
     where = where if line is None else f"{where}, line {line}"
     converting = re.search(r'Error when converting column "(.*?)"\. (?:Could not convert string "(.*?)" to \'?(\w+)|(.*))', text, re.DOTALL)

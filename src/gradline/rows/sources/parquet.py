@@ -105,7 +105,7 @@ def parquet_source(files: Files) -> Source:
         return sql_source(files.name, lambda: own_connection().sql(f"SELECT * FROM {read_parquet(files)}"), files=files)
     found, schema = [], None
     for path in files.paths:
-        with reading(repr(path)):
+        with reading(files.called(path)):
             metadata = pq.read_metadata(path)
             of_file = metadata.schema.to_arrow_schema()
         if schema is None:
