@@ -394,7 +394,7 @@ def test_a_device_is_left_alone(saved):
         gl.load(saved).save("/dev/null")
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "chmod"])
+@pytest.mark.parametrize("step", ["fsync", "replace", "fchmod"])
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"])
 def test_a_failed_write_leaves_the_old_file_whole(saved, rows, monkeypatch, step, failure):
     X, y = rows
