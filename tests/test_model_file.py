@@ -8,6 +8,7 @@ import json
 import math
 import os
 import pickle
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -375,6 +376,43 @@ def test_a_number_beyond_double_precision(saved):
     refused(saved, "objective should be a number within the range of double precision")
 
 
+HUGE = "1" + "0" * 400
+
+
+@pytest.mark.parametrize(
+    "number", [HUGE, "-" + HUGE, "1" * 5000, str(2 * int(1.7e308))], ids=["10^400", "-10^400", "5,000 digits", "2e308"]
+)
+@pytest.mark.parametrize("field", ["objective", "seconds", "rows_used", "passes", "version"])
+def test_a_whole_number_beyond_double_precision(saved, number, field):
+    text = saved.read_text()
+    saved.write_text(re.sub(rf'"{field}": [-+.e0-9]+', f'"{field}": {number}', text, count=1))
+    refused(saved, "it holds a number beyond double precision, '-?[1-3]")
+
+
+@pytest.mark.parametrize(
+    ("change", "match"),
+    [
+        (lambda f: f.update(formulas=[]), "no list of formulas"),
+        (lambda f: f.update(formulas={}), "no list of formulas"),
+        (lambda f: f["formulas"].clear(), "no list of formulas"),
+        (lambda f: f["states"].update({"bs(x, df=5)": {}}), "KeyError"),
+        (lambda f: f["states"]["bs(x, df=5)"].update(knots=[]), "IndexError"),
+        (lambda f: f["states"].update({"poly(z, 2)": {}}), "KeyError"),
+        (lambda f: f["states"]["poly(z, 2)"].update(alpha=[]), "IndexError"),
+        (lambda f: f["states"]["poly(z, 2)"].update(norms2=[0] * 4), "ZeroDivisionError"),
+        (lambda f: f["levels"].update(g=[]), "levels"),
+    ],
+)
+def test_a_formula_that_lacks_something_is_found_on_loading(tmp_path, change, match):
+    pytest.importorskip("pyarrow")
+    generator = np.random.default_rng(3)
+    table = {"y": generator.normal(size=60), "x": generator.normal(size=60) + 3, "z": generator.normal(size=60), "g": list("abc") * 20}
+    path = tmp_path / "m.json"
+    gl.fit("y ~ bs(x, df=5) + poly(z, 2) + C(g)", table).save(path)
+    edit(path, lambda document: change(document["model"]["formula"]))
+    refused(path, match)
+
+
 # ---------------------------------------------------------------------------------------------------------------- files not to be written
 
 
@@ -394,7 +432,7 @@ def test_a_device_is_left_alone(saved):
         gl.load(saved).save("/dev/null")
 
 
-@pytest.mark.parametrize("step", ["fsync", "replace", "chmod"])
+@pytest.mark.parametrize("step", ["fsync", "replace", "fchmod"])
 @pytest.mark.parametrize("failure", [OSError(28, "No space left on device"), KeyboardInterrupt()], ids=["disk full", "Ctrl-C"])
 def test_a_failed_write_leaves_the_old_file_whole(saved, rows, monkeypatch, step, failure):
     X, y = rows

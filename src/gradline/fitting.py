@@ -18,6 +18,7 @@ from gradline.problem import Problem
 from gradline.result import Fit
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.rows.sources.paths import names_path
 from gradline.solvers.centring import centred, check_in_range
 from gradline.solvers.identified import solve_identified
 from gradline.solvers.solution import EndsWithCurvature, Solver, TakesAnyColumns, as_start
@@ -136,9 +137,10 @@ def fit(
     """Fit a linear model: ``fit("y ~ x1 + C(g)", data)``, ``fit(data, target="y", features=["x1", "x2"])`` or ``fit(X, y)``.
 
     With a formula, or one for each linear predictor such as ``{"mean": "y ~ x1 + x2", "log_scale": "~ x2"}``, data is a table: a path of
-    Parquet, CSV, JSON lines or Arrow files (a list, a glob pattern, a folder), a data frame, an Arrow table, a dict of arrays, a DuckDB
-    relation, a generator of batches; see ``gradline.rows.tables.open_table``. Tables beyond memory are read anew at each pass. query:
-    SQL that selects the rows, over ``data`` or with database=, a DuckDB or SQLite file or an address, where data may be a table's name.
+    Parquet, CSV, JSON lines or Arrow files (a list, a glob pattern, a folder), an open file or buffer, "-" for standard input, a data
+    frame, an Arrow table, a dict of arrays, a DuckDB relation, a generator of batches; see ``gradline.rows.tables.open_table``. Tables
+    beyond memory are read anew at each pass. query: SQL that selects the rows, over ``data`` or with database=, a DuckDB or SQLite file or
+    an address, where data may be a table's name.
     where: a condition in SQL. weights, frequencies, offset are names of columns. missing: "drop" leaves rows with a missing value out and
     counts them in ``rows_dropped``; "error" refuses them. target, features: columns by name in place of a formula.
 
@@ -257,23 +259,24 @@ def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any
     if len(positional) > 2:
         raise TypeError(f"fit() takes a formula and data, or X and y, and then keywords; {len(positional)} values came without a keyword")
     rest = list(positional)
-    if rest and formula is None and _is_formula(rest[0]):
+    if rest and formula is None and is_formula(rest[0]):
         formula = rest.pop(0)
     if (rest and data is not None) or (len(rest) > 1 and (target is not None or formula is not None)):
         raise TypeError("fit() got the same argument twice; give a formula and data, or X and y")
     data, target = [*rest, data][0], [*rest[1:], target][0]
-    if formula is None and _is_formula(target):
+    if formula is None and is_formula(target):
         raise TypeError(f"the formula comes first: gl.fit({target!r}, data) rather than gl.fit(data, {target!r})")
     if formula is not None and target is not None:
         raise TypeError("the formula names the target already; leave target= out")
-    if formula is not None and not _is_formula(formula):
+    if formula is not None and not is_formula(formula):
         raise TypeError(f'formula must be a text such as "y ~ x1 + x2", or a dict of one for each linear predictor, not {formula!r}')
     return formula, data, target
 
 
-def _is_formula(value: Any) -> bool:
+def is_formula(value: Any) -> bool:
+    """Whether it is a formula, or a dict of formulas, and not the path of a file."""
     if isinstance(value, str):
-        return "~" in value and "://" not in value
+        return "~" in value and "://" not in value and not names_path(value)
     return isinstance(value, Mapping) and any(isinstance(part, str) and "~" in part for part in value.values())
 
 

@@ -39,7 +39,7 @@ def read_moments(path: Path) -> tuple[tuple[str, ...], SecondMoments]:
     """(names, sums). Raises ValueError that says what is wrong with the file."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
-    except (json.JSONDecodeError, UnicodeDecodeError):
+    except (ValueError, RecursionError):  # what is no JSON or no text, and numbers of more digits than Python reads
         raise ValueError(f"{path} is not a whole moments file: it is cut short, damaged or of another kind") from None
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise ValueError(f"{path} is not a moments file")

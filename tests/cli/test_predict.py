@@ -175,3 +175,26 @@ def test_pictures(folder):
         assert (result.returncode, result.stdout) == (0, f"picture written: {out}\n"), result.stderr
         assert (folder / out).stat().st_size > 5000
     refused(call("plot", "model.json", "rows.csv", "--out", "plot.gif", folder=folder), ".png or .svg or .pdf", code=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "words"),
+    [
+        ("unseen.csv", "g,x\na,1\nq,2\n", "column 'g' holds 'q' in row 1"),
+        ("infinite.csv", "g,x\na,1\na,inf\n", "column 'x' holds infinity in row 1"),
+        ("text.csv", "g,x\na,one\n", "column 'x'"),
+        ("days.csv", "g,x\na,2024-01-02\n", "column 'x'"),
+        ("short.csv", "g,x\na,1\nb\n", "line 3: 1 field where the first line has 2"),
+    ],
+)
+def test_nothing_is_printed_before_it_fails(folder, name, text, words):
+    (folder / name).write_text(text)
+    result = call("predict", "model.json", name, "--keep", "g", folder=folder)
+    assert (result.returncode, result.stdout) == (1, "")
+    assert words in result.stderr
+
+
+def test_no_rows_are_a_header_and_no_predictions(folder):
+    result = call("predict", "model.json", "rows.csv", "--where", "x > 1e9", folder=folder)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout.strip().strip('"') == "prediction"

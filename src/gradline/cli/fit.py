@@ -15,7 +15,9 @@ def fit(
     data: Annotated[
         str | None,
         typer.Argument(
-            metavar="DATA", help="A file, folder or pattern: Parquet, CSV, JSON lines, Arrow. With --database, a table.", show_default=False
+            metavar="DATA",
+            help="A file, folder, pattern or - (standard input): Parquet, CSV, JSON lines, Arrow. With --database, a table.",
+            show_default=False,
         ),
     ] = None,
     formula: Annotated[
@@ -73,14 +75,15 @@ def fit(
     """
     from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
+    from gradline.fitting import is_formula
     from gradline.formulas.errors import FormulaError
 
-    if formula is None and data is not None and "~" in data and query is not None:
+    if formula is None and data is not None and is_formula(data) and query is not None:
         data, formula = None, data
     if formula is None:
         raise usage("give the data and a formula, as in: gradline fit flats.csv 'price ~ area + rooms'")
-    if "~" not in formula:
-        if data is not None and "~" in data:
+    if not is_formula(formula):
+        if data is not None and is_formula(data):
             raise usage(f"the data comes first: gradline fit {formula!r} {data!r}")
         raise FormulaError(
             f"malformed formula: {formula!r} lacks the ~ between what is explained and what explains it, as in 'y ~ x1 + x2'"

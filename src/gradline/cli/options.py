@@ -114,9 +114,10 @@ def require_drawing(start: str) -> None:
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
     from gradline.rows.sources.paths import find_files, is_remote
+    from gradline.rows.sources.streams import is_stream_path
 
     found = [] if database is None or is_remote(database) else [os.path.expanduser(database)]
-    if data is not None and database is None and not is_remote(data):
+    if data is not None and database is None and not is_remote(data) and not is_stream_path(data):
         found += find_files(data).paths
     return found
 
@@ -125,6 +126,7 @@ def _own_loss(text: str) -> Any:
     path, colon, name = text.rpartition(":")
     if not colon or not path or not name:
         raise usage(f"--loss-from must be a Python file and the name of a function in it, as in my_losses.py:loss, not {text!r}")
+    path = os.path.expanduser(path)
     if not os.path.isfile(path):
         raise FileNotFoundError(f"--loss-from: no such file: {path!r}")
     import importlib.util

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain, islice
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,7 +14,8 @@ def predict(
         Path, typer.Argument(metavar="MODEL", help="A model that gradline fit --out has saved.", show_default=False, readable=False)
     ],
     data: Annotated[
-        str | None, typer.Argument(metavar="DATA", help="The rows to predict for: whatever gradline fit reads.", show_default=False)
+        str | None,
+        typer.Argument(metavar="DATA", help="The rows to predict for: whatever gradline fit reads, - included.", show_default=False),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the predictions here.", show_default="printed as CSV")
@@ -100,8 +102,11 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     narrowed = table.restricted([*encoder.feature_columns, *carried])
     fields = [table.schema.field(name) for name in keep]
     rows = 0
+    stream = prediction_stream(fitted, encoder, narrowed, interval or points(fitted, kind), unseen, carried)
+    # Nothing is written, no header either, before there is a first prediction.
+    first = list(islice(stream, 1))
     with open_writer(out, fields, names) as write:
-        for values, kept in prediction_stream(fitted, encoder, narrowed, interval or points(fitted, kind), unseen, carried):
+        for values, kept in chain(first, stream):
             write(with_predictions(kept.select(keep), fields, names, values))
             rows += len(values)
     return rows

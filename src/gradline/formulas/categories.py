@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.formulas.columns import as_text, reads_as_number
+from gradline.formulas.columns import as_text, is_text, reads_as_number
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
+from gradline.formulas.level_text import same_levels, same_value, truth
 from gradline.rows.categorical import Codes
 from gradline.rows.sources.arrow import from_numbers, from_texts, null_mask, view
 
@@ -101,6 +102,20 @@ def codes_of(array: pa.Array, levels: Sequence[Level]) -> Codes:
         gone = null_mask(array, nan_is_null=True)
         assert gone is not None
         codes = np.where(unknown, np.where(gone, MISSING, UNSEEN), codes).astype(np.int32)
+        strange = np.flatnonzero(codes == UNSEEN)
+        if strange.size and isinstance(levels[0], str):
+            codes[strange] = _by_value(values.take(from_numbers(strange)), levels)
+    return codes
+
+
+def _by_value(texts: pa.Array, levels: Sequence[Level]) -> Codes:
+    """The places of texts that are no levels letter by letter, but the same day, instant or truth value as one."""
+    places = same_levels([str(level) for level in levels])
+    if not places:
+        return np.full(len(texts), UNSEEN, dtype=np.int32)
+    coded = texts.dictionary_encode()
+    found = np.array([places.get(same_value(text), UNSEEN) for text in coded.dictionary.to_pylist()], dtype=np.int32)
+    codes: Codes = found[view(coded.indices)]
     return codes
 
 
@@ -119,6 +134,11 @@ def _comparable(array: pa.Array, levels: Sequence[Level]) -> tuple[pa.Array, pa.
         return text, from_texts([str(level) for level in levels])
     if types.is_boolean(array.type) or (types.is_integer(array.type) and all(isinstance(level, int) for level in levels)):
         return array.cast(pa.int64(), safe=False), from_numbers(np.array(levels, dtype=np.int64))
+    if is_text(array.type) and all(isinstance(level, bool) for level in levels):
+        texts = array.to_pylist()
+        truths = [None if text is None else truth(text) for text in texts]
+        known = [text if value is None else str(int(value)) for text, value in zip(texts, truths, strict=True)]
+        array = pa.array(known, type=pa.string())
     numbers = array if types.is_floating(array.type) else _read_numbers(array)
     return _unsigned_zeros(numbers.cast(pa.float64(), safe=False)), from_numbers(np.array(levels, dtype=np.float64) + 0.0)
 
@@ -136,7 +156,7 @@ def _unsigned_zeros(numbers: pa.Array) -> pa.Array:
 def _read_numbers(array: pa.Array) -> pa.Array:
     import pyarrow as pa
 
-    if pa.types.is_string(array.type) or pa.types.is_large_string(array.type) or pa.types.is_string_view(array.type):
+    if is_text(array.type):
         # Text that is no number is no level; infinity is none either, since levels come from finite values.
         texts = array.to_pylist()
         return from_numbers(np.array([np.nan if text is None else float(text) if reads_as_number(text) else np.inf for text in texts]))

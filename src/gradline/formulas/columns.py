@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.formulas.errors import suggestion
+from gradline.formulas.level_text import moments, same_value, truth
 from gradline.rows.sources import arrow
 from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
 from gradline.types import Array
@@ -40,13 +41,25 @@ class BatchColumns:
 
     def numbers(self, column: str) -> Array:
         if column not in self._numbers:
-            self._numbers[column] = as_numbers(self.arrow(column), column)
+            array = self.arrow(column)
+            if self.kinds.get(column) == "boolean":
+                array = _truths(array)
+            self._numbers[column] = as_numbers(array, column)
         return self._numbers[column]
 
     def equals(self, column: str, text: str) -> Mask:
+        import pyarrow as pa
         import pyarrow.compute as compute
 
-        found = null_mask(compute.index_in(as_text(self.arrow(column)), value_set=from_texts([text])))
+        array = self.arrow(column)
+        texts = as_text(array)
+        if not is_text(array.type) or self.kinds.get(column) in ("boolean", "date"):
+            # However the data holds a day or a truth value: text is compared letter by letter only where text was.
+            coded = texts.dictionary_encode()
+            same = [None if value is None else same_value(value) for value in coded.dictionary.to_pylist()]
+            texts = pa.DictionaryArray.from_arrays(coded.indices, pa.array(same, type=pa.string())).dictionary_decode()
+            text = same_value(text)
+        found = null_mask(compute.index_in(texts, value_set=from_texts([text])))
         return np.ones(self.n_rows, dtype=np.bool_) if found is None else ~found
 
     def missing(self, column: str) -> Mask | None:
@@ -79,7 +92,7 @@ def as_numbers(array: pa.Array, column: str) -> Array:
         array = array.dictionary_decode()
     if any(test(array.type) for test in (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)):
         return arrow.as_numbers(array)
-    if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
+    if is_text(array.type):
         for row, value in enumerate(array.to_pylist()):
             if value is not None and not reads_as_number(value):
                 raise ValueError(f"column {column!r} holds the text {value!r} in row {row} of the batch, where the formula needs a number")
@@ -93,7 +106,30 @@ def as_text(array: pa.Array) -> pa.Array:
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
+        return moments(array)
     return array if array.type == pa.string() else array.cast(pa.string())
+
+
+def is_text(arrow_type: pa.DataType) -> bool:
+    """Whether a column of this type holds text, be it as a category."""
+    import pyarrow as pa
+
+    if pa.types.is_dictionary(arrow_type):
+        return is_text(arrow_type.value_type)
+    return bool(pa.types.is_string(arrow_type) or pa.types.is_large_string(arrow_type) or pa.types.is_string_view(arrow_type))
+
+
+def _truths(array: pa.Array) -> pa.Array:
+    """A column of text as true and false, where that is all it holds; otherwise as it is."""
+    import pyarrow as pa
+
+    if not is_text(array.type):
+        return array
+    texts = array.to_pylist()
+    values = [None if text is None else truth(text) for text in texts]
+    sound = all(value is not None or text is None for value, text in zip(values, texts, strict=True))
+    return pa.array(values, type=pa.bool_()) if sound else array
 
 
 def reads_as_number(text: str) -> bool:

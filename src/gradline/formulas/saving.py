@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+
+import numpy as np
 
 from gradline.formulas.building import build, check
 from gradline.formulas.encoding import Encoder
@@ -12,6 +15,10 @@ from gradline.formulas.errors import FormulaError
 from gradline.formulas.expressions import Learned, walk
 from gradline.formulas.factors import CategoricalFactor
 from gradline.formulas.grammar import Factor, Sides
+from gradline.formulas.transforms import TRANSFORMS
+
+_PROBE = np.array([0.0, 1.0])
+"""What every transform is tried on, so that a state that lacks something is found here."""
 
 _KINDS = ("number", "text", "boolean", "category", "date", "other")
 
@@ -22,6 +29,8 @@ def encoder_from_json(saved: Mapping[str, Any]) -> Encoder:
         kinds = {str(name): kind for name, kind in saved["columns"].items()}
         if any(kind not in _KINDS for kind in kinds.values()):
             raise TypeError("a column of unknown kind")
+        if not isinstance(saved["formulas"], list) or not saved["formulas"]:
+            raise TypeError("no list of formulas")
         sides = {str(part["predictor"]): _sides(part) for part in saved["formulas"]}
         formula = check(sides, kinds)
         states = {str(key): _state(state) for key, state in saved["states"].items()}
@@ -30,7 +39,7 @@ def encoder_from_json(saved: Mapping[str, Any]) -> Encoder:
         return build(formula, kinds, states, levels)
     except FormulaError as error:
         raise ValueError(f"the formula's state does not fit together: {error}") from None
-    except (KeyError, TypeError, AttributeError, IndexError, SyntaxError, RecursionError) as error:
+    except (KeyError, TypeError, AttributeError, ArithmeticError, IndexError, SyntaxError, RecursionError) as error:
         raise ValueError(f"the formula's state is damaged ({type(error).__name__}: {error})") from None
 
 
@@ -69,8 +78,9 @@ def _levels(levels: Any) -> tuple[Any, ...]:
 def _check_complete(nodes: list[Any], states: Mapping[str, Any], factors: Mapping[str, Any], levels: Mapping[str, Any]) -> None:
     for node in nodes:
         for part in walk(node):
-            if isinstance(part, Learned) and part.key not in states:
-                raise KeyError(part.key)
+            if isinstance(part, Learned):
+                with suppress(ValueError):  # of values that the transform does not take, such as those beyond its knots
+                    TRANSFORMS[part.transform].apply(_PROBE, part.settings, states[part.key], part.key)
     for name, factor in factors.items():
         if isinstance(factor, CategoricalFactor) and name not in levels:
             raise KeyError(name)

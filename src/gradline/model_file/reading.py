@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import pickletools
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +28,9 @@ from gradline.types import Array
 if TYPE_CHECKING:
     from gradline.losses.user_loss import CustomLoss
 
+_MOST_DIGITS = 310
+"""Of a whole number within double precision, the sign included."""
+
 _HEAD = 4096
 """Bytes that tell JSON from anything else, before a large file of another kind is read whole."""
 
@@ -46,7 +50,7 @@ def load(
     Raises FileNotFoundError and OSError where the file cannot be read; ValueError for a file that is cut short, edited, of a later
     version, a pickle or anything else than a model file, saying which, and for functions that do not belong to the model.
     """
-    where = Path(path)
+    where = Path(os.path.expanduser(path))
     model = read_model(where)
     try:
         encoder = None if model.formula is None else _encoder(model.formula)
@@ -134,8 +138,14 @@ def _document(path: Path, text: str) -> dict[str, Any]:
     def refuse(word: str) -> None:
         raise ValueError(f"{path} is not JSON: it holds {word}")
 
+    def whole(digits: str) -> int:
+        # Beyond double precision arithmetic fails, and beyond some thousand digits Python reads no number.
+        if len(digits) > _MOST_DIGITS or abs(int(digits)) > sys.float_info.max:
+            raise ValueError(f"{path} is not a sound model file: it holds a number beyond double precision, {shown(digits)}")
+        return int(digits)
+
     try:
-        document = json.loads(text, parse_constant=refuse)
+        document = json.loads(text, parse_constant=refuse, parse_int=whole)
     except json.JSONDecodeError as error:
         if not text.rstrip().endswith("}") or error.pos >= len(text.rstrip()):
             raise ValueError(f"{path} was cut short after {len(text):,} characters; copy or save it again") from None

@@ -58,7 +58,7 @@ def build(fit: Fit, data: Any, target: Any = None, *, name: str | None = None, *
 def data_name(data: Any, *, database: Any = None, where: str | None = None, **rows: Any) -> str:
     """What to call the rows on the page."""
     if isinstance(data, str | os.PathLike):
-        named = os.fspath(data)
+        named = "standard input" if data == "-" else os.fspath(data)
     elif data is None:
         named = "a query"
     else:

@@ -16,9 +16,10 @@ from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
 from gradline.rows.sources.counting import counted, counted_parts
 from gradline.rows.sources.errors import reading
-from gradline.rows.sources.paths import find_files, is_remote, suffixes
+from gradline.rows.sources.paths import Files, find_files, is_remote, suffixes
 from gradline.rows.sources.sampling import RowSample
 from gradline.rows.sources.source import Meter, Part, Source
+from gradline.rows.sources.streams import Stream, copied, copied_path, is_stream_path
 from gradline.types import IntArray
 
 if TYPE_CHECKING:
@@ -211,10 +212,11 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
     source: a path, a list of paths, a glob pattern or a folder of Parquet, CSV, TSV, JSON lines (text also compressed with gzip, Zstandard,
     bzip2 or xz) or Arrow files; a pandas or Polars frame, an Arrow table, a DuckDB relation, or any other frame narwhals knows; a dict of
-    arrays; a stream or generator of batches, which is copied to a temporary folder as it can be read only once; with ``database``, the name
+    arrays; an open file, a buffer of text or bytes, a pipe, "-" for standard input, a stream or generator of batches, which are copied to
+    a temporary folder as they can be read only once; with ``database``, the name
     of a table. database: a DuckDB or SQLite file, a URI such as postgresql://host/name (its ADBC driver must be installed), or an open
     connection of DuckDB or ADBC. query: SQL that selects rows, in the database; without one, DuckDB's, where the source is called ``data``.
-    where: a condition in DuckDB's SQL; other rows are left out.
+    where: a condition in DuckDB's SQL on the columns of one row; other rows are left out.
 
     Raises FileNotFoundError, ValueError or OSError in one line that names the file, column, line or value and says what to do; TypeError
     for something that is no table.
@@ -278,10 +280,14 @@ def _shown(source: Any) -> str:
 
 
 def _from_source(source: Any) -> Source:
+    if isinstance(source, str | os.PathLike) and is_stream_path(source):
+        return _of_files(copied_path(source))
     if isinstance(source, str | os.PathLike) or (
         isinstance(source, list | tuple) and source and all(isinstance(item, str | os.PathLike) for item in source)
     ):
         return _from_files(source)
+    if isinstance(source, Stream):
+        return _of_files(copied(source))
     from gradline.rows.sources.databases import is_duckdb_relation
 
     if is_duckdb_relation(source):
@@ -306,7 +312,10 @@ def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
 
         reader = "read_parquet" if suffixes(source)[0] in (".parquet", ".pq") else "read_csv"
         return sql_source(repr(source), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
-    files = find_files(source.removeprefix("file://") if isinstance(source, str) else source)
+    return _of_files(find_files(source.removeprefix("file://") if isinstance(source, str) else source))
+
+
+def _of_files(files: Files) -> Source:
     if files.format == "parquet":
         from gradline.rows.sources.parquet import parquet_source
 

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gradline.rows.sources.text_lines import advice_on_fields, counted_fields
+
 FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver")
 
 DAMAGED = ("Could not read enough bytes from file", "disk image is malformed", "file is not a database")
@@ -29,12 +31,15 @@ def translated(error: Exception, name: str) -> Exception | None:
     """The error to raise instead, or None for one that is already gradline's own."""
     module = type(error).__module__.split(".")[0]
     text, kind = str(error), type(error).__name__
-    if "CSV Error" in text or "Error when sniffing" in text:
+    if any(sign in text for sign in ("CSV Error", "Error when sniffing", "CSV Parser state machine")):
         # While rows stream it arrives as an OSError of Arrow's.
         return ValueError(_csv_line(text, name))
     if any(sign in text for sign in DAMAGED):
         return ValueError(f"{name} is damaged or truncated ({first_line(text)}); copy or make it again")
     if isinstance(error, OSError) and not module.startswith(FOREIGN):
+        if "Invalid Input Error: " in text:
+            # What DuckDB's own error() says while rows stream.
+            return ValueError(f"{name}: {first_line(text)}")
         return _of_the_system(error, name)
     if not module.startswith(FOREIGN):
         return None
@@ -80,7 +85,8 @@ def _of_the_system(error: OSError, name: str) -> OSError | None:
 def _csv_line(text: str, name: str) -> str:
     """One line out of DuckDB's page on a CSV file: which file, line, column and value."""
     file = _found(r"^\s*file = (.*)$", text)
-    where = name if file is None or file in name else f"{name}, file {file!r}"
+    # A copy in a temporary folder is called as what it is a copy of.
+    where = name if file is None or file in name or "/gradline-" in file else f"{name}, file {file!r}"
     line = _found(r"on Line: (\d+)", text)
     where = where if line is None else f"{where}, line {line}"
     converting = re.search(r'Error when converting column "(.*?)"\. (?:Could not convert string "(.*?)" to \'?(\w+)|(.*))', text, re.DOTALL)
@@ -92,11 +98,13 @@ def _csv_line(text: str, name: str) -> str:
         return f"{where}: column {column!r} holds {value!r}, but its first rows hold {meant}; correct it, or leave the row or column out"
     counts = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     if counts:
-        advice = "correct the line, or quote the fields that hold delimiters"
-        return f"{where}: {counts[2]} fields where the first lines have {counts[1]}; {advice}"
+        start = _found(r"^\s*Original Line: (.*)$", text) or ""
+        return f"{where}: {counted_fields(int(counts[2]))} where the first lines have {counts[1]}; {advice_on_fields(start)}"
+    if "state machine reached an invalid state" in text:
+        return f"{where}: some of its lines end with CR LF and others with LF or CR; make them the same, for example with dos2unix"
     if "unterminated quote" in text.lower():
         return f"{where}: a quoted field does not end; close the quote or remove it"
-    if "unicode" in text.lower() or "utf-8" in text.lower():
+    if "unicode" in text.lower() or "not utf-8" in text.lower():
         return f"{where}: not UTF-8 text; convert the file, for example with iconv -f latin1 -t utf-8"
     return f"{where}: {first_line(text.replace('CSV Error on Line', 'error on line'))}"
 

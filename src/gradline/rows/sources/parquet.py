@@ -112,7 +112,7 @@ def parquet_source(files: Files) -> Source:
             return replace(source, marked=_categories(pq.read_metadata(files.paths[0])) & set(source.schema.names))
     found, schema = [], None
     for path in files.paths:
-        with reading(repr(path)):
+        with reading(files.called(path)):
             metadata = pq.read_metadata(path)
             of_file = metadata.schema.to_arrow_schema()
         if schema is None:

@@ -6,7 +6,7 @@ import difflib
 import glob
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -47,15 +47,21 @@ class Files:
     format: str
     name: str
     stamps: tuple[tuple[int, int], ...]
+    folder: Any = field(default=None, repr=False, compare=False)
+    """The temporary folder that the files lie in, where they are copies; it goes with this object."""
 
     @property
     def bytes_on_disk(self) -> int:
         return sum(size for size, _ in self.stamps)
 
+    def called(self, path: str) -> str:
+        """What messages call one of the files: the only one of a table as the table itself, which may be a copy's original."""
+        return self.name if len(self.paths) == 1 else repr(path)
+
     def check_unchanged(self) -> None:
         """Raises ValueError naming the first file that was rewritten, OSError the first that is gone."""
         for path, stamp in zip(self.paths, self.stamps, strict=True):
-            if _stamp(path) != stamp:
+            if file_stamp(path) != stamp:
                 raise ValueError(
                     f"{path!r} has changed since it was opened; each pass must read the same rows: start again once it is complete"
                 )
@@ -88,7 +94,13 @@ def find_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
         name = f"{os.fspath(given[0])!r} ({len(paths)} files)"
     else:
         name = f"{paths[0]!r} and {len(paths) - 1} more"
-    return Files(tuple(paths), formats[paths[0]], name, tuple(_stamp(path) for path in paths))
+    return Files(tuple(paths), formats[paths[0]], name, tuple(file_stamp(path) for path in paths))
+
+
+def names_path(text: str) -> bool:
+    """Whether a text with a ~ in it is a path rather than a formula: one below somebody's home, or of a file that is there."""
+    full = os.path.expanduser(text)
+    return text.startswith("~/") or full != text or os.path.exists(full)
 
 
 def suffixes(path: str) -> tuple[str, str]:
@@ -113,7 +125,7 @@ def _expand(path: str) -> list[str]:
     if os.path.isdir(path):
         return _in_folder(path)
     if path == "-" or (os.path.exists(path) and not os.path.isfile(path) and path != os.devnull):
-        what = "standard input" if path == "-" else repr(path)
+        what = "standard input, beside other files," if path == "-" else repr(path)
         raise ValueError(f"{what} is no file that can be read again at each pass; write it to a file first")
     if os.path.exists(path):
         return [path]
@@ -163,7 +175,8 @@ def _format(path: str) -> str:
     return next((form for at, mark, form in MAGIC if head[at : at + len(mark)] == mark), "csv")
 
 
-def _stamp(path: str) -> tuple[int, int]:
+def file_stamp(path: str) -> tuple[int, int]:
+    """(size in bytes, time of the last change in ns)."""
     try:
         found: Any = os.stat(path)
     except FileNotFoundError:

@@ -122,7 +122,7 @@ def arrow_files(files: Files) -> ArrowFileSource:
 
     schema, lengths = None, []
     for path in files.paths:
-        with reading(repr(path)), pa.memory_map(path, "rb") as file:
+        with reading(files.called(path)), pa.memory_map(path, "rb") as file:
             reader = pa.ipc.open_file(file)
             if schema is not None and not reader.schema.equals(schema):
                 raise ValueError(f"{path!r} has other columns than {files.paths[0]!r}; one table needs the same in each file")

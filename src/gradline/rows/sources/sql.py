@@ -8,6 +8,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import check_names, kind_of, quoted
+from gradline.rows.sources.conditions import checked
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Source, SourceDefaults
@@ -142,8 +143,16 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
 
 
 def filtered(source: Source, where: str) -> SqlSource:
-    """The rows of a source for which the SQL condition holds. Raises ValueError, with DuckDB's reason, for a condition that is wrong."""
-    found = _over(source, f"{source.name} where {where}", lambda: source.relation().filter(where))
+    """The rows of a source for which the SQL condition holds.
+
+    Raises ValueError for a condition that is wrong, with DuckDB's reason, and for one that reads anything but the row's columns.
+    """
+    name = f"{source.name} where {where}"
+    try:
+        condition = checked(where)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    found = _over(source, name, lambda: source.relation().filter(condition))
     unread = {name: f"holds {source.schema.field(name).type}, which SQL cannot read: leave where= out" for name in source.schema.names}
     return replace(found, odd={**source.unreadable, **{name: unread[name] for name in unread if name not in found.schema.names}})
 
