@@ -66,13 +66,13 @@ def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula
         raise ValueError("a model without features and without an intercept has nothing to fit")
     table.check_columns([target] if isinstance(target, str) else list(target))
     table.check_columns(list(features))
-    return plain(target, list(features), table.columns, intercept=intercept)
+    return plain(target, list(features), table.columns, intercept=intercept, tell=table.told)
 
 
 def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
     """The formula read; where a column is not found, with what may be wrong with the file."""
     try:
-        return parse(formula, table.columns)
+        return parse(formula, table.columns, table.told)
     except FormulaError as error:
         _check_targets_are_numbers(table, formula)
         hint = table.source.hint

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -14,12 +14,15 @@ from gradline.formulas.expressions import Apply, Column, Constant, Learned, Node
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import Factor, hide_quotes
 from gradline.formulas.transforms import TRANSFORMS
-from gradline.rows.sources.columns import counting_days
+from gradline.rows.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]
 """Column names to "number", "text", "boolean", "date" or "other"."""
 
-_HOLDS = {"text": "text", "date": "dates", "boolean": "true and false", "number": "numbers", "other": "values that are no numbers"}
+Tell = Callable[[str], Told]
+"""What a message says of a column where numbers are needed."""
+
+_HOLDS = {"text": "text", "date": "dates", "boolean": "true and false", "number": "numbers"}
 
 
 @dataclass(frozen=True)
@@ -55,9 +58,10 @@ class CategoricalFactor:
 ReadFactor = NumericFactor | BasisFactor | CategoricalFactor
 
 
-def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False) -> ReadFactor:
-    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give."""
-    return _Reader(factor, kinds, text).read(target)
+def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False, tell: Tell | None = None) -> ReadFactor:
+    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give; tell: what it says then of
+    a column of dates or of no plain type."""
+    return _Reader(factor, kinds, text, tell).read(target)
 
 
 def factor_columns(factor: ReadFactor) -> tuple[str, ...]:
@@ -68,8 +72,9 @@ def factor_columns(factor: ReadFactor) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, factor: Factor, kinds: Kinds, text: str) -> None:
+    def __init__(self, factor: Factor, kinds: Kinds, text: str, tell: Tell | None) -> None:
         self.factor, self.kinds, self.text = factor, kinds, text
+        self.tell = tell or self._tell_by_kind
         self.hidden: dict[str, str] = {}
 
     def read(self, target: bool) -> ReadFactor:
@@ -301,9 +306,11 @@ class _Reader:
     def _not_numbers(self, name: str, kind: str, target: bool, what: str = "") -> NoReturn:
         if target:
             advice = f"; for one of two classes write I({_term(name)} == 'class')" if kind == "text" else ""
-            self._fail(f"the target {name!r} holds {_HOLDS[kind]}, and a target is a number{advice}", name)
+            holds = _HOLDS[kind] if kind in ("text", "boolean", "number") else self.tell(name).holds
+            self._fail(f"the target {name!r} holds {holds}, and a target is a number{advice}", name)
         if kind == "other":
-            self._fail(f"column {name!r} holds neither numbers nor text nor dates; make it a number in the data first", name)
+            told = self.tell(name)
+            self._fail(f"column {name!r} holds {told.holds}, not numbers; {told.advice}", name)
         by = f", and {what} takes numbers" if what.endswith(")") else ", not numbers"
         advice = (
             f"; C({_term(name)}) makes each of its values a category"
@@ -311,8 +318,15 @@ class _Reader:
             else "; make it a number in the data first"
         )
         if kind == "date":
-            advice = f"; {counting_days(name)}, or write C({_term(name)}), for which each of its values is a category"
+            told = self.tell(name)
+            advice = f"; {told.advice}, or write C({_term(name)}), for which each of its values is a category"
+            self._fail(f"column {name!r} holds {told.holds}{by}{advice}", name)
         self._fail(f"column {name!r} holds {_HOLDS[kind]}{by}{advice}", name)
+
+    def _tell_by_kind(self, name: str) -> Told:
+        if self.kinds[name] == "date":
+            return Told("dates", f"count days, say with {Speech().added(DUCKDB.days, name, 'days')}")
+        return Told("values that are neither numbers nor text nor dates", "make it a number in the data first")
 
     def _fail(self, message: str, word: str | None) -> NoReturn:
         raise self._error(message, word)

@@ -15,6 +15,7 @@ import numpy as np
 from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
 from gradline.rows.sources.counting import counted, counted_parts
+from gradline.rows.sources.dialects import Told, held
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import find_files, is_remote, suffixes
 from gradline.rows.sources.sampling import RowSample
@@ -81,6 +82,11 @@ class Table:
     def whole_numbers(self) -> frozenset[str]:
         """Columns that hold integers although they are read as float64."""
         return self.source.whole_numbers
+
+    def told(self, column: str) -> Told:
+        """What a message says of a column that holds no numbers where numbers are needed."""
+        kind = self.schema.field(column).type
+        return Told(held(kind), self.source.speech.as_number(column, kind))
 
     def check_columns(self, columns: Sequence[str]) -> None:
         """Raises ValueError for a column that is not there, with the nearest that is."""

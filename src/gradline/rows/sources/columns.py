@@ -54,12 +54,6 @@ def argument(keyword: str, text: str) -> str:
     return f'{keyword}="{text}"' if '"' not in text else f"{keyword}={text!r}"
 
 
-def counting_days(column: str) -> str:
-    """What to do with dates where numbers are needed."""
-    sql = f"SELECT *, date_diff('day', DATE '2000-01-01', {plain_or_quoted(column)}::DATE) AS days FROM data"
-    return f"count days, say with {argument('query', sql)}"
-
-
 def sql_text(value: str) -> str:
     """The text as an SQL literal."""
     return "'" + value.replace("'", "''") + "'"

@@ -10,7 +10,6 @@ import numpy as np
 
 from gradline.rows.design import DenseDesign, Design
 from gradline.rows.sources.arrow import as_numbers
-from gradline.rows.sources.columns import argument, counting_days, plain_or_quoted
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -133,14 +132,13 @@ def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keywo
             what = f"{keyword}= names {what}, which"
         shown = "" if found is None else f", {found[1]!r} in row {found[0]}"
         if kind == "text" and found is not None and not found[2]:
-            name = plain_or_quoted(column)
-            query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
-            raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {query}")
+            raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {table.source.speech.as_double(column)}")
         if kind == "text":
             advice = f"correct the value, or {instead or 'leave such rows out with where='}"
             raise TypeError(f"{what} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
-            raise TypeError(f"{what} holds dates{shown}, where a number is needed; {counting_days(column)}")
+            told = table.told(column)
+            raise TypeError(f"{what} holds {told.holds}{shown}, where a number is needed; {told.advice}")
         raise TypeError(f"{what} holds {table.schema.field(column).type}, where a number is needed")
 
 

@@ -61,7 +61,9 @@ def translated(error: Exception, name: str) -> Exception | None:
 def first_line(text: str) -> str:
     """The first line of a library's message, without the library's own name for the kind of error."""
     line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
-    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(".! ")
+    line = re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line)
+    # PostgreSQL's reason comes last, after the names of those who hand it on.
+    return re.sub(r"^.*\b(?:ERROR|FATAL):  (?=\S)", "", line).rstrip(".! ")
 
 
 def _of_the_system(error: OSError, name: str) -> OSError | None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.rows.sources.columns import check_names, unknown_column
+from gradline.rows.sources.dialects import Speech
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.source import Part, Source, SourceDefaults
 from gradline.rows.sources.spool import ArrowFileSource, spool
@@ -86,6 +87,18 @@ class OnceSource(SourceDefaults):
     schema: pa.Schema
     open_stream: Callable[[Sequence[str]], Iterable[pa.RecordBatch]] = field(repr=False)
     held: list[ArrowFileSource] = field(default_factory=list, repr=False)
+    said: Speech = field(default_factory=Speech, kw_only=True)
+    """What ``query=`` may say of it."""
+    whole: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Columns that may hold integers although they are read as float64."""
+
+    @property
+    def speech(self) -> Speech:
+        return self.said
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.whole
 
     @property
     def n_rows(self) -> int | None:
@@ -107,7 +120,8 @@ class OnceSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> OnceSource:
         import pyarrow as pa
 
-        return OnceSource(self.name, pa.schema([self.schema.field(column) for column in columns]), self.open_stream, self.held)
+        schema = pa.schema([self.schema.field(column) for column in columns])
+        return OnceSource(self.name, schema, self.open_stream, self.held, said=self.said, whole=self.whole)
 
     def _spooled(self, columns: Sequence[str]) -> ArrowFileSource:
         if not self.held:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
+from gradline.rows.sources.dialects import Speech
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -55,6 +57,10 @@ class Source(Protocol):
     def whole_numbers(self) -> frozenset[str]:
         """Columns that hold integers although they are read as float64."""
 
+    @property
+    def speech(self) -> Speech:
+        """What ``query=`` may say of it, for messages that advise SQL."""
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         """All rows as parts of at least ``rows`` rows where the source allows it, in order; None where rows come in one stream only."""
 
@@ -89,6 +95,10 @@ class SourceDefaults:
     @property
     def n_rows(self) -> int | None:
         return None
+
+    @property
+    def speech(self) -> Speech:
+        return Speech()
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         return None

@@ -8,12 +8,16 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import check_names, quoted
+from gradline.rows.sources.dialects import Speech
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Source, SourceDefaults
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+DATA = Speech()
+OF_A_QUERY = Speech(rows=None)
 
 AHEAD = "16MB"
 """Rows that DuckDB may have ready before they are asked for."""
@@ -55,12 +59,18 @@ class SqlSource(SourceDefaults):
     below: Source | None = None
     """The source that the relation reads, where it is one."""
     note: str = ""
+    said: Speech = DATA
+    """What ``query=`` may say of it."""
     counted: int | None = None
     """How many rows there are, where the database knows without reading them."""
 
     @property
     def n_rows(self) -> int | None:
         return self.counted
+
+    @property
+    def speech(self) -> Speech:
+        return self.said
 
     @property
     def bytes_on_disk(self) -> int | None:
@@ -100,7 +110,9 @@ class SqlSource(SourceDefaults):
             self.below.check_unchanged()
 
 
-def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None, below: Source | None = None, note: str = "") -> SqlSource:
+def sql_source(
+    name: str, make: Callable[[], Any], *, files: Files | None = None, below: Source | None = None, note: str = "", said: Speech = DATA
+) -> SqlSource:
     """A source over what ``make`` returns. Raises ValueError where the SQL is wrong or a name appears twice, OSError for files."""
     with reading(name):
         relation = make()
@@ -108,18 +120,19 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
             raise ValueError(f"{name}: the query returns no table; give one SELECT")
         names = [str(column) for column in relation.columns]
         check_names(names, name, by_sql=True)
-        schema = arrow_reader(relation.limit(0), 1).schema
-    return SqlSource(name, make, schema, files, below, note)
+        with arrow_reader(relation.limit(0), 1) as reader:
+            schema = reader.schema
+    return SqlSource(name, make, schema, files, below, note, said)
 
 
 def filtered(source: Source, where: str) -> SqlSource:
     """The rows of a source for which the SQL condition holds. Raises ValueError, with DuckDB's reason, for a condition that is wrong."""
-    return sql_source(f"{source.name} where {where}", lambda: source.relation().filter(where), below=source)
+    return sql_source(f"{source.name} where {where}", lambda: source.relation().filter(where), below=source, said=source.speech)
 
 
 def queried(source: Source, query: str) -> SqlSource:
     """A query over a source, which it calls ``data``."""
-    return sql_source(f"the query over {source.name}", lambda: source.relation().query("data", query), below=source)
+    return sql_source(f"the query over {source.name}", lambda: source.relation().query("data", query), below=source, said=OF_A_QUERY)
 
 
 def arrow_reader(relation: Any, rows: int) -> Any:
