@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.formulas.errors import suggestion
+from gradline.formulas.lengths_of_time import is_length, lengths, written
 from gradline.rows.sources import arrow
 from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
 from gradline.types import Array
@@ -77,6 +78,8 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     types = pa.types
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = as_text(array) if isinstance(array.type, pa.UuidType) else array.storage
     if any(test(array.type) for test in (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)):
         return arrow.as_numbers(array)
     if types.is_string(array.type) or types.is_large_string(array.type) or types.is_string_view(array.type):
@@ -93,6 +96,12 @@ def as_text(array: pa.Array) -> pa.Array:
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if is_length(array.type):
+        return pa.array([None if length is None else written(length) for length in lengths(array)], pa.string())
+    if isinstance(array.type, pa.UuidType):
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = array.storage
     return array if array.type == pa.string() else array.cast(pa.string())
 
 

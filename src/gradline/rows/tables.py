@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.rows.sources.addresses import hidden
 from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
 from gradline.rows.sources.counting import counted, counted_parts
@@ -118,16 +119,20 @@ class Table:
         Numbers that are all whole come as int. Raises ValueError for more than ``limit``.
         """
         self.check_columns([column])
+        from gradline.rows.sources.sql import arrow_reader
+
         with reading(self.name):
             relation = self.source.relation([column])
             present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
-            found = [row[0] for row in present.fetchall()]
-        found = [value for value in found if not (isinstance(value, float) and math.isnan(value))]
+            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
+            with arrow_reader(present, BATCH_ROWS) as reader:
+                found = [value for batch in reader for value in batch.column(0).to_pylist()]
+        found = [value for value in found if value is not None and value == value]
         if len(found) > limit:
             raise ValueError(
                 f"column {column!r} of {self.name} has more than {limit:,} levels; is it an identifier? Leave it out, or group its values"
             )
-        if found and all(isinstance(value, float) and value.is_integer() for value in found):
+        if found and all(_is_whole(value) for value in found):
             found = [int(value) for value in found]
         own = self._own_levels(column)
         if own is not None:
@@ -208,6 +213,11 @@ class Table:
         return list(own)
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether a number that may have a fraction has none."""
+    return value.is_integer() if isinstance(value, float) else isinstance(value, Decimal) and value == value.to_integral_value()
+
+
 def open_table(source: Any, *, query: str | None = None, database: Any = None, where: str | None = None) -> Table:
     """A table from wherever it is.
 
@@ -276,7 +286,7 @@ def _from_database(source: Any, database: Any, query: str | None) -> Source:
 
 
 def _shown(source: Any) -> str:
-    return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the connection"
+    return repr(hidden(os.fspath(source))) if isinstance(source, str | os.PathLike) else "the connection"
 
 
 def _from_source(source: Any) -> Source:
@@ -307,7 +317,7 @@ def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
         from gradline.rows.sources.sql import own_connection, sql_source
 
         reader = "read_parquet" if suffixes(source)[0] in (".parquet", ".pq") else "read_csv"
-        return sql_source(repr(source), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
+        return sql_source(repr(hidden(source)), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
     files = find_files(source.removeprefix("file://") if isinstance(source, str) else source)
     if files.format == "parquet":
         from gradline.rows.sources.parquet import parquet_source

@@ -47,6 +47,8 @@ def as_numbers(column: pa.Array) -> Array:
         return np.frombuffer(column.buffers()[1] or b"", np.float64, count=len(column), offset=8 * column.offset)
     if pa.types.is_dictionary(column.type):
         column = column.dictionary_decode()
+    if isinstance(column.type, pa.BaseExtensionType):
+        column = column.storage
     if pa.types.is_decimal(column.type):
         return _decimals(column)
     if not pa.types.is_float64(column.type):
@@ -80,6 +82,16 @@ def _decimals(column: pa.Array) -> Array:
         places = np.flatnonzero(long)
         values[places] = view(column.take(from_numbers(places)).cast(pa.string()).cast(pa.float64()))
     return values
+
+
+def for_sql(table: pa.Table) -> pa.Table:
+    """The table, with float16, which DuckDB does not know, as float32."""
+    import pyarrow as pa
+
+    for place, field in enumerate(table.schema):
+        if pa.types.is_float16(field.type):
+            table = table.set_column(place, field.name, table.column(place).cast(pa.float32()))
+    return table
 
 
 def from_numbers(values: np.ndarray[Any, Any]) -> pa.Array:

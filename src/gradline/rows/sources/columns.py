@@ -28,6 +28,11 @@ def kind_of(arrow_type: pa.DataType) -> Kind:
     types = pa.types
     if types.is_dictionary(arrow_type):
         return kind_of(arrow_type.value_type)
+    if isinstance(arrow_type, pa.UuidType):
+        return "text"
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        # What some other program means by bytes is not known here.
+        return "other" if isinstance(arrow_type, pa.OpaqueType) else kind_of(arrow_type.storage_type)
     if types.is_integer(arrow_type) or types.is_floating(arrow_type) or types.is_decimal(arrow_type) or types.is_null(arrow_type):
         return "number"
     if types.is_boolean(arrow_type):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -35,6 +36,8 @@ def database_source(database: Any, table: str | None, query: str | None) -> Sour
         scheme, address = _address(text)
         return adbc_source(Access(f"the {scheme} database", None, DRIVERS.get(scheme, scheme), address), table, query)
     path = _path(text)
+    if re.match(r"\s*(?:host|hostaddr|port|dbname|user|password|service)\s*=", text) and not os.path.exists(path):
+        raise ValueError("the database is given as a list of settings; write it as an address, postgresql://user@host:port/dbname")
     if text.startswith("sqlite://") or has_magic(path, "sqlite") or path.lower().endswith((".sqlite", ".sqlite3")):
         find_files(path)
         # Read-only, and an existing file only: SQLite would create an empty database.

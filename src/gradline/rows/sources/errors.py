@@ -7,7 +7,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver")
+from gradline.rows.sources.addresses import hidden
+
+FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver", "polars")
 
 DAMAGED = ("Could not read enough bytes from file", "disk image is malformed", "file is not a database")
 """What databases say of a file that is not whole."""
@@ -22,13 +24,14 @@ def reading(name: str) -> Iterator[None]:
         told = translated(error, name)
         if told is None:
             raise
-        raise told from error
+        # Where a password was hidden, a traceback must not show the library's own words.
+        raise told from (None if hidden(str(error)) != str(error) else error)
 
 
 def translated(error: Exception, name: str) -> Exception | None:
     """The error to raise instead, or None for one that is already gradline's own."""
     module = type(error).__module__.split(".")[0]
-    text, kind = str(error), type(error).__name__
+    text, kind = hidden(str(error)), type(error).__name__
     if "CSV Error" in text or "Error when sniffing" in text:
         # While rows stream it arrives as an OSError of Arrow's.
         return ValueError(_csv_line(text, name))

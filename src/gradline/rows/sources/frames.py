@@ -9,9 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.rows.sources.arrow import for_sql
 from gradline.rows.sources.columns import check_names, unknown_column
 from gradline.rows.sources.dialects import Speech
 from gradline.rows.sources.errors import reading
+from gradline.rows.sources.pandas_columns import with_plain_columns
 from gradline.rows.sources.source import Part, Source, SourceDefaults
 from gradline.rows.sources.spool import ArrowFileSource, spool
 
@@ -70,9 +72,9 @@ class FrameSource(SourceDefaults):
 
         with reading(self.name):
             if columns is not None:
-                return own_connection().from_arrow(self.cut(columns, 0, self.height))
+                return own_connection().from_arrow(for_sql(self.cut(columns, 0, self.height)))
             if not self.held:
-                self.held.append(self.cut(self.schema.names, 0, self.height))
+                self.held.append(for_sql(self.cut(self.schema.names, 0, self.height)))
             return own_connection().from_arrow(self.held[0])
 
     def restricted(self, columns: Sequence[str]) -> FrameSource:
@@ -186,7 +188,7 @@ def once(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Onc
 def _pandas_source(frame: Any) -> FrameSource:
     import pyarrow as pa
 
-    name = "the pandas frame"
+    name, frame = "the pandas frame", with_plain_columns(frame)
     names = [str(column) for column in frame.columns]
     check_names(names, name, by_sql=False)
     fields = []
@@ -228,12 +230,22 @@ def _trouble(column: Iterable[Any]) -> str:
 
 
 def _polars_source(frame: Any) -> Source:
-    check_names(frame.columns, "the Polars frame", by_sql=False)
+    import polars as pl
+    import polars.selectors as cs
+
+    name = "the Polars frame"
+    check_names(frame.columns, name, by_sql=False)
+    # Arrow has no integers of 128 bits; decimals hold 38 digits of them, and one that has more is refused.
+    wide = cs.by_dtype([dtype for dtype in (getattr(pl, own, None) for own in ("Int128", "UInt128")) if dtype is not None])
+
+    def to_arrow(part: Any) -> pa.Table:
+        with reading(name):
+            return part.with_columns(wide.cast(pl.Decimal(38, 0))).to_arrow()
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
-        return frame.select(list(columns)).slice(start, stop - start).to_arrow()
+        return to_arrow(frame.select(list(columns)).slice(start, stop - start))
 
-    return FrameSource("the Polars frame", frame.head(0).to_arrow().schema, frame.height, cut)
+    return FrameSource(name, to_arrow(frame.head(0)).schema, frame.height, cut)
 
 
 def _through_narwhals(data: Any) -> Source | None:
