@@ -95,6 +95,10 @@ class Table:
             if column not in self.columns:
                 raise unknown_column(column, self.columns, self.name, self.source.hint)
 
+    def exactly(self, columns: Sequence[str]) -> Table:
+        """The table with these columns as text where, as numbers, they might lose digits: for columns that are only copied."""
+        return replace(self, source=self.source.exactly(columns))
+
     def restricted(self, columns: Sequence[str]) -> Table:
         """The table with these columns only, which is cheaper where rows are copied to disk first. Order of first mention."""
         self.check_columns(columns)

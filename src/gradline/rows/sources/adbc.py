@@ -125,10 +125,18 @@ def adbc_source(access: Access, table: str | None, query: str | None) -> OnceSou
                 cursor.execute(sql)
                 return cursor.fetchone()[0]
 
-        selected = {column.name: column for column in database.columns(found, ask)}
+        selected = database.columns(found, ask)
+    said = Speech(database.dialect, None if table is None else written(table, database.dialect), in_database=True)
+    return _source(access, database, select, selected, said, what)
+
+
+def _source(access: Access, database: Database, select: str, selected: Sequence[Selected], said: Speech, what: str) -> OnceSource:
+    import pyarrow as pa
+
+    by_name = {column.name: column for column in selected}
 
     def open_stream(columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        chosen = [selected[column] for column in columns]
+        chosen = [by_name[column] for column in columns]
         narrowed = f"SELECT {', '.join(column.sql for column in chosen)} FROM (\n{select}\n) AS rows_of"
         with access.opened() as connection, access.reading(what), _cursor(connection, database) as cursor:
             cursor.execute(narrowed)
@@ -136,11 +144,13 @@ def adbc_source(access: Access, table: str | None, query: str | None) -> OnceSou
                 for batch in batches:
                     yield _converted(batch, chosen)
 
-    import pyarrow as pa
+    def exactly(columns: Sequence[str]) -> OnceSource:
+        copied = [column.as_text() if column.name in columns else column for column in selected]
+        return _source(access, database, select, copied, said, what)
 
-    schema = pa.schema([pa.field(column.name, column.type) for column in selected.values()])
-    said = Speech(database.dialect, None if table is None else written(table, database.dialect), in_database=True)
-    return OnceSource(what, schema, open_stream, said=said, whole=frozenset(c.name for c in selected.values() if c.perhaps_whole))
+    schema = pa.schema([pa.field(column.name, column.type) for column in selected])
+    whole = frozenset(column.name for column in selected if column.perhaps_whole)
+    return OnceSource(what, schema, open_stream, said=said, whole=whole, written=exactly)
 
 
 def identifier(table: str | None) -> str:

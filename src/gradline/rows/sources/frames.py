@@ -93,6 +93,8 @@ class OnceSource(SourceDefaults):
     """What ``query=`` may say of it."""
     whole: frozenset[str] = field(default=frozenset(), kw_only=True)
     """Columns that may hold integers although they are read as float64."""
+    written: Callable[[Sequence[str]], OnceSource] | None = field(default=None, kw_only=True, repr=False)
+    """The same rows with these columns as text where they are numbers of any number of digits."""
 
     @property
     def speech(self) -> Speech:
@@ -124,6 +126,9 @@ class OnceSource(SourceDefaults):
 
         schema = pa.schema([self.schema.field(column) for column in columns])
         return OnceSource(self.name, schema, self.open_stream, self.held, said=self.said, whole=self.whole)
+
+    def exactly(self, columns: Sequence[str]) -> OnceSource:
+        return self if self.written is None else self.written(columns)
 
     def _spooled(self, columns: Sequence[str]) -> ArrowFileSource:
         if not self.held:

@@ -47,7 +47,8 @@ def postgresql_columns(schema: pa.Schema, ask: Callable[[str], Any]) -> list[Sel
         elif own == "numeric":
             digits = _digits(field)
             if digits is None:
-                found.append(Selected(name, f"{column}::double precision AS {column}", pa.float64(), perhaps_whole=True))
+                sql, exact = (f"{column}::{kind} AS {column}" for kind in ("double precision", "text"))
+                found.append(Selected(name, sql, pa.float64(), perhaps_whole=True, exact=exact))
             else:
                 found.append(Selected(name, column, pa.decimal128(*digits), nan_is_missing=True))
         elif own == "oid":

@@ -25,6 +25,14 @@ class Selected:
     type: pa.DataType
     nan_is_missing: bool = False
     perhaps_whole: bool = False
+    exact: str = ""
+    """What is asked for where the column is only to be copied: its text."""
+
+    def as_text(self) -> Selected:
+        """The column as text, where that keeps more digits."""
+        import pyarrow as pa
+
+        return Selected(self.name, self.exact, pa.string()) if self.exact else self
 
     def convert(self, array: pa.Array) -> pa.Array:
         """The values as they came to those of the type."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
 
 from gradline.rows.sources.dialects import Speech
 
@@ -70,6 +70,9 @@ class Source(Protocol):
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         """A DuckDB relation with at least the given columns; all of them for None."""
 
+    def exactly(self, columns: Sequence[str]) -> Source:
+        """The source with these columns as text where, as numbers, they might lose digits: for columns that are only copied."""
+
     def restricted(self, columns: Sequence[str]) -> Source:
         """The source with these columns, cheaper to read where it must be copied first."""
 
@@ -102,6 +105,9 @@ class SourceDefaults:
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         return None
+
+    def exactly(self, columns: Sequence[str]) -> Self:
+        return self
 
     def check_unchanged(self) -> None:
         """Nothing to compare with."""
