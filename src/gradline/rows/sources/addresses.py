@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from urllib.parse import unquote
 
-_USER = re.compile(r"(?<=://)([^/?#\s:'\"]*):(\S*?)@(?=[^@\s]*(?:\s|$))")
-"""Between an address's scheme and its last @: the user's name and the password."""
+_USER = re.compile(r"((?:^|(?<=[\s'\"]))[a-zA-Z][\w+.-]*:/{0,3})([^/?#\s:'\"]*):(\S*?)@(?=[^@\s]*(?:\s|$))")
+"""A scheme, its slashes (as many as there should be or not), the user's name, and the password up to the last @."""
 
 _NAMED = re.compile(r"(?i)\b((?:ssl)?password|passwd|pwd|passphrase|secret_?(?:access_?)?key)(\s*=\s*|%3D)('[^']*'|[^\s&;'\"]+)")
 """``password=...``, in an address or in a text of such pairs."""
@@ -16,12 +16,12 @@ HIDDEN = "***"
 
 def hidden(text: str) -> str:
     """The text without the passwords of addresses in it."""
-    return _NAMED.sub(rf"\1\2{HIDDEN}", _USER.sub(rf"\1:{HIDDEN}@", text))
+    return _NAMED.sub(rf"\1\2{HIDDEN}", _USER.sub(rf"\1\2:{HIDDEN}@", text))
 
 
 def passwords(address: str) -> tuple[str, ...]:
     """The passwords in an address, as they are written and as they are meant."""
-    found = [match[2] for match in _USER.finditer(address)] + [match[3] for match in _NAMED.finditer(address)]
+    found = [match[3] for match in _USER.finditer(address)] + [match[3] for match in _NAMED.finditer(address)]
     return tuple(dict.fromkeys(form for secret in found for form in (secret, unquote(secret)) if form))
 
 
