@@ -31,6 +31,10 @@ def ready_arrays(
 ) -> Ready:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
+    if INTERCEPT in columns.names:
+        raise ValueError(
+            f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
+        )
     targets = as_columns(target, "y", "y")
     n = len(columns.values)
     y, row_weights, counts = checked_rows(columns, targets, weights, frequencies)

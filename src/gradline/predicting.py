@@ -137,7 +137,7 @@ def check_kinds(encoder: Encoder, table: Table, columns: Sequence[str]) -> None:
     """Raises ValueError for a column that is not there, TypeError for text or dates in one that the formula computes with."""
     table.check_columns(columns)
     numbers = [name for name in columns if encoder.kinds[name] == "number" and _numeric(encoder, name)]
-    check_numeric(table, numbers, "leave such rows out")
+    check_numeric(table, numbers, lambda value: "leave such rows out")
 
 
 def _numeric(encoder: Encoder, column: str) -> bool:

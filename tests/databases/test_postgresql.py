@@ -54,7 +54,12 @@ TYPES = {
     "numbers": ("integer[]", ["'{1,2}'", "'{}'"], [[1, 2], []], "other"),
     "bytes": ("bytea", ["'\\x01'", "'\\x'"], [b"\x01", b""], "other"),
     "day": ("date", ["'2026-03-01'", "'1999-12-31'"], [datetime.date(2026, 3, 1), datetime.date(1999, 12, 31)], "date"),
-    "moment": ("timestamp", ["'2026-03-01 12:30'", "'2000-01-01'"], [datetime.datetime(2026, 3, 1, 12, 30), datetime.datetime(2000, 1, 1)], "date"),
+    "moment": (
+        "timestamp",
+        ["'2026-03-01 12:30'",  "'2000-01-01'"],
+        [datetime.datetime(2026, 3, 1, 12, 30), datetime.datetime(2000, 1, 1)],
+        "date",
+    ),
     "instant": (
         "timestamptz",
         ["'2026-03-01 12:30+02'", "'2000-01-01+00'"],
@@ -80,9 +85,12 @@ def server():
             """
             CREATE TABLE flats AS
             SELECT gen_random_uuid() AS id, (g * 7 % 61 / 100.0)::numeric(9,2) AS price, (g * 7 % 61)::numeric AS cents,
-              ((g * 7 % 61) / 100.0)::numeric::money AS paid, g * g % 17 + 0.5 AS area, (ARRAY['sad', 'ok', 'happy'])[1 + g % 3]::mood AS mood,
-              (ARRAY['a', 'bb'])[1 + g % 2]::char(4) AS kind, date '2026-01-01' + g % 10 AS day, timestamp '2026-01-01 06:00' + g * interval '1 hour'
-              AS moment, timestamptz '2026-01-01 06:00+00' + g * interval '1 day' AS "Sold At", time '00:00' + g * interval '1 minute' AS clock,
+              ((g * 7 % 61) / 100.0)::numeric::money AS paid, g * g % 17 + 0.5 AS area,
+              (ARRAY['sad', 'ok', 'happy'])[1 + g % 3]::mood AS mood,
+              (ARRAY['a', 'bb'])[1 + g % 2]::char(4) AS kind, date '2026-01-01' + g % 10 AS day,
+              timestamp '2026-01-01 06:00' + g * interval '1 hour' AS moment,
+              timestamptz '2026-01-01 06:00+00' + g * interval '1 day' AS "Sold At",
+              time '00:00' + g * interval '1 minute' AS clock,
               g % 5 * interval '1 day 1 hour' AS lasting, (g % 4)::text AS "user", ARRAY[g, g] AS numbers
             FROM generate_series(0, 199) g
             """,
@@ -357,11 +365,11 @@ def test_what_a_file_cannot_hold_is_refused_before_it_begins(server, tmp_path, c
     code, said, wrong = predicted(server, tmp_path, capfd, monkeypatch, "flats", "--keep", "numbers")
     assert (code, said) == (1, "")
     advised = re.search(r'--query "(.*)" in place', wrong)[1]
-    code, said, _ = predicted(server, tmp_path, capfd, monkeypatch, "--query", advised, "--keep", "numbers_text")
+    _, said, _ = predicted(server, tmp_path, capfd, monkeypatch, "--query", advised, "--keep", "numbers_text")
     assert said.splitlines()[1].startswith('"{0,0}",')
 
 
 def test_numeric_without_a_precision_is_copied_digit_by_digit(server, tmp_path, capfd, monkeypatch):
     rows = "SELECT 1.5::float8 AS area, 12345678901234567890.123456789::numeric AS id"
-    code, said, _ = predicted(server, tmp_path, capfd, monkeypatch, "--query", rows, "--keep", "id")
+    _, said, _ = predicted(server, tmp_path, capfd, monkeypatch, "--query", rows, "--keep", "id")
     assert said.splitlines()[1].startswith('"12345678901234567890.123456789",')

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -47,7 +48,9 @@ class BatchColumns:
     def equals(self, column: str, text: str) -> Mask:
         import pyarrow.compute as compute
 
-        found = null_mask(compute.index_in(as_text(self.arrow(column)), value_set=from_texts([text])))
+        # A formula has its letters composed; the data may have them otherwise.
+        forms = dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))])
+        found = null_mask(compute.index_in(as_text(self.arrow(column)), value_set=from_texts(list(forms))))
         return np.ones(self.n_rows, dtype=np.bool_) if found is None else ~found
 
     def missing(self, column: str) -> Mask | None:

@@ -239,6 +239,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for keyword, text in (("query", query), ("where", where)):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
+    from gradline.rows.sources.renamed import composed_sql, with_composed_names
     from gradline.rows.sources.sql import filtered, queried
 
     if isinstance(source, Table):
@@ -252,9 +253,10 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
         found = query_source(query)
     else:
-        found = _from_source(source)
-        found = found if query is None else queried(found, query)
-    return Table(found if where is None else filtered(found, where))
+        found = with_composed_names(_from_source(source))
+        found = found if query is None else queried(found, composed_sql(query))
+    found = with_composed_names(found)
+    return Table(found if where is None else filtered(found, composed_sql(where)))
 
 
 def require_packages() -> None:

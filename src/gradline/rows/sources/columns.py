@@ -56,7 +56,7 @@ def plain_or_quoted(name: str) -> str:
 
 def argument(keyword: str, text: str) -> str:
     """``keyword="text"``, to be copied from a message."""
-    return f'{keyword}="{text}"' if '"' not in text else f"{keyword}={text!r}"
+    return f'{keyword}="{text}"' if '"' not in text and text.isprintable() and "\\" not in text else f"{keyword}={text!r}"
 
 
 def sql_text(value: str) -> str:

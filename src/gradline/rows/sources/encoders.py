@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -113,10 +113,10 @@ def as_row_values(given: str | Sequence[str] | RowValues) -> RowValues:
     return given
 
 
-def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keyword: str = "") -> None:
+def check_numeric(table: Table, columns: Sequence[str], instead: Callable[[Any], str] | None = None, keyword: str = "") -> None:
     """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row.
 
-    instead: what else to do than to correct a text. keyword: the argument that named the columns, for the message.
+    instead: what else to do than to correct a text, such as the first. keyword: the argument that named the columns, for the message.
     """
     table.check_columns(columns)
     for column in columns:
@@ -134,7 +134,8 @@ def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keywo
         if kind == "text" and found is not None and not found[2]:
             raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {table.source.speech.as_double(column)}")
         if kind == "text":
-            advice = f"correct the value, or {instead or 'leave such rows out with where='}"
+            other = "leave such rows out with where=" if instead is None or found is None else instead(found[1])
+            advice = f"correct the value, or {other}"
             raise TypeError(f"{what} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
             told = table.told(column)
