@@ -64,7 +64,7 @@ def read(text: str, columns: Iterable[str]) -> Sides:
     refuse_words_of_r(text)
     found = _read_sum(text)
     targets, terms = _read_with_formulaic(text, list(columns)) if found is None else found
-    check_count(len(terms), text)
+    check_count(len(terms))
     return _sides(text, targets, terms)
 
 
@@ -332,7 +332,7 @@ def _read_with_formulaic(text: str, columns: Sequence[str]) -> tuple[list[Term],
         ) from None
     parser = DefaultFormulaParser(feature_flags={"twosided"})
     try:
-        check_products(parser.get_ast(text), len(columns), text)
+        check_products(parser.get_ast(text), len(columns))
         found = parser.get_terms(text, context={"__formulaic_variables_available__": list(columns)})
     except FormulaicError as error:
         raise _as_ours(error, text) from None

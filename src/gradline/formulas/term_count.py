@@ -14,7 +14,7 @@ MOST_PRODUCTS = 100_000
 """Products on the way to the terms: ``(a + b)**9`` is made of 2^9 of them, few of which differ."""
 
 
-def check_count(count: int, text: str) -> None:
+def check_count(count: int) -> None:
     """Raises FormulaError where a formula has more terms than can be meant."""
     if count > MOST_TERMS:
         raise too_many(count)
@@ -30,7 +30,7 @@ def too_many(count: int | None, power: tuple[int, int] | None = None) -> Formula
     return FormulaError(f"the formula multiplies out to {many} terms, more than can be estimated; {advice}")
 
 
-def check_products(tree: Any, columns: int, text: str) -> None:
+def check_products(tree: Any, columns: int) -> None:
     """Raises FormulaError where formulaic's reading of a formula, a tree of operators, would make more products than can be meant.
 
     columns: what ``.`` stands for. Numbers of terms are counted as if no two were the same.
