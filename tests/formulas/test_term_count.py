@@ -58,5 +58,5 @@ def test_interactions_of_many_categories():
     columns = {"y": n * 1.0, "x": n * 1.0, "n": n, "m": n % 100, "k": n % 51}
     table = MemoryTable(columns | {f"g{i}": ["a", "b", "c"] * 34 for i in range(40)})
     for text in (f"y ~ {':'.join(f'g{i}' for i in range(40))}", f"y ~ {':'.join(f'g{i}' for i in range(12))}", "y ~ g0:x:C(n):C(m):C(k)"):
-        with pytest.raises(FormulaError, match="more than can be estimated"):
+        with pytest.raises(FormulaError, match="than can be estimated"):
             parse(text, table.columns).learn(table)
