@@ -185,7 +185,7 @@ def test_numbers_written_as_text_may_be_made_categories_as_advised():
         ("I({})", " * "),
         ("center({})", " + "),
         ("log(abs({}))", " - "),
-        ("C(I({} > 0))", " + "),
+        ("C(I({} > 1000))", " + "),
         ("I(3 * ({}))", " - "),
     ],
 )
@@ -200,7 +200,7 @@ def test_a_sum_of_a_thousand_columns(wrapped, sign):
         "I({})": lambda: total,
         "center({})": lambda: total - total.mean(),
         "log(abs({}))": lambda: np.log(np.abs(total)),
-        "C(I({} > 0))": lambda: total > 0,
+        "C(I({} > 1000))": lambda: total > 1000,
         "I(3 * ({}))": lambda: 3 * total,
         "I(-({}))": lambda: -total,
     }

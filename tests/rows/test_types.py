@@ -24,7 +24,7 @@ X = np.arange(N) % 20
 IDS = [uuid.UUID(int=1000 + k % 3) for k in range(N)]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_decimals_are_rounded_once(data):
     precision = data.draw(st.integers(1, 38))
@@ -62,7 +62,7 @@ def test_numbers_that_arrow_or_duckdb_does_not_know(dtype):
 
 
 def test_an_integer_of_128_bits_that_is_too_large_is_refused_only_where_it_is_used():
-    frame = pl.DataFrame({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0], "z": [1, 2, 2**126]}, schema_overrides={"z": pl.Int128})
+    frame = pl.DataFrame({"y": [1.0, 2.0, 4.0], "x": [1.0, 2.0, 3.0], "z": [1, 2, 2**127 - 1]}, schema_overrides={"z": pl.Int128})
     assert gl.fit("y ~ x", frame).rows_used == 3
     with pytest.raises(ValueError, match="the Polars frame"):
         gl.fit("y ~ z", frame)
