@@ -18,6 +18,8 @@ test: $(VENV)/.dev
 	sys.exit() if u.find_spec('torch') else print('PyTorch is not installed: its tests are skipped (pip install torch to run them)')"
 	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || command -v chrome \
 	>/dev/null || echo "Chromium is not installed: the report is not opened in a browser (apt-get install chromium to have it tested)"
+	@command -v initdb >/dev/null || ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || echo "PostgreSQL's server is not installed: \
+	no table is read from one (apt-get install postgresql to have it tested)"
 	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.dev

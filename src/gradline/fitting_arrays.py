@@ -32,6 +32,10 @@ def ready_arrays(
 ) -> Ready:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
+    if INTERCEPT in columns.names:
+        raise ValueError(
+            f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
+        )
     targets = as_columns(target, "y", "y")
     n = len(columns.values)
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))

@@ -11,6 +11,7 @@ import numpy as np
 from gradline.inference.groups import Groups, HeldGroups, ReadGroups
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
+from gradline.rows.sources.columns import argument, plain_or_quoted
 from gradline.rows.sources.encoders import RowValues
 from gradline.rows.tables import Table
 from gradline.types import Array
@@ -64,7 +65,7 @@ class ClusterColumns:
                 where = f"row {first + int(wrong[0])} of {self.source.table.name}"
                 raise ValueError(
                     f"the group of {where} is missing ({count:,} in all): every row belongs to a cluster; leave such rows out, as in"
-                    f' where="{self.names[0]} IS NOT NULL", or give each a label of its own'
+                    f" {argument('where', plain_or_quoted(self.names[0]) + ' IS NOT NULL')}, or give each a label of its own"
                 )
             first += batch.num_rows
 

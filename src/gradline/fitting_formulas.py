@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -13,10 +13,11 @@ from gradline.fitting_ready import Mask
 from gradline.formula import Encoder, Formula, FormulaError, parse, plain
 from gradline.formulas.building import check
 from gradline.formulas.errors import suggestion
-from gradline.formulas.grammar import Factor
+from gradline.formulas.grammar import Factor, quoted_name
 from gradline.losses.protocol import Loss
 from gradline.losses.user_loss import CustomLoss
 from gradline.rows.sources.cleaning import Tally
+from gradline.rows.sources.composed import composed
 from gradline.rows.sources.encoders import check_numeric
 from gradline.rows.sources.facts import check_some_rows
 from gradline.rows.tables import Table
@@ -66,13 +67,13 @@ def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula
         raise ValueError("a model without features and without an intercept has nothing to fit")
     table.check_columns([target] if isinstance(target, str) else list(target))
     table.check_columns(list(features))
-    return plain(target, list(features), table.columns, intercept=intercept)
+    return plain(target, list(features), table.columns, intercept=intercept, tell=table.told)
 
 
 def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
     """The formula read; where a column is not found, with what may be wrong with the file."""
     try:
-        return parse(formula, table.columns)
+        return parse(formula, table.columns, table.told)
     except FormulaError as error:
         for name, why in table.source.unreadable.items():
             if any(f"{what} {name!r} holds" in str(error) for what in ("column", "target")):
@@ -103,7 +104,7 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
     """Raises TypeError for a target column of text or dates, naming the first such value and its row; ValueError without any row, which
     leaves a text file's columns without a type."""
     for text in [formula] if isinstance(formula, str) else formula.values():
-        name = text.partition("~")[0].strip().strip("`")
+        name = composed(text.partition("~")[0].strip().strip("`"))
         if table.columns.get(name) in ("text", "date"):
             rows, missing = 0, 0
             for batch in table.batches([name]):
@@ -111,7 +112,11 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
             if rows == missing:
                 # A text file does not tell what a column without values holds.
                 check_some_rows(Tally(read=rows, missing={name: missing}), table.name)
-            check_numeric(table, [name], f"for one of two classes write I({name} == 'class') in its place")
+            check_numeric(table, [name], _one_of_two_classes(name))
+
+
+def _one_of_two_classes(column: str) -> Callable[[Any], str]:
+    return lambda value: f"for one of two classes write I({quoted_name(column)} == {value!r}) in its place"
 
 
 def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:

@@ -19,6 +19,7 @@ from gradline.losses.user_loss import CustomLoss, joint_message
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint
+from gradline.rows.sources.composed import composed_names
 from gradline.rows.sources.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.rows.sources.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.rows.table_rows import TableRows
@@ -70,9 +71,10 @@ def watched_table(
     if not isinstance(intercept, bool | np.bool_):
         raise TypeError(f"intercept must be True or False, not {intercept!r}")
     unbound = as_loss(loss, prediction, backend)
+    target, features, weights, frequencies, offset = (composed_names(given) for given in (target, features, weights, frequencies, offset))
     opened = open_table(data, query=query, database=database, where=where)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
-    labels = () if groups is None else group_columns(groups)
+    labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]
     opened.check_columns(single)
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from gradline.formulas.building import CheckedFormula, build, check
 from gradline.formulas.encoding import Encoded, Encoder
 from gradline.formulas.errors import FormulaError, suggestion
-from gradline.formulas.factors import factor_columns
+from gradline.formulas.factors import Tell, factor_columns
 from gradline.formulas.grammar import Factor, Sides, read
 from gradline.formulas.learning import Table, learn_levels, learn_states
 
@@ -63,13 +63,14 @@ class Formula:
         return build(self.checked, self.kinds, states, levels)
 
 
-def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterable[str]) -> Formula:
+def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterable[str], tell: Tell | None = None) -> Formula:
     """Read a formula against the columns of the data.
 
     formula: such as "y ~ x1 + log(x2) + C(g)", or a dict of one for each linear predictor, of which the first names the target:
     ``{"mean": "y ~ x1 + x2", "log_scale": "~ x2"}``. columns: names and what they hold ("number", "text", "boolean", "category", "date",
-    "other"), or names alone for numbers. Raises FormulaError, with a caret under the place, for a malformed formula, an unknown column
-    (with the nearest known one), a target among the features, and text or dates where numbers are needed.
+    "other"), or names alone for numbers. tell: what an error says of a column that holds no numbers, by its name. Raises FormulaError,
+    with a caret under the place, for a malformed formula, an unknown column (with the nearest known one), a target among the features, and text or
+    dates where numbers are needed.
     """
     kinds = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns, "number")
     if isinstance(formula, Mapping):
@@ -78,10 +79,12 @@ def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterabl
         sides = {str(name): read(text, _others(formula, name, kinds)) for name, text in formula.items()}
     else:
         sides = {"": read(formula, kinds)}
-    return Formula(check(sides, kinds), kinds)
+    return Formula(check(sides, kinds, tell), kinds)
 
 
-def plain(target: str | Sequence[str], features: Sequence[str], columns: Mapping[str, str], *, intercept: bool = True) -> Formula:
+def plain(
+    target: str | Sequence[str], features: Sequence[str], columns: Mapping[str, str], *, intercept: bool = True, tell: Tell | None = None
+) -> Formula:
     """The formula of columns by name, taken as they are: what ``target=`` and ``features=`` stand for. Names need no quotes.
 
     Raises FormulaError for an unknown column, a feature named twice, and the target among the features.
@@ -96,7 +99,7 @@ def plain(target: str | Sequence[str], features: Sequence[str], columns: Mapping
     text = " + ".join(f"`{name}`" for name in targets) + " ~ " + " + ".join([str(int(intercept)), *(f"`{name}`" for name in features)])
     terms = ([()] if intercept else []) + [(Factor(name, True),) for name in features]
     sides = Sides(text, tuple(Factor(name, True) for name in targets), tuple(terms))
-    return Formula(check({"": sides}, columns), columns)
+    return Formula(check({"": sides}, columns, tell), columns)
 
 
 def _others(formulas: Mapping[str, str], name: str, kinds: Mapping[str, str]) -> list[str]:

@@ -99,6 +99,11 @@ def fit_moments(
             raise ValueError(f"no column {name!r} in the moments, which have {', '.join(names)}.{hint}")
     if target in features:
         raise ValueError(f"{target!r} is the target and cannot be a feature too")
+    if INTERCEPT in features:
+        raise ValueError(
+            f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the intercept stands for, else"
+            " rename it"
+        )
     if len(set(features)) != len(features):
         raise ValueError("a feature is named twice")
     columns = np.array([places[name] for name in features], dtype=np.int64)

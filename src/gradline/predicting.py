@@ -151,7 +151,7 @@ def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:
 def check_kinds(encoder: Encoder, table: Table, columns: Sequence[str]) -> None:
     """Raises ValueError for a column that is not there, TypeError for text or dates in one that the formula computes with."""
     table.check_columns(columns)
-    check_numeric(table, _numbers(encoder, columns), "leave such rows out")
+    check_numeric(table, _numbers(encoder, columns), lambda value: "leave such rows out")
 
 
 def _numbers(encoder: Encoder, columns: Sequence[str]) -> list[str]:

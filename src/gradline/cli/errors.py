@@ -10,6 +10,7 @@ from typing import NoReturn
 import typer
 
 from gradline.cli.wording import as_options
+from gradline.rows.sources.addresses import hidden
 
 _EXPECTED = (ValueError, TypeError, ImportError, OSError, MemoryError)
 """What gradline raises for data, models and files that cannot be used; their messages are written for the user."""
@@ -61,5 +62,5 @@ def _stop(message: str, code: int, *, picture: bool = False) -> NoReturn:
     """picture: whether lines below the first are a formula with a caret under the place, to be printed as they are."""
     sys.stdout.flush()
     first, newline, rest = message.partition("\n") if picture else (message, "", "")
-    print("gradline: " + as_options(" ".join(first.split())) + newline + rest, file=sys.stderr)
+    print(hidden("gradline: " + as_options(" ".join(first.split())) + newline + rest), file=sys.stderr)
     sys.exit(code)

@@ -87,7 +87,7 @@ def _interval(fitted: Any, kind: Any, interval: str | None, level: float, calibr
 
 def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any, interval: Any = None) -> int:
     """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
-    from gradline.cli.table_writer import open_writer, with_predictions
+    from gradline.cli.table_writer import check_kept, open_writer, with_predictions
     from gradline.predicting import encoder_of, output_names, prediction_stream
     from gradline.prediction_outputs import points
 
@@ -98,6 +98,8 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     for name in names:
         if name in keep:
             raise ValueError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
+    check_kept(table, keep, out)
+    table = table.exactly([name for name in keep if name not in encoder.feature_columns])
     carried = keep or list(table.schema.names)[:1]
     narrowed = table.restricted([*encoder.feature_columns, *carried])
     fields = [table.schema.field(name) for name in keep]

@@ -11,6 +11,7 @@ import numpy as np
 from gradline.formulas.columns import as_text, is_text, reads_as_number
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
+from gradline.formulas.grammar import quoted_name
 from gradline.formulas.level_text import same_levels, same_value, truth
 from gradline.rows.categorical import Codes
 from gradline.rows.sources.arrow import from_numbers, from_texts, null_mask, view
@@ -67,7 +68,7 @@ def check_not_numbers(levels: Sequence[Level], column: str, first_of: Callable[[
     others = [text for text in strays if text not in set(dressed)]
     if len(others) >= 0.1 * len(levels):
         return
-    rest = f"or write C({column}) if its {len(levels):,} values are categories"
+    rest = f"or write C({quoted_name(column)}) if its {len(levels):,} values are categories"
     odd = others or dressed
     if not odd:
         raise FormulaError(f"column {column!r} holds numbers written as text, such as {texts[0]!r}; make it a number in the data, {rest}")

@@ -9,6 +9,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Iterable, Sequence
 
+from gradline.formulas.errors import FormulaError
+
+MOST_CATEGORIES = 10
+"""Categories in one interaction: of three levels each they make 59,049 columns."""
+
 Coded = tuple[str, bool]
 """A factor by name, and whether it is reduced: coded with a level less."""
 
@@ -22,6 +27,11 @@ def code_terms(terms: Iterable[Sequence[str]], spans_intercept: Callable[[str], 
     coded = []
     for term in terms:
         choices: list[tuple[Coded | None, ...]] = [((name, True), None) if spans_intercept(name) else ((name, False),) for name in term]
+        categories = sum(len(choice) - 1 for choice in choices)
+        if categories > MOST_CATEGORIES:
+            raise FormulaError(
+                f"the interaction {':'.join(term)} crosses {categories} categories, which makes more columns than can be estimated"
+            )
         products = (tuple(part for part in product if part is not None) for product in itertools.product(*choices))
         fresh = {frozenset(product): product for product in products if frozenset(product) not in spanned}
         spanned.update(fresh)

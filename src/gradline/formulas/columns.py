@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradline.formulas.errors import suggestion
+from gradline.formulas.lengths_of_time import is_length, lengths, written
 from gradline.formulas.level_text import moments, same_value, truth
 from gradline.rows.sources import arrow
 from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
@@ -59,7 +61,9 @@ class BatchColumns:
             same = [None if value is None else same_value(value) for value in coded.dictionary.to_pylist()]
             texts = pa.DictionaryArray.from_arrays(coded.indices, pa.array(same, type=pa.string())).dictionary_decode()
             text = same_value(text)
-        found = null_mask(compute.index_in(texts, value_set=from_texts([text])))
+        # A formula has its letters composed; the data may have them otherwise.
+        forms = dict.fromkeys([text, *(unicodedata.normalize(form, text) for form in ("NFC", "NFD"))])
+        found = null_mask(compute.index_in(texts, value_set=from_texts(list(forms))))
         return np.ones(self.n_rows, dtype=np.bool_) if found is None else ~found
 
     def missing(self, column: str) -> Mask | None:
@@ -90,6 +94,8 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     types = pa.types
     if types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = as_text(array) if isinstance(array.type, pa.UuidType) else array.storage
     if any(test(array.type) for test in (types.is_floating, types.is_integer, types.is_boolean, types.is_decimal, types.is_null)):
         return arrow.as_numbers(array)
     if is_text(array.type):
@@ -106,6 +112,12 @@ def as_text(array: pa.Array) -> pa.Array:
 
     if pa.types.is_dictionary(array.type):
         array = array.dictionary_decode()
+    if is_length(array.type):
+        return pa.array([None if length is None else written(length) for length in lengths(array)], pa.string())
+    if isinstance(array.type, pa.UuidType):
+        return pa.array([None if value is None else str(value) for value in array.to_pylist()], pa.string())
+    if isinstance(array.type, pa.BaseExtensionType):
+        array = array.storage
     if pa.types.is_date(array.type) or pa.types.is_timestamp(array.type):
         return moments(array)
     return array if array.type == pa.string() else array.cast(pa.string())

@@ -72,7 +72,8 @@ class Encoder:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The design's columns in the user's terms, the intercept first."""
-        own = [name for group in self.groups for name in group.names]
+        # A column of that name must not be taken for the intercept.
+        own = [f"I({name})" if name == INTERCEPT else name for group in self.groups for name in group.names]
         return (INTERCEPT, *own) if self.intercept else tuple(own)
 
     @property

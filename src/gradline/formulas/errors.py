@@ -5,6 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from gradline.rows.sources.columns import argument, plain_or_quoted, sql_text
+
 
 class FormulaError(ValueError):
     """A formula that cannot be read, or that does not go with the data."""
@@ -21,9 +23,8 @@ class UnseenLevelError(FormulaError):
         """The error where nothing but leaving such rows out will do."""
         if self.column is None:
             return FormulaError(f"{self.said}; leave such rows out with where=")
-        name = self.column if self.column.isidentifier() else f'"{self.column}"'
-        value = str(self.value) if isinstance(self.value, int | float) else "'" + str(self.value).replace("'", "''") + "'"
-        return FormulaError(f'{self.said}; leave such rows out, as in where="{name} <> {value}"')
+        value = str(self.value) if isinstance(self.value, int | float) else sql_text(str(self.value))
+        return FormulaError(f"{self.said}; leave such rows out, as in {argument('where', f'{plain_or_quoted(self.column)} <> {value}')}")
 
 
 def at(message: str, formula: str, start: int, end: int) -> FormulaError:

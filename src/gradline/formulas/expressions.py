@@ -78,7 +78,16 @@ class Learned:
         return dict(self.options)
 
 
-Node = Constant | Column | TextEquals | Apply | Learned
+@dataclass(frozen=True)
+class Chain:
+    """Operations of arithmetic or logic one after the other, ``a + b - c``: as long as somebody likes, where a tree would be as deep."""
+
+    table: str
+    first: Node
+    rest: tuple[tuple[str, Node], ...]
+
+
+Node = Constant | Column | TextEquals | Apply | Chain | Learned
 
 _TABLES: dict[str, Callable[[str], Callable[..., Any]]] = {
     "function": lambda name: FUNCTIONS[name][0],
@@ -101,12 +110,23 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
         case Learned(key, transform, argument, _):
             inner = as_column(evaluate(argument, batch, states), batch.n_rows)
             return TRANSFORMS[transform].apply(inner, node.settings, states.get(key, {}), key)
+        case Chain():
+            return _in_turn(node, batch, states)
         case Apply(table, name, arguments):
             values = [evaluate(argument, batch, states) for argument in arguments]
             if table != "logic":
                 values = [as_number(value) for value in values] if name != "where" else values
             with np.errstate(all="ignore"):
                 return _TABLES[table](name)(*values)
+
+
+def _in_turn(node: Chain, batch: Batch, states: States) -> Any:
+    number = as_number if node.table != "logic" else lambda value: value
+    found = number(evaluate(node.first, batch, states))
+    with np.errstate(all="ignore"):
+        for name, operand in node.rest:
+            found = _TABLES[node.table](name)(found, number(evaluate(operand, batch, states)))
+    return found
 
 
 def as_column(values: Any, n_rows: int) -> Array:
@@ -119,6 +139,9 @@ def walk(node: Node) -> Iterator[Node]:
     """The node and everything below it, inner nodes first."""
     if isinstance(node, Apply):
         for argument in node.arguments:
+            yield from walk(argument)
+    elif isinstance(node, Chain):
+        for argument in (node.first, *(operand for _, operand in node.rest)):
             yield from walk(argument)
     elif isinstance(node, Learned):
         yield from walk(node.argument)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
 from gradline.formulas.contrasts import Contrast, read_contrast
 from gradline.formulas.errors import FormulaError, at, suggestion
-from gradline.formulas.expressions import Apply, Column, Constant, Learned, Node, TextEquals, columns_of
+from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
-from gradline.formulas.grammar import Factor, hide_quotes
+from gradline.formulas.grammar import Factor, chain, hide_quotes, quoted_name, shortened, unparse
 from gradline.formulas.transforms import TRANSFORMS
-from gradline.rows.sources.columns import counting_days
+from gradline.rows.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]
 """Column names to "number", "text", "boolean", "category" (of numbers), "date" or "other"."""
@@ -22,14 +22,10 @@ Kinds = Mapping[str, str]
 _LEVELS = ("text", "category")
 """Kinds that are categories unless a formula says otherwise."""
 
-_HOLDS = {
-    "text": "text",
-    "date": "dates",
-    "boolean": "true and false",
-    "number": "numbers",
-    "category": "categories",
-    "other": "values that are no numbers",
-}
+Tell = Callable[[str], Told]
+"""What a message says of a column where numbers are needed."""
+
+_HOLDS = {"text": "text", "date": "dates", "boolean": "true and false", "number": "numbers", "category": "categories"}
 
 
 @dataclass(frozen=True)
@@ -65,9 +61,15 @@ class CategoricalFactor:
 ReadFactor = NumericFactor | BasisFactor | CategoricalFactor
 
 
-def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False) -> ReadFactor:
-    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give."""
-    return _Reader(factor, kinds, text).read(target)
+def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False, tell: Tell | None = None) -> ReadFactor:
+    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give; tell: what it says then of
+    a column of dates or of no plain type."""
+    try:
+        return _Reader(factor, kinds, text, tell).read(target)
+    except RecursionError:
+        raise FormulaError(
+            f"{shortened(factor.name)} nests its operations too deeply to be computed; make it a column of the data first"
+        ) from None
 
 
 def factor_columns(factor: ReadFactor) -> tuple[str, ...]:
@@ -78,8 +80,9 @@ def factor_columns(factor: ReadFactor) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, factor: Factor, kinds: Kinds, text: str) -> None:
+    def __init__(self, factor: Factor, kinds: Kinds, text: str, tell: Tell | None) -> None:
         self.factor, self.kinds, self.text = factor, kinds, text
+        self.tell = tell or self._tell_by_kind
         self.hidden: dict[str, str] = {}
 
     def read(self, target: bool) -> ReadFactor:
@@ -166,13 +169,8 @@ class _Reader:
                 if isinstance(node, Constant) and isinstance(operation, ast.USub):
                     return Constant(-node.value), "constant"
                 return Apply("arithmetic", type(operation).__name__, (node,)), kind
-            case ast.BinOp(op=operation) if type(operation).__name__ in LOGIC:
-                return self._logic(type(operation).__name__, [tree.left, tree.right])
-            case ast.BinOp(op=operation) if type(operation).__name__ in ARITHMETIC:
-                parts = [self._number(part, type(operation).__name__) for part in (tree.left, tree.right)]
-                constant = all(kind == "constant" for _, kind in parts)
-                node = Apply("arithmetic", type(operation).__name__, tuple(node for node, _ in parts))
-                return node, "constant" if constant else "number"
+            case ast.BinOp() if type(tree.op).__name__ in LOGIC or type(tree.op).__name__ in ARITHMETIC:
+                return self._chain(tree)
             case ast.Compare(ops=[operation], comparators=[right]):
                 return self._comparison(tree.left, type(operation).__name__, right)
             case ast.Call():
@@ -183,7 +181,7 @@ class _Reader:
                 self._fail("write one comparison at a time: I((x > 1) & (x < 5))", None)
             case ast.Constant(value=str()):
                 self._fail(f"the text {tree.value!r} can only be compared with a text column: I(g == 'a')", None)
-        raise self._error(f"{ast.unparse(tree)!r} is not something a formula can compute; make it a column of the data first", None)
+        raise self._error(f"{unparse(tree)!r} is not something a formula can compute; make it a column of the data first", None)
 
     def _column(self, name: str) -> tuple[Node, str]:
         kind = self._kind(name)
@@ -197,6 +195,32 @@ class _Reader:
             assert isinstance(node, Column)
             self._not_numbers(node.name, kind, target=False, what=what)
         return node, kind
+
+    def _chain(self, tree: ast.BinOp) -> tuple[Node, str]:
+        """``a + b - c`` or ``a & b & c``, without a call for each operand. Where logic follows arithmetic or the reverse, the part
+        before is one operand."""
+        first, rest = chain(tree)
+        node, kind = self._operand(first, type(rest[0][0]).__name__)
+        while rest:
+            table = "logic" if type(rest[0][0]).__name__ in LOGIC else "arithmetic"
+            known = LOGIC if table == "logic" else ARITHMETIC
+            length = next((i for i, (operation, _) in enumerate(rest) if type(operation).__name__ not in known), len(rest))
+            if not length:
+                raise self._error(f"{unparse(tree)!r} is not something a formula can compute; make it a column of the data first", None)
+            parts = [(type(operation).__name__, *self._operand(operand, type(operation).__name__)) for operation, operand in rest[:length]]
+            kinds = [kind, *(own for *_, own in parts)]
+            if table == "logic" and any(own != "boolean" for own in kinds):
+                self._fail("&, | and ~ take comparisons, each in brackets: I((x > 1) & (x < 5))", None)
+            if len(parts) == 1:
+                node = Apply(table, parts[0][0], (node, parts[0][1]))
+            else:
+                node = Chain(table, node, tuple((name, own) for name, own, _ in parts))
+            kind = "boolean" if table == "logic" else "constant" if all(own == "constant" for own in kinds) else "number"
+            rest = rest[length:]
+        return node, kind
+
+    def _operand(self, tree: ast.expr, operation: str) -> tuple[Node, str]:
+        return self._node(tree) if operation in LOGIC else self._number(tree, operation)
 
     def _logic(self, name: str, parts: list[ast.expr]) -> tuple[Node, str]:
         read = [self._node(part) for part in parts]
@@ -269,7 +293,7 @@ class _Reader:
         node, kind = self._number(call.args[0], f"{name}()")
         if kind == "constant":
             self._fail(f"{name}() needs a column", name)
-        return Learned(self._restored(ast.unparse(call)), name, node, tuple(options.items())), "number"
+        return Learned(self._restored(unparse(call)), name, node, tuple(options.items())), "number"
 
     # ----------------------------------------------------------------------------------------------------------------- names
 
@@ -291,7 +315,7 @@ class _Reader:
             return tree.id
         if isinstance(tree, ast.Attribute) and isinstance(tree.value, ast.Name) and tree.value.id in ("np", "numpy"):
             return tree.attr
-        raise self._error(f"{self._restored(ast.unparse(tree))} is no function of a formula", None)
+        raise self._error(f"{self._restored(unparse(tree))} is no function of a formula", None)
 
     def _kind(self, name: str) -> str:
         if name not in self.kinds:
@@ -308,27 +332,36 @@ class _Reader:
         try:
             value = ast.literal_eval(tree)
         except ValueError:
-            self._fail(f"{what} takes a plain value, not {self._restored(ast.unparse(tree))}", what)
+            self._fail(f"{what} takes a plain value, not {self._restored(unparse(tree))}", what)
         return _frozen(value)
 
     # ---------------------------------------------------------------------------------------------------------------- errors
 
     def _not_numbers(self, name: str, kind: str, target: bool, what: str = "") -> NoReturn:
         if target:
-            classes = {"text": f"I({_term(name)} == 'class')", "category": f"I({_term(name)} == 1)"}
+            classes = {"text": f"I({quoted_name(name)} == 'class')", "category": f"I({quoted_name(name)} == 1)"}
             advice = f"; for one of two classes write {classes[kind]}" if kind in classes else ""
-            self._fail(f"the target {name!r} holds {_HOLDS[kind]}, and a target is a number{advice}", name)
+            holds = _HOLDS[kind] if kind in ("text", "boolean", "number", "category") else self.tell(name).holds
+            self._fail(f"the target {name!r} holds {holds}, and a target is a number{advice}", name)
         if kind == "other":
-            self._fail(f"column {name!r} holds neither numbers nor text nor dates; make it a number in the data first", name)
+            told = self.tell(name)
+            self._fail(f"column {name!r} holds {told.holds}, not numbers; {told.advice}", name)
         by = f", and {what} takes numbers" if what.endswith(")") else ", not numbers"
         advice = (
-            f"; C({_term(name)}) makes each of its values a category"
+            f"; C({quoted_name(name)}) makes each of its values a category"
             if kind in ("text", "date")
             else "; make it a number in the data first"
         )
         if kind == "date":
-            advice = f"; {counting_days(name)}, or write C({_term(name)}), for which each of its values is a category"
+            told = self.tell(name)
+            advice = f"; {told.advice}, or write C({quoted_name(name)}), for which each of its values is a category"
+            self._fail(f"column {name!r} holds {told.holds}{by}{advice}", name)
         self._fail(f"column {name!r} holds {_HOLDS[kind]}{by}{advice}", name)
+
+    def _tell_by_kind(self, name: str) -> Told:
+        if self.kinds[name] == "date":
+            return Told("dates", f"count days, say with {Speech().added(DUCKDB.days, name, 'days')}")
+        return Told("values that are neither numbers nor text nor dates", "make it a number in the data first")
 
     def _fail(self, message: str, word: str | None) -> NoReturn:
         raise self._error(message, word)
@@ -343,11 +376,6 @@ class _Reader:
         if end <= start:
             return FormulaError(message)
         return at(message, self.text, start, end)
-
-
-def _term(name: str) -> str:
-    """A column's name as a formula takes it."""
-    return name if name.isidentifier() else f"`{name}`"
 
 
 def _frozen(value: Any) -> Any:

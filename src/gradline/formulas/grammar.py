@@ -7,14 +7,19 @@ malformed goes to formulaic's parser, whose import takes longer than a small fit
 from __future__ import annotations
 
 import ast
+import keyword
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from gradline.formulas.errors import FormulaError, at
+from gradline.formulas.hints import refuse_words_of_r
+from gradline.formulas.term_count import MOST_TERMS, check_count, check_products, too_many
 
 _NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+_WORD = re.compile(r"[^\W\d]\w*")
 _QUOTED = re.compile(r"`([^`]+)`")
 _STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 
@@ -50,12 +55,16 @@ def read(text: str, columns: Iterable[str]) -> Sides:
     """Take a formula apart; ``columns`` are what ``.`` stands for. Raises FormulaError, with a caret, for a malformed one."""
     if not isinstance(text, str):
         raise TypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
+    # The same letters may be written as one character or as two; names of columns come in the first form.
+    text = unicodedata.normalize("NFC", text)
     if not text.strip():
         raise FormulaError("the formula is empty; write one such as 'y ~ x1 + x2'")
     if text.rstrip().endswith("~"):
         raise at("nothing stands after ~; name the features, or write 1 for an intercept alone", text, len(text.rstrip()) - 1, len(text))
+    refuse_words_of_r(text)
     found = _read_sum(text)
-    targets, terms = _read_with_formulaic(text, columns) if found is None else found
+    targets, terms = _read_with_formulaic(text, list(columns)) if found is None else found
+    check_count(len(terms))
     return _sides(text, targets, terms)
 
 
@@ -86,19 +95,88 @@ def hide_quotes(text: str) -> tuple[str, dict[str, str]]:
         if match.group(1) is None:
             return match.group(0)
         name = match.group(1)
-        if name.isidentifier():
+        if _reads_as_itself(name):
             return name
+        return hide(name)
+
+    def hide(name: str) -> str:
         hidden = next((known for known, meant in names.items() if meant == name), f"_quoted_{len(names)}")
         names[hidden] = name
         return hidden
 
-    return re.sub(f"{_STRING.pattern}|{_QUOTED.pattern}", replace, text), names
+    plain = re.sub(f"{_STRING.pattern}|{_QUOTED.pattern}", replace, text)
+    if not plain.isascii():
+        # Python takes some letters for others, such as the ligature of f and i for the two.
+        pieces = re.compile(f"{_STRING.pattern}|({_WORD.pattern})")
+        plain = pieces.sub(lambda m: hide(m[1]) if m[1] and unicodedata.normalize("NFKC", m[1]) != m[1] else m[0], plain)
+    return plain, names
+
+
+def _reads_as_itself(name: str) -> bool:
+    """Whether Python reads the name as a name, and as this one."""
+    return name.isidentifier() and not keyword.iskeyword(name) and unicodedata.normalize("NFKC", name) == name
+
+
+def quoted_name(name: str) -> str:
+    """A column's name as a formula takes it: between backquotes where it must be."""
+    return name if _NAME.fullmatch(name) and not any(keyword.iskeyword(part) for part in name.split(".")) else f"`{name}`"
+
+
+def unparse(tree: ast.AST) -> str:
+    """As ``ast.unparse``, of sums of any length too: it calls itself once for each summand."""
+    try:
+        return ast.unparse(tree)
+    except RecursionError:
+        pieces: dict[str, str] = {}
+        text = ast.unparse(_Shortened(pieces).visit(tree))
+        for placeholder, piece in reversed(pieces.items()):
+            text = text.replace(placeholder, piece)
+        return text
+
+
+class _Shortened(ast.NodeTransformer):
+    """Long chains of operations, the texts of whose beginnings are put in their place."""
+
+    def __init__(self, pieces: dict[str, str]) -> None:
+        self.pieces = pieces
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.BinOp:
+        first, rest = chain(node)
+        made: ast.expr = self.visit(first)
+        for place, (operation, right) in enumerate(rest):
+            if place % 50 == 49 and isinstance(made, ast.BinOp):
+                text = ast.unparse(made)
+                sample = ast.BinOp(ast.BinOp(ast.Name("a"), made.op, ast.Name("b")), operation, ast.Name("c"))
+                placeholder = f"_piece_{len(self.pieces)}_"
+                self.pieces[placeholder] = f"({text})" if ast.unparse(sample).startswith("(") else text
+                made = ast.Name(placeholder)
+            made = ast.BinOp(made, operation, self.visit(right))
+        assert isinstance(made, ast.BinOp)
+        return made
+
+
+def chain(tree: ast.BinOp) -> tuple[ast.expr, list[tuple[ast.operator, ast.expr]]]:
+    """``a + b - c`` as its first operand and the operations after it, without a call for each."""
+    rest: list[tuple[ast.operator, ast.expr]] = []
+    node: ast.expr = tree
+    while isinstance(node, ast.BinOp):
+        rest.append((node.op, node.right))
+        node = node.left
+    return node, rest[::-1]
+
+
+def shortened(text: str) -> str:
+    """The text for a message, which need not repeat all of a long one."""
+    return text if len(text) <= 200 else f"{text[:150]} ... {text[-30:]}"
 
 
 def normal_form(text: str) -> str:
     """An expression written the one way it is named by: spaces and quotes as Python's own. Raises SyntaxError."""
     hidden, names = hide_quotes(text)
-    plain = ast.unparse(ast.parse(hidden.strip(), mode="eval")).replace("\n", " ")
+    try:
+        plain = unparse(ast.parse(hidden.strip(), mode="eval")).replace("\n", " ")
+    except (RecursionError, MemoryError):
+        raise FormulaError(f"{shortened(text)} nests its operations too deeply to be read; make it a column of the data first") from None
     for placeholder, name in names.items():
         plain = re.sub(rf"\b{placeholder}\b", lambda _, name=name: f"`{name}`", plain)  # type: ignore[misc]
     return plain
@@ -166,6 +244,8 @@ def _crossed(tokens: list[Token]) -> list[Term] | None:
         if not factors or len(factors) != part.count(":") + 1 or not all(isinstance(factor, Factor) for factor in factors):
             return None
         term = tuple(dict.fromkeys(factor for factor in factors if isinstance(factor, Factor)))
+        if len(terms) >= MOST_TERMS:
+            raise too_many(None)
         products = [tuple(dict.fromkeys((*known, *term))) for known in terms.values()]
         for fresh in [term, *products]:
             terms.setdefault(frozenset(fresh), fresh)
@@ -241,7 +321,7 @@ def _closing(text: str, opening: int) -> int | None:
 # ----------------------------------------------------------------------------------------------------------------- formulaic
 
 
-def _read_with_formulaic(text: str, columns: Iterable[str]) -> tuple[list[Term], list[Term]]:
+def _read_with_formulaic(text: str, columns: Sequence[str]) -> tuple[list[Term], list[Term]]:
     try:
         from formulaic.errors import FormulaicError
         from formulaic.parser import DefaultFormulaParser
@@ -252,6 +332,7 @@ def _read_with_formulaic(text: str, columns: Iterable[str]) -> tuple[list[Term],
         ) from None
     parser = DefaultFormulaParser(feature_flags={"twosided"})
     try:
+        check_products(parser.get_ast(text), len(columns))
         found = parser.get_terms(text, context={"__formulaic_variables_available__": list(columns)})
     except FormulaicError as error:
         raise _as_ours(error, text) from None

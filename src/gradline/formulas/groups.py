@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,11 +11,15 @@ import numpy as np
 
 from gradline.formulas.coding import Product
 from gradline.formulas.contrasts import Level
+from gradline.formulas.errors import FormulaError
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor
 from gradline.formulas.learner import State
 from gradline.formulas.transforms import TRANSFORMS
 from gradline.rows.categorical import CategoricalDesign, Codes
 from gradline.types import Array
+
+MOST_COLUMNS = 250_000
+"""Columns of one term, as many as a category may have levels."""
 
 DENSE_LEVELS = 50
 """Columns of a categorical up to which they are written out; beyond, they are kept as codes."""
@@ -41,6 +46,12 @@ def make_groups(
 ) -> list[Group]:
     """The groups of one product: one, or, with codes, one for each column of its numeric factors."""
     labels = [_labels(factors[name], reduced, levels, states) for name, reduced in product]
+    if math.prod(map(len, labels)) > MOST_COLUMNS:
+        sizes = " x ".join(f"{len(label):,}" for label in labels)
+        raise FormulaError(
+            f"the interaction {':'.join(name for name, _ in product)} makes {sizes} columns, more than can be estimated; leave it out, or"
+            " group the levels of its categories"
+        )
     categories = [(name, reduced) for name, reduced in product if isinstance(factors[name], CategoricalFactor)]
     wide = int(np.prod([len(label) for label, (name, _) in zip(labels, product, strict=True) if (name, _) in categories]))
     one_hot = all(_contrast_is_one_hot(factors[name], reduced) for name, reduced in categories)

@@ -14,6 +14,7 @@ from gradline.formulas.errors import FormulaError
 from gradline.formulas.expressions import Learned, Node, as_column, columns_of, evaluate, walk
 from gradline.formulas.factors import CategoricalFactor, Kinds, ReadFactor
 from gradline.formulas.learner import Learner, State
+from gradline.formulas.lengths_of_time import Length, is_length, lengths, written
 from gradline.formulas.transforms import TRANSFORMS
 
 if TYPE_CHECKING:
@@ -101,11 +102,16 @@ def _column_levels(column: str, table: Table, kinds: Kinds) -> tuple[Level, ...]
         return as_levels(table.levels(column, MOST_LEVELS))
     # Dates are levels as they are written out, here and when rows are encoded.
     values: set[Any] = set()
+    sizes: set[Length] = set()
     for batch in _read(table, [column], kinds):
-        values.update(as_text(batch.arrow(column)).unique().to_pylist())
-        if len(values) > MOST_LEVELS:
+        array = batch.arrow(column)
+        if is_length(array.type):
+            sizes.update(length for length in lengths(array) if length is not None)
+        else:
+            values.update(as_text(array).unique().to_pylist())
+        if len(values) + len(sizes) > MOST_LEVELS:
             break
-    return sort_levels(values)
+    return (*(written(length) for length in sorted(sizes)), *sort_levels(values))
 
 
 def _first_of(texts: Sequence[str], column: str, table: Table) -> tuple[int, str]:

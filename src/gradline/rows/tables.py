@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import importlib.util
-import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.rows.sources.addresses import hidden
 from gradline.rows.sources.batches import picked, resized
 from gradline.rows.sources.columns import Kind, kind_of, quoted, unknown_column
 from gradline.rows.sources.counting import counted, counted_parts
+from gradline.rows.sources.dialects import Told, held
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files, find_files, is_remote, suffixes
 from gradline.rows.sources.sampling import RowSample
@@ -85,6 +87,11 @@ class Table:
         """Columns that hold integers although they are read as float64."""
         return self.source.whole_numbers
 
+    def told(self, column: str) -> Told:
+        """What a message says of a column that holds no numbers where numbers are needed."""
+        kind = self.schema.field(column).type
+        return Told(held(kind), self.source.speech.as_number(column, kind))
+
     def check_columns(self, columns: Sequence[str]) -> None:
         """Raises ValueError for a column that is not there, with the nearest that is, and for one that cannot be read, with the reason."""
         for column in columns:
@@ -92,6 +99,10 @@ class Table:
                 raise unknown_column(column, self.columns, self.name, self.source.hint)
             if column in self.source.unreadable:
                 raise ValueError(f"{self.name}: column {column!r} {self.source.unreadable[column]}")
+
+    def exactly(self, columns: Sequence[str]) -> Table:
+        """The table with these columns as text where, as numbers, they might lose digits: for columns that are only copied."""
+        return replace(self, source=self.source.exactly(columns))
 
     def restricted(self, columns: Sequence[str]) -> Table:
         """The table with these columns only, which is cheaper where rows are copied to disk first. Order of first mention."""
@@ -117,16 +128,20 @@ class Table:
         Numbers that are all whole come as int. Raises ValueError for more than ``limit``.
         """
         self.check_columns([column])
+        from gradline.rows.sources.sql import arrow_reader
+
         with reading(self.name):
             relation = self.source.relation([column])
             present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
-            found = [row[0] for row in present.fetchall()]
-        found = [value for value in found if not (isinstance(value, float) and math.isnan(value))]
+            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
+            with arrow_reader(present, BATCH_ROWS) as reader:
+                found = [value for batch in reader for value in batch.column(0).to_pylist()]
+        found = [value for value in found if value is not None and value == value]
         if len(found) > limit:
             raise ValueError(
                 f"column {column!r} of {self.name} has more than {limit:,} levels; is it an identifier? Leave it out, or group its values"
             )
-        if found and all(isinstance(value, float) and value.is_integer() for value in found):
+        if found and all(_is_whole(value) for value in found):
             found = [int(value) for value in found]
         own = self._own_levels(column)
         # A query can make values under the column's name that are no levels of its own.
@@ -207,6 +222,11 @@ class Table:
         return list(own)
 
 
+def _is_whole(value: Any) -> bool:
+    """Whether a number that may have a fraction has none."""
+    return value.is_integer() if isinstance(value, float) else isinstance(value, Decimal) and value == value.to_integral_value()
+
+
 def open_table(source: Any, *, query: str | None = None, database: Any = None, where: str | None = None) -> Table:
     """A table from wherever it is.
 
@@ -225,6 +245,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for keyword, text in (("query", query), ("where", where)):
         if text is not None and not isinstance(text, str):
             raise TypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
+    from gradline.rows.sources.renamed import composed_sql, with_composed_names
     from gradline.rows.sources.sql import filtered, queried
 
     if isinstance(source, Table):
@@ -238,9 +259,10 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
         found = query_source(query)
     else:
-        found = _from_source(source)
-        found = found if query is None else queried(found, query)
-    return Table(found if where is None else filtered(found, where))
+        found = with_composed_names(_from_source(source))
+        found = found if query is None else queried(found, composed_sql(query))
+    found = with_composed_names(found)
+    return Table(found if where is None else filtered(found, composed_sql(where)))
 
 
 def require_packages() -> None:
@@ -276,7 +298,7 @@ def _from_database(source: Any, database: Any, query: str | None) -> Source:
 
 
 def _shown(source: Any) -> str:
-    return repr(os.fspath(source)) if isinstance(source, str | os.PathLike) else "the connection"
+    return repr(hidden(os.fspath(source))) if isinstance(source, str | os.PathLike) else "the connection"
 
 
 def _from_source(source: Any) -> Source:
@@ -311,7 +333,7 @@ def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
         from gradline.rows.sources.sql import own_connection, sql_source
 
         reader = "read_parquet" if suffixes(source)[0] in (".parquet", ".pq") else "read_csv"
-        return sql_source(repr(source), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
+        return sql_source(repr(hidden(source)), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
     return _of_files(find_files(source.removeprefix("file://") if isinstance(source, str) else source))
 
 

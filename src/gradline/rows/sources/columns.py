@@ -32,6 +32,11 @@ def kind_of(arrow_type: pa.DataType) -> Kind:
     if types.is_dictionary(arrow_type):
         inner = kind_of(arrow_type.value_type)
         return "category" if inner in ("number", "boolean") else inner
+    if isinstance(arrow_type, pa.UuidType):
+        return "text"
+    if isinstance(arrow_type, pa.BaseExtensionType):
+        # What some other program means by bytes is not known here.
+        return "other" if isinstance(arrow_type, pa.OpaqueType) else kind_of(arrow_type.storage_type)
     if types.is_integer(arrow_type) or types.is_floating(arrow_type) or types.is_decimal(arrow_type) or types.is_null(arrow_type):
         return "number"
     if types.is_boolean(arrow_type):
@@ -55,13 +60,7 @@ def plain_or_quoted(name: str) -> str:
 
 def argument(keyword: str, text: str) -> str:
     """``keyword="text"``, to be copied from a message."""
-    return f'{keyword}="{text}"' if '"' not in text else f"{keyword}={text!r}"
-
-
-def counting_days(column: str) -> str:
-    """What to do with dates where numbers are needed."""
-    sql = f"SELECT *, date_diff('day', DATE '2000-01-01', {plain_or_quoted(column)}::DATE) AS days FROM data"
-    return f"count days, say with {argument('query', sql)}"
+    return f'{keyword}="{text}"' if '"' not in text and text.isprintable() and "\\" not in text else f"{keyword}={text!r}"
 
 
 def sql_text(value: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -10,7 +10,6 @@ import numpy as np
 
 from gradline.rows.design import DenseDesign, Design
 from gradline.rows.sources.arrow import as_numbers
-from gradline.rows.sources.columns import argument, counting_days, plain_or_quoted
 from gradline.types import Array
 
 if TYPE_CHECKING:
@@ -114,10 +113,10 @@ def as_row_values(given: str | Sequence[str] | RowValues) -> RowValues:
     return given
 
 
-def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keyword: str = "") -> None:
+def check_numeric(table: Table, columns: Sequence[str], instead: Callable[[Any], str] | None = None, keyword: str = "") -> None:
     """Raises ValueError for a column that is not there, TypeError for one that holds no numbers: its first such value and row.
 
-    instead: what else to do than to correct a text. keyword: the argument that named the columns, for the message.
+    instead: what else to do than to correct a text, such as the first. keyword: the argument that named the columns, for the message.
     """
     table.check_columns(columns)
     for column in columns:
@@ -133,18 +132,17 @@ def check_numeric(table: Table, columns: Sequence[str], instead: str = "", keywo
             what = f"{keyword}= names {what}, which"
         shown = "" if found is None else f", {found[1]!r} in row {found[0]}"
         if kind == "text" and found is not None and not found[2]:
-            name = plain_or_quoted(column)
-            query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
-            raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {query}")
+            raise TypeError(f"{what} holds numbers written as text{shown}; convert it, say with {table.source.speech.as_double(column)}")
         if kind == "text":
-            advice = f"correct the value, or {instead or 'leave such rows out with where='}"
+            other = "leave such rows out with where=" if instead is None or found is None else instead(found[1])
+            advice = f"correct the value, or {other}"
             raise TypeError(f"{what} holds text{shown}, where a number is needed; {advice}")
         if kind == "date":
-            raise TypeError(f"{what} holds dates{shown}, where a number is needed; {counting_days(column)}")
+            told = table.told(column)
+            raise TypeError(f"{what} holds {told.holds}{shown}, where a number is needed; {told.advice}")
         if kind == "category":
-            name = plain_or_quoted(column)
-            query = argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM data")
-            raise TypeError(f"{what} is a categorical{shown}, where a number is needed; make it a number in the data, say with {query}")
+            advice = table.source.speech.as_double(column)
+            raise TypeError(f"{what} is a categorical{shown}, where a number is needed; make it a number in the data, say with {advice}")
         raise TypeError(f"{what} holds {table.schema.field(column).type}, where a number is needed")
 
 

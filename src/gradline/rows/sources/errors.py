@@ -7,9 +7,10 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from gradline.rows.sources.addresses import hidden
 from gradline.rows.sources.text_lines import advice_on_fields, counted_fields
 
-FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver")
+FOREIGN = ("duckdb", "_duckdb", "pyarrow", "adbc_driver", "polars")
 
 DAMAGED = ("Could not read enough bytes from file", "disk image is malformed", "file is not a database")
 """What databases say of a file that is not whole."""
@@ -24,13 +25,14 @@ def reading(name: str) -> Iterator[None]:
         told = translated(error, name)
         if told is None:
             raise
-        raise told from error
+        # Where a password was hidden, a traceback must not show the library's own words.
+        raise told from (None if hidden(str(error)) != str(error) else error)
 
 
 def translated(error: Exception, name: str) -> Exception | None:
     """The error to raise instead, or None for one that is already gradline's own."""
     module = type(error).__module__.split(".")[0]
-    text, kind = str(error), type(error).__name__
+    text, kind = hidden(str(error)), type(error).__name__
     if any(sign in text for sign in ("CSV Error", "Error when sniffing", "CSV Parser state machine")):
         # While rows stream it arrives as an OSError of Arrow's.
         return ValueError(_csv_line(text, name))
@@ -66,7 +68,9 @@ def translated(error: Exception, name: str) -> Exception | None:
 def first_line(text: str) -> str:
     """The first line of a library's message, without the library's own name for the kind of error."""
     line = next((part.strip() for part in text.splitlines() if part.strip()), "no reason given")
-    return re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line).rstrip(".! ")
+    line = re.sub(r"^(?:[A-Z][A-Za-z ]* Error: |[A-Z_]+: )", "", line)
+    # PostgreSQL's reason comes last, after the names of those who hand it on.
+    return re.sub(r"^.*\b(?:ERROR|FATAL):  (?=\S)", "", line).rstrip(".! ")
 
 
 def _of_the_system(error: OSError, name: str) -> OSError | None:

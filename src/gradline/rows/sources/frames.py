@@ -11,8 +11,11 @@ import numpy as np
 
 from gradline.rows.inputs import unmasked
 from gradline.rows.labels import Labelled, check_same_labels
+from gradline.rows.sources.arrow import for_sql
 from gradline.rows.sources.columns import check_names, kind_of, unknown_column
+from gradline.rows.sources.dialects import Speech
 from gradline.rows.sources.errors import reading
+from gradline.rows.sources.pandas_columns import with_plain_columns
 from gradline.rows.sources.source import Part, Source, SourceDefaults
 from gradline.rows.sources.spool import ArrowFileSource, spool
 
@@ -77,9 +80,9 @@ class FrameSource(SourceDefaults):
 
         with reading(self.name):
             if columns is not None:
-                return own_connection().from_arrow(self.cut(columns, 0, self.height))
+                return own_connection().from_arrow(for_sql(self.cut(columns, 0, self.height)))
             if not self.held:
-                self.held.append(self.cut([part.name for part in self.schema if _known_to_sql(part)], 0, self.height))
+                self.held.append(for_sql(self.cut([part.name for part in self.schema if _known_to_sql(part)], 0, self.height)))
             return own_connection().from_arrow(self.held[0])
 
     def restricted(self, columns: Sequence[str]) -> FrameSource:
@@ -94,12 +97,26 @@ class OnceSource(SourceDefaults):
     schema: pa.Schema
     open_stream: Callable[[Sequence[str]], Iterable[pa.RecordBatch]] = field(repr=False)
     held: list[ArrowFileSource] = field(default_factory=list, repr=False)
-    odd: Mapping[str, str] = field(default_factory=dict)
+    odd: Mapping[str, str] = field(default_factory=dict, kw_only=True)
     """What ``unreadable`` says."""
+    said: Speech = field(default_factory=Speech, kw_only=True)
+    """What ``query=`` may say of it."""
+    whole: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Columns that may hold integers although they are read as float64."""
+    written: Callable[[Sequence[str]], OnceSource] | None = field(default=None, kw_only=True, repr=False)
+    """The same rows with these columns as text where they are numbers of any number of digits."""
 
     @property
     def unreadable(self) -> Mapping[str, str]:
         return self.odd
+
+    @property
+    def speech(self) -> Speech:
+        return self.said
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.whole
 
     @property
     def n_rows(self) -> int | None:
@@ -121,7 +138,10 @@ class OnceSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> OnceSource:
         import pyarrow as pa
 
-        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]))
+        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]), written=None)
+
+    def exactly(self, columns: Sequence[str]) -> OnceSource:
+        return self if self.written is None else self.written(columns)
 
     def _spooled(self, columns: Sequence[str]) -> ArrowFileSource:
         if not self.held:
@@ -188,7 +208,7 @@ def once(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Onc
 def _pandas_source(frame: Any) -> FrameSource:
     import pyarrow as pa
 
-    name = "the pandas frame"
+    name, frame = "the pandas frame", with_plain_columns(frame)
     names = [str(column) for column in frame.columns]
     check_names(names, name, by_sql=False)
     fields = []
@@ -238,21 +258,31 @@ def _is_missing(value: Any) -> bool:
 
 
 def _polars_source(frame: Any) -> Source:
+    import polars as pl
+    import polars.selectors as cs
     import pyarrow as pa
 
-    check_names(frame.columns, "the Polars frame", by_sql=False)
+    source = "the Polars frame"
+    check_names(frame.columns, source, by_sql=False)
+    # Arrow has no integers of 128 bits; decimals hold 38 digits of them, and one that has more is refused.
+    wide = cs.by_dtype([dtype for dtype in (getattr(pl, own, None) for own in ("Int128", "UInt128")) if dtype is not None])
+
+    def to_arrow(part: Any) -> pa.Table:
+        return part.with_columns(wide.cast(pl.Decimal(38, 0))).to_arrow()
+
     fields = []
     unreadable: dict[str, str] = {}
     for name, dtype in frame.schema.items():
         try:
-            fields.append(frame.select(name).head(0).to_arrow().schema.field(0))
+            fields.append(to_arrow(frame.select(name).head(0)).schema.field(0))
         except pa.ArrowException:
             unreadable[name] = f"holds {dtype}, which Arrow does not know; cast it first, say with pl.col({name!r}).cast(pl.Float64)"
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
-        return frame.select(list(columns)).slice(start, stop - start).to_arrow()
+        with reading(source):
+            return to_arrow(frame.select(list(columns)).slice(start, stop - start))
 
-    return FrameSource("the Polars frame", pa.schema(fields), frame.height, cut, odd=unreadable)
+    return FrameSource(source, pa.schema(fields), frame.height, cut, odd=unreadable)
 
 
 def _through_narwhals(data: Any) -> Source | None:

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from gradline.rows.sources.addresses import hidden
+
 FORMATS = {
     ".parquet": "parquet",
     ".pq": "parquet",
@@ -139,9 +141,9 @@ def _expand(path: str) -> list[str]:
 
 def missing_file(path: str) -> FileNotFoundError:
     """The error for a file that is not there, with the nearest one that is."""
-    folder = os.path.dirname(path) or "."
+    folder, path = os.path.dirname(path) or ".", hidden(path)
     if not os.path.isdir(folder):
-        return FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
+        return FileNotFoundError(f"no such file: {path!r}; there is no folder {hidden(folder)!r}")
     near = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), 1)
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
     return FileNotFoundError(f"no such file: {path!r}; {advice}")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+from gradline.rows.sources.dialects import Speech
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -63,6 +65,10 @@ class Source(Protocol):
     def unreadable(self) -> Mapping[str, str]:
         """Columns beside those of the schema that cannot be read, such as objects, with what is wrong with each, as in "is sparse; ..."."""
 
+    @property
+    def speech(self) -> Speech:
+        """What ``query=`` may say of it, for messages that advise SQL."""
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         """All rows as parts of at least ``rows`` rows where the source allows it, in order; None where rows come in one stream only."""
 
@@ -71,6 +77,9 @@ class Source(Protocol):
 
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         """A DuckDB relation with at least the given columns; all of them for None."""
+
+    def exactly(self, columns: Sequence[str]) -> Source:
+        """The source with these columns as text where, as numbers, they might lose digits: for columns that are only copied."""
 
     def restricted(self, columns: Sequence[str]) -> Source:
         """The source with these columns, cheaper to read where it must be copied first."""
@@ -114,6 +123,10 @@ class SourceDefaults:
     def n_rows(self) -> int | None:
         return None
 
+    @property
+    def speech(self) -> Speech:
+        return Speech()
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         return None
 
@@ -121,6 +134,9 @@ class SourceDefaults:
         import pyarrow as pa
 
         return self if pa.types.is_dictionary(self.schema.field(column).type) else None
+
+    def exactly(self, columns: Sequence[str]) -> Self:
+        return self
 
     def check_unchanged(self) -> None:
         """Nothing to compare with."""

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradline.rows.sources.arrow import for_sql
 from gradline.rows.sources.columns import check_names
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
@@ -90,7 +91,7 @@ class ArrowFileSource(SourceDefaults):
         from gradline.rows.sources.sql import own_connection
 
         names = list(self.schema.names if columns is None else columns)
-        schema = pa.schema([self.schema.field(name) for name in names])
+        schema = for_sql(pa.schema([self.schema.field(name) for name in names]).empty_table()).schema
         return own_connection().from_arrow(_Stream(self, names, schema))
 
     def restricted(self, columns: Sequence[str]) -> ArrowFileSource:
@@ -112,7 +113,10 @@ class _Stream:
     def __arrow_c_stream__(self, requested_schema: object = None) -> object:
         import pyarrow as pa
 
-        reader = pa.RecordBatchReader.from_batches(self.schema, self.source.batches(self.names, SPOOL_ROWS))
+        batches = (
+            plain for batch in self.source.batches(self.names, SPOOL_ROWS) for plain in for_sql(pa.Table.from_batches([batch])).to_batches()
+        )
+        reader = pa.RecordBatchReader.from_batches(self.schema, batches)
         return reader.__arrow_c_stream__(requested_schema)
 
 

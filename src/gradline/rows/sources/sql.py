@@ -9,12 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.rows.sources.columns import check_names, kind_of, quoted
 from gradline.rows.sources.conditions import checked
+from gradline.rows.sources.dialects import Speech
 from gradline.rows.sources.errors import reading
 from gradline.rows.sources.paths import Files
 from gradline.rows.sources.source import Source, SourceDefaults
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+DATA = Speech()
+OF_A_QUERY = Speech(rows=None)
 
 AHEAD = "16MB"
 """Rows that DuckDB may have ready before they are asked for."""
@@ -56,6 +60,8 @@ class SqlSource(SourceDefaults):
     below: Source | None = None
     """The source that the relation reads, where it is one."""
     note: str = ""
+    said: Speech = DATA
+    """What ``query=`` may say of it."""
     counted: int | None = None
     """How many rows there are, where the database knows without reading them."""
     odd: Mapping[str, str] = field(default_factory=dict)
@@ -74,6 +80,10 @@ class SqlSource(SourceDefaults):
     @property
     def n_rows(self) -> int | None:
         return self.counted
+
+    @property
+    def speech(self) -> Speech:
+        return self.said
 
     @property
     def bytes_on_disk(self) -> int | None:
@@ -130,7 +140,9 @@ def _categories_of(below: Source, schema: pa.Schema) -> frozenset[str]:
     )
 
 
-def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None, below: Source | None = None, note: str = "") -> SqlSource:
+def sql_source(
+    name: str, make: Callable[[], Any], *, files: Files | None = None, below: Source | None = None, note: str = "", said: Speech = DATA
+) -> SqlSource:
     """A source over what ``make`` returns. Raises ValueError where the SQL is wrong or a name appears twice, OSError for files."""
     with reading(name):
         relation = make()
@@ -138,8 +150,9 @@ def sql_source(name: str, make: Callable[[], Any], *, files: Files | None = None
             raise ValueError(f"{name}: the query returns no table; give one SELECT")
         names = [str(column) for column in relation.columns]
         check_names(names, name, by_sql=True)
-        schema = arrow_reader(relation.limit(0), 1).schema
-    return SqlSource(name, make, schema, files, below, note)
+        with arrow_reader(relation.limit(0), 1) as reader:
+            schema = reader.schema
+    return SqlSource(name, make, schema, files, below, note, said)
 
 
 def filtered(source: Source, where: str) -> SqlSource:
@@ -152,20 +165,20 @@ def filtered(source: Source, where: str) -> SqlSource:
         condition = checked(where)
     except ValueError as error:
         raise ValueError(f"{name}: {error}") from None
-    found = _over(source, name, lambda: source.relation().filter(condition))
+    found = _over(source, name, lambda: source.relation().filter(condition), source.speech)
     unread = {name: f"holds {source.schema.field(name).type}, which SQL cannot read: leave where= out" for name in source.schema.names}
     return replace(found, odd={**source.unreadable, **{name: unread[name] for name in unread if name not in found.schema.names}})
 
 
 def queried(source: Source, query: str) -> SqlSource:
     """A query over a source, which it calls ``data``."""
-    return _over(source, f"the query over {source.name}", lambda: source.relation().query("data", query))
+    return _over(source, f"the query over {source.name}", lambda: source.relation().query("data", query), OF_A_QUERY)
 
 
-def _over(source: Source, name: str, make: Callable[[], Any]) -> SqlSource:
+def _over(source: Source, name: str, make: Callable[[], Any], said: Speech) -> SqlSource:
     """SQL over a source; a column that the SQL names, but that cannot be read, is refused with its reason."""
     try:
-        return sql_source(name, make, below=source)
+        return sql_source(name, make, below=source, said=said)
     except ValueError as error:
         for column, why in source.unreadable.items():
             if f"no column {column!r}" in str(error):
