@@ -9,7 +9,7 @@ import numpy as np
 from gradline import progress as progress_bar
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.rows.arrays import single_threaded_blas
+from gradline.rows.blas import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.newton import Newton
 from gradline.solvers.solution import Solution, as_start

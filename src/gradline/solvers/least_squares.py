@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
-from gradline.rows.arrays import ArrayRows, single_threaded_blas
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.blas import single_threaded_blas
 from gradline.rows.block import Block, Rows
 from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import NormalEquations, solve_normal_equations

@@ -13,7 +13,7 @@ import numpy as np
 
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.rows.arrays import single_threaded_blas
+from gradline.rows.blas import single_threaded_blas
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
 from gradline.solvers.solution import Certificate, Solution, as_start
