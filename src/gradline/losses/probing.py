@@ -6,11 +6,15 @@ that mixes rows, is found by comparing what it returns on subsets of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.calling import argument_order
 from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
+from gradline.messages import warn
 from gradline.types import Array
 
 _ROWS = 5
@@ -61,6 +65,48 @@ def confirm(tape: Tape, loss: UserLoss, finding: Finding, targets: Array, name: 
     if scale is not None and not _stays_squared(tape, form, scale, y, generator, name):
         scale = None
     return Finding(form, scale)
+
+
+def check_order(loss: UserLoss, call: Callable[[UserLoss, Array, Array], np.ndarray[Any, Any]], targets: Array, name: str) -> None:
+    """Warn where it is not known which argument of the function is the target, and where it matters.
+
+    call(loss, y, eta): what a loss returns. It matters where the function, its arguments exchanged, returns something else.
+    """
+    order = argument_order(loss.function)
+    if order.known:
+        return
+    y = targets[np.arange(_ROWS) % len(targets)]
+    exchanged = replace(loss, function=_Exchanged(loss.called))
+    for eta in _predictors(y, loss, None, np.random.default_rng(20150)):
+        try:
+            pair = [call(either, y, eta) for either in (loss, exchanged)]
+        except Exception:  # one order cannot be computed: then there is no choice between them
+            return
+        if all(np.isfinite(value).all() for value in pair) and not np.allclose(*pair, rtol=1e-9, atol=0.0):
+            break
+    else:
+        return
+    first, second = ("prediction", "y") if order.prediction_first else ("y", "prediction")
+    if order.names is None:
+        told = "the signature of the loss does not tell"
+        assumed = f"the first was taken for {'the prediction' if order.prediction_first else 'y'}"
+    else:
+        told = f"the names of its arguments, {order.names[0]!r} and {order.names[1]!r}, do not tell"
+        assumed = f"{order.names[0]!r} was taken for {first} and {order.names[1]!r} for {second}"
+    warn(
+        f"the loss {name!r} is another one with its two arguments exchanged, and {told} which of them is the target: {assumed}."
+        " Call the two y and prediction, in the order that is right, or pass a function that does: lambda y, prediction: ..."
+    )
+
+
+@dataclass(frozen=True)
+class _Exchanged:
+    """A function of (y, prediction) with these two exchanged."""
+
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, y: Any, prediction: Any) -> Any:
+        return self.function(prediction, y)
 
 
 def _spread_rows(targets: Array) -> Array:
@@ -126,7 +172,6 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
         raise ValueError(
             f"the loss {name!r} returned {value.dtype} numbers, too coarse to fit by; gradline computes in float64, so do not cast"
-            ' (a Keras loss object takes dtype="float64")'
         )
     if value.dtype.kind not in "fiu":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
