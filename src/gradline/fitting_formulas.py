@@ -108,7 +108,8 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
             if rows == missing:
                 # A text file does not tell what a column without values holds.
                 check_some_rows(Tally(read=rows, missing={name: missing}), table.name)
-            check_numeric(table, [name], f"for one of two classes write I({name} == 'class') in its place")
+            advice = f"for one of two classes write I({name} == 'class') in its place; for several, with loss=multinomial, give a column"
+            check_numeric(table, [name], f"{advice} of their numbers 0, 1, 2, ...")
 
 
 def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:

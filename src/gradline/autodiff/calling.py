@@ -8,10 +8,14 @@ import sys
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-_TARGET = set("y t target targets label labels true truth actual actuals observed observation observations obs response ytrue yt".split())
-_PREDICTION = set(
-    "pred preds prediction predictions predicted hat yhat ypred yp p input inputs output outputs out logit logits estimate estimates"
-    " estimated fitted fit eta mu mean rate score scores forecast forecasts".split()
+_TARGET = frozenset(
+    {"y", "t", "target", "targets", "label", "labels", "true", "truth", "actual", "actuals", "observed", "observation", "observations"}
+    | {"obs", "response", "ytrue", "yt"}
+)
+_PREDICTION = frozenset(
+    {"p", "pred", "preds", "prediction", "predictions", "predicted", "ypred", "yp", "hat", "yhat", "input", "inputs", "output", "outputs"}
+    | {"out", "logit", "logits", "estimate", "estimates", "estimated", "fitted", "fit", "eta", "mu", "mean", "rate", "score", "scores"}
+    | {"forecast", "forecasts"}
 )
 """Words in the names of arguments, as PyTorch, Keras, scikit-learn, Optax and textbooks have them."""
 
@@ -82,6 +86,6 @@ def _in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
         return function
     kind = type(function)
     # Not copy.copy: Keras copies by its configuration, in which Huber's delta and the numbers of a user's own class are not.
-    exact = object.__new__(type(kind.__name__, (kind,), {"dtype": property(lambda self: "float64"), "__module__": kind.__module__}))
+    exact: Any = object.__new__(type(kind.__name__, (kind,), {"dtype": property(lambda self: "float64"), "__module__": kind.__module__}))
     exact.__dict__.update(function.__dict__)
-    return exact  # type: ignore[no-any-return]
+    return exact

@@ -133,13 +133,18 @@ def captured_arrays(function: Any) -> Iterator[tuple[str, Any]]:
     if isinstance(function, functools.partial):
         yield from captured_arrays(function.func)
         named = [*enumerate(function.args, 1), *function.keywords.items()]
-        yield from ((str(name), value) for name, value in named if len(getattr(value, "shape", ())) > 0)
+        yield from ((str(name), value) for name, value in named if _is_array(value))
     elif isinstance(function, types.FunctionType) and not is_framework(function):
         for name, value in named_values(function):
             if isinstance(value, types.FunctionType | functools.partial) and value is not function:
                 yield from captured_arrays(value)
-            elif not isinstance(value, type) and len(getattr(value, "shape", None) or ()) > 0:
+            elif _is_array(value):
                 yield name, value
+
+
+def _is_array(value: Any) -> bool:
+    dimensions = getattr(value, "ndim", None)
+    return isinstance(dimensions, int) and dimensions > 0
 
 
 def _writes(code: types.CodeType) -> bool:

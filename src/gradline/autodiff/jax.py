@@ -29,7 +29,7 @@ class _Jit:
     name = "jax"
 
     def is_number(self, value: Any) -> bool:
-        if isinstance(value, jax.core.Tracer) or isinstance(value, bool):
+        if isinstance(value, jax.core.Tracer | bool):
             return False
         return isinstance(value, int | float) or (isinstance(value, np.ndarray | np.generic | jax.Array) and value.dtype.kind in "fiu")
 

@@ -57,11 +57,12 @@ class _Function:
         rows = tf.constant(targets, tf.float64), tf.constant(predictors, tf.float64)
         if not compiled:
             return np.asarray(function(numbers, *rows))
-        return np.asarray(self.compile(function, numbers, signature=[tf.TensorSpec([None, *r.shape[1:]], tf.float64) for r in rows])(numbers, *rows))
+        signature = [tf.TensorSpec([None, *tensor.shape[1:]], tf.float64) for tensor in rows]
+        return np.asarray(self.compile(function, numbers, signature=signature)(numbers, *rows))
 
 
 def _as_tensors(numbers: Sequence[Any]) -> list[Any]:
-    return [number if isinstance(number, tf.Tensor) else tf.constant(number, None if hasattr(number, "dtype") else tf.float64) for number in numbers]
+    return [tf.constant(number, tf.float64) if isinstance(number, int | float) else tf.convert_to_tensor(number) for number in numbers]
 
 
 class TensorFlowTape:

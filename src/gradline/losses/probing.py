@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from gradline.autodiff.calling import argument_order
+from gradline.autodiff.captured import captured_arrays
 from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
 from gradline.messages import warn
 from gradline.types import Array
@@ -109,6 +110,21 @@ class _Exchanged:
         return self.function(prediction, y)
 
 
+def data_inside(loss: UserLoss) -> str:
+    """What to write instead where a function reads arrays that may have an entry a row; empty where it reads none."""
+    arrays = {name: value for f in (loss.function, loss.prediction) for name, value in captured_arrays(f) if value.shape[0] > _ROWS}
+    if not arrays:
+        return ""
+    name = next(iter(arrays))
+    custom = 'gl.losses.custom(loss, linear_predictors=["prediction"])'
+    return (
+        f". The loss reads {name!r}, an array of {arrays[name].shape[0]:,} entries, but it is called with some of the rows at a time, so"
+        f" that what differs from row to row must come with the rows. If {name} multiplies each row's loss, give it as weights={name}."
+        f" Otherwise make it a second target: gl.fit(X, np.column_stack([y, {name}]), loss={custom}), where loss(both, prediction) finds"
+        f" y in both[:, 0] and {name} in both[:, 1]"
+    )
+
+
 def _spread_rows(targets: Array) -> Array:
     """Targets from all over the data, the smallest and the largest among them."""
     m = len(targets)
@@ -168,6 +184,11 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
         hint = ""
         if "double" in str(error).lower() and "float" in str(error).lower():
             hint = ". gradline computes in float64: give constants as tf.constant(1.0, tf.float64), or cast with tf.cast(..., y.dtype)"
+        elif any(words in str(error) for words in _ASKED_FOR_TRUTH):
+            hint = (
+                ". The loss sees many rows at once, so that an if or max() of them has no answer: choose row by row,"
+                " with tf.where(y > prediction, a, b), jnp.where or torch.where, or tf.maximum and its like"
+            )
         raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
         raise ValueError(
@@ -188,6 +209,10 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
             f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
         )
     return value.astype(np.float64)
+
+
+_ASKED_FOR_TRUTH = ("truth value", "Boolean value of Tensor", "is ambiguous")
+"""What NumPy, JAX, TensorFlow and PyTorch say where many rows meet an if."""
 
 
 def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | None:

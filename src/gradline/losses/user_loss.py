@@ -14,7 +14,7 @@ from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
 from gradline.losses.defaults import LossDefaults
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
-from gradline.losses.probing import check_order, confirm, probe
+from gradline.losses.probing import check_order, confirm, data_inside, probe
 from gradline.losses.protocol import Parameter, RowDerivatives
 from gradline.types import Array
 
@@ -47,8 +47,12 @@ class CustomLoss:
         k = n_targets if names is None else len(names)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
         tape = tape_for(unknown, self.framework)
-        tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
-        finding = confirm(tape, unknown, tape.finding, targets, self.name)
+        try:
+            tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
+            finding = confirm(tape, unknown, tape.finding, targets, self.name)
+        except ValueError as error:
+            advice = data_inside(unknown)
+            raise (ValueError(f"{error}{advice}") if advice else error) from error.__cause__
         check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         examples = targets[np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)]
@@ -150,14 +154,14 @@ def custom(
     """A loss of your own, written in TensorFlow, JAX or PyTorch.
 
     function(y, prediction): returns one number a row, or one scalar such as a mean. A function whose arguments are named the other way
-    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape (m,), otherwise
-    (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when there is one
-    and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k linear
-    predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
+    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape
+    (m,), otherwise (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when
+    there is one and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k
+    linear predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
     backend: "tensorflow", "jax" or "torch"; read off the function unless given.
 
-    Raises TypeError if function is not callable, or a class instead of an object of it; ValueError if no single framework can be inferred; ImportError, with the pip
-    command, if the framework is not installed.
+    Raises TypeError if function is not callable, or is a class instead of an object of it; ValueError if no single framework can be
+    inferred; ImportError, with the pip command, if the framework is not installed.
     """
     for role, f in (("loss", function), ("prediction", prediction)):
         if f is not None and not callable(f):

@@ -14,13 +14,14 @@ from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.newton import Newton
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
+from gradline.words import Options
 
 GRADIENT_PASSES = 6
 """Steps from the optimum of a sample, by the gradient of all rows, at most."""
 
 
 @dataclass(frozen=True)
-class ActiveSetNewton:
+class ActiveSetNewton(Options):
     """Newton's method for losses with kinks, with a ridge or without, any number of linear predictors.
 
     At the optimum some rows sit exactly on a kink. They enter as constraints, each with a multiplier between the slopes on the two sides

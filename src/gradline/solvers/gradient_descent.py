@@ -17,6 +17,7 @@ from gradline.solvers.descents import descent_for
 from gradline.solvers.learning_rate import expected_smoothness, largest_curvature, left_to_gain
 from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
 from gradline.types import Array, IntArray
+from gradline.words import Options
 
 Callback = Callable[[Record], bool | None]
 
@@ -29,7 +30,7 @@ class DivergenceError(ValueError):
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Options):
     """Gradient descent with a fixed learning rate.
 
     learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's

@@ -20,6 +20,7 @@ from gradline.solvers.solution import Certificate, Solution
 from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, WeightSums, WeightSumsKernel, weight_sums
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
+from gradline.words import Options
 
 if TYPE_CHECKING:
     from gradline.problem import Problem
@@ -35,7 +36,7 @@ ENOUGH_DIGITS = 10.0
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(Options):
     """Weighted least squares, with a ridge if the problem has one.
 
     accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they vouch for ten digits; "full" never does.

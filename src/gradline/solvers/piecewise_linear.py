@@ -20,6 +20,7 @@ from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.solvers.vertex_search import Found, VertexSearch
 from gradline.solvers.whitening import draw_sample, whiten
 from gradline.types import Array
+from gradline.words import Options
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
 
@@ -27,7 +28,7 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 
 
 @dataclass(frozen=True)
-class PiecewiseLinear:
+class PiecewiseLinear(Options):
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:

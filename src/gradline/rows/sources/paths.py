@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from gradline.words import nearest
 
 FORMATS = {
     ".parquet": "parquet",
@@ -130,7 +131,7 @@ def missing_file(path: str) -> FileNotFoundError:
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         return FileNotFoundError(f"no such file: {path!r}; there is no folder {folder!r}")
-    near = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), 1)
+    near = nearest(os.path.basename(path), os.listdir(folder))
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
     return FileNotFoundError(f"no such file: {path!r}; {advice}")
 
