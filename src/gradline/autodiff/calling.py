@@ -6,7 +6,7 @@ import functools
 import inspect
 import sys
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 _TARGET = frozenset(
     {"y", "t", "target", "targets", "label", "labels", "true", "truth", "actual", "actuals", "observed", "observation", "observations"}
@@ -88,4 +88,4 @@ def _in_float64(function: Callable[..., Any]) -> Callable[..., Any]:
     # Not copy.copy: Keras copies by its configuration, in which Huber's delta and the numbers of a user's own class are not.
     exact: Any = object.__new__(type(kind.__name__, (kind,), {"dtype": property(lambda self: "float64"), "__module__": kind.__module__}))
     exact.__dict__.update(function.__dict__)
-    return exact
+    return cast("Callable[..., Any]", exact)

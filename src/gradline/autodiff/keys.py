@@ -46,7 +46,9 @@ def fingerprint(value: Any, within: frozenset[int] = _NOTHING) -> Hashable | Non
     if id(value) in within:  # recursion
         return ("recursion",)
     if is_framework(value):
-        return _Same(value) if isinstance(value, types.FunctionType) or not getattr(value, "__dict__", None) else None
+        # JAX's functions are objects (jnp.log, jnp.add), none of which changes; an object of Keras's or PyTorch's holds numbers that may.
+        fixed = isinstance(value, types.FunctionType) or not getattr(value, "__dict__", None) or value.__module__.startswith("jax.")
+        return _Same(value) if fixed else None
     within = within | {id(value)}
     if isinstance(value, types.FunctionType):
         # Code compares by value: a notebook cell run again defines the same function anew.

@@ -80,10 +80,10 @@ def check_order(loss: UserLoss, call: Callable[[UserLoss, Array, Array], np.ndar
     exchanged = replace(loss, function=_Exchanged(loss.called))
     for eta in _predictors(y, loss, None, np.random.default_rng(20150)):
         try:
-            pair = [call(either, y, eta) for either in (loss, exchanged)]
+            given, other = call(loss, y, eta), call(exchanged, y, eta)
         except Exception:  # one order cannot be computed: then there is no choice between them
             return
-        if all(np.isfinite(value).all() for value in pair) and not np.allclose(*pair, rtol=1e-9, atol=0.0):
+        if np.isfinite(given).all() and np.isfinite(other).all() and not np.allclose(given, other, rtol=1e-9, atol=0.0):
             break
     else:
         return
