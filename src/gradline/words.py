@@ -7,7 +7,7 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
-ALIKE = {1: 0.5, 2: 0.5, 3: 0.5, 4: 0.6}
+ALIKE = {1: 0.5, 2: 0.5, 3: 0.6, 4: 0.6}
 """Share of letters that two words have in common in order, from which one is a slip of the other, by the length of the word. In short words
 one letter is a large share; from five letters on it is 0.75: quantil is a slip of quantile, 0.93; ordinal is none of normal, 0.62."""
 

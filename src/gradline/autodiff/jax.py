@@ -41,7 +41,7 @@ class _Jit:
 
     def value(self, function: Callable[..., Any], numbers: Sequence[Any], targets: Any, predictors: Any, *, compiled: bool) -> Any:
         with _float64():
-            called = jax.jit(function) if compiled else function
+            called: Any = jax.jit(function) if compiled else function
             value = np.asarray(called(numbers, jnp.asarray(targets), jnp.asarray(predictors)))
             if compiled:
                 called.clear_cache()
