@@ -306,7 +306,7 @@ def test_names_come_from_the_data():
 
 def test_unknown_keywords():
     refused(TypeError, "fit() got an unexpected keyword argument 'wieghts'; did you mean 'weights'?", X, Y, wieghts=Y)
-    refused(TypeError, "unexpected keyword argument 'fit_intercept'; did you mean 'intercept'?", X, Y, fit_intercept=True)
+    refused(TypeError, "unexpected keyword argument 'fit_intercept'; here it is intercept=", X, Y, fit_intercept=True)
     for word, ours in {"cov_type": "covariance=", "family": "loss=", "exposure": "offset=, with the logarithm of the exposure"}.items():
         refused(TypeError, f"unexpected keyword argument {word!r}; here it is {ours}", X, Y, **{word: "x"})
     refused(TypeError, "unexpected keyword argument 'zzz'; it takes data, target, loss, prediction", X, Y, zzz=1)

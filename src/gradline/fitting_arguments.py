@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import inspect
 from collections.abc import Callable
 from dataclasses import replace
@@ -17,6 +16,7 @@ from gradline.solvers.centring import centred
 from gradline.solvers.choice import automatic, solve
 from gradline.solvers.gradient_descent import GradientDescent
 from gradline.solvers.solution import Solver
+from gradline.words import nearest
 
 _SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
 
@@ -34,6 +34,42 @@ _ELSEWHERE = {
     "max_iter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
     "maxiter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
     "subset": "where=",
+    "optimizer": "solver=, such as solver=gl.GradientDescent(learning_rate=0.01)",
+    "optimiser": "solver=, such as solver=gl.GradientDescent(learning_rate=0.01)",
+    "method": "solver=, such as solver=gl.LBFGS()",
+    "algorithm": "solver=, such as solver=gl.LBFGS()",
+    "lr": "an option of the solver: solver=gl.GradientDescent(learning_rate=...)",
+    "eta0": "an option of the solver: solver=gl.GradientDescent(learning_rate=...)",
+    "epochs": "an option of the solver: solver=gl.GradientDescent(steps=...)",
+    "n_iter": "an option of the solver: solver=gl.GradientDescent(steps=...)",
+    "random_state": "an option of the solver: solver=gl.GradientDescent(seed=...)",
+    "loss_fn": "loss=",
+    "loss_function": "loss=",
+    "criterion": "loss=",
+    "objective": "loss=",
+    "cost": "loss=",
+    "link": "the loss's own link, or prediction= beside a loss function of your own",
+    "activation": "prediction= beside a loss function of your own",
+    "fit_intercept": "intercept=",
+    "sample_weight": "weights=",
+    "sample_weights": "weights=",
+    "lambda_": "penalty=gl.penalties.ridge(...)",
+    "lam": "penalty=gl.penalties.ridge(...)",
+    "l2": "penalty=gl.penalties.ridge(...)",
+    "regularization": "penalty=gl.penalties.ridge(...)",
+    "cluster": 'covariance="cluster", groups=',
+    "robust": 'covariance="HC1"',
+    "se": "covariance=",
+    "na_action": "missing=",
+    "verbose": "progress=",
+    "x0": "start=",
+    "init": "start=",
+    "initial": "start=",
+    "y": "the second value, gl.fit(X, y), or target= by name",
+    "X": "the first value, gl.fit(X, y)",
+    "x": "the first value, gl.fit(X, y)",
+    "df": "data=",
+    "table": "data=",
 }
 """What other programs' keywords are called here."""
 
@@ -84,7 +120,7 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
         return solver
     if solver != "auto":
         plain = {name.lower(): name for name in _SOLVERS}
-        near = difflib.get_close_matches(solver.lower().replace("_", "").replace("-", ""), plain, 1)
+        near = nearest(solver.lower().replace("_", "").replace("-", ""), plain)
         such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
         raise ValueError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
     return automatic(problem, accuracy, tolerance)
@@ -114,8 +150,8 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
         if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name != "self"
     ]
     word = next(iter(unknown))
-    near = difflib.get_close_matches(word, known, 1)
-    if word in _ELSEWHERE:
+    near = nearest(word, known)
+    if word in _ELSEWHERE and word not in known:
         return f"{name}() got an unexpected keyword argument {word!r}; here it is {_ELSEWHERE[word]}"
     if word in GradientDescent.__dataclass_fields__:
         return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"

@@ -68,9 +68,10 @@ def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterabl
 
     formula: such as "y ~ x1 + log(x2) + C(g)", or a dict of one for each linear predictor, of which the first names the target:
     ``{"mean": "y ~ x1 + x2", "log_scale": "~ x2"}``. columns: names and what they hold ("number", "text", "boolean", "category", "date",
-    "other"), or names alone for numbers. tell: what an error says of a column that holds no numbers, by its name. Raises FormulaError,
-    with a caret under the place, for a malformed formula, an unknown column (with the nearest known one), a target among the features, and text or
-    dates where numbers are needed.
+    "other"), or names alone for numbers. tell: what an error says of a column that holds no numbers, by its name.
+
+    Raises FormulaError, with a caret under the place, for a malformed formula, an unknown column (with the nearest known one), a target
+    among the features, and text or dates where numbers are needed.
     """
     kinds = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns, "number")
     if isinstance(formula, Mapping):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,6 +13,7 @@ from gradline.solvers.refinement import MOST_DIGITS
 from gradline.solvers.second_moments import SecondMoments
 from gradline.solvers.squared_sums import without_rounding
 from gradline.types import Array, IntArray
+from gradline.words import nearest
 
 INTERCEPT = "Intercept"
 
@@ -94,7 +94,7 @@ def fit_moments(
     places = {name: j for j, name in enumerate(names)}
     for name in (target, *features):
         if name not in places:
-            close = difflib.get_close_matches(name, names, 1, 0.5)
+            close = nearest(name, names)
             hint = f" Did you mean {close[0]!r}?" if close else ""
             raise ValueError(f"no column {name!r} in the moments, which have {', '.join(names)}.{hint}")
     if target in features:

@@ -310,7 +310,12 @@ class Fit(FitInference):
         # The columns of a frame are found by name, so that others, text among them, do not matter.
         values = as_columns(select_columns(data, expected) if self.named else data, "data").values
         if values.shape[1] != len(expected):
-            raise ValueError(f"data has {values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
+            hint = ""
+            if values.shape == (len(expected), 1) and np.ndim(data) == 1:
+                shown = ", ".join(f"{value:g}" for value in values[:3, 0]) + (", ..." if len(expected) > 3 else "")
+                hint = f"; for one row of {len(expected)} values give a list of rows, [[{shown}]]"
+            has = "1 column" if values.shape[1] == 1 else f"{values.shape[1]} columns"
+            raise ValueError(f"data has {has}, but the model was fitted to {len(expected)}: {', '.join(expected)}{hint}")
         finite = np.asarray(values, dtype=np.float64)
         infinite = np.isinf(finite)
         if infinite.any():

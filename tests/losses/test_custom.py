@@ -209,10 +209,8 @@ def test_a_gradient_that_was_stopped_or_rounded_away():
 
 
 def test_single_precision_is_refused():
-    with pytest.raises(ValueError, match=r"returned float32 numbers.*computes in float64.*Keras loss object takes dtype=\"float64\""):
+    with pytest.raises(ValueError, match=r"returned float32 numbers.*computes in float64, so do not cast"):
         bind(lambda y, p: tf.square(tf.cast(y, tf.float32) - tf.cast(p, tf.float32)))
-    with pytest.raises(ValueError, match="returned float32 numbers"):
-        bind(keras.losses.MeanSquaredError())
     with pytest.raises(ValueError, match=r"raised InvalidArgumentError.*tf\.constant\(1\.0, tf\.float64\)"):
         bind(lambda y, p: tf.square(y - p) * tf.constant(1.0))
 

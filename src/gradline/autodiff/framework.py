@@ -73,10 +73,15 @@ def references(function: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
     code = getattr(function, "__code__", None)
     if code is None:
         return
-    for name, value in _names(function, code):
+    for name, value in named_values(function):
         yield name, value
-        if _is_users_own(value):
-            yield from ((f"{name}.{attribute}", found) for attribute, found in _attributes(value, code))
+        yield from attributes_read(name, value, code)
+
+
+def attributes_read(name: str, value: Any, code: types.CodeType) -> Iterator[tuple[str, Any]]:
+    """The attributes that code may read off a module or class of the user's, called ``name`` there."""
+    if _is_users_own(value):
+        yield from ((f"{name}.{attribute}", found) for attribute, found in _attributes(value, code))
 
 
 def inner(function: Callable[..., Any]) -> list[Any]:
@@ -101,14 +106,16 @@ def flat(named: Iterable[tuple[str, Any]]) -> list[Any]:
     return [part for pair in named for part in pair]
 
 
-def _names(function: Callable[..., Any], code: types.CodeType) -> Iterator[tuple[str, Any]]:
+def named_values(function: Any) -> Iterator[tuple[str, Any]]:
+    """Names and values of closure, globals and defaults; None for a global that does not exist."""
+    code: types.CodeType = function.__code__
     for name, cell in zip(code.co_freevars, getattr(function, "__closure__", None) or (), strict=True):
         try:
             yield name, cell.cell_contents
         except ValueError:  # a cell not filled yet
             continue
     namespace = getattr(function, "__globals__", {})
-    for name in sorted(_instructions(code, "LOAD_GLOBAL", "LOAD_NAME")):
+    for name in sorted(instructions(code, "LOAD_GLOBAL", "LOAD_NAME")):
         if name in namespace:
             yield name, namespace[name]
         elif not hasattr(builtins, name):
@@ -127,7 +134,7 @@ def _method_parts(function: Callable[..., Any], owner: Any) -> list[Any]:
 
 def _attributes(holder: Any, code: types.CodeType) -> Iterator[tuple[str, Any]]:
     """Attributes of a module or class that the code may read, found without running properties or lazy imports."""
-    for name in sorted(_instructions(code, "LOAD_ATTR", "LOAD_METHOD")):
+    for name in sorted(instructions(code, "LOAD_ATTR", "LOAD_METHOD")):
         value = inspect.getattr_static(holder, name, None)
         if value is not None:
             yield name, value.__func__ if isinstance(value, staticmethod | classmethod) else value
@@ -141,12 +148,12 @@ def _is_users_own(value: Any) -> bool:
     return root not in _ROOTS and root not in ("numpy", "scipy") and (root == "__main__" or root not in sys.stdlib_module_names)
 
 
-def _instructions(code: types.CodeType, *operations: str) -> set[str]:
+def instructions(code: types.CodeType, *operations: str) -> set[str]:
     """The names that some instructions refer to, in nested functions too."""
     names = {i.argval for i in dis.get_instructions(code) if i.opname in operations}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
-            names |= _instructions(constant, *operations)
+            names |= instructions(constant, *operations)
     return names
 
 
@@ -168,7 +175,7 @@ def _roots(value: Any, seen: set[int]) -> Iterator[str]:
         yield root
         return
     if isinstance(value, types.FunctionType):
-        yield from (name.partition(".")[0] for name in _instructions(value.__code__, "IMPORT_NAME"))
+        yield from (name.partition(".")[0] for name in instructions(value.__code__, "IMPORT_NAME"))
         for _, referred in references(value):
             yield from _roots(referred, seen)
     elif root == "builtins" or isinstance(value, type):

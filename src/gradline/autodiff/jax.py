@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -10,6 +11,7 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gradline.autodiff.programs import Bound, program_for
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
@@ -21,14 +23,42 @@ def _float64() -> Any:
     return jax.enable_x64(True)
 
 
+class _Jit:
+    """Compiling with jax.jit. A Python number stays weakly typed as an argument too."""
+
+    name = "jax"
+
+    def is_number(self, value: Any) -> bool:
+        if isinstance(value, jax.core.Tracer | bool):
+            return False
+        return isinstance(value, int | float) or (isinstance(value, np.ndarray | np.generic | jax.Array) and value.dtype.kind in "fiu")
+
+    def compile(self, function: Callable[..., Any], numbers: Sequence[Any], **options: Any) -> Callable[..., Any]:
+        return jax.jit(function, **options)  # type: ignore[no-any-return]
+
+    def forget(self, compiled: Callable[..., Any]) -> None:
+        compiled.clear_cache()  # type: ignore[attr-defined]
+
+    def value(self, function: Callable[..., Any], numbers: Sequence[Any], targets: Any, predictors: Any, *, compiled: bool) -> Any:
+        with _float64():
+            called: Any = jax.jit(function) if compiled else function
+            value = np.asarray(called(numbers, jnp.asarray(targets), jnp.asarray(predictors)))
+            if compiled:
+                called.clear_cache()
+            return value
+
+
 class JaxTape:
     """One user's loss in JAX. Functions are compiled per row count, so row counts are padded to powers of two."""
 
     def __init__(self, loss: UserLoss) -> None:
         self.loss = loss
         self.finding: Finding | None = None
-        self._derivatives: dict[int, Any] = {}
-        self._loops: dict[tuple[bool, ...], Any] = {}
+
+    @cached_property
+    def program(self) -> Bound:
+        """What is compiled for this loss and for those that differ from it in numbers only."""
+        return program_for(self.loss, _Jit())
 
     def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
         with _float64():
@@ -49,9 +79,8 @@ class JaxTape:
         padded = 1 << (m - 1).bit_length()
         y, eta = _pad(targets, padded), _pad(predictors, padded)
         with _float64():
-            if order not in self._derivatives:
-                self._derivatives[order] = jax.jit(self._build(order))
-            parts = [np.asarray(part)[:m] for part in self._derivatives[order](*self._arrays(y, eta))]
+            compiled = self.program.compiled(("derivatives", order), lambda loss: JaxTape(loss)._build(order))
+            parts = [np.asarray(part)[:m] for part in compiled(*self._arrays(y, eta))]
         gradient = parts[1].reshape(m, k) if order >= 1 else None
         curvature = parts[2].reshape(m, k, k) if order >= 2 else None
         return RowDerivatives(parts[0], gradient, curvature)
@@ -61,7 +90,7 @@ class JaxTape:
 
     @cached_property
     def _forward(self) -> Any:
-        return jax.jit(self.loss.forward)
+        return self.program.compiled("forward", lambda loss: loss.forward)
 
     def _arrays(self, targets: Array, predictors: Array) -> tuple[Any, Any]:
         return jnp.asarray(self.loss.shape_targets(targets)), jnp.asarray(self.loss.shape_predictors(predictors))
@@ -94,10 +123,8 @@ class JaxTape:
 
     def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:
         """The compiled loop of descent steps for these options."""
-        key = (weighted, offset, batched, nesterov)
-        if key not in self._loops:
-            self._loops[key] = jax.jit(_descent_loop(self, weighted, offset, batched, nesterov), static_argnames="capacity")
-        return self._loops[key]
+        options = (weighted, offset, batched, nesterov)
+        return self.program.compiled(("loop", *options), lambda loss: _descent_loop(JaxTape(loss), *options), static_argnames="capacity")
 
 
 def _pad(array: Array, rows: int) -> Array:

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Literal, NamedTuple, Protocol
 
 import numpy as np
 
+from gradline.autodiff.calling import called
 from gradline.autodiff.framework import function_name
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
@@ -80,10 +82,18 @@ class UserLoss:
             return scale * total(self(targets, predictors))
         return scale * total(weights * row_values(targets, predictors))
 
+    @cached_property
+    def called(self) -> LossFunction:
+        """The user's function as ``called(y, prediction)``, whichever order its own arguments have."""
+        return called(self.function)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key != "called"}
+
     def __call__(self, targets: Any, predictors: Any) -> Any:
         """The user's loss of what it sees. Raises NotCompiledError, and what the loss itself raises."""
         try:
-            return self.function(targets, self.forward(predictors))
+            return self.called(targets, self.forward(predictors))
         except Exception as error:
             if type(error).__name__ not in _NOT_COMPILED and not any(words in str(error) for words in _EAGER_ONLY):
                 raise

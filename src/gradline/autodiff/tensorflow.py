@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.programs import Bound, program_for
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
@@ -27,6 +29,42 @@ def _trace(function: Any, signature: list[Any] | None) -> Any:
     return traced
 
 
+class _Function:
+    """Compiling with tf.function. Numbers cross as float64 tensors: so TensorFlow takes a Python number beside a float64 tensor."""
+
+    name = "tensorflow"
+
+    def is_number(self, value: Any) -> bool:
+        if isinstance(value, bool):
+            return False
+        if isinstance(value, tf.Tensor):
+            return hasattr(value, "numpy") and value.dtype.is_floating  # not one that is being traced
+        return isinstance(value, int | float) or (isinstance(value, np.ndarray | np.generic) and value.dtype.kind == "f")
+
+    def compile(self, function: Callable[..., Any], numbers: Sequence[Any], **options: Any) -> Callable[..., Any]:
+        n, signature = len(numbers), options["signature"]
+        specs = [tf.TensorSpec.from_tensor(tensor) for tensor in _as_tensors(numbers)]
+        whole = None if signature is None else [*specs, *signature]
+        traced = _trace(lambda *arguments: function(arguments[:n], *arguments[n:]), whole)
+        # The function that has been traced, called past tf.function's look at its arguments, which would take as long as the function.
+        run = traced if whole is None else traced.get_concrete_function()
+        return lambda numbers, *arguments: run(*_as_tensors(numbers), *arguments)
+
+    def forget(self, compiled: Callable[..., Any]) -> None:
+        """Nothing: TensorFlow frees a function that nobody holds."""
+
+    def value(self, function: Callable[..., Any], numbers: Sequence[Any], targets: Any, predictors: Any, *, compiled: bool) -> Any:
+        rows = tf.constant(targets, tf.float64), tf.constant(predictors, tf.float64)
+        if not compiled:
+            return np.asarray(function(numbers, *rows))
+        signature = [tf.TensorSpec([None, *tensor.shape[1:]], tf.float64) for tensor in rows]
+        return np.asarray(self.compile(function, numbers, signature=signature)(numbers, *rows))
+
+
+def _as_tensors(numbers: Sequence[Any]) -> list[Any]:
+    return [tf.constant(number, tf.float64) if isinstance(number, int | float) else tf.convert_to_tensor(number) for number in numbers]
+
+
 class TensorFlowTape:
     """One user's loss in TensorFlow: each function is traced once, with an open row dimension."""
 
@@ -37,8 +75,11 @@ class TensorFlowTape:
             tf.TensorSpec([None, *loss.target_shape], tf.float64),
             tf.TensorSpec([None, *loss.predictor_shape], tf.float64),
         ]
-        self._derivatives: dict[int, Any] = {}
-        self._loops: dict[tuple[bool, ...], Any] = {}
+
+    @cached_property
+    def program(self) -> Bound:
+        """What is traced for this loss and for those that differ from it in numbers only."""
+        return program_for(self.loss, _Function())
 
     def call(self, targets: Array, predictors: Array) -> np.ndarray[Any, Any]:
         return np.asarray(self.loss(*self._tensors(targets, predictors)))
@@ -56,10 +97,8 @@ class TensorFlowTape:
         return np.asarray(self._forward(eta))
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
-        if order not in self._derivatives:
-            # The function that has been traced, called past tf.function's look at its arguments, which would take as long as the function.
-            self._derivatives[order] = _trace(self._build(order), self._signature).get_concrete_function()
-        parts = [part.numpy() for part in self._derivatives[order](*self._tensors(targets, predictors))]
+        compiled = self.program.compiled(("derivatives", order), lambda loss: TensorFlowTape(loss)._build(order), signature=self._signature)
+        parts = [part.numpy() for part in compiled(*self._tensors(targets, predictors))]
         m, k = predictors.shape
         value = parts[0]
         gradient = parts[1].reshape(m, k) if order >= 1 else None
@@ -71,7 +110,7 @@ class TensorFlowTape:
 
     @cached_property
     def _forward(self) -> Any:
-        return _trace(self.loss.forward, self._signature[1:])
+        return self.program.compiled("forward", lambda loss: loss.forward, signature=self._signature[1:])
 
     def _tensors(self, targets: Array, predictors: Array) -> tuple[Any, Any]:
         return (
@@ -112,10 +151,7 @@ class TensorFlowTape:
 
         Known shapes make the small operations of a step a third faster, so the loop is traced for the first data's shapes.
         """
-        if options not in self._loops:
-            loop = _descent_loop(self, *options)
-            self._loops[options] = _trace(loop, None)
-        return self._loops[options]
+        return self.program.compiled(("loop", *options), lambda loss: _descent_loop(TensorFlowTape(loss), *options), signature=None)
 
     def objective_gradient(self, columns: Any, targets: Any, offset: Any, weights: Any, scale: Any, coefficients: Any) -> tuple[Any, Any]:
         """Objective and its (P, k) gradient over rows: ``scale * sum_i w_i loss_i``."""

@@ -42,11 +42,20 @@ def run(app: typer.Typer) -> NoReturn:
         usage = getattr(error, "format_message", None)
         if usage is not None:
             # Our own messages name the option themselves.
-            _stop(usage().removeprefix("Invalid value: "), 2)
+            _stop(usage().removeprefix("Invalid value: ") + _unquoted(usage()), 2)
         if isinstance(error, _EXPECTED):
             _stop(_told(error), 1, picture=type(error).__name__ == "FormulaError")
         hint = "" if debug else "; run gradline --debug ... to see where"
         _stop(f"something went wrong inside gradline, which is a bug worth reporting ({type(error).__name__}: {error}){hint}", 1)
+
+
+def _unquoted(message: str) -> str:
+    """What to write where the shell has cut a formula into words, of which it makes the ~ a home folder."""
+    words = sys.argv[1:]
+    home = os.path.expanduser("~")
+    if "unexpected extra argument" not in message or not any(word in ("~", home) or "~" in word for word in words):
+        return ""
+    return "; a formula stands in quotes, so that the shell hands it over whole: gradline fit flats.csv 'price ~ area + rooms'"
 
 
 def _told(error: Exception) -> str:

@@ -147,10 +147,10 @@ def _own_loss(text: str) -> Any:
     except Exception as error:
         raise ValueError(f"--loss-from: running {path!r} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
-        import difflib
+        from gradline.words import nearest
 
         known = [found for found, value in vars(module).items() if callable(value) and not found.startswith("_")]
-        near = difflib.get_close_matches(name, known, 1)
+        near = nearest(name, known)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'none'}"
         raise ValueError(f"--loss-from: {path!r} has no function {name!r}; {hint}")
     return getattr(module, name)

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 
 from gradline.rows.sources.columns import argument, plain_or_quoted, sql_text
+from gradline.words import nearest
 
 
 class FormulaError(ValueError):
@@ -37,10 +37,7 @@ def at(message: str, formula: str, start: int, end: int) -> FormulaError:
 def suggestion(word: str, known: Iterable[str], many: str = "there are") -> str:
     """What may have been meant: the nearest known name, or the known names where they are few."""
     names = [str(name) for name in known]
-    near = difflib.get_close_matches(word, names, 1)
-    if not near:
-        lowered = {name.lower(): name for name in names}
-        near = [lowered[match] for match in difflib.get_close_matches(word.lower(), lowered, 1)]
+    near = nearest(word, names)
     if near:
         return f"did you mean {near[0]!r}?"
     shown = ", ".join(names[:8])

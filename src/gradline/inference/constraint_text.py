@@ -7,7 +7,6 @@ equal zero. Conditions are separated by commas (or semicolons).
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from itertools import pairwise
 import numpy as np
 
 from gradline.types import Array
+from gradline.words import nearest
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d][\w.]*")
@@ -61,7 +61,8 @@ def unknown_name(word: str, names: Sequence[str]) -> str:
     """The message for a name that is no coefficient."""
     # With several linear predictors a name alone does not say whose coefficient is meant.
     near = [name for name in names if name.endswith(f":{word}") and name.count(":") == word.count(":") + 1][:3]
-    near = near or difflib.get_close_matches(word, names, 3, 0.5)
+    near = near or [name for name in names if len(word) >= 3 and name.startswith((f"{word}[", f"{word}_"))][:3]
+    near = near or nearest(word, names, 3) or [name for name in names if name in word.replace(":", " ").split()][:3]
     if near:
         return f"there is no coefficient {word!r}; did you mean " + " or ".join(repr(name) for name in near) + "?"
     shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")

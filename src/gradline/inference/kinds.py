@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import numpy as np
 from gradline.inference.groups import Groups, held_groups
 from gradline.losses.densities import Cauchy, StudentT
 from gradline.losses.protocol import Loss
+from gradline.words import nearest
 
 NAMES = ("classical", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
 
@@ -67,7 +67,7 @@ def known_name(name: str) -> str:
     known = {label.lower(): label for label in NAMES}
     if name.lower() in known:
         return known[name.lower()]
-    near = difflib.get_close_matches(name.lower(), known, 1)
+    near = nearest(name, known)
     meant = _ELSEWHERE.get(name.lower()) or (known[near[0]] if near else None)
     hint = "it can be " + ", ".join(NAMES) if meant is None else f"did you mean {meant!r}?"
     raise ValueError(f"covariance {name!r} is not known; {hint}")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from difflib import get_close_matches
 
 from gradline.losses import catalogue
 from gradline.losses.protocol import Loss, Parameter
+from gradline.words import nearest
 
 _CATALOGUE: dict[str, Loss | Callable[..., Loss]] = {name: getattr(catalogue, name) for name in catalogue.__all__ if name.islower()}
 
@@ -16,10 +16,44 @@ NAMES = tuple(_CATALOGUE)
 
 _ELSEWHERE = {
     "mse": "squared",
+    "mean_squared_error": "squared",
+    "meansquarederror": "squared",
+    "mean_square_error": "squared",
+    "mseloss": "squared",
+    "l2": "squared",
+    "least_squares": "squared",
+    "quadratic": "squared",
     "squared_error": "squared",
     "ols": "squared",
     "gaussian": "squared",
     "mae": "absolute",
+    "mean_absolute_error": "absolute",
+    "meanabsoluteerror": "absolute",
+    "l1": "absolute",
+    "l1loss": "absolute",
+    "lad": "absolute",
+    "huber_loss": "huber",
+    "huberloss": "huber",
+    "smooth_l1": "huber",
+    "smooth_l1_loss": "huber",
+    "logcosh": "log_cosh",
+    "pinball_loss": "quantile",
+    "quantile_loss": "quantile",
+    "quantreg": "quantile",
+    "asymmetric_least_squares": "expectile",
+    "svr": "epsilon_insensitive",
+    "binary_crossentropy": "logistic",
+    "binary_cross_entropy": "logistic",
+    "bce": "logistic",
+    "bcewithlogitsloss": "logistic",
+    "logistic_regression": "logistic",
+    "categorical_crossentropy": "multinomial",
+    "sparse_categorical_crossentropy": "multinomial",
+    "crossentropyloss": "multinomial",
+    "mnlogit": "multinomial",
+    "poisson_nll_loss": "poisson",
+    "poissonnllloss": "poisson",
+    "negbin": "negative_binomial",
     "absolute_error": "absolute",
     "median": "absolute",
     "pinball": "quantile",
@@ -95,8 +129,8 @@ def _entry(name: str) -> Loss | Callable[..., Loss]:
                 f"no loss is named {name!r}: names with numbers are the command line's; write gl.losses.{begun.strip()}({numbers.strip()})"
             )
         known = _ELSEWHERE.get(name.lower().replace("-", "_"))
-        close = get_close_matches(name, NAMES, n=1) if known is None else [known]
-        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}"
+        close = nearest(name, NAMES) if known is None else [known]
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}, or a function loss(y, prediction) of your own"
         raise ValueError(f"no loss is named {name!r}; {hint}")
     return _CATALOGUE[name]
 

@@ -6,11 +6,16 @@ that mixes rows, is found by comparing what it returns on subsets of rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.calling import argument_order
+from gradline.autodiff.captured import captured_arrays
 from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
+from gradline.messages import warn
 from gradline.types import Array
 
 _ROWS = 5
@@ -61,6 +66,63 @@ def confirm(tape: Tape, loss: UserLoss, finding: Finding, targets: Array, name: 
     if scale is not None and not _stays_squared(tape, form, scale, y, generator, name):
         scale = None
     return Finding(form, scale)
+
+
+def check_order(loss: UserLoss, call: Callable[[UserLoss, Array, Array], np.ndarray[Any, Any]], targets: Array, name: str) -> None:
+    """Warn where it is not known which argument of the function is the target, and where it matters.
+
+    call(loss, y, eta): what a loss returns. It matters where the function, its arguments exchanged, returns something else.
+    """
+    order = argument_order(loss.function)
+    if order.known:
+        return
+    y = targets[np.arange(_ROWS) % len(targets)]
+    exchanged = replace(loss, function=_Exchanged(loss.called))
+    for eta in _predictors(y, loss, None, np.random.default_rng(20150)):
+        try:
+            given, other = call(loss, y, eta), call(exchanged, y, eta)
+        except Exception:  # one order cannot be computed: then there is no choice between them
+            return
+        if np.isfinite(given).all() and np.isfinite(other).all() and not np.allclose(given, other, rtol=1e-9, atol=0.0):
+            break
+    else:
+        return
+    first, second = ("prediction", "y") if order.prediction_first else ("y", "prediction")
+    if order.names is None:
+        told = "the signature of the loss does not tell"
+        assumed = f"the first was taken for {'the prediction' if order.prediction_first else 'y'}"
+    else:
+        told = f"the names of its arguments, {order.names[0]!r} and {order.names[1]!r}, do not tell"
+        assumed = f"{order.names[0]!r} was taken for {first} and {order.names[1]!r} for {second}"
+    warn(
+        f"the loss {name!r} is another one with its two arguments exchanged, and {told} which of them is the target: {assumed}."
+        " Call the two y and prediction, in the order that is right, or pass a function that does: lambda y, prediction: ..."
+    )
+
+
+@dataclass(frozen=True)
+class _Exchanged:
+    """A function of (y, prediction) with these two exchanged."""
+
+    function: Callable[[Any, Any], Any]
+
+    def __call__(self, y: Any, prediction: Any) -> Any:
+        return self.function(prediction, y)
+
+
+def data_inside(loss: UserLoss) -> str:
+    """What to write instead where a function reads arrays that may have an entry a row; empty where it reads none."""
+    arrays = {name: value for f in (loss.function, loss.prediction) for name, value in captured_arrays(f) if value.shape[0] > _ROWS}
+    if not arrays:
+        return ""
+    name = next(iter(arrays))
+    custom = 'gl.losses.custom(loss, linear_predictors=["prediction"])'
+    return (
+        f". The loss reads {name!r}, an array of {arrays[name].shape[0]:,} entries, but it is called with some of the rows at a time, so"
+        f" that what differs from row to row must come with the rows. If {name} multiplies each row's loss, give it as weights={name}."
+        f" Otherwise make it a second target: gl.fit(X, np.column_stack([y, {name}]), loss={custom}), where loss(both, prediction) finds"
+        f" y in both[:, 0] and {name} in both[:, 1]"
+    )
 
 
 def _spread_rows(targets: Array) -> Array:
@@ -122,11 +184,15 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
         hint = ""
         if "double" in str(error).lower() and "float" in str(error).lower():
             hint = ". gradline computes in float64: give constants as tf.constant(1.0, tf.float64), or cast with tf.cast(..., y.dtype)"
+        elif any(words in str(error) for words in _ASKED_FOR_TRUTH):
+            hint = (
+                ". The loss sees many rows at once, so that an if or max() of them has no answer: choose row by row,"
+                " with tf.where(y > prediction, a, b), jnp.where or torch.where, or tf.maximum and its like"
+            )
         raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
         raise ValueError(
             f"the loss {name!r} returned {value.dtype} numbers, too coarse to fit by; gradline computes in float64, so do not cast"
-            ' (a Keras loss object takes dtype="float64")'
         )
     if value.dtype.kind not in "fiu":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
@@ -143,6 +209,10 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
             f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
         )
     return value.astype(np.float64)
+
+
+_ASKED_FOR_TRUTH = ("truth value", "Boolean value of Tensor", "is ambiguous")
+"""What NumPy, JAX, TensorFlow and PyTorch say where many rows meet an if."""
 
 
 def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | None:

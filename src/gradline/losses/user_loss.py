@@ -15,7 +15,7 @@ from gradline.autodiff.tapes import tape_for
 from gradline.losses.defaults import LossDefaults
 from gradline.losses.identification import flat_directions
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
-from gradline.losses.probing import confirm, probe
+from gradline.losses.probing import check_order, confirm, data_inside, probe
 from gradline.losses.protocol import Parameter, RowDerivatives
 from gradline.types import Array
 
@@ -48,8 +48,13 @@ class CustomLoss:
         k = n_targets if names is None else len(names)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
         tape = tape_for(unknown, self.framework)
-        tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
-        finding = confirm(tape, unknown, tape.finding, targets, self.name)
+        try:
+            tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
+            finding = confirm(tape, unknown, tape.finding, targets, self.name)
+        except ValueError as error:
+            advice = data_inside(unknown)
+            raise (ValueError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
+        check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
         examples = targets[np.concatenate([spread, targets.argmin(axis=0), targets.argmax(axis=0)])]
@@ -165,18 +170,21 @@ def custom(
 ) -> CustomLoss:
     """A loss of your own, written in TensorFlow, JAX or PyTorch.
 
-    function(y, prediction): returns one number a row, or one scalar such as a mean. With one target y has shape (m,), otherwise
-    (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when there is one
-    and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k linear
-    predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
+    function(y, prediction): returns one number a row, or one scalar such as a mean. A function whose arguments are named the other way
+    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape
+    (m,), otherwise (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when
+    there is one and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k
+    linear predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
     backend: "tensorflow", "jax" or "torch"; read off the function unless given.
 
-    Raises TypeError if function is not callable; ValueError if no single framework can be inferred; ImportError, with the pip
-    command, if the framework is not installed.
+    Raises TypeError if function is not callable, or is a class instead of an object of it; ValueError if no single framework can be
+    inferred; ImportError, with the pip command, if the framework is not installed.
     """
     for role, f in (("loss", function), ("prediction", prediction)):
         if f is not None and not callable(f):
             raise TypeError(f"{role} must be a function, not {type(f).__name__} {f!r}")
+        if isinstance(f, type):
+            raise TypeError(f"{role}={f.__name__} is a class: make an object of it, as in {role}={f.__name__}(), with brackets")
     framework = require_framework(backend) if backend is not None else infer_framework(function, prediction)
     require_framework(framework)
     if linear_predictors is not None and (isinstance(linear_predictors, str) or not linear_predictors):

@@ -9,16 +9,14 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cache
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
+from gradline.rows.blas import single_threaded_blas
 from gradline.rows.block import Block, Kernel, RowKernel, State, weight_of_rows
 from gradline.rows.design import DenseDesign, some_rows
 from gradline.types import Array, IntArray
-
-if TYPE_CHECKING:
-    from threadpoolctl import ThreadpoolController
 
 Result = TypeVar("Result")
 
@@ -229,11 +227,6 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def single_threaded_blas() -> Any:
-    """A context in which BLAS runs on the calling thread only: our threads are the parallelism, and the bits must not depend on it."""
-    return _controller().limit(limits=1, user_api="blas")
-
-
 def small_algebra(size: int) -> Any:
     """The same for the algebra of size x size matrices that several threads would only slow down, by twenty times where a core is busy."""
     return single_threaded_blas() if FEWEST_COLUMNS <= size <= MOST_COLUMNS else nullcontext()
@@ -244,17 +237,14 @@ FEWEST_COLUMNS, MOST_COLUMNS = 48, 512
 
 
 @cache
-def _controller() -> ThreadpoolController:
-    import scipy.linalg.blas  # noqa: F401  SciPy brings a BLAS of its own, which the controller must find.
-    from threadpoolctl import ThreadpoolController
-
-    return ThreadpoolController()
-
-
-@cache
 def worker_threads(threads: int) -> ThreadPoolExecutor:
     """The pool of this many threads, kept for the next pass."""
     # The C library of Linux hands freed memory back to the system, to be asked for and cleared again, unless it is at most twice as large
     # as the largest piece it has seen freed, up to 32 MiB. A pass frees pieces of 2 MiB all the time; this costs nothing.
     np.empty(31 * 2**17)
     return ThreadPoolExecutor(threads, thread_name_prefix="gradline")
+
+
+if hasattr(os, "register_at_fork"):
+    # A child process has the pools of its parent, but not their threads: work handed to them would wait for ever.
+    os.register_at_fork(after_in_child=worker_threads.cache_clear)

@@ -121,6 +121,16 @@ def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] |
             )
 
 
+def _in_numbers(what: str, text: str) -> str:
+    """How to make numbers of text."""
+    if what != "y":
+        return 'encode it as numbers first, or give a table and a formula, in which text is a category: gl.fit("y ~ C(g)", data)'
+    return (
+        f'encode it as numbers first: for one of two classes, y == {text!r} with loss="logistic"; for several, the codes of'
+        ' np.unique(y, return_inverse=True) with loss="multinomial"'
+    )
+
+
 def _surely_finite(values: np.ndarray[Any, Any]) -> bool:
     """A sum is finite only if every term is; an overflowing sum just means a closer look. One read on every core, no temporary."""
 
@@ -191,7 +201,7 @@ def as_numeric(data: Any, what: str, names: Sequence[str] | None = None) -> np.n
         return _from_objects(array, what, names)
     if array.dtype.kind in "US":
         index = next((i for i in np.ndindex(array.shape) if not _reads_as_number(array[i])), (0,) * array.ndim)
-        raise TypeError(f"{what} holds text, {str(array[index])!r} in {_place(index, names)}; encode it as numbers first")
+        raise TypeError(f"{what} holds text, {str(array[index])!r} in {_place(index, names)}; {_in_numbers(what, str(array[index]))}")
     if array.dtype.name == "bfloat16":  # known to NumPy through TensorFlow and JAX only
         return array.astype(np.float64)
     raise TypeError(f"{what} holds {array.dtype} values, not numbers; encode them as numbers first")

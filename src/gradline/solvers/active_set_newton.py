@@ -10,20 +10,21 @@ import numpy as np
 from gradline import progress as progress_bar
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.rows.arrays import single_threaded_blas
+from gradline.rows.blas import single_threaded_blas
 from gradline.solvers.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.identified import by_reference
 from gradline.solvers.newton import Newton
 from gradline.solvers.refusing import needs_a_loss_of_one_row, writes_codes_out
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
+from gradline.words import Options
 
 GRADIENT_PASSES = 6
 """Steps from the optimum of a sample, by the gradient of all rows, at most."""
 
 
 @dataclass(frozen=True)
-class ActiveSetNewton:
+class ActiveSetNewton(Options):
     """Newton's method for losses with kinks, with a ridge or without, any number of linear predictors.
 
     At the optimum some rows sit exactly on a kink. They enter as constraints, each with a multiplier between the slopes on the two sides

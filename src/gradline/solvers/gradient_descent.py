@@ -19,6 +19,7 @@ from gradline.solvers.learning_rate import expected_smoothness, largest_curvatur
 from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, writes_codes_out
 from gradline.solvers.solution import Certificate, History, Record, Solution, as_start
 from gradline.types import Array, IntArray
+from gradline.words import Options
 
 Callback = Callable[[Record], bool | None]
 
@@ -31,7 +32,7 @@ class DivergenceError(ValueError):
 
 
 @dataclass(frozen=True)
-class GradientDescent:
+class GradientDescent(Options):
     """Gradient descent with a fixed learning rate.
 
     The objective is the mean over the rows or, where a loss of your own adds up over them (``tf.reduce_sum``), their sum, as in a loop

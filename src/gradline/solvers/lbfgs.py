@@ -19,13 +19,14 @@ from gradline.solvers.recession import Runaway, unbounded_direction
 from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory
 from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.types import Array
+from gradline.words import Options
 
 CURVATURE_COEFFICIENTS = 1000
 """Coefficients up to which two passes with curvature, to look for separation, cost little beside the steps."""
 
 
 @dataclass(frozen=True)
-class LBFGS:
+class LBFGS(Options):
     """Limited-memory BFGS (SciPy's; Byrd, Lu, Nocedal and Zhu 1995) in columns brought to one scale.
 
     tolerance: stop when the largest scaled gradient is below this share of the start's. max_steps: iterations at most. memory: pairs kept.

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from gradline.penalties import ridge_strength
-from gradline.rows.arrays import ArrayRows, single_threaded_blas
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.blas import single_threaded_blas
 from gradline.rows.block import Block, Rows
 from gradline.solvers.minimum_norm import minimum_norm
 from gradline.solvers.normal_equations import NormalEquations, solve_normal_equations
@@ -21,6 +22,7 @@ from gradline.solvers.solution import Certificate, Solution
 from gradline.solvers.squared_sums import SquaredFactor, SquaredSums, WeightSums, WeightSumsKernel, weight_sums, without_rounding
 from gradline.solvers.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.types import Array
+from gradline.words import Options
 
 if TYPE_CHECKING:
     from gradline.problem import Problem
@@ -36,7 +38,7 @@ ENOUGH_DIGITS = 10.0
 
 
 @dataclass(frozen=True)
-class LeastSquares:
+class LeastSquares(Options):
     """Weighted least squares, with a ridge if the problem has one.
 
     accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they vouch for ten digits; "full" never does.

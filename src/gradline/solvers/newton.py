@@ -19,6 +19,7 @@ from gradline.solvers.newton_steps import FEW_COEFFICIENTS, NewtonSteps, is_thri
 from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
 from gradline.solvers.solution import Solution, as_start
 from gradline.types import Array
+from gradline.words import Options
 
 SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
@@ -31,7 +32,7 @@ LAST_STEPS = 12
 
 
 @dataclass(frozen=True)
-class Newton:
+class Newton(Options):
     """Newton's method for smooth losses, any number of linear predictors.
 
     tolerance: stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size; rounding

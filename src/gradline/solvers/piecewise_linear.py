@@ -14,7 +14,7 @@ import numpy as np
 
 from gradline.messages import warn
 from gradline.problem import Problem
-from gradline.rows.arrays import single_threaded_blas
+from gradline.rows.blas import single_threaded_blas
 from gradline.solvers.centring import check_target_range
 from gradline.solvers.kink_passes import Column
 from gradline.solvers.pieces import Pieces, pieces_of
@@ -23,6 +23,7 @@ from gradline.solvers.solution import Certificate, Solution, as_start
 from gradline.solvers.vertex_search import Found, VertexSearch
 from gradline.solvers.whitening import draw_sample, whiten
 from gradline.types import Array
+from gradline.words import Options
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
 
@@ -30,7 +31,7 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 
 
 @dataclass(frozen=True)
-class PiecewiseLinear:
+class PiecewiseLinear(Options):
     """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
 
     any_columns: ClassVar[bool] = True

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
+
+from gradline.words import nearest
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,8 +90,7 @@ def check_names(names: Sequence[str], table: str, *, by_sql: bool) -> None:
 def unknown_column(name: str, names: Iterable[str], table: str, hint: str = "") -> ValueError:
     """The error for a column that is not there, with the nearest one that is."""
     known = list(names)
-    lower = {other.casefold(): other for other in reversed(known)}
-    near = [lower[match] for match in difflib.get_close_matches(name.casefold(), lower, 1)]
+    near = nearest(name, known)
     if hint:
         advice = hint
     elif near:

@@ -6,7 +6,6 @@ read nothing else. Queries are for those who may.
 
 from __future__ import annotations
 
-import difflib
 import json
 from collections.abc import Iterator
 from functools import cache, lru_cache
@@ -81,7 +80,7 @@ def _of_function(name: str, within: frozenset[str]) -> str:
     if name in OF_THE_SESSION:
         return f"calls {name}(), which tells of the session"
     if not kinds:
-        near = difflib.get_close_matches(name, _functions(), 1)
+        near = nearest(name, _functions())
         return f"calls {name}(), which is no function of DuckDB's" + (f" (did you mean {near[0]}?)" if near else "")
     if not kinds & {"scalar", "macro", "aggregate"}:
         return f"calls {name}(), which gives rows and not a value"

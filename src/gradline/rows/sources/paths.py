@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import glob
 import os
 from collections.abc import Sequence
@@ -11,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from gradline.rows.sources.addresses import hidden
+from gradline.words import nearest
 
 FORMATS = {
     ".parquet": "parquet",
@@ -144,7 +144,7 @@ def missing_file(path: str) -> FileNotFoundError:
     folder, path = os.path.dirname(path) or ".", hidden(path)
     if not os.path.isdir(folder):
         return FileNotFoundError(f"no such file: {path!r}; there is no folder {hidden(folder)!r}")
-    near = difflib.get_close_matches(os.path.basename(path), os.listdir(folder), 1)
+    near = nearest(os.path.basename(path), os.listdir(folder))
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
     return FileNotFoundError(f"no such file: {path!r}; {advice}")
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from gradline.rows.arrays import available_cores, single_threaded_blas, worker_threads
+from gradline.rows.arrays import available_cores, worker_threads
+from gradline.rows.blas import single_threaded_blas
 from gradline.rows.sources.batches import grouped
 
 if TYPE_CHECKING:
