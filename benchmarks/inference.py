@@ -16,13 +16,13 @@ import numpy as np
 
 import gradline as gl
 from clock import seconds
-from gradline.inference.bread import bread
-from gradline.inference.covariance import free_coefficients, score_products
+from gradline.inference.covariance.bread import bread
+from gradline.inference.covariance.estimate import free_coefficients, score_products
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
+from gradline.solvers.registry import automatic
 
 
 def robust(x, y):

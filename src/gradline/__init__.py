@@ -17,19 +17,19 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _NAMES = {
-    "ActiveSetNewton": "gradline.solvers.active_set_newton",
-    "fit": "gradline.fitting",
-    "Fit": "gradline.result",
-    "LinearRegression": "gradline.estimators",
-    "GradientDescent": "gradline.solvers.gradient_descent",
-    "DivergenceError": "gradline.solvers.gradient_descent",
-    "LeastSquares": "gradline.solvers.least_squares",
-    "LBFGS": "gradline.solvers.lbfgs",
-    "Moments": "gradline.moments",
-    "Newton": "gradline.solvers.newton",
-    "PiecewiseLinear": "gradline.solvers.piecewise_linear",
-    "GradlineWarning": "gradline.messages",
-    "load": "gradline.model_file",
+    "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "fit": "gradline.fitting.run",
+    "Fit": "gradline.model.record",
+    "LinearRegression": "gradline.sklearn.regressor",
+    "GradientDescent": "gradline.solvers.first_order.gradient_descent",
+    "DivergenceError": "gradline.solvers.first_order.gradient_descent",
+    "LeastSquares": "gradline.solvers.least_squares.least_squares",
+    "LBFGS": "gradline.solvers.first_order.lbfgs",
+    "Moments": "gradline.moments.moments",
+    "Newton": "gradline.solvers.newton.newton",
+    "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
+    "GradlineWarning": "gradline.base.warnings",
+    "load": "gradline.files",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
@@ -55,18 +55,18 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gradline import datasets, losses, penalties, plot
-    from gradline.estimators import LinearRegression
-    from gradline.fitting import fit
-    from gradline.messages import GradlineWarning
-    from gradline.model_file import load
-    from gradline.moments import Moments
-    from gradline.result import Fit
-    from gradline.solvers.active_set_newton import ActiveSetNewton
-    from gradline.solvers.gradient_descent import DivergenceError, GradientDescent
-    from gradline.solvers.lbfgs import LBFGS
-    from gradline.solvers.least_squares import LeastSquares
-    from gradline.solvers.newton import Newton
-    from gradline.solvers.piecewise_linear import PiecewiseLinear
+    from gradline.base.warnings import GradlineWarning
+    from gradline.files import load
+    from gradline.fitting.run import fit
+    from gradline.model.record import Fit
+    from gradline.moments.moments import Moments
+    from gradline.sklearn.regressor import LinearRegression
+    from gradline.solvers.first_order.gradient_descent import DivergenceError, GradientDescent
+    from gradline.solvers.first_order.lbfgs import LBFGS
+    from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
+    from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+    from gradline.solvers.least_squares.least_squares import LeastSquares
+    from gradline.solvers.newton.newton import Newton
 
 
 def __getattr__(name: str) -> Any:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 _PENGUIN_TEXT = ("species", "island", "sex")
 

@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.fitting import as_loss
-from gradline.inference.bread import Bread, bread
-from gradline.inference.covariance import covariance, free_coefficients
+from gradline.fitting.run import as_loss
+from gradline.inference.covariance.bread import Bread, bread
+from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
-from gradline.losses.user_loss import CustomLoss
-from gradline.problem import Problem
+from gradline.losses.own_loss import CustomLoss
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.solution import Solution
+from gradline.solvers.protocol import Solution
 
 
 class Fitted(NamedTuple):

@@ -6,12 +6,12 @@ import statsmodels.api as sm
 from fitted import close, fitted
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
 from gradline.inference.diagnostics import diagnose_rows
-from gradline.inference.hypotheses import compare, linear_test
 from gradline.inference.kinked import row_loss
 from gradline.inference.predictions import prediction_interval
-from gradline.rows.design import DenseDesign
+from gradline.inference.tests import compare, linear_test
 
 
 def data(name):

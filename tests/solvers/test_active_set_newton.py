@@ -15,12 +15,12 @@ from sklearn.svm import SVC, SVR
 
 import gradline as gl
 from gradline import losses, penalties
-from gradline.messages import GradlineWarning
-from gradline.problem import Problem
+from gradline.base.warnings import GradlineWarning
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.active_set_newton import ActiveSetNewton
-from gradline.solvers.pieces import pieces_of
-from gradline.solvers.piecewise_linear import PiecewiseLinear
+from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 
 
 def straight_then_square(y, prediction):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 
 tf = pytest.importorskip("tensorflow")

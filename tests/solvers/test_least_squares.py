@@ -11,11 +11,11 @@ import pytest
 import gradline as gl
 from gradline import penalties
 from gradline.losses.catalogue import squared
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers import least_squares as module
-from gradline.solvers.exact_inverse import inverse_gram
-from gradline.solvers.least_squares import LeastSquares, least_squares
+from gradline.solvers.least_squares.exact_inverse import inverse_gram
+from gradline.solvers.least_squares.least_squares import LeastSquares, least_squares
 
 NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
 

@@ -8,8 +8,8 @@ import statsmodels.formula.api as smf
 
 import gradline as gl
 from gradline import fitting_tables
-from gradline.rows.bordered import BorderedGram
-from gradline.rows.categorical import CategoricalDesign
+from gradline.design.categorical import CategoricalDesign
+from gradline.linalg.bordered import BorderedGram
 
 N, LEVELS = 4_000, 70
 

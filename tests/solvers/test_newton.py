@@ -10,7 +10,7 @@ import scipy.optimize
 from scipy.special import betaln, gammaln
 
 import gradline as gl
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 
 tf = pytest.importorskip("tensorflow")

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from gradline import losses, penalties
-from gradline.messages import GradlineWarning
-from gradline.problem import Problem
+from gradline.base.warnings import GradlineWarning
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.pieces import pieces_of
-from gradline.solvers.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
 
 KINDS = ["continuous", "weights", "frequencies", "offset", "integers", "grid", "zero inflated", "levels", "heavy tails", "user"]
 

@@ -11,9 +11,9 @@ import numpy as np
 from jax import lax
 
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
+from gradline.base.types import Array, IntArray
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 
 def _float64() -> Any:

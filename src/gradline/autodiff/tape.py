@@ -13,9 +13,9 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from gradline.autodiff.framework import function_name
+from gradline.base.types import Array, IntArray
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 LossFunction = Callable[[Any, Any], Any]
 PredictionFunction = Callable[[Any], Any]

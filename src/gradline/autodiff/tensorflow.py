@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
+from gradline.base.types import Array, IntArray
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 # TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

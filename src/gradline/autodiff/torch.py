@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
+from gradline.base.types import Array, IntArray
 from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 
 class TorchTape:

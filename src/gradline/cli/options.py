@@ -113,7 +113,7 @@ def require_drawing(start: str) -> None:
 
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
-    from gradline.rows.sources.paths import find_files, is_remote
+    from gradline.tables.sources.paths import find_files, is_remote
 
     found = [] if database is None or is_remote(database) else [os.path.expanduser(database)]
     if data is not None and database is None and not is_remote(data):

@@ -7,19 +7,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.formula import Encoder, FormulaError
+from gradline.base.atomic_file import open_whole
+from gradline.base.types import Array
+from gradline.formulas.formula import Encoder, FormulaError
+from gradline.model.outputs import points
+from gradline.model.predict import check_kinds, encoder_of, predict_table
 from gradline.plot import style
-from gradline.predicting import check_kinds, encoder_of, predict_table
-from gradline.prediction_outputs import points
-from gradline.rows.sources.batches import picked
-from gradline.rows.tables import Table, open_table
-from gradline.types import Array
-from gradline.whole_file import open_whole
+from gradline.tables.batches import picked
+from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 CURVE_POINTS = 300
 

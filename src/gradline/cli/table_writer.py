@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from gradline.types import Array
-from gradline.whole_file import open_whole
+from gradline.base.atomic_file import open_whole
+from gradline.base.types import Array
 
 
 @contextmanager

@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.design.categorical import Codes
 from gradline.formulas.columns import as_text, reads_as_number
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
-from gradline.rows.categorical import Codes
-from gradline.rows.sources.arrow import from_numbers, from_texts, null_mask, view
+from gradline.tables.sources.arrow import from_numbers, from_texts, null_mask, view
 
 if TYPE_CHECKING:
     import pyarrow as pa

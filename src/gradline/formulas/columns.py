@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.formulas.errors import suggestion
-from gradline.rows.sources import arrow
-from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
-from gradline.types import Array
+from gradline.tables.sources import arrow
+from gradline.tables.sources.arrow import Mask, from_numbers, from_texts, null_mask
 
 if TYPE_CHECKING:
     import pyarrow as pa

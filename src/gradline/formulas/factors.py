@@ -13,8 +13,8 @@ from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import Factor, hide_quotes
-from gradline.formulas.transforms import TRANSFORMS
-from gradline.rows.sources.columns import counting_days
+from gradline.formulas.transforms.catalogue import TRANSFORMS
+from gradline.tables.sources.columns import counting_days
 
 Kinds = Mapping[str, str]
 """Column names to "number", "text", "boolean", "date" or "other"."""

@@ -9,19 +9,19 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc, fdtrc
 
-from gradline.coefficient_map import CoefficientMap
+from gradline.base.types import Array
 from gradline.inference.altered_rows import AlteredRows, with_columns, with_targets
-from gradline.inference.bread import Bread, bread, quadratic_forms, row_terms
-from gradline.inference.covariance import Covariance
+from gradline.inference.covariance.bread import Bread, bread, quadratic_forms, row_terms
+from gradline.inference.covariance.estimate import Covariance
+from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.leave_one_out import left_out_shift
-from gradline.inference.meat import adjust
 from gradline.inference.statistics import FitStatistics
-from gradline.losses.robust import squared
-from gradline.problem import Problem
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.families.robust import squared
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.least_squares import SquaresKernel, least_squares
-from gradline.types import Array
+from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
 
 
 class RowDiagnostics(NamedTuple):

@@ -11,12 +11,12 @@ from collections.abc import Callable
 import numpy as np
 from scipy.special import betainc, gammainc, ndtr, pdtr, roots_hermitenorm
 
-from gradline.losses.amounts import Gamma
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.densities import Normal
+from gradline.base.types import Array
+from gradline.losses.families.amounts import Gamma
+from gradline.losses.families.classes import Logistic, Multinomial
+from gradline.losses.families.counts import NegativeBinomial, Poisson
+from gradline.losses.families.densities import Normal
 from gradline.losses.protocol import Loss
-from gradline.types import Array
 
 NODES = 21
 

@@ -7,21 +7,21 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread, CurvatureKernel, bread, penalty_diagonal
-from gradline.inference.covariance import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread, CurvatureKernel, bread, penalty_diagonal
+from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
+from gradline.inference.covariance.kinds import Kind, as_kind, default_kind, known_name
+from gradline.inference.covariance.meat import GramKernel
 from gradline.inference.distributions import knows_distribution
-from gradline.inference.kinds import Kind, as_kind, default_kind, known_name
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
-from gradline.inference.meat import GramKernel
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.problem import Problem, Rider
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.families.classes import Logistic, Multinomial
+from gradline.objective.objective import Problem, Rider
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block, Kernel
-from gradline.solvers.solution import Solution
-from gradline.types import Array
+from gradline.solvers.protocol import Solution
 
 MOST_COEFFICIENTS = 6_000
 """Whose covariance is worked out: a matrix of 275 MiB, several times over."""

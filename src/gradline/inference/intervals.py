@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from gradline.inference.covariance import Covariance
-from gradline.losses.classes import Multinomial
+from gradline.base.types import Array
+from gradline.design.dense import Design
+from gradline.inference.covariance.estimate import Covariance
+from gradline.losses.families.classes import Multinomial
 from gradline.losses.protocol import Loss
-from gradline.rows.design import Design
-from gradline.types import Array
 
 
 class Interval(NamedTuple):

@@ -14,10 +14,10 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from gradline.base.types import Array
 from gradline.losses.protocol import Loss
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.types import Array
 
 SAMPLE = 2_000_000
 """Rows from which the bandwidth is found; all of them where there are no more."""

@@ -12,15 +12,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread, RowTerms, bread, quadratic_forms, row_terms
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread, RowTerms, bread, quadratic_forms, row_terms
+from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, row_loss
-from gradline.inference.meat import adjust
+from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
-from gradline.penalties import Ridge
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
+from gradline.penalties.ridge import Ridge
 from gradline.rows.block import Block
-from gradline.types import Array
 
 FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
 """Strengths tried first, in units of the columns' mean curvature."""
@@ -133,7 +133,7 @@ class _Start:
 
     def size(self) -> float:
         """The mean curvature of the objective in a slope, at the start of a fit: what a strength of 1 is in units of the columns."""
-        from gradline.solvers.newton import Newton
+        from gradline.solvers.newton.newton import Newton
 
         curvature = self.problem.evaluate(Newton().begin(self.problem), 2).curvature
         assert curvature is not None
@@ -144,7 +144,7 @@ class _Start:
     def loss(self, strength: float, solve: Any) -> float:
         problem = replace(self.problem, penalty=Ridge(strength))
         if solve is None:
-            from gradline.solvers.choice import automatic
+            from gradline.solvers.registry import automatic
 
             solution = automatic(problem).solve(problem, self.coefficients)
         else:

@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.inference.covariance import Covariance
+from gradline.base.types import Array
+from gradline.design.dense import Design
+from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.distributions import quantiles, refuse_classes
 from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
 from gradline.inference.kinked import frequencies
 from gradline.inference.leave_one_out import ResidualQuantiles, spread
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
-from gradline.rows.design import Design
-from gradline.types import Array
 
 _BIAS = "; the bias of the penalty not included"
 

@@ -10,12 +10,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.special import betainc, betaincc, gammainc, gammaincc, ndtri, pdtr, pdtrc, stdtr
 
-from gradline.losses.amounts import Gamma
-from gradline.losses.classes import Logistic
-from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.densities import Cauchy, Normal, StudentT
+from gradline.base.types import Array
+from gradline.losses.families.amounts import Gamma
+from gradline.losses.families.classes import Logistic
+from gradline.losses.families.counts import NegativeBinomial, Poisson
+from gradline.losses.families.densities import Cauchy, Normal, StudentT
 from gradline.losses.protocol import Loss
-from gradline.types import Array
 
 
 def is_discrete(loss: Loss) -> bool:

@@ -9,16 +9,16 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread
 from gradline.inference.kinked import frequencies
-from gradline.losses.amounts import Gamma, Tweedie
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.families.amounts import Gamma, Tweedie
+from gradline.losses.families.classes import Logistic, Multinomial
+from gradline.losses.families.counts import NegativeBinomial, Poisson
 from gradline.losses.protocol import Loss, RowDerivatives
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.types import Array
 
 
 class StatisticsSums(NamedTuple):

@@ -27,7 +27,7 @@ from gradline.losses.names import by_name, parse
 from gradline.losses.protocol import Loss, RowDerivatives
 
 if TYPE_CHECKING:
-    from gradline.losses.user_loss import custom
+    from gradline.losses.own_loss import custom
 
 __all__ = [
     "Loss",
@@ -58,7 +58,7 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Tapes import this package's protocol, so the loss built on tapes is imported when first used.
     if name == "custom":
-        from gradline.losses.user_loss import custom
+        from gradline.losses.own_loss import custom
 
         return custom
     raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")

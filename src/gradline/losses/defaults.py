@@ -9,9 +9,9 @@ from typing import Any, Self
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.losses.operations import Operations
 from gradline.losses.protocol import Parameter, RowDerivatives
-from gradline.types import Array
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
-from gradline.types import Array
+from gradline.base.types import Array
 
 _ROWS = 5
 _SUBSET = np.array([0, 2, 3])

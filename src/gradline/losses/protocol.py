@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import NamedTuple, Protocol
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 Parameter = float | int | str | None
 

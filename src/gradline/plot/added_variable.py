@@ -14,16 +14,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.inference.bread import row_terms
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import row_terms
 from gradline.inference.kinked import RowLoss
 from gradline.plot import style
-from gradline.plot.diagnosed import Diagnosed, diagnosed
-from gradline.plot.seen_rows import sample_rows
+from gradline.plot.diagnostic_sample import sample_rows
+from gradline.plot.subject import Diagnosed, diagnosed
 from gradline.rows.block import Block
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 MOST_PANELS = 9
 ACROSS = 3

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
 from gradline.plot.fitted import LINE_POINTS
 from gradline.plot.loss_curve import draw_loss
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Fit
+    from gradline.solvers.protocol import History
 
 WIDTH, HEIGHT, DOTS = 8.0, 3.8, 100
 """Inches and dots an inch: 800 pixels wide, as a README shows it."""

@@ -8,22 +8,22 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import gammaincinv, ndtri, stdtrit
 
+from gradline.base.types import Array
 from gradline.inference.intervals import check_level
 from gradline.inference.kinked import frequencies
-from gradline.losses.amounts import Gamma, Tweedie
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.densities import Normal
+from gradline.losses.families.amounts import Gamma, Tweedie
+from gradline.losses.families.classes import Logistic, Multinomial
+from gradline.losses.families.counts import NegativeBinomial, Poisson
+from gradline.losses.families.densities import Normal
+from gradline.losses.families.quantiles import Absolute, Quantile
 from gradline.losses.protocol import Loss
-from gradline.losses.quantiles import Absolute, Quantile
+from gradline.objective.objective import Problem
 from gradline.plot import style
-from gradline.plot.diagnosed import MOST_PANELS, diagnosed
-from gradline.problem import Problem
+from gradline.plot.subject import MOST_PANELS, diagnosed
 from gradline.rows.block import Block
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 BINS = 10
 SAMPLE = 20_000

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import history_of, read
 from gradline.plot.objective import Objective
-from gradline.rows.inputs import as_weights
-from gradline.types import Array, IntArray
+from gradline.rows.array_checks import as_weights
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 GRID, COARSE_GRID = (73, 57), (37, 29)
 """Points of the grid across and up; the coarse one where each needs a pass of its own."""

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.rows.design import DenseDesign
-from gradline.rows.inputs import as_columns, check_length
-from gradline.types import Array, IntArray
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
+from gradline.rows.array_checks import as_columns, check_length
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Fit
+    from gradline.solvers.protocol import History
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, input_names, is_straight, predictions, read, true_coefficients
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 LINE_POINTS = 200
 

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.plot import style
-from gradline.plot.diagnosed import NAMED, diagnosed, finish, name_rows
-from gradline.plot.seen_rows import SeenRows
+from gradline.plot.diagnostic_sample import SeenRows
+from gradline.plot.subject import NAMED, diagnosed, finish, name_rows
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 CONTOURS = (0.5, 1.0)
 """Cook's distances that are drawn as lines: worth a look, and large (Cook and Weisberg 1982, Residuals and Influence, section 3.5)."""

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import history_of
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Fit
+    from gradline.solvers.protocol import History
 
 
 def loss(

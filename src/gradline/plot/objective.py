@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.types import Array
+from gradline.objective.objective import Problem
 from gradline.plot import style
-from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.descents import descent_for
-from gradline.types import Array
+from gradline.solvers.first_order.descents import descent_for
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 MOST_ROWS = 20_000
 """Rows behind the contours of a loss that has no quadratic form; the optimum is found on all of them."""

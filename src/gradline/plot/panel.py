@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradline.plot import style
-from gradline.plot.diagnosed import diagnosed
 from gradline.plot.influence import leverage
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
+from gradline.plot.subject import diagnosed
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 
 def diagnostics(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:

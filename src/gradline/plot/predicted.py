@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.coefficient_dots import draw_dots
 from gradline.plot.examples import Examples, axis_labels, columns_of, input_names, predictions, read, true_coefficients
 from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal, panel_size
 from gradline.plot.fitted import fit as draw_fit
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 MOST_WRITTEN = 6
 """Predictions whose values are written beside them; more would run into each other."""

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from gradline.base.types import Array
 from gradline.plot import style
-from gradline.plot.diagnosed import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
-from gradline.plot.seen_rows import SeenRows
+from gradline.plot.diagnostic_sample import SeenRows
 from gradline.plot.smooth import lowess
+from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
 from gradline.plot.trend import trend
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 BAND = 0.95
 """Of the points of a right model, each by itself, lie in the band of a quantile picture."""

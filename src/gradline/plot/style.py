@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
 from gradline.summary.numbers import visible
-from gradline.types import Array, IntArray
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"

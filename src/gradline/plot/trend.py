@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.losses.defaults import PerTarget
 from gradline.losses.protocol import Loss
-from gradline.plot.seen_rows import SeenRows
+from gradline.objective.objective import Problem
+from gradline.plot.diagnostic_sample import SeenRows
 from gradline.plot.smooth import lowess
-from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
-from gradline.types import Array
+from gradline.solvers.registry import automatic
 
 ANCHORS = 24
 SHARE = 0.5

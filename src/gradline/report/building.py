@@ -8,14 +8,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradline.base.atomic_file import write_whole
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
 from gradline.report.pictures import diagnostics, intervals, partial_regressions
-from gradline.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 
 @dataclass(frozen=True)

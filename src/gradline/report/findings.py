@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from scipy.special import chdtrc
 
-from gradline.diagnosis import Diagnosis
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
-from gradline.inference.hypotheses import HypothesisResult
 from gradline.inference.inference import infer
-from gradline.losses.counts import Poisson
-from gradline.plot.diagnosed import Diagnosed, diagnosed
-from gradline.plot.seen_rows import SeenRows
+from gradline.inference.tests import HypothesisResult
+from gradline.losses.families.counts import Poisson
+from gradline.model.diagnose import Diagnosis
+from gradline.plot.diagnostic_sample import SeenRows
+from gradline.plot.subject import Diagnosed, diagnosed
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 Found = TypeVar("Found")
 

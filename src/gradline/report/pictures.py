@@ -12,8 +12,8 @@ import numpy as np
 
 from gradline import plot
 from gradline.plot import style
-from gradline.plot.diagnosed import MOST_PANELS, farthest
 from gradline.plot.influence import is_pearson
+from gradline.plot.subject import MOST_PANELS, farthest
 from gradline.report.findings import Findings
 from gradline.summary.numbers import visible
 

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block, Kernel, RowKernel, State
-from gradline.rows.design import DenseDesign
-from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.summary.content import shown_coefficients
 from gradline.summary.uncertainty import uncertainty_of
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
 
 _TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
 """Arrow types; every other column holds float64."""

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.penalties import ChosenRidge
+from gradline.penalties.ridge import ChosenRidge
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.summary.report import Summary
+    from gradline.model.record import Fit
+    from gradline.summary.render import Summary
 
 MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
@@ -54,7 +54,7 @@ class Block:
 
 def summarise(fit: Fit) -> Summary:
     """The summary of a fit."""
-    from gradline.summary.report import Summary
+    from gradline.summary.render import Summary
 
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.summary.numbers import probability, short
-from gradline.types import Array
 
 if TYPE_CHECKING:
     from gradline.inference.inference import Inference
-    from gradline.result import Fit
+    from gradline.model.record import Fit
     from gradline.summary.content import Fact
 
 LEVEL = 0.95

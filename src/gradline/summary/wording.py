@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.summary.numbers import short, visible
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Fit
     from gradline.summary.content import Fact
 
 _SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear", "ActiveSetNewton": "active-set Newton"}

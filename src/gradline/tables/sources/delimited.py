@@ -1,0 +1,261 @@
+"""CSV, TSV and JSON lines, through DuckDB's readers: which delimiter, which header, which columns are numbers, and what is wrong."""
+
+from __future__ import annotations
+
+import bz2
+import codecs
+import csv
+import gzip
+import lzma
+import re
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from gradline.tables.sources.columns import check_names, quoted, sql_text
+from gradline.tables.sources.errors import reading
+from gradline.tables.sources.paths import Files, suffixes
+from gradline.tables.sources.sql import SqlSource, own_connection, sql_source
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MISSING_TEXTS = ("", "NA", "N/A", "n/a", "NaN", "nan", "-nan", "-NaN", "NULL", "null", "None", "<NA>", "#N/A", "#NA")
+"""What stands for a missing value in a text file: pandas' list."""
+
+COMMON_TEXTS = ("", "NA")
+"""Those of them looked for at first: comparing each field with all of them costs a seventh of the time of reading."""
+
+DELIMITERS = ",;\t|"
+
+
+@dataclass(frozen=True)
+class DelimitedSource(SqlSource):
+    """Delimited text. Integers are read as float64: DuckDB guesses types from the first rows, and would round a later 1.5 in silence."""
+
+    integers: frozenset[str] = frozenset()
+    quick: SqlSource | None = None
+    """The same with fewer texts for missing values."""
+    slow: list[bool] = field(default_factory=list, repr=False)
+    """Holds True once a row had another."""
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.integers
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        done = 0
+        if self.quick is not None and not self.slow:
+            try:
+                for batch in self.quick.batches(columns, rows):
+                    yield batch
+                    done += batch.num_rows
+                return
+            except ValueError as error:
+                found = re.search(r'Could not convert string "(.*?)" to', str(error.__cause__))
+                if found is None or found[1] not in MISSING_TEXTS:
+                    raise
+                self.slow.append(True)
+        for batch in super().batches(columns, rows):
+            left = batch.slice(min(done, batch.num_rows))
+            done -= batch.num_rows - left.num_rows
+            if left.num_rows:
+                yield left
+
+
+def delimited_source(files: Files) -> SqlSource:
+    """CSV or TSV files as a source.
+
+    Raises ValueError for an empty file, a ragged one, a column name that appears twice, and text that is not UTF-8.
+    """
+    readable, folder = _decompressed(files)
+    first = readable[0]
+    with reading(files.name):
+        dialect = _sniff(first, files)
+    names = [column["name"] for column in dialect["Columns"]]
+    options = _options(dialect)
+    note = ""
+    if dialect["HasHeader"]:
+        _check_header(first, options, names, files.name)
+    elif dialect["SkipRows"]:
+        line = next(_lines(first), "").strip()
+        shown = f", {line[:60]!r}," if line else ""
+        note = f"its first line{shown} does not part into as many fields as the lines below it; use one delimiter throughout"
+    else:
+        note = f"its first line seems to hold data, not names, so its columns are called {names[0]}, ...; add a line of names at its top"
+    if len(names) == 1:
+        _check_one_column(readable[0], files.name, names[0])
+        if not names[0].replace("_", "").isalnum():
+            note = (
+                f"it was read as one column, {names[0]!r}; gradline finds commas, semicolons, tabs and bars by itself, and for another"
+                f" delimiter takes query=\"SELECT * FROM read_csv('...', delim = '^')\""
+            )
+    elif any(mark in name for name in names for mark in DELIMITERS):
+        note = f"its columns are {', '.join(map(repr, names[:6]))}, so the delimiter may have been mistaken; use the same one in every line"
+    integers = frozenset(column["name"] for column in dialect["Columns"] if column["type"] in INTEGERS)
+    kinds = {column["name"]: "DOUBLE" if _is_number(column["type"]) else column["type"] for column in dialect["Columns"]}
+    options += _types(dialect, kinds, len(readable) == 1)
+    paths = ", ".join(map(sql_text, readable))
+
+    def made_with(texts: Sequence[str]) -> Callable[[], Any]:
+        sql = f"read_csv([{paths}], {options}, nullstr = [{', '.join(map(sql_text, texts))}])"
+        # Text columns are told in full what is missing either way: there another text would be a level, not an error.
+        rest = ", ".join(map(sql_text, (text for text in MISSING_TEXTS if text not in texts)))
+        swaps = [
+            f"CASE WHEN {quoted(name)} IN ({rest}) THEN NULL ELSE {quoted(name)} END AS {quoted(name)}"
+            for name, kind in kinds.items()
+            if kind == "VARCHAR" and rest
+        ]
+        chosen = f"* REPLACE ({', '.join(swaps)})" if swaps else "*"
+
+        def make(_folder: Any = folder) -> Any:
+            return own_connection().sql(f"SELECT {chosen} FROM {sql}")
+
+        return make
+
+    whole = sql_source(files.name, made_with(MISSING_TEXTS), files=files, note=note)
+    quick = SqlSource(files.name, made_with(COMMON_TEXTS), whole.schema, files)
+    return DelimitedSource(whole.name, whole.make, whole.schema, files, note=note, integers=integers, quick=quick)
+
+
+def _types(found: dict[str, Any], kinds: dict[str, str], alone: bool) -> str:
+    """The types of the columns. One file need not be looked at again; several are matched by their names, which DuckDB must read."""
+    if not alone:
+        numbers = ", ".join(f"{sql_text(name)}: 'DOUBLE'" for name, kind in kinds.items() if kind == "DOUBLE")
+        return f", types = {{{numbers}}}" if numbers else ""
+    columns = ", ".join(f"{sql_text(name)}: {sql_text(kind)}" for name, kind in kinds.items())
+    formats = [f", {key} = {sql_text(found[name])}" for key, name in FORMATS.items() if found.get(name)]
+    return f", auto_detect = false, columns = {{{columns}}}" + "".join(formats)
+
+
+def json_source(files: Files) -> SqlSource:
+    """JSON lines (or one array of objects) as a source. Raises ValueError for text that is no JSON."""
+    readable, folder = _decompressed(files)
+    paths = ", ".join(map(sql_text, readable))
+
+    def make(_folder: Any = folder) -> Any:
+        # Every row is looked at for types: a field may first appear, or first hold a fraction, anywhere.
+        rows = own_connection().sql(f"SELECT * FROM read_json([{paths}], sample_size = -1)")
+        # A column of texts and numbers comes as JSON, its texts in quotes: a plain value is what the user wrote.
+        mixed = [quoted(name) for name, kind in zip(rows.columns, rows.types, strict=True) if str(kind) == "JSON"]
+        plain = ", ".join(f"{name} ->> '$' AS {name}" for name in mixed)
+        return rows.project(f"* REPLACE ({plain})") if mixed else rows
+
+    return sql_source(files.name, make, files=files)
+
+
+FORMATS = {"dateformat": "DateFormat", "timestampformat": "TimestampFormat"}
+
+INTEGERS = frozenset(["TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"])
+
+
+def _is_number(kind: str) -> bool:
+    return kind in INTEGERS or kind in ("DOUBLE", "FLOAT") or kind.startswith("DECIMAL")
+
+
+def _sniff(path: str, files: Files) -> dict[str, Any]:
+    size = Path(path).stat().st_size
+    if size == 0 or (size < 4096 and not Path(path).read_bytes().strip()):
+        raise ValueError(f"{files.name} is empty; it needs a line of column names and lines of values")
+    with open(path, "rb") as file:
+        if file.read(2) in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
+            raise ValueError(f"{files.name} is UTF-16 text; convert it to UTF-8, for example with iconv -f utf-16 -t utf-8")
+    fixed = ", delim = '\t'" if suffixes(files.paths[0])[0] in (".tsv", ".tab") else ""
+    found = _sniffed(path, fixed)
+    if found["Delimiter"] == ";" and any(column["type"] == "VARCHAR" for column in found["Columns"]):
+        # Where commas are decimal signs, semicolons part the fields.
+        other = _sniffed(path, fixed + ", delim = ';', decimal_separator = ','")
+        if _texts(other) < _texts(found):
+            return other | {"decimal_separator": ","}
+    return found
+
+
+def _sniffed(path: str, extra: str) -> dict[str, Any]:
+    missing = ", ".join(map(sql_text, MISSING_TEXTS))
+    relation = own_connection().sql(f"FROM sniff_csv({sql_text(path)}, nullstr = [{missing}]{extra})")
+    return dict(zip(relation.columns, relation.fetchall()[0], strict=True))
+
+
+def _texts(found: dict[str, Any]) -> int:
+    return sum(column["type"] == "VARCHAR" for column in found["Columns"])
+
+
+def _options(found: dict[str, Any]) -> str:
+    """The dialect that was found, spelt out, so that each pass over each file reads the same."""
+    given = {"delim": found["Delimiter"], "quote": found["Quote"], "escape": found["Escape"], "comment": found.get("Comment", "")}
+    parts = [f"{key} = {sql_text('' if value == '(empty)' else value)}" for key, value in given.items()]
+    parts += [f"header = {str(bool(found['HasHeader'])).lower()}", f"skip = {int(found['SkipRows'])}"]
+    if found.get("NewLineDelimiter") in ("\\n", "\\r\\n"):
+        # Unless told how lines end DuckDB reads on one thread.
+        parts.append(f"new_line = {sql_text(found['NewLineDelimiter'])}")
+    if "decimal_separator" in found:
+        parts.append("decimal_separator = ','")
+    return ", ".join(parts)
+
+
+def _check_header(path: str, options: str, names: Sequence[str], table: str) -> None:
+    """Raises ValueError for a name that the first line holds twice: DuckDB would make up another for the second."""
+    columns = ", ".join(f"'{j}': 'VARCHAR'" for j in range(len(names)))
+    raw = options.replace("header = true", "header = false")
+    with reading(table):
+        sql = f"SELECT * FROM read_csv({sql_text(path)}, {raw}, auto_detect = false, columns = {{{columns}}}) LIMIT 1"
+        header = own_connection().sql(sql).fetchall()[0]
+    check_names([text for text in header if text], table, by_sql=True)
+
+
+def _check_one_column(path: str, name: str, column: str) -> None:
+    """A file that falls into one column although its first line has delimiters: the first line with another number of fields."""
+    mark = max(DELIMITERS, key=column.count)
+    if mark not in column:
+        return
+    expected = None
+    for number, fields in enumerate(csv.reader(_lines(path), delimiter=mark), 1):
+        if not fields:
+            continue
+        expected = len(fields) if expected is None else expected
+        if len(fields) != expected:
+            raise ValueError(
+                f"{name}, line {number}: {len(fields)} fields where the first line has {expected}; correct the line, or quote the fields"
+                " that hold delimiters"
+            )
+        if number > 100_000:
+            return
+
+
+def _lines(path: str) -> Iterator[str]:
+    if path.endswith(".zst"):
+        return
+    opener: Any = gzip.open if path.endswith(".gz") else open
+    with opener(path, "rt", encoding="utf-8-sig", errors="replace", newline="") as file:
+        yield from file
+
+
+def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None]:
+    """Paths that DuckDB can read: gzip and Zstandard as they are, bzip2 and xz unpacked once to a temporary folder."""
+    if not any(suffixes(path)[1] in (".bz2", ".xz") for path in files.paths):
+        return list(files.paths), None
+    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    readable = []
+    try:
+        for i, path in enumerate(files.paths):
+            opener: Any = {".bz2": bz2.open, ".xz": lzma.open}.get(suffixes(path)[1])
+            if opener is None:
+                readable.append(path)
+                continue
+            unpacked = Path(folder.name, f"{i}-{Path(path).stem}")
+            try:
+                with opener(path, "rb") as packed, open(unpacked, "wb") as file:
+                    shutil.copyfileobj(packed, file, 2**20)
+            except (EOFError, lzma.LZMAError, OSError) as error:
+                if isinstance(error, OSError) and error.errno is not None:
+                    where = tempfile.gettempdir()
+                    raise OSError(error.errno, f"unpacking {path!r} to {where!r} failed: {error.strerror}; see TMPDIR") from error
+                raise ValueError(f"{path!r} is truncated or not compressed as its name says ({error}); write or copy it again") from error
+            readable.append(str(unpacked))
+    except BaseException:
+        folder.cleanup()
+        raise
+    return readable, folder
