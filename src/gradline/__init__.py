@@ -14,12 +14,12 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gradline.base.version import __version__ as __version__
 
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
-    "fit": "gradline.fitting.run",
-    "Fit": "gradline.model.record",
+    "fit": "gradline.api.fitting",
+    "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "DivergenceError": "gradline.solvers.first_order.gradient_descent",
@@ -29,7 +29,7 @@ _NAMES = {
     "Newton": "gradline.solvers.newton.newton",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "GradlineWarning": "gradline.base.warnings",
-    "load": "gradline.files",
+    "load": "gradline.api.loading",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
@@ -55,10 +55,10 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gradline import datasets, losses, penalties, plot
+    from gradline.api.fitting import fit
+    from gradline.api.loading import load
+    from gradline.api.result import Fit
     from gradline.base.warnings import GradlineWarning
-    from gradline.files import load
-    from gradline.fitting.run import fit
-    from gradline.model.record import Fit
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.first_order.gradient_descent import DivergenceError, GradientDescent

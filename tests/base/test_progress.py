@@ -11,7 +11,7 @@ import termios
 
 import pytest
 
-from gradline import progress
+from gradline.base import progress
 
 CODE = """
 import gradline as gl

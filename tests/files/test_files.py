@@ -18,12 +18,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradline as gl
+from gradline.api.result import Fit
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.files.own_losses import describe
 from gradline.files.schema import VERSION, checksum, json_schema, source_hash
 from gradline.files.writing import as_text, write_whole
 from gradline.losses.defaults import LossDefaults
-from gradline.losses.protocol import RowDerivatives
-from gradline.model.record import Fit
 from gradline.solvers.protocol import Certificate, Solution
 
 DOCS = Path(__file__).parents[1] / "docs"

@@ -5,13 +5,13 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.fitting.run import as_loss
 from gradline.inference.covariance.bread import Bread, bread
 from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.losses.own_loss import CustomLoss
 from gradline.objective.objective import Problem
+from gradline.preparing.arguments import as_loss
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.protocol import Solution
 

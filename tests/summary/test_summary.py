@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 import gradline as gl
+from gradline.api.result import Fit
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.inference import Inference, infer
 from gradline.inference.statistics import FitStatistics
-from gradline.model.record import Fit
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.protocol import Certificate, Solution

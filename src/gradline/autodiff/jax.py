@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.base.types import Array, IntArray
-from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 
 

@@ -13,8 +13,8 @@ from typing import Any, Literal, NamedTuple, Protocol
 import numpy as np
 
 from gradline.autodiff.framework import function_name
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array, IntArray
-from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 
 LossFunction = Callable[[Any, Any], Any]

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.base.types import Array, IntArray
-from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 
 # TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.base.types import Array, IntArray
-from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.api.result import Fit
 
 
 def fit(
@@ -92,7 +92,7 @@ def fit(
     chosen_loss = read_loss(loss, loss_from)
     if out is not None:
         check_out(out, "--out", input_files(data, database), (".json",))
-    from gradline.fitting.run import fit as fit_model
+    from gradline.api.fitting import fit as fit_model
 
     if groups is not None and covariance != "cluster":
         raise usage("--groups goes with --covariance cluster")

@@ -11,7 +11,7 @@ from gradline.base.atomic_file import open_whole
 from gradline.base.types import Array
 from gradline.formulas.formula import Encoder, FormulaError
 from gradline.model.outputs import points
-from gradline.model.predict import check_kinds, encoder_of, predict_table
+from gradline.model.predict_table import check_kinds, encoder_of, predict_table
 from gradline.plot import style
 from gradline.tables.batches import picked
 from gradline.tables.table import Table, open_table
@@ -19,7 +19,7 @@ from gradline.tables.table import Table, open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gradline.model.record import Fit
+    from gradline.api.result import Fit
 
 CURVE_POINTS = 300
 

@@ -34,8 +34,8 @@ def plot(
     if data is None and query is None:
         raise usage("give the rows to draw, as in: gradline plot model.json flats.csv")
     require_drawing("plotting needs")
+    from gradline.api.loading import load
     from gradline.cli.notes import noting_warnings
-    from gradline.files import load
     from gradline.tables.table import open_table
 
     with noting_warnings():

@@ -58,7 +58,7 @@ def predict(
     for option, given in (("--level", level != 0.95), ("--calibration", calibration is not None)):
         if given and interval is None:
             raise usage(f"{option} goes with --interval")
-    from gradline.files import load
+    from gradline.api.loading import load
     from gradline.tables.progress import watched
     from gradline.tables.table import open_table
 
@@ -87,7 +87,7 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
     from gradline.cli.table_writer import open_writer, with_predictions
     from gradline.model.outputs import points
-    from gradline.model.predict import encoder_of, output_names, prediction_stream
+    from gradline.model.predict_table import encoder_of, output_names, prediction_stream
 
     encoder = encoder_of(fitted)
     names = output_names(fitted, kind)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.api.result import Fit
 
 
 def report(
@@ -70,8 +70,8 @@ def report(
 
 def _load(path: Path, loss_from: str | None) -> Fit:
     """The model. Raises BadParameter where its own loss is needed again."""
+    from gradline.api.loading import load
     from gradline.cli.options import read_loss, usage
-    from gradline.files import load
 
     if loss_from is not None:
         return load(path, loss=read_loss("squared", loss_from))

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from typing import Any, Literal
 
 from gradline.autodiff.framework import function_name, references
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import UserLoss
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.files.schema import OwnLoss, Source, source_hash
 from gradline.losses.defaults import LossDefaults
 from gradline.losses.own_loss import BoundLoss, CustomLoss
-from gradline.losses.protocol import Loss, Parameter, RowDerivatives
+from gradline.losses.protocol import Loss, Parameter
 
 
 def describe(function: Any) -> Source:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from gradline import penalties
 from gradline.base.types import Array
@@ -44,11 +44,10 @@ def as_penalty(record: PenaltyRecord) -> Penalty:
     """The penalty of ``gl.penalties`` by that name, or what stands for one of the user's own. Raises ValueError for numbers it refuses."""
     if record.name == "ridge" and set(record.parameters) == {"strength", "leave_one_out"}:
         return penalties.ChosenRidge(**record.parameters)
-    factory: Any = getattr(penalties, record.name, None) if record.name.isidentifier() and record.name.islower() else None
-    if not callable(factory) or getattr(factory, "__module__", "") != penalties.__name__:
+    if record.name not in penalties.FACTORIES:
         return StoredPenalty(record)
     try:
-        penalty: Penalty = factory(**record.parameters)
+        penalty: Penalty = penalties.FACTORIES[record.name](**record.parameters)
     except TypeError as error:
         raise ValueError(f"the penalty {record.name!r} cannot be made: {error}") from None
     return penalty

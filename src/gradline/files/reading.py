@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from pydantic import ValidationError
 
-from gradline import __version__
 from gradline.base.types import Array
+from gradline.base.version import __version__
 from gradline.files.penalties import as_penalty
 from gradline.files.problems import first_problem, shown
-from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, Model, checksum
+from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
 from gradline.files.uncertainty import read_uncertainty
 from gradline.losses.names import by_name
 from gradline.losses.protocol import Loss
-from gradline.model.record import Fit
+from gradline.model.record import Model
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.tables.sources.paths import missing_file
 
@@ -36,16 +36,8 @@ def load(
     *,
     loss: Callable[[Any, Any], Any] | CustomLoss | Loss | None = None,
     prediction: Callable[[Any], Any] | None = None,
-) -> Fit:
-    """Read a model that ``Fit.save`` wrote. It predicts as the original did, to the bit.
-
-    loss, prediction: for a model whose loss is a function of your own, the same functions again: the file keeps their text for the
-    record and never runs it. Without them such a model predicts where the forward pass is the identity, and gives linear predictors.
-    Warns (GradlineWarning) where the text or the numbers of a function are not those of the fit.
-
-    Raises FileNotFoundError and OSError where the file cannot be read; ValueError for a file that is cut short, edited, of a later
-    version, a pickle or anything else than a model file, saying which, and for functions that do not belong to the model.
-    """
+) -> Model:
+    """A model that ``save`` wrote; see :func:`gradline.load`."""
     where = Path(path)
     model = read_model(where)
     try:
@@ -66,7 +58,7 @@ def load(
         learning_rate=model.learning_rate,
         notes=tuple(model.notes),
     )
-    return Fit(
+    return Model(
         tuple(model.names),
         tuple(model.target_names),
         loss_function,
@@ -84,7 +76,7 @@ def load(
     )
 
 
-def read_model(path: Path) -> Model:
+def read_model(path: Path) -> ModelRecord:
     """The checked content of a model file. Raises as ``load`` does."""
     document = _document(path, _text(path))
     if document.get("format") != FORMAT:
@@ -155,7 +147,7 @@ def _is_pickle(head: bytes) -> bool:
     return len(names) > 2 and names[-1] == "STOP"
 
 
-def _loss(model: Model, given: Any, prediction: Any) -> Loss:
+def _loss(model: ModelRecord, given: Any, prediction: Any) -> Loss:
     names = tuple(model.predictor_names)
     if isinstance(model.loss, BuiltInLoss):
         if given is not None or prediction is not None:
@@ -171,7 +163,7 @@ def _loss(model: Model, given: Any, prediction: Any) -> Loss:
         if prediction is not None:
             raise ValueError(f"prediction= goes with loss={model.loss.name}; give both")
         return StoredLoss(model.loss, names)
-    from gradline.fitting.run import as_loss
+    from gradline.preparing.arguments import as_loss
 
     bare = callable(given) and not hasattr(given, "derivatives") and not hasattr(given, "bind")
     unbound = as_loss(given, prediction, model.loss.framework if bare else None)

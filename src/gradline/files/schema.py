@@ -9,13 +9,12 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, JsonValue, model_validator
 
+from gradline.base.names import INTERCEPT
 from gradline.files.parts import Count, Number, Part
 from gradline.files.uncertainty_schema import UncertaintyRecord, misfit
 
 FORMAT = "gradline model"
 VERSION = 2
-
-INTERCEPT = "Intercept"
 
 
 class BuiltInLoss(Part):
@@ -73,7 +72,7 @@ class CertificateRecord(Part):
     remedy: str
 
 
-class Model(Part):
+class ModelRecord(Part):
     """A fitted model. P design columns, k linear predictors, q targets."""
 
     names: list[str] = Field(description="The P design columns, the intercept first where there is one.", min_length=1)
@@ -130,7 +129,7 @@ class Document(Part):
     checksum: str = Field(
         description='"sha256:" and the SHA-256 of everything else, as JSON without blanks, keys sorted, non-ASCII characters escaped.'
     )
-    model: Model
+    model: ModelRecord
 
 
 def checksum(document: Mapping[str, Any]) -> str:

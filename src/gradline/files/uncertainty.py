@@ -20,19 +20,19 @@ from gradline.files.uncertainty_schema import (
 from gradline.inference.absent import NoInference
 
 if TYPE_CHECKING:
-    from gradline.files.schema import Model
+    from gradline.files.schema import ModelRecord
     from gradline.inference.covariance.bread import Bread
     from gradline.inference.covariance.default import PendingInference
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.leave_one_out import ResidualQuantiles
     from gradline.inference.statistics import FitStatistics
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 OLD = "the model was saved by a version that did not keep them: fit it again"
 
 
-def describe_uncertainty(fit: Fit) -> dict[str, Any]:
+def describe_uncertainty(fit: Model) -> dict[str, Any]:
     """The record of what a fit holds; of numbers that no file can hold, only that there were such."""
     held = fit.uncertainty
     if isinstance(held, NoInference):
@@ -42,7 +42,7 @@ def describe_uncertainty(fit: Fit) -> dict[str, Any]:
     return found if _is_finite(found) else {"kind": "none", "reason": "they were not finite, so the model file holds none"}
 
 
-def read_uncertainty(model: Model) -> Inference | PendingInference | NoInference:
+def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInference:
     """What a model's record stands for."""
     record = model.uncertainty
     if record is None:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from gradline import __version__
 from gradline.base.atomic_file import write_whole
+from gradline.base.version import __version__
 from gradline.files.parts import write_number
 from gradline.files.penalties import StoredPenalty
 from gradline.files.problems import first_problem
@@ -22,11 +22,11 @@ from gradline.losses.names import by_name
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
     from gradline.penalties.ridge import Penalty
 
 
-def save(fit: Fit, path: str | os.PathLike[str]) -> None:
+def save(fit: Model, path: str | os.PathLike[str]) -> None:
     """Write a fit to a model file; a reader sees the old file or the new one, and nothing between.
 
     Raises OSError, with one clear line, where the file cannot be written (no such folder, read-only, disk full), and ValueError for a
@@ -35,7 +35,7 @@ def save(fit: Fit, path: str | os.PathLike[str]) -> None:
     write_whole(Path(path), as_text(fit))
 
 
-def as_text(fit: Fit) -> str:
+def as_text(fit: Model) -> str:
     """The text of the model file."""
     try:
         model = _model(fit)
@@ -50,7 +50,7 @@ def as_text(fit: Fit) -> str:
     return "{\n" + ",\n".join([*lines, '  "model": {\n' + ",\n".join(fields) + "\n  }"]) + "\n}\n"
 
 
-def _model(fit: Fit) -> dict[str, Any]:
+def _model(fit: Model) -> dict[str, Any]:
     solution = fit.solution
     encoder = getattr(fit, "encoder", None)
     return {
@@ -98,7 +98,7 @@ def _loss(loss: Loss) -> Mapping[str, Any]:
     return describe_loss(loss).model_dump()
 
 
-def _penalty(penalty: Penalty, fit: Fit) -> dict[str, Any]:
+def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
     if isinstance(penalty, StoredPenalty):
         return penalty.record.model_dump()
     own: dict[str, Any] = (

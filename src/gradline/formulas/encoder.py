@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.base.names import INTERCEPT
 from gradline.base.types import Array, IntArray
 from gradline.design.categorical import Codes
 from gradline.design.dense import DenseDesign, Design
@@ -26,7 +27,6 @@ from gradline.tables.sources.arrow import Mask, from_numbers
 if TYPE_CHECKING:
     import pyarrow as pa
 
-INTERCEPT = "Intercept"
 Unseen = Literal["error", "reference", "missing"]
 
 
@@ -320,4 +320,4 @@ def _side_by_side(columns: BatchColumns, names: Sequence[str]) -> Array:
     return values.T
 
 
-__all__ = ["INTERCEPT", "MISSING", "Encoded", "Encoder", "Unseen"]
+__all__ = ["MISSING", "Encoded", "Encoder", "Unseen"]

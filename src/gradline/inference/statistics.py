@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import gammaln
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.inference.covariance.bread import Bread
 from gradline.inference.kinked import frequencies
@@ -16,7 +17,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.families.amounts import Gamma, Tweedie
 from gradline.losses.families.classes import Logistic, Multinomial
 from gradline.losses.families.counts import NegativeBinomial, Poisson
-from gradline.losses.protocol import Loss, RowDerivatives
+from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -24,7 +25,7 @@ from gradline.losses.catalogue import (
     tweedie,
 )
 from gradline.losses.names import by_name, parse
-from gradline.losses.protocol import Loss, RowDerivatives
+from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
     from gradline.losses.own_loss import custom

@@ -9,9 +9,10 @@ from typing import Any, Self
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import Parameter, RowDerivatives
+from gradline.losses.protocol import Parameter
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 

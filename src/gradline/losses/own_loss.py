@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 
 from gradline.autodiff.framework import Framework, function_name, infer_framework, require_framework
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Tape, UserLoss
 from gradline.autodiff.tapes import tape_for
 from gradline.base.types import Array
 from gradline.losses.defaults import LossDefaults
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
 from gradline.losses.probing import confirm, probe
-from gradline.losses.protocol import Parameter, RowDerivatives
+from gradline.losses.protocol import Parameter
 
 EXAMPLES = 200
 """Targets kept with a bound loss."""

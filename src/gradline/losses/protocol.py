@@ -3,22 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 
 Parameter = float | int | str | None
-
-
-class RowDerivatives(NamedTuple):
-    """The loss of each row and its derivatives with respect to that row's linear predictors.
-
-    value (m,); gradient (m, k) or None below order 1; curvature (m, k, k) or None below order 2.
-    """
-
-    value: Array
-    gradient: Array | None = None
-    curvature: Array | None = None
 
 
 class Loss(Protocol):

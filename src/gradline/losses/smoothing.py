@@ -20,8 +20,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
-from gradline.losses.protocol import Loss, Parameter, RowDerivatives
+from gradline.losses.protocol import Loss, Parameter
 from gradline.losses.wrappers import Wrapped
 
 # Gauss and Legendre's rule on [-1, 1]: four evaluations a value. Across a kink it is off by up to about 0.03 jumps times h, which no

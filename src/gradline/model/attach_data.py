@@ -17,7 +17,7 @@ from gradline.rows.block import RowKernel, Rows
 from gradline.rows.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
     from gradline.preparing.from_table import TableSource
 
 PART_ROWS = 2**17
@@ -49,7 +49,7 @@ class FitRows:
 
 
 def rows_of_fit(
-    fit: Fit,
+    fit: Model,
     data: Any,
     target: Any = None,
     *,
@@ -89,7 +89,7 @@ def rows_of_fit(
     return found
 
 
-def check_same_rows(fit: Fit, rows: Rows) -> None:
+def check_same_rows(fit: Model, rows: Rows) -> None:
     """Raises ValueError where the rows are not those of the fit, as far as their targets and weights tell."""
     if fit.fingerprint is None or fingerprint_of(rows) == fit.fingerprint:
         return
@@ -101,7 +101,7 @@ def check_same_rows(fit: Fit, rows: Rows) -> None:
     )
 
 
-def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
+def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
     expected = fit.names[int(fit.has_intercept) :]
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
     if columns.values.shape[1] != len(expected):
@@ -117,13 +117,13 @@ def _of_arrays(fit: Fit, data: Any, target: Any, weights: Any, frequencies: Any,
     return FitRows(_problem(fit, rows), rows)
 
 
-def _check_given(fit: Fit, given: Mapping[str, Any], needed: Sequence[str]) -> None:
+def _check_given(fit: Model, given: Mapping[str, Any], needed: Sequence[str]) -> None:
     for keyword in needed:
         if given[keyword] is None and keyword in fit.beside:
             raise ValueError(f"the model was fitted with {keyword}=, which belong to the rows: give them again, {keyword}=...")
 
 
-def _beside(fit: Fit, weights: Any, frequencies: Any, same: bool) -> dict[str, str | None]:
+def _beside(fit: Model, weights: Any, frequencies: Any, same: bool) -> dict[str, str | None]:
     """The columns of weights and frequencies: those given, or those of the fit."""
     found = {"weights": weights, "frequencies": frequencies}
     for keyword, name in found.items():
@@ -136,10 +136,10 @@ def _beside(fit: Fit, weights: Any, frequencies: Any, same: bool) -> dict[str, s
     return found
 
 
-def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool) -> FitRows:
+def _of_table(fit: Model, data: Any, beside: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool) -> FitRows:
     if isinstance(data, np.ndarray):
         _needs_target(fit)
-    from gradline.model.predict import check_kinds, encoder_of
+    from gradline.model.predict_table import check_kinds, encoder_of
     from gradline.preparing.from_table import MOST_HELD, TableSource
     from gradline.tables.table import open_table
 
@@ -162,12 +162,12 @@ def _of_table(fit: Fit, data: Any, beside: dict[str, str | None], how: Mapping[s
     return FitRows(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
 
 
-def _needs_target(fit: Fit) -> NoReturn:
+def _needs_target(fit: Model) -> NoReturn:
     if fit.encoder is not None:
         raise ValueError(f"the rows need their targets too: give a table that holds {', '.join(fit.encoder.columns)}")
     raise ValueError("the rows need their targets too: give X and y")
 
 
-def _problem(fit: Fit, rows: Rows) -> Problem:
+def _problem(fit: Model, rows: Rows) -> Problem:
     mask = None if fit.encoder is None or len(fit.encoder.predictors) == 1 else fit.encoder.mask
     return Problem(rows, fit.loss_function, fit.penalty, fit.names, mask)

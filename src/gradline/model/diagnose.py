@@ -32,7 +32,7 @@ from gradline.model.attach_data import FitRows, rows_of_fit
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 MOST_NUMBERS = 2**26
 """Numbers a row times rows that are handed over at once, 512 MiB; beyond, ``batches`` gives them some rows at a time."""
@@ -46,7 +46,7 @@ class Diagnosis:
     linear predictors. The tests of the model as a whole take their own passes and never hold a row.
     """
 
-    fit: Fit
+    fit: Model
     rows: FitRows
 
     @property
@@ -177,7 +177,7 @@ def _squeezed(array: Array) -> Array:
     return array[:, 0] if array.ndim == 2 and array.shape[1] == 1 else array
 
 
-def residuals(fit: Fit, data: Any, target: Any = None, **rows: Any) -> Array:
+def residuals(fit: Model, data: Any, target: Any = None, **rows: Any) -> Array:
     """See :meth:`gradline.Fit.residuals`."""
     found = rows_of_fit(fit, data, target, same=False, **rows)
     return _squeezed(np.concatenate(list(found.iterate(_ResidualsKernel(fit.loss_function, fit.solution.coefficients)))))

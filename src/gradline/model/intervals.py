@@ -17,7 +17,7 @@ from gradline.losses.protocol import Loss
 from gradline.model.outputs import Kind, predict_linear
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 
 class IntervalPrediction(NamedTuple):
@@ -101,7 +101,7 @@ class IntervalOutputs:
         )
 
 
-def interval_outputs(fit: Fit, kind: Kind, interval: Any, level: float, calibration: Any, weight: Any = None) -> IntervalOutputs:
+def interval_outputs(fit: Model, kind: Kind, interval: Any, level: float, calibration: Any, weight: Any = None) -> IntervalOutputs:
     """What makes the intervals of a fit. Raises ValueError and TypeError for what cannot be had, saying what is missing and how to get it,
     before any row is read."""
     if interval not in ("confidence", "prediction"):
@@ -141,7 +141,7 @@ def interval_outputs(fit: Fit, kind: Kind, interval: Any, level: float, calibrat
     return outputs
 
 
-def _calibrated(fit: Fit, calibration: Any) -> Calibration:
+def _calibrated(fit: Model, calibration: Any) -> Calibration:
     from gradline.model.attach_data import rows_of_fit
     from gradline.rows.fingerprint import fingerprint_of
 

@@ -12,7 +12,7 @@ from gradline.design.dense import Design
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 Kind = Literal["mean", "linear"]
 
@@ -44,7 +44,7 @@ class PointOutputs:
         return predict_linear(self.loss, predictors, self.kind)
 
 
-def points(fit: Fit, kind: Kind) -> PointOutputs:
+def points(fit: Model, kind: Kind) -> PointOutputs:
     """The predictions of a fit."""
     return PointOutputs(fit.loss_function, kind, fit.solution.coefficients.shape[1])
 

@@ -1,148 +1,96 @@
-"""Predictions for the rows of a table, encoded by what the formula learned: one a row, in order, NaN where an input is missing."""
+"""Predictions of a model for new rows: arrays here, tables in ``predict_table``."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.formulas.encoder import Encoder, Unseen
-from gradline.model.outputs import Kind, Outputs, points
-from gradline.rows.arrays import block_rows
-from gradline.tables.batches import joined, resized
-from gradline.tables.chunks import Stretch, in_row_order, stretches
-from gradline.tables.encoders import check_numeric
-from gradline.tables.table import Table, open_table
+from gradline.design.dense import DenseDesign
+from gradline.model.outputs import Outputs, points
+from gradline.rows.array_checks import as_columns, check_finite, select_columns
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
-    from gradline.model.record import Fit
-
-STRETCH_BLOCKS = 8
-"""Blocks that one thread encodes at a time."""
+    from gradline.model.intervals import IntervalPrediction
+    from gradline.model.record import Model
 
 
-def as_table(encoder: Encoder, data: Any) -> Table:
-    """New rows as a table: anything ``gl.fit`` takes with a formula, or numbers (n, p) in the order of the formula's columns.
+def predict(
+    model: Model,
+    data: Any,
+    kind: Literal["mean", "linear"],
+    unseen: Literal["error", "reference", "missing"],
+    offset: Any,
+    interval: Literal["confidence", "prediction"] | None,
+    level: float | None,
+    calibration: Any,
+    weight: float | None,
+) -> Array | float | IntervalPrediction:
+    """See :meth:`gradline.Fit.predict`."""
+    if np.ndim(data) == 0 and np.isscalar(data) and not isinstance(data, str):
+        # Predicting for one new x is the most natural first question.
+        one: Any = predict(model, np.array([data]), kind, unseen, offset, interval, level, calibration, weight)
+        answer: float | IntervalPrediction = (
+            one[0] if interval is None else one._replace(prediction=one.prediction[0], lower=one.lower[0], upper=one.upper[0])
+        )
+        return answer
+    if kind not in ("mean", "linear"):
+        raise ValueError(f'kind must be "mean" or "linear", not {kind!r}')
+    if interval is None:
+        for keyword, value in (("level", level), ("calibration", calibration), ("weight", weight)):
+            if value is not None:
+                raise ValueError(f'{keyword}= goes with interval="confidence" or interval="prediction"')
+        return _squeezed(predict_outputs(model, data, points(model, kind), unseen, offset))
+    from gradline.model.intervals import as_result, interval_outputs
 
-    Raises ValueError for numbers that are not as many as the columns.
-    """
-    needed = encoder.feature_columns
-    if isinstance(data, list | tuple) and data and not isinstance(data[0], str) and not hasattr(data[0], "__fspath__"):
-        data = np.asarray(data)
-    if isinstance(data, np.ndarray) or np.isscalar(data):
-        if isinstance(data, str):
-            return open_table(data)
-        values = np.asarray(data)
-        values = values.reshape(-1, 1) if values.ndim < 2 else values
-        if values.ndim != 2 or values.shape[1] != len(needed):
-            shape = "" if values.ndim != 2 else f" of {values.shape[1]} columns"
-            raise ValueError(f"data is an array{shape}, but the formula reads {len(needed)}: {', '.join(needed)}; give a table with these")
-        return open_table(dict(zip(needed, values.T, strict=True)))
-    return open_table(data)
-
-
-def predict_table(fit: Fit, encoder: Encoder, data: Any, outputs: Outputs, unseen: Unseen) -> Array:
-    """(n, c): all rows at once. Raises as :meth:`gradline.Fit.predict` does."""
-    table = as_table(encoder, data)
-    if not encoder.feature_columns:
-        # A model of the intercept alone reads no column, but it predicts for as many rows as there are.
-        table_columns: Sequence[str] = list(table.columns)[:1]
-    else:
-        table_columns = ()
-    table = table.restricted([*encoder.feature_columns, *table_columns])
-    parts = [values for values, _ in prediction_stream(fit, encoder, table, outputs, unseen, table_columns)]
-    if not parts:
-        return np.empty((0, outputs.width))
-    return np.concatenate(parts)
+    outputs = interval_outputs(model, kind, interval, 0.95 if level is None else level, calibration, weight)
+    return as_result(predict_outputs(model, data, outputs, unseen, offset), outputs)
 
 
-def prediction_stream(
-    fit: Fit, encoder: Encoder, table: Table, outputs: Outputs, unseen: Unseen = "error", keep: Sequence[str] = ()
-) -> Iterator[tuple[Array, pa.RecordBatch]]:
-    """Predictions (m, c) a stretch of rows at a time, in row order, beside the same rows of the columns to ``keep``: constant memory.
+def predict_outputs(model: Model, data: Any, outputs: Outputs, unseen: Any, offset: Any) -> Array:
+    """(n, width): one row for each row of the data, NaN where a value is missing."""
+    if model.encoder is not None:
+        from gradline.model.predict_table import predict_table
 
-    Raises ValueError for a column that is absent, or of another kind than when the formula was learned, and for an unseen level.
-    """
-    _check(encoder, table, unseen)
-    table.check_columns(keep)
-    coefficients = np.ascontiguousarray(fit.solution.coefficients)
-    rows = STRETCH_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+        if offset is not None:
+            raise TypeError("offset= goes with a model fitted to arrays; of a formula it is a part, and is read from the table")
+        return predict_table(model, model.encoder, data, outputs, unseen)
+    if unseen != "error":
+        raise ValueError(f"unseen={unseen!r} goes with a model fitted with a formula; this one has no levels")
+    # One layout in memory, whichever the solver left: the order of sums, and so the last bit, could depend on it.
+    coefficients = np.ascontiguousarray(model.solution.coefficients)
+    design = DenseDesign(_columns(model, data), model.has_intercept)
+    predictors = design.predict(coefficients)
+    if offset is not None:
+        from gradline.preparing.from_arrays import as_offset
 
-    def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
-        first_row, values, kept = stretch.first_row, [], []
-        for batch in resized(stretch.batches, rows):
-            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen))
-            kept.append(batch.select(list(keep)))
-            first_row += batch.num_rows
-        return np.concatenate(values), joined(kept)
-
-    wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
-    try:
-        yield from in_row_order(job, stretches(table, wanted, rows), None)
-    except (ValueError, OSError):
-        # Of a file that was rewritten under it a library says whatever it stumbled over.
-        table.source.check_unchanged()
-        raise
-    table.source.check_unchanged()
-
-
-def encoder_of(fit: Fit) -> Encoder:
-    """The encoder of a model; of one that was fitted to arrays, an encoder that takes the columns by name as they are."""
-    if fit.encoder is not None:
-        return fit.encoder
-    from gradline.formulas.formula import plain
-
-    features = list(fit.names[int(fit.has_intercept) :])
-    targets = list(fit.target_names)
-    for name in targets:
-        if name in features:
-            raise ValueError(f"the model's target and one of its columns are both called {name!r}; fit it with a formula first")
-    kinds = dict.fromkeys([*targets, *features], "number")
-    return plain(targets, features, kinds, intercept=fit.has_intercept).learn(open_table({name: [0.0] for name in kinds}))
-
-
-def output_names(fit: Fit, kind: Kind, what: str = "prediction") -> tuple[str, ...]:
-    """What to call the columns of predictions in a table, or of another part of the output."""
-    count = points(fit, kind).width
-    if count == 1:
-        return (what,)
-    names = fit.predictor_names if kind == "linear" else fit.target_names
-    return tuple(f"{what}_{name}" for name in (names if len(names) == count else range(count)))
-
-
-def _predict_batch(encoder: Encoder, coefficients: Array, batch: pa.RecordBatch, first_row: int, outputs: Outputs, unseen: Unseen) -> Array:
-    encoded = encoder.encode(batch, first_row, targets=False, unseen=unseen)
-    predictors = encoded.design.predict(coefficients)
-    if encoded.offset is not None:
-        predictors += encoded.offset
-    if encoded.kept is None:
-        return outputs(encoded.design, predictors)
-    full = np.full((batch.num_rows, outputs.width), np.nan)
-    if len(encoded.kept):
-        full[encoded.kept] = outputs(encoded.design, predictors)
+        n, k = predictors.shape
+        predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
+    elif "offset" in model.beside:
+        raise ValueError("the model was fitted with offset=, which is a part of it: give that of the new rows, offset=..., or offset=0")
+    missing = np.asarray(np.isnan(predictors).any(axis=1))
+    if not missing.any():
+        return outputs(design, predictors)
+    full = np.full((len(predictors), outputs.width), np.nan)
+    kept = np.flatnonzero(~missing)
+    if len(kept):
+        full[kept] = outputs(design.take(kept), predictors[kept])
     return full
 
 
-def _check(encoder: Encoder, table: Table, unseen: Unseen) -> None:
-    if unseen not in ("error", "reference", "missing"):
-        raise ValueError(f'unseen must be "error", "reference" or "missing", not {unseen!r}')
-    check_kinds(encoder, table, encoder.feature_columns)
+def _columns(model: Model, data: Any) -> Array:
+    expected = model.names[int(model.has_intercept) :]
+    # The columns of a frame are found by name, so that others, text among them, do not matter.
+    values = as_columns(select_columns(data, expected) if model.named else data, "data").values
+    if values.shape[1] != len(expected):
+        raise ValueError(f"data has {values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
+    finite = np.asarray(values, dtype=np.float64)
+    infinite = np.isinf(finite)
+    if infinite.any():
+        check_finite(np.where(infinite, finite, 0.0), "data", expected)
+    return finite
 
 
-def check_kinds(encoder: Encoder, table: Table, columns: Sequence[str]) -> None:
-    """Raises ValueError for a column that is not there, TypeError for text or dates in one that the formula computes with."""
-    table.check_columns(columns)
-    numbers = [name for name in columns if encoder.kinds[name] == "number" and _numeric(encoder, name)]
-    check_numeric(table, numbers, "leave such rows out")
-
-
-def _numeric(encoder: Encoder, column: str) -> bool:
-    """Whether the formula computes with the column, rather than only telling its values apart."""
-    from gradline.formulas.factors import CategoricalFactor, factor_columns
-
-    read = [*encoder.targets, *encoder.factors.values(), *(offset for part in encoder.offsets for offset in part)]
-    return any(column in factor_columns(factor) for factor in read if not isinstance(factor, CategoricalFactor))
+def _squeezed(array: Array) -> Array:
+    return array[:, 0] if array.shape[1] == 1 else array

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from gradline.fitting.uncertainty import cluster_arguments, is_default, is_none
+from gradline.inference.covariance.arguments import cluster_arguments, is_default, is_none
 from gradline.inference.covariance.estimate import Covariance, covariance, score_products
 from gradline.inference.covariance.kinds import Kind, as_kind
 from gradline.inference.inference import Inference, infer, without_rows

@@ -1,9 +1,9 @@
-"""The part of a Fit that speaks of uncertainty: standard errors, intervals, tests, fit measures."""
+"""The part of a model that speaks of uncertainty: standard errors, intervals, tests, fit measures."""
 
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from gradline.solvers.protocol import Solution
 
 
-class FitInference:
+class ModelUncertainty:
     """Reads ``uncertainty``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
 
     uncertainty: Inference | PendingInference | NoInference
@@ -92,14 +92,14 @@ class FitInference:
         labels = coefficient_labels(self.names, self.predictor_names)
         return joint_test(self.solution.coefficients, self.covariance(), labels, self.has_intercept)
 
-    def compare(self, other: FitInference) -> HypothesisResult:
+    def compare(self, other: ModelUncertainty) -> HypothesisResult:
         """F or likelihood-ratio test of two nested fits to the same rows, in either order.
 
         Raises ValueError where they are not nested, and where the rows differ, by the fingerprint of their targets and weights.
         """
         from gradline.inference.tests import coefficient_labels, compare
 
-        if not isinstance(other, FitInference):
+        if not isinstance(other, ModelUncertainty):
             raise TypeError(f"compare takes another fit, not {type(other).__name__} {other!r}")
         mine, theirs = self._measures, other._measures
         if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
@@ -123,18 +123,6 @@ class FitInference:
         if inference.covariance is None:
             raise ValueError(f"this fit has no standard errors: {inference.unavailable.removeprefix('no standard errors: ')}")
         return inference.covariance
-
-    def with_covariance(self, kind: Any, data: Any = None, target: Any = None, *, groups: Any = None, **rows: Any) -> Self:
-        """The same fit with another kind of standard errors; the coefficients stay as they are.
-
-        kind, groups: as ``covariance=`` and ``groups=`` of ``gl.fit``. data, target, rows: the rows of the fit, as for ``Fit.diagnose``;
-        not needed for HC0 and HC1 where the fit was asked for standard errors. Raises ValueError for other rows, and for kinds that cannot
-        be had.
-        """
-        from gradline.model.recompute_covariance import with_covariance
-
-        found: Self = with_covariance(self, kind, data, target, groups, rows)
-        return found
 
     @property
     def r_squared(self) -> float | Array:

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradline.base.names import INTERCEPT
 from gradline.base.types import Array, IntArray
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import MOST_DIGITS
 from gradline.solvers.least_squares.second_moments import SecondMoments
-
-INTERCEPT = "Intercept"
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,13 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign, Design, adjoint_with_constants, weighted_gram
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.own_loss import BoundLoss, joint_message
 from gradline.losses.probing import show_row
-from gradline.losses.protocol import Loss, RowDerivatives
+from gradline.losses.protocol import Loss
 from gradline.losses.wrappers import unwrapped
 from gradline.objective.row_curvature import RowCurvature
 from gradline.penalties.ridge import Penalty

@@ -2,6 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Penalty, Ridge, ridge
 
 __all__ = ["AutomaticRidge", "ChosenRidge", "Penalty", "Ridge", "ridge"]
+
+FACTORIES: dict[str, Callable[..., Any]] = {"ridge": ridge}
+"""What makes a penalty of each name, for model files and the command."""

@@ -23,7 +23,7 @@ from gradline.plot.subject import Diagnosed, diagnosed
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 MOST_PANELS = 9
 ACROSS = 3
@@ -32,7 +32,7 @@ LONGEST_NAME = 24
 
 
 def partial_regression(
-    fit: Fit, data: Any, target: Any = None, *, columns: str | Sequence[str] | None = None, ax: Any = None, **rows: Any
+    fit: Model, data: Any, target: Any = None, *, columns: str | Sequence[str] | None = None, ax: Any = None, **rows: Any
 ) -> Any:
     """Draw for each column what is left of the target against what is left of the column once the others have explained both.
 
@@ -121,7 +121,7 @@ class _PartialKernel:
         return found
 
 
-def _chosen(fit: Fit, columns: str | Sequence[str] | None) -> list[int]:
+def _chosen(fit: Model, columns: str | Sequence[str] | None) -> list[int]:
     first = int(fit.has_intercept)
     if columns is None:
         places = [i for i in range(first, len(fit.names)) if i not in fit.solution.aliased][:MOST_PANELS]

@@ -20,7 +20,7 @@ from gradline.plot.loss_curve import draw_loss
 from gradline.plot.scatter import draw_points, remark
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
     from gradline.solvers.protocol import History
 
 WIDTH, HEIGHT, DOTS = 8.0, 3.8, 100
@@ -55,13 +55,13 @@ class Animation:
 
 
 def animation(
-    fit: Fit,
+    fit: Model,
     x: Any,
     y: Any,
     path: str | Path | None = None,
     *,
     true: Any = None,
-    optimum: float | Fit | None = None,
+    optimum: float | Model | None = None,
     frames: int = 48,
     seconds: float = 5.0,
     xlabel: str | None = None,
@@ -116,7 +116,7 @@ def _frames(history: History, frames: int) -> IntArray:
 
 
 def _figure(
-    fit: Fit, examples: Examples, full: int, history: History, true: Any, optimum: Any, xlabel: str | None, ylabel: str | None
+    fit: Model, examples: Examples, full: int, history: History, true: Any, optimum: Any, xlabel: str | None, ylabel: str | None
 ) -> tuple[Any, Callable[[int], None], list[Any]]:
     """The figure, what moves it to a record, and the artists that move. No pyplot: nothing is shown and no figure stays behind."""
     style.pyplot()
@@ -155,7 +155,7 @@ def _figure(
     return figure, move, [*movers, trail, marker, counter]
 
 
-def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+def _line_scene(ax: Any, fit: Model, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
     """One input: points that stay and a line of each target that moves."""
     q = examples.y.shape[1]
     draw_points(ax, examples)
@@ -190,7 +190,7 @@ def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: A
     return [*lines, *dashes, key], place
 
 
-def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+def _diagonal_scene(ax: Any, fit: Model, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
     """Several inputs: observed against predicted, every point moving to the diagonal."""
     if true is not None:
         raise ValueError("the model has several inputs, so true= has no line to draw; use gl.plot.coefficients(fit, true=...)")

@@ -23,7 +23,7 @@ from gradline.plot.subject import MOST_PANELS, diagnosed
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 BINS = 10
 SAMPLE = 20_000
@@ -45,7 +45,7 @@ class Bins:
     upper: Array
 
 
-def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
+def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
     """Draw what was observed against what was predicted, in bins of as many rows each, with intervals, and return the Axes.
 
     A right model's dots lie on the diagonal, but for chance. Means for squared loss, counts, amounts and probabilities (a panel for each

@@ -11,7 +11,7 @@ from gradline.plot import style
 from gradline.plot.examples import true_coefficients
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 MOST_ROWS = 40
 LONGEST_NAME = 30
@@ -19,7 +19,7 @@ LONGEST_NAME = 30
 
 
 def coefficients(
-    fit: Fit,
+    fit: Model,
     *,
     true: Any = None,
     level: float = 0.95,
@@ -65,7 +65,7 @@ def coefficients(
     return style.result(axes)
 
 
-def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *, names: bool = True, legend: bool = True) -> None:
+def draw_dots(ax: Any, fit: Model, matrix: Array | None, predictors: list[int], *, names: bool = True, legend: bool = True) -> None:
     """The dots of some of the linear predictors in one panel, each slightly below the last. matrix: the true coefficients (P, k)."""
     _Rows(fit, list(range(min(len(fit.names), MOST_ROWS))), None, False).draw(ax, matrix, predictors, names=names, legend=legend)
 
@@ -73,7 +73,7 @@ def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *,
 class _Rows:
     """Some of a fit's coefficients on their rows. level: None for no intervals."""
 
-    def __init__(self, fit: Fit, places: list[int], level: float | None, in_standard_errors: bool) -> None:
+    def __init__(self, fit: Model, places: list[int], level: float | None, in_standard_errors: bool) -> None:
         self.fit, self.places = fit, places
         shape = fit.solution.coefficients.shape
         self.found = np.reshape(fit.coefficients, shape)

@@ -15,7 +15,7 @@ from gradline.plot.objective import Objective
 from gradline.rows.array_checks import as_weights
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 GRID, COARSE_GRID = (73, 57), (37, 29)
 """Points of the grid across and up; the coarse one where each needs a pass of its own."""
@@ -52,12 +52,12 @@ class _Plane:
 
 
 def descent(
-    fit: Fit,
+    fit: Model,
     x: Any,
     y: Any,
     *,
     weights: Any = None,
-    optimum: Fit | None = None,
+    optimum: Model | None = None,
     xlabel: str | None = None,
     ylabel: str | None = None,
     ax: Any = None,
@@ -113,7 +113,7 @@ def descent(
     return style.result(axes)
 
 
-def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plane:
+def _plane(fit: Model, objective: Objective, origin: Array, final: Array) -> _Plane:
     shape = final.shape
     names = _coefficient_names(fit)
     if final.size == 2:
@@ -131,7 +131,7 @@ def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plan
     return _Plane(origin, first, second, (_direction(first, fit), _direction(second, fit)), False)
 
 
-def _coefficient_names(fit: Fit) -> list[str]:
+def _coefficient_names(fit: Model) -> list[str]:
     """A name for each coefficient, in the order of (P, k) raveled."""
     k = fit.solution.coefficients.shape[1]
     plain = ["bias (intercept)" if i == 0 and fit.has_intercept else f"weight of {name}" for i, name in enumerate(fit.names)]
@@ -140,7 +140,7 @@ def _coefficient_names(fit: Fit) -> list[str]:
     return [f"{name}, {predictor}" for name in plain for predictor in fit.predictor_names]
 
 
-def _direction(vector: Array, fit: Fit) -> str:
+def _direction(vector: Array, fit: Model) -> str:
     """The direction in words: its largest parts, grouped by linear predictor where there are several."""
     names = ["bias" if i == 0 and fit.has_intercept else name for i, name in enumerate(fit.names)]
     largest = [np.unravel_index(flat, vector.shape) for flat in np.argsort(-np.abs(vector).ravel(), kind="stable")[:3]]
@@ -269,7 +269,7 @@ def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
     return flat[kept, 0], flat[kept, 1]
 
 
-def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Fit, xlabel: str | None, ylabel: str | None) -> None:
+def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Model, xlabel: str | None, ylabel: str | None) -> None:
     """A model of one coefficient: the loss as a curve over it, with the steps on it."""
     shown = path[:, 0, 0]
     center = shown[-1] if best is None else best[0, 0]

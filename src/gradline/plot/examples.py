@@ -13,7 +13,7 @@ from gradline.design.dense import DenseDesign
 from gradline.rows.array_checks import as_columns, check_length
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
     from gradline.solvers.protocol import History
 
 
@@ -43,7 +43,7 @@ class Examples:
         return [] if self.groups is None else list(np.unique(self.groups))
 
 
-def read(x: Any, y: Any, groups: Any = None, fit: Fit | None = None) -> Examples:
+def read(x: Any, y: Any, groups: Any = None, fit: Model | None = None) -> Examples:
     """Data for a picture; rows with a missing or infinite value are left out and counted.
 
     fit: what the data must suit; its names are used. Raises ValueError for lengths that differ, columns the fit does not have, more
@@ -77,7 +77,7 @@ def read(x: Any, y: Any, groups: Any = None, fit: Fit | None = None) -> Examples
     return everything if complete.all() else everything.take(np.flatnonzero(complete))
 
 
-def columns_of(fit: Fit, x: Any) -> Array:
+def columns_of(fit: Model, x: Any) -> Array:
     """The columns the fit was made on, (n, p), matched by name where both have names. Raises ValueError where they do not match."""
     names = input_names(fit)
     if np.ndim(x) == 0 and np.isscalar(x):
@@ -94,12 +94,12 @@ def columns_of(fit: Fit, x: Any) -> Array:
     return np.asarray(values, dtype=np.float64)
 
 
-def input_names(fit: Fit) -> tuple[str, ...]:
+def input_names(fit: Model) -> tuple[str, ...]:
     """The fit's columns without the intercept."""
     return fit.names[int(fit.has_intercept) :]
 
 
-def predictions(fit: Fit, x: Array, coefficients: Array | None = None) -> Array:
+def predictions(fit: Model, x: Array, coefficients: Array | None = None) -> Array:
     """Predictions (n, outputs) for x (n, p), with the fit's own coefficients or others (P, k)."""
     chosen = fit.solution.coefficients if coefficients is None else coefficients
     predicted = np.asarray(fit.loss_function.predict(DenseDesign(x, fit.has_intercept).predict(chosen)), dtype=np.float64)
@@ -112,7 +112,7 @@ def predictions(fit: Fit, x: Array, coefficients: Array | None = None) -> Array:
     return predicted
 
 
-def is_straight(fit: Fit, coefficients: Array) -> bool:
+def is_straight(fit: Model, coefficients: Array) -> bool:
     """Whether predictions are the linear predictors themselves, so that an equation tells all."""
     if coefficients.shape[1] != len(fit.target_names):
         return False
@@ -121,7 +121,7 @@ def is_straight(fit: Fit, coefficients: Array) -> bool:
     return bool(np.array_equal(linear, predictions(fit, probe, coefficients)))
 
 
-def true_coefficients(fit: Fit, true: Any) -> Array:
+def true_coefficients(fit: Model, true: Any) -> Array:
     """The truth as coefficients (P, k) of the fit.
 
     true: a pair (slopes, intercept); an object with ``slope`` and ``intercept``, such as gl.datasets.line's, with ``coefficients`` (slopes

@@ -13,7 +13,7 @@ from gradline.plot.examples import Examples, axis_labels, input_names, is_straig
 from gradline.plot.scatter import draw_points, remark
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 LINE_POINTS = 200
 
@@ -29,7 +29,7 @@ class Curve(NamedTuple):
 
 
 def fit(
-    fit: Fit | Sequence[Fit] | Mapping[Any, Fit],
+    fit: Model | Sequence[Model] | Mapping[Any, Model],
     x: Any,
     y: Any,
     *,
@@ -96,7 +96,7 @@ def panel_size(panels: int) -> tuple[float, float]:
     return width, min(style.HEIGHT, width / panels)
 
 
-def _as_mapping(fit: Any) -> dict[Any, Fit]:
+def _as_mapping(fit: Any) -> dict[Any, Model]:
     if isinstance(fit, Mapping):
         fits = dict(fit)
     elif isinstance(fit, list | tuple):
@@ -111,7 +111,7 @@ def _as_mapping(fit: Any) -> dict[Any, Fit]:
     return fits
 
 
-def _index(by: str | int, fit: Fit) -> int:
+def _index(by: str | int, fit: Model) -> int:
     names = input_names(fit)
     if isinstance(by, str):
         if by not in names:
@@ -133,7 +133,7 @@ def _grid(values: Array, index: int) -> Array:
     return grid
 
 
-def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+def _curves(fit: Model, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
     """The lines of one fit: one a group where other inputs are held, otherwise one a target. A line in its points' colour needs no name."""
     groups = examples.labels
     curves = []
@@ -153,7 +153,7 @@ def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: 
     return curves
 
 
-def _curves_of_several(fits: dict[Any, Fit], examples: Examples) -> list[Curve]:
+def _curves_of_several(fits: dict[Any, Model], examples: Examples) -> list[Curve]:
     """A line for each fit: in the colour and over the points of the group it is labelled with; others take the colours after theirs."""
     groups = {str(group): i for i, group in enumerate(examples.labels)}
     following = len(groups) or 1
@@ -171,7 +171,7 @@ def _curves_of_several(fits: dict[Any, Fit], examples: Examples) -> list[Curve]:
     return curves
 
 
-def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+def _true_curves(fit: Model, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
     matrix = true_coefficients(fit, true)
     parts = [examples.x[examples.groups == group] for group in examples.labels] if held and examples.labels else [examples.x]
     grids = [_grid(values, index) for values in parts]
@@ -181,7 +181,7 @@ def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: l
     return [Curve(x, y, style.TRUE, "_true" if i else first, dashed=True) for i, (x, y) in enumerate(lines)]
 
 
-def _equation(fit: Fit, j: int, matrix: Array | None = None) -> str:
+def _equation(fit: Model, j: int, matrix: Array | None = None) -> str:
     """The line in words, or nothing where predictions are no straight line or the names are too long for a legend."""
     chosen = fit.solution.coefficients if matrix is None else matrix
     if not is_straight(fit, chosen):
@@ -210,7 +210,7 @@ def draw_curve(ax: Any, curve: Curve) -> None:
     ax.plot(curve.x, curve.y, color=curve.color, linewidth=2.6, solid_capstyle="round", label=curve.label, zorder=4)
 
 
-def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
+def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
     q = examples.y.shape[1]
     axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
     xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
@@ -224,7 +224,7 @@ def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabe
     return style.result(axes)
 
 
-def draw_diagonal(ax: Any, fit: Fit, examples: Examples, j: int, *, quiet: bool = False) -> None:
+def draw_diagonal(ax: Any, fit: Model, examples: Examples, j: int, *, quiet: bool = False) -> None:
     """One target observed against predicted, on equal axes with the diagonal. examples: with that target alone; quiet: in grey."""
     predicted = predictions(fit, examples.x)[:, [j]]
     draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.DATA)

@@ -11,13 +11,13 @@ from gradline.plot.diagnostic_sample import SeenRows
 from gradline.plot.subject import NAMED, diagnosed, finish, name_rows
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 CONTOURS = (0.5, 1.0)
 """Cook's distances that are drawn as lines: worth a look, and large (Cook and Weisberg 1982, Residuals and Influence, section 3.5)."""
 
 
-def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
 
     data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with

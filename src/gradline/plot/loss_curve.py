@@ -12,14 +12,14 @@ from gradline.plot import style
 from gradline.plot.examples import history_of
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
     from gradline.solvers.protocol import History
 
 
 def loss(
-    fit: Fit | History | Mapping[Any, Fit | History],
+    fit: Model | History | Mapping[Any, Model | History],
     *,
-    optimum: float | Fit | None = None,
+    optimum: float | Model | None = None,
     excess: bool = False,
     xlabel: str = "step",
     ylabel: str | None = None,

@@ -10,10 +10,10 @@ from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.subject import diagnosed
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 
-def diagnostics(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def diagnostics(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw residuals, quantiles, spread and influence of a fit to one target, from one pass over its rows: an array (2, 2) of Axes.
 
     data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit; raises as the four do.

@@ -15,13 +15,13 @@ from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, na
 from gradline.plot.trend import trend
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 BAND = 0.95
 """Of the points of a right model, each by itself, lie in the band of a quantile picture."""
 
 
-def residuals(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw residuals against fitted values, with a smooth trend that is flat at zero where the model is right, and return the Axes.
 
     data: a table that holds the target too, or X, with target y; rows: weights, frequencies, offset, where, query, database, as for
@@ -54,7 +54,7 @@ def residuals(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows
     return finish(axes, given, seen)
 
 
-def scale_location(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def scale_location(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw the root of the size of residuals against fitted values, with a trend that is level where the spread is what the model says.
 
     data, target, rows: as for :func:`residuals`; returns the Axes and raises as it does. Residuals are over their standard errors where the
@@ -76,7 +76,7 @@ def scale_location(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, *
     return finish(axes, given, seen)
 
 
-def quantiles(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def quantiles(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw the residuals' quantiles against those of the normal distribution, and return the Axes.
 
     data, target, rows: as for :func:`residuals`; raises as it does. Residuals over their standard errors (squared loss), or quantile

@@ -17,7 +17,7 @@ from gradline.plot.diagnostic_sample import SeenRows, see_rows
 from gradline.rows.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 MOST_PANELS = 4
 """Targets that are drawn side by side."""
@@ -34,7 +34,7 @@ class Diagnosed:
     own: bool
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> Model:
         """The fit."""
         return self.diagnosis.fit
 
@@ -54,7 +54,7 @@ class Diagnosed:
             )
 
 
-def diagnosed(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any]) -> Diagnosed:
+def diagnosed(fit: Model, data: Any, target: Any, rows: Mapping[str, Any]) -> Diagnosed:
     """The fit over data as ``Fit.diagnose`` takes it, or over rows diagnosed already. Raises as ``rows_of_fit`` does."""
     if isinstance(data, Diagnosed):
         return data
@@ -66,7 +66,7 @@ def diagnosed(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any]) -> Diag
     return Diagnosed(Diagnosis(fit, found), _is_own(fit, found))
 
 
-def _is_own(fit: Fit, rows: FitRows) -> bool:
+def _is_own(fit: Model, rows: FitRows) -> bool:
     """Whether rows are those of the fit; by their number only where the fit knows no more."""
     if fit.fingerprint is None:
         return rows.problem.rows.n_rows == fit.rows_used + fit.rows_dropped.get("weight zero", 0)
@@ -98,7 +98,7 @@ def remark(given: Diagnosed, seen: SeenRows, *, extremes: bool = True) -> str:
     return ", ".join(parts)
 
 
-def fitted_values(fit: Fit, seen: SeenRows, j: int) -> tuple[Array, str]:
+def fitted_values(fit: Model, seen: SeenRows, j: int) -> tuple[Array, str]:
     """What goes across for a target, and its name: the prediction where it is the linear predictor, otherwise the linear predictor, on
     whose scale the model is a line."""
     q = seen.targets.shape[1]
@@ -109,7 +109,7 @@ def fitted_values(fit: Fit, seen: SeenRows, j: int) -> tuple[Array, str]:
     return seen.predictions[:, j], f"fitted {name}"
 
 
-def residual_name(fit: Fit, seen: SeenRows, j: int) -> str:
+def residual_name(fit: Model, seen: SeenRows, j: int) -> str:
     """What the deviates of a target are called, in units of their spread."""
     from gradline.inference.quantile_residuals import is_discrete
 

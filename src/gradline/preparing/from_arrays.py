@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.own_loss import CustomLoss
-from gradline.model.record import INTERCEPT
 from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
 from gradline.preparing.prepared import Ready, without_idle_targets
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length

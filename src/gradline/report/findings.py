@@ -18,7 +18,7 @@ from gradline.plot.diagnostic_sample import SeenRows
 from gradline.plot.subject import Diagnosed, diagnosed
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 Found = TypeVar("Found")
 
@@ -41,7 +41,7 @@ class Findings:
     absent: Mapping[str, str]
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> Model:
         """The fit."""
         return self.given.fit
 
@@ -51,7 +51,7 @@ class Findings:
         return self.given.own
 
 
-def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -> Findings:
+def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str) -> Findings:
     """Everything, in a few passes over the rows. Raises ValueError for rows that do not go with the fit."""
     given = _with_inference(diagnosed(fit, data, target, rows))
     fit, diagnosis = given.fit, given.diagnosis

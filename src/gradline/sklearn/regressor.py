@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from gradline.api.fitting import fit
 from gradline.base.types import Array
 from gradline.base.warnings import warn
-from gradline.fitting.run import fit
 from gradline.rows.array_checks import Columns, as_columns, as_weights, check_finite, check_length, select_columns
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from gradline.fitting.run import LossArgument
-    from gradline.model.record import Fit
+    from gradline.api.result import Fit
     from gradline.penalties.ridge import AutomaticRidge, Penalty
+    from gradline.preparing.arguments import LossArgument
     from gradline.solvers.protocol import Solver
 
 

@@ -14,7 +14,7 @@ from gradline.summary.content import shown_coefficients
 from gradline.summary.uncertainty import uncertainty_of
 
 if TYPE_CHECKING:
-    from gradline.model.record import Fit
+    from gradline.model.record import Model
 
 _TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
 """Arrow types; every other column holds float64."""
@@ -70,7 +70,7 @@ class CoefficientTable:
         return len(self.columns["name"])
 
 
-def coefficient_table(fit: Fit) -> CoefficientTable:
+def coefficient_table(fit: Model) -> CoefficientTable:
     """The table of a fit's coefficients, linear predictor by linear predictor."""
     shape = fit.solution.coefficients.shape
     places = [(i, j) for j in range(shape[1]) for i in shown_coefficients(fit, j)]

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from gradline import progress as progress_bar
+from gradline.base import progress as progress_bar
 from gradline.tables.table import Table
 
 PATIENCE = 1.0

@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
 from gradline.inference.covariance.bread import RowTerms, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import Groups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
-from gradline.losses.protocol import RowDerivatives
 from gradline.rows.block import Block
 
 FULL_LEVERAGE = 1e-10

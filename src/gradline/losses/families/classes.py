@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array, IntArray
 from gradline.losses.defaults import BoolArray, Elementwise, LossDefaults, PerTarget
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import RowDerivatives
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.checks import positive
 from gradline.losses.defaults import Elementwise, LossDefaults, PerTarget
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import RowDerivatives
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
 

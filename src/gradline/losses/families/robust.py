@@ -8,11 +8,12 @@ from typing import Any, Literal
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.checks import positive
 from gradline.losses.defaults import Elementwise, LossDefaults, PerTarget
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import Parameter, RowDerivatives
+from gradline.losses.protocol import Parameter
 
 _LOG_2 = math.log(2.0)
 

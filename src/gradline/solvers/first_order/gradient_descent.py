@@ -9,8 +9,8 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from gradline import progress as progress_bar
 from gradline.autodiff.tape import Step, Trace
+from gradline.base import progress as progress_bar
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.objective.objective import Problem

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradline import progress as progress_bar
+from gradline.base import progress as progress_bar
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.objective.objective import Problem

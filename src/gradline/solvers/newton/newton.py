@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline import progress as progress_bar
+from gradline.base import progress as progress_bar
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.linalg.coefficient_map import CoefficientMap
