@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from scipy.special import ndtri
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 
 RNG = np.random.default_rng(0)
 N = 300

@@ -15,7 +15,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 
 TIGHT = {"tol": 1e-15, "maxiter": 300, "tol_criterion": "params"}
 

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 
 jnp = pytest.importorskip("jax.numpy")
 

@@ -7,7 +7,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -75,7 +75,7 @@ class TestClusters:
                 gl.fit("y ~ a + b", gaps, covariance="cluster", groups=column)
 
     def test_streamed_clusters_hold_one_sum_each(self, monkeypatch, tmp_path):
-        from gradline.inference import meat
+        from gradline.inference.covariance import meat
 
         n, held = 300_000, []
         rng = np.random.default_rng(1)

@@ -3,7 +3,7 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from gradline.solvers import double_double as dd
+from gradline.linalg import double_double as dd
 
 
 def exact(words):

@@ -12,7 +12,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 from gradline.rows.fingerprint import fingerprint
 
 RNG = np.random.default_rng(0)

@@ -227,7 +227,7 @@ def test_damaged_files(tmp_path, damage, message):
 
 
 def test_a_checksum_does_not_make_a_file_sound(tmp_path):
-    from gradline import moments_file
+    from gradline.moments import file as moments_file
 
     path = tmp_path / "moments.json"
     Moments(table()).save(path)

@@ -395,7 +395,7 @@ def test_an_even_number_of_rows_has_many_medians():
 
 
 def test_streamed_rows_with_gaps(monkeypatch):
-    from gradline import fitting_tables
+    from gradline.preparing import from_table as fitting_tables
 
     random = np.random.default_rng(19)
     columns = {"x": random.normal(size=20_000), "z": random.normal(size=20_000)}

@@ -13,7 +13,7 @@ from gradline import penalties
 from gradline.losses.catalogue import squared
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import least_squares as module
+from gradline.solvers.least_squares import least_squares as module
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
 from gradline.solvers.least_squares.least_squares import LeastSquares, least_squares
 

@@ -6,8 +6,8 @@ import numpy as np
 from scipy.linalg import lu_factor, lu_solve
 
 from gradline.base.types import Array
+from gradline.linalg import double_double as dd
 from gradline.rows.block import Block
-from gradline.solvers import double_double as dd
 
 STEPS = 3
 
