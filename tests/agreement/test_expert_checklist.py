@@ -21,7 +21,7 @@ N = 300
 X = RNG.normal(size=(N, 3))
 Y = 1 + X @ [1.0, -0.5, 0.2] + RNG.normal(size=N)
 COUNTS = RNG.poisson(np.exp(0.3 + 0.3 * X[:, 0]))
-NIST = json.loads((Path(__file__).parent / "reference" / "nist_strd_linear.json").read_text())["datasets"]
+NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
 
 
 def close(actual, desired, tolerance=1e-8):

@@ -26,7 +26,7 @@ from gradline.files.writing import as_text, write_whole
 from gradline.losses.defaults import LossDefaults
 from gradline.solvers.protocol import Certificate, Solution
 
-DOCS = Path(__file__).parents[1] / "docs"
+DOCS = Path(__file__).parents[2] / "docs"
 LABELS = (False, True)
 
 

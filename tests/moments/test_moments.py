@@ -7,7 +7,7 @@ import pytest
 
 from gradline.moments.moments import Moments
 
-NIST = json.loads((Path(__file__).parent / "reference" / "nist_strd_linear.json").read_text())["datasets"]
+NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
 
 
 def table(seed=0, n=400, p=4, offset=100.0):
