@@ -12,12 +12,10 @@ from gradline.inference.covariance.bread import Bread, CurvatureKernel, bread, p
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.covariance.kinds import Kind, as_kind, default_kind, known_name
 from gradline.inference.covariance.meat import GramKernel
-from gradline.inference.distributions import knows_distribution
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.losses.families.classes import Logistic, Multinomial
 from gradline.objective.objective import Problem, Rider
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block, Kernel
@@ -182,7 +180,11 @@ def needs_residuals(problem: Problem) -> bool:
     """Whether prediction intervals rest on leave-one-out residuals: neither squared loss nor a likelihood whose distribution is known,
     nor a class."""
     loss = problem.loss
-    return not (loss.squared_scale() is not None or isinstance(loss, Logistic | Multinomial) or knows_distribution(loss))
+    return not (
+        loss.squared_scale() is not None
+        or loss.target_kind != "number"
+        or (loss.distribution is not None and loss.distribution.has_quantiles)
+    )
 
 
 def without_rows(inference: Inference, kind: str) -> Covariance:

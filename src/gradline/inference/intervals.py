@@ -14,7 +14,6 @@ from scipy.special import ndtr, ndtri, stdtr, stdtrit
 from gradline.base.types import Array
 from gradline.design.dense import Design
 from gradline.inference.covariance.estimate import Covariance
-from gradline.losses.families.classes import Multinomial
 from gradline.losses.protocol import Loss
 
 
@@ -89,7 +88,7 @@ def mean_interval(design: Design, predictors: Array, covariance: Covariance, los
     centre = _outputs(loss, predictors)
     reach = critical_value(level, covariance.degrees_of_freedom) * _delta_errors(design, predictors, covariance, loss)
     lower, upper = centre - reach, centre + reach
-    if isinstance(loss, Multinomial):
+    if loss.target_kind == "class":
         lower, upper = np.maximum(lower, 0.0), np.minimum(upper, 1.0)
     return Interval(lower, upper)
 

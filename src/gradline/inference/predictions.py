@@ -19,7 +19,6 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.design.dense import Design
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.distributions import quantiles, refuse_classes
 from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
 from gradline.inference.kinked import frequencies
 from gradline.inference.leave_one_out import ResidualQuantiles, spread
@@ -71,10 +70,10 @@ def prediction_interval(
         noise = dispersion[None, :] / (1.0 if weights is None else weights[:, None])
         reach = critical_value(level, covariance.degrees_of_freedom) * np.sqrt(noise + np.square(errors))
         return PredictionInterval(predictors - reach, predictors + reach, _normal_guarantee(covariance, penalised))
-    if covariance is not None:
+    if covariance is not None and loss.distribution is not None:
         errors = linear_standard_errors(design, covariance)
-        lower = quantiles(loss, predictors, errors, tail, dispersion)
-        upper = quantiles(loss, predictors, errors, 1.0 - tail, dispersion)
+        lower = loss.distribution.quantile(predictors, errors, tail, dispersion)
+        upper = loss.distribution.quantile(predictors, errors, 1.0 - tail, dispersion)
         if lower is not None and upper is not None:
             return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution" + (_BIAS if penalised else ""))
     if residuals is None:
@@ -168,3 +167,12 @@ def _around(loss: Loss, predictors: Array, low: Array, high: Array, scaled: bool
         low, high = low * scale, high * scale
     # Not fmax: where an input is missing the ends are NaN, and stay so.
     return np.maximum(centre + low, loss.lowest_target), np.maximum(centre + high, loss.lowest_target)
+
+
+def refuse_classes(loss: Loss) -> None:
+    """Raises ValueError where a target is a class, which has no interval."""
+    if loss.target_kind != "number":
+        raise ValueError(
+            f"the loss {loss.name!r} predicts a class, and an interval holds no part of a class: predict gives its probability, and"
+            ' interval="confidence" the uncertainty of that'
+        )

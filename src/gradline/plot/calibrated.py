@@ -11,11 +11,6 @@ from scipy.special import gammaincinv, ndtri, stdtrit
 from gradline.base.types import Array
 from gradline.inference.intervals import check_level
 from gradline.inference.kinked import frequencies
-from gradline.losses.families.amounts import Gamma, Tweedie
-from gradline.losses.families.classes import Logistic, Multinomial
-from gradline.losses.families.counts import NegativeBinomial, Poisson
-from gradline.losses.families.densities import Normal
-from gradline.losses.families.quantiles import Absolute, Quantile
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.plot import style
@@ -58,9 +53,9 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
     given = diagnosed(fit, data, target, rows)
     found = calibration_bins(given.diagnosis.rows.problem, fit.solution.coefficients, bins, level)
     shown = found[:MOST_PANELS]
-    quantile = _level_of(fit.loss_function)
+    quantile = fit.loss_function.quantile_level
     names = fit.target_names
-    classes = isinstance(fit.loss_function, Multinomial)
+    classes = fit.loss_function.target_kind == "class"
     axes = style.panels(ax, 1, len(shown), (4.8, 4.4) if len(shown) == 1 else (3.0 * len(shown), 3.2))
     for j, (panel, one) in enumerate(zip(axes[0], shown, strict=True)):
         color = style.DATA
@@ -80,7 +75,7 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         if quantile is None:
             ends = np.array(style.tidy((float(one.predicted.min()), float(one.predicted.max()))))
             panel.plot(ends, ends, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
-            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if isinstance(fit.loss_function, Logistic) else f"mean {name}"
+            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if fit.loss_function.target_kind == "label" else f"mean {name}"
             style.dress(panel, f"predicted {what}", "observed share" if "P(" in what else f"observed {what}")
         else:
             panel.axhline(quantile, color=style.INK, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
@@ -104,8 +99,8 @@ def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, le
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
         raise ValueError(f"bins must be a whole number from 2 up, not {bins!r}")
     check_level(level)
-    quantile = _level_of(loss)
-    if quantile is None and not _aims_at_mean(loss):
+    quantile = loss.quantile_level
+    if quantile is None and loss.aims_at != "mean" and loss.squared_scale() is None:
         raise ValueError(
             f"the loss {loss.name!r} aims neither at the mean nor at a quantile, so there is nothing observed to hold a prediction against;"
             " gl.plot.residuals draws a trend that uses the loss itself"
@@ -149,7 +144,7 @@ class _BinKernel:
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
         targets = block.targets[used]
-        if isinstance(self.loss, Multinomial):
+        if self.loss.target_kind == "class":
             targets = (targets == np.arange(predicted.shape[1])).astype(np.float64)
         elif self.quantile is not None:
             targets = (targets <= predicted).astype(np.float64)
@@ -177,9 +172,9 @@ def _finish(part: Array, loss: Loss, quantile: float | None, level: float, weigh
     counts, weight, predicted, observed, total, squares = part
     predicted, observed, shift = predicted / weight, observed / weight, total / weight
     z = float(ndtri(0.5 + 0.5 * level))
-    if not weighted and (quantile is not None or isinstance(loss, Logistic | Multinomial)):
+    if not weighted and (quantile is not None or loss.target_kind != "number"):
         lower, upper = wilson(observed, counts, z)
-    elif not weighted and isinstance(loss, Poisson):
+    elif not weighted and loss.is_equidispersed:
         # Garwood (1936), Biometrika 28: the mean counts whose tails hold no less than what was counted.
         tail = 0.5 * (1.0 - level)
         events = observed * counts
@@ -203,15 +198,3 @@ def wilson(share: Array, counts: Array, z: float) -> tuple[Array, Array]:
 
 def _outputs(loss: Loss, predictors: Array) -> Array:
     return np.asarray(loss.predict(predictors), dtype=np.float64).reshape(len(predictors), -1)
-
-
-def _level_of(loss: Loss) -> float | None:
-    """The level of the quantile a loss aims at."""
-    if isinstance(loss, Absolute):
-        return 0.5
-    return float(loss.level) if isinstance(loss, Quantile) else None
-
-
-def _aims_at_mean(loss: Loss) -> bool:
-    means = Logistic | Multinomial | Poisson | NegativeBinomial | Gamma | Tweedie | Normal
-    return loss.squared_scale() is not None or isinstance(loss, means)

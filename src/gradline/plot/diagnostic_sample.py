@@ -10,7 +10,6 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.inference.diagnostics import RowDiagnosticsKernel, split_rows
 from gradline.inference.kinked import frequencies
-from gradline.inference.quantile_residuals import has_quantile_residuals, is_discrete, quantile_residuals
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import FitRows
 from gradline.plot.style import MAX_POINTS
@@ -139,7 +138,8 @@ class _Chooser:
             leverage, cook, standardised = parts.leverage, parts.cooks_distance[:, None], parts.standardised
         deviates = residuals
         if self.kind == "quantile":
-            deviates = quantile_residuals(self.loss, targets, predictors, uniform, self.dispersion / weights)
+            assert self.loss.distribution is not None
+            deviates = self.loss.distribution.quantile_residuals(targets, predictors, uniform, self.dispersion / weights)
         elif self.kind != "raw":
             deviates = standardised
         numbers = (start + present).astype(np.float64)
@@ -204,9 +204,9 @@ def _lowest(values: Array, count: int) -> IntArray:
 def _kind(loss: Loss, targets: Array, weights: Array) -> Kind:
     if loss.squared_scale() is not None:
         return "standardised"
-    if has_quantile_residuals(loss):
+    if loss.distribution is not None:
         # The weight of a count or a label changes its distribution in ways only the user knows; so does a count that is not whole.
-        plain = not is_discrete(loss) or bool((weights == 1).all() and (targets == np.round(targets)).all())
+        plain = not loss.distribution.discrete or bool((weights == 1).all() and (targets == np.round(targets)).all())
         if plain:
             return "quantile"
     if loss.variance(np.zeros((1, loss.n_predictors(targets.shape[1])))) is not None:
@@ -220,7 +220,7 @@ def _predictions(loss: Loss, predictors: Array, q: int) -> Array:
     if found.shape[1] != q:
         raise ValueError(
             f"the loss {loss.name!r} predicts {found.shape[1]} numbers a row for {q} target{'s' if q > 1 else ''}, so that there is no"
-            " residual of one target to draw" + ("; gl.plot.calibration draws its classes" if loss.name == "multinomial" else "")
+            " residual of one target to draw" + ("; gl.plot.calibration draws its classes" if loss.target_kind == "class" else "")
         )
     return found
 

@@ -109,15 +109,19 @@ def fitted_values(fit: Model, seen: SeenRows, j: int) -> tuple[Array, str]:
     return seen.predictions[:, j], f"fitted {name}"
 
 
+def is_drawn(fit: Model) -> bool:
+    """Whether quantile residuals are drawn at random within a jump of the distribution, as those of counts and labels are."""
+    distribution = fit.loss_function.distribution
+    return distribution is not None and distribution.discrete
+
+
 def residual_name(fit: Model, seen: SeenRows, j: int) -> str:
     """What the deviates of a target are called, in units of their spread."""
-    from gradline.inference.quantile_residuals import is_discrete
-
     name = fit.target_names[j]
     if seen.kind == "raw":
         return f"{'weighted ' if seen.weighted else ''}residual of {name}"
     if seen.kind == "quantile":
-        return f"{'randomised ' if is_discrete(fit.loss_function) else ''}quantile residual of {name}"
+        return f"{'randomised ' if is_drawn(fit) else ''}quantile residual of {name}"
     return f"{seen.kind} residual of {name}"
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.losses.defaults import PerTarget
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.plot.diagnostic_sample import SeenRows
@@ -28,7 +27,7 @@ def trend(loss: Loss, seen: SeenRows, x: Array, y: Array, j: int) -> tuple[Array
     rows = seen.sampled
     own = seen.kind == "raw" and seen.predictors.shape[1] == seen.targets.shape[1] and np.array_equal(seen.predictors, seen.predictions)
     solved = loss.kinks() is None or (loss.piecewise_linear and bool(loss.kinks()))
-    if not (own and solved and (seen.targets.shape[1] == 1 or isinstance(loss, PerTarget))):
+    if not (own and solved and (seen.targets.shape[1] == 1 or loss.sums_over_targets)):
         return lowess(x[rows], y[rows])
     order = np.flatnonzero(rows)[np.argsort(x[rows], kind="stable")]
     across = x[order]

@@ -12,7 +12,6 @@ from scipy.special import chdtrc
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
 from gradline.inference.inference import infer
 from gradline.inference.tests import HypothesisResult
-from gradline.losses.families.counts import Poisson
 from gradline.model.diagnose import Diagnosis
 from gradline.plot.diagnostic_sample import SeenRows
 from gradline.plot.subject import Diagnosed, diagnosed
@@ -98,7 +97,7 @@ def _with_inference(given: Diagnosed) -> Diagnosed:
 def _overdispersion(given: Diagnosed) -> tuple[float, float] | None:
     """(Pearson's chi-squared over its degrees of freedom, p-value) of counts, whose variance a Poisson model equates with the mean."""
     fit = given.fit
-    if not isinstance(fit.loss_function, Poisson) or fit.inference is None or not given.own:
+    if not fit.loss_function.is_equidispersed or fit.inference is None or not given.own:
         return None
     totals = fit.inference.statistics
     if totals.squares is None or not totals.degrees_of_freedom > 0 or len(totals.squares) > 1:

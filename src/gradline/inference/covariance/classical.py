@@ -11,8 +11,6 @@ from gradline.base.types import Array
 from gradline.inference.covariance.bread import Bread, bread
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.statistics import FitStatistics
-from gradline.losses.families.amounts import Gamma, Tweedie
-from gradline.losses.families.counts import NegativeBinomial
 from gradline.losses.families.robust import squared
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
@@ -56,7 +54,7 @@ def squared_factor(
 
 def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics) -> tuple[Array, str]:
     words = "inverse information"
-    if isinstance(problem.loss, Gamma | Tweedie | NegativeBinomial):
+    if problem.loss.uses_expected_information:
         crumb = bread(problem, coefficients, crumb.free, RowLoss(problem.loss, expected=True))
         words = "inverse expected information"
     factor = crumb.root @ _kept_by_penalty(crumb.root, crumb.penalty)

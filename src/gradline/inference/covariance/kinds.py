@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 
 from gradline.inference.covariance.clusters import Groups, held_groups
-from gradline.losses.families.densities import Cauchy, StudentT
 from gradline.losses.protocol import Loss
 
 NAMES = ("classical", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
@@ -79,7 +78,7 @@ def default_kind(loss: Loss) -> str:
     kinks."""
     if loss.squared_scale() is not None:
         return "classical"
-    if isinstance(loss, StudentT | Cauchy):
+    if loss.has_tuning_scale:
         return "HC3"
     if loss.is_likelihood or loss.has_free_dispersion:
         return "classical"

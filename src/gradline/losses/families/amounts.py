@@ -9,7 +9,8 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.losses.checks import positive
-from gradline.losses.defaults import BoolArray, Elementwise, PerTarget
+from gradline.losses.defaults import BoolArray, Elementwise, PerTarget, saturated_by_log
+from gradline.losses.distribution import Distribution, Tails, bisect, mixed
 from gradline.losses.operations import Operations
 
 _MEANING = "a coefficient is the change of the log of the mean of y when its column rises by one: exp(coefficient) multiplies the mean"
@@ -22,6 +23,11 @@ class _LogLinkAmounts(PerTarget):
     lowest_target = 0.0
     meaning = _MEANING
     has_free_dispersion = True
+    aims_at = "mean"
+    uses_expected_information = True
+
+    def saturated_loss(self, targets: Array) -> Array:
+        return saturated_by_log(self, targets)
 
     def predict(self, predictors: Array) -> Array:
         with np.errstate(over="ignore"):
@@ -32,6 +38,33 @@ class _LogLinkAmounts(PerTarget):
         means = targets.mean(axis=0)
         log_mean: Array = np.log(np.where(means > 0, means, 1.0))
         return log_mean
+
+
+class GammaDistribution(Distribution):
+    """Gamma with mean exp(eta) and a dispersion that is estimated beside it."""
+
+    has_quantiles = True
+
+    def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
+        from scipy.special import gammainc, gammaincc
+
+        if dispersion is None:
+            raise ValueError("the quantile residuals of the loss 'gamma' need its dispersion")
+        amount = targets / (np.exp(predictors) * dispersion)
+        return Tails(gammainc(1.0 / dispersion, amount), gammaincc(1.0 / dispersion, amount))
+
+    def quantile(self, predictors: Array, errors: Array, probability: float, dispersion: Array | None) -> Array | None:
+        from scipy.special import gammainc
+
+        if dispersion is None or not (dispersion > 0).all():
+            return None
+
+        def cumulative(y: Array, nodes: Array) -> Array:
+            return np.asarray(gammainc(1.0 / dispersion, np.exp(np.minimum(y - nodes, 700.0)) / dispersion))
+
+        # In log y, whose distribution has one width whatever the mean.
+        width = 8.0 * errors + 40.0 * np.maximum(np.sqrt(dispersion), dispersion) + 5.0
+        return np.asarray(np.exp(bisect(mixed(cumulative, predictors, errors), probability, predictors - width, predictors + width)))
 
 
 @dataclass(frozen=True)
@@ -46,6 +79,7 @@ class Gamma(_LogLinkAmounts):
     domain = "above 0"
     is_convex = True
     is_likelihood = True
+    distribution = GammaDistribution()
 
     def in_domain(self, targets: Array) -> BoolArray:
         return targets > 0
@@ -65,6 +99,15 @@ class Gamma(_LogLinkAmounts):
     def variance(self, predictors: Array) -> Array:
         with np.errstate(over="ignore"):
             return np.exp(2.0 * predictors)
+
+    def log_density_at_dispersion(self, targets: Array, predictors: Array, dispersion: Array) -> Array:
+        """McCullagh and Nelder (1989), section 8.2."""
+        from scipy.special import gammaln
+
+        shape = 1.0 / dispersion
+        ratio = np.log(targets) - predictors
+        value: Array = shape * (np.log(shape) + ratio - np.exp(ratio)) - gammaln(shape) - np.log(targets)
+        return value
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,18 @@ import numpy as np
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array, IntArray
 from gradline.losses.defaults import BoolArray, Elementwise, LossDefaults, PerTarget
+from gradline.losses.distribution import Distribution, Tails
 from gradline.losses.operations import Operations
+
+
+class LabelDistribution(Distribution):
+    """Labels 0 and 1, the log odds of 1 being eta."""
+
+    discrete = True
+
+    def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
+        one, zero = logistic.predict(predictors), logistic.predict(-predictors)
+        return Tails(np.where(targets == 1, zero, 0.0), np.where(targets == 1, 0.0, one), np.where(targets == 1, one, zero))
 
 
 @dataclass(frozen=True)
@@ -21,6 +32,9 @@ class Logistic(PerTarget):
     meaning = "a coefficient is the change of the log odds of y = 1 when its column rises by one: exp(coefficient) multiplies the odds"
     predictor = "log_odds"
     domain = "labels 0 or 1"
+    target_kind = "label"
+    aims_at = "mean"
+    distribution = LabelDistribution()
     is_convex = True
     is_likelihood = True
 
@@ -63,6 +77,9 @@ class Logistic(PerTarget):
         variance: Array = self.predict(predictors) * self.predict(-predictors)
         return variance
 
+    def saturated_loss(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
+
     def start(self, targets: Array) -> Array:
         """Log odds of the mean label, one half-row added to each label so that a column of one label stays finite."""
         ones = targets.sum(axis=0) + 0.5
@@ -87,6 +104,8 @@ class Multinomial(LossDefaults):
     )
     is_convex = True
     is_likelihood = True
+    target_kind = "class"
+    aims_at = "mean"
 
     @property
     def is_resolved(self) -> bool:
@@ -177,6 +196,9 @@ class Multinomial(LossDefaults):
         probabilities = self.predict(predictors)
         variance: Array = probabilities * (1.0 - probabilities)
         return variance
+
+    def saturated_loss(self, targets: Array) -> Array:
+        return np.zeros(len(targets))
 
     def start(self, targets: Array) -> Array:
         """Log odds of the class shares, half a row added to each class."""

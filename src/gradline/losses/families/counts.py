@@ -11,7 +11,8 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.losses.checks import positive
-from gradline.losses.defaults import BoolArray, Elementwise, PerTarget
+from gradline.losses.defaults import BoolArray, Elementwise, PerTarget, saturated_by_log
+from gradline.losses.distribution import Distribution, Tails, count_quantile, mixed
 from gradline.losses.operations import Operations
 
 _TABLE = 1024
@@ -29,6 +30,10 @@ class _LogLinkCounts(PerTarget):
     lowest_target = 0.0
     is_convex = True
     is_likelihood = True
+    aims_at = "mean"
+
+    def saturated_loss(self, targets: Array) -> Array:
+        return saturated_by_log(self, targets)
 
     def in_domain(self, targets: Array) -> BoolArray:
         return targets >= 0
@@ -43,6 +48,84 @@ class _LogLinkCounts(PerTarget):
         return log_mean
 
 
+class _Counts(Distribution):
+    """What the distributions of counts share. A subclass writes the two tails and the cumulative probability."""
+
+    discrete = True
+    has_quantiles = True
+
+    def variance(self, predictors: Array) -> Array:
+        """Of a count, shaped like the predictors."""
+        raise NotImplementedError(f"{type(self).__name__} has no variance")
+
+    def value(self, targets: Array, predictors: Array) -> Array:
+        """-log P(Y = y), elementwise."""
+        raise NotImplementedError(f"{type(self).__name__} has no probability")
+
+    def around(self, before: Array, targets: Array, predictors: Array) -> tuple[Array, Array]:
+        """P(Y <= before), P(Y > targets)."""
+        raise NotImplementedError(f"{type(self).__name__} has no tails")
+
+    def cumulative(self, y: Array, predictors: Array) -> Array:
+        """P(Y <= y)."""
+        raise NotImplementedError(f"{type(self).__name__} has no cumulative probability")
+
+    def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
+        below, above = self.around(np.maximum(targets - 1.0, 0.0), targets, predictors)
+        here = np.exp(-self.value(targets, predictors))
+        return Tails(np.where(targets == 0, 0.0, below), above, here)
+
+    def quantile(self, predictors: Array, errors: Array, probability: float, dispersion: Array | None) -> Array:
+        largest = predictors + 8.0 * errors
+        high = np.ceil(np.exp(largest) + 40.0 * np.sqrt(self.variance(largest)) + 40.0)
+        return count_quantile(mixed(self.cumulative, predictors, errors), probability, high)
+
+
+class PoissonDistribution(_Counts):
+    """Poisson with mean exp(eta)."""
+
+    def variance(self, predictors: Array) -> Array:
+        return poisson.variance(predictors)
+
+    def value(self, targets: Array, predictors: Array) -> Array:
+        return poisson.elementwise(targets, predictors, 0)[0]
+
+    def around(self, before: Array, targets: Array, predictors: Array) -> tuple[Array, Array]:
+        from scipy.special import pdtr, pdtrc
+
+        mean = np.exp(predictors)
+        return pdtr(before, mean), pdtrc(targets, mean)
+
+    def cumulative(self, y: Array, predictors: Array) -> Array:
+        from scipy.special import pdtr
+
+        return np.asarray(pdtr(y, np.exp(predictors)))
+
+
+@dataclass(frozen=True)
+class NegativeBinomialDistribution(_Counts):
+    """Negative binomial with mean mu = exp(eta) and variance mu + dispersion mu^2."""
+
+    dispersion: float
+
+    def variance(self, predictors: Array) -> Array:
+        return NegativeBinomial(self.dispersion).variance(predictors)
+
+    def value(self, targets: Array, predictors: Array) -> Array:
+        return NegativeBinomial(self.dispersion).elementwise(targets, predictors, 0)[0]
+
+    def around(self, before: Array, targets: Array, predictors: Array) -> tuple[Array, Array]:
+        from scipy.special import betainc, betaincc
+
+        theta, success = 1.0 / self.dispersion, 1.0 / (1.0 + self.dispersion * np.exp(predictors))
+        return betainc(theta, before + 1.0, success), betaincc(theta, targets + 1.0, success)
+
+    def cumulative(self, y: Array, predictors: Array) -> Array:
+        from scipy.special import betainc
+
+        return np.asarray(betainc(1.0 / self.dispersion, y + 1.0, 1.0 / (1.0 + self.dispersion * np.exp(predictors))))
+
+
 @dataclass(frozen=True)
 class Poisson(_LogLinkCounts):
     """exp(eta) - y eta + log Gamma(y + 1): -log of the Poisson probability with mean exp(eta).
@@ -51,6 +134,8 @@ class Poisson(_LogLinkCounts):
     """
 
     name = "poisson"
+    distribution = PoissonDistribution()
+    is_equidispersed = True
     meaning = "a coefficient is the change of the log of the mean of y when its column rises by one: exp(coefficient) multiplies the mean"
 
     def elementwise(self, targets: Array, predictors: Array, order: int) -> Elementwise:
@@ -80,6 +165,7 @@ class NegativeBinomial(_LogLinkCounts):
     dispersion: float
 
     name = "negative_binomial"
+    uses_expected_information = True
     meaning = "a coefficient is the change of the log of the mean of y when its column rises by one: exp(coefficient) multiplies the mean"
 
     def elementwise(self, targets: Array, predictors: Array, order: int) -> Elementwise:
@@ -118,6 +204,10 @@ class NegativeBinomial(_LogLinkCounts):
         z = predictors + math.log(self.dispersion)
         constant = operations.lgamma(targets + 1.0) - operations.lgamma(targets + theta) + math.lgamma(theta)
         return targets * operations.softplus(-z) + theta * operations.softplus(z) + constant
+
+    @property
+    def distribution(self) -> NegativeBinomialDistribution:
+        return NegativeBinomialDistribution(self.dispersion)
 
     def variance(self, predictors: Array) -> Array:
         mean = self.predict(predictors)

@@ -12,15 +12,57 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.checks import positive
 from gradline.losses.defaults import Elementwise, LossDefaults, PerTarget
+from gradline.losses.distribution import Distribution, Tails, bisect, mixed
 from gradline.losses.operations import Operations
 
 _HALF_LOG_TWO_PI = 0.5 * math.log(2.0 * math.pi)
+
+
+@dataclass(frozen=True)
+class StudentDistribution(Distribution):
+    """Student's t about eta, with given degrees of freedom and scale."""
+
+    degrees: float
+    scale: float
+
+    def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
+        from scipy.special import stdtr
+
+        t = (targets - predictors) / self.scale
+        return Tails(stdtr(self.degrees, t), stdtr(self.degrees, -t))
+
+
+class NormalDistribution(Distribution):
+    """Normal with mean eta_1 and standard deviation exp(eta_2)."""
+
+    has_quantiles = True
+
+    def quantile_residuals(self, targets: Array, predictors: Array, uniform: Array, dispersion: Array | None = None) -> Array:
+        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
+            return np.asarray((targets - predictors[:, :1]) * np.exp(-predictors[:, 1:]))
+
+    def quantile(self, predictors: Array, errors: Array, probability: float, dispersion: Array | None) -> Array:
+        from scipy.special import ndtr
+
+        mean, log_scale = predictors[:, :1], predictors[:, 1:]
+
+        def cumulative(y: Array, nodes: Array) -> Array:
+            # The mean's uncertainty adds to the variance; the log scale's is mixed over.
+            return np.asarray(ndtr((y - mean) / np.hypot(np.exp(nodes), errors[:, :1])))
+
+        width = np.hypot(np.exp(log_scale + 8.0 * errors[:, 1:]), errors[:, :1])
+        return bisect(mixed(cumulative, log_scale, errors[:, 1:]), probability, mean - 40.0 * width, mean + 40.0 * width)
 
 
 class _HeavyTailed(PerTarget):
     """Student's density with given degrees of freedom and scale; not convex, so the answer depends on the start."""
 
     is_likelihood = True
+    has_tuning_scale = True
+
+    @property
+    def distribution(self) -> StudentDistribution:
+        return StudentDistribution(*self._shape)
 
     @property
     def _shape(self) -> tuple[float, float]:
@@ -112,6 +154,8 @@ class Normal(LossDefaults):
         "a coefficient of log_scale is the change of the log of its standard deviation"
     )
     is_likelihood = True
+    aims_at = "mean"
+    distribution = NormalDistribution()
 
     def n_predictors(self, n_targets: int) -> int:
         self.require_one_target(n_targets)

@@ -24,6 +24,8 @@ class Absolute(PerTarget):
     name = "absolute"
     meaning = "a coefficient is the change of the median of y when its column rises by one"
     predictor = "median"
+    aims_at = "quantile"
+    quantile_level = 0.5
     is_convex = True
     piecewise_linear = True
 
@@ -54,6 +56,11 @@ class Quantile(PerTarget):
     is_convex = True
     piecewise_linear = True
     predictor = "quantile"
+    aims_at = "quantile"
+
+    @property
+    def quantile_level(self) -> float:
+        return self.level
 
     @property
     def meaning(self) -> str:

@@ -27,6 +27,7 @@ class Squared(PerTarget):
     predictor = "mean"
     is_convex = True
     has_free_dispersion = True
+    aims_at = "mean"
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         residuals = predictors - targets
@@ -108,6 +109,7 @@ class JointHuber(LossDefaults):
     meaning = "a coefficient is the change of the centre of y, outliers counted by sign and not by size, when its column rises by one"
     intercept_only = (False, True)
     is_convex = True
+    estimates_scale = True
 
     @property
     def parameters(self) -> dict[str, Parameter]:

@@ -15,7 +15,6 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.losses.families.robust import JointHuber
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -170,7 +169,7 @@ def _exact(problem: Problem, coefficients: Array, grown: float, stuck: bool) -> 
     if problem.n_predictors <= q:
         return None
     # A scale with an intercept only, as Huber's: no curvature grows as fast as that of a variance.
-    vanished = isinstance(problem.loss, JointHuber) and abs(coefficients[0, q]) <= (1e-4 if stuck else 1e-10) * problem.target_scale
+    vanished = problem.loss.estimates_scale and abs(coefficients[0, q]) <= (1e-4 if stuck else 1e-10) * problem.target_scale
     everywhere = (stuck or vanished) and problem.rows.reduce(_ResidualKernel(problem.loss, coefficients)) <= 1e-12 * problem.target_scale
     if vanished and not everywhere:
         return Runaway(
