@@ -22,7 +22,7 @@ from gradline.losses.own_loss import BoundLoss, joint_message
 from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss
 from gradline.losses.wrappers import unwrapped
-from gradline.objective.row_curvature import RowCurvature
+from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
 from gradline.penalties.ridge import Penalty
 from gradline.rows.arrays import LANES, ArrayRows
 from gradline.rows.block import Block, Rows
@@ -40,12 +40,14 @@ class Evaluation(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Over rows, before they are divided by the weight: gradient (P, k) and curvature (kP, kP), None below their order."""
+    """Over rows, before they are divided by the weight: gradient (P, k) and curvature (kP, kP), None below their order. changed: the rows
+    whose curvature is not what it was, where the pass compares."""
 
     weight: float
     value: float
     gradient: Array | None
     curvature: Array | None
+    changed: tuple[RowChange, ...] = ()
 
 
 class Rider(Protocol):
@@ -62,7 +64,7 @@ class _EvaluateKernel:
     loss: Loss
     coefficients: Array
     order: int
-    kept: RowCurvature | None = None
+    previous: PreviousCurvature | None = None
     riders: tuple[Rider, ...] = ()
 
     def map(self, block: Block) -> tuple[Sums, list[Any]]:
@@ -87,11 +89,14 @@ class _EvaluateKernel:
 
     def _sums(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> tuple[Sums, list[Any]]:
         along = [rider.along(block, predictors, derivatives) for rider in self.riders]
-        return weighted_sums(block, derivatives, self.loss.intercept_only, self.kept), along
+        return weighted_sums(block, derivatives, self.loss.intercept_only, self.previous), along
 
 
-def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), kept: RowCurvature | None = None) -> Sums:
-    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only. kept: see evaluate."""
+def weighted_sums(
+    block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), previous: PreviousCurvature | None = None
+) -> Sums:
+    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only. previous: what each row's
+    curvature was at the point before; where it is known, what changed is told in place of the sum."""
     value, gradient, curvature = derivatives
     weights = block.row_weights
     total = float(block.n_rows)
@@ -99,13 +104,16 @@ def weighted_sums(block: Block, derivatives: RowDerivatives, constant: tuple[boo
         total, value = float(weights.sum()), _weigh(weights, value)
         gradient = None if gradient is None else _weigh(weights, gradient)
         curvature = None if curvature is None else _weigh(weights, curvature)
-    if kept is not None and curvature is not None:
-        curvature = kept.replace(block, curvature)
+    changed: tuple[RowChange, ...] = ()
+    if previous is not None and curvature is not None:
+        changed = (previous.compare(block, curvature),)
+        curvature = curvature if previous.rows is None else None
     return Sums(
         total,
         float(value.sum()),
         None if gradient is None else _adjoint(block.design, gradient, constant),
         None if curvature is None else weighted_gram(block.design, curvature, constant),
+        changed,
     )
 
 
@@ -134,6 +142,7 @@ def merged_sums(first: Sums, second: Sums) -> Sums:
         first.value + second.value,
         _add(first.gradient, second.gradient),
         _add(first.curvature, second.curvature),
+        first.changed + second.changed,
     )
 
 
@@ -310,9 +319,9 @@ class Problem:
 
         kept: what the last pass at order 2 kept of each row, which makes this one cheaper, and is brought up to date.
         """
-        sums, along = self._sums(_EvaluateKernel(self.loss, coefficients, order, kept, riders))
+        sums, along = self._sums(_EvaluateKernel(self.loss, coefficients, order, None if kept is None else kept.previous, riders))
         if kept is not None and order == 2:
-            sums = sums._replace(curvature=kept.finish(sums.curvature))
+            sums = sums._replace(curvature=kept.finish(sums.curvature, list(sums.changed)))
         w = sums.weight
         # What total_weight would need a pass for.
         self.__dict__.setdefault("total_weight", w)

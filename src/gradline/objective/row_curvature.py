@@ -8,6 +8,7 @@ objective changes by: exactly, at the cost of a pass for the gradient alone. Not
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -29,11 +30,35 @@ SHRUNK = 1e-3
 """Share of its largest so far that a diagonal entry may fall to: the rounding of the larger one stays in it."""
 
 
+class RowChange(NamedTuple):
+    """Rows whose curvature is not what it was: their numbers (c,) rising, their curvature now (c, k, k), and by how much it changed, or
+    None where there was none before."""
+
+    rows: IntArray
+    now: Array
+    change: Array | None
+
+
+@dataclass(frozen=True)
+class PreviousCurvature:
+    """What a pass reads of the rows' curvature at the point before: (n, k, k), or None in the first pass. It is never written to."""
+
+    rows: Array | None
+
+    def compare(self, block: Block, curvature: Array) -> RowChange:
+        """What changed in a block whose curvature is now (m, k, k)."""
+        if self.rows is None:
+            return RowChange(np.arange(block.first_row, block.first_row + block.n_rows), curvature, None)
+        change = curvature - self.rows[block.first_row : block.first_row + block.n_rows]
+        places = np.flatnonzero(change.any(axis=(1, 2)) if change.shape[1] > 1 else change)
+        return RowChange(places + block.first_row, curvature[places], change[places])
+
+
 class RowCurvature:
     """The weighted curvature of every row at the coefficients last evaluated, and its Gram matrix. Filled by a pass at order 2.
 
-    rows: of the data. n_predictors: k. constant: which linear predictors have an intercept only. A pass hands over block after block,
-    from several threads; ``finish`` ends it.
+    rows: of the data. n_predictors: k. constant: which linear predictors have an intercept only. A pass reads ``previous`` and tells what
+    changed; ``finish`` takes it in. Only for rows that are held in memory.
     """
 
     def __init__(self, rows: Rows, n_predictors: int, constant: tuple[bool, ...]) -> None:
@@ -42,38 +67,29 @@ class RowCurvature:
         self.gram: Array | None = None
         self.largest: Array = np.zeros(0)
         """What each diagonal entry has been at most since the Gram matrix was taken."""
-        self.changed: list[tuple[IntArray, Array]] = []
 
-    def replace(self, block: Block, curvature: Array) -> Array | None:
-        """Keep the block's curvature (m, k, k). The same again where its Gram matrix is still to be taken, as in the first pass; None where
-        noting the rows that changed is enough."""
-        kept = self.rows[block.first_row : block.first_row + block.n_rows]
-        if self.gram is None:
-            kept[:] = curvature
-            return curvature
-        change = curvature - kept
-        places = np.flatnonzero(change.any(axis=(1, 2)) if change.shape[1] > 1 else change)
-        if places.size:
-            kept[places] = curvature[places]
-            self.changed.append((places + block.first_row, change[places]))
-        return None
+    @property
+    def previous(self) -> PreviousCurvature:
+        """What the next pass reads: nothing where its Gram matrix is still to be taken."""
+        return PreviousCurvature(None if self.gram is None else self.rows)
 
-    def finish(self, gram: Array | None) -> Array:
-        """The Gram matrix (kP, kP) at the end of a pass; gram: as the pass took it, or None where it noted changes."""
+    def finish(self, gram: Array | None, changed: list[RowChange]) -> Array:
+        """The Gram matrix (kP, kP) at the end of a pass; gram: as the pass took it, or None where it told the rows that changed."""
+        for part in changed:
+            self.rows[part.rows] = part.now
         if gram is not None:
             self.largest = np.abs(gram.diagonal())
         else:
             assert self.gram is not None
-            gram = self._updated(self.gram)
+            gram = self._updated(self.gram, [(part.rows, part.change) for part in changed if part.change is not None and part.rows.size])
         # Where the curvature is not finite there is nothing to add to: the next pass begins anew.
         self.gram = gram if np.isfinite(gram).all() else None
-        self.changed = []
         return gram
 
-    def _updated(self, before: Array) -> Array:
+    def _updated(self, before: Array, changed: list[tuple[IntArray, Array]]) -> Array:
         """By what changed or, where that is much or what was taken away leaves mostly rounding, from every row again."""
-        if sum(len(rows) for rows, _ in self.changed) <= FEW * len(self.rows):
-            gram = before + self._of_changes(before.shape)
+        if sum(len(rows) for rows, _ in changed) <= FEW * len(self.rows):
+            gram = before + self._of_changes(before.shape, changed)
             size = np.abs(gram.diagonal())
             self.largest = np.maximum(self.largest, size)
             if not (size < SHRUNK * self.largest).any():
@@ -82,9 +98,7 @@ class RowCurvature:
         self.largest = np.abs(gram.diagonal())
         return gram
 
-    def _of_changes(self, shape: tuple[int, ...]) -> Array:
-        # In row order, so that the sum does not depend on which thread came first.
-        changed = sorted(self.changed, key=lambda part: int(part[0][0]))
+    def _of_changes(self, shape: tuple[int, ...], changed: list[tuple[IntArray, Array]]) -> Array:
         rows = np.concatenate([np.zeros(0, dtype=np.int64), *(rows for rows, _ in changed)])
         changes = np.concatenate([self.rows[:0], *(change for _, change in changed)])
         total = np.zeros(shape)
