@@ -53,9 +53,10 @@ def test_public_names_have_docstrings(name):
     assert inspect.getdoc(getattr(gl, name))
 
 
-def test_all_and_dir_agree():
-    assert set(gl.__all__) <= set(dir(gl))
-    assert len(gl.__all__) == len(set(gl.__all__))
+@pytest.mark.parametrize("module", [gl, gl.losses, gl.plot, gl.penalties, gl.datasets], ids=lambda module: module.__name__)
+def test_completion_offers_the_public_names_and_no_others(module):
+    assert set(dir(module)) - {"__version__"} == set(module.__all__)
+    assert len(module.__all__) == len(set(module.__all__))
 
 
 def test_an_unknown_name_is_an_attribute_error():

@@ -14,6 +14,13 @@ import numpy as np
 
 from gradline.base.types import Array
 
+__all__ = ["line", "penguins", "plane"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
 _PENGUIN_TEXT = ("species", "island", "sex")
 
 

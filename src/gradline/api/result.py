@@ -68,20 +68,48 @@ class Fit(Model):
         calibration: Any = None,
         weight: float | None = None,
     ) -> Array | float | IntervalPrediction:
-        """Predictions for new rows, in order: (n,), or (n, outputs) where there are several; one number for one number.
+        """Predict for new rows, in their order.
 
-        data: an array (n, p), a 1-D array for one column, or a data frame, whose columns are matched by name; for a model fitted with a
-        formula also any other table that ``gl.fit`` takes: a path, a dict of arrays, a relation. A row with a missing value gets NaN. kind:
-        "mean" applies the forward pass, "linear" gives the linear predictors themselves. unseen: what to do with a level of a categorical
-        that was not there when the model was fitted: an error that names it, the reference level instead, or NaN as for a missing value.
-        offset: of the new rows, for a model fitted to arrays with one; of a table it is a part of the formula.
+        Parameters
+        ----------
+        data : array-like (n, p) or (n,), table, or number
+            New rows: an array, one column (n,), or a data frame, whose columns are matched by name. For a model fitted with a formula also
+            any other table that ``gl.fit`` takes: a path, a dict of arrays, a relation. A row with a missing value gets NaN.
+        kind : {"mean", "linear"}, default "mean"
+            "mean" applies the forward pass; "linear" gives the linear predictors themselves.
+        unseen : {"error", "reference", "missing"}, default "error"
+            What to do with a level of a categorical that was not there when the model was fitted: an error that names it, the reference
+            level instead, or NaN as for a missing value.
+        offset : array-like (n,) or (n, k), or number
+            Of the new rows, for a model fitted to arrays with one. Of a table it is a part of the formula.
+        interval : {"confidence", "prediction"}, optional
+            "confidence" for the prediction itself, "prediction" for a new target.
+        level : float, default 0.95
+            The probability with which an interval holds what it is for.
+        calibration : table, or (X, y)
+            Rows the fit has not seen, for split conformal intervals.
+        weight : float, default 1
+            The precision of the new targets, for a prediction interval of squared loss.
 
-        interval: "confidence", for the prediction itself, or "prediction", for a new target; the answer is then an
-        :class:`IntervalPrediction` (prediction, lower, upper, level, guarantee), at ``level`` 0.95 unless given. calibration: (X, y), or a
-        table, of rows the fit has not seen, for split conformal intervals. weight: the precision of the new targets of squared loss, 1
-        unless given. docs/inference.md says what each interval promises.
+        Returns
+        -------
+        array (n,), or (n, outputs) where there are several; a number for a number; or, with ``interval=``,
+        IntervalPrediction (prediction, lower, upper, level, guarantee)
 
-        Raises ValueError for the wrong columns, and for intervals that cannot be had, saying what is missing.
+        Raises
+        ------
+        ValueError
+            For the wrong columns, and for intervals that cannot be had, saying what is missing.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> fit = gl.fit(*gl.datasets.line(seed=1))
+        >>> print(f"{fit.predict(2.0):.1f}")
+        7.1
+        >>> found = fit.predict([0.0, 1.0], interval="prediction", level=0.9)
+        >>> found.lower.shape
+        (2,)
         """
         from gradline.model.predict import predict
 
@@ -90,9 +118,28 @@ class Fit(Model):
     def with_covariance(self, kind: Any, data: Any = None, target: Any = None, *, groups: Any = None, **rows: Any) -> Self:
         """The same fit with another kind of standard errors; the coefficients stay as they are.
 
-        kind, groups: as ``covariance=`` and ``groups=`` of ``gl.fit``. data, target, rows: the rows of the fit, as for ``Fit.diagnose``;
-        not needed for HC0 and HC1 where the fit was asked for standard errors. Raises ValueError for other rows, and for kinds that cannot
-        be had.
+        Parameters
+        ----------
+        kind, groups
+            As ``covariance=`` and ``groups=`` of ``gl.fit``.
+        data, target, **rows
+            The rows of the fit, as for ``Fit.diagnose``. Not needed for HC0 and HC1 where the fit was asked for standard errors.
+
+        Returns
+        -------
+        Fit
+
+        Raises
+        ------
+        ValueError
+            For other rows than those of the fit, and for kinds that cannot be had.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> gl.fit(x, y).with_covariance("HC3", x, y).covariance().kind
+        'HC3'
         """
         from gradline.model.recompute_covariance import with_covariance
 
@@ -100,10 +147,33 @@ class Fit(Model):
         return found
 
     def residuals(self, data: Any, target: Any = None, **rows: Any) -> Array:
-        """y less the prediction, (n,), or (n, q) for several targets, of any rows: NaN where a value is missing.
+        """The target less the prediction, for any rows.
 
-        data: a table that holds the target too; or X, with the target as its own array. rows: weights, frequencies, offset, where, query,
-        database, as for ``diagnose``. Raises ValueError where predictions are not of the targets one by one.
+        Parameters
+        ----------
+        data : table, or array-like (n, p)
+            A table that holds the target too; or X.
+        target : array-like (n,) or (n, q)
+            y, where data is X.
+        **rows
+            ``weights``, ``frequencies``, ``offset``, ``where``, ``query``, ``database``, as for ``diagnose``.
+
+        Returns
+        -------
+        array (n,), or (n, q) for several targets
+            NaN where a value is missing.
+
+        Raises
+        ------
+        ValueError
+            Where predictions are not of the targets one by one.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> bool(abs(gl.fit(x, y).residuals(x, y).mean()) < 1e-12)
+        True
         """
         from gradline.model.diagnose import residuals
 
@@ -112,9 +182,33 @@ class Fit(Model):
     def diagnose(self, data: Any, target: Any = None, **rows: Any) -> Diagnosis:
         """What the rows of the fit, given again, say about it: leverage, Cook's distance, predictions without each row, tests.
 
-        data: what the fit was made from: the table, or X with y as target. rows: where they went with the fit, weights=, frequencies= and
-        offset= as arrays (the columns of a table are remembered), and where=, query= or database=. Nothing is computed before it is asked
-        for. Raises ValueError for other rows than those of the fit, as far as targets and weights tell.
+        Parameters
+        ----------
+        data : table, or array-like (n, p)
+            What the fit was made from: the table, or X.
+        target : array-like (n,) or (n, q)
+            y, where data is X.
+        **rows
+            What went with the fit: ``weights``, ``frequencies`` and ``offset`` as arrays (the columns of a table are remembered), and
+            ``where``, ``query`` or ``database``.
+
+        Returns
+        -------
+        Diagnosis
+            Nothing is computed before it is asked for.
+
+        Raises
+        ------
+        ValueError
+            For other rows than those of the fit.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> diagnosis = gl.fit(x, y).diagnose(x, y)
+        >>> round(float(diagnosis.leverage.sum()), 6)
+        2.0
         """
         from gradline.model.attach_data import rows_of_fit
         from gradline.model.diagnose import Diagnosis
@@ -122,17 +216,51 @@ class Fit(Model):
         return Diagnosis(self, rows_of_fit(self, data, target, **rows))
 
     def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
-        """The data with the fitted line; see :func:`gradline.plot.fit`."""
+        """Draw the data with the fitted line.
+
+        Parameters
+        ----------
+        data, target
+            X and y.
+        true : optional
+            The true coefficients, drawn beside the fitted ones.
+        ax : Matplotlib Axes, optional
+            Where to draw; a new figure unless given.
+
+        Returns
+        -------
+        Matplotlib Axes
+
+        See Also
+        --------
+        gradline.plot.fit : the same, with all its options.
+        """
         from gradline import plot
 
         return plot.fit(self, data, target, true=true, ax=ax)
 
     def report(self, data: Any, target: Any = None, path: str | os.PathLike[str] | None = None, **rows: Any) -> Report:
-        """A page about the fit, warnings first: a notebook shows it, ``save(path)`` or ``path=`` writes it as one HTML file.
+        """A page about the fit, warnings first. A notebook shows it; ``save(path)`` or ``path=`` writes it as one HTML file.
 
-        data, target, rows: as for ``diagnose``; for rows the model was not fitted to the page says so, and leaves out what is of the fit's
-        own. Raises ValueError for data that does not go with the fit, OSError where the file cannot be written, ImportError without
-        Matplotlib.
+        Parameters
+        ----------
+        data, target, **rows
+            As for ``diagnose``. For rows the model was not fitted to the page says so, and leaves out what is of the fit's own.
+        path : path, optional
+            Where to write the page.
+
+        Returns
+        -------
+        Report
+
+        Raises
+        ------
+        ValueError
+            For data that does not go with the fit.
+        OSError
+            Where the file cannot be written.
+        ImportError
+            Without Matplotlib.
         """
         from gradline.report import build
 
@@ -142,21 +270,39 @@ class Fit(Model):
         return report
 
     def summary(self) -> Summary:
-        """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed."""
+        """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed.
+
+        Returns
+        -------
+        Summary
+        """
         from gradline.summary import summarise
 
         return summarise(self)
 
     def table(self) -> CoefficientTable:
-        """The coefficients with their names, for pandas, Polars, Arrow and DuckDB."""
+        """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.
+
+        Returns
+        -------
+        CoefficientTable
+        """
         from gradline.summary import coefficient_table
 
         return coefficient_table(self)
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the model to a JSON file, whole or not at all, for ``gl.load``: no rows, no history, no code that runs.
+        """Write the model to a JSON file, whole or not at all: no rows, no history, no code that runs.
 
-        Raises OSError where the file cannot be written; the old file is then as it was.
+        Parameters
+        ----------
+        path : path
+            Where to write it, for ``gl.load``.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; the old file is then as it was.
         """
         from gradline.files import save
 

@@ -63,3 +63,8 @@ def __getattr__(name: str) -> Any:
 
         return custom
     raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # What completion offers: the public names only.
+    return sorted(__all__)

@@ -11,3 +11,8 @@ __all__ = ["AutomaticRidge", "ChosenRidge", "Penalty", "Ridge", "ridge"]
 
 FACTORIES: dict[str, Callable[..., Any]] = {"ridge": ridge}
 """What makes a penalty of each name, for model files and the command."""
+
+
+def __dir__() -> list[str]:
+    # What completion offers: the public names only.
+    return sorted(__all__)

@@ -165,7 +165,30 @@ gamma = Gamma()
 
 
 def tweedie(power: float) -> Tweedie:
-    """Variance proportional to mean^power. Raises ValueError unless power is above 1 and not 2, naming what to use instead."""
+    """Amounts with the log link whose variance is proportional to a power of the mean.
+
+    Jorgensen (1997), The Theory of Dispersion Models, chapter 4.
+
+    Parameters
+    ----------
+    power : float
+        The variance is proportional to mean^power. Between 1 and 2 zeros are allowed.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless power is above 1 and not 2, naming what to use instead.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.tweedie(1.5).lowest_target
+    0.0
+    """
     power = positive("tweedie", "power", power)
     if power == 1:
         raise ValueError("loss tweedie: power 1 is the Poisson loss; use poisson")

@@ -224,7 +224,30 @@ logistic = Logistic()
 
 
 def multinomial(n_classes: int | None = None) -> Multinomial:
-    """Labels 0 .. n_classes - 1; None learns the number from the targets. Raises ValueError for fewer than two classes."""
+    """Several classes: log odds of each against class 0.
+
+    Agresti (2013), Categorical Data Analysis, section 8.1.
+
+    Parameters
+    ----------
+    n_classes : int, optional
+        Labels are 0 .. n_classes - 1. Unless given it is learned from the targets.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        For fewer than two classes.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.multinomial(3).predictor_names(1)
+    ('class_1', 'class_2')
+    """
     if n_classes is not None:
         if isinstance(n_classes, bool) or int(n_classes) != n_classes or n_classes < 2:
             raise ValueError(f"loss multinomial: n_classes must be a whole number, 2 or above, not {n_classes!r}")

@@ -273,5 +273,28 @@ poisson = Poisson()
 
 
 def negative_binomial(dispersion: float) -> NegativeBinomial:
-    """Counts with variance mu + dispersion mu^2. Raises ValueError unless dispersion is above 0."""
+    """Counts with the log link that vary more than a Poisson's.
+
+    The NB2 of Cameron and Trivedi (2013), Regression Analysis of Count Data, section 3.3.
+
+    Parameters
+    ----------
+    dispersion : float
+        The variance is mu + dispersion mu^2.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless dispersion is above 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.negative_binomial(0.5).is_likelihood
+    True
+    """
     return NegativeBinomial(positive("negative_binomial", "dispersion", dispersion))

@@ -210,10 +210,56 @@ normal = Normal()
 
 
 def student_t(degrees: float, scale: float = 1.0) -> StudentT:
-    """Student's t with given degrees of freedom and scale (in the target's units). Raises ValueError unless both are above 0."""
+    """Minus the log density of Student's t about the prediction: heavy tails, so that outliers count little.
+
+    Lange, Little and Taylor (1989), "Robust statistical modeling using the t distribution", JASA 84.
+
+    Parameters
+    ----------
+    degrees : float
+        Of freedom: the fewer, the heavier the tails.
+    scale : float, default 1.0
+        What residuals are divided by, in the target's units.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless both are above 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.student_t(4).is_convex
+    False
+    """
     return StudentT(positive("student_t", "degrees", degrees), positive("student_t", "scale", scale))
 
 
 def cauchy(scale: float) -> Cauchy:
-    """The Cauchy density; ``scale`` in the target's units. Raises ValueError unless it is above 0."""
+    """Minus the log density of the Cauchy distribution about the prediction, which has neither mean nor variance.
+
+    Parameters
+    ----------
+    scale : float
+        What residuals are divided by, in the target's units.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless scale is above 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.cauchy(1.0).is_likelihood
+    True
+    """
     return Cauchy(positive("cauchy", "scale", scale))

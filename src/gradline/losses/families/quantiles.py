@@ -169,15 +169,86 @@ absolute = Absolute()
 
 
 def quantile(level: float) -> Quantile:
-    """The pinball loss. Raises ValueError unless 0 < level < 1."""
+    """The pinball loss, whose coefficients describe a quantile of the target.
+
+    Koenker and Bassett (1978), "Regression quantiles", Econometrica 46.
+
+    Parameters
+    ----------
+    level : float
+        The share of targets that should lie below the prediction, between 0 and 1.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < level < 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.quantile(0.9))
+    >>> float((y < fit.predict(x)).mean().round(2))
+    0.9
+    """
     return Quantile(between_zero_and_one("quantile", "level", level))
 
 
 def expectile(level: float) -> Expectile:
-    """Asymmetric least squares. Raises ValueError unless 0 < level < 1."""
+    """Asymmetric least squares, whose coefficients describe an expectile of the target.
+
+    Newey and Powell (1987), "Asymmetric least squares estimation and testing", Econometrica 55.
+
+    Parameters
+    ----------
+    level : float
+        The weight of squares above the prediction, beside 1 - level below it; between 0 and 1.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < level < 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.expectile(0.5).squared_scale()
+    0.5
+    """
     return Expectile(between_zero_and_one("expectile", "level", level))
 
 
 def epsilon_insensitive(epsilon: float) -> EpsilonInsensitive:
-    """The loss of support vector regression; ``epsilon`` in the target's units. Raises ValueError unless it is 0 or above."""
+    """The loss of support vector regression: residuals within epsilon cost nothing, beyond they cost their excess.
+
+    Vapnik (1995), The Nature of Statistical Learning Theory.
+
+    Parameters
+    ----------
+    epsilon : float
+        The residual up to which a row costs nothing, in the target's units.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless epsilon is 0 or above.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.epsilon_insensitive(0.5).kinks()
+    (-0.5, 0.5)
+    """
     return EpsilonInsensitive(not_negative("epsilon_insensitive", "epsilon", epsilon))

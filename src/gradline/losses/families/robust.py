@@ -265,10 +265,36 @@ log_cosh = LogCosh()
 
 
 def huber(threshold: float, scale: float | Literal["joint"] = 1.0) -> Huber | JointHuber:
-    """Huber's loss, bent at ``threshold * scale`` in the target's units; ``scale="joint"`` estimates the scale with the coefficients.
+    """Squares near zero, straight lines beyond the threshold: outliers count by sign and not by size.
 
-    Raises ValueError unless threshold and scale are above 0. With "joint" the threshold is in multiples of the scale (1.35 is usual), and
-    must be above 1: at the best scale the clipped z have mean square 1.
+    Huber (1964), "Robust estimation of a location parameter", Ann. Math. Statist. 35; for the joint scale Huber and Ronchetti (2009),
+    Robust Statistics, section 7.7.
+
+    Parameters
+    ----------
+    threshold : float
+        Where the loss bends from a parabola into a line, in the target's units (with scale 1), or in units of the scale.
+    scale : float or "joint", default 1.0
+        What residuals are divided by. "joint" estimates it with the coefficients (Huber's concomitant scale), so that the
+        threshold counts in standard deviations of the errors: 1.35 keeps 95% efficiency at the normal.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless threshold and scale are above 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> y[0] += 1000.0  # one row that went wrong
+    >>> fit = gl.fit(x, y, loss=gl.losses.huber(1.35, scale="joint"))
+    >>> print(f"{fit.slopes[0, 0]:.1f}")
+    6.0
     """
     threshold = positive("huber", "threshold", threshold)
     if isinstance(scale, str):
@@ -284,5 +310,28 @@ def huber(threshold: float, scale: float | Literal["joint"] = 1.0) -> Huber | Jo
 
 
 def tukey(threshold: float) -> Tukey:
-    """Tukey's biweight; ``threshold`` in the target's units. Raises ValueError unless it is above 0."""
+    """Tukey's biweight: rows far out count for nothing. Not convex, so that the answer can depend on the start.
+
+    Beaton and Tukey (1974), "The fitting of power series", Technometrics 16.
+
+    Parameters
+    ----------
+    threshold : float
+        The residual from which on a row counts for nothing, in the target's units.
+
+    Returns
+    -------
+    Loss
+
+    Raises
+    ------
+    ValueError
+        Unless threshold is above 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.tukey(4.685).is_convex
+    False
+    """
     return Tukey(positive("tukey", "threshold", threshold))
