@@ -36,7 +36,7 @@ def test_the_same_numbers_come_back(name, tmp_path):
     fit = FITS[name]()
     fit.save(tmp_path / "m.json")
     loaded = gl.load(tmp_path / "m.json")
-    assert (loaded.fingerprint, loaded.beside) == (fit.fingerprint, fit.beside)
+    assert (loaded.fingerprint, loaded.row_columns) == (fit.fingerprint, fit.row_columns)
     assert str(loaded.summary()) == str(fit.summary())
     if name == "none":
         with pytest.raises(ValueError, match="none were wanted"):

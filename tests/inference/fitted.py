@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.inference.covariance.bread import Bread, bread
+from gradline.inference.covariance.bread import Bread, compute_bread
 from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
@@ -27,7 +27,7 @@ class Fitted(NamedTuple):
 
     @property
     def bread(self) -> Bread:
-        return bread(self.problem, self.b, free_coefficients(self.problem, self.solution))
+        return compute_bread(self.problem, self.b, free_coefficients(self.problem, self.solution))
 
     @property
     def statistics(self) -> FitStatistics:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.inference.inference import infer, riders
+from gradline.inference.inference import extra_sums, infer
 from gradline.objective.objective import Problem, sample_block
 from gradline.objective.row_curvature import RowCurvature, few_change
 from gradline.rows.arrays import ArrayRows
@@ -49,7 +49,7 @@ def test_it_is_the_curvature_worked_out_anew(label):
     # Steps of any size, and one back to where it was.
     path = [at, at + 1e-3, at + 1e-3, at + 0.05 * random.standard_normal(at.shape) * (np.arange(len(at)) < 3)[:, None], at]
     for here in path:
-        found, _ = problem.evaluate_along(here, 2, kept)
+        found, _ = problem.evaluate_with(here, 2, kept)
         expected = problem.evaluate(here, 2)
         assert found.value == expected.value
         np.testing.assert_array_equal(found.gradient, expected.gradient)
@@ -65,7 +65,7 @@ def test_a_point_without_finite_curvature_is_forgotten():
     kept = RowCurvature(problem.rows, 1, ())
     with np.errstate(all="ignore"):
         for at in (np.zeros((3, 1)), np.full((3, 1), 1e300), np.full((3, 1), 0.1)):
-            found, _ = problem.evaluate_along(at, 2, kept)
+            found, _ = problem.evaluate_with(at, 2, kept)
     np.testing.assert_allclose(found.curvature, problem.evaluate(at, 2).curvature, rtol=1e-13)
 
 
@@ -96,7 +96,7 @@ def test_rounding_of_a_curvature_that_has_shrunk_does_not_stay(mixed):
     for centre in (-6.0, 60.0, 0.0, 0.1):
         at = np.zeros(problem.shape)
         at[-1] = centre
-        found = problem.evaluate_along(at, 2, kept)[0].curvature
+        found = problem.evaluate_with(at, 2, kept)[0].curvature
         expected = problem.evaluate(at, 2).curvature
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-11 * expected.diagonal().min())
 
@@ -117,7 +117,7 @@ def test_threads_do_not_matter():
         problem = Problem(rows(n=40_000, columns=30, threads=threads), gl.losses.huber(1.0))
         kept = RowCurvature(problem.rows, 1, ())
         for shift in (0.0, 0.01):
-            curvature = problem.evaluate_along(np.full(problem.shape, shift), 2, kept)[0].curvature
+            curvature = problem.evaluate_with(np.full(problem.shape, shift), 2, kept)[0].curvature
         found.append(curvature)
     np.testing.assert_array_equal(*found)
 
@@ -145,7 +145,7 @@ def test_standard_errors_of_the_last_pass_are_those_of_passes_of_their_own(large
     problem = Problem(ArrayRows(x, y[:, None]), fit.loss_function)
     alone = infer(problem, fit.solution, "HC1", keep_meat=True)
     assert fit.solution.curvature is None
-    assert fit.solution.along == ()
+    assert fit.solution.extra == ()
     np.testing.assert_allclose(fit.standard_errors.ravel(), alone.covariance.standard_errors.ravel(), rtol=1e-11)
     held = fit.with_covariance("HC0").standard_errors.ravel()
     np.testing.assert_allclose(held, infer(problem, fit.solution, "HC0").covariance.standard_errors.ravel(), rtol=1e-11)
@@ -155,19 +155,19 @@ def test_the_last_pass_takes_the_sums_along(large):
     x, y = large
     problem = Problem(ArrayRows(x, y[:, None]), gl.losses.huber(1.0))
     plain = Newton().solve(problem)
-    taken = Newton(end_with_curvature=True, riders=riders(problem)).solve(problem)
+    taken = Newton(end_with_curvature=True, extra_sums=extra_sums(problem)).solve(problem)
     assert taken.passes == plain.passes
-    assert len(taken.along) == 2
+    assert len(taken.extra) == 2
     exact = problem.evaluate(taken.coefficients, 2)
     np.testing.assert_allclose(taken.curvature, exact.curvature, rtol=0, atol=1e-13 * np.abs(exact.curvature).max())
     # The meat is that at the answer: sum g^2 x x'.
     design = np.column_stack([np.ones(len(x)), x])
     score = problem.loss.derivatives(y[:, None], design @ taken.coefficients, 1).gradient
     meat = (design * score**2).T @ design
-    np.testing.assert_allclose(taken.along[0], meat, rtol=0, atol=1e-12 * np.abs(meat).max())
+    np.testing.assert_allclose(taken.extra[0], meat, rtol=0, atol=1e-12 * np.abs(meat).max())
 
 
 def test_no_sums_are_taken_where_scores_are_whitened_or_kinks_have_the_curvature(large):
     x, y = large
-    assert riders(Problem(ArrayRows(x[:100], y[:100, None]), gl.losses.huber(1.0))) == ()
-    assert riders(Problem(ArrayRows(x, y[:, None]), gl.losses.absolute)) == ()
+    assert extra_sums(Problem(ArrayRows(x[:100], y[:100, None]), gl.losses.huber(1.0))) == ()
+    assert extra_sums(Problem(ArrayRows(x, y[:, None]), gl.losses.absolute)) == ()

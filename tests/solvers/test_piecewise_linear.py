@@ -152,8 +152,8 @@ def optimality_gap(problem, coefficients, near):
     on_kink = pieces.distance(residuals) < near
     assert on_kink.sum() == X.shape[1]
     slopes = pieces.slopes[pieces.piece(residuals)]
-    pull = X[~on_kink].T @ slopes[~on_kink]
-    needed = np.linalg.solve(X[on_kink].T, -pull)
+    outside_gradient = X[~on_kink].T @ slopes[~on_kink]
+    needed = np.linalg.solve(X[on_kink].T, -outside_gradient)
     kink = pieces.nearest(residuals[on_kink])
     return float(np.maximum(needed - pieces.slopes[kink + 1], pieces.slopes[kink] - needed).max())
 

@@ -39,5 +39,5 @@ def test_frequencies_and_a_ridge(table: dict[str, np.ndarray]) -> None:
     assert fit.certificate.converged
     X, b = design(table), np.ravel(fit.coefficients)
     slopes = frequencies * np.clip(X @ b - table["y"], -1e-5, 1e-5) / frequencies.sum()
-    pull = np.concatenate([[0.0], 1e-9 * b[1:]])
-    assert np.abs(X.T @ slopes + pull).max() < 1e-14
+    outside_gradient = np.concatenate([[0.0], 1e-9 * b[1:]])
+    assert np.abs(X.T @ slopes + outside_gradient).max() < 1e-14

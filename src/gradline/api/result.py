@@ -210,10 +210,10 @@ class Fit(Model):
         >>> round(float(diagnosis.leverage.sum()), 6)
         2.0
         """
-        from gradline.model.attach_data import rows_of_fit
+        from gradline.model.attach_data import attach_data
         from gradline.model.diagnose import Diagnosis
 
-        return Diagnosis(self, rows_of_fit(self, data, target, **rows))
+        return Diagnosis(self, attach_data(self, data, target, **rows))
 
     def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
         """Draw the data with the fitted line.

@@ -40,5 +40,5 @@ Count = Annotated[int, Field(ge=0)]
 class Part(BaseModel):
     """A part of a model file."""
 
-    # Strict: "3" is not a number, and 1 is not true. A field nobody knows means a file nobody can vouch for.
+    # Strict: "3" is not a number, and 1 is not true. A field nobody knows means a file nobody can be sure of.
     model_config = ConfigDict(strict=True, extra="forbid", frozen=True)

@@ -69,7 +69,7 @@ def load(
         penalty=penalty,
         solver_asked=model.solver_asked,
         uncertainty=read_uncertainty(model),
-        beside={str(keyword): column for keyword, column in model.beside.items()},
+        row_columns={str(keyword): column for keyword, column in model.beside.items()},
         fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
         seconds=model.seconds,
         **({} if encoder is None else {"encoder": encoder}),

@@ -80,7 +80,7 @@ def _model(fit: Model) -> dict[str, Any]:
         "learning_rate": None if solution.learning_rate is None else write_number(float(solution.learning_rate)),
         "notes": list(solution.notes),
         "formula": None if encoder is None else encoder.to_json(),
-        "beside": dict(fit.beside),
+        "beside": dict(fit.row_columns),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
         "uncertainty": describe_uncertainty(fit),
     }

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.warnings import warn
 from gradline.fitting.request import FitRequest
-from gradline.inference.covariance.arguments import checked_kind, is_none, riders_of_last_pass, uncertainty
+from gradline.inference.covariance.arguments import checked_kind, extra_sums_of_last_pass, is_none, uncertainty
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.preparing.arguments import as_solver, with_penalty
-from gradline.preparing.from_arrays import ready_arrays
-from gradline.preparing.prepared import Ready
+from gradline.preparing.from_arrays import prepare_arrays
+from gradline.preparing.prepared import Prepared
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.solvers.protocol import as_start
 
 if TYPE_CHECKING:
-    from gradline.inference.covariance.kinds import Kind
+    from gradline.inference.covariance.kinds import CovarianceKind
 
 
 def run(request: FitRequest) -> Model:
@@ -27,60 +27,60 @@ def run(request: FitRequest) -> Model:
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:
-        ready = ready_arrays(request.data, request.target, names=request.names, **common)
-        kind = checked_kind(request.covariance, request.groups, lambda: ready.rows.n_rows)
-        return _solve(request, ready, kind, request.progress, started)
+        prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
+        kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
+        return _solve(request, prepared, kind, request.progress, started)
     from gradline.preparing.from_table import watched_table
 
     common |= {"features": request.features, "missing": request.missing, "where": request.where, "query": request.query}
     common |= {"database": request.database, "groups": request.groups, "solver": request.solver, "progress": request.progress}
-    with watched_table(request.formula, request.data, request.target, **common) as ready:
+    with watched_table(request.formula, request.data, request.target, **common) as prepared:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
-        own = False if ready.streamed else request.progress
-        kind = None if ready.clusters is not None else checked_kind(request.covariance, None, lambda: ready.rows.n_rows)
-        return _solve(request, ready, kind, own, started)
+        own = False if prepared.streamed else request.progress
+        kind = None if prepared.clusters is not None else checked_kind(request.covariance, None, lambda: prepared.rows.n_rows)
+        return _solve(request, prepared, kind, own, started)
 
 
-def _solve(request: FitRequest, ready: Ready, kind: Kind | None, progress: bool | None, started: float) -> Model:
+def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None, progress: bool | None, started: float) -> Model:
     """From rows and a loss to the model."""
-    for note in ready.notes:
+    for note in prepared.notes:
         warn(note)
-    problem = Problem(ready.rows, ready.loss, None, ready.names, ready.mask)
-    if problem.joint and ready.weighted:
+    problem = Problem(prepared.rows, prepared.loss, None, prepared.names, prepared.mask)
+    if problem.joint and prepared.weighted:
         raise ValueError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
     problem = with_penalty(problem, request.penalty)
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     if request.covariance is not None and not is_none(request.covariance) and hasattr(chosen, "end_with_curvature"):
-        chosen = replace(chosen, end_with_curvature=True, riders=riders_of_last_pass(problem))  # type: ignore[type-var]
-    if ready.streamed:
+        chosen = replace(chosen, end_with_curvature=True, extra_sums=extra_sums_of_last_pass(problem))  # type: ignore[type-var]
+    if prepared.streamed:
         from gradline.preparing.from_table import check_streaming
 
-        check_streaming(problem, chosen, ready.streamed)
+        check_streaming(problem, chosen, prepared.streamed)
     solution = chosen.solve(problem, None if request.start is None else as_start(request.start, problem.shape), progress)
     if solution.aliased:
-        left_out = ", ".join(repr(ready.names[i]) for i in solution.aliased)
+        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
         warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
     for note in solution.notes:
         warn(note)
-    clusters = ready.clusters
+    clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     found = uncertainty(problem, solution, request.covariance, kind, read_groups)
     if solution.curvature is not None:
-        solution = replace(solution, curvature=None, along=())
+        solution = replace(solution, curvature=None, extra=())
     return Model(
-        ready.names,
-        ready.target_names,
-        ready.loss,
+        prepared.names,
+        prepared.target_names,
+        prepared.loss,
         solution,
-        ready.used,
-        ready.dropped,
-        named=ready.named,
+        prepared.used,
+        prepared.dropped,
+        named=prepared.named,
         penalty=problem.penalty,
         solver_asked=request.solver != "auto",
         uncertainty=found,
         seconds=time.perf_counter() - started,
-        encoder=ready.encoder,
-        beside=ready.beside,
-        fingerprint=fingerprint_of(ready.rows) if ready.fingerprint is None else ready.fingerprint,
+        encoder=prepared.encoder,
+        row_columns=prepared.row_columns,
+        fingerprint=fingerprint_of(prepared.rows) if prepared.fingerprint is None else prepared.fingerprint,
     )

@@ -11,7 +11,7 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.types import Array
 from gradline.inference.altered_rows import AlteredRows, with_columns, with_targets
-from gradline.inference.covariance.bread import Bread, bread, quadratic_forms, row_terms
+from gradline.inference.covariance.bread import Bread, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, frequencies
@@ -43,30 +43,30 @@ class RowDiagnostics(NamedTuple):
 
 
 def diagnose_rows(
-    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
 ) -> RowDiagnostics:
     """One pass. covariance: the metric of Cook's distance for losses that are no likelihood; squared loss and likelihoods take the
     dispersion times the inverse curvature, the textbook's."""
-    kernel = row_kernel(problem, coefficients, crumb, statistics, covariance, loss)
+    kernel = row_kernel(problem, coefficients, bread, statistics, covariance, loss)
     return split_rows(problem.rows.map(kernel), kernel)
 
 
 def row_kernel(
-    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
 ) -> RowDiagnosticsKernel:
     """What ``diagnose_rows`` maps over the rows; ``split_rows`` takes its results apart."""
     model_based = problem.loss.squared_scale() is not None or problem.loss.is_likelihood or problem.loss.has_free_dispersion
     metric = None
     if not model_based and covariance is not None:
         # delta' V^+ delta with delta = root u and V = root (inner) root' needs the inverse of inner alone.
-        inner = np.linalg.lstsq(crumb.root, covariance.factor, rcond=None)[0]
+        inner = np.linalg.lstsq(bread.root, covariance.factor, rcond=None)[0]
         metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
     scale = problem.loss.squared_scale()
     q = problem.rows.n_targets
     dispersion = np.ones(q) if statistics.dispersion is None else statistics.dispersion
     outputs = np.asarray(problem.loss.predict(np.zeros((1, problem.shape[1])))).reshape(1, -1).shape[1]
     curvature = 1.0 if scale is None else 2.0 * scale
-    return RowDiagnosticsKernel(loss, coefficients, crumb.roots, crumb.free.size, dispersion, curvature, metric, q, outputs)
+    return RowDiagnosticsKernel(loss, coefficients, bread.roots, bread.free.size, dispersion, curvature, metric, q, outputs)
 
 
 def split_rows(values: Array, kernel: RowDiagnosticsKernel) -> RowDiagnostics:
@@ -161,7 +161,7 @@ def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
     chosen[kept] = True
     columns = with_targets(rows, lambda block: np.zeros((block.n_rows, 1)))
     plain = replace(problem, loss=squared, penalty=None, rows=columns)
-    root = bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
+    root = compute_bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
     moments = rows.reduce(_ColumnMoments())
     sizes = np.sqrt(moments.squares[kept])
     # The design's singular values are one over those of its inverse root.

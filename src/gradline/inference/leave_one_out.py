@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, RowTerms, bread, quadratic_forms, row_terms
+from gradline.inference.covariance.bread import Bread, RowTerms, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
@@ -47,15 +47,15 @@ def left_out_shift(terms: RowTerms, forms: Array, block: Block) -> Array:
 
 
 def leave_one_out(
-    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, loss: RowLoss | None = None
+    problem: Problem, coefficients: Array, free: CoefficientMap, bread: Bread | None = None, loss: RowLoss | None = None
 ) -> LeaveOneOut:
     """The leave-one-out loss of a fit, in one pass beside the bread's.
 
     Raises ValueError where a row has leverage 1, naming it, and what ``bread`` and ``row_loss`` raise.
     """
     loss = row_loss(problem, coefficients) if loss is None else loss
-    crumb = bread(problem, coefficients, free, loss) if crumb is None else crumb
-    sums = problem.rows.reduce(_LossKernel(loss, coefficients, crumb.roots))
+    bread = compute_bread(problem, coefficients, free, loss) if bread is None else bread
+    sums = problem.rows.reduce(_LossKernel(loss, coefficients, bread.roots))
     return LeaveOneOut(float(sums[1] / sums[0]), float(sums[2] / sums[0]))
 
 
@@ -180,7 +180,7 @@ MOST_KEPT = 999
 """Quantiles kept in a fit: every residual of a small one."""
 
 
-def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss) -> ResidualQuantiles | None:
+def residual_quantiles(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss) -> ResidualQuantiles | None:
     """The leave-one-out residuals' quantiles, for prediction intervals; None where predictions are not of the targets one by one.
 
     Frequencies count; precision weights do not, since a new row's is not known. Raises ValueError naming a row of leverage 1.
@@ -188,7 +188,7 @@ def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss
     rows = problem.rows
     if not predicts_targets(problem):
         return None
-    kernel = _ResidualKernel(loss, coefficients, crumb.roots)
+    kernel = _ResidualKernel(loss, coefficients, bread.roots)
     found = (problem.sample(MOST_ROWS).rows if rows.n_rows > MOST_ROWS else rows).map(kernel)
     counts = found[:, -1].astype(np.int64)
     residuals = np.sort(np.repeat(found[:, :-1], counts, axis=0), axis=0)

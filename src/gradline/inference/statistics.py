@@ -94,16 +94,16 @@ class FitStatistics:
 
 
 def fit_statistics(
-    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, sums: StatisticsSums | None = None
+    problem: Problem, coefficients: Array, free: CoefficientMap, bread: Bread | None = None, sums: StatisticsSums | None = None
 ) -> FitStatistics:
-    """One pass over the rows (two for gamma). crumb: the bread, for the effective number of parameters of a penalised fit. sums: what
+    """One pass over the rows (two for gamma). bread: the bread, for the effective number of parameters of a penalised fit. sums: what
     ``statistics_kernel`` found, which saves the pass."""
     loss = problem.loss
     if sums is None:
         sums = problem.rows.reduce(statistics_kernel(problem, coefficients))
     squared = loss.squared_scale() is not None
     q = problem.rows.n_targets
-    effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
+    effective = float(free.size) if problem.penalty is None or bread is None else bread.effective_parameters
     # Targets side by side share no coefficients, so each has its own degrees of freedom.
     per_target = effective / q if q > 1 and problem.shape[1] == q else effective
     spare = degrees_left(sums.copies, per_target)
@@ -148,9 +148,9 @@ class StatisticsKernel:
 
     def at(self, block: Block, predictors: Array) -> StatisticsSums:
         """``map`` where the linear predictors are known."""
-        return self.along(block, predictors, None)
+        return self.map_evaluated(block, predictors, None)
 
-    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
+    def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
         """``map`` where they and the losses are."""
         if block.row_weights is None:
             counts = precision = weights = np.ones(block.n_rows)

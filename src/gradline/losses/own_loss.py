@@ -57,7 +57,7 @@ class CustomLoss:
 
 @dataclass(frozen=True)
 class BoundLoss(LossDefaults):
-    """A probed user loss: satisfies the Loss protocol through a tape, and claims what the user or the probe vouches for, no more."""
+    """A probed user loss: satisfies the Loss protocol through a tape, and claims what the user says or the probe finds, no more."""
 
     custom: CustomLoss
     loss: UserLoss

@@ -25,7 +25,7 @@ PART_ROWS = 2**17
 
 
 @dataclass(frozen=True)
-class FitRows:
+class AttachedData:
     """problem: the fit's objective over the rows that can be used. whole: the rows for one result each, where those that lack a value are
     NaN; of a table its rows are numbered as they lie there. source: of the rows of a table, None for arrays."""
 
@@ -48,7 +48,7 @@ class FitRows:
             yield from rows.iterate(kernel)
 
 
-def rows_of_fit(
+def attach_data(
     fit: Model,
     data: Any,
     target: Any = None,
@@ -61,7 +61,7 @@ def rows_of_fit(
     database: Any = None,
     same: bool = True,
     labels: Sequence[str] = (),
-) -> FitRows:
+) -> AttachedData:
     """The fit's objective over data given again, as ``gl.fit`` took it: X with y, or a table, which also holds the target.
 
     weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
@@ -73,8 +73,8 @@ def rows_of_fit(
     if target is None:
         if offset is not None:
             raise TypeError("offset= goes with arrays; of a table it is a part of the formula already")
-        beside = _beside(fit, weights, frequencies, same)
-        found = _of_table(fit, data, beside, {"where": where, "query": query, "database": database}, labels, same)
+        row_columns = _beside(fit, weights, frequencies, same)
+        found = _of_table(fit, data, row_columns, {"where": where, "query": query, "database": database}, labels, same)
     else:
         if fit.encoder is not None:
             raise TypeError("the model was fitted with a formula, which names the target: give the table alone, which holds it")
@@ -101,7 +101,7 @@ def check_same_rows(fit: Model, rows: Rows) -> None:
     )
 
 
-def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> FitRows:
+def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any) -> AttachedData:
     expected = fit.names[int(fit.has_intercept) :]
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
     if columns.values.shape[1] != len(expected):
@@ -114,12 +114,12 @@ def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: An
     n, k = len(y), fit.solution.coefficients.shape[1]
     offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
     rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=fit.has_intercept)
-    return FitRows(_problem(fit, rows), rows)
+    return AttachedData(_problem(fit, rows), rows)
 
 
 def _check_given(fit: Model, given: Mapping[str, Any], needed: Sequence[str]) -> None:
     for keyword in needed:
-        if given[keyword] is None and keyword in fit.beside:
+        if given[keyword] is None and keyword in fit.row_columns:
             raise ValueError(f"the model was fitted with {keyword}=, which belong to the rows: give them again, {keyword}=...")
 
 
@@ -127,8 +127,8 @@ def _beside(fit: Model, weights: Any, frequencies: Any, same: bool) -> dict[str,
     """The columns of weights and frequencies: those given, or those of the fit."""
     found = {"weights": weights, "frequencies": frequencies}
     for keyword, name in found.items():
-        if name is None and keyword in fit.beside:
-            found[keyword] = fit.beside[keyword]
+        if name is None and keyword in fit.row_columns:
+            found[keyword] = fit.row_columns[keyword]
             if found[keyword] is None and same:
                 raise ValueError(f"the model was fitted with {keyword}= as an array: name the column of the table, {keyword}=...")
         elif name is not None and not isinstance(name, str):
@@ -136,30 +136,34 @@ def _beside(fit: Model, weights: Any, frequencies: Any, same: bool) -> dict[str,
     return found
 
 
-def _of_table(fit: Model, data: Any, beside: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool) -> FitRows:
+def _of_table(
+    fit: Model, data: Any, row_columns: dict[str, str | None], how: Mapping[str, Any], labels: Sequence[str], same: bool
+) -> AttachedData:
     if isinstance(data, np.ndarray):
         _needs_target(fit)
     from gradline.model.predict_table import check_kinds, encoder_of
     from gradline.preparing.from_table import MOST_HELD, TableSource
     from gradline.tables.table import open_table
 
-    if "offset" in fit.beside:
+    if "offset" in fit.row_columns:
         raise ValueError("the model was fitted to arrays with offset=: give the arrays again, with offset=...")
     encoder, table = encoder_of(fit), open_table(data, **how)
     if not same:
         # A name that was given must be there; those remembered from the fit need not be.
-        beside = {keyword: name for keyword, name in beside.items() if name in table.columns or name != fit.beside.get(keyword)}
-    names = [name for name in beside.values() if name is not None]
+        row_columns = {
+            keyword: name for keyword, name in row_columns.items() if name in table.columns or name != fit.row_columns.get(keyword)
+        }
+    names = [name for name in row_columns.values() if name is not None]
     absent = [name for name in encoder.columns if name not in table.columns]
     if fit.encoder is None and absent and set(absent) <= set(fit.target_names):
         _needs_target(fit)
     table = table.restricted([*encoder.columns, *names, *labels])
     check_kinds(encoder, table, encoder.columns)
     k = fit.solution.coefficients.shape[1]
-    source = TableSource(table, encoder, beside.get("weights"), beside.get("frequencies"), "drop")
+    source = TableSource(table, encoder, row_columns.get("weights"), row_columns.get("frequencies"), "drop")
     rows = source.rows(k)
     held = rows.as_arrays(MOST_HELD)
-    return FitRows(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
+    return AttachedData(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
 
 
 def _needs_target(fit: Model) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, bread
+from gradline.inference.covariance.bread import Bread, compute_bread
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.diagnostics import (
     Collinearity,
@@ -28,7 +28,7 @@ from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import LeaveOneOut, leave_one_out
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.losses.protocol import Loss
-from gradline.model.attach_data import FitRows, rows_of_fit
+from gradline.model.attach_data import AttachedData, attach_data
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ class Diagnosis:
     """
 
     fit: Model
-    rows: FitRows
+    rows: AttachedData
 
     @property
     def leverage(self) -> Array:
@@ -138,7 +138,7 @@ class Diagnosis:
         held = self.fit.inference
         if held is not None and held.bread is not None:
             return held.bread
-        return bread(self.rows.problem, self._coefficients, free_coefficients(self.rows.problem, self.fit.solution), self._loss)
+        return compute_bread(self.rows.problem, self._coefficients, free_coefficients(self.rows.problem, self.fit.solution), self._loss)
 
     @cached_property
     def statistics(self) -> FitStatistics:
@@ -179,7 +179,7 @@ def _squeezed(array: Array) -> Array:
 
 def residuals(fit: Model, data: Any, target: Any = None, **rows: Any) -> Array:
     """See :meth:`gradline.Fit.residuals`."""
-    found = rows_of_fit(fit, data, target, same=False, **rows)
+    found = attach_data(fit, data, target, same=False, **rows)
     return _squeezed(np.concatenate(list(found.iterate(_ResidualsKernel(fit.loss_function, fit.solution.coefficients)))))
 
 

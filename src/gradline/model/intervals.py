@@ -14,7 +14,7 @@ from gradline.inference.intervals import Interval, check_level, linear_interval,
 from gradline.inference.leave_one_out import ResidualQuantiles
 from gradline.inference.predictions import Calibration, CalibrationKernel, calibration_of, conformal_interval, prediction_interval
 from gradline.losses.protocol import Loss
-from gradline.model.outputs import Kind, predict_linear
+from gradline.model.outputs import OutputKind, predict_linear
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -36,7 +36,7 @@ class IntervalOutputs:
     """Three times c numbers a row: predictions, lower ends, upper ends. weights: the precision of the new targets of squared loss."""
 
     loss: Loss
-    kind: Kind
+    kind: OutputKind
     interval: Literal["confidence", "prediction"]
     level: float
     covariance: Covariance | None
@@ -101,7 +101,7 @@ class IntervalOutputs:
         )
 
 
-def interval_outputs(fit: Model, kind: Kind, interval: Any, level: float, calibration: Any, weight: Any = None) -> IntervalOutputs:
+def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, calibration: Any, weight: Any = None) -> IntervalOutputs:
     """What makes the intervals of a fit. Raises ValueError and TypeError for what cannot be had, saying what is missing and how to get it,
     before any row is read."""
     if interval not in ("confidence", "prediction"):
@@ -142,11 +142,11 @@ def interval_outputs(fit: Model, kind: Kind, interval: Any, level: float, calibr
 
 
 def _calibrated(fit: Model, calibration: Any) -> Calibration:
-    from gradline.model.attach_data import rows_of_fit
+    from gradline.model.attach_data import attach_data
     from gradline.rows.fingerprint import fingerprint_of
 
     data, target = calibration if isinstance(calibration, tuple) and len(calibration) == 2 else (calibration, None)
-    found = rows_of_fit(fit, data, target, same=False)
+    found = attach_data(fit, data, target, same=False)
     rows = found.problem.rows
     if fit.fingerprint is not None and fingerprint_of(rows) == fit.fingerprint:
         raise ValueError("calibration= must be rows the fit has not seen, and these are those it was fitted to: hold some rows back first")

@@ -14,7 +14,7 @@ from gradline.losses.protocol import Loss
 if TYPE_CHECKING:
     from gradline.model.record import Model
 
-Kind = Literal["mean", "linear"]
+OutputKind = Literal["mean", "linear"]
 
 
 class Outputs(Protocol):
@@ -32,7 +32,7 @@ class PointOutputs:
     """The predictions themselves."""
 
     loss: Loss
-    kind: Kind
+    kind: OutputKind
     n_predictors: int
 
     @property
@@ -44,12 +44,12 @@ class PointOutputs:
         return predict_linear(self.loss, predictors, self.kind)
 
 
-def points(fit: Model, kind: Kind) -> PointOutputs:
+def points(fit: Model, kind: OutputKind) -> PointOutputs:
     """The predictions of a fit."""
     return PointOutputs(fit.loss_function, kind, fit.solution.coefficients.shape[1])
 
 
-def predict_linear(loss: Loss, predictors: Array, kind: Kind) -> Array:
+def predict_linear(loss: Loss, predictors: Array, kind: OutputKind) -> Array:
     """The forward pass of linear predictors (m, k), NaN where one of them is: (m, c)."""
     if kind == "linear":
         return predictors

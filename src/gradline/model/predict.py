@@ -67,7 +67,7 @@ def predict_outputs(model: Model, data: Any, outputs: Outputs, unseen: Any, offs
 
         n, k = predictors.shape
         predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
-    elif "offset" in model.beside:
+    elif "offset" in model.row_columns:
         raise ValueError("the model was fitted with offset=, which is a part of it: give that of the new rows, offset=..., or offset=0")
     missing = np.asarray(np.isnan(predictors).any(axis=1))
     if not missing.any():

@@ -9,10 +9,10 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.formulas.encoder import Encoder, Unseen
-from gradline.model.outputs import Kind, Outputs, points
+from gradline.model.outputs import OutputKind, Outputs, points
 from gradline.rows.arrays import block_rows
 from gradline.tables.batches import joined, resized
-from gradline.tables.chunks import Stretch, in_row_order, stretches
+from gradline.tables.chunks import Chunk, chunks, in_row_order
 from gradline.tables.encoders import check_numeric
 from gradline.tables.table import Table, open_table
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from gradline.model.record import Model
 
-STRETCH_BLOCKS = 8
+CHUNK_BLOCKS = 8
 """Blocks that one thread encodes at a time."""
 
 
@@ -63,18 +63,18 @@ def predict_table(fit: Model, encoder: Encoder, data: Any, outputs: Outputs, uns
 def prediction_stream(
     fit: Model, encoder: Encoder, table: Table, outputs: Outputs, unseen: Unseen = "error", keep: Sequence[str] = ()
 ) -> Iterator[tuple[Array, pa.RecordBatch]]:
-    """Predictions (m, c) a stretch of rows at a time, in row order, beside the same rows of the columns to ``keep``: constant memory.
+    """Predictions (m, c) a chunk of rows at a time, in row order, beside the same rows of the columns to ``keep``: constant memory.
 
     Raises ValueError for a column that is absent, or of another kind than when the formula was learned, and for an unseen level.
     """
     _check(encoder, table, unseen)
     table.check_columns(keep)
     coefficients = np.ascontiguousarray(fit.solution.coefficients)
-    rows = STRETCH_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+    rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
 
-    def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
-        first_row, values, kept = stretch.first_row, [], []
-        for batch in resized(stretch.batches, rows):
+    def job(chunk: Chunk) -> tuple[Array, pa.RecordBatch]:
+        first_row, values, kept = chunk.first_row, [], []
+        for batch in resized(chunk.batches, rows):
             values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen))
             kept.append(batch.select(list(keep)))
             first_row += batch.num_rows
@@ -82,7 +82,7 @@ def prediction_stream(
 
     wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
     try:
-        yield from in_row_order(job, stretches(table, wanted, rows), None)
+        yield from in_row_order(job, chunks(table, wanted, rows), None)
     except (ValueError, OSError):
         # Of a file that was rewritten under it a library says whatever it stumbled over.
         table.source.check_unchanged()
@@ -105,7 +105,7 @@ def encoder_of(fit: Model) -> Encoder:
     return plain(targets, features, kinds, intercept=fit.has_intercept).learn(open_table({name: [0.0] for name in kinds}))
 
 
-def output_names(fit: Model, kind: Kind, what: str = "prediction") -> tuple[str, ...]:
+def output_names(fit: Model, kind: OutputKind, what: str = "prediction") -> tuple[str, ...]:
     """What to call the columns of predictions in a table, or of another part of the output."""
     count = points(fit, kind).width
     if count == 1:

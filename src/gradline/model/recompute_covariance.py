@@ -8,10 +8,10 @@ from typing import Any
 
 from gradline.inference.covariance.arguments import cluster_arguments, is_default, is_none
 from gradline.inference.covariance.estimate import Covariance, covariance, score_products
-from gradline.inference.covariance.kinds import Kind, as_kind
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import Inference, infer, without_rows
 from gradline.inference.kinked import row_loss
-from gradline.model.attach_data import FitRows, rows_of_fit
+from gradline.model.attach_data import AttachedData, attach_data
 
 
 def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, rows: Mapping[str, Any]) -> Any:
@@ -25,7 +25,7 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
             raise ValueError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
         return replace(fit, uncertainty=_holding(held, without_rows(held, kind)))
     labels = () if target is not None or groups is None else _columns(groups)
-    found = rows_of_fit(fit, data, target, labels=labels, **rows)
+    found = attach_data(fit, data, target, labels=labels, **rows)
     chosen = _kind(kind, groups, labels, found)
     problem, solution = found.problem, fit.solution
     if held is None or held.bread is None:
@@ -33,7 +33,7 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
     loss = row_loss(problem, solution.coefficients)
     meat = score_products(problem, solution.coefficients, held.bread, loss) if held.meat is None else held.meat
     totals = held.statistics
-    new = covariance(problem, solution, chosen, crumb=held.bread, statistics=totals, loss=loss, meat=meat)
+    new = covariance(problem, solution, chosen, bread=held.bread, statistics=totals, loss=loss, meat=meat)
     return replace(fit, uncertainty=_holding(replace(held, meat=meat), new))
 
 
@@ -49,7 +49,7 @@ def _columns(groups: Any) -> tuple[str, ...]:
     return group_columns(groups)
 
 
-def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: FitRows) -> Kind | None:
+def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: AttachedData) -> CovarianceKind | None:
     if is_default(kind):
         return None
     rows = found.problem.rows
@@ -58,4 +58,4 @@ def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: FitRows) -> Ki
     from gradline.preparing.table_clusters import ClusterColumns
 
     assert found.source is not None
-    return Kind("cluster", groups=ClusterColumns(found.source, labels).groups(rows, found.problem.n_predictors))
+    return CovarianceKind("cluster", groups=ClusterColumns(found.source, labels).groups(rows, found.problem.n_predictors))

@@ -48,7 +48,7 @@ class Model(ModelUncertainty):
     """What the fit took, by the clock on the wall; None where nobody measured."""
     encoder: Encoder | None = None
     """The formula with what it learned from the rows; None where the columns were taken as they are."""
-    beside: Mapping[str, str | None] = field(default_factory=dict)
+    row_columns: Mapping[str, str | None] = field(default_factory=dict)
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
     fingerprint: int | None = None
     """Of the targets and weights of the rows, whatever their order (``rows/fingerprint.py``)."""
@@ -65,7 +65,7 @@ class Model(ModelUncertainty):
 
     @property
     def digits(self) -> Array | None:
-        """Significant decimal digits vouched for, shaped like ``coefficients``; None where the solver makes no such claim."""
+        """Significant decimal digits that are certain, shaped like ``coefficients``; None where the solver makes no such claim."""
         return None if self.solution.digits is None else self._squeeze(self._marked(self.solution.digits))
 
     @property

@@ -50,10 +50,10 @@ class Sums(NamedTuple):
     changed: tuple[RowChange, ...] = ()
 
 
-class Rider(Protocol):
+class ExtraSum(Protocol):
     """A sum over rows that an evaluation takes along, from what it has worked out of a block anyway."""
 
-    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Any: ...
+    def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Any: ...
 
     def merge(self, first: Any, second: Any) -> Any:
         """Associative, and called in row order."""
@@ -65,7 +65,7 @@ class _EvaluateKernel:
     coefficients: Array
     order: int
     previous: PreviousCurvature | None = None
-    riders: tuple[Rider, ...] = ()
+    extra_sums: tuple[ExtraSum, ...] = ()
 
     def map(self, block: Block) -> tuple[Sums, list[Any]]:
         predictors = block.linear_predictors(self.coefficients)
@@ -85,11 +85,11 @@ class _EvaluateKernel:
         return functools.reduce(self.merge, sums)
 
     def merge(self, first: tuple[Sums, list[Any]], second: tuple[Sums, list[Any]]) -> tuple[Sums, list[Any]]:
-        return merged_sums(first[0], second[0]), [r.merge(a, b) for r, a, b in zip(self.riders, first[1], second[1], strict=True)]
+        return merged_sums(first[0], second[0]), [r.merge(a, b) for r, a, b in zip(self.extra_sums, first[1], second[1], strict=True)]
 
     def _sums(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> tuple[Sums, list[Any]]:
-        along = [rider.along(block, predictors, derivatives) for rider in self.riders]
-        return weighted_sums(block, derivatives, self.loss.intercept_only, self.previous), along
+        extra = [extra_sum.map_evaluated(block, predictors, derivatives) for extra_sum in self.extra_sums]
+        return weighted_sums(block, derivatives, self.loss.intercept_only, self.previous), extra
 
 
 def weighted_sums(
@@ -310,16 +310,16 @@ class Problem:
         """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
         if self.joint:
             return self._evaluate_joint(coefficients, order)
-        return self.evaluate_along(coefficients, order)[0]
+        return self.evaluate_with(coefficients, order)[0]
 
-    def evaluate_along(
-        self, coefficients: Array, order: int, kept: RowCurvature | None = None, riders: tuple[Rider, ...] = ()
+    def evaluate_with(
+        self, coefficients: Array, order: int, kept: RowCurvature | None = None, extra_sums: tuple[ExtraSum, ...] = ()
     ) -> tuple[Evaluation, list[Any]]:
-        """``evaluate`` of a loss of one row, and what riders summed, in their order; they see derivatives up to the order.
+        """``evaluate`` of a loss of one row, and what extra sums summed, in their order; they see derivatives up to the order.
 
         kept: what the last pass at order 2 kept of each row, which makes this one cheaper, and is brought up to date.
         """
-        sums, along = self._sums(_EvaluateKernel(self.loss, coefficients, order, None if kept is None else kept.previous, riders))
+        sums, extra = self._sums(_EvaluateKernel(self.loss, coefficients, order, None if kept is None else kept.previous, extra_sums))
         if kept is not None and order == 2:
             sums = sums._replace(curvature=kept.finish(sums.curvature, list(sums.changed)))
         w = sums.weight
@@ -328,7 +328,7 @@ class Problem:
         value = sums.value / w
         gradient = None if sums.gradient is None else sums.gradient / w
         curvature = None if sums.curvature is None else sums.curvature / w
-        return self._penalised(coefficients, Evaluation(value, gradient, curvature)), along
+        return self._penalised(coefficients, Evaluation(value, gradient, curvature)), extra
 
     @property
     def free(self) -> CoefficientMap:

@@ -19,7 +19,7 @@ from gradline.inference.covariance.bread import row_terms
 from gradline.inference.kinked import RowLoss
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import sample_rows
-from gradline.plot.subject import Diagnosed, diagnosed
+from gradline.plot.subject import PlotSubject, diagnosed
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def partial_regression(
     return style.result(axes)
 
 
-def partial_residuals(given: Diagnosed, places: Sequence[int]) -> tuple[Array, Array, Array | None, int]:
+def partial_residuals(given: PlotSubject, places: Sequence[int]) -> tuple[Array, Array, Array | None, int]:
     """Of sampled rows: each column less what the others say of it (m, c), the target's part (m, c), the rows' weights (m,) or None for
     equal ones, and how many rows there are. Raises as ``partial_regression`` does."""
     fit, problem = given.fit, given.diagnosis.rows.problem

@@ -11,18 +11,18 @@ from gradline.base.types import Array, IntArray
 from gradline.inference.diagnostics import RowDiagnosticsKernel, split_rows
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
-from gradline.model.attach_data import FitRows
+from gradline.model.attach_data import AttachedData
 from gradline.plot.style import MAX_POINTS
 from gradline.rows.block import Block, RowKernel
 
 EXTREMES = 10
 """Rows kept of each kind of extreme: most influential, and farthest above and below in each target."""
 
-Kind = Literal["standardised", "quantile", "Pearson", "raw"]
+ResidualKind = Literal["standardised", "quantile", "Pearson", "raw"]
 
 
 @dataclass(frozen=True)
-class SeenRows:
+class DiagnosticSample:
     """m rows of n, in row order.
 
     numbers (m,): from 0, in the whole data. predictors (m, k), targets, predictions (m, q), weights, frequencies (m,). leverage (m, k) and
@@ -44,7 +44,7 @@ class SeenRows:
     residuals: Array
     pearson: Array
     deviates: Array
-    kind: Kind
+    kind: ResidualKind
     n: int
     left_out: int
     sampled: np.ndarray[tuple[int], np.dtype[np.bool_]]
@@ -90,7 +90,9 @@ class _SeenKernel:
         return found
 
 
-def see_rows(rows: FitRows, loss: Loss, coefficients: Array, kernel: RowDiagnosticsKernel | None, dispersion: Array | None) -> SeenRows:
+def see_rows(
+    rows: AttachedData, loss: Loss, coefficients: Array, kernel: RowDiagnosticsKernel | None, dispersion: Array | None
+) -> DiagnosticSample:
     """One pass in bounded memory; the same rows every time, however they are read.
 
     kernel: None for rows that are not the fit's. dispersion (q,): of the fit. Raises ValueError where the loss has no residual of one
@@ -112,7 +114,7 @@ class _Chooser:
         self.loss, self.layout, self.diagnostics = loss, layout, diagnostics
         self.dispersion = np.ones(layout.q) if dispersion is None else dispersion
         self.keys, self.uniform = np.random.default_rng(0), np.random.default_rng(1)
-        self.kind: Kind | None = None
+        self.kind: ResidualKind | None = None
         self.n, self.left_out = 0, 0
         k, q = layout
         # Columns of a kept row: number, key, then the kernel's, then residuals, Pearson ones and deviates.
@@ -149,7 +151,7 @@ class _Chooser:
         )
         self.kept = self._pruned(np.concatenate([self.kept, rows]))
 
-    def seen(self) -> SeenRows:
+    def seen(self) -> DiagnosticSample:
         """What was kept. Raises ValueError where no row counted."""
         if self.kind is None:
             raise ValueError("no row of the data is complete and counts, so there is nothing to diagnose")
@@ -161,7 +163,7 @@ class _Chooser:
         sampled = np.zeros(len(kept), dtype=np.bool_)
         sampled[_lowest(keys[:, 0], MAX_POINTS)] = True
         extremes = min(EXTREMES, len(kept))
-        return SeenRows(
+        return DiagnosticSample(
             numbers[:, 0].astype(np.int64),
             predictors,
             targets,
@@ -201,7 +203,7 @@ def _lowest(values: Array, count: int) -> IntArray:
     return np.asarray(near[np.argsort(values[near], kind="stable")[:count]])
 
 
-def _kind(loss: Loss, targets: Array, weights: Array) -> Kind:
+def _kind(loss: Loss, targets: Array, weights: Array) -> ResidualKind:
     if loss.squared_scale() is not None:
         return "standardised"
     if loss.distribution is not None:
@@ -234,7 +236,7 @@ def _without_leverage(loss: Loss, residuals: Array, predictors: Array, dispersio
         return np.asarray(residuals / np.sqrt(dispersion * variance))
 
 
-def sample_rows(rows: FitRows, kernel: RowKernel) -> tuple[Array, int]:
+def sample_rows(rows: AttachedData, kernel: RowKernel) -> tuple[Array, int]:
     """A kernel's results for a uniform sample of the rows that count, in row order, and how many rows count. One pass in bounded memory;
     a row that does not count has NaN first."""
     random = np.random.default_rng(0)

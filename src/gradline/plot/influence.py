@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.plot import style
-from gradline.plot.diagnostic_sample import SeenRows
+from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.subject import NAMED, diagnosed, finish, name_rows
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **row
     return finish(axes, given, seen)
 
 
-def is_pearson(seen: SeenRows) -> bool:
+def is_pearson(seen: DiagnosticSample) -> bool:
     """Whether there is one Pearson residual a row, of which Cook's distance is a function together with leverage."""
     return seen.targets.shape[1] == seen.predictors.shape[1] == 1 and bool(np.isfinite(seen.pearson).any())
 

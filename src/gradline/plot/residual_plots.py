@@ -9,7 +9,7 @@ from scipy.special import betaincinv, ndtri
 
 from gradline.base.types import Array
 from gradline.plot import style
-from gradline.plot.diagnostic_sample import SeenRows
+from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.smooth import lowess
 from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
 from gradline.plot.trend import trend
@@ -108,7 +108,7 @@ def quantiles(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **ro
     return finish(axes, given, seen)
 
 
-def normal_quantiles(seen: SeenRows, j: int) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def normal_quantiles(seen: DiagnosticSample, j: int) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Normal quantiles (t,) in rising order, and the places among the rows seen of what is drawn at each.
 
     Order statistic i of n is drawn at Phi^-1((i - 1/2) / n), as R's qqnorm does; a row of frequency f counts as f.
@@ -152,6 +152,6 @@ def _draw_trend(ax: Any, line: tuple[Array, Array]) -> None:
     ax.plot(x, y, color=style.FIT, linewidth=2.2, zorder=5.7, label="trend")
 
 
-def _name_farthest(ax: Any, seen: SeenRows, x: Array, y: Array, j: int) -> None:
+def _name_farthest(ax: Any, seen: DiagnosticSample, x: Array, y: Array, j: int) -> None:
     rows = farthest(seen, j)
     name_rows(ax, x[rows], y[rows], seen.numbers[rows])

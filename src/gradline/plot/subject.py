@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.model.attach_data import FitRows, rows_of_fit
+from gradline.model.attach_data import AttachedData, attach_data
 from gradline.model.diagnose import Diagnosis
 from gradline.plot import style
-from gradline.plot.diagnostic_sample import SeenRows, see_rows
+from gradline.plot.diagnostic_sample import DiagnosticSample, see_rows
 from gradline.rows.fingerprint import fingerprint_of
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ NAMED = 3
 
 
 @dataclass(frozen=True)
-class Diagnosed:
+class PlotSubject:
     """diagnosis: of the fit over the rows given; own: whether they are those it was fitted to, as far as their fingerprint tells."""
 
     diagnosis: Diagnosis
@@ -39,7 +39,7 @@ class Diagnosed:
         return self.diagnosis.fit
 
     @cached_property
-    def seen(self) -> SeenRows:
+    def seen(self) -> DiagnosticSample:
         """The rows to draw."""
         diagnosis = self.diagnosis
         kernel = diagnosis.kernel if self.own else None
@@ -54,26 +54,26 @@ class Diagnosed:
             )
 
 
-def diagnosed(fit: Model, data: Any, target: Any, rows: Mapping[str, Any]) -> Diagnosed:
-    """The fit over data as ``Fit.diagnose`` takes it, or over rows diagnosed already. Raises as ``rows_of_fit`` does."""
-    if isinstance(data, Diagnosed):
+def diagnosed(fit: Model, data: Any, target: Any, rows: Mapping[str, Any]) -> PlotSubject:
+    """The fit over data as ``Fit.diagnose`` takes it, or over rows diagnosed already. Raises as ``attach_data`` does."""
+    if isinstance(data, PlotSubject):
         return data
     if isinstance(data, Diagnosis):
         if data.fit is not fit:
             raise ValueError("the diagnosis is of another fit; give fit.diagnose(data) of this one")
-        return Diagnosed(data, True)
-    found = rows_of_fit(fit, data, target, same=False, **rows)
-    return Diagnosed(Diagnosis(fit, found), _is_own(fit, found))
+        return PlotSubject(data, True)
+    found = attach_data(fit, data, target, same=False, **rows)
+    return PlotSubject(Diagnosis(fit, found), _is_own(fit, found))
 
 
-def _is_own(fit: Model, rows: FitRows) -> bool:
+def _is_own(fit: Model, rows: AttachedData) -> bool:
     """Whether rows are those of the fit; by their number only where the fit knows no more."""
     if fit.fingerprint is None:
         return rows.problem.rows.n_rows == fit.rows_used + fit.rows_dropped.get("weight zero", 0)
     return fingerprint_of(rows.problem.rows) == fit.fingerprint
 
 
-def panels(given: Diagnosed, ax: Any) -> Any:
+def panels(given: PlotSubject, ax: Any) -> Any:
     """(1, targets) Axes: one for each target, the first four of more."""
     from gradline.plot.fitted import panel_size
 
@@ -81,13 +81,13 @@ def panels(given: Diagnosed, ax: Any) -> Any:
     return style.panels(ax, 1, count, panel_size(count))
 
 
-def finish(axes: Any, given: Diagnosed, seen: SeenRows, *, extremes: bool = True) -> Any:
+def finish(axes: Any, given: PlotSubject, seen: DiagnosticSample, *, extremes: bool = True) -> Any:
     """What the picture leaves out, above its last panel."""
     style.note(axes[0, -1], remark(given, seen, extremes=extremes))
     return style.result(axes)
 
 
-def remark(given: Diagnosed, seen: SeenRows, *, extremes: bool = True) -> str:
+def remark(given: PlotSubject, seen: DiagnosticSample, *, extremes: bool = True) -> str:
     """What a picture leaves out, in words. extremes: whether rows beside the sample are drawn."""
     q = len(given.fit.target_names)
     parts = [f"first {MOST_PANELS} of {q} targets"] if q > MOST_PANELS else []
@@ -98,7 +98,7 @@ def remark(given: Diagnosed, seen: SeenRows, *, extremes: bool = True) -> str:
     return ", ".join(parts)
 
 
-def fitted_values(fit: Model, seen: SeenRows, j: int) -> tuple[Array, str]:
+def fitted_values(fit: Model, seen: DiagnosticSample, j: int) -> tuple[Array, str]:
     """What goes across for a target, and its name: the prediction where it is the linear predictor, otherwise the linear predictor, on
     whose scale the model is a line."""
     q = seen.targets.shape[1]
@@ -115,7 +115,7 @@ def is_drawn(fit: Model) -> bool:
     return distribution is not None and distribution.discrete
 
 
-def residual_name(fit: Model, seen: SeenRows, j: int) -> str:
+def residual_name(fit: Model, seen: DiagnosticSample, j: int) -> str:
     """What the deviates of a target are called, in units of their spread."""
     name = fit.target_names[j]
     if seen.kind == "raw":
@@ -125,7 +125,7 @@ def residual_name(fit: Model, seen: SeenRows, j: int) -> str:
     return f"{seen.kind} residual of {name}"
 
 
-def farthest(seen: SeenRows, j: int, count: int = NAMED) -> IntArray:
+def farthest(seen: DiagnosticSample, j: int, count: int = NAMED) -> IntArray:
     """Places of the rows whose deviates are farthest from zero."""
     ends = np.unique(np.concatenate([seen.top[:, j], seen.bottom[:, j]]))
     return np.asarray(ends[np.argsort(-np.abs(seen.deviates[ends, j]), kind="stable")[:count]])

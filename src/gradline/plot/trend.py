@@ -7,7 +7,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.plot.diagnostic_sample import SeenRows
+from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.smooth import lowess
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.registry import automatic
@@ -17,7 +17,7 @@ SHARE = 0.5
 """Of the rows near a place, by which its height is found."""
 
 
-def trend(loss: Loss, seen: SeenRows, x: Array, y: Array, j: int) -> tuple[Array, Array]:
+def trend(loss: Loss, seen: DiagnosticSample, x: Array, y: Array, j: int) -> tuple[Array, Array]:
     """Places and heights of a smooth line through residuals y (m,) of a target against x (m,), from the sampled rows.
 
     Residuals that have mean zero where the model is right: lowess. Otherwise the mean of residuals says nothing (those of a 0.9 quantile

@@ -11,12 +11,12 @@ from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.own_loss import CustomLoss
 from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
-from gradline.preparing.prepared import Ready, without_idle_targets
+from gradline.preparing.prepared import Prepared, without_idle_targets
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length
 from gradline.rows.arrays import ArrayRows
 
 
-def ready_arrays(
+def prepare_arrays(
     data: Any,
     target: Any,
     *,
@@ -28,7 +28,7 @@ def ready_arrays(
     offset: Any,
     intercept: Any,
     names: Sequence[str] | None,
-) -> Ready:
+) -> Prepared:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
     targets = as_columns(target, "y", "y")
@@ -43,7 +43,7 @@ def ready_arrays(
     rows = ArrayRows(columns.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
-    return Ready(
+    return Prepared(
         rows,
         bound,
         ((INTERCEPT,) if rows.intercept else ()) + columns.names,
@@ -52,7 +52,7 @@ def ready_arrays(
         {} if used == n else {"weight zero": n - used},
         columns.named or names is not None,
         row_weights is not None or counts is not None,
-        beside={name: None for name, given in given_beside.items() if given is not None},
+        row_columns={name: None for name, given in given_beside.items() if given is not None},
     )
 
 

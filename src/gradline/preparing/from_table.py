@@ -17,7 +17,7 @@ from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
 from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
-from gradline.preparing.prepared import Ready, idle_rows, without_idle_targets
+from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -63,7 +63,7 @@ def watched_table(
     groups: Any,
     solver: str | Solver,
     progress: bool | None,
-) -> Iterator[Ready]:
+) -> Iterator[Prepared]:
     """A table's rows and a loss that go together; a bar counts rows for as long as the context lasts. Raises as ``gradline.fit`` says."""
     for keyword, given in (("weights", weights), ("frequencies", frequencies), ("offset", offset)):
         if given is not None and not isinstance(given, str):
@@ -83,9 +83,9 @@ def watched_table(
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
-        ready = _ready(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
+        prepared = _prepare(source, unbound, ahead=solver == "auto" or type(solver).__name__ == "LeastSquares")
         clusters = ClusterColumns(source, labels) if labels else None
-        yield replace(ready, notes=(*ready.notes, *notes_on_levels(encoder, ready.used)), clusters=clusters)
+        yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
 
 
 def check_streaming(problem: Problem, solver: Solver, table: str) -> None:
@@ -136,7 +136,7 @@ class TableSource:
         return self.weights is not None or self.frequencies is not None
 
     @property
-    def beside(self) -> dict[str, str | None]:
+    def row_columns(self) -> dict[str, str | None]:
         """The columns beside the formula, for whoever needs the rows again."""
         return {name: column for name, column in (("weights", self.weights), ("frequencies", self.frequencies)) if column is not None}
 
@@ -156,15 +156,15 @@ class _Repeated:
         return np.repeat(self.one.values(batch, first_row), self.n_values, axis=1)
 
 
-def _ready(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Ready:
+def _prepare(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Prepared:
     rows = source.rows()
     held = rows.as_arrays(MOST_HELD)
-    ready = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
-    mask = mask_of(source.encoder, ready.loss)
-    return replace(ready, mask=mask, notes=rows.notes)
+    prepared = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
+    mask = mask_of(source.encoder, prepared.loss)
+    return replace(prepared, mask=mask, notes=rows.notes)
 
 
-def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Ready:
+def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Prepared:
     held.targets = without_idle_targets(held.targets, held.weights, held.frequencies)
     if not isinstance(unbound, CustomLoss):
         unbound = unbound.resolve(held.targets.max(axis=0))
@@ -182,7 +182,7 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: L
     return _of(source, rows, held, loss, used)
 
 
-def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, ahead: bool) -> Ready:
+def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, ahead: bool) -> Prepared:
     """One pass that checks and counts; squared loss takes its moments from the same pass."""
     fixed = None if isinstance(unbound, CustomLoss) or not unbound.is_resolved else unbound
     kernel = _TargetsKernel(fixed)
@@ -214,13 +214,13 @@ def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, 
 
 def _of(
     source: TableSource, table_rows: TableRows, rows: ArrayRows | TableRows, loss: Loss, used: int, fingerprint: int | None = None
-) -> Ready:
+) -> Prepared:
     encoder = source.encoder
     dropped = {f"{column} missing": count for column, count in table_rows.rows_dropped.items()}
     if used < rows.n_rows:
         dropped["weight zero"] = rows.n_rows - used
     streamed = "" if isinstance(rows, ArrayRows) else source.table.name
-    return Ready(
+    return Prepared(
         rows,
         loss,
         encoder.names,
@@ -231,7 +231,7 @@ def _of(
         source.weighted,
         encoder,
         streamed=streamed,
-        beside=source.beside,
+        row_columns=source.row_columns,
         fingerprint=fingerprint,
     )
 

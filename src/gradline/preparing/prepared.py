@@ -20,7 +20,7 @@ Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
-class Ready:
+class Prepared:
     """Rows and a loss that go together.
 
     names (P), the intercept first where there is one; target_names (q). used: rows that count; dropped: rows left out, by reason. named:
@@ -42,7 +42,7 @@ class Ready:
     mask: Mask | None = None
     streamed: str = ""
     notes: tuple[str, ...] = field(default=())
-    beside: Mapping[str, str | None] = field(default_factory=dict)
+    row_columns: Mapping[str, str | None] = field(default_factory=dict)
     fingerprint: int | None = None
     clusters: ClusterColumns | None = None
 

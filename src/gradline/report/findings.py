@@ -13,8 +13,8 @@ from gradline.inference.diagnostics import Collinearity, SpecificationTest
 from gradline.inference.inference import infer
 from gradline.inference.tests import HypothesisResult
 from gradline.model.diagnose import Diagnosis
-from gradline.plot.diagnostic_sample import SeenRows
-from gradline.plot.subject import Diagnosed, diagnosed
+from gradline.plot.diagnostic_sample import DiagnosticSample
+from gradline.plot.subject import PlotSubject, diagnosed
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -27,9 +27,9 @@ class Findings:
     """given: the fit, with its uncertainty, over the rows. data: what the rows are called. A quantity is None where there is none, and
     ``absent`` says why by its name. dispersion: Pearson's, of counts under the Poisson loss, with its p-value."""
 
-    given: Diagnosed
+    given: PlotSubject
     data: str
-    seen: SeenRows | None
+    seen: DiagnosticSample | None
     breusch_pagan: SpecificationTest | None
     reset: SpecificationTest | None
     durbin_watson: float | None
@@ -85,16 +85,16 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
     )
 
 
-def _with_inference(given: Diagnosed) -> Diagnosed:
+def _with_inference(given: PlotSubject) -> PlotSubject:
     """The fit with standard errors and fit measures, where it was made without and its rows are here."""
     fit, diagnosis = given.fit, given.diagnosis
     if fit.inference is not None or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
         return given
     fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
-    return Diagnosed(Diagnosis(fit, diagnosis.rows), True)
+    return PlotSubject(Diagnosis(fit, diagnosis.rows), True)
 
 
-def _overdispersion(given: Diagnosed) -> tuple[float, float] | None:
+def _overdispersion(given: PlotSubject) -> tuple[float, float] | None:
     """(Pearson's chi-squared over its degrees of freedom, p-value) of counts, whose variance a Poisson model equates with the mean."""
     fit = given.fit
     if not fit.loss_function.is_equidispersed or fit.inference is None or not given.own:

@@ -165,7 +165,7 @@ def _foot(fit: Model) -> Iterator[Fact]:
     if fit.digits is not None:
         kept = fit.solution.digits[[i for i in range(len(fit.names)) if i not in fit.solution.aliased]]  # type: ignore[index]
         if kept.size and np.isfinite(kept).all():
-            yield Fact("digits", f"at least {math.floor(kept.min())} vouched for in every coefficient")
+            yield Fact("digits", f"at least {math.floor(kept.min())} certain in every coefficient")
     certificate = fit.certificate
     if certificate.converged:
         yield Fact("converged", f"yes: {certificate.reason}", "good")

@@ -1,4 +1,4 @@
-"""A pass over a table: stretches of rows handed to threads, their results taken in row order."""
+"""A pass over a table: chunks of rows handed to threads, their results taken in row order."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ FEWEST_PARTS = 4
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """Consecutive rows. number: of the stretch; first_row: of its first row in the table; batches: its rows, to be read once."""
+class Chunk:
+    """Consecutive rows. number: of the chunk; first_row: of its first row in the table; batches: its rows, to be read once."""
 
     number: int
     first_row: int
     batches: Iterable[pa.RecordBatch]
 
 
-def stretches(table: Table, columns: Sequence[str], rows: int) -> Generator[Stretch]:
+def chunks(table: Table, columns: Sequence[str], rows: int) -> Generator[Chunk]:
     """All rows in stretches of ``rows``, or of the table's own parts where threads can read these by themselves: the same in each pass."""
     parts = table.parts(rows)
     first_row = 0
     if parts is not None and len(parts) >= FEWEST_PARTS:
         for number, part in enumerate(parts):
-            yield Stretch(number, first_row, part.batches(columns, rows))
+            yield Chunk(number, first_row, part.batches(columns, rows))
             first_row += part.n_rows
         return
     for number, pieces in enumerate(grouped(table.batches(columns, rows), rows)):
-        yield Stretch(number, first_row, pieces)
+        yield Chunk(number, first_row, pieces)
         first_row += sum(piece.num_rows for piece in pieces)
 
 
 def in_row_order(
-    job: Callable[[Stretch], Result], found: Generator[Stretch], threads: int | None, needed: npt.NDArray[np.bool_] | None = None
+    job: Callable[[Chunk], Result], found: Generator[Chunk], threads: int | None, needed: npt.NDArray[np.bool_] | None = None
 ) -> Iterator[Result]:
     """The job's result for each stretch, or for the ``needed`` ones only; no stretch is read after the last of these.
 
@@ -60,16 +60,16 @@ def in_row_order(
     waiting: deque[Future[Result]] = deque()
     with single_threaded_blas():
         try:
-            for stretch in found:
-                if needed is not None and not needed[stretch.number]:
+            for chunk in found:
+                if needed is not None and not needed[chunk.number]:
                     continue
                 if threads == 1:
-                    yield job(stretch)
+                    yield job(chunk)
                 else:
-                    waiting.append(worker_threads(threads).submit(job, stretch))
+                    waiting.append(worker_threads(threads).submit(job, chunk))
                     if len(waiting) > threads + 1:
                         yield waiting.popleft().result()
-                if stretch.number == last:
+                if chunk.number == last:
                     break
             while waiting:
                 yield waiting.popleft().result()

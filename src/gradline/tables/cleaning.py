@@ -24,7 +24,7 @@ LARGEST_WHOLE = 2**53
 
 @dataclass
 class Tally:
-    """What a stretch of rows held. dropped: rows by the first of their columns that is missing; missing: values by column.
+    """What a chunk of rows held. dropped: rows by the first of their columns that is missing; missing: values by column.
 
     rounded: by column, how many integers lose digits as float64, the first one's row and the first one. fingerprint: a sum over rows of the
     targets' bits, which does not depend on the order of rows, modulo 2^64.

@@ -18,7 +18,7 @@ from gradline.rows.arrays import ArrayRows, block_rows
 from gradline.rows.block import Block, Kernel, RowKernel, State
 from gradline.tables.batches import as_batch, grouped, joined, picked
 from gradline.tables.block_maker import BlockMaker, CleanRun
-from gradline.tables.chunks import Stretch, in_row_order, stretches
+from gradline.tables.chunks import Chunk, chunks, in_row_order
 from gradline.tables.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.tables.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
 from gradline.tables.first_pass import Facts, check_same_rows, check_some_rows
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 
 __all__ = ["Encoder", "PlainEncoder", "PlainValues", "RowValues", "TableRows"]
 
-STRETCH_BLOCKS = 8
+CHUNK_BLOCKS = 8
 """Blocks that one thread reads and sums before its sums are merged with the others'."""
 
 SAMPLE_NUMBERS = 2**22
@@ -150,16 +150,16 @@ class TableRows:
         return np.concatenate(list(self.iterate(kernel)))
 
     def iterate(self, kernel: RowKernel) -> Iterator[Array]:
-        """The rows' results in row order, a stretch at a time: one pass in constant memory."""
+        """The rows' results in row order, a chunk at a time: one pass in constant memory."""
         for values, _ in self.iterate_with(kernel, ()):
             yield values
 
     def iterate_with(self, kernel: RowKernel, columns: Sequence[str]) -> Iterator[tuple[Array, pa.RecordBatch]]:
         """As ``iterate``, beside the same rows of some columns of the table, as they are."""
 
-        def job(stretch: Stretch) -> tuple[Array, pa.RecordBatch]:
+        def job(chunk: Chunk) -> tuple[Array, pa.RecordBatch]:
             values, carried = [], []
-            for run in self._runs(stretch, Tally()):
+            for run in self._runs(chunk, Tally()):
                 result, rows = self._row_results(kernel, run)
                 values.append(result)
                 carried += [piece.select(list(columns)) for piece in rows]
@@ -167,21 +167,21 @@ class TableRows:
 
         self.table.check_columns(columns)
         wanted = tuple(dict.fromkeys([*self.columns, *columns]))
-        yield from in_row_order(job, stretches(self.table, wanted, self._stretch_rows), self.threads)
+        yield from in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads)
 
     def take(self, rows: IntArray) -> Block:
-        """The given rows as one block, in the given order. Reads the stretches that hold one of them."""
+        """The given rows as one block, in the given order. Reads the chunks that hold one of them."""
         wanted, places = np.unique(np.asarray(rows, dtype=np.int64), return_inverse=True)
         ends = np.cumsum(self.facts.used)
         if wanted.size and not 0 <= wanted[0] <= wanted[-1] < self.n_rows:
             raise IndexError(f"row numbers must lie between 0 and {self.n_rows - 1}, not {wanted[0]} to {wanted[-1]}")
         bounds = np.searchsorted(wanted, np.concatenate([[0], ends]))
 
-        def job(stretch: Stretch) -> list[pa.RecordBatch]:
-            i = stretch.number
+        def job(chunk: Chunk) -> list[pa.RecordBatch]:
+            i = chunk.number
             inside = wanted[bounds[i] : bounds[i + 1]] - (ends[i - 1] if i else 0)
             pieces, place, found = [], 0, 0
-            for run in self._runs(stretch, Tally()):
+            for run in self._runs(chunk, Tally()):
                 until = int(np.searchsorted(inside, place + run.n_rows))
                 pieces += run.pick(inside[found:until] - place)
                 place, found = place + run.n_rows, until
@@ -219,9 +219,9 @@ class TableRows:
             return None
         total, used, blocks = Tally(), [], []
 
-        def job(stretch: Stretch) -> tuple[list[Block], Tally]:
+        def job(chunk: Chunk) -> tuple[list[Block], Tally]:
             tally = Tally()
-            return [block for run in self._runs(stretch, tally) for block in self._blocks(run, tally)], tally
+            return [block for run in self._runs(chunk, tally) for block in self._blocks(run, tally)], tally
 
         for found, tally in self._run(job):
             total.add(tally)
@@ -252,8 +252,8 @@ class TableRows:
         return block_rows(int(getattr(self.encoder, "row_numbers", self.n_columns)), max(1, self.n_targets))
 
     @property
-    def _stretch_rows(self) -> int:
-        return STRETCH_BLOCKS * self._block_rows
+    def _chunk_rows(self) -> int:
+        return CHUNK_BLOCKS * self._block_rows
 
     def _pass(self, kernels: Sequence[Kernel[Any]]) -> list[Any]:
         """One pass: each kernel's state over all rows. The first pass also counts, and keeps a sample."""
@@ -261,9 +261,9 @@ class TableRows:
         capacity = min(max(10_000, 50 * self.n_columns * max(1, self.n_targets)), SAMPLE_NUMBERS // self.n_columns)
         sample = RowSample(capacity) if first and self.targets.n_values else None
 
-        def job(stretch: Stretch) -> _Sums:
+        def job(chunk: Chunk) -> _Sums:
             result = _Sums([], Tally())
-            for run in self._runs(stretch, result.tally):
+            for run in self._runs(chunk, result.tally):
                 for block in self._blocks(run, result.tally):
                     states = [kernel.map(block) for kernel in kernels]
                     if result.states:
@@ -299,11 +299,11 @@ class TableRows:
         else:
             check_same_rows(self._facts.tally, facts.tally, self.table.name)
 
-    def _runs(self, stretch: Stretch, tally: Tally) -> Iterator[CleanRun]:
-        """The stretch in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
-        first_row, used = stretch.first_row, self._used_before(stretch)
+    def _runs(self, chunk: Chunk, tally: Tally) -> Iterator[CleanRun]:
+        """The chunk in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
+        first_row, used = chunk.first_row, self._used_before(chunk)
         found_whole = self._facts is not None and not self._facts.tally.missing
-        for pieces in grouped(stretch.batches, self._stretch_rows):
+        for pieces in grouped(chunk.batches, self._chunk_rows):
             clean, places, start = [], [], 0
             for piece in pieces:
                 left, kept = self._cleaner.clean(piece, first_row + start, tally, found_whole)
@@ -315,9 +315,9 @@ class TableRows:
             first_row += start
             used = None if used is None else used + run.n_rows
 
-    def _used_before(self, stretch: Stretch) -> int | None:
-        """Rows used of the stretches before; None in the first pass, which counts them."""
-        return None if self._facts is None else sum(self._facts.used[: stretch.number])
+    def _used_before(self, chunk: Chunk) -> int | None:
+        """Rows used of the chunks before; None in the first pass, which counts them."""
+        return None if self._facts is None else sum(self._facts.used[: chunk.number])
 
     def _blocks(self, run: CleanRun, tally: Tally) -> Iterator[Block]:
         for block in self._maker.blocks(run, self._block_rows):
@@ -337,9 +337,9 @@ class TableRows:
         full[run.kept] = result
         return full, run.raw
 
-    def _run(self, job: Callable[[Stretch], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
+    def _run(self, job: Callable[[Chunk], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
         try:
-            yield from in_row_order(job, stretches(self.table, self.columns, self._stretch_rows), self.threads, needed)
+            yield from in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed)
         except (ValueError, OSError):
             # Of a file that was rewritten under it a library says whatever it stumbled over.
             self.table.source.check_unchanged()

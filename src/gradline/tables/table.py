@@ -16,7 +16,7 @@ from gradline.base.types import IntArray
 from gradline.tables.batches import picked, resized
 from gradline.tables.counting import counted, counted_parts
 from gradline.tables.sampling import RowSample
-from gradline.tables.sources.columns import Kind, kind_of, quoted, unknown_column
+from gradline.tables.sources.columns import ColumnKind, kind_of, quoted, unknown_column
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import find_files, is_remote, suffixes
 from gradline.tables.sources.source import Meter, Part, Source
@@ -58,7 +58,7 @@ class Table:
         return self.source.name
 
     @cached_property
-    def columns(self) -> dict[str, Kind]:
+    def columns(self) -> dict[str, ColumnKind]:
         """Each column's name and what it holds: "number", "text", "boolean", "date" or "other"."""
         return {field.name: kind_of(field.type) for field in self.source.schema}
 
@@ -318,4 +318,4 @@ def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]
     return json_source(files) if files.format == "json" else delimited_source(files)
 
 
-__all__ = ["ColumnSummary", "Kind", "Table", "open_table"]
+__all__ = ["ColumnKind", "ColumnSummary", "Table", "open_table"]

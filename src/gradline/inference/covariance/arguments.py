@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradline.inference.absent import ASK, JOINT, NoInference
-from gradline.objective.objective import Problem, Rider
+from gradline.objective.objective import ExtraSum, Problem
 from gradline.solvers.protocol import Solution
 
 if TYPE_CHECKING:
     from gradline.inference.covariance.clusters import Groups
     from gradline.inference.covariance.default import PendingInference
-    from gradline.inference.covariance.kinds import Kind
+    from gradline.inference.covariance.kinds import CovarianceKind
     from gradline.inference.inference import Inference
 
 
@@ -44,7 +44,7 @@ def is_none(covariance: Any) -> bool:
     return covariance is False or (isinstance(covariance, str) and covariance == "none")
 
 
-def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> Kind | None:
+def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> CovarianceKind | None:
     """The kind, looked at before any work is done; None for a default or for none, and for clusters, whose groups are yet to be read.
 
     groups: of arrays. Raises as ``kinds.as_kind`` does.
@@ -56,15 +56,15 @@ def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> Kin
     return as_kind(("cluster", groups) if groups is not None else covariance, n_rows())
 
 
-def riders_of_last_pass(problem: Problem) -> tuple[Rider, ...]:
+def extra_sums_of_last_pass(problem: Problem) -> tuple[ExtraSum, ...]:
     """What the solver's last pass may take along for ``uncertainty``."""
-    from gradline.inference.inference import riders
+    from gradline.inference.inference import extra_sums
 
-    return riders(problem)
+    return extra_sums(problem)
 
 
 def uncertainty(
-    problem: Problem, solution: Solution, covariance: Any, kind: Kind | None, read_groups: Callable[[], Groups] | None
+    problem: Problem, solution: Solution, covariance: Any, kind: CovarianceKind | None, read_groups: Callable[[], Groups] | None
 ) -> Inference | PendingInference | NoInference:
     """What a Fit is to hold. kind: of ``checked_kind``. read_groups: reads the clusters of a table's columns."""
     if covariance is None:
@@ -74,10 +74,10 @@ def uncertainty(
     if is_none(covariance):
         return NoInference(f"none were wanted (covariance={covariance!r}): {ASK}")
     from gradline.inference.covariance.default import asked_inference
-    from gradline.inference.covariance.kinds import Kind
+    from gradline.inference.covariance.kinds import CovarianceKind
 
     if read_groups is not None:
-        kind = Kind("cluster", groups=read_groups())
+        kind = CovarianceKind("cluster", groups=read_groups())
     if kind is None and problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
     return asked_inference(problem, solution, kind)

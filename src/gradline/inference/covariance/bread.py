@@ -97,7 +97,7 @@ def forms_of_images(images: list[Array]) -> Array:
     return forms
 
 
-def bread(
+def compute_bread(
     problem: Problem, coefficients: Array, free: CoefficientMap, loss: RowLoss | None = None, curvature: Array | None = None
 ) -> Bread:
     """The bread at coefficients (P, k). loss: the rows' derivatives where they are not the problem's own (``kinked.row_loss``).

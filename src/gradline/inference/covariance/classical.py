@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, bread
+from gradline.inference.covariance.bread import Bread, compute_bread
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.families.robust import squared
@@ -20,28 +20,28 @@ PROBED = 200
 """Rows on which a loss is asked whether it is one of y - eta alone."""
 
 
-def classical_factor(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss) -> tuple[Array, str]:
+def classical_factor(problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, loss: RowLoss) -> tuple[Array, str]:
     """(F (k P, r) with covariance F F', description). Raises ValueError where the loss has no classical covariance, and where no degree of
     freedom is left for the dispersion."""
     scale = problem.loss.squared_scale()
     if scale is not None:
         products = None if problem.rows.n_targets == 1 else problem.rows.reduce(_ProductsKernel(squared, coefficients)) / 4.0
-        return squared_factor(crumb, statistics, 2.0 * scale, products, penalised=problem.penalty is not None)
+        return squared_factor(bread, statistics, 2.0 * scale, products, penalised=problem.penalty is not None)
     if problem.loss.is_likelihood or problem.loss.has_free_dispersion:
-        return _information(problem, coefficients, crumb, statistics)
-    return _one_distribution(problem, coefficients, crumb, statistics, loss)
+        return _information(problem, coefficients, bread, statistics)
+    return _one_distribution(problem, coefficients, bread, statistics, loss)
 
 
 def squared_factor(
-    crumb: Bread, statistics: FitStatistics, curvature: float, products: Array | None, *, penalised: bool
+    bread: Bread, statistics: FitStatistics, curvature: float, products: Array | None, *, penalised: bool
 ) -> tuple[Array, str]:
     """The textbook's covariance of squared loss, whose curvature in eta is ``curvature``. products (q, q): sums of residuals' products,
     needed for several targets. Raises ValueError without a degree of freedom, and where targets have different free coefficients."""
     _require_spare(statistics)
     assert statistics.squares is not None
-    if crumb.target_root is None:
+    if bread.target_root is None:
         raise ValueError("the targets have different free coefficients, so they share no classical covariance: ask for HC1")
-    target_root = crumb.target_root @ _kept_by_penalty(crumb.target_root, crumb.penalty[: crumb.shape[0]])
+    target_root = bread.target_root @ _kept_by_penalty(bread.target_root, bread.penalty[: bread.shape[0]])
     spare, q = statistics.degrees_of_freedom, len(statistics.squares)
     words = f"sigma^2 (X'WX)^-1, sigma^2 = RSS / (n - p) with n - p = {spare:,.6g}"
     if penalised:
@@ -52,12 +52,12 @@ def squared_factor(
     return _kron(_psd_root(products / spare * curvature), target_root), words + "; Sigma (x) (X'WX)^-1 for several targets"
 
 
-def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics) -> tuple[Array, str]:
+def _information(problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics) -> tuple[Array, str]:
     words = "inverse information"
     if problem.loss.uses_expected_information:
-        crumb = bread(problem, coefficients, crumb.free, RowLoss(problem.loss, expected=True))
+        bread = compute_bread(problem, coefficients, bread.free, RowLoss(problem.loss, expected=True))
         words = "inverse expected information"
-    factor = crumb.root @ _kept_by_penalty(crumb.root, crumb.penalty)
+    factor = bread.root @ _kept_by_penalty(bread.root, bread.penalty)
     if problem.penalty is not None:
         words += " at the penalised optimum: A^-1 I A^-1, bias not included"
     if not problem.loss.has_free_dispersion:
@@ -68,7 +68,7 @@ def _information(problem: Problem, coefficients: Array, crumb: Bread, statistics
     return np.repeat(np.sqrt(statistics.dispersion), problem.shape[0])[:, None] * factor, words
 
 
-def _one_distribution(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss) -> tuple[Array, str]:
+def _one_distribution(problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, loss: RowLoss) -> tuple[Array, str]:
     """Errors of one distribution: tau^2 (X'WX)^-1 X'W^2X (X'WX)^-1, tau^2 = E g^2 / (E h)^2 of the unweighted scores.
 
     For smooth losses with Huber's factors, n / (n - p) and K = 1 + p / n var(h) / mean(h)^2 squared (statsmodels RLM's H1).
@@ -95,7 +95,7 @@ def _one_distribution(problem: Problem, coefficients: Array, crumb: Bread, stati
         correction = 1.0 + (n - spare) / n * (moments.curvature_squares / n / rate**2 - 1.0)
         spread = moments.products / spare * np.outer(correction, correction)
         words = "errors of one distribution: K^2 sum g^2 / (n - p) over (mean h)^2, times (X'X)^-1 (Huber 1973)"
-    plain = bread(replace(problem, loss=squared), coefficients, crumb.free)
+    plain = compute_bread(replace(problem, loss=squared), coefficients, bread.free)
     assert plain.target_root is not None
     target_root = np.sqrt(2.0) * plain.target_root
     if problem.rows.take(np.arange(1)).weights is not None:

@@ -16,7 +16,7 @@ from gradline.inference.absent import ASK, JOINT, NoInference
 from gradline.inference.covariance.bread import Bread, of_targets
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.covariance.kinds import Kind
+from gradline.inference.covariance.kinds import CovarianceKind
 from gradline.inference.inference import Inference, infer
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
@@ -59,27 +59,27 @@ class PendingInference:
         # The curvature of c (y - eta)^2 is 2 c.
         free = CoefficientMap.selecting(np.ones((size, k), dtype=np.bool_))
         free = free.without(self.aliased) if self.aliased else free
-        crumb = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, diagonal)
-        totals = self._statistics(crumb)
+        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, diagonal)
+        totals = self._statistics(bread)
         words = ""
         found = None
         try:
-            factor, description = squared_factor(crumb, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
+            factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
             estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
             found = Covariance("classical", description, factor, (size, k), estimated, totals.degrees_of_freedom)
         except ValueError as error:
             words = str(error)
-        return Inference(totals, found, crumb, unavailable=words)
+        return Inference(totals, found, bread, unavailable=words)
 
-    def _statistics(self, crumb: Bread) -> FitStatistics:
+    def _statistics(self, bread: Bread) -> FitStatistics:
         weights, squares = self.sums.weights, np.diag(self.sums.products).copy()
-        effective = crumb.effective_parameters if self.penalised else float(crumb.free.size)
+        effective = bread.effective_parameters if self.penalised else float(bread.free.size)
         spare = degrees_left(weights.copies, effective / len(squares))
         return FitStatistics(
             rows=weights.rows,
             count=weights.copies,
             weight=weights.weight,
-            parameters=crumb.free.size,
+            parameters=bread.free.size,
             effective_parameters=effective,
             degrees_of_freedom=spare,
             loss_name=self.loss_name,
@@ -111,13 +111,13 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     return infer(problem, solution)
 
 
-def asked_inference(problem: Problem, solution: Solution, kind: Kind | None) -> Inference:
+def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference:
     """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums."""
     pending = pending_inference(problem, solution)
     known = None if pending is None else pending.infer()
     if known is None:
         return infer(problem, solution, kind, keep_meat=True)
-    return infer(problem, solution, kind, keep_meat=True, crumb=known.bread, statistics=known.statistics)
+    return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
 
 
 def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:

@@ -20,10 +20,10 @@ from typing import Any
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, bread
+from gradline.inference.covariance.bread import Bread, compute_bread
 from gradline.inference.covariance.classical import classical_factor
 from gradline.inference.covariance.clusters import Groups
-from gradline.inference.covariance.kinds import Kind, as_kind, default_kind
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind
 from gradline.inference.covariance.meat import ClusterKernel, GramKernel, LagKernel, ScoreKernel, sum_by_code
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
@@ -93,14 +93,14 @@ def covariance(
     solution: Solution,
     kind: Any = None,
     *,
-    crumb: Bread | None = None,
+    bread: Bread | None = None,
     statistics: FitStatistics | None = None,
     loss: RowLoss | None = None,
     meat: Array | None = None,
 ) -> Covariance:
     """The covariance of a fit's coefficients. kind: see ``kinds.as_kind``; None: the loss's default (``kinds.default_kind``).
 
-    crumb, statistics, loss: the bread, the statistics and the rows' derivatives where the caller has them already; each saves a pass.
+    bread, statistics, loss: the bread, the statistics and the rows' derivatives where the caller has them already; each saves a pass.
     meat: what ``score_products`` found, where HC0 or HC1 is asked for and it is known.
 
     Raises ValueError for a kind that cannot be had: too few rows for a degree of freedom, leverage of exactly 1 (HC2, HC3), one cluster
@@ -112,60 +112,60 @@ def covariance(
     loss = row_loss(problem, coefficients) if loss is None else loss
     if chosen.name == "constant-density":
         return _constant_density(problem, solution, free, loss, statistics)
-    if crumb is None:
-        crumb = bread(problem, coefficients, free, loss)
+    if bread is None:
+        bread = compute_bread(problem, coefficients, free, loss)
     if statistics is None:
-        statistics = fit_statistics(problem, coefficients, free, crumb)
+        statistics = fit_statistics(problem, coefficients, free, bread)
     if chosen.name == "classical":
-        factor, description = classical_factor(problem, coefficients, crumb, statistics, loss)
-        return _covariance(chosen.name, description, factor, crumb, _degrees(statistics))
+        factor, description = classical_factor(problem, coefficients, bread, statistics, loss)
+        return _covariance(chosen.name, description, factor, bread, _degrees(statistics))
     if chosen.name == "cluster":
-        return _clustered(problem, coefficients, crumb, statistics, loss, chosen)
+        return _clustered(problem, coefficients, bread, statistics, loss, chosen)
     if chosen.name == "newey-west":
-        return _newey_west(problem, coefficients, crumb, statistics, loss, chosen)
+        return _newey_west(problem, coefficients, bread, statistics, loss, chosen)
     degrees = _degrees(statistics)
     if chosen.name in ("HC0", "HC1"):
         if meat is None:
-            meat = score_products(problem, coefficients, crumb, loss)
+            meat = score_products(problem, coefficients, bread, loss)
         scale, words = 1.0, "A^-1 (sum of s s') A^-1"
         if chosen.name == "HC1":
             scale = statistics.count / _spare(statistics, "HC1")
             words += f", times n / (n - p) = {_whole(statistics.count)} / {_whole(statistics.degrees_of_freedom)}"
     else:
         power = 0.5 if chosen.name == "HC2" else 1.0
-        meat = problem.rows.reduce(ScoreKernel(loss, coefficients, crumb.roots, power))
+        meat = problem.rows.reduce(ScoreKernel(loss, coefficients, bread.roots, power))
         scale = 1.0
         words = "A^-1 (sum of s s') A^-1, scores over " + ("the root of 1 - leverage" if power == 0.5 else "1 - leverage")
         if power == 1.0 and not statistics.squared:
             words = "one-step jackknife, the form of HC3: " + words
-    return _covariance(chosen.name, words + _with_density(problem, loss), sandwich_factor(crumb, scale * meat), crumb, degrees)
+    return _covariance(chosen.name, words + _with_density(problem, loss), sandwich_factor(bread, scale * meat), bread, degrees)
 
 
-def score_products(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss) -> Array:
+def score_products(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss) -> Array:
     """The meat of HC0 and HC1: sum f u u' of whitened scores, (d, d), by one pass."""
     if problem.rows.n_rows * problem.rows.n_columns <= WHITENED:
-        return problem.rows.reduce(ScoreKernel(loss, coefficients, crumb.roots))
+        return problem.rows.reduce(ScoreKernel(loss, coefficients, bread.roots))
     gram = problem.rows.reduce(GramKernel(loss, coefficients))
-    return np.asarray(crumb.root.T @ gram @ crumb.root)
+    return np.asarray(bread.root.T @ gram @ bread.root)
 
 
-def sandwich_factor(crumb: Bread, meat: Array) -> Array:
+def sandwich_factor(bread: Bread, meat: Array) -> Array:
     """F (k P, d) with F F' = root meat root', meat (d, d); negative directions of an indefinite meat count as zero."""
     values, vectors = np.linalg.eigh(0.5 * (meat + meat.T))
-    return np.asarray(crumb.root @ (vectors * np.sqrt(np.maximum(values, 0.0))))
+    return np.asarray(bread.root @ (vectors * np.sqrt(np.maximum(values, 0.0))))
 
 
 def _covariance(
     kind: str,
     description: str,
     factor: Array,
-    crumb: Bread,
+    bread: Bread,
     degrees: float | None,
     clusters: tuple[int, ...] = (),
     notes: tuple[str, ...] = (),
 ) -> Covariance:
-    estimated = np.asarray(abs(crumb.free.matrix).sum(axis=1)).ravel() > 0
-    return Covariance(kind, description, factor, crumb.shape, estimated, degrees, clusters, notes)
+    estimated = np.asarray(abs(bread.free.matrix).sum(axis=1)).ravel() > 0
+    return Covariance(kind, description, factor, bread.shape, estimated, degrees, clusters, notes)
 
 
 def _degrees(statistics: FitStatistics) -> float | None:
@@ -196,14 +196,16 @@ def _with_density(problem: Problem, loss: RowLoss) -> str:
     return density + _at_penalised(problem)
 
 
-def _clustered(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss, kind: Kind) -> Covariance:
+def _clustered(
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, loss: RowLoss, kind: CovarianceKind
+) -> Covariance:
     assert kind.groups is not None
     ways = 1 if len(kind.groups.sizes) == 1 else 3
     spare = _spare(statistics, "the factor (n - 1) / (n - p)")
-    total = np.zeros((crumb.root.shape[1],) * 2)
+    total = np.zeros((bread.root.shape[1],) * 2)
     counts = list[int]()
     for way in range(ways):
-        meat, count = _cluster_meat(problem, coefficients, crumb, loss, kind.groups, way)
+        meat, count = _cluster_meat(problem, coefficients, bread, loss, kind.groups, way)
         if count < 2:
             raise ValueError("there is one cluster only; standard errors by cluster need at least two, and are good with some thirty")
         counts.append(count)
@@ -211,26 +213,26 @@ def _clustered(problem: Problem, coefficients: Array, crumb: Bread, statistics: 
     fewest = min(counts)
     words = f"scores summed by cluster ({' x '.join(f'{count:,}' for count in counts[:2])} clusters), times G / (G - 1) (n - 1) / (n - p)"
     notes = list[str]()
-    factor, signs = sandwich_factor(crumb, total), None
+    factor, signs = sandwich_factor(bread, total), None
     if ways == 3:
         words += "; one way plus the other less their intersection, each with its own G"
-        factor, signs, note = _possibly_indefinite(crumb, total)
+        factor, signs, note = _possibly_indefinite(bread, total)
         notes += [note] if note else []
-    if fewest <= crumb.free.size:
-        notes.append(f"{fewest} clusters and {crumb.free.size} coefficients: tests of many coefficients at once have no meaning")
+    if fewest <= bread.free.size:
+        notes.append(f"{fewest} clusters and {bread.free.size} coefficients: tests of many coefficients at once have no meaning")
     degrees = float(fewest - 1) if statistics.squared else None
-    found = _covariance("cluster", words + _with_density(problem, loss), factor, crumb, degrees, tuple(counts[:2]), tuple(notes))
+    found = _covariance("cluster", words + _with_density(problem, loss), factor, bread, degrees, tuple(counts[:2]), tuple(notes))
     return found if signs is None else replace(found, signs=signs)
 
 
-def _possibly_indefinite(crumb: Bread, meat: Array) -> tuple[Array, Array | None, str]:
+def _possibly_indefinite(bread: Bread, meat: Array) -> tuple[Array, Array | None, str]:
     """(factor, signs, note): a difference of matrices need not be a covariance. It is kept as it is while every variance is positive, as
     others do; otherwise negative eigenvalues are set to zero (Cameron, Gelbach and Miller 2011, section 2.3)."""
     values, vectors = np.linalg.eigh(0.5 * (meat + meat.T))
     if values[0] >= -1e-9 * values[-1]:
-        return sandwich_factor(crumb, meat), None, ""
-    factor = np.asarray(crumb.root @ (vectors * np.sqrt(np.abs(values))))
-    estimated = np.square(crumb.root).sum(axis=1) > 0
+        return sandwich_factor(bread, meat), None, ""
+    factor = np.asarray(bread.root @ (vectors * np.sqrt(np.abs(values))))
+    estimated = np.square(bread.root).sum(axis=1) > 0
     if (np.square(factor[estimated]) @ np.sign(values) > 0).all():
         return (
             factor,
@@ -238,29 +240,31 @@ def _possibly_indefinite(crumb: Bread, meat: Array) -> tuple[Array, Array | None
             "the two-way covariance is not positive semidefinite: some tests of several coefficients do not exist",
         )
     note = "the two-way covariance gave a variance below zero, so its negative eigenvalues were set to zero"
-    return sandwich_factor(crumb, meat), None, note
+    return sandwich_factor(bread, meat), None, note
 
 
-def _cluster_meat(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss, groups: Groups, way: int) -> tuple[Array, int]:
+def _cluster_meat(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss, groups: Groups, way: int) -> tuple[Array, int]:
     """(sum over clusters of their scores' products, number of clusters)."""
     rows = groups.rows(problem.rows)
-    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, crumb.roots, groups, way)).joined())
+    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, bread.roots, groups, way)).joined())
     return sums.T @ sums, len(codes)
 
 
-def _newey_west(problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, loss: RowLoss, kind: Kind) -> Covariance:
+def _newey_west(
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, loss: RowLoss, kind: CovarianceKind
+) -> Covariance:
     block = problem.rows.take(np.arange(1))
     if block.frequencies is not None:
         raise ValueError("newey-west needs rows in the order of time, and rows with frequencies have none: repeat the rows instead")
     # The rule of thumb of Newey and West (1994), Review of Economic Studies 61.
     lags = math.floor(4.0 * (statistics.count / 100.0) ** (2.0 / 9.0)) if kind.lags is None else kind.lags
     lags = min(lags, statistics.rows - 1)
-    sums = problem.rows.reduce(LagKernel(loss, coefficients, crumb.roots, lags)).sums
+    sums = problem.rows.reduce(LagKernel(loss, coefficients, bread.roots, lags)).sums
     meat = sums[0].copy()
     for lag in range(1, lags + 1):
         meat += (1.0 - lag / (lags + 1.0)) * (sums[lag] + sums[lag].T)
     words = f"Newey-West with {lags} lags, Bartlett weights, no small-sample factor" + _with_density(problem, loss)
-    return _covariance("newey-west", words, sandwich_factor(crumb, meat), crumb, _degrees(statistics))
+    return _covariance("newey-west", words, sandwich_factor(bread, meat), bread, _degrees(statistics))
 
 
 def _constant_density(
@@ -273,9 +277,9 @@ def _constant_density(
         raise ValueError(f"constant-density is for losses with kinks, such as quantile; {problem.loss.name!r} has none")
     moments = score_moments(problem, solution.coefficients, loss)
     constant = replace(loss, constant=moments.curvature / moments.copies)
-    crumb = bread(problem, solution.coefficients, free, constant)
-    meat = problem.rows.reduce(ScoreKernel(loss, solution.coefficients, crumb.roots))
+    bread = compute_bread(problem, solution.coefficients, free, constant)
+    meat = problem.rows.reduce(ScoreKernel(loss, solution.coefficients, bread.roots))
     words = (
         "A^-1 (sum of s s') A^-1, the residuals' density at the kink taken as the same for all rows (kernel, Hall and Sheather's bandwidth)"
     )
-    return _covariance("constant-density", words + _at_penalised(problem), sandwich_factor(crumb, meat), crumb, None)
+    return _covariance("constant-density", words + _at_penalised(problem), sandwich_factor(bread, meat), bread, None)

@@ -27,7 +27,7 @@ _ELSEWHERE = {
 
 
 @dataclass(frozen=True)
-class Kind:
+class CovarianceKind:
     """name: one of NAMES. groups: for clusters. lags: for Newey and West, None for the rule of thumb."""
 
     name: str
@@ -35,14 +35,14 @@ class Kind:
     lags: int | None = None
 
 
-def as_kind(kind: Any, n_rows: int) -> Kind:
+def as_kind(kind: Any, n_rows: int) -> CovarianceKind:
     """What ``covariance=`` stands for: a name, ``("cluster", groups)`` or ``("newey-west", lags)``; groups: one label a row, (n,), or two,
     (n, 2) or a pair of arrays, for two-way clusters.
 
     Raises ValueError for an unknown kind, for groups of the wrong length, with a missing label, or of one label only, and for lags that
     are no whole number from 0 up; TypeError for something that names no kind.
     """
-    if isinstance(kind, Kind):
+    if isinstance(kind, CovarianceKind):
         return kind
     name, argument = (kind[0], kind[1:]) if isinstance(kind, tuple | list) and kind else (kind, ())
     if not isinstance(name, str):
@@ -51,14 +51,14 @@ def as_kind(kind: Any, n_rows: int) -> Kind:
     if name == "cluster":
         if len(argument) != 1:
             raise ValueError('clusters need their groups: covariance="cluster" with groups=, one label a row or the name of a column')
-        return Kind(name, groups=held_groups(argument[0], n_rows))
+        return CovarianceKind(name, groups=held_groups(argument[0], n_rows))
     if name == "newey-west":
         if len(argument) > 1:
             raise ValueError('covariance=("newey-west", lags) takes one number of lags')
-        return Kind(name, lags=_lags(argument[0], n_rows) if argument and argument[0] is not None else None)
+        return CovarianceKind(name, lags=_lags(argument[0], n_rows) if argument and argument[0] is not None else None)
     if argument:
         raise ValueError(f"covariance {name!r} takes nothing beside its name, but {argument[0]!r} was given")
-    return Kind(name)
+    return CovarianceKind(name)
 
 
 def known_name(name: str) -> str:

@@ -47,7 +47,7 @@ class GramKernel:
         # The gradient alone: the curvature's own derivatives would add a fifth to the pass.
         return self._gram(block, self.loss.gradient(block.targets, predictors))
 
-    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Array:
+    def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Array:
         """``map`` where a loss without kinks has been differentiated already."""
         assert derivatives.gradient is not None
         return self._gram(block, derivatives.gradient)

@@ -121,7 +121,7 @@ class KinkedModel:
         active, past = np.flatnonzero(partition == 1), np.flatnonzero(partition == 2)
         if len(active) > 20 * size + 200:
             return None  # far too many for the columns: ties, which the multipliers share out
-        curvature, pull = self._smooth_part(past)
+        curvature, outside_gradient = self._smooth_part(past)
         scale = 1.0 / np.sqrt(np.diag(self._metric(self.width)))
         directions = hinges.directions[active] * scale
         lengths = np.sqrt(np.einsum("ij,ij->i", directions, directions)) if len(active) else np.ones(0)
@@ -138,7 +138,7 @@ class KinkedModel:
             missing = (hinges.gaps[active[chosen]] - hinges.directions[active[chosen]] @ (scale * point)) / lengths[chosen]
             point = point + inner @ solve_triangular(triangle, missing, trans="T", check_finite=False)
             if outer.shape[1]:
-                slope = outer.T @ (scale * pull + scaled @ point)
+                slope = outer.T @ (scale * outside_gradient + scaled @ point)
                 values, vectors = np.linalg.eigh(outer.T @ scaled @ outer)
                 lowest, least = float(values[0]), 1e-13 * max(float(np.abs(values).max()), 1e-300)
                 along = vectors.T @ slope
@@ -146,7 +146,7 @@ class KinkedModel:
                     return None
                 kept = values > least
                 point = point - outer @ (vectors[:, kept] @ (along[kept] / values[kept]))
-        needed = -(scale * pull + scaled @ point)
+        needed = -(scale * outside_gradient + scaled @ point)
         found = multipliers.copy()
         found[past] = hinges.jumps[past] + hinges.bends[past] * (hinges.directions[past] @ (scale * point) - hinges.gaps[past])
         if rank == len(active):

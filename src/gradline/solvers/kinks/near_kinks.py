@@ -206,8 +206,8 @@ class _RowLines:
         everywhere = np.tile(np.arange(m), len(points))
         gradient, curvature = (part.reshape(points.shape) for part in self.take(everywhere).slopes(points.ravel()))
         near, far = (points[:-1], gradient[:-1], curvature[:-1]), (points[1:], gradient[1:], curvature[1:])
-        stretch, places = np.nonzero(_changes(near, far))
-        rising, first, last = sign[places] > 0, [part[stretch, places] for part in near], [part[stretch, places] for part in far]
+        chunk, places = np.nonzero(_changes(near, far))
+        rising, first, last = sign[places] > 0, [part[chunk, places] for part in near], [part[chunk, places] for part in far]
         below = [np.where(rising, a, b) for a, b in zip(first, last, strict=True)]
         above = [np.where(rising, b, a) for a, b in zip(first, last, strict=True)]
         kept, low, high = self.take(places).narrowed(below, above)

@@ -121,7 +121,7 @@ class Near(NamedTuple):
 class Survey(NamedTuple):
     """pull (P,): sum of weight times slope times x over all rows; near: the rows within reach of a kink."""
 
-    pull: Array
+    outside_gradient: Array
     near: Near
 
 
@@ -155,11 +155,11 @@ class SurveyKernel:
             slope = weights * slope
             near &= weights > 0
         chosen = np.flatnonzero(near)
-        pull = block.design.adjoint(slope[:, None])[:, 0]
-        return Survey(pull, Near([chosen + block.first_row], [piece[chosen]], [distance[chosen]]))
+        outside_gradient = block.design.adjoint(slope[:, None])[:, 0]
+        return Survey(outside_gradient, Near([chosen + block.first_row], [piece[chosen]], [distance[chosen]]))
 
     def merge(self, first: Survey, second: Survey) -> Survey:
-        return Survey(first.pull + second.pull, (first.near + second.near).nearest(self.most))
+        return Survey(first.outside_gradient + second.outside_gradient, (first.near + second.near).nearest(self.most))
 
 
 class Check(NamedTuple):

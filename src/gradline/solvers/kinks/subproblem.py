@@ -21,7 +21,7 @@ from gradline.solvers.kinks.pieces import PieceArray, Pieces
 
 
 @dataclass(frozen=True)
-class HeldRows:
+class Subproblem:
     """values (M, P), whitened; targets (M,), offset subtracted; weights (M,); numbers (M,) of the rows; piece (M,) each was taken to be
     on when ``pull`` (P,) was summed over the rest."""
 
@@ -30,7 +30,7 @@ class HeldRows:
     weights: Array
     numbers: IntArray
     piece: PieceArray
-    pull: Array
+    outside_gradient: Array
 
     @property
     def n_rows(self) -> int:
@@ -39,16 +39,16 @@ class HeldRows:
     def residuals(self, point: Array) -> Array:
         return np.asarray(self.targets - self.values @ point)
 
-    def joined(self, other: HeldRows, pieces: Pieces) -> HeldRows:
+    def joined(self, other: Subproblem, pieces: Pieces) -> Subproblem:
         """With rows that were outside until now: they leave the pull."""
-        pull = self.pull - other.values.T @ (other.weights * pieces.slopes[other.piece])
-        return HeldRows(
+        outside_gradient = self.outside_gradient - other.values.T @ (other.weights * pieces.slopes[other.piece])
+        return Subproblem(
             np.concatenate([self.values, other.values]),
             np.concatenate([self.targets, other.targets]),
             np.concatenate([self.weights, other.weights]),
             np.concatenate([self.numbers, other.numbers]),
             np.concatenate([self.piece, other.piece]),
-            pull,
+            outside_gradient,
         )
 
 
@@ -64,7 +64,7 @@ def window_counts(n_rows: int, n_columns: int, last: float) -> Iterator[int]:
     yield min(n_rows, int(lowest))
 
 
-def window(held: HeldRows, pieces: Pieces, residuals: Array, count: int) -> float:
+def window(held: Subproblem, pieces: Pieces, residuals: Array, count: int) -> float:
     """The half-width that holds ``count`` rows of positive distance to a kink; 0 where all rows sit on kinks."""
     distance = pieces.distance(residuals)
     width = float(np.partition(distance, count - 1)[count - 1])
@@ -74,7 +74,7 @@ def window(held: HeldRows, pieces: Pieces, residuals: Array, count: int) -> floa
     return float(positive.min(initial=np.inf)) if positive.size else 0.0
 
 
-def descend(held: HeldRows, pieces: Pieces, point: Array, last: float, floor: float) -> tuple[Array, float]:
+def descend(held: Subproblem, pieces: Pieces, point: Array, last: float, floor: float) -> tuple[Array, float]:
     """Newton's method under a shrinking window from ``point`` (P,): the point reached and the last half-width.
 
     last: rows in the last window, times P. floor: the least half-width worth having, where ties put many rows on kinks.
@@ -88,22 +88,22 @@ def descend(held: HeldRows, pieces: Pieces, point: Array, last: float, floor: fl
     return point, width
 
 
-def _newton(held: HeldRows, pieces: Pieces, point: Array, width: float, most: int = 8) -> Array:
+def _newton(held: Subproblem, pieces: Pieces, point: Array, width: float, most: int = 8) -> Array:
     """Newton's steps with an exact line search, until the steps are small beside the window."""
     for _ in range(most):
         residuals = held.residuals(point)
         _, slope, curvature = pieces.smooth(residuals, width)
-        gradient = -(held.values.T @ (held.weights * slope) + held.pull)
+        gradient = -(held.values.T @ (held.weights * slope) + held.outside_gradient)
         step = newton_step(_gram(held, curvature), gradient)
         move = held.values @ step
-        length = _line_search(held, pieces, residuals, move, float(held.pull @ step), width)
+        length = _line_search(held, pieces, residuals, move, float(held.outside_gradient @ step), width)
         point = point + length * step
         if length * np.sqrt(np.mean(np.square(move))) < 0.1 * width or length == 0.0:
             break
     return point
 
 
-def _gram(held: HeldRows, curvature: Array) -> Array:
+def _gram(held: Subproblem, curvature: Array) -> Array:
     inside = np.flatnonzero(curvature)
     part = held.values[inside] * np.sqrt(held.weights[inside] * curvature[inside])[:, None]
     gram: Array = part.T @ part
@@ -131,10 +131,10 @@ def supported_step(curvature: Array, gradient: Array) -> Array:
     return np.asarray(-(part @ ((part.T @ gradient) / values[supported])))
 
 
-def _line_search(held: HeldRows, pieces: Pieces, residuals: Array, move: Array, pull: float, width: float) -> float:
+def _line_search(held: Subproblem, pieces: Pieces, residuals: Array, move: Array, outside_gradient: float, width: float) -> float:
     """Where the slope along the step is a tenth of what it was; it rises along the step."""
 
     def slope_at(length: float) -> float:
-        return -float((held.weights * pieces.smooth_slope(residuals - length * move, width)) @ move) - pull
+        return -float((held.weights * pieces.smooth_slope(residuals - length * move, width)) @ move) - outside_gradient
 
     return level_length(slope_at, 0.1, 0.1)

@@ -15,7 +15,7 @@ from scipy.linalg import qr
 
 from gradline.base.types import Array, IntArray
 from gradline.solvers.kinks.pieces import PieceArray, Pieces
-from gradline.solvers.kinks.subproblem import HeldRows
+from gradline.solvers.kinks.subproblem import Subproblem
 
 REFRESH = 50
 """Pivots after which the inverse is computed afresh."""
@@ -57,7 +57,7 @@ class _Edge(NamedTuple):
     kinks: IntArray
 
 
-def first_basis(held: HeldRows, pieces: Pieces, point: Array, width: float) -> Basis | None:
+def first_basis(held: Subproblem, pieces: Pieces, point: Array, width: float) -> Basis | None:
     """P independent rows, those nearest a kink by preference; None where the held rows do not span the columns."""
     residuals, size = held.residuals(point), len(point)
     distance = pieces.distance(residuals)
@@ -80,7 +80,7 @@ def first_basis(held: HeldRows, pieces: Pieces, point: Array, width: float) -> B
         count *= 4
 
 
-def spanned(held: HeldRows) -> Array | None:
+def spanned(held: Subproblem) -> Array | None:
     """A direction (P,) along which no held row moves, or None where they span the columns."""
     triangle = np.linalg.qr(held.values, mode="r") if held.n_rows else np.zeros((1, held.values.shape[1]))
     _, sizes, directions = np.linalg.svd(triangle)
@@ -92,7 +92,7 @@ def spanned(held: HeldRows) -> Array | None:
 class Simplex:
     """The state of the method over held rows."""
 
-    def __init__(self, held: HeldRows, pieces: Pieces, basis: Basis, total_weight: float) -> None:
+    def __init__(self, held: Subproblem, pieces: Pieces, basis: Basis, total_weight: float) -> None:
         self.held, self.pieces = held, pieces
         self.places, self.kinks = basis.places.copy(), basis.kinks.copy()
         self.total_weight = total_weight
@@ -112,9 +112,9 @@ class Simplex:
             on_kink = pieces.excess(self.residuals, self.piece, 1e-12 * (1.0 + np.abs(held.targets))) == 0
             found = np.where(on_kink, self.piece, found)
         self.piece = found
-        pull = held.weights * pieces.slopes[found]
-        pull[self.places] = 0.0
-        self.pull = held.values.T @ pull + held.pull
+        outside_gradient = held.weights * pieces.slopes[found]
+        outside_gradient[self.places] = 0.0
+        self.outside_gradient = held.values.T @ outside_gradient + held.outside_gradient
 
     def run(self, limit: int) -> Vertex:
         """Pivot until optimal."""
@@ -162,7 +162,7 @@ class Simplex:
 
     def _multipliers(self) -> tuple[Array, Array, Array]:
         """Multipliers (P,), their excess over the bounds (negative within), and how much of it is rounding."""
-        multipliers = -(self.inverse.T @ self.pull)
+        multipliers = -(self.inverse.T @ self.outside_gradient)
         low, high = self._bounds()
         excess = np.maximum(multipliers - high, low - multipliers)
         lengths = np.abs(self.inverse).sum(axis=0)
@@ -215,14 +215,14 @@ class Simplex:
         passed = first[:stop]
         up = rates > 0
         old = self.places[leaving]
-        self.pull += held.values[old] * (held.weights[old] * pieces.slopes[self.piece[old]])
+        self.outside_gradient += held.values[old] * (held.weights[old] * pieces.slopes[self.piece[old]])
         if passed.size:
             rows = places[passed]
             change = held.weights[rows] * pieces.jumps[kinks[passed]] * np.where(up[rows], 1.0, -1.0)
-            self.pull += change @ held.values[rows]
+            self.outside_gradient += change @ held.values[rows]
             np.add.at(self.piece, rows, np.where(up[rows], 1, -1).astype(np.int16))
         new = int(places[entering])
-        self.pull -= held.values[new] * (held.weights[new] * pieces.slopes[self.piece[new]])
+        self.outside_gradient -= held.values[new] * (held.weights[new] * pieces.slopes[self.piece[new]])
         direction = self.inverse[:, leaving] * sign
         self.point = self.point - step * direction
         self.residuals += step * rates

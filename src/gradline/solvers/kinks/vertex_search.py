@@ -12,7 +12,7 @@ from gradline.rows.block import Block, Rows
 from gradline.solvers.kinks.active_equations import solve_active
 from gradline.solvers.kinks.passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
 from gradline.solvers.kinks.pieces import PieceArray, Pieces
-from gradline.solvers.kinks.subproblem import HeldRows, descend, supported_step
+from gradline.solvers.kinks.subproblem import Subproblem, descend, supported_step
 from gradline.solvers.kinks.vertex import Basis, Simplex, Vertex, first_basis, spanned
 from gradline.solvers.kinks.whitening import HELD_NUMBERS, Sample, Whitening
 
@@ -63,7 +63,7 @@ class VertexSearch:
     pivots: int = 0
     wanted: int = 0
     extra: int = 0
-    held: HeldRows | None = None
+    held: Subproblem | None = None
     basis: Basis | None = None
     basis_numbers: IntArray = field(default_factory=lambda: _NONE)
 
@@ -143,7 +143,7 @@ class VertexSearch:
         self.held, self.basis, self.basis_numbers = None, None, _NONE
         self.wanted = int(min(self.rows.n_rows, max(10 * size, 400), self._most))
 
-    def _full_passes(self, sample: HeldRows) -> None:
+    def _full_passes(self, sample: Subproblem) -> None:
         """Smoothed Newton steps over all rows, with a window that holds a few times as many rows as curvature needs."""
         n, size, point = self.rows.n_rows, len(self.point), self.point
         count = max(int(min(0.2, max(0.02, 60.0 * size / n)) * sample.n_rows), 10)
@@ -169,14 +169,14 @@ class VertexSearch:
                 break
         self.point, self.width = point, width
 
-    def _held(self, block: Block, numbers: IntArray, piece: PieceArray, pull: Array) -> HeldRows:
+    def _held(self, block: Block, numbers: IntArray, piece: PieceArray, outside_gradient: Array) -> Subproblem:
         """A block's rows of positive weight, whitened."""
         weights = block.row_weights
         targets, values = self.column.targets(block, numbers), self.whitening.values(block)
         if weights is None:
-            return HeldRows(values, targets, np.ones(len(targets)), numbers, piece, pull)
+            return Subproblem(values, targets, np.ones(len(targets)), numbers, piece, outside_gradient)
         kept = weights > 0
-        return HeldRows(values[kept], targets[kept], weights[kept], numbers[kept], piece[kept], pull)
+        return Subproblem(values[kept], targets[kept], weights[kept], numbers[kept], piece[kept], outside_gradient)
 
     def _hold(self) -> None:
         """Hold the rows nearest a kink at the present point, and go on from there."""
@@ -192,7 +192,7 @@ class VertexSearch:
         places = order[np.searchsorted(self.held.numbers[order], self.basis_numbers)]
         self.basis = Basis(places, self.basis.kinks)
 
-    def _survey(self) -> HeldRows:
+    def _survey(self) -> Subproblem:
         """The ``wanted`` rows nearest a kink at the reference, with those of the basis; and the pull of all others."""
         n, wanted, scale = self.rows.n_rows, self.wanted, self.total_weight / self.rows.n_rows * float(self.pieces.jumps.min())
         distance = np.sort(self.pieces.distance(self._sample_residuals(self.reference)))
@@ -204,7 +204,7 @@ class VertexSearch:
             self.passes += 1
             numbers, piece, distance = survey.near.joined()
             # What is left of the gradient has to be made up by rows that change sides, a few of those held.
-            imbalance = float(np.linalg.norm(self.whitening.adjoint(survey.pull))) / scale
+            imbalance = float(np.linalg.norm(self.whitening.adjoint(survey.outside_gradient))) / scale
             wanted = int(min(max(wanted, 4.0 * imbalance), self._most, n))
             if numbers.size >= wanted or reach > 1e12 * self.spread:
                 break
@@ -220,10 +220,10 @@ class VertexSearch:
             block = self.rows.take(missing)
             residuals = self.column.targets(block, missing) - block.design.predict(coefficients[:, None])[:, 0]
             numbers, piece = np.concatenate([numbers, missing]), np.concatenate([piece, self.pieces.piece(residuals)])
-        held = self._held(self.rows.take(numbers), numbers, piece, self.whitening.adjoint(survey.pull))
+        held = self._held(self.rows.take(numbers), numbers, piece, self.whitening.adjoint(survey.outside_gradient))
         if held.n_rows >= n:
-            return replace(held, pull=np.zeros(len(self.point)))
-        return replace(held, pull=held.pull - held.values.T @ (held.weights * self.pieces.slopes[held.piece]))
+            return replace(held, outside_gradient=np.zeros(len(self.point)))
+        return replace(held, outside_gradient=held.outside_gradient - held.values.T @ (held.weights * self.pieces.slopes[held.piece]))
 
     def _join(self, numbers: IntArray, piece: PieceArray) -> None:
         """Hold these rows too."""

@@ -1,4 +1,4 @@
-"""Least squares: the exact road for most problems, normal equations where data are large and the digits they leave suffice."""
+"""Least squares: the exact solution for most problems, normal equations where data are large and the digits they leave suffice."""
 
 from __future__ import annotations
 
@@ -24,20 +24,20 @@ if TYPE_CHECKING:
     from gradline.objective.objective import Problem
 
 EXACT_NUMBERS = 2_000_000
-"""n P up to which the exact road is taken at once: it costs well under a second."""
+"""n P up to which the exact solution is taken at once: it costs well under a second."""
 
 WORTH_THREADS = 5_000
 """n P above which BLAS may start threads for one block."""
 
 ENOUGH_DIGITS = 10.0
-"""What normal equations must vouch for; with less the exact road follows."""
+"""The digits that normal equations must claim; with less the exact solution follows."""
 
 
 @dataclass(frozen=True)
 class LeastSquares:
     """Weighted least squares, with a ridge if the problem has one.
 
-    accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they vouch for ten digits; "full" never does.
+    accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they claim ten digits; "full" never does.
     """
 
     accuracy: Literal["auto", "full"] = "auto"
@@ -70,13 +70,13 @@ def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", rid
     strength = ridge / loss_scale
     solution = None
     if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
-        solution = moments_road(rows, strength)
+        solution = solve_by_moments(rows, strength)
     if solution is None:
         block = in_one_block(rows)
         # BLAS would set threads on a block of this size to wait for each other; below, it keeps to one by itself.
         alone = block is not None and block.n_rows * rows.n_columns > WORTH_THREADS
         with single_threaded_blas() if alone else contextlib.nullcontext():
-            solution = exact_road(rows, block, strength)
+            solution = solve_exact(rows, block, strength)
     return scaled_solution(solution, loss_scale)
 
 
@@ -88,8 +88,8 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
     return replace(solution, loss=solution.loss * loss_scale, certificate=certificate)
 
 
-def moments_road(rows: Rows, strength: float) -> Solution | None:
-    """One pass of second moments and Cholesky; None where that cannot vouch for enough digits."""
+def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
+    """One pass of second moments and Cholesky; None where that cannot claim enough digits."""
     moments = rows.reduce(MomentsKernel()).total()
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if not moments.finite() or moments.rows < rows.n_columns:
@@ -144,7 +144,7 @@ class SquaresKernel:
         return first + second
 
 
-def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:
+def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:
     """QR, then refinement with exact residuals; a minimum-norm answer where there are fewer rows than columns."""
     scales = find_scales(rows, block)
     held = None if block is None else scale_rows(block, scales)
@@ -166,7 +166,7 @@ def exact_road(rows: Rows, block: Block | None, strength: float = 0.0) -> Soluti
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
     weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
     found = SquaredFactor(factor, kept, scales, weights, solution.coefficients, rows.intercept, ridge[0], refined.sum_of_squares)
-    return replace(solution, sums=found) if found.vouches else solution
+    return replace(solution, sums=found) if found.is_accurate else solution
 
 
 def exact_solution(refined: Refined, scales: Scales, rows: Rows, kept: list[int], aliased: tuple[int, ...], strength: float) -> Solution:

@@ -47,7 +47,7 @@ def minimum_norm(rows: Rows, scales: Scales) -> Solution:
     if rank == most and rank > 0:
         scaled, digits, residuals = _interpolate(values, held, centre, singular[:rank], left[:rank].T, rows.intercept)
     else:
-        # The system itself is rank deficient: its solution moves with every rounding, and no digit is vouched for.
+        # The system itself is rank deficient: its solution moves with every rounding, and no digit is certain.
         scaled = _pseudo_inverse(values, held.targets[:, 0], weights, centre, rows.intercept)
         digits, residuals = np.zeros(scaled.shape), held.targets[:, 0] - scaled @ held.values
     coefficients = scales.coefficients(scaled)

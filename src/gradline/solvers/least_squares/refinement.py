@@ -29,7 +29,7 @@ from gradline.rows.block import Block, Rows
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, scale_rows
 
 MOST_DIGITS = 15.9
-"""What a rounding of the exact value to a double can vouch for: -log10(2^-53) is 15.95."""
+"""What a rounding of the exact value to a double can be certain of: -log10(2^-53) is 15.95."""
 
 MOST_STEPS = 60
 TINY = 1e-300

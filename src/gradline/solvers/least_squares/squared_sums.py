@@ -80,7 +80,7 @@ class SquaredFactor:
     squares: Array | None = None
 
     @property
-    def vouches(self) -> bool:
+    def is_accurate(self) -> bool:
         """Whether enough digits are left in the inverse of R."""
         size = len(self.kept)
         triangle = self.factor[:size, :size]
@@ -127,4 +127,4 @@ def factor_of_block(rows: Rows, block: Block, strength: float, coefficients: Arr
     if aliased:
         return None
     found = SquaredFactor(factor, kept, scales, weight_sums(block), coefficients, rows.intercept, ridge)
-    return found if found.vouches else None
+    return found if found.is_accurate else None

@@ -13,7 +13,7 @@ from gradline.base import progress as progress_bar
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.objective.objective import Problem, Rider, sample_block
+from gradline.objective.objective import ExtraSum, Problem, sample_block
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.protocol import Solution, as_start
@@ -37,7 +37,7 @@ class Newton:
     accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
     to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
     end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
-    it; riders: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
+    it; extra sums: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
     """
 
     tolerance: float | None = None
@@ -45,7 +45,7 @@ class Newton:
     starts: int = 1
     seed: int = 0
     end_with_curvature: bool = False
-    riders: tuple[Rider, ...] = field(default=(), repr=False, compare=False)
+    extra_sums: tuple[ExtraSum, ...] = field(default=(), repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
@@ -101,7 +101,7 @@ class Newton:
             most,
             curvature=curvature,
             end_with_curvature=with_curvature,
-            riders=self.riders,
+            extra_sums=self.extra_sums,
         )
 
     def _smoother(self, problem: Problem, steps: NewtonSteps, solution: Solution, advance: Callable[[int, str], None]) -> Solution:

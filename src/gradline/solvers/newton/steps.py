@@ -16,7 +16,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
-from gradline.objective.objective import Problem, Rider, sample_block
+from gradline.objective.objective import ExtraSum, Problem, sample_block
 from gradline.objective.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Rows
@@ -64,7 +64,7 @@ class NewtonSteps:
 
     rough: for the fit of a sample that only supplies a start: a trace of ridge, no search for aliased columns, no certificate.
     curvature: of such a sample (d, d), which serves large rows as long as it contracts. end_with_curvature: have that of the optimum too.
-    riders: sums that go with it.
+    extra sums: sums that go with it.
     """
 
     def __init__(
@@ -78,17 +78,17 @@ class NewtonSteps:
         rough: bool = False,
         curvature: Array | None = None,
         end_with_curvature: bool = False,
-        riders: tuple[Rider, ...] = (),
+        extra_sums: tuple[ExtraSum, ...] = (),
     ) -> None:
         self.problem, self.free, self.theta = problem, free, theta
         self.max_steps, self.rough = max_steps, rough
         self.value = math.nan
         self.gradient: Array = np.zeros(0)
         self.curvature: Array = np.zeros((0, 0)) if curvature is None else curvature
-        self.end_with_curvature, self.riders = end_with_curvature, riders
-        self.along: list[Any] = []
-        """What the riders summed at the present coefficients; empty where they have not."""
-        self.found_along = self.along
+        self.end_with_curvature, self.extra_sums = end_with_curvature, extra_sums
+        self.extra: list[Any] = []
+        """What the extra sums summed at the present coefficients; empty where they have not."""
+        self.found_extra = self.extra
         self.thrifty = is_thrifty(problem.rows)
         self.tolerance = _default_tolerance(problem.rows) if tolerance is None else tolerance
         self.aliased: tuple[int, ...] = ()
@@ -164,8 +164,8 @@ class NewtonSteps:
         order = 1 if self.thrifty and self.damping == 0 and not self._wants_curvature(decrement) else 2
         if order == 2 and self.thrifty and not self.rough:
             self._keep_rows(trial)
-        riders = self.riders if order == 2 and self._is_last(decrement, 1.0) else ()
-        value, gradient, curvature = self._evaluate(trial, order, riders)
+        extra_sums = self.extra_sums if order == 2 and self._is_last(decrement, 1.0) else ()
+        value, gradient, curvature = self._evaluate(trial, order, extra_sums)
         if self.fresh and not math.isfinite(value):
             direction = self._back_inside(direction)
             trial = self.theta + direction
@@ -186,7 +186,7 @@ class NewtonSteps:
         self.last = decrement if self.damping == 0 else math.inf
         change = gradient - self.gradient
         self.theta, self.value, self.gradient, self.fresh = trial, value, gradient, curvature is not None
-        self.along = self.found_along
+        self.extra = self.found_extra
         if curvature is None:
             self.pairs.append((direction, change))
         else:
@@ -306,10 +306,10 @@ class NewtonSteps:
     def _converged(self, decrement: float) -> _Ending:
         return _Ending(True, f"the Newton decrement is {decrement / self._size:.1e} of the objective's size")
 
-    def _evaluate(self, theta: Array, order: int, riders: tuple[Rider, ...] = ()) -> tuple[float, Array, Array]:
-        """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1. found_along: of the riders."""
+    def _evaluate(self, theta: Array, order: int, extra_sums: tuple[ExtraSum, ...] = ()) -> tuple[float, Array, Array]:
+        """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1. found_along: of the extra sums."""
         self.passes += 1
-        found, self.found_along = self.problem.evaluate_along(self.free.expand(theta), order, self.kept, riders)
+        found, self.found_extra = self.problem.evaluate_with(self.free.expand(theta), order, self.kept, extra_sums)
         assert found.gradient is not None
         gradient = self.free.restrict_gradient(found.gradient)
         if found.curvature is None:
@@ -323,7 +323,7 @@ class NewtonSteps:
     def _refresh(self) -> None:
         """Everything anew at the present coefficients."""
         self.value, self.gradient, self.curvature = self._evaluate(self.theta, 2)
-        self.along = []
+        self.extra = []
 
     def _renew(self) -> None:
         """Fresh curvature in place of an old one."""
@@ -349,7 +349,7 @@ class NewtonSteps:
             self.passes,
             aliased=self.aliased,
             curvature=self.curvature if self.fresh else None,
-            along=tuple(self.along),
+            extra=tuple(self.extra),
         )
 
     def _certified(self, ending: _Ending) -> _Ending:
@@ -357,8 +357,8 @@ class NewtonSteps:
         if ending.remedy:
             return ending
         if ending.converged and self.end_with_curvature and not self.fresh:
-            self.curvature, self.fresh = self._evaluate(self.theta, 2, self.riders)[2], True
-            self.along = self.found_along
+            self.curvature, self.fresh = self._evaluate(self.theta, 2, self.extra_sums)[2], True
+            self.extra = self.found_extra
         if ending.converged and not self.problem.loss.is_convex:
             ending = _stationary(self.curvature, ending.reason)
         runaway = unbounded_direction(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Kind = Literal["number", "text", "boolean", "date", "other"]
+ColumnKind = Literal["number", "text", "boolean", "date", "other"]
 
 
 RESERVED = (
@@ -21,7 +21,7 @@ RESERVED = (
 """Words that SQL takes for itself unless they are quoted: DuckDB's list."""
 
 
-def kind_of(arrow_type: pa.DataType) -> Kind:
+def kind_of(arrow_type: pa.DataType) -> ColumnKind:
     """What a column of this Arrow type holds. A column of nothing but nulls counts as a number, and is missing in every row."""
     import pyarrow as pa
 

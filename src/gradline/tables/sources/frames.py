@@ -38,13 +38,13 @@ class FramePart:
         for start in range(self.start, self.stop, rows):
             with reading(self.name):
                 table = self.cut(columns, start, min(start + rows, self.stop))
-            # A stretch across chunks comes as several batches; whoever needs one block joins them.
+            # A chunk across chunks comes as several batches; whoever needs one block joins them.
             yield from table.to_batches()
 
 
 @dataclass(frozen=True)
 class FrameSource(SourceDefaults):
-    """A frame held by its owner; only the columns and rows asked for are converted, a stretch at a time."""
+    """A frame held by its owner; only the columns and rows asked for are converted, a chunk at a time."""
 
     name: str
     schema: pa.Schema
@@ -178,7 +178,7 @@ def _pandas_source(frame: Any) -> FrameSource:
     fields = []
     for j, column in enumerate(names):
         try:
-            # A whole column at once, so that a stretch without a value does not get a type of its own.
+            # A whole column at once, so that a chunk without a value does not get a type of its own.
             fields.append(pa.field(column, pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type))
         except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError, TypeError, OverflowError) as error:
             sparse = str(frame.dtypes.iloc[j]).startswith("Sparse")
