@@ -82,7 +82,7 @@ class ModelRecord(Part):
     columns_named: bool = Field(description="Whether the data named its columns, so that predicting finds them by name.")
     coefficients: list[list[Number]] = Field(description="P lists of k numbers; zero for a column left out.")
     aliased: list[Count] = Field(description="Design columns, counted from 0, left out because earlier columns determine them.")
-    digits: list[list[Number]] | None = Field(description="Significant decimal digits that are certain, shaped like the coefficients.")
+    digits: list[list[Number]] | None = Field(description="Significant decimal digits claimed, shaped like the coefficients.")
     loss: Annotated[BuiltInLoss | OwnLoss, Field(discriminator="kind")]
     penalty: PenaltyRecord | None
     objective: Number = Field(description="The mean loss a row plus the penalty.")

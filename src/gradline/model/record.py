@@ -65,7 +65,7 @@ class Model(ModelUncertainty):
 
     @property
     def digits(self) -> Array | None:
-        """Significant decimal digits that are certain, shaped like ``coefficients``; None where the solver makes no such claim."""
+        """Significant decimal digits claimed, shaped like ``coefficients``; None where the solver makes no such claim."""
         return None if self.solution.digits is None else self._squeeze(self._marked(self.solution.digits))
 
     @property

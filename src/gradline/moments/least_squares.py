@@ -24,7 +24,7 @@ class MomentsFit:
     dispersion: weighted sum of squared residuals over n less the (effective) number of coefficients. r_squared: about the mean with an
     intercept, about zero without. f_statistic: that all slopes are zero, None with a penalty or no slopes. log_likelihood: of normal
     errors with variance dispersion / w; aic, bic count the coefficients and not the variance, as statsmodels does; None with a penalty.
-    degrees_of_freedom: what dispersion is divided by. digits (P,): significant digits that are certain, NaN where aliased; dispersion_digits
+    degrees_of_freedom: what dispersion is divided by. digits (P,): significant digits claimed, NaN where aliased; dispersion_digits
     the same for the dispersion. aliased: columns left out because earlier ones determine them.
     """
 

@@ -70,7 +70,7 @@ class Certificate:
 class Solution:
     """Coefficients (P, k), the objective there, and how they were found.
 
-    aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits that are certain, or None.
+    aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits claimed, or None.
     learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors. curvature: of the
     objective at the coefficients, over the d that were free, (d, d), where Newton has it; along: what its extra sums summed there, if they
     did. A Fit keeps neither.

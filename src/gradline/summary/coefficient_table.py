@@ -27,7 +27,7 @@ class CoefficientTable:
     Anything that reads the Arrow stream interface takes it as it is: ``polars.DataFrame(table)``, ``pyarrow.table(table)``,
     ``duckdb.from_arrow(table)``.
 
-    predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones that are certain. left_out: whether the
+    predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones claimed. left_out: whether the
     column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
     of the 95% interval.
     """

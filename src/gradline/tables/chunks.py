@@ -35,7 +35,7 @@ class Chunk:
 
 
 def chunks(table: Table, columns: Sequence[str], rows: int) -> Generator[Chunk]:
-    """All rows in stretches of ``rows``, or of the table's own parts where threads can read these by themselves: the same in each pass."""
+    """All rows in chunks of ``rows``, or of the table's own parts where threads can read these by themselves: the same in each pass."""
     parts = table.parts(rows)
     first_row = 0
     if parts is not None and len(parts) >= FEWEST_PARTS:
@@ -51,9 +51,9 @@ def chunks(table: Table, columns: Sequence[str], rows: int) -> Generator[Chunk]:
 def in_row_order(
     job: Callable[[Chunk], Result], found: Generator[Chunk], threads: int | None, needed: npt.NDArray[np.bool_] | None = None
 ) -> Iterator[Result]:
-    """The job's result for each stretch, or for the ``needed`` ones only; no stretch is read after the last of these.
+    """The job's result for each chunk, or for the ``needed`` ones only; no chunk is read after the last of these.
 
-    Threads work ahead by a bounded number of stretches, so memory does not grow with the rows. BLAS keeps to one thread meanwhile.
+    Threads work ahead by a bounded number of chunks, so memory does not grow with the rows. BLAS keeps to one thread meanwhile.
     """
     threads = threads or available_cores()
     last: Any = None if needed is None else int(np.flatnonzero(needed).max(initial=-1))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Facts:
-    """tally: counts over all rows. used: rows used in each stretch. sample, keys: rows kept at random, None for none."""
+    """tally: counts over all rows. used: rows used in each chunk. sample, keys: rows kept at random, None for none."""
 
     tally: Tally
     used: tuple[int, ...]

@@ -41,7 +41,7 @@ SAMPLE_NUMBERS = 2**22
 
 @dataclass
 class _Sums:
-    """What a thread returns for its stretch of rows: each kernel's state, counts, and rows drawn for the sample."""
+    """What a thread returns for its chunk of rows: each kernel's state, counts, and rows drawn for the sample."""
 
     states: list[Any]
     tally: Tally
