@@ -22,7 +22,16 @@ _NAMES = {
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
-    "DivergenceError": "gradline.solvers.first_order.gradient_descent",
+    "ArgumentError": "gradline.base.errors",
+    "ArgumentTypeError": "gradline.base.errors",
+    "DataError": "gradline.base.errors",
+    "DivergenceError": "gradline.base.errors",
+    "FormulaError": "gradline.base.errors",
+    "GradlineError": "gradline.base.errors",
+    "InferenceError": "gradline.base.errors",
+    "LossError": "gradline.base.errors",
+    "ModelFileError": "gradline.base.errors",
+    "SolverError": "gradline.base.errors",
     "LeastSquares": "gradline.solvers.least_squares.least_squares",
     "LBFGS": "gradline.solvers.first_order.lbfgs",
     "Moments": "gradline.moments.moments",
@@ -36,15 +45,24 @@ _MODULES = ("datasets", "losses", "penalties", "plot")
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DataError",
     "DivergenceError",
     "Fit",
+    "FormulaError",
     "GradientDescent",
+    "GradlineError",
     "GradlineWarning",
+    "InferenceError",
     "LeastSquares",
     "LinearRegression",
+    "LossError",
+    "ModelFileError",
     "Moments",
     "Newton",
     "PiecewiseLinear",
+    "SolverError",
     "datasets",
     "fit",
     "load",
@@ -58,10 +76,22 @@ if TYPE_CHECKING:
     from gradline.api.fitting import fit
     from gradline.api.loading import load
     from gradline.api.result import Fit
+    from gradline.base.errors import (
+        ArgumentError,
+        ArgumentTypeError,
+        DataError,
+        DivergenceError,
+        FormulaError,
+        GradlineError,
+        InferenceError,
+        LossError,
+        ModelFileError,
+        SolverError,
+    )
     from gradline.base.warnings import GradlineWarning
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
-    from gradline.solvers.first_order.gradient_descent import DivergenceError, GradientDescent
+    from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear

@@ -2,7 +2,7 @@
 
     GradlineError
     ├── ArgumentError (ValueError)         an argument that cannot be used, or that does not go with another
-    │   └── ArgumentTypeError (TypeError)  an argument of the wrong kind
+    ├── ArgumentTypeError (TypeError)      an argument of the wrong kind
     ├── DataError (ValueError)             data that cannot be used: the column, row or value is named
     │   └── FormulaError                   a formula that cannot be read, or that does not go with the data
     ├── LossError (ValueError)             a loss of your own that cannot be used, and targets that a loss is not defined for
@@ -26,7 +26,7 @@ class ArgumentError(GradlineError, ValueError):
     """An argument that cannot be used, or that does not go with another."""
 
 
-class ArgumentTypeError(ArgumentError, TypeError):
+class ArgumentTypeError(GradlineError, TypeError):
     """An argument of the wrong kind."""
 
 

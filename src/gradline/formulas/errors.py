@@ -5,9 +5,9 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable
 
+from gradline.base.errors import FormulaError
 
-class FormulaError(ValueError):
-    """A formula that cannot be read, or that does not go with the data."""
+__all__ = ["FormulaError", "UnseenLevelError", "at", "suggestion"]
 
 
 class UnseenLevelError(FormulaError):

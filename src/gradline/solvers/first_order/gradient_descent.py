@@ -11,6 +11,7 @@ import numpy as np
 
 from gradline.autodiff.tape import Step, Trace
 from gradline.base import progress as progress_bar
+from gradline.base.errors import DivergenceError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.objective.objective import Problem
@@ -22,10 +23,6 @@ Callback = Callable[[Record], bool | None]
 
 GROWTH = 1000.0
 """A loss this many times the start means divergence. Momentum and mini-batches raise the loss too, but never so far."""
-
-
-class DivergenceError(ValueError):
-    """A learning rate above the largest stable one, found before the first step."""
 
 
 @dataclass(frozen=True)
