@@ -1,6 +1,6 @@
 # make demo   sets everything up and runs the tutorial: data, training, pictures
 # make test   sets everything up and runs the tests
-# make lint   ruff and mypy
+# make lint   ruff, mypy and the order of packages
 # make bench  side-by-side timings against peers
 # make study  slow statistical studies, whose results are committed
 
@@ -26,6 +26,7 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports
 
 bench: $(VENV)/.bench
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done

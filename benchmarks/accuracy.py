@@ -21,9 +21,9 @@ sys.path.insert(0, str(ROOT / "tests" / "solvers"))
 import exact  # noqa: E402
 from test_least_squares import NIST, families, nist, scaled_condition  # noqa: E402
 
-from gradline.moments import Moments  # noqa: E402
+from gradline.moments.moments import Moments  # noqa: E402
 from gradline.rows.arrays import ArrayRows  # noqa: E402
-from gradline.solvers.least_squares import least_squares  # noqa: E402
+from gradline.solvers.least_squares.least_squares import least_squares  # noqa: E402
 
 Solve = Callable[[np.ndarray, np.ndarray, bool], np.ndarray]
 RANDOM = 200

@@ -16,13 +16,13 @@ import numpy as np
 
 import gradline as gl
 from clock import seconds
-from gradline.inference.bread import bread
-from gradline.inference.covariance import free_coefficients, score_products
+from gradline.inference.covariance.bread import compute_bread
+from gradline.inference.covariance.estimate import free_coefficients, score_products
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
+from gradline.solvers.registry import automatic
 
 
 def robust(x, y):
@@ -31,13 +31,13 @@ def robust(x, y):
     solution = automatic(problem).solve(problem)
     coefficients = solution.coefficients
     loss, free = row_loss(problem, coefficients), free_coefficients(problem, solution)
-    crumb = bread(problem, coefficients, free, loss)
+    bread = compute_bread(problem, coefficients, free, loss)
     passes = {"a pass of curvature": seconds(lambda: problem.evaluate(coefficients, 2))}
     one = passes["a pass of curvature"]
     every = Problem(problem.rows, gl.losses.log_cosh)
     passes["one where every row has curvature"] = full = seconds(lambda: every.evaluate(coefficients, 2))
-    passes["the bread, by itself"] = seconds(lambda: bread(problem, coefficients, free, loss))
-    passes["HC1's meat, where the bread is known"] = seconds(lambda: score_products(problem, coefficients, crumb, loss))
+    passes["the bread, by itself"] = seconds(lambda: compute_bread(problem, coefficients, free, loss))
+    passes["HC1's meat, where the bread is known"] = seconds(lambda: score_products(problem, coefficients, bread, loss))
     # Bread, meat and fit measures in one pass, and quantiles of left-out residuals.
     passes["all of HC1, of a fit that left no curvature"] = seconds(lambda: infer(problem, solution, "HC1", keep_meat=True))
     # The fit's own last pass takes the bread along. A difference of two times is told from the noise by pairs only.

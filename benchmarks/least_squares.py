@@ -20,9 +20,9 @@ import numpy as np
 import gradline as gl
 from clock import seconds
 from gradline.losses.catalogue import squared
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.least_squares import LeastSquares
+from gradline.solvers.least_squares.least_squares import LeastSquares
 
 
 def solver(x, y, accuracy="auto"):

@@ -21,7 +21,7 @@ import numpy as np
 
 import gradline as gl
 from clock import best
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 
 warnings.filterwarnings("ignore")

@@ -19,9 +19,9 @@ from clock import best
 from gradline.autodiff import tapes
 from gradline.autodiff.tape import Step
 from gradline.losses import squared
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.descents import MomentsDescent
+from gradline.solvers.first_order.descents import MomentsDescent
 
 
 def eager(x, y, steps=1000, rate=0.01):

@@ -14,37 +14,55 @@ from __future__ import annotations
 import importlib
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from gradline.base.version import __version__ as __version__
 
 _NAMES = {
-    "ActiveSetNewton": "gradline.solvers.active_set_newton",
-    "fit": "gradline.fitting",
-    "Fit": "gradline.result",
-    "LinearRegression": "gradline.estimators",
-    "GradientDescent": "gradline.solvers.gradient_descent",
-    "DivergenceError": "gradline.solvers.gradient_descent",
-    "LeastSquares": "gradline.solvers.least_squares",
-    "LBFGS": "gradline.solvers.lbfgs",
-    "Moments": "gradline.moments",
-    "Newton": "gradline.solvers.newton",
-    "PiecewiseLinear": "gradline.solvers.piecewise_linear",
-    "GradlineWarning": "gradline.messages",
-    "load": "gradline.model_file",
+    "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "fit": "gradline.api.fitting",
+    "Fit": "gradline.api.result",
+    "LinearRegression": "gradline.sklearn.regressor",
+    "GradientDescent": "gradline.solvers.first_order.gradient_descent",
+    "ArgumentError": "gradline.base.errors",
+    "ArgumentTypeError": "gradline.base.errors",
+    "DataError": "gradline.base.errors",
+    "DivergenceError": "gradline.base.errors",
+    "FormulaError": "gradline.base.errors",
+    "GradlineError": "gradline.base.errors",
+    "InferenceError": "gradline.base.errors",
+    "LossError": "gradline.base.errors",
+    "ModelFileError": "gradline.base.errors",
+    "SolverError": "gradline.base.errors",
+    "LeastSquares": "gradline.solvers.least_squares.least_squares",
+    "LBFGS": "gradline.solvers.first_order.lbfgs",
+    "Moments": "gradline.moments.moments",
+    "Newton": "gradline.solvers.newton.newton",
+    "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
+    "GradlineWarning": "gradline.base.warnings",
+    "load": "gradline.api.loading",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
+    "ArgumentError",
+    "ArgumentTypeError",
+    "DataError",
     "DivergenceError",
     "Fit",
+    "FormulaError",
     "GradientDescent",
+    "GradlineError",
     "GradlineWarning",
+    "InferenceError",
     "LeastSquares",
     "LinearRegression",
+    "LossError",
+    "ModelFileError",
     "Moments",
     "Newton",
     "PiecewiseLinear",
+    "SolverError",
     "datasets",
     "fit",
     "load",
@@ -55,18 +73,30 @@ __all__ = [
 
 if TYPE_CHECKING:
     from gradline import datasets, losses, penalties, plot
-    from gradline.estimators import LinearRegression
-    from gradline.fitting import fit
-    from gradline.messages import GradlineWarning
-    from gradline.model_file import load
-    from gradline.moments import Moments
-    from gradline.result import Fit
-    from gradline.solvers.active_set_newton import ActiveSetNewton
-    from gradline.solvers.gradient_descent import DivergenceError, GradientDescent
-    from gradline.solvers.lbfgs import LBFGS
-    from gradline.solvers.least_squares import LeastSquares
-    from gradline.solvers.newton import Newton
-    from gradline.solvers.piecewise_linear import PiecewiseLinear
+    from gradline.api.fitting import fit
+    from gradline.api.loading import load
+    from gradline.api.result import Fit
+    from gradline.base.errors import (
+        ArgumentError,
+        ArgumentTypeError,
+        DataError,
+        DivergenceError,
+        FormulaError,
+        GradlineError,
+        InferenceError,
+        LossError,
+        ModelFileError,
+        SolverError,
+    )
+    from gradline.base.warnings import GradlineWarning
+    from gradline.moments.moments import Moments
+    from gradline.sklearn.regressor import LinearRegression
+    from gradline.solvers.first_order.gradient_descent import GradientDescent
+    from gradline.solvers.first_order.lbfgs import LBFGS
+    from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
+    from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+    from gradline.solvers.least_squares.least_squares import LeastSquares
+    from gradline.solvers.newton.newton import Newton
 
 
 def __getattr__(name: str) -> Any:
@@ -81,4 +111,5 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    # What completion offers: the public names only.
+    return sorted({*__all__, "__version__"})

@@ -12,7 +12,15 @@ from typing import Any
 
 import numpy as np
 
-from gradline.types import Array
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+
+__all__ = ["line", "penguins", "plane"]
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
 
 _PENGUIN_TEXT = ("species", "island", "sex")
 
@@ -101,13 +109,13 @@ def plane(
     if matrix.ndim == 1 and q == 1:
         matrix = matrix[:, None]
     if matrix.shape != (p, q):
-        raise ValueError(
+        raise ArgumentError(
             f"coefficients has shape {np.shape(coefficients)}; {_count(p, 'input')} and {_count(q, 'output')} need shape ({p}, {q}):"
             " one row for each input, one column for each output"
         )
     constants = drawn[p] if intercepts is None else _array("intercepts", intercepts)
     if constants.shape not in ((), (q,)):
-        raise ValueError(
+        raise ArgumentError(
             f"intercepts has shape {np.shape(intercepts)}; give one number for each of the {_count(q, 'output')}, shape ({q},)"
         )
     constants = np.broadcast_to(constants, (q,)).copy()
@@ -141,20 +149,20 @@ def _penguin_column(name: str, cells: list[str]) -> np.ndarray[Any, Any]:
 
 def _whole(name: str, value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, numbers.Integral) or value < 1:
-        raise ValueError(f"{name} must be a whole number of at least 1, not {value!r}")
+        raise ArgumentError(f"{name} must be a whole number of at least 1, not {value!r}")
     return int(value)
 
 
 def _finite(name: str, value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, numbers.Real) or not math.isfinite(value):
-        raise ValueError(f"{name} must be a finite number, not {value!r}")
+        raise ArgumentError(f"{name} must be a finite number, not {value!r}")
     return float(value)
 
 
 def _noise(value: Any) -> float:
     scatter = _finite("noise", value)
     if scatter < 0:
-        raise ValueError(f"noise is a standard deviation, so it must be zero or more, not {value!r}")
+        raise ArgumentError(f"noise is a standard deviation, so it must be zero or more, not {value!r}")
     return scatter
 
 
@@ -162,15 +170,15 @@ def _array(name: str, value: Any) -> Array:
     try:
         array = np.array(value, dtype=np.float64)
     except (TypeError, ValueError):
-        raise ValueError(f"{name} must be an array of numbers, not {value!r}") from None
+        raise ArgumentError(f"{name} must be an array of numbers, not {value!r}") from None
     if not np.isfinite(array).all():
-        raise ValueError(f"{name} holds NaN or infinity; give finite numbers")
+        raise ArgumentError(f"{name} holds NaN or infinity; give finite numbers")
     return array
 
 
 def _generator(seed: Any) -> np.random.Generator:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, numbers.Integral) or seed < 0):
-        raise ValueError(f"seed must be a whole number of zero or more, or None for fresh points each time, not {seed!r}")
+        raise ArgumentError(f"seed must be a whole number of zero or more, or None for fresh points each time, not {seed!r}")
     return np.random.default_rng(None if seed is None else int(seed))
 
 

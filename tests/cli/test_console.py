@@ -2,8 +2,8 @@ import warnings
 
 import pytest
 
+from gradline.base.warnings import GradlineWarning
 from gradline.cli.console import Printer, number, plural, short
-from gradline.messages import GradlineWarning
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import patsy
 import pytest
 from memory_table import MemoryTable, example
 
-from gradline.formula import parse
+from gradline.formulas.formula import parse
 
 DATA = example()
 FRAME = pd.DataFrame({name: list(values) for name, values in DATA.items() if name != "day"})

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_table import MemoryTable, example
 
-from gradline.formula import FormulaError, parse, plain
+from gradline.formulas.formula import FormulaError, parse, plain
 from gradline.formulas.grammar import _read_sum, _read_with_formulaic, normal_form
 
 COLUMNS = MemoryTable(example()).columns
@@ -35,7 +35,7 @@ def test_plain_sums_are_read_as_formulaic_reads_them(left, sign, signed):
 
 def test_plain_sums_import_neither_formulaic_nor_pandas():
     code = (
-        "import sys; from gradline.formula import parse;"
+        "import sys; from gradline.formulas.formula import parse;"
         "parse('y ~ x1 * log(x2) + C(g):x1 - 1', {'y': 'number', 'x1': 'number', 'x2': 'number', 'g': 'text'});"
         "print([m for m in ('formulaic', 'pandas', 'pyarrow', 'scipy', 'duckdb') if m in sys.modules])"
     )

@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from memory_table import MemoryTable, example
 
-from gradline.formula import Encoder, FormulaError, parse
-from gradline.formulas.quantiles import DistinctValues, OrderStatistics
-from gradline.rows.design import DenseDesign
-from gradline.rows.stacked import StackedDesign
+from gradline.design.dense import DenseDesign
+from gradline.design.stacked import StackedDesign
+from gradline.formulas.formula import Encoder, FormulaError, parse
+from gradline.formulas.transforms.quantiles import DistinctValues, OrderStatistics
 
 EVERYTHING = (
     "log(x) + y ~ b + g * h + C(k, reference=3):z + C(day) + C(I(n > 4)) + poly(n, 2) + bs(`my col`, df=5) + cr(`Sepal.Length`, df=3,"
@@ -84,8 +84,8 @@ def test_the_state_survives_json(batch_rows):
 def test_predicting_from_a_saved_state_imports_neither_formulaic_nor_pandas():
     _, encoder = learned("y ~ g * x + bs(z, df=4)", example())
     code = (
-        "import sys, json, numpy as np; from gradline.formula import Encoder; import pyarrow as pa;"
-        "from gradline.rows.sources.arrow import from_numbers, from_texts;"
+        "import sys, json, numpy as np; from gradline.formulas.formula import Encoder; import pyarrow as pa;"
+        "from gradline.tables.sources.arrow import from_numbers, from_texts;"
         "encoder = Encoder.from_json(json.loads(sys.stdin.read()));"
         "columns = [from_texts(['a', 'c']), from_numbers(np.array([1.0, 2.0])), from_numbers(np.array([3.0, 3.5]))];"
         "batch = pa.RecordBatch.from_arrays(columns, names=['g', 'x', 'z']);"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from memory_table import MemoryTable
 
-from gradline.formula import FormulaError, parse
+from gradline.formulas.formula import FormulaError, parse
 
 COLUMNS = ["y", "a", "b", "c", "d", *(f"x{i}" for i in range(300))]
 

@@ -9,8 +9,8 @@ import pyarrow as pa
 import pytest
 
 import gradline as gl
-from gradline.formula import FormulaError, parse
 from gradline.formulas.errors import UnseenLevelError
+from gradline.formulas.formula import FormulaError, parse
 from gradline.formulas.grammar import normal_form, unparse
 
 N = 60

@@ -10,9 +10,9 @@ import numpy as np
 
 import gradline as gl
 from gradline.losses.defaults import PerTarget
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
+from gradline.solvers.registry import automatic
 
 SLOPES = np.array([1.0, 0.5, -0.5, 0.0])
 N, CALIBRATION, NEW = 200, 199, 50

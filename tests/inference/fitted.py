@@ -5,15 +5,15 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.fitting import as_loss
-from gradline.inference.bread import Bread, bread
-from gradline.inference.covariance import covariance, free_coefficients
+from gradline.inference.covariance.bread import Bread, compute_bread
+from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
-from gradline.losses.user_loss import CustomLoss
-from gradline.problem import Problem
+from gradline.losses.own_loss import CustomLoss
+from gradline.objective.objective import Problem
+from gradline.preparing.arguments import as_loss
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.solution import Solution
+from gradline.solvers.protocol import Solution
 
 
 class Fitted(NamedTuple):
@@ -27,7 +27,7 @@ class Fitted(NamedTuple):
 
     @property
     def bread(self) -> Bread:
-        return bread(self.problem, self.b, free_coefficients(self.problem, self.solution))
+        return compute_bread(self.problem, self.b, free_coefficients(self.problem, self.solution))
 
     @property
     def statistics(self) -> FitStatistics:

@@ -6,16 +6,16 @@ import pytest
 from fitted import fitted
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
-from gradline.inference.constraint_text import read_constraints
 from gradline.inference.diagnostics import breusch_pagan, diagnose_rows, durbin_watson, reset
-from gradline.inference.hypotheses import compare, linear_test
+from gradline.inference.hypothesis_text import read_constraints
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import leave_one_out
 from gradline.inference.predictions import calibrate, prediction_interval
+from gradline.inference.tests import compare, linear_test
 from gradline.rows.block import Block
-from gradline.rows.design import DenseDesign
 
 RNG = np.random.default_rng(0)
 X, Y = RNG.normal(size=(20, 2)), RNG.normal(size=20)

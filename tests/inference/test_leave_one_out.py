@@ -10,9 +10,9 @@ from scipy.special import expit
 import gradline as gl
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import leave_one_out, left_out_predictors, ridge_auto
-from gradline.penalties import ridge
+from gradline.penalties.ridge import ridge
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
+from gradline.solvers.registry import automatic
 
 
 def refits(ours):

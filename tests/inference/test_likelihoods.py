@@ -6,12 +6,12 @@ import statsmodels.api as sm
 from fitted import close, fitted
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
 from gradline.inference.diagnostics import diagnose_rows
-from gradline.inference.hypotheses import compare, linear_test
 from gradline.inference.kinked import row_loss
 from gradline.inference.predictions import prediction_interval
-from gradline.rows.design import DenseDesign
+from gradline.inference.tests import compare, linear_test
 
 
 def data(name):
@@ -186,7 +186,8 @@ def test_prediction_intervals_follow_the_distribution():
 def test_certain_coefficients_give_the_quantiles_of_the_distribution():
     from scipy import stats
 
-    from gradline.inference.distributions import quantiles
+    def quantiles(loss, *arguments):
+        return loss.distribution.quantile(*arguments)
 
     eta, zero = np.linspace(-3, 6.1, 40)[:, None], np.zeros((40, 1))
     for p in (0.001, 0.025, 0.5, 0.975):

@@ -6,9 +6,9 @@ import statsmodels.api as sm
 from fitted import close, fitted
 
 import gradline as gl
+from gradline.inference.covariance.kinds import default_kind
 from gradline.inference.diagnostics import diagnose_rows
 from gradline.inference.inference import infer, without_rows
-from gradline.inference.kinds import default_kind
 from gradline.inference.kinked import row_loss
 
 

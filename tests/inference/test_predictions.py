@@ -6,10 +6,10 @@ from fitted import close, fitted
 from scipy.special import ndtri
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.inference.inference import infer
 from gradline.inference.predictions import calibrate, conformal_interval, prediction_interval
 from gradline.rows.block import Block
-from gradline.rows.design import DenseDesign
 
 
 def test_jackknife_interval_covers():

@@ -12,14 +12,14 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
-from gradline.inference.covariance import free_coefficients
+from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.diagnostics import breusch_pagan, collinearity, diagnose_rows, reset
 from gradline.inference.diagnostics import durbin_watson as durbin_watson_of
-from gradline.inference.hypotheses import compare, joint_test, linear_test
 from gradline.inference.kinked import row_loss
 from gradline.inference.predictions import prediction_interval
-from gradline.rows.design import DenseDesign
+from gradline.inference.tests import compare, joint_test, linear_test
 
 
 def dataset(name):

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradline import losses
-from gradline.types import Array
+from gradline.base.types import Array
 
 Draw = Callable[[np.random.Generator, int], tuple[Array, Array]]
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 import gradline as gl
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.losses.identification import flat_directions, in_words
-from gradline.losses.protocol import RowDerivatives
 
 torch = pytest.importorskip("torch")
 

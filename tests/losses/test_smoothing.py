@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 from gradline import losses
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.losses.defaults import LossDefaults
-from gradline.losses.protocol import RowDerivatives
 from gradline.losses.smoothing import Smoothed, slopes
 
 PIECES = [losses.absolute, losses.quantile(0.9), losses.quantile(0.02), losses.epsilon_insensitive(0.3), losses.epsilon_insensitive(0.0)]

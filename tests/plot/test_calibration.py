@@ -102,13 +102,13 @@ def test_every_row_of_a_large_table_is_counted(tmp_path, monkeypatch):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    import gradline.fitting_tables
+    import gradline.preparing.from_table
 
     rng = np.random.default_rng(8)
     x = rng.normal(size=60_000)
     y = x + rng.normal(size=60_000)
     pq.write_table(pa.table({"x": x, "y": y}), tmp_path / "rows.parquet")
-    monkeypatch.setattr(gradline.fitting_tables, "MOST_HELD", 1000)
+    monkeypatch.setattr(gradline.preparing.from_table, "MOST_HELD", 1000)
     fit = gl.fit("y ~ x", tmp_path / "rows.parquet")
     ax = gl.plot.calibration(fit, tmp_path / "rows.parquet")
     fewest, most = (int(part.replace(",", "")) for part in words(ax).split(" rows a dot")[0].split(" | ")[-1].split(" to "))

@@ -197,7 +197,7 @@ def test_partial_regressions_are_those_of_statsmodels(data, squares):
 @pytest.mark.parametrize("kind", ["weighted", "poisson", "logistic", "own"])
 def test_the_weighted_slope_of_a_partial_regression_is_the_coefficient(data, counts, kind):
     from gradline.plot.added_variable import partial_residuals
-    from gradline.plot.diagnosed import diagnosed
+    from gradline.plot.subject import diagnosed
 
     def late(y, prediction):
         import tensorflow as tf
@@ -286,11 +286,11 @@ def test_large_data_is_sampled_with_its_extremes_and_says_so(large):
 
 @pytest.mark.parametrize("picture", PICTURES)
 def test_a_table_read_again_and_again_gives_the_same_picture(large, picture, monkeypatch):
-    import gradline.fitting_tables
+    import gradline.preparing.from_table
 
     x, y, path = large
     expected = cloud(picture(gl.fit(x, y), x, y))
-    monkeypatch.setattr(gradline.fitting_tables, "MOST_HELD", 1000)
+    monkeypatch.setattr(gradline.preparing.from_table, "MOST_HELD", 1000)
     fit = gl.fit("y ~ x", path)
     found = picture(fit, path)
     assert np.allclose(sorted_points(cloud(found)), sorted_points(expected), rtol=1e-6, atol=1e-8)

@@ -10,7 +10,7 @@ from seen import drawn, words
 import gradline as gl
 from gradline.plot.animated import _frames
 from gradline.plot.objective import Objective
-from gradline.solvers.solution import History
+from gradline.solvers.protocol import History
 
 
 def history(losses):
@@ -83,7 +83,7 @@ def test_descent_draws_the_path_over_contours_whose_minimum_is_the_optimum(line,
     assert bottom < path[:, 1].min() < path[:, 1].max() < top
 
 
-@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
 @pytest.mark.parametrize("loss", ["squared", gl.losses.huber(1.0), "absolute"])
 def test_the_objective_is_the_problem_s_own(line, loss):
     x, y = line
@@ -116,7 +116,7 @@ def test_descent_weighs_the_rows_as_the_fit_did(line):
     assert np.allclose(drawn(gl.plot.descent(fit, x, y, weights=weights), "optimum")[0], best[::-1])
 
 
-@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
 def test_a_diverging_path_is_followed_out_of_the_view(line):
     x, y = 20 * line[0], line[1]
     fit = gl.fit(x, y, solver=gl.GradientDescent(0.01, allow_divergence=True))
@@ -131,7 +131,7 @@ def test_a_diverging_path_is_followed_out_of_the_view(line):
     assert len(gl.plot.animation(fit, x, y, frames=5).steps) >= 2
 
 
-@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
 def test_only_a_path_that_diverges_is_said_to_leave(line):
     x, y = line
     detour = gl.fit(x, y, loss="normal", solver=gl.GradientDescent(steps=200))

@@ -138,7 +138,7 @@ def test_collinear_columns_are_named(sound):
     assert " b (" not in found.text
 
 
-@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
 def test_redundant_columns_and_rows_left_out_are_named(sound):
     data = {**sound, "double": 2 * sound["a"], "y": np.where(np.arange(200) < 30, np.nan, sound["y"])}
     found = concerns("y ~ a + b + double", data)
@@ -164,7 +164,7 @@ def test_counts_that_vary_too_much_are_seen(sound):
     assert concerns("y ~ a", plain, loss="poisson") == {}
 
 
-@pytest.mark.filterwarnings("ignore::gradline.messages.GradlineWarning")
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
 def test_a_fit_without_a_minimum_is_serious(sound):
     separated = {**sound, "y": (sound["a"] > 0).astype(float)}
     report = gl.fit("y ~ a", separated, loss="logistic").report(separated)
@@ -239,7 +239,7 @@ def test_rows_beyond_memory_give_the_same_warnings_and_numbers(tmp_path, monkeyp
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    import gradline.fitting_tables
+    import gradline.preparing.from_table
 
     rng = np.random.default_rng(6)
     x = rng.normal(size=20_000)
@@ -247,7 +247,7 @@ def test_rows_beyond_memory_give_the_same_warnings_and_numbers(tmp_path, monkeyp
     data["x"][11], data["y"][11] = 60.0, -200.0
     pq.write_table(pa.table(data), tmp_path / "rows.parquet")
     held = gl.fit("y ~ x", data).report(data, name="rows")
-    monkeypatch.setattr(gradline.fitting_tables, "MOST_HELD", 1000)
+    monkeypatch.setattr(gradline.preparing.from_table, "MOST_HELD", 1000)
     fit = gl.fit("y ~ x", tmp_path / "rows.parquet", covariance="classical")
     streamed = fit.report(tmp_path / "rows.parquet", name="rows")
     assert [concern.title for concern in streamed.concerns] == [concern.title for concern in held.concerns]

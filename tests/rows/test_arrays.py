@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 import gradline as gl
 from gradline.losses import squared
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows, block_rows
 
 

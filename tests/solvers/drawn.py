@@ -8,15 +8,15 @@ def draw(seed, n, p, kind):
     random = np.random.default_rng(seed)
     X = random.normal(size=(n, p))
     y = X @ random.normal(size=p) + random.standard_t(3, size=n)
-    beside = {}
+    row_columns = {}
     # The first row always counts, so that no problem is empty.
     first = np.arange(n) == 0
     if kind == "weights":
-        beside["weights"] = random.exponential(size=n) * (random.random(n) < 0.8) + 1e-3 * first
+        row_columns["weights"] = random.exponential(size=n) * (random.random(n) < 0.8) + 1e-3 * first
     elif kind == "frequencies":
-        beside["frequencies"] = np.maximum(random.integers(0, 4, size=n), first).astype(float)
+        row_columns["frequencies"] = np.maximum(random.integers(0, 4, size=n), first).astype(float)
     elif kind == "offset":
-        beside["offset"] = random.normal(size=(n, 1))
+        row_columns["offset"] = random.normal(size=(n, 1))
     elif kind == "integers":
         y = np.round(y)
     elif kind == "grid":
@@ -29,4 +29,4 @@ def draw(seed, n, p, kind):
         X = X * 10.0 ** random.integers(-4, 5, size=p)
     elif kind == "heavy tails":
         y = y + random.standard_cauchy(n) ** 3
-    return X, y, beside
+    return X, y, row_columns

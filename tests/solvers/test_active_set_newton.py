@@ -15,13 +15,13 @@ from sklearn.svm import SVC, SVR
 
 import gradline as gl
 from gradline import losses, penalties
-from gradline.messages import GradlineWarning
-from gradline.problem import Problem
+from gradline.base.warnings import GradlineWarning
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import choice
-from gradline.solvers.active_set_newton import ActiveSetNewton
-from gradline.solvers.pieces import pieces_of
-from gradline.solvers.piecewise_linear import PiecewiseLinear
+from gradline.solvers import registry as choice
+from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 
 
 def straight_then_square(y, prediction):
@@ -396,7 +396,7 @@ def test_an_even_number_of_rows_has_many_medians():
 
 
 def test_streamed_rows_with_gaps(monkeypatch):
-    from gradline import fitting_tables
+    from gradline.preparing import from_table as fitting_tables
 
     random = np.random.default_rng(19)
     columns = {"x": random.normal(size=20_000), "z": random.normal(size=20_000)}

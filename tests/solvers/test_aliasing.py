@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.coefficient_map import CoefficientMap
+from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.aliasing import aliased_columns, nearly_dependent
 

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.problem import Problem
-from gradline.rows.sources.encoders import PlainEncoder
-from gradline.rows.table_rows import TableRows
-from gradline.rows.tables import open_table
-from gradline.solvers import choice
+from gradline.objective.objective import Problem
+from gradline.solvers import registry as choice
+from gradline.tables.encoders import PlainEncoder
+from gradline.tables.rows import TableRows
+from gradline.tables.table import open_table
 
 tf = pytest.importorskip("tensorflow")
 jnp = pytest.importorskip("jax.numpy")

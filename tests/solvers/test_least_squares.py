@@ -11,12 +11,12 @@ import pytest
 import gradline as gl
 from gradline import penalties
 from gradline.losses.catalogue import squared
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import choice
-from gradline.solvers import least_squares as module
-from gradline.solvers.exact_inverse import inverse_gram
-from gradline.solvers.least_squares import LeastSquares, least_squares
+from gradline.solvers import registry as choice
+from gradline.solvers.least_squares import least_squares as module
+from gradline.solvers.least_squares.exact_inverse import inverse_gram
+from gradline.solvers.least_squares.least_squares import LeastSquares, least_squares
 
 NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
 
@@ -260,11 +260,11 @@ def test_wide_problems_take_the_minimum_norm(seed, intercept):
 @pytest.mark.parametrize(("rows", "columns", "mean"), [(2, 3, 0), (5, 9, 10), (5, 5, 10), (6, 20, 1e6), (12, 40, 10)])
 @pytest.mark.parametrize("beside", [("weights",), ("frequencies",), ("weights", "frequencies")])
 @pytest.mark.parametrize("intercept", [True, False])
-def test_weights_do_not_move_what_interpolates(rows, columns, mean, beside, intercept):
+def test_weights_do_not_move_what_interpolates(rows, columns, mean, row_columns, intercept):
     random = np.random.default_rng(rows)
     x, y = random.normal(mean, 1, size=(rows, columns)), random.normal(size=rows)
     counts = {"weights": random.uniform(1e-3, 9, size=rows), "frequencies": random.integers(1, 9, size=rows).astype(float)}
-    solution = fit(x, y, intercept=intercept, **{name: counts[name] for name in beside})
+    solution = fit(x, y, intercept=intercept, **{name: counts[name] for name in row_columns})
     truth = exact.minimum_norm(x, y, intercept)
     right = exact.right_digits(solution.coefficients[:, 0], truth)
     assert right.min() >= 13

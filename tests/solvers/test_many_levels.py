@@ -7,9 +7,9 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import gradline as gl
-from gradline import fitting_tables
-from gradline.rows.bordered import BorderedGram
-from gradline.rows.categorical import CategoricalDesign
+from gradline.design.categorical import CategoricalDesign
+from gradline.linalg.bordered import BorderedGram
+from gradline.preparing import from_table as fitting_tables
 
 N, LEVELS = 4_000, 70
 

@@ -10,7 +10,7 @@ import scipy.optimize
 from scipy.special import betaln, gammaln
 
 import gradline as gl
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 
 tf = pytest.importorskip("tensorflow")
@@ -698,8 +698,8 @@ class TestSaid:
         y = x + 0.3 * random.normal(size=120)[level] + random.standard_t(3, size=1000)
         fit = gl.fit(X, y, loss=gl.losses.huber(threshold), covariance=False)
         assert fit.certificate.converged
-        pull = np.clip(y - fit.predict(X), -threshold, threshold)
-        np.testing.assert_allclose(np.column_stack([np.ones(1000), X]).T @ pull, 0.0, atol=1e-10)
+        outside_gradient = np.clip(y - fit.predict(X), -threshold, threshold)
+        np.testing.assert_allclose(np.column_stack([np.ones(1000), X]).T @ outside_gradient, 0.0, atol=1e-10)
 
     def test_a_damped_step_is_no_sign_of_an_optimum(self):
         # Steps far too long are refused until damping is enormous, and a damped decrement is tiny however steep the objective is.

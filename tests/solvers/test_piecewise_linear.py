@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from gradline import losses, penalties
-from gradline.messages import GradlineWarning
-from gradline.problem import Problem
+from gradline.base.warnings import GradlineWarning
+from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import choice
-from gradline.solvers.pieces import pieces_of
-from gradline.solvers.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
+from gradline.solvers import registry as choice
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
 
 KINDS = ["continuous", "weights", "frequencies", "offset", "integers", "grid", "zero inflated", "levels", "heavy tails", "user"]
 
@@ -153,8 +153,8 @@ def optimality_gap(problem, coefficients, near):
     on_kink = pieces.distance(residuals) < near
     assert on_kink.sum() == X.shape[1]
     slopes = pieces.slopes[pieces.piece(residuals)]
-    pull = X[~on_kink].T @ slopes[~on_kink]
-    needed = np.linalg.solve(X[on_kink].T, -pull)
+    outside_gradient = X[~on_kink].T @ slopes[~on_kink]
+    needed = np.linalg.solve(X[on_kink].T, -outside_gradient)
     kink = pieces.nearest(residuals[on_kink])
     return float(np.maximum(needed - pieces.slopes[kink + 1], pieces.slopes[kink] - needed).max())
 

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 import gradline as gl
-from gradline import fitting_tables
+from gradline.preparing import from_table as fitting_tables
 
 torch = pytest.importorskip("torch")
 

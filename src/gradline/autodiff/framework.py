@@ -12,6 +12,8 @@ import types
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal, get_args
 
+from gradline.base.errors import LossError
+
 Framework = Literal["tensorflow", "jax", "torch"]
 FRAMEWORKS: tuple[Framework, ...] = get_args(Framework)
 
@@ -42,20 +44,20 @@ def infer_framework(function: Callable[..., Any], prediction: Callable[..., Any]
     name = function_name(function)
     choices = ", ".join(f'backend="{framework}"' for framework in FRAMEWORKS)
     if found:
-        raise ValueError(f"the loss {name!r} refers to several frameworks ({' and '.join(found)}); say which differentiates it: {choices}")
+        raise LossError(f"the loss {name!r} refers to several frameworks ({' and '.join(found)}); say which differentiates it: {choices}")
     if "numpy" in roots or "scipy" in roots:
-        raise ValueError(
+        raise LossError(
             f"the loss {name!r} refers to NumPy, which cannot be differentiated; write it with tf.*, jax.numpy.* or torch.*"
             " functions (tf.square for np.square, for example), or, if NumPy only supplies constants, say which framework"
             f" differentiates it: {choices}"
         )
-    raise ValueError(f"the loss {name!r} refers to no framework (TensorFlow, JAX or PyTorch); say which differentiates it: {choices}")
+    raise LossError(f"the loss {name!r} refers to no framework (TensorFlow, JAX or PyTorch); say which differentiates it: {choices}")
 
 
 def require_framework(framework: str) -> Framework:
     """Check a ``backend=`` argument; raises ValueError for an unknown name and ImportError, with the pip command, if not installed."""
     if framework not in FRAMEWORKS:
-        raise ValueError(f'backend={framework!r} is not one of "tensorflow", "jax", "torch"')
+        raise LossError(f'backend={framework!r} is not one of "tensorflow", "jax", "torch"')
     if importlib.util.find_spec(framework) is None:
         raise ImportError(f'the backend "{framework}" is not installed; run: pip install "gradline[{framework}]"')
     return next(known for known in FRAMEWORKS if known == framework)

@@ -12,10 +12,10 @@ import numpy as np
 from jax import lax
 
 from gradline.autodiff.programs import Bound, program_for
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
-from gradline.losses.protocol import RowDerivatives
+from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 
 def _float64() -> Any:

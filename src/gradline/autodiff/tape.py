@@ -15,9 +15,9 @@ import numpy as np
 
 from gradline.autodiff.calling import called
 from gradline.autodiff.framework import function_name
-from gradline.losses.protocol import RowDerivatives
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 LossFunction = Callable[[Any, Any], Any]
 PredictionFunction = Callable[[Any], Any]

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 
 from gradline.autodiff.programs import Bound, program_for
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
-from gradline.losses.protocol import RowDerivatives
+from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 # TensorFlow greets every import with a page of notes on the processor; a user who wants them sets the variable.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

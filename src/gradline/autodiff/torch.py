@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
-from gradline.losses.protocol import RowDerivatives
+from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
-from gradline.types import Array, IntArray
 
 
 class TorchTape:

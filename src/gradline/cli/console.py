@@ -90,7 +90,7 @@ class Printer:
     @contextmanager
     def noting_warnings(self) -> Iterator[None]:
         """Print gradline's own warnings as notes, where they arise, without file names and line numbers."""
-        from gradline.messages import GradlineWarning
+        from gradline.base.warnings import GradlineWarning
 
         with warnings.catch_warnings():
             warnings.simplefilter("always", GradlineWarning)

@@ -9,8 +9,9 @@ from typing import NoReturn
 
 import typer
 
+from gradline.base.errors import FormulaError
 from gradline.cli.wording import as_options
-from gradline.rows.sources.addresses import hidden
+from gradline.tables.sources.addresses import hidden
 
 _EXPECTED = (ValueError, TypeError, ImportError, OSError, MemoryError)
 """What gradline raises for data, models and files that cannot be used; their messages are written for the user."""
@@ -44,7 +45,7 @@ def run(app: typer.Typer) -> NoReturn:
             # Our own messages name the option themselves.
             _stop(usage().removeprefix("Invalid value: ") + _unquoted(usage()), 2)
         if isinstance(error, _EXPECTED):
-            _stop(_told(error), 1, picture=type(error).__name__ == "FormulaError")
+            _stop(_told(error), 1, picture=isinstance(error, FormulaError))
         hint = "" if debug else "; run gradline --debug ... to see where"
         _stop(f"something went wrong inside gradline, which is a bug worth reporting ({type(error).__name__}: {error}){hint}", 1)
 

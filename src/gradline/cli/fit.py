@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.api.result import Fit
 
 
 def fit(
@@ -75,7 +75,7 @@ def fit(
     """
     from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
-    from gradline.fitting import is_formula
+    from gradline.fitting.request import is_formula
     from gradline.formulas.errors import FormulaError
 
     if formula is None and data is not None and is_formula(data) and query is not None:
@@ -95,7 +95,7 @@ def fit(
     chosen_loss = read_loss(loss, loss_from)
     if out is not None:
         check_out(out, "--out", input_files(data, database), (".json",))
-    from gradline.fitting import fit as fit_model
+    from gradline.api.fitting import fit as fit_model
 
     if groups is not None and covariance != "cluster":
         raise usage("--groups goes with --covariance cluster")

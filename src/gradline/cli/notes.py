@@ -14,7 +14,7 @@ from gradline.cli.wording import as_options
 @contextmanager
 def noting_warnings() -> Iterator[list[str]]:
     """Yields the notes so far."""
-    from gradline.messages import GradlineWarning
+    from gradline.base.warnings import GradlineWarning
 
     notes: list[str] = []
     with warnings.catch_warnings():

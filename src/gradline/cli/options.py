@@ -9,6 +9,8 @@ from typing import Any
 
 import typer
 
+from gradline.base.errors import ArgumentError
+
 SOLVERS = {
     "auto": "auto",
     "gradient-descent": "GradientDescent",
@@ -113,8 +115,8 @@ def require_drawing(start: str) -> None:
 
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
-    from gradline.rows.sources.paths import find_files, is_remote
-    from gradline.rows.sources.streams import is_stream_path
+    from gradline.tables.sources.paths import find_files, is_remote
+    from gradline.tables.sources.streams import is_stream_path
 
     found = [] if database is None or is_remote(database) else [os.path.expanduser(database)]
     if data is not None and database is None and not is_remote(data) and not is_stream_path(data):
@@ -145,12 +147,12 @@ def _own_loss(text: str) -> Any:
     except ImportError:
         raise
     except Exception as error:
-        raise ValueError(f"--loss-from: running {path!r} failed: {type(error).__name__}: {error}") from error
+        raise ArgumentError(f"--loss-from: running {path!r} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
-        from gradline.words import nearest
+        from gradline.base.words import nearest
 
         known = [found for found, value in vars(module).items() if callable(value) and not found.startswith("_")]
         near = nearest(name, known)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'none'}"
-        raise ValueError(f"--loss-from: {path!r} has no function {name!r}; {hint}")
+        raise ArgumentError(f"--loss-from: {path!r} has no function {name!r}; {hint}")
     return getattr(module, name)

@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.formula import Encoder, FormulaError
+from gradline.base.atomic_file import open_whole
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+from gradline.formulas.formula import Encoder, FormulaError
+from gradline.model.outputs import points
+from gradline.model.predict_table import check_kinds, encoder_of, predict_table
 from gradline.plot import style
-from gradline.predicting import check_kinds, encoder_of, predict_table
-from gradline.prediction_outputs import points
-from gradline.rows.sources.batches import picked
-from gradline.rows.tables import Table, open_table
-from gradline.types import Array
-from gradline.whole_file import open_whole
+from gradline.tables.batches import picked
+from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from gradline.result import Fit
+    from gradline.api.result import Fit
 
 CURVE_POINTS = 300
 
@@ -30,11 +31,11 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
     check_kinds(encoder, table, encoder.columns)
     rows = table.sample(style.MAX_POINTS, 0, encoder.columns)
     if not rows.num_rows:
-        raise ValueError(f"{table.name} has no rows; there is nothing to draw")
+        raise ArgumentError(f"{table.name} has no rows; there is nothing to draw")
     try:
         observed, missing = _observed(encoder, rows)
         if missing.all():
-            raise ValueError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
+            raise ArgumentError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
         predicted = predict_table(fitted, encoder, rows, points(fitted, "mean"), "missing")
     except FormulaError:
         # A sample counts rows in its own way: the table's own number is found in the table.
@@ -44,10 +45,12 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
             first += batch.num_rows
         raise
     if np.isnan(predicted[~missing]).all():
-        raise ValueError(f"every row of {table.name} has a level that was not there when the model was fitted, so there is nothing to draw")
+        raise ArgumentError(
+            f"every row of {table.name} has a level that was not there when the model was fitted, so there is nothing to draw"
+        )
     q = len(fitted.target_names)
     if predicted.shape[1] != q:
-        raise ValueError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
+        raise ArgumentError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
     use_screenless()
     inputs = encoder.feature_columns
     one = inputs[0] if len(inputs) == 1 and encoder.kinds[inputs[0]] == "number" else None

@@ -34,9 +34,9 @@ def plot(
     if data is None and query is None:
         raise usage("give the rows to draw, as in: gradline plot model.json flats.csv")
     require_drawing("plotting needs")
+    from gradline.api.loading import load
     from gradline.cli.notes import noting_warnings
-    from gradline.model_file import load
-    from gradline.rows.tables import open_table
+    from gradline.tables.table import open_table
 
     with noting_warnings():
         fitted = load(model)

@@ -8,6 +8,8 @@ from typing import Annotated, Any
 
 import typer
 
+from gradline.base.errors import ArgumentError
+
 
 def predict(
     model: Annotated[
@@ -60,9 +62,9 @@ def predict(
     for option, given in (("--level", level != 0.95), ("--calibration", calibration is not None)):
         if given and interval is None:
             raise usage(f"{option} goes with --interval")
-    from gradline.model_file import load
-    from gradline.rows.tables import open_table
-    from gradline.rows.watched import watched
+    from gradline.api.loading import load
+    from gradline.tables.progress import watched
+    from gradline.tables.table import open_table
 
     with noting_warnings():
         fitted = load(model)
@@ -80,7 +82,7 @@ def predict(
 def _interval(fitted: Any, kind: Any, interval: str | None, level: float, calibration: str | None) -> Any:
     if interval is None:
         return None
-    from gradline.predicting_intervals import interval_outputs
+    from gradline.model.intervals import interval_outputs
 
     return interval_outputs(fitted, kind, interval, level, calibration)
 
@@ -88,8 +90,8 @@ def _interval(fitted: Any, kind: Any, interval: str | None, level: float, calibr
 def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any, interval: Any = None) -> int:
     """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
     from gradline.cli.table_writer import check_kept, open_writer, with_predictions
-    from gradline.predicting import encoder_of, output_names, prediction_stream
-    from gradline.prediction_outputs import points
+    from gradline.model.outputs import points
+    from gradline.model.predict_table import encoder_of, output_names, prediction_stream
 
     encoder = encoder_of(fitted)
     names = output_names(fitted, kind)
@@ -97,7 +99,7 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
         names += output_names(fitted, kind, "lower") + output_names(fitted, kind, "upper")
     for name in names:
         if name in keep:
-            raise ValueError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
+            raise ArgumentError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
     check_kept(table, keep, out)
     table = table.exactly([name for name in keep if name not in encoder.feature_columns])
     carried = keep or list(table.schema.names)[:1]

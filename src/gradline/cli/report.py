@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.api.result import Fit
 
 
 def report(
@@ -55,8 +55,8 @@ def report(
         check_out(out, "--out", [str(model), *input_files(data, database)], (".html", ".htm"))
         use_screenless()
         from gradline.report import build, data_name
-        from gradline.rows.tables import open_table
-        from gradline.rows.watched import watched
+        from gradline.tables.progress import watched
+        from gradline.tables.table import open_table
 
         table = open_table(data, query=query, database=database, where=where)
         name = data_name(data, database=database, where=where)
@@ -70,8 +70,8 @@ def report(
 
 def _load(path: Path, loss_from: str | None) -> Fit:
     """The model. Raises BadParameter where its own loss is needed again."""
+    from gradline.api.loading import load
     from gradline.cli.options import read_loss, usage
-    from gradline.model_file import load
 
     if loss_from is not None:
         return load(path, loss=read_loss("squared", loss_from))

@@ -11,12 +11,13 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from gradline.base.atomic_file import open_whole
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
 from gradline.formulas.columns import as_text
 from gradline.formulas.lengths_of_time import is_length
-from gradline.rows.sources.dialects import held
-from gradline.rows.tables import Table
-from gradline.types import Array
-from gradline.whole_file import open_whole
+from gradline.tables.sources.dialects import held
+from gradline.tables.table import Table
 
 
 @contextmanager
@@ -54,7 +55,7 @@ def check_kept(table: Table, keep: Sequence[str], out: Path | None) -> None:
         kind = _kept_type(table.schema.field(name).type)
         nested = pa.types.is_nested(kind) and not parquet
         if nested or isinstance(kind, pa.BaseExtensionType):
-            raise ValueError(
+            raise ArgumentError(
                 f"--keep {name!r}: the column holds {held(kind)}, which {'CSV' if nested else 'a file'} cannot; keep it as text, say with"
                 f" {table.source.speech.as_text(name)}"
             )

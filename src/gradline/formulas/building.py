@@ -10,14 +10,14 @@ import numpy as np
 
 from gradline.formulas.coding import Product, code_terms
 from gradline.formulas.contrasts import Level
-from gradline.formulas.encoding import Encoder
+from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, Kinds, NumericFactor, ReadFactor, Tell, factor_columns, read_factor
 from gradline.formulas.grammar import Factor, Sides
 from gradline.formulas.groups import make_groups
 from gradline.formulas.learner import State
-from gradline.formulas.transforms import TRANSFORMS
+from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 
 @dataclass(frozen=True)

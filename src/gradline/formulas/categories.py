@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.design.categorical import Codes
 from gradline.formulas.columns import as_text, is_text, reads_as_number
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError
 from gradline.formulas.grammar import quoted_name
 from gradline.formulas.level_text import same_levels, same_value, truth
-from gradline.rows.categorical import Codes
-from gradline.rows.sources.arrow import from_numbers, from_texts, null_mask, view
+from gradline.tables.sources.arrow import from_numbers, from_texts, null_mask, view
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import DataError
+from gradline.base.types import Array
 from gradline.formulas.errors import suggestion
 from gradline.formulas.lengths_of_time import is_length, lengths, written
 from gradline.formulas.level_text import moments, same_value, truth
-from gradline.rows.sources import arrow
-from gradline.rows.sources.arrow import Mask, from_numbers, from_texts, null_mask
-from gradline.types import Array
+from gradline.tables.sources import arrow
+from gradline.tables.sources.arrow import Mask, from_numbers, from_texts, null_mask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -38,7 +39,7 @@ class BatchColumns:
         place = self.batch.schema.get_field_index(column)
         if place < 0:
             names = self.batch.schema.names
-            raise ValueError(f"the data has no column {column!r}, which the formula needs; {suggestion(column, names, 'it has')}")
+            raise DataError(f"the data has no column {column!r}, which the formula needs; {suggestion(column, names, 'it has')}")
         return self.batch.column(place)
 
     def numbers(self, column: str) -> Array:
@@ -101,9 +102,9 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     if is_text(array.type):
         for row, value in enumerate(array.to_pylist()):
             if value is not None and not reads_as_number(value):
-                raise ValueError(f"column {column!r} holds the text {value!r} in row {row} of the batch, where the formula needs a number")
+                raise DataError(f"column {column!r} holds the text {value!r} in row {row} of the batch, where the formula needs a number")
         return np.array([np.nan if value is None else float(value) for value in array.to_pylist()])
-    raise ValueError(f"column {column!r} holds {array.type} values, where the formula needs numbers")
+    raise DataError(f"column {column!r} holds {array.type} values, where the formula needs numbers")
 
 
 def as_text(array: pa.Array) -> pa.Array:

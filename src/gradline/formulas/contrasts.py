@@ -9,8 +9,8 @@ from typing import Any, NoReturn
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.formulas.errors import FormulaError, suggestion
-from gradline.types import Array
 
 Level = str | float | int | bool
 

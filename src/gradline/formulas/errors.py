@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from gradline.rows.sources.columns import argument, plain_or_quoted, sql_text
-from gradline.words import nearest
+from gradline.base.errors import FormulaError
+from gradline.base.words import nearest
+from gradline.tables.sources.columns import argument, plain_or_quoted, sql_text
 
-
-class FormulaError(ValueError):
-    """A formula that cannot be read, or that does not go with the data."""
+__all__ = ["FormulaError", "UnseenLevelError", "at", "suggestion"]
 
 
 class UnseenLevelError(FormulaError):

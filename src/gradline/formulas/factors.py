@@ -13,8 +13,8 @@ from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import Factor, chain, hide_quotes, quoted_name, shortened, unparse
-from gradline.formulas.transforms import TRANSFORMS
-from gradline.rows.sources.dialects import DUCKDB, Speech, Told
+from gradline.formulas.transforms.catalogue import TRANSFORMS
+from gradline.tables.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]
 """Column names to "number", "text", "boolean", "category" (of numbers), "date" or "other"."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gradline.base.errors import ArgumentTypeError
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.hints import refuse_words_of_r
 from gradline.formulas.term_count import MOST_TERMS, check_count, check_products, too_many
@@ -54,7 +55,7 @@ class Sides:
 def read(text: str, columns: Iterable[str]) -> Sides:
     """Take a formula apart; ``columns`` are what ``.`` stands for. Raises FormulaError, with a caret, for a malformed one."""
     if not isinstance(text, str):
-        raise TypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
+        raise ArgumentTypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
     # The same letters may be written as one character or as two; names of columns come in the first form.
     text = unicodedata.normalize("NFC", text)
     if not text.strip():

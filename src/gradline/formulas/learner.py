@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 Options = Mapping[str, Any]
 State = Mapping[str, Any]

@@ -15,14 +15,14 @@ from gradline.formulas.expressions import Learned, Node, as_column, columns_of, 
 from gradline.formulas.factors import CategoricalFactor, Kinds, ReadFactor
 from gradline.formulas.learner import Learner, State
 from gradline.formulas.lengths_of_time import Length, is_length, lengths, written
-from gradline.formulas.transforms import TRANSFORMS
+from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 class Table(Protocol):
-    """Tabular data that can be read again: what ``gradline.rows.tables`` gives."""
+    """Tabular data that can be read again: what ``gradline.tables.table`` gives."""
 
     @property
     def columns(self) -> Mapping[str, str]:

@@ -8,9 +8,9 @@ from typing import Generic
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block, Kernel, RowKernel, Rows, State
-from gradline.rows.design import DenseDesign
-from gradline.types import Array, IntArray
 
 Alteration = Callable[[Block], Block]
 

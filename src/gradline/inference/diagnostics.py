@@ -10,20 +10,21 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import chdtrc, fdtrc
 
-from gradline.coefficient_map import CoefficientMap
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
 from gradline.inference.altered_rows import AlteredRows, with_columns, with_targets
-from gradline.inference.bread import Bread, bread, quadratic_forms, row_terms
-from gradline.inference.covariance import Covariance
+from gradline.inference.covariance.bread import Bread, compute_bread, quadratic_forms, row_terms
+from gradline.inference.covariance.estimate import Covariance
+from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.leave_one_out import left_out_shift
-from gradline.inference.meat import adjust
 from gradline.inference.perfect import require_spread
 from gradline.inference.statistics import FitStatistics
-from gradline.losses.robust import squared
-from gradline.problem import Problem
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.families.robust import squared
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.least_squares import SquaresKernel, least_squares
-from gradline.types import Array
+from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
 
 ALIKE = 1e-10
 """Up to which numbers are the same but for rounding."""
@@ -50,30 +51,30 @@ class RowDiagnostics(NamedTuple):
 
 
 def diagnose_rows(
-    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
 ) -> RowDiagnostics:
     """One pass. covariance: the metric of Cook's distance for losses that are no likelihood; squared loss and likelihoods take the
     dispersion times the inverse curvature, the textbook's."""
-    kernel = row_kernel(problem, coefficients, crumb, statistics, covariance, loss)
+    kernel = row_kernel(problem, coefficients, bread, statistics, covariance, loss)
     return split_rows(problem.rows.map(kernel), kernel)
 
 
 def row_kernel(
-    problem: Problem, coefficients: Array, crumb: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
+    problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
 ) -> RowDiagnosticsKernel:
     """What ``diagnose_rows`` maps over the rows; ``split_rows`` takes its results apart."""
     model_based = problem.loss.squared_scale() is not None or problem.loss.is_likelihood or problem.loss.has_free_dispersion
     metric = None
     if not model_based and covariance is not None:
         # delta' V^+ delta with delta = root u and V = root (inner) root' needs the inverse of inner alone.
-        inner = np.linalg.lstsq(crumb.root, covariance.factor, rcond=None)[0]
+        inner = np.linalg.lstsq(bread.root, covariance.factor, rcond=None)[0]
         metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
     scale = problem.loss.squared_scale()
     q = problem.rows.n_targets
     dispersion = np.ones(q) if statistics.dispersion is None else statistics.dispersion
     outputs = np.asarray(problem.loss.predict(np.zeros((1, problem.shape[1])))).reshape(1, -1).shape[1]
     curvature = 1.0 if scale is None else 2.0 * scale
-    return RowDiagnosticsKernel(loss, coefficients, crumb.roots, crumb.free.size, dispersion, curvature, metric, q, outputs)
+    return RowDiagnosticsKernel(loss, coefficients, bread.roots, bread.free.size, dispersion, curvature, metric, q, outputs)
 
 
 def split_rows(values: Array, kernel: RowDiagnosticsKernel) -> RowDiagnostics:
@@ -170,7 +171,7 @@ def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
     chosen[kept] = True
     columns = with_targets(rows, lambda block: np.zeros((block.n_rows, 1)))
     plain = replace(problem, loss=squared, penalty=None, rows=columns)
-    root = bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
+    root = compute_bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
     moments = rows.reduce(_ColumnMoments())
     sizes = np.sqrt(moments.squares[kept])
     # The design's singular values are one over those of its inverse root.
@@ -227,7 +228,7 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
     Pagan 1979; Koenker 1981, J. Econometrics 17); equal to statsmodels' het_breuschpagan. Weighted residuals where there are weights."""
     _require_squared(problem, "Breusch-Pagan")
     if not problem.rows.intercept:
-        raise ValueError("the Breusch-Pagan test regresses squared residuals on the columns and needs an intercept among them")
+        raise InferenceError("the Breusch-Pagan test regresses squared residuals on the columns and needs an intercept among them")
     require_spread(problem, coefficients, "Breusch-Pagan test")
 
     def squares(block: Block) -> Array:
@@ -239,7 +240,9 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
     moments = rows.reduce(_TargetMoments())
     rank, n = rows.n_columns - len(fit.aliased), moments.weight
     if not moments.centred[0] > ALIKE**2 * n * moments.mean[0] ** 2:
-        raise ValueError("no Breusch-Pagan test: every squared residual is the same, so that there is no change of the spread to explain")
+        raise InferenceError(
+            "no Breusch-Pagan test: every squared residual is the same, so that there is no change of the spread to explain"
+        )
     return _specification("Breusch-Pagan", n, rank - 1, n - rank, float(moments.centred[0]), left, lagrange=True)
 
 
@@ -248,12 +251,12 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     equal to statsmodels' linear_reset."""
     _require_squared(problem, "RESET")
     if isinstance(power, bool) or not isinstance(power, int) or power < 2:
-        raise ValueError(f"the highest power of the fitted values must be a whole number from 2 up, not {power!r}")
+        raise InferenceError(f"the highest power of the fitted values must be a whole number from 2 up, not {power!r}")
     require_spread(problem, coefficients, "RESET")
     moments = with_targets(problem.rows, lambda block: block.design.predict(coefficients)).reduce(_TargetMoments())
     spread, mean = float(np.sqrt(moments.centred[0] / moments.weight)), float(moments.mean[0])
     if not spread > ALIKE * abs(mean):
-        raise ValueError(FEW_VALUES)
+        raise InferenceError(FEW_VALUES)
     # With an intercept the powers of centred fitted values span the same columns, and are far from collinear.
     centre = mean if problem.rows.intercept else 0.0
     scale = spread if problem.rows.intercept else float(np.hypot(spread, mean))
@@ -270,7 +273,7 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     first = rows.n_columns - (power - 1)
     added = power - 1 - sum(column >= first for column in fit.aliased)
     if added == 0:
-        raise ValueError(FEW_VALUES)
+        raise InferenceError(FEW_VALUES)
     return _specification("RESET", n, added, n - (rows.n_columns - len(fit.aliased)), before, after, lagrange=False)
 
 
@@ -279,7 +282,7 @@ def durbin_watson(problem: Problem, coefficients: Array) -> float:
     Biometrika 37; equal to statsmodels', with weighted residuals where there are weights."""
     _require_squared(problem, "Durbin-Watson")
     if problem.rows.take(np.arange(1)).frequencies is not None:
-        raise ValueError("the Durbin-Watson statistic needs rows in the order of time, and rows with frequencies have none")
+        raise InferenceError("the Durbin-Watson statistic needs rows in the order of time, and rows with frequencies have none")
     require_spread(problem, coefficients, "Durbin-Watson statistic")
     sums = problem.rows.reduce(_DifferencesKernel(coefficients))
     return sums.differences / sums.squares
@@ -312,7 +315,7 @@ class _DifferencesKernel:
 
 def _specification(name: str, n: float, degrees: int, spare: float, before: float, after: float, *, lagrange: bool) -> SpecificationTest:
     if not spare > 0 or degrees < 1:
-        raise ValueError(f"{name} needs more rows: {n:,.6g} rows leave {spare:,.6g} degrees of freedom for it")
+        raise InferenceError(f"{name} needs more rows: {n:,.6g} rows leave {spare:,.6g} degrees of freedom for it")
     # What the added columns explain entirely leaves rounding.
     after = after if after > ALIKE**2 * before else 0.0
     f_statistic = max(before - after, 0.0) / degrees / (after / spare) if after > 0 else math.inf
@@ -373,4 +376,4 @@ def _auxiliary(problem: Problem, targets: Callable[[Block], Array]) -> AlteredRo
 
 def _require_squared(problem: Problem, name: str) -> None:
     if problem.loss.squared_scale() is None or problem.rows.n_targets != 1:
-        raise ValueError(f"{name} is defined for squared loss and one target; the loss is {problem.loss.name!r}")
+        raise InferenceError(f"{name} is defined for squared loss and one target; the loss is {problem.loss.name!r}")

@@ -7,21 +7,20 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread, CurvatureKernel, bread, penalty_diagonal
-from gradline.inference.covariance import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
-from gradline.inference.distributions import knows_distribution
-from gradline.inference.kinds import Kind, as_kind, default_kind, known_name
+from gradline.base.errors import ArgumentTypeError, InferenceError
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread, CurvatureKernel, compute_bread, penalty_diagonal
+from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind, known_name
+from gradline.inference.covariance.meat import GramKernel
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantiles
-from gradline.inference.meat import GramKernel
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.problem import Problem, Rider
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.objective.objective import ExtraSum, Problem
 from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block, Kernel
-from gradline.solvers.solution import Solution
-from gradline.types import Array
+from gradline.solvers.protocol import Solution
 
 MOST_COEFFICIENTS = 6_000
 """Whose covariance is worked out: a matrix of 275 MiB, several times over."""
@@ -51,29 +50,29 @@ def infer(
     kind: Any = None,
     *,
     keep_meat: bool = False,
-    crumb: Bread | None = None,
+    bread: Bread | None = None,
     statistics: FitStatistics | None = None,
 ) -> Inference:
     """Everything a Fit can say about its uncertainty. kind: see ``covariance``; None for the loss's default.
 
-    keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows. crumb,
+    keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows. bread,
     statistics: the bread and the fit's sums, where they are known already.
 
     Where the default covariance cannot be had the fit stays usable: ``covariance`` is None and ``unavailable`` says why; a default of HC3
     with a row of leverage 1 becomes HC1, with a note. Where ``kind`` was asked for, ValueError says why it cannot be had.
     """
     with small_algebra(problem.shape[0] * problem.shape[1]):
-        return _inferred(problem, solution, kind, keep_meat, crumb, statistics)
+        return _inferred(problem, solution, kind, keep_meat, bread, statistics)
 
 
 def _inferred(
-    problem: Problem, solution: Solution, kind: Any, keep_meat: bool, crumb: Bread | None, statistics: FitStatistics | None
+    problem: Problem, solution: Solution, kind: Any, keep_meat: bool, bread: Bread | None, statistics: FitStatistics | None
 ) -> Inference:
     free = free_coefficients(problem, solution)
     coefficients = solution.coefficients
     try:
         if free.size > MOST_COEFFICIENTS:
-            raise ValueError(
+            raise InferenceError(
                 f"no standard errors: the covariance of {free.size:,} coefficients would be a matrix of {free.size**2 * 8 / 2**30:.1f} GiB;"
                 f" at most {MOST_COEFFICIENTS:,} have one"
             )
@@ -82,45 +81,45 @@ def _inferred(
         loss = row_loss(problem, coefficients)
         meat = None
         known = _known_curvature(problem, solution, free, loss)
-        if crumb is None and _in_one_pass(problem, kind, keep_meat):
-            crumb, statistics, meat = _all_sums(problem, solution, free, loss, known)
-        elif crumb is None:
-            crumb = bread(problem, coefficients, free, loss, curvature=known)
+        if bread is None and _in_one_pass(problem, kind, keep_meat):
+            bread, statistics, meat = _all_sums(problem, solution, free, loss, known)
+        elif bread is None:
+            bread = compute_bread(problem, coefficients, free, loss, curvature=known)
     except ValueError as error:
         if kind is not None or problem.joint:
             raise
         return Inference(fit_statistics(problem, coefficients, free), None, None, unavailable=str(error))
-    totals = fit_statistics(problem, coefficients, free, crumb) if statistics is None else statistics
+    totals = fit_statistics(problem, coefficients, free, bread) if statistics is None else statistics
     if meat is None and keep_meat:
-        meat = score_products(problem, coefficients, crumb, loss)
+        meat = score_products(problem, coefficients, bread, loss)
     found, unavailable, notes = None, "", list[str]()
     try:
-        found = covariance(problem, solution, kind, crumb=crumb, statistics=totals, loss=loss, meat=meat)
+        found = covariance(problem, solution, kind, bread=bread, statistics=totals, loss=loss, meat=meat)
     except ValueError as error:
         if kind is not None:
             raise
         if "leverage 1" in str(error) and default_kind(problem.loss) == "HC3" and totals.degrees_of_freedom > 0:
-            found = covariance(problem, solution, "HC1", crumb=crumb, statistics=totals, loss=loss, meat=meat)
+            found = covariance(problem, solution, "HC1", bread=bread, statistics=totals, loss=loss, meat=meat)
             notes.append(f"standard errors are HC1, not HC3: {str(error).split(':')[0]}")
         else:
             unavailable = str(error)
     residuals = None
     if needs_residuals(problem):
         try:
-            residuals = residual_quantiles(problem, coefficients, crumb, loss)
+            residuals = residual_quantiles(problem, coefficients, bread, loss)
         except ValueError as error:
             notes.append(f"no jackknife prediction intervals: {str(error).split(':')[0]}")
     if found is not None:
         notes += found.notes
         if not solution.certificate.converged:
             notes.append("the fit has not converged, and its standard errors are those of a minimum")
-    return Inference(totals, found, crumb, meat, residuals, unavailable, tuple(notes))
+    return Inference(totals, found, bread, meat, residuals, unavailable, tuple(notes))
 
 
 def _in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
     """Whether bread, meat and the fit's sums come from one pass: on rows so many that scores are not whitened one by one."""
     rows = problem.rows
-    wanted = keep_meat or (isinstance(kind, Kind) and kind.name in ("HC0", "HC1"))
+    wanted = keep_meat or (isinstance(kind, CovarianceKind) and kind.name in ("HC0", "HC1"))
     return wanted and problem.shape[1] == 1 and rows.n_rows * rows.n_columns > WHITENED
 
 
@@ -135,8 +134,8 @@ def _all_sums(
     problem: Problem, solution: Solution, free: CoefficientMap, loss: RowLoss, known: Array | None
 ) -> tuple[Bread, FitStatistics, Array]:
     coefficients = solution.coefficients
-    if known is not None and solution.along:
-        gram, sums = solution.along
+    if known is not None and solution.extra:
+        gram, sums = solution.extra
     else:
         kernels: tuple[KernelAt, ...] = (GramKernel(loss, coefficients), statistics_kernel(problem, coefficients))
         if known is None:
@@ -144,11 +143,11 @@ def _all_sums(
         gram, sums, *curvature = problem.rows.reduce(Together(coefficients, kernels))
         if known is None:
             known = curvature[0] + np.diag(penalty_diagonal(problem, coefficients))
-    crumb = bread(problem, coefficients, free, loss, curvature=known)
-    return crumb, fit_statistics(problem, coefficients, free, crumb, sums), np.asarray(crumb.root.T @ gram @ crumb.root)
+    bread = compute_bread(problem, coefficients, free, loss, curvature=known)
+    return bread, fit_statistics(problem, coefficients, free, bread, sums), np.asarray(bread.root.T @ gram @ bread.root)
 
 
-def riders(problem: Problem) -> tuple[Rider, ...]:
+def extra_sums(problem: Problem) -> tuple[ExtraSum, ...]:
     """The sums of ``infer``, with the meat kept, that a solver's last pass may take along as ``Solution.along``; none where they are to be
     whitened, or where the curvature that goes with them is not the loss's own."""
     if problem.joint or problem.loss.kinks() is not None or not _in_one_pass(problem, None, keep_meat=True):
@@ -182,24 +181,28 @@ def needs_residuals(problem: Problem) -> bool:
     """Whether prediction intervals rest on leave-one-out residuals: neither squared loss nor a likelihood whose distribution is known,
     nor a class."""
     loss = problem.loss
-    return not (loss.squared_scale() is not None or isinstance(loss, Logistic | Multinomial) or knows_distribution(loss))
+    return not (
+        loss.squared_scale() is not None
+        or loss.target_kind != "number"
+        or (loss.distribution is not None and loss.distribution.has_quantiles)
+    )
 
 
 def without_rows(inference: Inference, kind: Any) -> Covariance:
     """HC0 or HC1 of a fit that kept its meat, from no rows. Raises ValueError for kinds that need them, TypeError for what names none."""
     if isinstance(kind, tuple | list) and kind and isinstance(kind[0], str):
         name = known_name(kind[0])
-        raise ValueError(f"covariance {name!r} needs the rows the model was fitted to: fit.with_covariance({_shown(kind)}, data)")
+        raise InferenceError(f"covariance {name!r} needs the rows the model was fitted to: fit.with_covariance({_shown(kind)}, data)")
     if not isinstance(kind, str):
-        raise TypeError(f'covariance takes the name of a kind such as "HC1", not {type(kind).__name__} {kind!r}')
+        raise ArgumentTypeError(f'covariance takes the name of a kind such as "HC1", not {type(kind).__name__} {kind!r}')
     kind = known_name(kind)
     if inference.covariance is not None and inference.covariance.kind == kind:
         return inference.covariance
     if kind not in ("HC0", "HC1") or inference.meat is None or inference.bread is None:
-        raise ValueError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
+        raise InferenceError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
     totals = inference.statistics
     if kind == "HC1" and not totals.degrees_of_freedom > 0:
-        raise ValueError(f"HC1 multiplies by n / (n - p), and {totals.count:,.6g} rows leave no degree of freedom")
+        raise InferenceError(f"HC1 multiplies by n / (n - p), and {totals.count:,.6g} rows leave no degree of freedom")
     scale = totals.count / totals.degrees_of_freedom if kind == "HC1" else 1.0
     estimated = np.asarray(abs(inference.bread.free.matrix).sum(axis=1)).ravel() > 0
     degrees = totals.degrees_of_freedom if totals.squared else None

@@ -11,11 +11,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtr, ndtri, stdtr, stdtrit
 
-from gradline.inference.covariance import Covariance
-from gradline.losses.classes import Multinomial
+from gradline.base.errors import ArgumentTypeError, InferenceError
+from gradline.base.types import Array
+from gradline.design.dense import Design
+from gradline.inference.covariance.estimate import Covariance
 from gradline.losses.protocol import Loss
-from gradline.rows.design import Design
-from gradline.types import Array
 
 
 class Interval(NamedTuple):
@@ -28,10 +28,10 @@ class Interval(NamedTuple):
 def check_level(level: float) -> float:
     """The level of an interval. Raises ValueError unless it is a number between 0 and 1."""
     if isinstance(level, bool) or not isinstance(level, int | float | np.integer | np.floating):
-        raise TypeError(f"level must be a number between 0 and 1, not {type(level).__name__} {level!r}")
+        raise ArgumentTypeError(f"level must be a number between 0 and 1, not {type(level).__name__} {level!r}")
     if not 0.0 < level < 1.0:
         hint = f"; did you mean {level / 100:g}?" if 1.0 < level < 100.0 else ""
-        raise ValueError(f"level must lie between 0 and 1, not {level:g}{hint}")
+        raise InferenceError(f"level must lie between 0 and 1, not {level:g}{hint}")
     return float(level)
 
 
@@ -89,7 +89,7 @@ def mean_interval(design: Design, predictors: Array, covariance: Covariance, los
     centre = _outputs(loss, predictors)
     reach = critical_value(level, covariance.degrees_of_freedom) * _delta_errors(design, predictors, covariance, loss)
     lower, upper = centre - reach, centre + reach
-    if isinstance(loss, Multinomial):
+    if loss.target_kind == "class":
         lower, upper = np.maximum(lower, 0.0), np.minimum(upper, 1.0)
     return Interval(lower, upper)
 

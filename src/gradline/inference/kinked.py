@@ -14,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 from scipy.special import ndtri
 
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
 from gradline.losses.protocol import Loss
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.types import Array
 
 SAMPLE = 2_000_000
 """Rows from which the bandwidth is found; all of them where there are no more."""
@@ -103,12 +104,12 @@ def row_loss(problem: Problem, coefficients: Array) -> RowLoss:
     Raises ValueError for a loss that is one scalar of all rows, and for kinks that are not places of y - eta.
     """
     if problem.joint:
-        raise ValueError(f"no standard errors: {problem.joint_message}")
+        raise InferenceError(f"no standard errors: {problem.joint_message}")
     positions = problem.loss.kinks()
     if positions is None:
         return RowLoss(problem.loss)
     if not positions:
-        raise ValueError(
+        raise InferenceError(
             f"the loss {problem.loss.name!r} has kinks that are not places of y - eta, so its curvature cannot be estimated from the"
             " density of the residuals there: smooth the kinks, as huber does for absolute"
         )
@@ -161,7 +162,7 @@ def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) 
     spread = np.where(spread > 0, spread, residuals.std(axis=0))
     # Rounding of the targets is no spread: 16 units in the last place of theirs.
     if not (spread > 16.0 * 2.0**-52 * problem.target_scale).all():
-        raise ValueError(f"no standard errors for the loss {problem.loss.name!r}: every residual is the same, so they have no density")
+        raise InferenceError(f"no standard errors for the loss {problem.loss.name!r}: every residual is the same, so they have no density")
     slopes = _slopes(problem.loss, positions, q)
     kinks = list[Kink]()
     for position, (below, above) in zip(positions, slopes, strict=True):

@@ -12,15 +12,16 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread, RowTerms, bread, quadratic_forms, row_terms
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread, RowTerms, compute_bread, quadratic_forms, row_terms
+from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, row_loss
-from gradline.inference.meat import adjust
+from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
-from gradline.penalties import Ridge
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
+from gradline.penalties.ridge import Ridge
 from gradline.rows.block import Block
-from gradline.types import Array
 
 FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
 """Strengths tried first, in units of the columns' mean curvature."""
@@ -47,15 +48,15 @@ def left_out_shift(terms: RowTerms, forms: Array, block: Block) -> Array:
 
 
 def leave_one_out(
-    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, loss: RowLoss | None = None
+    problem: Problem, coefficients: Array, free: CoefficientMap, bread: Bread | None = None, loss: RowLoss | None = None
 ) -> LeaveOneOut:
     """The leave-one-out loss of a fit, in one pass beside the bread's.
 
     Raises ValueError where a row has leverage 1, naming it, and what ``bread`` and ``row_loss`` raise.
     """
     loss = row_loss(problem, coefficients) if loss is None else loss
-    crumb = bread(problem, coefficients, free, loss) if crumb is None else crumb
-    sums = problem.rows.reduce(_LossKernel(loss, coefficients, crumb.roots))
+    bread = compute_bread(problem, coefficients, free, loss) if bread is None else bread
+    sums = problem.rows.reduce(_LossKernel(loss, coefficients, bread.roots))
     return LeaveOneOut(float(sums[1] / sums[0]), float(sums[2] / sums[0]))
 
 
@@ -96,7 +97,7 @@ def ridge_auto(problem: Problem, solve: Any = None) -> RidgeChoice:
     one scale, since a ridge treats them alike. Raises ValueError for losses without a curvature.
     """
     if problem.loss.kinks() is not None:
-        raise ValueError(f"the loss {problem.loss.name!r} has kinks: give its ridge a strength, chosen on rows held back")
+        raise InferenceError(f"the loss {problem.loss.name!r} has kinks: give its ridge a strength, chosen on rows held back")
     tried: dict[float, float] = {}
     start = _Start(problem)
     size = start.size()
@@ -133,7 +134,7 @@ class _Start:
 
     def size(self) -> float:
         """The mean curvature of the objective in a slope, at the start of a fit: what a strength of 1 is in units of the columns."""
-        from gradline.solvers.newton import Newton
+        from gradline.solvers.newton.newton import Newton
 
         curvature = self.problem.evaluate(Newton().begin(self.problem), 2).curvature
         assert curvature is not None
@@ -144,7 +145,7 @@ class _Start:
     def loss(self, strength: float, solve: Any) -> float:
         problem = replace(self.problem, penalty=Ridge(strength))
         if solve is None:
-            from gradline.solvers import choice
+            from gradline.solvers import registry as choice
 
             solution = choice.solve(choice.automatic(problem), problem, self.coefficients)
         else:
@@ -180,7 +181,7 @@ MOST_KEPT = 999
 """Quantiles kept in a fit: every residual of a small one."""
 
 
-def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss: RowLoss) -> ResidualQuantiles | None:
+def residual_quantiles(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss) -> ResidualQuantiles | None:
     """The leave-one-out residuals' quantiles, for prediction intervals; None where predictions are not of the targets one by one.
 
     Frequencies count; precision weights do not, since a new row's is not known. Raises ValueError naming a row of leverage 1.
@@ -188,7 +189,7 @@ def residual_quantiles(problem: Problem, coefficients: Array, crumb: Bread, loss
     rows = problem.rows
     if not predicts_targets(problem):
         return None
-    kernel = _ResidualKernel(loss, coefficients, crumb.roots)
+    kernel = _ResidualKernel(loss, coefficients, bread.roots)
     found = (problem.sample(MOST_ROWS).rows if rows.n_rows > MOST_ROWS else rows).map(kernel)
     counts = found[:, -1].astype(np.int64)
     residuals = np.sort(np.repeat(found[:, :-1], counts, axis=0), axis=0)

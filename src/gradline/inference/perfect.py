@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
-from gradline.problem import Problem, sample_block
+from gradline.objective.objective import Problem, sample_block
 from gradline.rows.block import Block
-from gradline.solvers.squared_sums import without_rounding
-from gradline.types import Array
+from gradline.solvers.least_squares.squared_sums import without_rounding
 
 LOOKED_AT = 1_000
 """Rows that are looked at before all of them are."""
@@ -33,7 +34,7 @@ def is_perfect(problem: Problem, coefficients: Array) -> bool:
 def require_spread(problem: Problem, coefficients: Array, what: str) -> None:
     """Raises ValueError saying that there is no ``what`` of a perfect fit."""
     if is_perfect(problem, coefficients):
-        raise ValueError(f"no {what}: {PERFECT}")
+        raise InferenceError(f"no {what}: {PERFECT}")
 
 
 def _perfect(sums: Array | None) -> bool:

@@ -16,15 +16,15 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.inference.covariance import Covariance
-from gradline.inference.distributions import quantiles, refuse_classes
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
+from gradline.design.dense import Design
+from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
 from gradline.inference.kinked import frequencies
 from gradline.inference.leave_one_out import ResidualQuantiles, spread
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
-from gradline.rows.design import Design
-from gradline.types import Array
 
 _BIAS = "; the bias of the penalty not included"
 
@@ -60,10 +60,10 @@ def prediction_interval(
     tail = 0.5 * (1.0 - check_level(level))
     refuse_classes(loss)
     if weights is not None and loss.squared_scale() is None:
-        raise ValueError(f"weights of new rows are the precision of targets under squared loss; the loss is {loss.name!r}")
+        raise InferenceError(f"weights of new rows are the precision of targets under squared loss; the loss is {loss.name!r}")
     if loss.squared_scale() is not None:
         if covariance is None or dispersion is None or not np.isfinite(dispersion).all():
-            raise ValueError(
+            raise InferenceError(
                 "a prediction interval needs the errors' variance, and this fit has none (too few rows for a degree of freedom, or no"
                 " standard errors): fit more rows, or give calibration=data"
             )
@@ -71,20 +71,20 @@ def prediction_interval(
         noise = dispersion[None, :] / (1.0 if weights is None else weights[:, None])
         reach = critical_value(level, covariance.degrees_of_freedom) * np.sqrt(noise + np.square(errors))
         return PredictionInterval(predictors - reach, predictors + reach, _normal_guarantee(covariance, penalised))
-    if covariance is not None:
+    if covariance is not None and loss.distribution is not None:
         errors = linear_standard_errors(design, covariance)
-        lower = quantiles(loss, predictors, errors, tail, dispersion)
-        upper = quantiles(loss, predictors, errors, 1.0 - tail, dispersion)
+        lower = loss.distribution.quantile(predictors, errors, tail, dispersion)
+        upper = loss.distribution.quantile(predictors, errors, 1.0 - tail, dispersion)
         if lower is not None and upper is not None:
             return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution" + (_BIAS if penalised else ""))
     if residuals is None:
-        raise ValueError(
+        raise InferenceError(
             f"a prediction interval for the loss {loss.name!r} needs the quantiles of leave-one-out residuals, which this fit does not hold"
             " (its curvature is singular, a row has leverage 1, or its predictions are not of the targets): give calibration=data"
         )
     lower, upper = _around(loss, predictors, residuals.at(tail), residuals.at(1.0 - tail), residuals.scaled)
     if not (np.isfinite(lower).all() and np.isfinite(upper).all()):
-        raise ValueError(
+        raise InferenceError(
             f"a {level:.6g} prediction interval needs at least {math.ceil(1.0 / tail)} rows, and the fit has {residuals.count}: ask for a"
             " lower level=, or give calibration=data"
         )
@@ -124,7 +124,7 @@ class CalibrationKernel:
         outputs = np.asarray(self.loss.predict(predictors), dtype=np.float64)
         outputs = outputs[:, None] if outputs.ndim == 1 else outputs
         if outputs.shape != block.targets.shape:
-            raise ValueError(f"the loss {self.loss.name!r} predicts {outputs.shape[1]} numbers for {q} targets a row")
+            raise InferenceError(f"the loss {self.loss.name!r} predicts {outputs.shape[1]} numbers for {q} targets a row")
         residuals = block.targets - outputs
         scale = spread(self.loss, predictors, q)
         if scale is not None:
@@ -137,7 +137,7 @@ def calibration_of(found: Array, loss: Loss, n_predictors: int) -> Calibration:
     found = found[~np.isnan(found).any(axis=1)]
     residuals = np.repeat(found[:, :-1], found[:, -1].astype(np.int64), axis=0)
     if not len(residuals):
-        raise ValueError("the calibration has no row with all its values and a weight above zero")
+        raise InferenceError("the calibration has no row with all its values and a weight above zero")
     scaled = spread(loss, np.zeros((1, n_predictors)), residuals.shape[1]) is not None
     return Calibration(np.sort(residuals, axis=0), scaled)
 
@@ -151,7 +151,7 @@ def conformal_interval(predictors: Array, calibration: Calibration, loss: Loss, 
     rank = math.floor((n + 1) * tail + 1e-9)
     if rank < 1:
         needed = math.ceil(1.0 / tail - 1e-9) - 1
-        raise ValueError(
+        raise InferenceError(
             f"a {level:.6g} interval by split conformal needs at least {needed} calibration rows, and there are {n}: give more, or ask"
             " for a lower level="
         )
@@ -168,3 +168,12 @@ def _around(loss: Loss, predictors: Array, low: Array, high: Array, scaled: bool
         low, high = low * scale, high * scale
     # Not fmax: where an input is missing the ends are NaN, and stay so.
     return np.maximum(centre + low, loss.lowest_target), np.maximum(centre + high, loss.lowest_target)
+
+
+def refuse_classes(loss: Loss) -> None:
+    """Raises ValueError where a target is a class, which has no interval."""
+    if loss.target_kind != "number":
+        raise InferenceError(
+            f"the loss {loss.name!r} predicts a class, and an interval holds no part of a class: predict gives its probability, and"
+            ' interval="confidence" the uncertainty of that'
+        )

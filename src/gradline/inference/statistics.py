@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import gammaln
 
-from gradline.coefficient_map import CoefficientMap
-from gradline.inference.bread import Bread
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import Bread
 from gradline.inference.kinked import frequencies
-from gradline.losses.amounts import Gamma, Tweedie
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.protocol import Loss, RowDerivatives
-from gradline.problem import Problem
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.protocol import Loss
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.squared_sums import without_rounding
-from gradline.types import Array
+from gradline.solvers.least_squares.squared_sums import without_rounding
 
 
 class StatisticsSums(NamedTuple):
@@ -101,16 +98,16 @@ class FitStatistics:
 
 
 def fit_statistics(
-    problem: Problem, coefficients: Array, free: CoefficientMap, crumb: Bread | None = None, sums: StatisticsSums | None = None
+    problem: Problem, coefficients: Array, free: CoefficientMap, bread: Bread | None = None, sums: StatisticsSums | None = None
 ) -> FitStatistics:
-    """One pass over the rows (two for gamma). crumb: the bread, for the effective number of parameters of a penalised fit. sums: what
+    """One pass over the rows (two for gamma). bread: the bread, for the effective number of parameters of a penalised fit. sums: what
     ``statistics_kernel`` found, which saves the pass."""
     loss = problem.loss
     if sums is None:
         sums = problem.rows.reduce(statistics_kernel(problem, coefficients))
     squared = loss.squared_scale() is not None
     q = problem.rows.n_targets
-    effective = float(free.size) if problem.penalty is None or crumb is None else crumb.effective_parameters
+    effective = float(free.size) if problem.penalty is None or bread is None else bread.effective_parameters
     squares, total = sums.squares, sums.total
     if squares is not None and sums.sizes is not None:
         squares = without_rounding(squares, sums.sizes)
@@ -159,9 +156,9 @@ class StatisticsKernel:
 
     def at(self, block: Block, predictors: Array) -> StatisticsSums:
         """``map`` where the linear predictors are known."""
-        return self.along(block, predictors, None)
+        return self.map_evaluated(block, predictors, None)
 
-    def along(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
+    def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives | None) -> StatisticsSums:
         """``map`` where they and the losses are."""
         if block.row_weights is None:
             counts = precision = weights = np.ones(block.n_rows)
@@ -177,7 +174,7 @@ class StatisticsKernel:
             known = None if derivatives is None else RowDerivatives(derivatives.value[used])
         value = self.loss.derivatives(targets, predictors, 0).value if known is None else known.value
         squares, sizes = pearson_squares(self.loss, targets, predictors)
-        saturated = saturated_loss(self.loss, targets)
+        saturated = self.loss.saturated_loss(targets)
         total = float(weights.sum())
         shifted = targets
         if offset is not None and offset.shape[1] == targets.shape[1]:
@@ -233,24 +230,6 @@ def pearson_squares(loss: Loss, targets: Array, predictors: Array) -> tuple[Arra
         return np.square(targets - mean) / variance, np.square(targets) / variance
 
 
-def saturated_loss(loss: Loss, targets: Array) -> Array | None:
-    """The least each row's loss can be, (m,), for the deviance 2 sum w (loss - least). McCullagh and Nelder (1989), section 2.3.
-
-    None for losses that are no exponential family, of which the deviance is not defined.
-    """
-    if isinstance(loss, Logistic | Multinomial):
-        return np.zeros(len(targets))
-    if not isinstance(loss, Poisson | NegativeBinomial | Gamma | Tweedie):
-        return None
-    total = np.zeros(len(targets))
-    for j in range(targets.shape[1]):
-        positive = np.flatnonzero(targets[:, j] > 0)
-        # The least of a row of zero is reached at minus infinity, and is 0.
-        column = targets[positive, j : j + 1]
-        total[positive] += loss.derivatives(column, np.log(column), 0).value
-    return total
-
-
 def degrees_left(count: float, parameters: float) -> float:
     """n less the parameters; what rounding leaves of nothing is nothing."""
     spare = count - parameters
@@ -268,19 +247,20 @@ def _log_likelihood(problem: Problem, coefficients: Array, sums: StatisticsSums,
     loss = problem.loss
     if loss.squared_scale() is not None:
         return None if sums.squares is None else normal_log_likelihood(sums.squares, sums.copies, sums.log_weight)
-    if isinstance(loss, Gamma):
-        if dispersion is None or not (np.isfinite(dispersion) & (dispersion > 0)).all():
-            return None
-        return float(problem.rows.reduce(_GammaKernel(coefficients, dispersion)))
-    if not loss.is_likelihood or loss.has_free_dispersion:
+    if not loss.is_likelihood:
         return None
-    return -sums.loss
+    if not loss.has_free_dispersion:
+        return -sums.loss
+    if dispersion is None or not (np.isfinite(dispersion) & (dispersion > 0)).all():
+        return None
+    return float(problem.rows.reduce(_DispersedKernel(loss, coefficients, dispersion)))
 
 
 @dataclass(frozen=True)
-class _GammaKernel:
-    """The gamma log likelihood at a dispersion (q,), which the loss leaves at 1. McCullagh and Nelder (1989), section 8.2."""
+class _DispersedKernel:
+    """The log likelihood at a dispersion (q,) that the loss leaves out; a weight divides it."""
 
+    loss: Loss
     coefficients: Array
     dispersion: Array
 
@@ -289,9 +269,8 @@ class _GammaKernel:
         used = np.flatnonzero(counts)
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]
-        shape = weights[:, None] / self.dispersion
-        ratio = np.log(targets) - predictors
-        value = shape * (np.log(shape) + ratio - np.exp(ratio)) - gammaln(shape) - np.log(targets)
+        value = self.loss.log_density_at_dispersion(targets, predictors, self.dispersion / weights[:, None])
+        assert value is not None
         return float(counts[used] @ value.sum(axis=1))
 
     def merge(self, first: float, second: float) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -24,10 +25,10 @@ from gradline.losses.catalogue import (
     tweedie,
 )
 from gradline.losses.names import by_name, parse
-from gradline.losses.protocol import Loss, RowDerivatives
+from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
-    from gradline.losses.user_loss import custom
+    from gradline.losses.own_loss import custom
 
 __all__ = [
     "Loss",
@@ -58,7 +59,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Tapes import this package's protocol, so the loss built on tapes is imported when first used.
     if name == "custom":
-        from gradline.losses.user_loss import custom
+        from gradline.losses.own_loss import custom
 
         return custom
     raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    # What completion offers: the public names only.
+    return sorted(__all__)

@@ -5,12 +5,21 @@ Conventions. Squared loss is (y - eta)^2 without a half; huber, log_cosh and tuk
 student_t and cauchy as they stand, gamma with dispersion 1. tweedie is half a deviance, less its part in y alone.
 """
 
-from gradline.losses.amounts import Gamma, Tweedie, gamma, tweedie
-from gradline.losses.classes import Logistic, Multinomial, logistic, multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson, negative_binomial, poisson
-from gradline.losses.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
-from gradline.losses.quantiles import Absolute, EpsilonInsensitive, Expectile, Quantile, absolute, epsilon_insensitive, expectile, quantile
-from gradline.losses.robust import Huber, JointHuber, LogCosh, Squared, Tukey, huber, log_cosh, squared, tukey
+from gradline.losses.families.amounts import Gamma, Tweedie, gamma, tweedie
+from gradline.losses.families.classes import Logistic, Multinomial, logistic, multinomial
+from gradline.losses.families.counts import NegativeBinomial, Poisson, negative_binomial, poisson
+from gradline.losses.families.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
+from gradline.losses.families.quantiles import (
+    Absolute,
+    EpsilonInsensitive,
+    Expectile,
+    Quantile,
+    absolute,
+    epsilon_insensitive,
+    expectile,
+    quantile,
+)
+from gradline.losses.families.robust import Huber, JointHuber, LogCosh, Squared, Tukey, huber, log_cosh, squared, tukey
 
 __all__ = [
     "Absolute",

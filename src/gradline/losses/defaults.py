@@ -9,9 +9,12 @@ from typing import Any, Self
 
 import numpy as np
 
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.errors import LossError
+from gradline.base.types import Array
+from gradline.losses.distribution import Distribution
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import Parameter, RowDerivatives
-from gradline.types import Array
+from gradline.losses.protocol import Aim, Parameter, TargetKind
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -49,6 +52,42 @@ class LossDefaults:
     @property
     def meaning(self) -> str:
         return ""
+
+    @property
+    def target_kind(self) -> TargetKind:
+        return "number"
+
+    @property
+    def aims_at(self) -> Aim:
+        return None
+
+    @property
+    def quantile_level(self) -> float | None:
+        return None
+
+    @property
+    def distribution(self) -> Distribution | None:
+        return None
+
+    @property
+    def is_equidispersed(self) -> bool:
+        return False
+
+    @property
+    def uses_expected_information(self) -> bool:
+        return False
+
+    @property
+    def has_tuning_scale(self) -> bool:
+        return False
+
+    @property
+    def estimates_scale(self) -> bool:
+        return False
+
+    @property
+    def sums_over_targets(self) -> bool:
+        return False
 
     @property
     def domain(self) -> str:
@@ -103,12 +142,18 @@ class LossDefaults:
             return
         row, column = (int(i) for i in np.argwhere(~allowed)[0])
         where = f"row {first_row + row}" if targets.shape[1] == 1 else f"row {first_row + row}, target {column + 1},"
-        raise ValueError(f"loss {self.name}: {where} holds {targets[row, column]:.15g}; targets must be {self.domain}")
+        raise LossError(f"loss {self.name}: {where} holds {targets[row, column]:.15g}; targets must be {self.domain}")
 
     def log_density(self, targets: Array, predictors: Array) -> Array | None:
         return -self.derivatives(targets, predictors, 0).value if self.is_likelihood else None
 
     def variance(self, predictors: Array) -> Array | None:
+        return None
+
+    def saturated_loss(self, targets: Array) -> Array | None:
+        return None
+
+    def log_density_at_dispersion(self, targets: Array, predictors: Array, dispersion: Array) -> Array | None:
         return None
 
     def squared_scale(self) -> float | None:
@@ -120,11 +165,13 @@ class LossDefaults:
     def require_one_target(self, n_targets: int) -> None:
         """Raises ValueError unless q = 1."""
         if n_targets != 1:
-            raise ValueError(f"loss {self.name} takes one target column, but there are {n_targets}; fit each target by itself")
+            raise LossError(f"loss {self.name} takes one target column, but there are {n_targets}; fit each target by itself")
 
 
 class PerTarget(LossDefaults):
     """The sum over targets of a loss of (y_j, eta_j): k = q. A subclass writes ``elementwise`` and ``target_formula``."""
+
+    sums_over_targets = True
 
     @property
     def predictor(self) -> str:
@@ -166,3 +213,14 @@ class PerTarget(LossDefaults):
 
     def start(self, targets: Array) -> Array:
         return np.asarray(np.median(targets, axis=0), dtype=np.float64)
+
+
+def saturated_by_log(loss: PerTarget, targets: Array) -> Array:
+    """The least loss of each row (m,) under the log link, where it is reached at eta = log y."""
+    total = np.zeros(len(targets))
+    for j in range(targets.shape[1]):
+        positive = np.flatnonzero(targets[:, j] > 0)
+        # The least of a row of zero is reached at minus infinity, and is 0.
+        column = targets[positive, j : j + 1]
+        total[positive] += loss.derivatives(column, np.log(column), 0).value
+    return total

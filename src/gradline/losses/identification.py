@@ -10,8 +10,8 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from gradline.losses.protocol import RowDerivatives
-from gradline.types import Array
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array
 
 POINTS = 512
 """Rows evaluated, always as many: a framework that compiles for shapes compiles once."""

@@ -12,8 +12,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.losses.protocol import RowDerivatives
-from gradline.types import Array
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array
 
 Derivatives = Callable[[Array, Array, int], RowDerivatives]
 """(targets (m, q), predictors (m, k), order) to row derivatives."""

@@ -5,9 +5,10 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable
 
+from gradline.base.errors import LossError
+from gradline.base.words import nearest
 from gradline.losses import catalogue
 from gradline.losses.protocol import Loss, Parameter
-from gradline.words import nearest
 
 _CATALOGUE: dict[str, Loss | Callable[..., Loss]] = {name: getattr(catalogue, name) for name in catalogue.__all__ if name.islower()}
 
@@ -81,19 +82,19 @@ def by_name(name: str, **parameters: Parameter) -> Loss:
     entry = _entry(name)
     if not callable(entry):
         if parameters:
-            raise ValueError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
+            raise LossError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
         return entry
     signature = inspect.signature(entry)
     unknown = [given for given in parameters if given not in signature.parameters]
     if unknown:
-        raise ValueError(f"loss {name} has no parameter {unknown[0]}; it takes {', '.join(signature.parameters)}")
+        raise LossError(f"loss {name} has no parameter {unknown[0]}; it takes {', '.join(signature.parameters)}")
     missing = [
         parameter.name
         for parameter in signature.parameters.values()
         if parameter.default is parameter.empty and parameter.name not in parameters
     ]
     if missing:
-        raise ValueError(f"loss {name} needs its {missing[0]}: {name}({', '.join(f'{n}=...' for n in signature.parameters)})")
+        raise LossError(f"loss {name} needs its {missing[0]}: {name}({', '.join(f'{n}=...' for n in signature.parameters)})")
     return entry(**parameters)
 
 
@@ -112,11 +113,11 @@ def parse(text: str) -> Loss:
         key, equals, value = part.partition("=")
         if not equals:
             if position >= len(expected):
-                raise ValueError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
+                raise LossError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
             key, value = expected[position], part
         key = key.strip()
         if key in parameters:
-            raise ValueError(f"loss {text!r}: {key} is given twice")
+            raise LossError(f"loss {text!r}: {key} is given twice")
         parameters[key] = _value(text, value.strip())
     return by_name(name, **parameters)
 
@@ -125,13 +126,13 @@ def _entry(name: str) -> Loss | Callable[..., Loss]:
     if name not in _CATALOGUE:
         begun, colon, numbers = name.partition(":")
         if colon and begun.strip() in _CATALOGUE:
-            raise ValueError(
+            raise LossError(
                 f"no loss is named {name!r}: names with numbers are the command line's; write gl.losses.{begun.strip()}({numbers.strip()})"
             )
         known = _ELSEWHERE.get(name.lower().replace("-", "_"))
         close = nearest(name, NAMES) if known is None else [known]
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}, or a function loss(y, prediction) of your own"
-        raise ValueError(f"no loss is named {name!r}; {hint}")
+        raise LossError(f"no loss is named {name!r}; {hint}")
     return _CATALOGUE[name]
 
 
@@ -143,4 +144,4 @@ def _value(text: str, value: str) -> Parameter:
             return kind(value)
         except ValueError:
             continue
-    raise ValueError(f"loss {text!r}: cannot read {value!r} as a number")
+    raise LossError(f"loss {text!r}: cannot read {value!r} as a number")

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradline.losses.protocol import RowDerivatives
-from gradline.losses.wrapped import Wrapped
-from gradline.types import Array
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array
+from gradline.losses.wrappers import Wrapped
 
 ROUNDING = 32.0 * float(np.finfo(np.float64).eps)
 

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from gradline.base.errors import LossError
+
 Framework = Literal["numpy", "tensorflow", "jax", "torch"]
 
 Unary = Callable[[Any], Any]
@@ -41,7 +43,7 @@ def operations(framework: Framework) -> Operations:
     """The operations of one framework. Raises ImportError where it is not installed, ValueError for an unknown name."""
     makers: dict[str, Callable[[], Operations]] = {"numpy": _numpy, "tensorflow": _tensorflow, "jax": _jax, "torch": _torch}
     if framework not in makers:
-        raise ValueError(f"no operations for framework {framework!r}; known are {', '.join(makers)}")
+        raise LossError(f"no operations for framework {framework!r}; known are {', '.join(makers)}")
     return makers[framework]()
 
 

@@ -15,8 +15,9 @@ import numpy as np
 from gradline.autodiff.calling import argument_order
 from gradline.autodiff.captured import captured_arrays
 from gradline.autodiff.tape import Finding, Form, NotCompiledError, Tape, UserLoss
-from gradline.messages import warn
-from gradline.types import Array
+from gradline.base.errors import LossError
+from gradline.base.types import Array
+from gradline.base.warnings import warn
 
 _ROWS = 5
 _SUBSET = np.array([0, 2, 3])
@@ -40,7 +41,7 @@ def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name
         (y, eta), value = points[0], values[0]
         row = 0 if value.ndim == 0 else int(np.flatnonzero(~np.isfinite(value))[0])
         returned = "NaN" if np.isnan(value).any() else "infinity"
-        raise ValueError(
+        raise LossError(
             f"the loss {name!r} returned {returned}, for example with y = {show_row(y[row])} and linear predictor = {show_row(eta[row])};"
             " it must be finite wherever a fit may go (where it needs a positive prediction, pass prediction=tf.exp, jnp.exp or torch.exp)"
         )
@@ -189,14 +190,14 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
                 ". The loss sees many rows at once, so that an if or max() of them has no answer: choose row by row,"
                 " with tf.where(y > prediction, a, b), jnp.where or torch.where, or tf.maximum and its like"
             )
-        raise ValueError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
+        raise LossError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
-        raise ValueError(
+        raise LossError(
             f"the loss {name!r} returned {value.dtype} numbers, too coarse to fit by; gradline computes in float64, so do not cast"
         )
     if value.dtype.kind not in "fiu":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
-        raise ValueError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")
+        raise LossError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")
     if value.shape not in ((), (len(y),)):
         hint = ""
         if value.ndim == 2 and value.shape[1] == 1:
@@ -205,7 +206,7 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
             hint = "; sum or average over the outputs, the last axis"
         elif value.ndim == 2 and value.shape == (len(y), len(y)):
             hint = "; y and the prediction were broadcast against each other: give both the same shape"
-        raise ValueError(
+        raise LossError(
             f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
         )
     return value.astype(np.float64)
@@ -219,7 +220,7 @@ def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | N
     part = _call(tape, y[_SUBSET], eta[_SUBSET], name)
     if value.ndim == 1:
         if part.ndim != 1 or not _close(part, value[_SUBSET], value):
-            raise ValueError(
+            raise LossError(
                 f"the loss {name!r} returns one number a row but mixes rows: the loss of a row changes when other rows are left out."
                 " Compute each row's number from that row's y and prediction only, or return one scalar"
             )
@@ -241,15 +242,15 @@ def _check_gradient(tape: Tape, points: list[tuple[Array, Array]], name: str) ->
         except NotCompiledError:
             raise
         except Exception as error:
-            raise ValueError(f"the loss {name!r} cannot be differentiated; {type(error).__name__}: {error}") from error
+            raise LossError(f"the loss {name!r} cannot be differentiated; {type(error).__name__}: {error}") from error
         if gradient is None:
-            raise ValueError(
+            raise LossError(
                 f"the loss {name!r} does not depend on its prediction, so nothing can be learned: no gradient flows from what it returns"
                 " to the prediction (was it computed from y alone, or through NumPy, rounding or a stopped gradient?)"
             )
         if np.any(gradient != 0):
             return
-    raise ValueError(
+    raise LossError(
         f"the loss {name!r} does not depend on its prediction: its gradient is zero at every row tried, so nothing can be learned"
     )
 

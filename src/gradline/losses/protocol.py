@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple, Protocol
+from typing import Literal, Protocol
 
-from gradline.types import Array
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.types import Array
+from gradline.losses.distribution import Distribution
 
 Parameter = float | int | str | None
 
+TargetKind = Literal["number", "label", "class"]
+"""What a target is: a number, a label 0 or 1, or the number of a class."""
 
-class RowDerivatives(NamedTuple):
-    """The loss of each row and its derivatives with respect to that row's linear predictors.
-
-    value (m,); gradient (m, k) or None below order 1; curvature (m, k, k) or None below order 2.
-    """
-
-    value: Array
-    gradient: Array | None = None
-    curvature: Array | None = None
+Aim = Literal["mean", "quantile"] | None
+"""What of the target a prediction stands for; None where it is neither."""
 
 
 class Loss(Protocol):
@@ -37,6 +34,22 @@ class Loss(Protocol):
     @property
     def meaning(self) -> str:
         """One sentence on what the coefficients mean; empty if nothing is known."""
+
+    @property
+    def target_kind(self) -> TargetKind:
+        """What a target is: intervals, calibration and their words depend on it."""
+
+    @property
+    def aims_at(self) -> Aim:
+        """What of the target a prediction stands for."""
+
+    @property
+    def quantile_level(self) -> float | None:
+        """The level of the quantile that a prediction is, where it is one."""
+
+    @property
+    def distribution(self) -> Distribution | None:
+        """Of a target given its linear predictors, where the loss is a likelihood whose distribution function is known."""
 
     def n_predictors(self, n_targets: int) -> int:
         """k, given q. Raises ValueError where the loss cannot take q targets or does not know k before ``resolve``."""
@@ -74,6 +87,13 @@ class Loss(Protocol):
     def variance(self, predictors: Array) -> Array | None:
         """Variance of each prediction's target, dispersion left out: shaped like ``predict``; None if the loss implies none."""
 
+    def saturated_loss(self, targets: Array) -> Array | None:
+        """The least each row's loss can be, (m,), for the deviance 2 sum w (loss - least): McCullagh and Nelder (1989), section 2.3.
+        None for losses that are no exponential family, of which the deviance is not defined."""
+
+    def log_density_at_dispersion(self, targets: Array, predictors: Array, dispersion: Array) -> Array | None:
+        """log p(y | eta) of each target at a dispersion (m, q) that the loss itself leaves out; None where it leaves none out."""
+
     def squared_scale(self) -> float | None:
         """c where the loss is c times the sum over targets of (y - eta)^2, otherwise None."""
 
@@ -110,3 +130,23 @@ class Loss(Protocol):
     @property
     def piecewise_linear(self) -> bool:
         """Linear in r = y - eta between its kinks."""
+
+    @property
+    def is_equidispersed(self) -> bool:
+        """The variance equals the mean (Poisson), which data may contradict."""
+
+    @property
+    def uses_expected_information(self) -> bool:
+        """Classical standard errors take the expected curvature, as generalized linear models do, rather than the observed one."""
+
+    @property
+    def has_tuning_scale(self) -> bool:
+        """The density has a scale that is given, not estimated (Student's t), so the inverse information is not the covariance."""
+
+    @property
+    def estimates_scale(self) -> bool:
+        """The last linear predictor is a scale itself, not its logarithm, and must stay above zero."""
+
+    @property
+    def sums_over_targets(self) -> bool:
+        """The loss of a row is a sum of one loss for each target and its own linear predictor."""

@@ -20,9 +20,11 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from gradline.losses.protocol import Loss, Parameter, RowDerivatives
-from gradline.losses.wrapped import Wrapped
-from gradline.types import Array
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.errors import LossError
+from gradline.base.types import Array
+from gradline.losses.protocol import Loss, Parameter
+from gradline.losses.wrappers import Wrapped
 
 # Gauss and Legendre's rule on [-1, 1]: four evaluations a value. Across a kink it is off by up to about 0.03 jumps times h, which no
 # solver sees, since steps under smoothing are controlled on the gradient.
@@ -36,7 +38,7 @@ def slopes(loss: Loss) -> tuple[float, ...]:
     """
     kinks = loss.kinks()
     if not (loss.piecewise_linear and kinks):
-        raise ValueError(f"loss {loss.name} does not name the kinks of a piecewise-linear function of y - eta")
+        raise LossError(f"loss {loss.name} does not name the kinks of a piecewise-linear function of y - eta")
     between = [0.5 * (low + high) for low, high in pairwise(kinks)]
     residuals = np.array([[kinks[0] - 1.0], *([point] for point in between), [kinks[-1] + 1.0]])
     gradient = loss.derivatives(residuals, np.zeros(residuals.shape), 1).gradient
@@ -70,7 +72,7 @@ class Smoothed(Wrapped):
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.width) and self.width > 0):
-            raise ValueError(f"the smoothing width must be a finite number above 0, not {self.width!r}")
+            raise LossError(f"the smoothing width must be a finite number above 0, not {self.width!r}")
 
     @property
     def name(self) -> str:

@@ -35,3 +35,8 @@ __all__ = [
     "residuals",
     "scale_location",
 ]
+
+
+def __dir__() -> list[str]:
+    # What completion offers: the public names only.
+    return sorted(__all__)

@@ -14,16 +14,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.inference.bread import row_terms
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+from gradline.inference.covariance.bread import row_terms
 from gradline.inference.kinked import RowLoss
 from gradline.plot import style
-from gradline.plot.diagnosed import Diagnosed, diagnosed
-from gradline.plot.seen_rows import sample_rows
+from gradline.plot.diagnostic_sample import sample_rows
+from gradline.plot.subject import PlotSubject, diagnosed
 from gradline.rows.block import Block
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 MOST_PANELS = 9
 ACROSS = 3
@@ -32,7 +33,7 @@ LONGEST_NAME = 24
 
 
 def partial_regression(
-    fit: Fit, data: Any, target: Any = None, *, columns: str | Sequence[str] | None = None, ax: Any = None, **rows: Any
+    fit: Model, data: Any, target: Any = None, *, columns: str | Sequence[str] | None = None, ax: Any = None, **rows: Any
 ) -> Any:
     """Draw for each column what is left of the target against what is left of the column once the others have explained both.
 
@@ -77,27 +78,27 @@ def partial_regression(
     return style.result(axes)
 
 
-def partial_residuals(given: Diagnosed, places: Sequence[int]) -> tuple[Array, Array, Array | None, int]:
+def partial_residuals(given: PlotSubject, places: Sequence[int]) -> tuple[Array, Array, Array | None, int]:
     """Of sampled rows: each column less what the others say of it (m, c), the target's part (m, c), the rows' weights (m,) or None for
     equal ones, and how many rows there are. Raises as ``partial_regression`` does."""
     fit, problem = given.fit, given.diagnosis.rows.problem
     coefficients = fit.solution.coefficients
     if coefficients.shape[1] != 1:
-        raise ValueError(
+        raise ArgumentError(
             f"a partial regression plot is of one linear predictor, and this model has {coefficients.shape[1]}:"
             f" {', '.join(fit.predictor_names)}"
         )
     if problem.penalty is not None:
-        raise ValueError("a partial regression plot is of a fit without a penalty, which would pull its slopes from the coefficients")
+        raise ArgumentError("a partial regression plot is of a fit without a penalty, which would pull its slopes from the coefficients")
     if problem.loss.kinks() is not None:
-        raise ValueError(f"a partial regression plot divides by the loss's curvature, and {problem.loss.name!r} has kinks in its place")
+        raise ArgumentError(f"a partial regression plot divides by the loss's curvature, and {problem.loss.name!r} has kinks in its place")
     inverse = given.diagnosis.bread.inverse
     directions = inverse[:, list(places)] / inverse[list(places), list(places)]
     kernel = _PartialKernel(RowLoss(problem.loss), coefficients, np.asarray(directions))
     found, n = sample_rows(given.diagnosis.rows, kernel)
     score, curvature, across = found[:, 0], found[:, 1], found[:, 2:]
     if not (curvature > 0).all():
-        raise ValueError(
+        raise ArgumentError(
             f"a partial regression plot divides by the loss's curvature, and {problem.loss.name!r} has none in some rows (those far out):"
             " draw it of a fit with squared loss"
         )
@@ -121,17 +122,17 @@ class _PartialKernel:
         return found
 
 
-def _chosen(fit: Fit, columns: str | Sequence[str] | None) -> list[int]:
+def _chosen(fit: Model, columns: str | Sequence[str] | None) -> list[int]:
     first = int(fit.has_intercept)
     if columns is None:
         places = [i for i in range(first, len(fit.names)) if i not in fit.solution.aliased][:MOST_PANELS]
         if not places:
-            raise ValueError("the model has no column beside its intercept, so there is no partial regression to draw")
+            raise ArgumentError("the model has no column beside its intercept, so there is no partial regression to draw")
         return places
     names = [columns] if isinstance(columns, str) else list(columns)
     for name in names:
         if name not in fit.names:
-            raise ValueError(f"{name!r} is no column of the model; its columns are {', '.join(fit.names[first:])}")
+            raise ArgumentError(f"{name!r} is no column of the model; its columns are {', '.join(fit.names[first:])}")
         if name in fit.aliased:
-            raise ValueError(f"{name!r} was left out of the model, since earlier columns determine it")
+            raise ArgumentError(f"{name!r} was left out of the model, since earlier columns determine it")
     return [fit.names.index(name) for name in names]

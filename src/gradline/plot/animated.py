@@ -12,16 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
 from gradline.plot.fitted import LINE_POINTS
 from gradline.plot.loss_curve import draw_loss
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Model
+    from gradline.solvers.protocol import History
 
 WIDTH, HEIGHT, DOTS = 8.0, 3.8, 100
 """Inches and dots an inch: 800 pixels wide, as a README shows it."""
@@ -55,13 +56,13 @@ class Animation:
 
 
 def animation(
-    fit: Fit,
+    fit: Model,
     x: Any,
     y: Any,
     path: str | Path | None = None,
     *,
     true: Any = None,
-    optimum: float | Fit | None = None,
+    optimum: float | Model | None = None,
     frames: int = 48,
     seconds: float = 5.0,
     xlabel: str | None = None,
@@ -78,9 +79,9 @@ def animation(
     below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
-        raise ValueError(f"frames must be a whole number of at least 2, not {frames!r}")
+        raise ArgumentError(f"frames must be a whole number of at least 2, not {frames!r}")
     if not seconds > 0:
-        raise ValueError(f"seconds must be above 0, not {seconds!r}")
+        raise ArgumentError(f"seconds must be above 0, not {seconds!r}")
     history = history_of(fit, "animation")
     examples = read(x, y, None, fit)
     full = examples.n_rows
@@ -99,7 +100,7 @@ def _frames(history: History, frames: int) -> IntArray:
     """Record numbers to show: the first, then geometrically spaced to the last finite one."""
     finite = np.flatnonzero(np.isfinite(history.loss) & np.isfinite(history.coefficients).all(axis=(1, 2)))
     if not finite.size:
-        raise ValueError("no recorded step is finite, so there is nothing to animate")
+        raise ArgumentError("no recorded step is finite, so there is nothing to animate")
     last = finite.size - 1
     if last < frames:
         return finite
@@ -116,7 +117,7 @@ def _frames(history: History, frames: int) -> IntArray:
 
 
 def _figure(
-    fit: Fit, examples: Examples, full: int, history: History, true: Any, optimum: Any, xlabel: str | None, ylabel: str | None
+    fit: Model, examples: Examples, full: int, history: History, true: Any, optimum: Any, xlabel: str | None, ylabel: str | None
 ) -> tuple[Any, Callable[[int], None], list[Any]]:
     """The figure, what moves it to a record, and the artists that move. No pyplot: nothing is shown and no figure stays behind."""
     style.pyplot()
@@ -155,7 +156,7 @@ def _figure(
     return figure, move, [*movers, trail, marker, counter]
 
 
-def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+def _line_scene(ax: Any, fit: Model, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
     """One input: points that stay and a line of each target that moves."""
     q = examples.y.shape[1]
     draw_points(ax, examples)
@@ -190,10 +191,10 @@ def _line_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: A
     return [*lines, *dashes, key], place
 
 
-def _diagonal_scene(ax: Any, fit: Fit, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
+def _diagonal_scene(ax: Any, fit: Model, examples: Examples, history: History, true: Any) -> tuple[list[Any], Callable[[int], None]]:
     """Several inputs: observed against predicted, every point moving to the diagonal."""
     if true is not None:
-        raise ValueError("the model has several inputs, so true= has no line to draw; use gl.plot.coefficients(fit, true=...)")
+        raise ArgumentError("the model has several inputs, so true= has no line to draw; use gl.plot.coefficients(fit, true=...)")
     q = examples.y.shape[1]
     final = predictions(fit, examples.x)
     limits = style.tidy((float(min(final.min(), examples.y.min())), float(max(final.max(), examples.y.max()))))

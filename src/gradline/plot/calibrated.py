@@ -8,22 +8,18 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from scipy.special import gammaincinv, ndtri, stdtrit
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
 from gradline.inference.intervals import check_level
 from gradline.inference.kinked import frequencies
-from gradline.losses.amounts import Gamma, Tweedie
-from gradline.losses.classes import Logistic, Multinomial
-from gradline.losses.counts import NegativeBinomial, Poisson
-from gradline.losses.densities import Normal
 from gradline.losses.protocol import Loss
-from gradline.losses.quantiles import Absolute, Quantile
+from gradline.objective.objective import Problem
 from gradline.plot import style
-from gradline.plot.diagnosed import MOST_PANELS, diagnosed
-from gradline.problem import Problem
+from gradline.plot.subject import MOST_PANELS, diagnosed
 from gradline.rows.block import Block
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 BINS = 10
 SAMPLE = 20_000
@@ -45,7 +41,7 @@ class Bins:
     upper: Array
 
 
-def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
+def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
     """Draw what was observed against what was predicted, in bins of as many rows each, with intervals, and return the Axes.
 
     A right model's dots lie on the diagonal, but for chance. Means for squared loss, counts, amounts and probabilities (a panel for each
@@ -58,9 +54,9 @@ def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, le
     given = diagnosed(fit, data, target, rows)
     found = calibration_bins(given.diagnosis.rows.problem, fit.solution.coefficients, bins, level)
     shown = found[:MOST_PANELS]
-    quantile = _level_of(fit.loss_function)
+    quantile = fit.loss_function.quantile_level
     names = fit.target_names
-    classes = isinstance(fit.loss_function, Multinomial)
+    classes = fit.loss_function.target_kind == "class"
     axes = style.panels(ax, 1, len(shown), (4.8, 4.4) if len(shown) == 1 else (3.0 * len(shown), 3.2))
     for j, (panel, one) in enumerate(zip(axes[0], shown, strict=True)):
         color = style.DATA
@@ -80,7 +76,7 @@ def calibration(fit: Fit, data: Any, target: Any = None, *, bins: int = BINS, le
         if quantile is None:
             ends = np.array(style.tidy((float(one.predicted.min()), float(one.predicted.max()))))
             panel.plot(ends, ends, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
-            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if isinstance(fit.loss_function, Logistic) else f"mean {name}"
+            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if fit.loss_function.target_kind == "label" else f"mean {name}"
             style.dress(panel, f"predicted {what}", "observed share" if "P(" in what else f"observed {what}")
         else:
             panel.axhline(quantile, color=style.INK, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
@@ -102,11 +98,11 @@ def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, le
     """The bins of each output. Two passes at most, in bounded memory. Raises as ``calibration`` does."""
     loss: Loss = problem.loss
     if isinstance(bins, bool) or not isinstance(bins, int) or bins < 2:
-        raise ValueError(f"bins must be a whole number from 2 up, not {bins!r}")
+        raise ArgumentError(f"bins must be a whole number from 2 up, not {bins!r}")
     check_level(level)
-    quantile = _level_of(loss)
-    if quantile is None and not _aims_at_mean(loss):
-        raise ValueError(
+    quantile = loss.quantile_level
+    if quantile is None and loss.aims_at != "mean" and loss.squared_scale() is None:
+        raise ArgumentError(
             f"the loss {loss.name!r} aims neither at the mean nor at a quantile, so there is nothing observed to hold a prediction against;"
             " gl.plot.residuals draws a trend that uses the loss itself"
         )
@@ -149,7 +145,7 @@ class _BinKernel:
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
         targets = block.targets[used]
-        if isinstance(self.loss, Multinomial):
+        if self.loss.target_kind == "class":
             targets = (targets == np.arange(predicted.shape[1])).astype(np.float64)
         elif self.quantile is not None:
             targets = (targets <= predicted).astype(np.float64)
@@ -177,9 +173,9 @@ def _finish(part: Array, loss: Loss, quantile: float | None, level: float, weigh
     counts, weight, predicted, observed, total, squares = part
     predicted, observed, shift = predicted / weight, observed / weight, total / weight
     z = float(ndtri(0.5 + 0.5 * level))
-    if not weighted and (quantile is not None or isinstance(loss, Logistic | Multinomial)):
+    if not weighted and (quantile is not None or loss.target_kind != "number"):
         lower, upper = wilson(observed, counts, z)
-    elif not weighted and isinstance(loss, Poisson):
+    elif not weighted and loss.is_equidispersed:
         # Garwood (1936), Biometrika 28: the mean counts whose tails hold no less than what was counted.
         tail = 0.5 * (1.0 - level)
         events = observed * counts
@@ -203,15 +199,3 @@ def wilson(share: Array, counts: Array, z: float) -> tuple[Array, Array]:
 
 def _outputs(loss: Loss, predictors: Array) -> Array:
     return np.asarray(loss.predict(predictors), dtype=np.float64).reshape(len(predictors), -1)
-
-
-def _level_of(loss: Loss) -> float | None:
-    """The level of the quantile a loss aims at."""
-    if isinstance(loss, Absolute):
-        return 0.5
-    return float(loss.level) if isinstance(loss, Quantile) else None
-
-
-def _aims_at_mean(loss: Loss) -> bool:
-    means = Logistic | Multinomial | Poisson | NegativeBinomial | Gamma | Tweedie | Normal
-    return loss.squared_scale() is not None or isinstance(loss, means)

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import true_coefficients
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 MOST_ROWS = 40
 LONGEST_NAME = 30
@@ -19,7 +20,7 @@ LONGEST_NAME = 30
 
 
 def coefficients(
-    fit: Fit,
+    fit: Model,
     *,
     true: Any = None,
     level: float = 0.95,
@@ -41,7 +42,7 @@ def coefficients(
     matrix = None if true is None else true_coefficients(fit, true)
     places = list(range(0 if intercept or not fit.has_intercept else 1, len(fit.names)))
     if not places:
-        raise ValueError("the model has an intercept only; draw it with intercept=True")
+        raise ArgumentError("the model has an intercept only; draw it with intercept=True")
     rows = _Rows(fit, places[:MOST_ROWS], level, in_standard_errors)
     k = fit.solution.coefficients.shape[1]
     width = style.WIDTH if k <= 2 else min(9.6, 1.6 + 2.4 * k)
@@ -65,7 +66,7 @@ def coefficients(
     return style.result(axes)
 
 
-def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *, names: bool = True, legend: bool = True) -> None:
+def draw_dots(ax: Any, fit: Model, matrix: Array | None, predictors: list[int], *, names: bool = True, legend: bool = True) -> None:
     """The dots of some of the linear predictors in one panel, each slightly below the last. matrix: the true coefficients (P, k)."""
     _Rows(fit, list(range(min(len(fit.names), MOST_ROWS))), None, False).draw(ax, matrix, predictors, names=names, legend=legend)
 
@@ -73,7 +74,7 @@ def draw_dots(ax: Any, fit: Fit, matrix: Array | None, predictors: list[int], *,
 class _Rows:
     """Some of a fit's coefficients on their rows. level: None for no intervals."""
 
-    def __init__(self, fit: Fit, places: list[int], level: float | None, in_standard_errors: bool) -> None:
+    def __init__(self, fit: Model, places: list[int], level: float | None, in_standard_errors: bool) -> None:
         self.fit, self.places = fit, places
         shape = fit.solution.coefficients.shape
         self.found = np.reshape(fit.coefficients, shape)

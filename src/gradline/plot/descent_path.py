@@ -8,15 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import history_of, read
 from gradline.plot.objective import Objective
-from gradline.rows.inputs import as_weights
+from gradline.rows.array_checks import as_weights
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 GRID, COARSE_GRID = (73, 57), (37, 29)
 """Points of the grid across and up; the coarse one where each needs a pass of its own."""
@@ -53,12 +54,12 @@ class _Plane:
 
 
 def descent(
-    fit: Fit,
+    fit: Model,
     x: Any,
     y: Any,
     *,
     weights: Any = None,
-    optimum: Fit | None = None,
+    optimum: Model | None = None,
     xlabel: str | None = None,
     ylabel: str | None = None,
     ax: Any = None,
@@ -79,14 +80,14 @@ def descent(
     history = history_of(fit, "descent")
     examples = read(x, y, None, fit)
     if examples.missing:
-        raise ValueError(f"{examples.missing} rows of the data have a missing or infinite value; give the rows the fit was made on")
+        raise ArgumentError(f"{examples.missing} rows of the data have a missing or infinite value; give the rows the fit was made on")
     row_weights = None if weights is None else as_weights(weights, "weights", examples.n_rows, whole=False)
     check_same_labels(of_arguments(x=x, y=y, weights=weights))
     objective = Objective(fit, examples.x, examples.y, row_weights)
     finite = np.isfinite(history.coefficients).all(axis=(1, 2))
     path = history.coefficients[finite]
     if not len(path):
-        raise ValueError("the path holds no finite coefficients, so there is nothing to draw")
+        raise ArgumentError("the path holds no finite coefficients, so there is nothing to draw")
     final = fit.solution.coefficients
     best = optimum.solution.coefficients if optimum is not None else objective.optimum(final, float(history.gradient_norm[0]))
     axes = style.panels(ax)
@@ -115,7 +116,7 @@ def descent(
     return style.result(axes)
 
 
-def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plane:
+def _plane(fit: Model, objective: Objective, origin: Array, final: Array) -> _Plane:
     shape = final.shape
     names = _coefficient_names(fit)
     if final.size == 2:
@@ -125,7 +126,9 @@ def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plan
         return _Plane(np.zeros(shape), axes[0], axes[1], (names[order[0]], names[order[1]]), True)
     curvature = objective.curvature(origin)
     if curvature is None:
-        raise ValueError("the loss has no curvature at the final coefficients, so no plane can be chosen; a loss linear in pieces has none")
+        raise ArgumentError(
+            "the loss has no curvature at the final coefficients, so no plane can be chosen; a loss linear in pieces has none"
+        )
     vectors = np.linalg.eigh(curvature)[1][:, ::-1][:, :2]
     # An eigenvector has no sign of its own: its largest entry is made positive.
     vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), [0, 1]])
@@ -133,7 +136,7 @@ def _plane(fit: Fit, objective: Objective, origin: Array, final: Array) -> _Plan
     return _Plane(origin, first, second, (_direction(first, fit), _direction(second, fit)), False)
 
 
-def _coefficient_names(fit: Fit) -> list[str]:
+def _coefficient_names(fit: Model) -> list[str]:
     """A name for each coefficient, in the order of (P, k) raveled."""
     k = fit.solution.coefficients.shape[1]
     plain = ["bias (intercept)" if i == 0 and fit.has_intercept else f"weight of {name}" for i, name in enumerate(fit.names)]
@@ -142,7 +145,7 @@ def _coefficient_names(fit: Fit) -> list[str]:
     return [f"{name}, {predictor}" for name in plain for predictor in fit.predictor_names]
 
 
-def _direction(vector: Array, fit: Fit) -> str:
+def _direction(vector: Array, fit: Model) -> str:
     """The direction in words: its largest parts, grouped by linear predictor where there are several."""
     names = ["bias" if i == 0 and fit.has_intercept else name for i, name in enumerate(fit.names)]
     largest = [np.unravel_index(flat, vector.shape) for flat in np.argsort(-np.abs(vector).ravel(), kind="stable")[:3]]
@@ -271,7 +274,7 @@ def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
     return flat[kept, 0], flat[kept, 1]
 
 
-def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Fit, xlabel: str | None, ylabel: str | None) -> None:
+def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Model, xlabel: str | None, ylabel: str | None) -> None:
     """A model of one coefficient: the loss as a curve over it, with the steps on it."""
     shown = path[:, 0, 0]
     center = shown[-1] if best is None else best[0, 0]

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.rows.design import DenseDesign
-from gradline.rows.inputs import as_columns, check_length, unmasked
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
+from gradline.rows.array_checks import as_columns, check_length, unmasked
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.types import Array, IntArray
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Model
+    from gradline.solvers.protocol import History
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ class Examples:
         return [] if self.groups is None else list(np.unique(self.groups))
 
 
-def read(x: Any, y: Any, groups: Any = None, fit: Fit | None = None) -> Examples:
+def read(x: Any, y: Any, groups: Any = None, fit: Model | None = None) -> Examples:
     """Data for a picture; rows with a missing or infinite value are left out and counted.
 
     fit: what the data must suit; its names are used. Raises ValueError for lengths that differ, columns the fit does not have, more
@@ -57,29 +58,29 @@ def read(x: Any, y: Any, groups: Any = None, fit: Fit | None = None) -> Examples
     else:
         values, names, target_names = columns_of(fit, x), input_names(fit), fit.target_names
         if targets.values.shape[1] != len(target_names):
-            raise ValueError(
+            raise ArgumentError(
                 f"y has {targets.values.shape[1]} columns, but the fit has {len(target_names)} targets: {', '.join(target_names)}"
             )
     n = len(values)
     if len(targets.values) != n:
-        raise ValueError(f"y has {len(targets.values)} rows but x has {n}; they must match, row by row")
+        raise ArgumentError(f"y has {len(targets.values)} rows but x has {n}; they must match, row by row")
     values, observed = np.asarray(values, dtype=np.float64), np.asarray(targets.values, dtype=np.float64)
     check_same_labels(of_arguments(x=x, y=y, groups=groups))
     labels = None
     if groups is not None:
         labels = np.asarray(unmasked(groups))
         if labels.ndim != 1:
-            raise ValueError(f"groups has shape {labels.shape}; give one label a row, shape ({n},)")
+            raise ArgumentError(f"groups has shape {labels.shape}; give one label a row, shape ({n},)")
         check_length(len(labels), "groups", n)
         labels = labels.astype(str) if labels.dtype.kind == "O" else labels
     complete = np.isfinite(values).all(axis=1) & np.isfinite(observed).all(axis=1)
     if not complete.any():
-        raise ValueError("no row of the data is complete: each has a missing or infinite value, so there is nothing to draw")
+        raise ArgumentError("no row of the data is complete: each has a missing or infinite value, so there is nothing to draw")
     everything = Examples(values, observed, tuple(names), tuple(target_names), labels, int(n - complete.sum()))
     return everything if complete.all() else everything.take(np.flatnonzero(complete))
 
 
-def columns_of(fit: Fit, x: Any) -> Array:
+def columns_of(fit: Model, x: Any) -> Array:
     """The columns the fit was made on, (n, p), matched by name where both have names. Raises ValueError where they do not match."""
     names = input_names(fit)
     if np.ndim(x) == 0 and np.isscalar(x):
@@ -89,32 +90,32 @@ def columns_of(fit: Fit, x: Any) -> Array:
     if columns.named and fit.named:
         absent = [name for name in names if name not in columns.names]
         if absent:
-            raise ValueError(f"x has no column {absent[0]!r}; the fit needs {', '.join(names)}")
+            raise ArgumentError(f"x has no column {absent[0]!r}; the fit needs {', '.join(names)}")
         values = values[:, [columns.names.index(name) for name in names]]
     if values.shape[1] != len(names):
-        raise ValueError(f"x has {values.shape[1]} columns, but the model was fitted to {len(names)}: {', '.join(names)}")
+        raise ArgumentError(f"x has {values.shape[1]} columns, but the model was fitted to {len(names)}: {', '.join(names)}")
     return np.asarray(values, dtype=np.float64)
 
 
-def input_names(fit: Fit) -> tuple[str, ...]:
+def input_names(fit: Model) -> tuple[str, ...]:
     """The fit's columns without the intercept."""
     return fit.names[int(fit.has_intercept) :]
 
 
-def predictions(fit: Fit, x: Array, coefficients: Array | None = None) -> Array:
+def predictions(fit: Model, x: Array, coefficients: Array | None = None) -> Array:
     """Predictions (n, outputs) for x (n, p), with the fit's own coefficients or others (P, k)."""
     chosen = fit.solution.coefficients if coefficients is None else coefficients
     predicted = np.asarray(fit.loss_function.predict(DenseDesign(x, fit.has_intercept).predict(chosen)), dtype=np.float64)
     predicted = predicted[:, None] if predicted.ndim == 1 else predicted
     q = len(fit.target_names)
     if predicted.shape[1] != q:
-        raise ValueError(
+        raise ArgumentError(
             f"the fit predicts {predicted.shape[1]} numbers a row for {q} targets, so observed and predicted cannot share an axis"
         )
     return predicted
 
 
-def is_straight(fit: Fit, coefficients: Array) -> bool:
+def is_straight(fit: Model, coefficients: Array) -> bool:
     """Whether predictions are the linear predictors themselves, so that an equation tells all."""
     if coefficients.shape[1] != len(fit.target_names):
         return False
@@ -123,7 +124,7 @@ def is_straight(fit: Fit, coefficients: Array) -> bool:
     return bool(np.array_equal(linear, predictions(fit, probe, coefficients)))
 
 
-def true_coefficients(fit: Fit, true: Any) -> Array:
+def true_coefficients(fit: Model, true: Any) -> Array:
     """The truth as coefficients (P, k) of the fit.
 
     true: a pair (slopes, intercept); an object with ``slope`` and ``intercept``, such as gl.datasets.line's, with ``coefficients`` (slopes
@@ -143,12 +144,12 @@ def true_coefficients(fit: Fit, true: Any) -> Array:
             body = np.broadcast_to(body, (p, shape[1])) if body.ndim == 0 else body.reshape(p, shape[1])
             head = np.broadcast_to(np.asarray(0.0 if intercept is None else intercept, dtype=np.float64), (shape[1],))
             if not fit.has_intercept and np.any(head != 0):
-                raise ValueError("true has an intercept, but the fit has none")
+                raise ArgumentError("true has an intercept, but the fit has none")
             matrix = np.vstack([head[None, :], body]) if fit.has_intercept else np.array(body)
     except (TypeError, ValueError) as error:
-        raise ValueError(f"true could not be read ({error}); {wanted}") from None
+        raise ArgumentError(f"true could not be read ({error}); {wanted}") from None
     if matrix.shape != shape:
-        raise ValueError(f"true has shape {matrix.shape}, but the fit's coefficients have shape {shape}; {wanted}")
+        raise ArgumentError(f"true has shape {matrix.shape}, but the fit's coefficients have shape {shape}; {wanted}")
     return matrix
 
 
@@ -170,14 +171,14 @@ def history_of(fit_or_history: Any, what: str) -> History:
     """The path of a fit. Raises ValueError, naming the solver that records one, where there is none."""
     history = getattr(fit_or_history, "history", fit_or_history)
     if history is None:
-        raise ValueError(
+        raise ArgumentError(
             f"this fit was found by {fit_or_history.solver}, which records no path, so there is no {what} to draw;"
             " fit with solver=gl.GradientDescent() to record one"
         )
     if not (hasattr(history, "loss") and hasattr(history, "step")):
-        raise TypeError(f"give a Fit or its history, not {type(fit_or_history).__name__}")
+        raise ArgumentTypeError(f"give a Fit or its history, not {type(fit_or_history).__name__}")
     if not len(history):
-        raise ValueError(f"the history is empty, so there is no {what} to draw")
+        raise ArgumentError(f"the history is empty, so there is no {what} to draw")
     found: History = history
     return found
 
@@ -188,5 +189,5 @@ def axis_labels(override: str | Sequence[str] | None, names: Sequence[str], what
         return list(names)
     given = [override] if isinstance(override, str) else list(override)
     if len(given) != len(names):
-        raise ValueError(f"{what} has {len(given)} labels, but the picture needs {len(names)}: for {', '.join(names)}")
+        raise ArgumentError(f"{what} has {len(given)} labels, but the picture needs {len(names)}: for {', '.join(names)}")
     return given

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, input_names, is_straight, predictions, read, true_coefficients
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 LINE_POINTS = 200
 
@@ -29,7 +30,7 @@ class Curve(NamedTuple):
 
 
 def fit(
-    fit: Fit | Sequence[Fit] | Mapping[Any, Fit],
+    fit: Model | Sequence[Model] | Mapping[Any, Model],
     x: Any,
     y: Any,
     *,
@@ -64,10 +65,10 @@ def fit(
     examples = read(x, y, groups, first)
     p, q = examples.x.shape[1], examples.y.shape[1]
     if len(fits) > 1 and (p > 1 or q > 1):
-        raise ValueError(f"several fits are drawn together for one input and one target, not for {p} and {q}; draw them one by one")
+        raise ArgumentError(f"several fits are drawn together for one input and one target, not for {p} and {q}; draw them one by one")
     if p > 1 and by is None:
         if true is not None:
-            raise ValueError(
+            raise ArgumentError(
                 f"the model has {p} inputs, so true= has no line to draw; name one with by=, or use gl.plot.coefficients(fit, true=...)"
             )
         return _observed_against_predicted(first, examples, xlabel, ylabel, ax)
@@ -96,7 +97,7 @@ def panel_size(panels: int) -> tuple[float, float]:
     return width, min(style.HEIGHT, width / panels)
 
 
-def _as_mapping(fit: Any) -> dict[Any, Fit]:
+def _as_mapping(fit: Any) -> dict[Any, Model]:
     if isinstance(fit, Mapping):
         fits = dict(fit)
     elif isinstance(fit, list | tuple):
@@ -104,21 +105,21 @@ def _as_mapping(fit: Any) -> dict[Any, Fit]:
     else:
         fits = {"fit": fit}
     if not fits:
-        raise ValueError("no fit was given; give a Fit, a sequence of them or {label: fit}")
+        raise ArgumentError("no fit was given; give a Fit, a sequence of them or {label: fit}")
     for one in fits.values():
         if not hasattr(one, "solution"):
-            raise TypeError(f"give a gl.Fit, as gl.fit returns it, not {type(one).__name__}")
+            raise ArgumentTypeError(f"give a gl.Fit, as gl.fit returns it, not {type(one).__name__}")
     return fits
 
 
-def _index(by: str | int, fit: Fit) -> int:
+def _index(by: str | int, fit: Model) -> int:
     names = input_names(fit)
     if isinstance(by, str):
         if by not in names:
-            raise ValueError(f"by={by!r} is no input of the fit; its inputs are {', '.join(names)}")
+            raise ArgumentError(f"by={by!r} is no input of the fit; its inputs are {', '.join(names)}")
         return names.index(by)
     if not 0 <= by < len(names):
-        raise ValueError(f"by={by} is no input of the fit; it has {len(names)}, numbered from 0")
+        raise ArgumentError(f"by={by} is no input of the fit; it has {len(names)}, numbered from 0")
     return int(by)
 
 
@@ -133,7 +134,7 @@ def _grid(values: Array, index: int) -> Array:
     return grid
 
 
-def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+def _curves(fit: Model, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
     """The lines of one fit: one a group where other inputs are held, otherwise one a target. A line in its points' colour needs no name."""
     groups = examples.labels
     curves = []
@@ -153,7 +154,7 @@ def _curves(fit: Fit, examples: Examples, index: int, targets: list[int], held: 
     return curves
 
 
-def _curves_of_several(fits: dict[Any, Fit], examples: Examples) -> list[Curve]:
+def _curves_of_several(fits: dict[Any, Model], examples: Examples) -> list[Curve]:
     """A line for each fit: in the colour and over the points of the group it is labelled with; others take the colours after theirs."""
     groups = {str(group): i for i, group in enumerate(examples.labels)}
     following = len(groups) or 1
@@ -171,7 +172,7 @@ def _curves_of_several(fits: dict[Any, Fit], examples: Examples) -> list[Curve]:
     return curves
 
 
-def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
+def _true_curves(fit: Model, true: Any, examples: Examples, index: int, targets: list[int], held: bool) -> list[Curve]:
     matrix = true_coefficients(fit, true)
     parts = [examples.x[examples.groups == group] for group in examples.labels] if held and examples.labels else [examples.x]
     grids = [_grid(values, index) for values in parts]
@@ -181,7 +182,7 @@ def _true_curves(fit: Fit, true: Any, examples: Examples, index: int, targets: l
     return [Curve(x, y, style.TRUE, "_true" if i else first, dashed=True) for i, (x, y) in enumerate(lines)]
 
 
-def _equation(fit: Fit, j: int, matrix: Array | None = None) -> str:
+def _equation(fit: Model, j: int, matrix: Array | None = None) -> str:
     """The line in words, or nothing where predictions are no straight line or the names are too long for a legend."""
     chosen = fit.solution.coefficients if matrix is None else matrix
     if not is_straight(fit, chosen):
@@ -210,7 +211,7 @@ def draw_curve(ax: Any, curve: Curve) -> None:
     ax.plot(curve.x, curve.y, color=curve.color, linewidth=2.6, solid_capstyle="round", label=curve.label, zorder=4)
 
 
-def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
+def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
     q = examples.y.shape[1]
     axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
     xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
@@ -224,7 +225,7 @@ def _observed_against_predicted(fit: Fit, examples: Examples, xlabel: Any, ylabe
     return style.result(axes)
 
 
-def draw_diagonal(ax: Any, fit: Fit, examples: Examples, j: int, *, quiet: bool = False) -> None:
+def draw_diagonal(ax: Any, fit: Model, examples: Examples, j: int, *, quiet: bool = False) -> None:
     """One target observed against predicted, on equal axes with the diagonal. examples: with that target alone; quiet: in grey."""
     predicted = predictions(fit, examples.x)[:, [j]]
     draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.DATA)

@@ -6,18 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
 from gradline.plot import style
-from gradline.plot.diagnosed import NAMED, diagnosed, finish, name_rows
-from gradline.plot.seen_rows import SeenRows
+from gradline.plot.diagnostic_sample import DiagnosticSample
+from gradline.plot.subject import NAMED, diagnosed, finish, name_rows
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 CONTOURS = (0.5, 1.0)
 """Cook's distances that are drawn as lines: worth a look, and large (Cook and Weisberg 1982, Residuals and Influence, section 3.5)."""
 
 
-def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
 
     data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with
@@ -40,9 +41,9 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
         y, name = pearson, "standardised residual of " + fit.target_names[0]
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any() and not (seen.leverage >= 1.0 - 1e-10).any(axis=1).all():
-        raise ValueError("the fit is perfect and leaves no spread, by which the influence of a row would be measured")
+        raise ArgumentError("the fit is perfect and leaves no spread, by which the influence of a row would be measured")
     if not shown.any():
-        raise ValueError("every row has leverage 1: the model has as many coefficients as rows, and no row can be left out")
+        raise ArgumentError("every row has leverage 1: the model has as many coefficients as rows, and no row can be left out")
     if pearson is not None:
         panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
     style.points(panel, x[shown], y[shown], label="_rows")
@@ -65,7 +66,7 @@ def leverage(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows:
     return finish(axes, given, seen)
 
 
-def is_pearson(seen: SeenRows) -> bool:
+def is_pearson(seen: DiagnosticSample) -> bool:
     """Whether there is one Pearson residual a row, of which Cook's distance is a function together with leverage."""
     return seen.targets.shape[1] == seen.predictors.shape[1] == 1 and bool(np.isfinite(seen.pearson).any())
 

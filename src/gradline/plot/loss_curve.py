@@ -7,19 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import history_of
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.solvers.solution import History
+    from gradline.model.record import Model
+    from gradline.solvers.protocol import History
 
 
 def loss(
-    fit: Fit | History | Mapping[Any, Fit | History],
+    fit: Model | History | Mapping[Any, Model | History],
     *,
-    optimum: float | Fit | None = None,
+    optimum: float | Model | None = None,
     excess: bool = False,
     xlabel: str = "step",
     ylabel: str | None = None,
@@ -55,15 +56,15 @@ def draw_loss(
 ) -> None:
     """The curves in one panel. ends: whether the first and the last loss of a single curve are marked and written."""
     if not paths:
-        raise ValueError("no fit was given; give a Fit, its history or {label: fit}")
+        raise ArgumentError("no fit was given; give a Fit, its history or {label: fit}")
     histories = {label: history_of(one, "loss") for label, one in paths.items()}
     lowest = None if optimum is None else _lowest(optimum, next(iter(paths.values())))
     if excess and lowest is None:
-        raise ValueError("excess=True draws the loss above the optimum, so give optimum= a number or a Fit that reached it")
+        raise ArgumentError("excess=True draws the loss above the optimum, so give optimum= a number or a Fit that reached it")
     curves = {label: _finite(history) for label, history in histories.items()}
     curves = {label: curve for label, curve in curves.items() if len(curve[0])}
     if not curves:
-        raise ValueError("no recorded loss is finite, so there is nothing to draw")
+        raise ArgumentError("no recorded loss is finite, so there is nothing to draw")
     smallest = min(float(values.min()) for _, values in curves.values())
     if smallest <= 0 and lowest is not None:
         excess = True
@@ -88,7 +89,7 @@ def _lowest(optimum: Any, fit: Any) -> float:
     if not hasattr(optimum, "loss_function"):
         value = float(optimum)
         if not np.isfinite(value):
-            raise ValueError(f"optimum must be a finite number or a Fit, not {optimum!r}")
+            raise ArgumentError(f"optimum must be a finite number or a Fit, not {optimum!r}")
         return value
     value = float(optimum.loss)
     # Squared losses differ by a constant: a mean over rows and targets is the built-in's, a mean over rows, over the number of targets.

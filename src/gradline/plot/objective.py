@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.types import Array
+from gradline.objective.objective import Problem
 from gradline.plot import style
-from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.descents import descent_for
-from gradline.types import Array
+from gradline.solvers.first_order.descents import descent_for
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 MOST_ROWS = 20_000
 """Rows behind the contours of a loss that has no quadratic form; the optimum is found on all of them."""
@@ -25,7 +25,7 @@ MOST_NUMBERS = 2**21
 class Objective:
     """The mean loss of (x, y) as a function of the coefficients (P, k). weights: (n,) or None."""
 
-    def __init__(self, fit: Fit, x: Array, y: Array, weights: Array | None = None) -> None:
+    def __init__(self, fit: Model, x: Array, y: Array, weights: Array | None = None) -> None:
         self.fit, self.x, self.y, self.weights = fit, x, y, weights
         self.problem = Problem(ArrayRows(x, y, weights=weights, intercept=fit.has_intercept), fit.loss_function)
         self.scale = None if self.problem.joint else fit.loss_function.squared_scale()

@@ -4,22 +4,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from gradline.base.errors import ArgumentError
 from gradline.plot import style
-from gradline.plot.diagnosed import diagnosed
 from gradline.plot.influence import leverage
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
+from gradline.plot.subject import diagnosed
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 
-def diagnostics(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def diagnostics(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw residuals, quantiles, spread and influence of a fit to one target, from one pass over its rows: an array (2, 2) of Axes.
 
     data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit; raises as the four do.
     """
     if len(fit.target_names) > 1:
-        raise ValueError(f"the panel is of one target, and this fit has {len(fit.target_names)}; gl.plot.residuals draws each")
+        raise ArgumentError(f"the panel is of one target, and this fit has {len(fit.target_names)}; gl.plot.residuals draws each")
     given = diagnosed(fit, data, target, rows)
     given.require_own("a panel with leverage")
     axes = style.panels(ax, 2, 2, (9.2, 7.4))

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.coefficient_dots import draw_dots
 from gradline.plot.examples import Examples, axis_labels, columns_of, input_names, predictions, read, true_coefficients
 from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal, panel_size
 from gradline.plot.fitted import fit as draw_fit
 from gradline.plot.scatter import draw_points, remark
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 MOST_WRITTEN = 6
 """Predictions whose values are written beside them; more would run into each other."""
@@ -28,7 +29,7 @@ GREY = "#9aa5b1"
 
 
 def prediction(
-    fit: Fit,
+    fit: Model,
     new_x: Any,
     *,
     x: Any = None,
@@ -47,7 +48,7 @@ def prediction(
     """
     new = _new_rows(fit, new_x)
     if (x is None) != (y is None):
-        raise ValueError("give both x and y, the training data, or neither")
+        raise ArgumentError("give both x and y, the training data, or neither")
     examples = None if x is None else read(x, y, None, fit)
     names = fit.target_names
     if len(input_names(fit)) == 1:
@@ -70,7 +71,7 @@ def prediction(
 
 
 def everything(
-    fit: Fit,
+    fit: Model,
     x: Any,
     y: Any,
     new_x: Any,
@@ -103,18 +104,18 @@ def everything(
     return style.result(axes)
 
 
-def _new_rows(fit: Fit, new_x: Any) -> Array:
+def _new_rows(fit: Model, new_x: Any) -> Array:
     """new_x as rows (m, p). One row of several inputs may come as (p,)."""
     p = len(input_names(fit))
     if not hasattr(new_x, "columns") and p > 1 and np.ndim(new_x) == 1 and np.size(new_x) == p:
         new_x = np.asarray(new_x)[None, :]
     rows = columns_of(fit, new_x)
     if not np.isfinite(rows).all():
-        raise ValueError("new_x holds NaN or infinity; give finite numbers to predict at")
+        raise ArgumentError("new_x holds NaN or infinity; give finite numbers to predict at")
     return rows
 
 
-def _lines(fit: Fit, new: Array, examples: Examples | None) -> list[Curve]:
+def _lines(fit: Model, new: Array, examples: Examples | None) -> list[Curve]:
     """The line of each target, wide enough for the data and the new x."""
     values = new[:, 0] if examples is None else np.concatenate([new[:, 0], examples.x[:, 0]])
     low, high = float(values.min()), float(values.max())
@@ -132,7 +133,7 @@ def _lines(fit: Fit, new: Array, examples: Examples | None) -> list[Curve]:
     ]
 
 
-def _mark(ax: Any, fit: Fit, new: Array) -> None:
+def _mark(ax: Any, fit: Model, new: Array) -> None:
     """Marks on the line, guides to the axes and values. The limits are fixed first: guides start at the edge of the picture."""
     predicted = predictions(fit, new)
     q = predicted.shape[1]
@@ -222,7 +223,7 @@ def _text(ax: Any, text: str, at: tuple[float, float], offset: tuple[float, floa
     )
 
 
-def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, ylabel: Any, *, quiet: bool) -> None:
+def _panels(axes: Any, fit: Model, examples: Examples, new: Array, xlabel: Any, ylabel: Any, *, quiet: bool) -> None:
     """Observed against predicted for each target, with the prediction on the diagonal.
 
     quiet: the data in grey and a legend; otherwise in colour, and the mark is named where it is, since small panels have no room.
@@ -250,7 +251,7 @@ def _panels(axes: Any, fit: Fit, examples: Examples, new: Array, xlabel: Any, yl
     style.note(axes[-1], remark(examples))
 
 
-def _values_alone(fit: Fit, new: Array, xlabel: str | None, ylabel: Any, ax: Any) -> Any:
+def _values_alone(fit: Model, new: Array, xlabel: str | None, ylabel: Any, ax: Any) -> Any:
     """Without data there is no line to run through the marks: the predicted values on a scale of their own."""
     predicted = predictions(fit, new)
     m, q = predicted.shape

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy.special import betaincinv, ndtri
 
+from gradline.base.types import Array
 from gradline.plot import style
-from gradline.plot.diagnosed import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
-from gradline.plot.seen_rows import SeenRows
+from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.smooth import lowess
+from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
 from gradline.plot.trend import trend
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 BAND = 0.95
 """Of the points of a right model, each by itself, lie in the band of a quantile picture."""
 
 
-def residuals(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw residuals against fitted values, with a smooth trend that is flat at zero where the model is right, and return the Axes.
 
     data: a table that holds the target too, or X, with target y; rows: weights, frequencies, offset, where, query, database, as for
@@ -54,7 +54,7 @@ def residuals(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows
     return finish(axes, given, seen)
 
 
-def scale_location(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def scale_location(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw the root of the size of residuals against fitted values, with a trend that is level where the spread is what the model says.
 
     data, target, rows: as for :func:`residuals`; returns the Axes and raises as it does. Residuals are over their standard errors where the
@@ -76,7 +76,7 @@ def scale_location(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, *
     return finish(axes, given, seen)
 
 
-def quantiles(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
+def quantiles(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw the residuals' quantiles against those of the normal distribution, and return the Axes.
 
     data, target, rows: as for :func:`residuals`; raises as it does. Residuals over their standard errors (squared loss), or quantile
@@ -109,7 +109,7 @@ def quantiles(fit: Fit, data: Any, target: Any = None, *, ax: Any = None, **rows
     return finish(axes, given, seen)
 
 
-def normal_quantiles(seen: SeenRows, j: int) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]]]:
+def normal_quantiles(seen: DiagnosticSample, j: int) -> tuple[Array, np.ndarray[tuple[int], np.dtype[np.int64]]]:
     """Normal quantiles (t,) in rising order, and the places among the rows seen of what is drawn at each.
 
     Order statistic i of n is drawn at Phi^-1((i - 1/2) / n), as R's qqnorm does; a row of frequency f counts as f.
@@ -153,6 +153,6 @@ def _draw_trend(ax: Any, line: tuple[Array, Array]) -> None:
     ax.plot(x, y, color=style.FIT, linewidth=2.2, zorder=5.7, label="trend")
 
 
-def _name_farthest(ax: Any, seen: SeenRows, x: Array, y: Array, j: int) -> None:
+def _name_farthest(ax: Any, seen: DiagnosticSample, x: Array, y: Array, j: int) -> None:
     rows = farthest(seen, j)
     name_rows(ax, x[rows], y[rows], seen.numbers[rows])

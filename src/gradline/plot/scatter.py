@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, read
-from gradline.types import Array
 
 MOST_PANELS = 4
 """Rows and columns of small multiples before they are too small to read."""

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 MOST_ANCHORS = 200
 """Places where the line is computed; it is straight between them."""

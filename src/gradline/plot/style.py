@@ -7,8 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array, IntArray
 from gradline.summary.numbers import visible
-from gradline.types import Array, IntArray
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"
@@ -52,10 +53,10 @@ def panels(ax: Any, rows: int = 1, columns: int = 1, size: tuple[float, float] |
     given[:] = np.ravel(np.asarray(ax, dtype=object))
     for one in given:
         if not hasattr(one, "set_xlabel"):
-            raise TypeError(f"ax must be Matplotlib Axes, such as those of plt.subplots(), not {type(one).__name__}")
+            raise ArgumentTypeError(f"ax must be Matplotlib Axes, such as those of plt.subplots(), not {type(one).__name__}")
     if given.size != rows * columns:
         wanted = "one Axes" if rows * columns == 1 else f"the {rows * columns} Axes of plt.subplots({rows}, {columns})"
-        raise ValueError(f"ax holds {given.size} Axes, but this picture needs {wanted}; leave ax out to get a new figure")
+        raise ArgumentError(f"ax holds {given.size} Axes, but this picture needs {wanted}; leave ax out to get a new figure")
     return given.reshape(rows, columns)
 
 

@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from gradline.losses.defaults import PerTarget
+from gradline.base.types import Array
 from gradline.losses.protocol import Loss
-from gradline.plot.seen_rows import SeenRows
+from gradline.objective.objective import Problem
+from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.smooth import lowess
-from gradline.problem import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.choice import automatic
-from gradline.types import Array
+from gradline.solvers.registry import automatic
 
 ANCHORS = 24
 SHARE = 0.5
 """Of the rows near a place, by which its height is found."""
 
 
-def trend(loss: Loss, seen: SeenRows, x: Array, y: Array, j: int) -> tuple[Array, Array]:
+def trend(loss: Loss, seen: DiagnosticSample, x: Array, y: Array, j: int) -> tuple[Array, Array]:
     """Places and heights of a smooth line through residuals y (m,) of a target against x (m,), from the sampled rows.
 
     Residuals that have mean zero where the model is right: lowess. Otherwise the mean of residuals says nothing (those of a 0.9 quantile
@@ -28,7 +27,7 @@ def trend(loss: Loss, seen: SeenRows, x: Array, y: Array, j: int) -> tuple[Array
     rows = seen.sampled
     own = seen.kind == "raw" and seen.predictors.shape[1] == seen.targets.shape[1] and np.array_equal(seen.predictors, seen.predictions)
     solved = loss.kinks() is None or (loss.piecewise_linear and bool(loss.kinks()))
-    if loss.squared_scale() is not None or not (own and solved and (seen.targets.shape[1] == 1 or isinstance(loss, PerTarget))):
+    if loss.squared_scale() is not None or not (own and solved and (seen.targets.shape[1] == 1 or loss.sums_over_targets)):
         return lowess(x[rows], y[rows])
     order = np.flatnonzero(rows)[np.argsort(x[rows], kind="stable")]
     across = x[order]

@@ -8,14 +8,14 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from gradline.base.atomic_file import write_whole
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
 from gradline.report.pictures import diagnostics, intervals, partial_regressions
-from gradline.whole_file import write_whole
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ class Report:
         return "\n".join([*lines, *(f"  {concern.level}: {concern.title}" for concern in self.concerns)])
 
 
-def build(fit: Fit, data: Any, target: Any = None, *, name: str | None = None, **rows: Any) -> Report:
+def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None, **rows: Any) -> Report:
     """The report of a fit over rows: those it was fitted to, or others, which the page then says.
 
     data, target, rows: as ``Fit.diagnose`` takes them. name: what to call the data; its path, or what it is, unless given. Raises

@@ -9,16 +9,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from scipy.special import chdtrc
 
-from gradline.diagnosis import Diagnosis
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
-from gradline.inference.hypotheses import HypothesisResult
 from gradline.inference.inference import infer
-from gradline.losses.counts import Poisson
-from gradline.plot.diagnosed import Diagnosed, diagnosed
-from gradline.plot.seen_rows import SeenRows
+from gradline.inference.tests import HypothesisResult
+from gradline.model.diagnose import Diagnosis
+from gradline.plot.diagnostic_sample import DiagnosticSample
+from gradline.plot.subject import PlotSubject, diagnosed
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 Found = TypeVar("Found")
 
@@ -28,9 +27,9 @@ class Findings:
     """given: the fit, with its uncertainty, over the rows. data: what the rows are called. A quantity is None where there is none, and
     ``absent`` says why by its name. dispersion: Pearson's, of counts under the Poisson loss, with its p-value."""
 
-    given: Diagnosed
+    given: PlotSubject
     data: str
-    seen: SeenRows | None
+    seen: DiagnosticSample | None
     breusch_pagan: SpecificationTest | None
     reset: SpecificationTest | None
     durbin_watson: float | None
@@ -41,7 +40,7 @@ class Findings:
     absent: Mapping[str, str]
 
     @property
-    def fit(self) -> Fit:
+    def fit(self) -> Model:
         """The fit."""
         return self.given.fit
 
@@ -51,7 +50,7 @@ class Findings:
         return self.given.own
 
 
-def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -> Findings:
+def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str) -> Findings:
     """Everything, in a few passes over the rows. Raises ValueError for rows that do not go with the fit."""
     given = _with_inference(diagnosed(fit, data, target, rows))
     fit, diagnosis = given.fit, given.diagnosis
@@ -86,19 +85,19 @@ def find(fit: Fit, data: Any, target: Any, rows: Mapping[str, Any], name: str) -
     )
 
 
-def _with_inference(given: Diagnosed) -> Diagnosed:
+def _with_inference(given: PlotSubject) -> PlotSubject:
     """The fit with standard errors and fit measures, where it was made without and its rows are here."""
     fit, diagnosis = given.fit, given.diagnosis
     if fit.inference is not None or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
         return given
     fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
-    return Diagnosed(Diagnosis(fit, diagnosis.rows), True)
+    return PlotSubject(Diagnosis(fit, diagnosis.rows), True)
 
 
-def _overdispersion(given: Diagnosed) -> tuple[float, float] | None:
+def _overdispersion(given: PlotSubject) -> tuple[float, float] | None:
     """(Pearson's chi-squared over its degrees of freedom, p-value) of counts, whose variance a Poisson model equates with the mean."""
     fit = given.fit
-    if not isinstance(fit.loss_function, Poisson) or fit.inference is None or not given.own:
+    if not fit.loss_function.is_equidispersed or fit.inference is None or not given.own:
         return None
     totals = fit.inference.statistics
     if totals.squares is None or not totals.degrees_of_freedom > 0 or len(totals.squares) > 1:

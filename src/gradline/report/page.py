@@ -9,7 +9,7 @@ from importlib.resources import files
 
 import numpy as np
 
-from gradline import __version__
+from gradline.base.version import __version__
 from gradline.report import html
 from gradline.report.concerns import Concern
 from gradline.report.findings import Findings

@@ -12,8 +12,8 @@ import numpy as np
 
 from gradline import plot
 from gradline.plot import style
-from gradline.plot.diagnosed import MOST_PANELS, farthest
 from gradline.plot.influence import is_pearson
+from gradline.plot.subject import MOST_PANELS, farthest, is_drawn
 from gradline.report.findings import Findings
 from gradline.summary.numbers import visible
 
@@ -190,12 +190,10 @@ def _panels(count: int, height: float, width: float = WIDTH) -> list[Any]:
 
 def _kind(findings: Findings) -> str:
     """What kind of residual this is, where readers may not know it."""
-    from gradline.inference.quantile_residuals import is_discrete
-
     seen = findings.seen
     if seen is None or seen.kind != "quantile":
         return ""
-    drawn = " (for counts and labels drawn at random within their step)" if is_discrete(findings.fit.loss_function) else ""
+    drawn = " (for counts and labels drawn at random within their step)" if is_drawn(findings.fit) else ""
     return (
         f" Quantile residuals say where each target falls in its predicted distribution{drawn}: a right model gives standard normal ones."
     )

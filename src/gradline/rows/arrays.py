@@ -13,10 +13,10 @@ from typing import Any, Protocol, TypeVar
 
 import numpy as np
 
-from gradline.rows.blas import single_threaded_blas
+from gradline.base.threads import single_threaded_blas
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign, some_rows
 from gradline.rows.block import Block, Kernel, RowKernel, State, weight_of_rows
-from gradline.rows.design import DenseDesign, some_rows
-from gradline.types import Array, IntArray
 
 Result = TypeVar("Result")
 

@@ -7,8 +7,8 @@ from typing import Protocol, TypeVar
 
 import numpy as np
 
-from gradline.rows.design import Design
-from gradline.types import Array, IntArray
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import Design
 
 State = TypeVar("State")
 

@@ -13,9 +13,9 @@ from typing import Any, Generic
 
 import numpy as np
 
+from gradline.base.types import Array, IntArray
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Kernel, RowKernel, Rows, State
-from gradline.types import Array, IntArray
 
 CHUNK = 2**15
 """Rows of an array changed at a time."""

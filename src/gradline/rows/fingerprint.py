@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, Rows
-from gradline.types import Array
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 

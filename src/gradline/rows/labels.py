@@ -6,6 +6,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
+from gradline.base.errors import DataError
+
 
 class Labelled(NamedTuple):
     """words: what messages call the object; code: how a user would write it; data: the object, None where it was not given."""
@@ -28,7 +30,7 @@ def check_same_labels(given: Iterable[Labelled]) -> None:
         if first is None:
             first = one, index
         elif len(index) == len(first[1]) and not index.equals(first[1]):
-            raise ValueError(_difference(*first, one, index))
+            raise DataError(_difference(*first, one, index))
 
 
 def check_names_of_rows(data: Any, names: Sequence[str], what: str) -> None:
@@ -40,7 +42,7 @@ def check_names_of_rows(data: Any, names: Sequence[str], what: str) -> None:
     if all(isinstance(label, str) for label in labels) and labels != list(names):
         row = next(i for i, (label, name) in enumerate(zip(labels, names, strict=True)) if label != name)
         known = ", ".join(map(repr, names[:6])) + (", ..." if len(names) > 6 else "")
-        raise ValueError(
+        raise DataError(
             f"{what} is indexed by {labels[row]!r} where the model has {names[row]!r}: bring it into the order of the coefficients,"
             f" {what}.reindex([{known}]), or write {what}.to_numpy() to take it in the order it has"
         )

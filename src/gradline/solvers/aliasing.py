@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gradline.coefficient_map import CoefficientMap
+from gradline.base.types import Array
+from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.rows.block import Block, Rows
-from gradline.solvers.scaled_rows import find_scales
-from gradline.solvers.triangular_factor import independent_columns, triangular_factor
-from gradline.types import Array
+from gradline.solvers.least_squares.scaled_rows import find_scales
+from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
 
 PIVOT = 1e-8
 """A Cholesky pivot below this share of its column asks for a closer look by QR."""

@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from gradline.penalties import Penalty
-from gradline.problem import Problem, sample_block
+from gradline.base.errors import SolverError
+from gradline.base.types import Array, IntArray
+from gradline.objective.objective import Problem, sample_block
+from gradline.penalties.ridge import Penalty
 from gradline.rows.changed import ColumnChange
 from gradline.solvers.aliasing import aliased_columns
-from gradline.solvers.solution import History, Solution
-from gradline.types import Array, IntArray
+from gradline.solvers.protocol import History, Solution
 
 FAR = 100.0
 """Means at this many spreads are moved: four digits of a curvature."""
@@ -52,12 +53,12 @@ class Centred:
             points = np.stack([self.change.from_changed(point) for point in history.coefficients])
             history = History(history.step, history.loss, history.gradient_norm, points)
         coefficients = self.change.from_changed(solution.coefficients)
-        return replace(solution, coefficients=coefficients, history=history, curvature=None, along=(), sums=None)
+        return replace(solution, coefficients=coefficients, history=history, curvature=None, extra=(), sums=None)
 
     def of_given(self, solution: Solution) -> Solution:
         """A solution of ``problem``, from one in the columns given."""
         coefficients = self.change.to_changed(solution.coefficients)
-        return replace(solution, coefficients=coefficients, history=None, curvature=None, along=(), sums=None)
+        return replace(solution, coefficients=coefficients, history=None, curvature=None, extra=(), sums=None)
 
 
 def centred(problem: Problem) -> Centred | None:
@@ -104,7 +105,7 @@ def check_target_range(problem: Problem) -> None:
     """Raises ValueError for targets so large that sums over them overflow, or so small that they have lost digits already."""
     size = problem.target_scale
     if size > LARGEST_TARGET or 0 < size < SMALLEST_TARGET:
-        raise ValueError(
+        raise SolverError(
             f"the target's values are as {'large' if size > 1 else 'small'} as {size:.1e}, and sums over them leave the range of a double:"
             " give the target in another unit, such as one in which it is near 1"
         )
@@ -116,7 +117,7 @@ def check_in_range(problem: Problem, solution: Solution) -> None:
     slopes = beyond[beyond >= int(problem.rows.intercept)]
     if beyond.size:
         names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise ValueError(
+        raise SolverError(
             f"the coefficient of {names} leaves the range of a double, since the column's values are so small beside the target's: give it"
             " in another unit, such as one in which it is near 1"
         )

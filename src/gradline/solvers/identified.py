@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.linalg import qr
 
-from gradline.coefficient_map import inside
+from gradline.base.types import Array, IntArray
+from gradline.linalg.coefficient_map import inside
 from gradline.losses.identification import in_words
 from gradline.losses.protocol import Loss
-from gradline.problem import Problem
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.choice import solve
-from gradline.solvers.solution import Solution, Solver
-from gradline.types import Array, IntArray
+from gradline.solvers.protocol import Solution, Solver
+from gradline.solvers.registry import solve
 
 NONE = 1e-7
 """Share of the largest gradient of a row that counts as no gradient along a direction."""
@@ -75,7 +75,7 @@ def by_reference(problem: Problem, solver: Solver, start: Array | None = None, p
     for p in held:
         within = moves[free[p].tobytes()][0]
         coefficients[p] -= within @ (within.T @ coefficients[p])
-    return replace(solution, coefficients=coefficients, curvature=None, along=())
+    return replace(solution, coefficients=coefficients, curvature=None, extra=())
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from gradline.problem import Problem
-    from gradline.solvers.solution import Solver
+    from gradline.objective.objective import Problem
+    from gradline.solvers.protocol import Solver
 
 MOST_WRITTEN = 3000
 """Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""

@@ -2,6 +2,6 @@
 
 from gradline.summary.coefficient_table import CoefficientTable, coefficient_table
 from gradline.summary.content import Block, Fact, Row, summarise
-from gradline.summary.report import Summary
+from gradline.summary.render import Summary
 
 __all__ = ["Block", "CoefficientTable", "Fact", "Row", "Summary", "coefficient_table", "summarise"]

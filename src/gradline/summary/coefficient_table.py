@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.summary.content import shown_coefficients
 from gradline.summary.uncertainty import uncertainty_of
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
 
 _TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
 """Arrow types; every other column holds float64."""
@@ -28,7 +28,7 @@ class CoefficientTable:
     ``table["name"]`` is a column; ``for row in table`` gives the rows, named tuples. Anything that reads rows or the Arrow stream interface
     takes it as it is: ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)``, ``duckdb.from_arrow(table)``.
 
-    predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones vouched for. left_out: whether the
+    predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones claimed. left_out: whether the
     column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
     of the 95% interval.
     """
@@ -74,7 +74,7 @@ class CoefficientTable:
         return len(self.columns["name"])
 
 
-def coefficient_table(fit: Fit) -> CoefficientTable:
+def coefficient_table(fit: Model) -> CoefficientTable:
     """The table of a fit's coefficients, linear predictor by linear predictor."""
     shape = fit.solution.coefficients.shape
     places = [(i, j) for j in range(shape[1]) for i in shown_coefficients(fit, j)]

@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.penalties import ChosenRidge
+from gradline.penalties.ridge import ChosenRidge
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
-from gradline.types import Array
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
-    from gradline.summary.report import Summary
+    from gradline.model.record import Model
+    from gradline.summary.render import Summary
 
 MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
@@ -52,9 +52,9 @@ class Block:
     more: int = 0
 
 
-def summarise(fit: Fit) -> Summary:
+def summarise(fit: Model) -> Summary:
     """The summary of a fit."""
-    from gradline.summary.report import Summary
+    from gradline.summary.render import Summary
 
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
@@ -64,7 +64,7 @@ def summarise(fit: Fit) -> Summary:
     )
 
 
-def shown_coefficients(fit: Fit, predictor: int) -> Sequence[int]:
+def shown_coefficients(fit: Model, predictor: int) -> Sequence[int]:
     """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows."""
     if fit.encoder is not None and fit.encoder.mask.shape[1] > 1:
         return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0]]
@@ -72,7 +72,7 @@ def shown_coefficients(fit: Fit, predictor: int) -> Sequence[int]:
     return range(1 if only and only[predictor] else len(fit.names))
 
 
-def _head(fit: Fit) -> Iterator[Fact]:
+def _head(fit: Model) -> Iterator[Fact]:
     yield model_line(fit)
     yield Fact("loss", call(fit.loss_name, fit.loss_function.parameters) + _own(fit))
     if fit.loss_function.meaning:
@@ -88,11 +88,11 @@ def _head(fit: Fit) -> Iterator[Fact]:
     yield Fact("rows", _rows(fit))
 
 
-def _chosen(fit: Fit) -> bool:
+def _chosen(fit: Model) -> bool:
     return isinstance(fit.penalty, ChosenRidge)
 
 
-def _own(fit: Fit) -> str:
+def _own(fit: Model) -> str:
     loss: Any = fit.loss_function
     framework = getattr(getattr(loss, "custom", loss), "framework", None)
     if framework is None:
@@ -103,7 +103,7 @@ def _own(fit: Fit) -> str:
     return f", your own, differentiated by {name}{is_squared}"
 
 
-def _rows(fit: Fit) -> str:
+def _rows(fit: Model) -> str:
     text = f"{fit.rows_used:,} used"
     left = {reason: count for reason, count in fit.rows_dropped.items() if count}
     if left:
@@ -112,7 +112,7 @@ def _rows(fit: Fit) -> str:
     return text
 
 
-def _block(fit: Fit, predictor: int) -> Block:
+def _block(fit: Model, predictor: int) -> Block:
     everything = shown_coefficients(fit, predictor)
     shown = everything[:MOST_ROWS]
     kept = [i for i in shown if i not in fit.solution.aliased]
@@ -126,7 +126,7 @@ def _block(fit: Fit, predictor: int) -> Block:
     )
 
 
-def _columns(fit: Fit, predictor: int, kept: list[int]) -> Mapping[str, list[str]]:
+def _columns(fit: Model, predictor: int, kept: list[int]) -> Mapping[str, list[str]]:
     shape = fit.solution.coefficients.shape
 
     def of(values: Array) -> list[float]:
@@ -151,7 +151,7 @@ def _columns(fit: Fit, predictor: int, kept: list[int]) -> Mapping[str, list[str
     }
 
 
-def _foot(fit: Fit) -> Iterator[Fact]:
+def _foot(fit: Model) -> Iterator[Fact]:
     if fit.aliased:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
         yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
@@ -165,7 +165,7 @@ def _foot(fit: Fit) -> Iterator[Fact]:
     if fit.digits is not None:
         kept = fit.solution.digits[[i for i in range(len(fit.names)) if i not in fit.solution.aliased]]  # type: ignore[index]
         if kept.size and np.isfinite(kept).all():
-            yield Fact("digits", f"at least {math.floor(kept.min())} vouched for in every coefficient")
+            yield Fact("digits", f"at least {math.floor(kept.min())} certain in every coefficient")
     certificate = fit.certificate
     if certificate.converged:
         yield Fact("converged", f"yes: {certificate.reason}", "good")
@@ -178,7 +178,7 @@ def _foot(fit: Fit) -> Iterator[Fact]:
     yield Fact("time", passes if fit.seconds is None else f"{duration(fit.seconds)}, {passes}")
 
 
-def _measures(fit: Fit) -> Iterator[str]:
+def _measures(fit: Model) -> Iterator[str]:
     """What there is to say of how well the model fits: a quantity that the loss does not have is absent."""
     penalised = 0.0 if fit.penalty is None else fit.penalty.value(fit.solution.coefficients[int(fit.has_intercept) :])
     mean = fit.loss - penalised

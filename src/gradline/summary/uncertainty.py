@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.summary.numbers import probability, short
-from gradline.types import Array
 
 if TYPE_CHECKING:
     from gradline.inference.inference import Inference
-    from gradline.result import Fit
+    from gradline.model.record import Model
     from gradline.summary.content import Fact
 
 LEVEL = 0.95
@@ -33,12 +33,12 @@ class Uncertainty:
     upper: Array
 
 
-def inference_of(fit: Fit) -> Inference | None:
+def inference_of(fit: Model) -> Inference | None:
     """What the fit holds for inference, where it holds any."""
     return fit.inference
 
 
-def uncertainty_of(fit: Fit) -> Uncertainty | None:
+def uncertainty_of(fit: Model) -> Uncertainty | None:
     """The uncertainty of a fit's coefficients; None where it holds no covariance of them."""
     inference = inference_of(fit)
     if inference is None or inference.covariance is None:
@@ -57,7 +57,7 @@ def uncertainty_of(fit: Fit) -> Uncertainty | None:
     )
 
 
-def slopes_line(fit: Fit) -> Iterator[Fact]:
+def slopes_line(fit: Model) -> Iterator[Fact]:
     """The test that every slope is zero, where the covariance allows it."""
     from gradline.summary.content import Fact
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.summary.numbers import short, visible
 
 if TYPE_CHECKING:
-    from gradline.result import Fit
+    from gradline.model.record import Model
     from gradline.summary.content import Fact
 
 _SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear", "ActiveSetNewton": "active-set Newton"}
@@ -17,7 +17,7 @@ _MOST_COLUMNS = 12
 """Columns named in the line that says what the model is; the table below names them all."""
 
 
-def model_line(fit: Fit) -> Fact:
+def model_line(fit: Model) -> Fact:
     """The formula as the user wrote it; otherwise the target and the columns."""
     from gradline.summary.content import Fact
 
@@ -42,14 +42,14 @@ def call(name: str, parameters: Mapping[str, Any]) -> str:
     return f"{visible(name)}({shown})" if shown else visible(name)
 
 
-def solver_line(fit: Fit) -> str:
+def solver_line(fit: Model) -> str:
     """Which solver, and why that one."""
     name = _SOLVERS.get(fit.solver, fit.solver)
     why = "your choice" if fit.solver_asked else _why(fit)
     return f"{name}: {why}" if why else name
 
 
-def _why(fit: Fit) -> str:
+def _why(fit: Model) -> str:
     """What ``solvers.choice.automatic`` went by."""
     if fit.solver == "least_squares":
         return "squared loss is solved exactly"

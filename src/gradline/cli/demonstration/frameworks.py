@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 TITLES = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}
 

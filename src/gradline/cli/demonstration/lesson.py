@@ -5,10 +5,10 @@ from __future__ import annotations
 import warnings
 
 import gradline as gl
+from gradline.base.types import Array
 from gradline.cli.console import Printer, number
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.datasets import Line, Plane
-from gradline.types import Array
 
 FACTOR, RATE = 20.0, 0.01
 

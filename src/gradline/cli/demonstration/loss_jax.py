@@ -5,7 +5,7 @@ from __future__ import annotations
 import jax
 import jax.numpy as jnp
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 
 def prediction(linear: jax.Array) -> jax.Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tensorflow as tf
 
-from gradline.types import Array
+from gradline.base.types import Array
 
 
 def prediction(linear: tf.Tensor) -> tf.Tensor:

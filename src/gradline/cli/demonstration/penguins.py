@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 import gradline as gl
+from gradline.base.types import Array
 from gradline.cli.console import Printer, number
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
-from gradline.types import Array
 
 Texts = np.ndarray[Any, Any]
 NAMES = ("flipper", "Chinstrap", "Gentoo")

@@ -1,0 +1,1 @@
+"""What every package stands on: array types, warnings, progress, files written whole."""

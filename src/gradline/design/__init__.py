@@ -1,0 +1,1 @@
+"""A block's operator between coefficients and linear predictors: dense, categorical, stacked."""

@@ -1,0 +1,54 @@
+"""A penalty from a model file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from gradline import penalties
+from gradline.base.errors import ModelFileError
+from gradline.base.types import Array
+
+if TYPE_CHECKING:
+    from gradline.files.schema import PenaltyRecord
+    from gradline.penalties.ridge import Penalty
+
+
+@dataclass(frozen=True)
+class StoredPenalty:
+    """A penalty of the user's own, of which the file holds the name, the numbers and the value at the coefficients."""
+
+    record: PenaltyRecord
+
+    @property
+    def name(self) -> str:
+        return self.record.name
+
+    @property
+    def parameters(self) -> Mapping[str, float]:
+        """Its numbers."""
+        return self.record.parameters
+
+    def value(self, slopes: Array) -> float:
+        """At the coefficients of the fit, whatever is asked for."""
+        return self.record.value
+
+    def gradient(self, slopes: Array) -> Array:
+        raise ModelFileError(f"the penalty {self.name!r} is its author's own, and a model file keeps its name only")
+
+    def curvature(self, slopes: Array) -> Array:
+        raise ModelFileError(f"the penalty {self.name!r} is its author's own, and a model file keeps its name only")
+
+
+def as_penalty(record: PenaltyRecord) -> Penalty:
+    """The penalty of ``gl.penalties`` by that name, or what stands for one of the user's own. Raises ValueError for numbers it refuses."""
+    if record.name == "ridge" and set(record.parameters) == {"strength", "leave_one_out"}:
+        return penalties.ChosenRidge(**record.parameters)
+    if record.name not in penalties.FACTORIES:
+        return StoredPenalty(record)
+    try:
+        penalty: Penalty = penalties.FACTORIES[record.name](**record.parameters)
+    except TypeError as error:
+        raise ModelFileError(f"the penalty {record.name!r} cannot be made: {error}") from None
+    return penalty

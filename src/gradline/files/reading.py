@@ -1,0 +1,194 @@
+"""A Fit from a model file: nothing in the file can run, and everything in it is checked."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickletools
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from gradline.base.errors import ModelFileError
+from gradline.base.types import Array
+from gradline.base.version import __version__
+from gradline.files.penalties import as_penalty
+from gradline.files.problems import first_problem, shown
+from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
+from gradline.files.uncertainty import read_uncertainty
+from gradline.losses.names import by_name
+from gradline.losses.protocol import Loss
+from gradline.model.record import Model
+from gradline.solvers.protocol import Certificate, Solution
+from gradline.tables.sources.paths import missing_file
+
+if TYPE_CHECKING:
+    from gradline.losses.own_loss import CustomLoss
+
+_MOST_DIGITS = 310
+"""Of a whole number within double precision, the sign included."""
+
+_HEAD = 4096
+"""Bytes that tell JSON from anything else, before a large file of another kind is read whole."""
+
+
+def load(
+    path: str | os.PathLike[str],
+    *,
+    loss: Callable[[Any, Any], Any] | CustomLoss | Loss | None = None,
+    prediction: Callable[[Any], Any] | None = None,
+) -> Model:
+    """A model that ``save`` wrote; see :func:`gradline.load`."""
+    where = Path(os.path.expanduser(path))
+    model = read_model(where)
+    try:
+        encoder = None if model.formula is None else _encoder(model.formula)
+        loss_function = _loss(model, loss, prediction)
+        penalty = None if model.penalty is None else as_penalty(model.penalty)
+    except ValueError as error:
+        raise ModelFileError(f"{where}: {error}") from None
+    certificate = model.certificate
+    solution = Solution(
+        _array(model.coefficients),
+        model.objective,
+        model.solver,
+        Certificate(certificate.converged, certificate.gradient_norm, certificate.reason, certificate.remedy),
+        model.passes,
+        aliased=tuple(model.aliased),
+        digits=None if model.digits is None else _array(model.digits),
+        learning_rate=model.learning_rate,
+        notes=tuple(model.notes),
+    )
+    return Model(
+        tuple(model.names),
+        tuple(model.target_names),
+        loss_function,
+        solution,
+        model.rows_used,
+        dict(model.rows_dropped),
+        named=model.columns_named,
+        penalty=penalty,
+        solver_asked=model.solver_asked,
+        uncertainty=read_uncertainty(model),
+        row_columns={str(keyword): column for keyword, column in model.beside.items()},
+        fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
+        seconds=model.seconds,
+        **({} if encoder is None else {"encoder": encoder}),
+    )
+
+
+def read_model(path: Path) -> ModelRecord:
+    """The checked content of a model file. Raises as ``load`` does."""
+    document = _document(path, _text(path))
+    if document.get("format") != FORMAT:
+        if document.get("format") == "gradline moments":
+            raise ModelFileError(f"{path} holds moments, not a model; read it with gl.Moments.load")
+        said = f"its format is {shown(document['format'])}" if "format" in document else "it names no format"
+        raise ModelFileError(f"{path} is JSON, but not a gradline model: {said}, where a model says {FORMAT!r}")
+    version = document.get("version")
+    if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
+        raise ModelFileError(
+            f"{path} was written by gradline {document.get('gradline')}, format version {version}; this is gradline {__version__},"
+            f" which reads versions up to {VERSION}: upgrade, pip install --upgrade gradline"
+        )
+    try:
+        # Types first: for a file that somebody edited, the name of the field helps more than a wrong checksum.
+        model = Document.model_validate(document).model
+    except ValidationError as error:
+        raise ModelFileError(f"{path} is not a sound model file: {first_problem(error)}") from None
+    if document["checksum"] != checksum(document):
+        raise ModelFileError(f"{path} has been changed since it was saved: its checksum does not match its content. Save the model again")
+    return model
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            head = file.read(_HEAD)
+            stripped = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+            if not head:
+                raise ModelFileError(f"{path} is empty; save the model again")
+            if head[:1] == b"\x80" or (stripped[:1] != b"{" and _is_pickle(head)):
+                raise ModelFileError(f"{path} is a pickle, which could run code on loading, and is not opened. gradline models are JSON")
+            if stripped[:1] != b"{":
+                raise ModelFileError(f"{path} is not a model file: gradline models are JSON objects, and this is not")
+            return (head + file.read()).decode("utf-8-sig")
+    except FileNotFoundError:
+        raise missing_file(str(path)) from None
+    except IsADirectoryError:
+        raise IsADirectoryError(f"{path} is a folder; give the model file itself") from None
+    except UnicodeDecodeError:
+        raise ModelFileError(f"{path} is damaged: it is not text throughout") from None
+    except OSError as error:
+        raise type(error)(f"cannot read {path}: {error.strerror or error}") from None
+
+
+def _document(path: Path, text: str) -> dict[str, Any]:
+    def refuse(word: str) -> None:
+        raise ModelFileError(f"{path} is not JSON: it holds {word}")
+
+    def whole(digits: str) -> int:
+        # Beyond double precision arithmetic fails, and beyond some thousand digits Python reads no number.
+        if len(digits) > _MOST_DIGITS or abs(int(digits)) > sys.float_info.max:
+            raise ModelFileError(f"{path} is not a sound model file: it holds a number beyond double precision, {shown(digits)}")
+        return int(digits)
+
+    try:
+        document = json.loads(text, parse_constant=refuse, parse_int=whole)
+    except json.JSONDecodeError as error:
+        if not text.rstrip().endswith("}") or error.pos >= len(text.rstrip()):
+            raise ModelFileError(f"{path} was cut short after {len(text):,} characters; copy or save it again") from None
+        raise ModelFileError(f"{path} is not JSON: line {error.lineno}, column {error.colno}: {error.msg}") from None
+    except RecursionError:
+        raise ModelFileError(f"{path} is not a model file: its brackets nest too deeply") from None
+    assert isinstance(document, dict)  # it starts with a brace
+    return document
+
+
+def _is_pickle(head: bytes) -> bool:
+    """Whether bytes are the start of a pickle of the old text protocols; pickletools reads and never runs them."""
+    try:
+        names = [opcode.name for opcode, _, _ in pickletools.genops(head)]
+    except Exception:  # whatever is not a pickle can fail anywhere
+        return False
+    return len(names) > 2 and names[-1] == "STOP"
+
+
+def _loss(model: ModelRecord, given: Any, prediction: Any) -> Loss:
+    names = tuple(model.predictor_names)
+    if isinstance(model.loss, BuiltInLoss):
+        if given is not None or prediction is not None:
+            raise ModelFileError(
+                f"the model's loss is gradline's own {model.loss.name!r}; loss= and prediction= are for functions of your own"
+            )
+        loss = by_name(model.loss.name, **model.loss.parameters)
+        if loss.predictor_names(len(model.target_names)) != names:
+            raise ModelFileError(f"the linear predictors of the loss {loss.name!r} are not {', '.join(names)}")
+        return loss
+    # What only a loss of one's own needs: predicting from a file should start at once.
+    from gradline.files.own_losses import StoredLoss, given_again
+
+    if given is None:
+        if prediction is not None:
+            raise ModelFileError(f"prediction= goes with loss={model.loss.name}; give both")
+        return StoredLoss(model.loss, names)
+    from gradline.preparing.arguments import as_loss
+
+    bare = callable(given) and not hasattr(given, "derivatives") and not hasattr(given, "bind")
+    unbound = as_loss(given, prediction, model.loss.framework if bare else None)
+    return given_again(model.loss, unbound, names, len(model.target_names))
+
+
+def _encoder(saved: dict[str, Any]) -> Any:
+    # Needs pyarrow, which a model without a formula does not.
+    from gradline.formulas.encoder import Encoder
+
+    return Encoder.from_json(saved)
+
+
+def _array(rows: list[list[float]]) -> Array:
+    return np.array(rows, dtype=np.float64)

@@ -1,0 +1,153 @@
+"""The shape of a model file, version 2. ``python -m gradline.files`` prints it as JSON Schema."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import Field, JsonValue, model_validator
+
+from gradline.base.errors import ModelFileError
+from gradline.base.names import INTERCEPT
+from gradline.files.parts import Count, Number, Part
+from gradline.files.uncertainty_schema import UncertaintyRecord, misfit
+
+FORMAT = "gradline model"
+VERSION = 2
+
+
+class BuiltInLoss(Part):
+    """A loss of gradline's catalogue: ``gl.losses.by_name(name, **parameters)``."""
+
+    kind: Literal["built-in"]
+    name: str
+    parameters: dict[str, int | float | str | None]
+
+
+class Source(Part):
+    """A user's function, for the record: its text is never run. source: None where it could not be read."""
+
+    name: str
+    source: str | None
+    sha256: str | None = Field(description="Of the source text in UTF-8, in hexadecimal digits.")
+    numbers: dict[str, int | Number] = Field(description="The numbers the function refers to by name, which are not in its text.")
+
+    @model_validator(mode="after")
+    def _hash_fits(self) -> Self:
+        if self.sha256 != (None if self.source is None else source_hash(self.source)):
+            raise ModelFileError("the sha256 is not that of the source")
+        return self
+
+
+class OwnLoss(Part):
+    """A loss the user wrote. prediction: the forward pass, None for the identity."""
+
+    kind: Literal["own"]
+    name: str
+    framework: Literal["tensorflow", "jax", "torch"] | None
+    form: Literal["row", "mean", "sum", "joint"] = Field(description="What the function returns: one number a row, or one scalar.")
+    linear_predictors: list[str] | None
+    likelihood: bool
+    squared_scale: Number | None = Field(description="c, where the loss was found to be c times squared loss.")
+    function: Source
+    prediction: Source | None
+    identity: bool = Field(description="Whether a prediction is the linear predictor itself.")
+
+
+class PenaltyRecord(Part):
+    """What was added to the mean loss. value: at the coefficients."""
+
+    name: str
+    parameters: dict[str, int | Number]
+    value: Number
+
+
+class CertificateRecord(Part):
+    """Why the coefficients can be believed, or not."""
+
+    converged: bool
+    gradient_norm: Number
+    reason: str
+    remedy: str
+
+
+class ModelRecord(Part):
+    """A fitted model. P design columns, k linear predictors, q targets."""
+
+    names: list[str] = Field(description="The P design columns, the intercept first where there is one.", min_length=1)
+    intercept: bool = Field(description='Whether the first of the names is the intercept, "Intercept".')
+    target_names: list[str] = Field(description="The q targets.", min_length=1)
+    predictor_names: list[str] = Field(description="The k linear predictors.", min_length=1)
+    columns_named: bool = Field(description="Whether the data named its columns, so that predicting finds them by name.")
+    coefficients: list[list[Number]] = Field(description="P lists of k numbers; zero for a column left out.")
+    aliased: list[Count] = Field(description="Design columns, counted from 0, left out because earlier columns determine them.")
+    digits: list[list[Number]] | None = Field(description="Significant decimal digits claimed, shaped like the coefficients.")
+    loss: Annotated[BuiltInLoss | OwnLoss, Field(discriminator="kind")]
+    penalty: PenaltyRecord | None
+    objective: Number = Field(description="The mean loss a row plus the penalty.")
+    rows_used: Count
+    rows_dropped: dict[str, Count] = Field(description="Rows left out, by reason.")
+    certificate: CertificateRecord
+    solver: str
+    solver_asked: bool = Field(description="Whether the user chose the solver.")
+    passes: Count
+    seconds: Number | None
+    learning_rate: Number | None
+    notes: list[str]
+    formula: dict[str, JsonValue] | None = Field(None, description="The formula and what it learned from the rows, levels included.")
+    beside: dict[Literal["weights", "frequencies", "offset"], str | None] = Field(
+        default_factory=dict, description="What came beside columns and targets, each with its column's name, null for an array."
+    )
+    fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
+        None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
+    )
+    uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        columns, predictors = len(self.names), len(self.predictor_names)
+        for what, table in (("coefficients", self.coefficients), ("digits", self.digits)):
+            if table is not None and (len(table) != columns or any(len(row) != predictors for row in table)):
+                raise ModelFileError(
+                    f"{what} should hold {columns} lists (one for each name) of {predictors} (one for each linear predictor)"
+                )
+        if self.intercept != (self.names[0] == INTERCEPT):
+            raise ModelFileError(f"intercept is {self.intercept}, but the first name is {self.names[0]!r}")
+        if len(set(self.aliased)) < len(self.aliased) or any(place >= columns for place in self.aliased):
+            raise ModelFileError(f"aliased should name each of {columns} columns once at most")
+        wrong = misfit(self.uncertainty, columns, predictors, len(self.target_names))
+        if wrong:
+            raise ModelFileError(f"uncertainty: {wrong}")
+        return self
+
+
+class Document(Part):
+    """The whole file."""
+
+    format: Literal["gradline model"]
+    version: Annotated[int, Field(ge=1, le=VERSION)]
+    gradline: str = Field(description="The gradline that wrote the file.")
+    checksum: str = Field(
+        description='"sha256:" and the SHA-256 of everything else, as JSON without blanks, keys sorted, non-ASCII characters escaped.'
+    )
+    model: ModelRecord
+
+
+def checksum(document: Mapping[str, Any]) -> str:
+    """The checksum of a document, whatever checksum it holds."""
+    content = {key: value for key, value in document.items() if key != "checksum"}
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return "sha256:" + hashlib.sha256(text.encode("ascii")).hexdigest()
+
+
+def source_hash(source: str) -> str:
+    """The SHA-256 of a source text."""
+    return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def json_schema() -> str:
+    """The published schema, docs/model-schema.json."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema(mode="serialization")}
+    return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

@@ -1,0 +1,118 @@
+"""A Fit as a model file, whole or not at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from gradline.base.atomic_file import write_whole
+from gradline.base.errors import ModelFileError
+from gradline.base.version import __version__
+from gradline.files.parts import write_number
+from gradline.files.penalties import StoredPenalty
+from gradline.files.problems import first_problem
+from gradline.files.schema import FORMAT, VERSION, Document, checksum
+from gradline.files.uncertainty import describe_uncertainty
+from gradline.losses.names import by_name
+from gradline.losses.protocol import Loss
+
+if TYPE_CHECKING:
+    from gradline.model.record import Model
+    from gradline.penalties.ridge import Penalty
+
+
+def save(fit: Model, path: str | os.PathLike[str]) -> None:
+    """Write a fit to a model file; a reader sees the old file or the new one, and nothing between.
+
+    Raises OSError, with one clear line, where the file cannot be written (no such folder, read-only, disk full), and ValueError for a
+    model that JSON cannot hold and for a path that is no regular file; the old file is then as it was.
+    """
+    write_whole(Path(path), as_text(fit))
+
+
+def as_text(fit: Model) -> str:
+    """The text of the model file."""
+    try:
+        model = _model(fit)
+        empty = {"format": FORMAT, "version": VERSION, "gradline": __version__, "checksum": "", "model": model}
+        document: dict[str, Any] = Document.model_validate(empty).model_dump()
+    except ValidationError as error:
+        raise ModelFileError(f"the model cannot be saved: {first_problem(error)}") from None
+    document["checksum"] = checksum(document)
+    # A line for each field: readable, and one changed coefficient is one changed line of a version control system.
+    lines = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in document.items() if key != "model"]
+    fields = [f"    {json.dumps(key)}: {_compact(value)}" for key, value in document["model"].items()]
+    return "{\n" + ",\n".join([*lines, '  "model": {\n' + ",\n".join(fields) + "\n  }"]) + "\n}\n"
+
+
+def _model(fit: Model) -> dict[str, Any]:
+    solution = fit.solution
+    encoder = getattr(fit, "encoder", None)
+    return {
+        "names": list(fit.names),
+        "intercept": fit.has_intercept,
+        "target_names": list(fit.target_names),
+        "predictor_names": list(fit.loss_function.predictor_names(len(fit.target_names))),
+        "columns_named": fit.named,
+        "coefficients": _plain(solution.coefficients),
+        "aliased": [int(place) for place in solution.aliased],
+        "digits": None if solution.digits is None else _plain(solution.digits),
+        "loss": _loss(fit.loss_function),
+        "penalty": None if fit.penalty is None else _penalty(fit.penalty, fit),
+        "objective": write_number(float(solution.loss)),
+        "rows_used": int(fit.rows_used),
+        "rows_dropped": {str(reason): int(count) for reason, count in fit.rows_dropped.items()},
+        "certificate": {
+            "converged": bool(solution.certificate.converged),
+            "gradient_norm": write_number(float(solution.certificate.gradient_norm)),
+            "reason": solution.certificate.reason,
+            "remedy": solution.certificate.remedy,
+        },
+        "solver": solution.solver,
+        "solver_asked": fit.solver_asked,
+        "passes": int(solution.passes),
+        "seconds": fit.seconds,
+        "learning_rate": None if solution.learning_rate is None else write_number(float(solution.learning_rate)),
+        "notes": list(solution.notes),
+        "formula": None if encoder is None else encoder.to_json(),
+        "beside": dict(fit.row_columns),
+        "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
+        "uncertainty": describe_uncertainty(fit),
+    }
+
+
+def _loss(loss: Loss) -> Mapping[str, Any]:
+    try:
+        built_in = by_name(loss.name, **loss.parameters) == loss
+    except (ValueError, TypeError):
+        built_in = False
+    if built_in:
+        return {"kind": "built-in", "name": loss.name, "parameters": dict(loss.parameters)}
+    from gradline.files.own_losses import describe_loss
+
+    return describe_loss(loss).model_dump()
+
+
+def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
+    if isinstance(penalty, StoredPenalty):
+        return penalty.record.model_dump()
+    own: dict[str, Any] = (
+        {field.name: getattr(penalty, field.name) for field in dataclasses.fields(penalty)} if dataclasses.is_dataclass(penalty) else {}
+    )
+    numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
+    slopes = fit.solution.coefficients[int(fit.has_intercept) :]
+    return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}
+
+
+def _plain(array: Any) -> list[list[Any]]:
+    return [[write_number(value) for value in row] for row in array.tolist()]
+
+
+def _compact(value: Any) -> str:
+    return json.dumps(value, allow_nan=False)

@@ -1,0 +1,116 @@
+"""The request of a fit: every argument of ``gl.fit``, checked once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+from gradline.base.errors import ArgumentTypeError
+from gradline.inference.covariance.arguments import cluster_arguments
+from gradline.penalties.ridge import AutomaticRidge, Penalty
+from gradline.preparing.arguments import LossArgument, as_penalty
+from gradline.solvers.protocol import Solver
+from gradline.tables.sources.paths import names_path
+
+_OF_TABLES = ("features", "missing", "where", "query", "database")
+"""Keywords that go with a table only."""
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """What is asked of a fit, as :func:`gradline.fit` documents it, after everything that can be refused without looking at rows."""
+
+    formula: Any
+    data: Any
+    target: Any
+    loss: LossArgument
+    prediction: Callable[[Any], Any] | None
+    backend: str | None
+    penalty: Penalty | AutomaticRidge | None
+    solver: str | Solver
+    weights: Any
+    frequencies: Any
+    offset: Any
+    start: Any
+    accuracy: Literal["auto", "full"]
+    tolerance: float | None
+    intercept: Any
+    names: Sequence[str] | None
+    features: Any
+    missing: Any
+    where: str | None
+    query: str | None
+    database: Any
+    covariance: Any
+    groups: Any
+    progress: bool | None
+
+    @classmethod
+    def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:
+        """The request that the arguments make. Raises TypeError and ValueError for arguments that do not go together."""
+        formula, data, target = _arguments(positional, formula, data, target)
+        rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
+        rest["penalty"] = as_penalty(rest["penalty"])
+        request = cls(formula=formula, data=data, target=target, **rest)
+        if request.of_arrays:
+            _refuse_of_tables(data, target, rest)
+        elif request.names is not None:
+            raise ArgumentTypeError("names= goes with arrays; a table names its own columns")
+        return request
+
+    @property
+    def of_arrays(self) -> bool:
+        """Whether the data is X and y, rather than a table."""
+        return self.formula is None and self.features is None
+
+
+def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any) -> tuple[Any, Any, Any]:
+    """(formula, data, target): the first argument is a formula, or a dict of formulas, or else the data."""
+    if len(positional) > 2:
+        raise ArgumentTypeError(
+            f"fit() takes a formula and data, or X and y, and then keywords; {len(positional)} values came without a keyword"
+        )
+    rest = list(positional)
+    if rest and formula is None and is_formula(rest[0]):
+        formula = rest.pop(0)
+    if (rest and data is not None) or (len(rest) > 1 and (target is not None or formula is not None)):
+        raise ArgumentTypeError("fit() got the same argument twice; give a formula and data, or X and y")
+    data, target = [*rest, data][0], [*rest[1:], target][0]
+    if formula is None and is_formula(target):
+        raise ArgumentTypeError(f"the formula comes first: gl.fit({target!r}, data) rather than gl.fit(data, {target!r})")
+    if formula is not None and target is not None:
+        raise ArgumentTypeError("the formula names the target already; leave target= out")
+    if formula is not None and not is_formula(formula):
+        raise ArgumentTypeError(
+            f'formula must be a text such as "y ~ x1 + x2", or a dict of one for each linear predictor, not {formula!r}'
+        )
+    return formula, data, target
+
+
+def is_formula(value: Any) -> bool:
+    """Whether it is a formula, or a dict of formulas, and not the path of a file."""
+    if isinstance(value, str):
+        return "~" in value and "://" not in value and not names_path(value)
+    return isinstance(value, Mapping) and any(isinstance(part, str) and "~" in part for part in value.values())
+
+
+def _refuse_of_tables(data: Any, target: Any, given: Mapping[str, Any]) -> None:
+    """Raises TypeError for keywords of tables beside arrays, and for a table that comes without a formula."""
+    looks_like_a_path = isinstance(data, str) and (os.path.exists(data) or "." in data or "/" in data)
+    if isinstance(data, str) and not looks_like_a_path and target is not None and (not isinstance(target, str) or os.path.exists(target)):
+        raise ArgumentTypeError(
+            f'{data!r} is no formula: it lacks the ~ between what is explained and what explains it, as in "y ~ x1 + x2"'
+        )
+    for keyword in _OF_TABLES:
+        if given[keyword] is not None:
+            raise ArgumentTypeError(
+                f'{keyword}= goes with a table; give a formula, as in gl.fit("y ~ x1 + x2", data, {keyword}=...), or target= and features='
+            )
+    if target is None or isinstance(target, str) or (isinstance(data, str) and target is not None):
+        what = "y ~ x1 + x2" if not isinstance(target, str) else f"{target} ~ x1 + x2"
+        raise ArgumentTypeError(
+            f'fit() needs a formula and data, as in gl.fit("{what}", data), or gl.fit(data, target="y", features=["x1", "x2"]) by name, or'
+            " arrays, as in gl.fit(X, y)"
+        )

@@ -1,0 +1,98 @@
+"""From a request to a model: rows, a loss, a solver, and what is known of the coefficients."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from gradline.base.errors import ArgumentError
+from gradline.base.warnings import warn
+from gradline.fitting.request import FitRequest
+from gradline.inference.covariance.arguments import checked_kind, extra_sums_of_last_pass, is_none, uncertainty_of
+from gradline.model.record import Model
+from gradline.objective.objective import Problem
+from gradline.preparing.arguments import as_solver, with_penalty
+from gradline.preparing.from_arrays import prepare_arrays
+from gradline.preparing.prepared import Prepared
+from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.solvers.centring import centred, check_in_range
+from gradline.solvers.identified import solve_identified
+from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
+
+if TYPE_CHECKING:
+    from gradline.inference.covariance.kinds import CovarianceKind
+
+
+def run(request: FitRequest) -> Model:
+    """Fit what is asked for. Raises as :func:`gradline.fit` says."""
+    started = time.perf_counter()
+    common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
+    common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
+    if request.of_arrays:
+        prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
+        kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
+        check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
+        return _solve(request, prepared, kind, request.progress, started)
+    from gradline.preparing.from_table import watched_table
+
+    common |= {"features": request.features, "missing": request.missing, "where": request.where, "query": request.query}
+    common |= {"database": request.database, "groups": request.groups, "solver": request.solver, "progress": request.progress}
+    with watched_table(request.formula, request.data, request.target, **common) as prepared:
+        # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
+        own = False if prepared.streamed else request.progress
+        kind = None if prepared.clusters is not None else checked_kind(request.covariance, None, lambda: prepared.rows.n_rows)
+        return _solve(request, prepared, kind, own, started)
+
+
+def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None, progress: bool | None, started: float) -> Model:
+    """From rows and a loss to the model."""
+    for note in prepared.notes:
+        warn(note)
+    problem = Problem(prepared.rows, prepared.loss, None, prepared.names, prepared.mask)
+    if problem.joint and prepared.weighted:
+        raise ArgumentError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
+    problem = with_penalty(problem, request.penalty)
+    chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
+    # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
+    moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
+    working = problem if moved is None else moved.problem
+    if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
+        chosen = chosen.ending_with_curvature(extra_sums_of_last_pass(working))
+    begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
+    if begin is not None and moved is not None:
+        begin = moved.change.to_changed(begin)
+    working, there = solve_identified(working, chosen, begin, progress)
+    problem, solution = replace(problem, loss=working.loss), there
+    if moved is not None:
+        moved, solution = replace(moved, problem=working), moved.solution(there)
+    if moved is not None or solution.digits is not None:
+        check_in_range(problem, solution)
+    if solution.aliased:
+        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
+        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
+        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
+    for note in solution.notes:
+        warn(note)
+    clusters = prepared.clusters
+    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
+    found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), request.covariance, kind, read_groups)
+    if solution.curvature is not None:
+        solution = replace(solution, curvature=None, extra=())
+    return Model(
+        prepared.names,
+        prepared.target_names,
+        problem.loss,
+        solution,
+        prepared.used,
+        prepared.dropped,
+        named=prepared.named,
+        penalty=problem.penalty,
+        solver_asked=request.solver != "auto",
+        uncertainty=found,
+        seconds=time.perf_counter() - started,
+        encoder=prepared.encoder,
+        row_columns=prepared.row_columns,
+        fingerprint=fingerprint_of(prepared.rows) if prepared.fingerprint is None else prepared.fingerprint,
+    )

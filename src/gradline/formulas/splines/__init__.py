@@ -1,0 +1,1 @@
+"""Splines of a formula: their knots and their basis."""

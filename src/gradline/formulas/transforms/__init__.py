@@ -1,0 +1,1 @@
+"""Functions of a formula that learn from the whole column."""

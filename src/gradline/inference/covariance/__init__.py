@@ -1,0 +1,1 @@
+"""The covariance of the coefficients: bread, meat, kinds and clusters."""

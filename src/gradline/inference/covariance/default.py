@@ -1,0 +1,155 @@
+"""What a fit says of its uncertainty without being asked: the loss's default, where it costs little.
+
+Squared loss leaves the sums behind from which its classical errors follow, so they wait there until somebody looks. Of other losses they
+are found at once on data so small that nobody waits; on more, a fit says how to ask.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from gradline.base.types import Array
+from gradline.inference.absent import ASK, JOINT, NoInference
+from gradline.inference.covariance.bread import Bread, of_targets
+from gradline.inference.covariance.classical import squared_factor
+from gradline.inference.covariance.estimate import Covariance
+from gradline.inference.covariance.kinds import CovarianceKind
+from gradline.inference.inference import Inference, infer
+from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.objective.objective import Problem
+from gradline.penalties.ridge import ridge_strength
+from gradline.solvers.least_squares.scaled_rows import in_one_block
+from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums, factor_of_block
+from gradline.solvers.protocol import Solution
+
+CHEAP_NUMBERS = 2_000_000
+"""n P k up to which standard errors are found without being asked for."""
+
+CHEAP_COEFFICIENTS = 500
+"""k P up to which."""
+
+
+@dataclass(frozen=True, eq=False)
+class PendingInference:
+    """The classical inference of squared loss, not worked out before it is looked at. Holds sums, never rows."""
+
+    held: SquaredSums | SquaredFactor
+    aliased: tuple[int, ...]
+    coefficients: Array
+    loss_name: str
+    scale: float
+    strength: float
+    intercept: bool
+    penalised: bool
+
+    @cached_property
+    def sums(self) -> SquaredSums:
+        """Worked out of the factor where that is what the solver left."""
+        return self.held.sums() if isinstance(self.held, SquaredFactor) else self.held
+
+    def infer(self) -> Inference:
+        """The same that ``infer`` finds in two passes over the rows."""
+        (size, k), weights = self.coefficients.shape, self.sums.weights
+        penalty = np.zeros((size, k))
+        penalty[int(self.intercept) :] = weights.weight * self.strength
+        diagonal = np.asarray(penalty.T.ravel())
+        # The curvature of c (y - eta)^2 is 2 c.
+        free = CoefficientMap.selecting(np.ones((size, k), dtype=np.bool_))
+        free = free.without(self.aliased) if self.aliased else free
+        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, diagonal)
+        totals = self._statistics(bread)
+        words = ""
+        found = None
+        try:
+            factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
+            estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
+            found = Covariance("classical", description, factor, (size, k), estimated, totals.degrees_of_freedom)
+        except ValueError as error:
+            words = str(error)
+        return Inference(totals, found, bread, unavailable=words)
+
+    def _statistics(self, bread: Bread) -> FitStatistics:
+        weights, squares = self.sums.weights, np.diag(self.sums.products).copy()
+        effective = bread.effective_parameters if self.penalised else float(bread.free.size)
+        spare = degrees_left(weights.copies, effective / len(squares))
+        return FitStatistics(
+            rows=weights.rows,
+            count=weights.copies,
+            weight=weights.weight,
+            parameters=bread.free.size,
+            effective_parameters=effective,
+            degrees_of_freedom=spare,
+            loss_name=self.loss_name,
+            loss_sum=self.scale * float(squares.sum()),
+            squared=True,
+            intercept=self.intercept,
+            penalised=self.penalised,
+            squares=squares,
+            total_squares=self.sums.total_squares,
+            dispersion=squares / spare if spare > 0 else np.full(len(squares), np.nan),
+            log_likelihood=normal_log_likelihood(squares, weights.copies, weights.log_weight),
+            deviance=float(squares.sum()),
+        )
+
+
+def default_inference(problem: Problem, solution: Solution) -> Inference | PendingInference | NoInference:
+    """What ``gl.fit`` leaves in a Fit where ``covariance=`` was not given."""
+    if not solution.certificate.converged:
+        return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
+    if problem.joint:
+        return NoInference(JOINT.format(problem.loss.name))
+    pending = pending_inference(problem, solution)
+    if pending is not None:
+        return pending
+    if not _is_cheap(problem) or not problem.rows.held:
+        return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
+    return infer(problem, solution)
+
+
+def passes_over_rows(problem: Problem, solution: Solution, unasked: bool) -> bool:
+    """Whether ``default_inference``, or ``asked_inference`` where it was asked for, goes over the rows for a matrix of curvature."""
+    if problem.joint or pending_inference(problem, solution) is not None:
+        return False
+    return not unasked or (solution.certificate.converged and _is_cheap(problem) and problem.rows.held)
+
+
+def _is_cheap(problem: Problem) -> bool:
+    size, k = problem.shape
+    return problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
+
+
+def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference:
+    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums."""
+    pending = pending_inference(problem, solution)
+    known = None if pending is None else pending.infer()
+    if known is None:
+        return infer(problem, solution, kind, keep_meat=True)
+    return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
+
+
+def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:
+    """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
+    scale = problem.loss.squared_scale()
+    strength = ridge_strength(problem.penalty)
+    if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
+        return None
+    sums = solution.sums
+    if sums is None:
+        block = in_one_block(problem.rows)
+        sums = None if block is None or solution.aliased else factor_of_block(problem.rows, block, strength / scale, solution.coefficients)
+    if sums is None:
+        return None
+    return PendingInference(
+        sums,
+        solution.aliased,
+        solution.coefficients,
+        problem.loss.name,
+        scale,
+        strength,
+        problem.rows.intercept,
+        problem.penalty is not None,
+    )

@@ -1,0 +1,1 @@
+"""The losses that ship, one family a module."""

@@ -1,0 +1,195 @@
+"""A user's own loss: probed once, then as good as a built-in one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from gradline.autodiff.framework import Framework, function_name, infer_framework, require_framework
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.autodiff.tape import Tape, UserLoss
+from gradline.autodiff.tapes import tape_for
+from gradline.base.errors import ArgumentTypeError, LossError
+from gradline.base.types import Array
+from gradline.losses.defaults import LossDefaults
+from gradline.losses.identification import flat_directions
+from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
+from gradline.losses.probing import check_order, confirm, data_inside, probe
+from gradline.losses.protocol import Parameter
+
+EXAMPLES = 200
+"""Targets kept with a bound loss."""
+
+
+@dataclass(frozen=True)
+class CustomLoss:
+    """A user's loss before it has met data; made by :func:`custom`."""
+
+    function: Callable[[Any, Any], Any]
+    prediction: Callable[[Any], Any] | None
+    linear_predictors: tuple[str, ...] | None
+    likelihood: bool
+    framework: Framework
+
+    @property
+    def name(self) -> str:
+        return function_name(self.function)
+
+    def bind(self, targets: Array, offset: Array | None = None) -> BoundLoss:
+        """Probe the function on a few rows, targets (m, q), and return the loss ready for a Problem.
+
+        Raises ValueError for a function that returns the wrong shape, something not numeric or not finite, that ignores its
+        prediction, that mixes rows while returning one number a row, or that raises.
+        """
+        n_targets = targets.shape[1]
+        names = self.linear_predictors
+        k = n_targets if names is None else len(names)
+        unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
+        tape = tape_for(unknown, self.framework)
+        try:
+            tape.finding = tape.finding or probe(tape, unknown, targets, offset, self.name)
+            finding = confirm(tape, unknown, tape.finding, targets, self.name)
+        except ValueError as error:
+            advice = data_inside(unknown)
+            raise (ValueError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
+        check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
+        loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
+        spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
+        examples = targets[np.concatenate([spread, targets.argmin(axis=0), targets.argmax(axis=0)])]
+        return BoundLoss(self, loss, finding.squared_scale, examples)
+
+
+@dataclass(frozen=True)
+class BoundLoss(LossDefaults):
+    """A probed user loss: satisfies the Loss protocol through a tape, and claims what the user says or the probe finds, no more."""
+
+    custom: CustomLoss
+    loss: UserLoss
+    scale: float | None
+    examples: Array | None = field(default=None, compare=False, repr=False)
+    """Some targets (m, q), for the scale on which kinks are looked for; not kept when the loss is pickled."""
+    identified: bool = False
+    """Whether every linear predictor is known to matter, so that nothing is looked for."""
+
+    @cached_property
+    def found_kinks(self) -> Kinks:
+        """What a search of the loss finds; made once, when a solver has to be chosen."""
+        if self.joint or self.scale is not None:
+            return SMOOTH
+        return find_kinks(self.derivatives, self._some_targets, self.loss.n_predictors)
+
+    @cached_property
+    def flat_directions(self) -> Array | None:
+        """What a look at the loss finds; made once, when its coefficients are mapped."""
+        if self.identified or self.joint or self.scale is not None or self.loss.n_predictors == 1:
+            return None
+        return flat_directions(self.derivatives, self._some_targets, self.loss.n_predictors)
+
+    def all_identified(self) -> BoundLoss:
+        return replace(self, identified=True)
+
+    @property
+    def _some_targets(self) -> Array:
+        return np.array([[-1.0], [1.0]]) * np.ones(self.loss.n_targets) if self.examples is None else self.examples
+
+    def kinks(self) -> tuple[float, ...] | None:
+        return self.found_kinks.positions
+
+    @property
+    def piecewise_linear(self) -> bool:
+        return self.found_kinks.piecewise_linear
+
+    @cached_property
+    def tape(self) -> Tape:
+        return tape_for(self.loss, self.custom.framework)
+
+    @property
+    def name(self) -> str:
+        return self.custom.name
+
+    @property
+    def parameters(self) -> Mapping[str, Parameter]:
+        return {}
+
+    @property
+    def is_likelihood(self) -> bool:
+        return self.custom.likelihood
+
+    @property
+    def is_convex(self) -> bool:
+        return self.scale is not None or self.found_kinks.convex
+
+    @property
+    def joint(self) -> bool:
+        """Whether the function is a scalar that is neither the mean nor the sum of its one-row values."""
+        return self.loss.form == "joint"
+
+    def n_predictors(self, n_targets: int) -> int:
+        return self.loss.n_predictors
+
+    def predictor_names(self, n_targets: int) -> tuple[str, ...]:
+        if self.custom.linear_predictors is not None:
+            return self.custom.linear_predictors
+        return ("prediction",) if n_targets == 1 else tuple(f"y{j + 1}" for j in range(n_targets))
+
+    def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
+        if self.joint:
+            raise LossError(joint_message(self.name))
+        return self.tape.derivatives(targets, predictors, order)
+
+    def predict(self, predictors: Array) -> Array:
+        if self.loss.prediction is None:
+            return predictors
+        return self.tape.predict(predictors)
+
+    def squared_scale(self) -> float | None:
+        return self.scale
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in self.__dict__.items() if key not in ("tape", "examples")} | {"examples": None}
+
+
+def joint_message(name: str) -> str:
+    """Why a joint scalar loss cannot have row derivatives, and what to do."""
+    return (
+        f"the loss {name!r} returns one scalar that is neither the mean nor the sum of its own one-row values, so a row has no loss of"
+        " its own: only first-order solvers on data in memory apply (gl.LBFGS, or gl.GradientDescent with full batches; no weights)."
+        " Return one number a row to unlock everything."
+    )
+
+
+def custom(
+    function: Callable[[Any, Any], Any],
+    prediction: Callable[[Any], Any] | None = None,
+    *,
+    linear_predictors: tuple[str, ...] | list[str] | None = None,
+    likelihood: bool = False,
+    backend: str | None = None,
+) -> CustomLoss:
+    """A loss of your own, written in TensorFlow, JAX or PyTorch.
+
+    function(y, prediction): returns one number a row, or one scalar such as a mean. A function whose arguments are named the other way
+    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape
+    (m,), otherwise (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when
+    there is one and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k
+    linear predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
+    backend: "tensorflow", "jax" or "torch"; read off the function unless given.
+
+    Raises TypeError if function is not callable, or is a class instead of an object of it; ValueError if no single framework can be
+    inferred; ImportError, with the pip command, if the framework is not installed.
+    """
+    for role, f in (("loss", function), ("prediction", prediction)):
+        if f is not None and not callable(f):
+            raise ArgumentTypeError(f"{role} must be a function, not {type(f).__name__} {f!r}")
+        if isinstance(f, type):
+            raise ArgumentTypeError(f"{role}={f.__name__} is a class: make an object of it, as in {role}={f.__name__}(), with brackets")
+    framework = require_framework(backend) if backend is not None else infer_framework(function, prediction)
+    require_framework(framework)
+    if linear_predictors is not None and (isinstance(linear_predictors, str) or not linear_predictors):
+        raise LossError('linear_predictors must be a sequence of names such as ("mean", "log_scale")')
+    names = None if linear_predictors is None else tuple(linear_predictors)
+    return CustomLoss(function, prediction, names, likelihood, framework)

@@ -1,0 +1,1 @@
+"""The record of a fit, and what is computed from it."""

@@ -1,0 +1,165 @@
+"""Predictions with intervals: for the mean, or for a new target, with what each promises in words."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+
+import numpy as np
+
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
+from gradline.design.dense import Design
+from gradline.inference.covariance.estimate import Covariance
+from gradline.inference.intervals import Interval, check_level, linear_interval, mean_interval
+from gradline.inference.leave_one_out import ResidualQuantiles
+from gradline.inference.predictions import Calibration, CalibrationKernel, calibration_of, conformal_interval, prediction_interval
+from gradline.losses.protocol import Loss
+from gradline.model.outputs import OutputKind, predict_linear
+
+if TYPE_CHECKING:
+    from gradline.model.record import Model
+
+
+class IntervalPrediction(NamedTuple):
+    """prediction, lower, upper: one entry a row, (n,), or (n, outputs) where there are several; NaN where an input is missing. level: how
+    often the interval holds what it is for; guarantee: what has to be true for that, in words."""
+
+    prediction: Array
+    lower: Array
+    upper: Array
+    level: float
+    guarantee: str
+
+
+@dataclass(frozen=True)
+class IntervalOutputs:
+    """Three times c numbers a row: predictions, lower ends, upper ends. weights: the precision of the new targets of squared loss."""
+
+    loss: Loss
+    kind: OutputKind
+    interval: Literal["confidence", "prediction"]
+    level: float
+    covariance: Covariance | None
+    dispersion: Array | None
+    residuals: ResidualQuantiles | None
+    calibration: Calibration | None
+    n_predictors: int
+    n_targets: int
+    weight: float | None = None
+    penalised: bool = False
+
+    @property
+    def width(self) -> int:
+        """3 c."""
+        return 3 * int(predict_linear(self.loss, np.zeros((1, self.n_predictors)), self.kind).shape[1])
+
+    @property
+    def guarantee(self) -> str:
+        """What has to be true for the level to hold."""
+        if self.interval == "confidence":
+            assert self.covariance is not None
+            law = "the normal distribution" if self.covariance.degrees_of_freedom is None else "Student's t"
+            return f"for the prediction itself, by the {self.covariance.kind} covariance and {law}"
+        return self._guarantee
+
+    def __call__(self, design: Design, predictors: Array) -> Array:
+        lower, upper = self.ends(design, predictors)
+        return np.concatenate([predict_linear(self.loss, predictors, self.kind), lower, upper], axis=1)
+
+    def ends(self, design: Design, predictors: Array) -> Interval:
+        """The interval at rows of a design, (m, c) each; predictors (m, k), offset included."""
+        if self.interval == "confidence":
+            assert self.covariance is not None
+            if self.kind == "linear":
+                return linear_interval(design, predictors, self.covariance, self.level)
+            return mean_interval(design, predictors, self.covariance, self.loss, self.level)
+        found = self._prediction(design, predictors)
+        return Interval(found.lower, found.upper)
+
+    @property
+    def _guarantee(self) -> str:
+        from gradline.design.dense import DenseDesign
+
+        # What is promised depends on the loss alone, so one row tells.
+        size = 1 if self.covariance is None else self.covariance.shape[0]
+        return str(self._prediction(DenseDesign(np.zeros((1, size)), False), np.zeros((1, self.n_predictors))).guarantee)
+
+    def _prediction(self, design: Design, predictors: Array) -> Any:
+        if self.calibration is not None:
+            return conformal_interval(predictors, self.calibration, self.loss, self.level)
+        weights = None if self.weight is None else np.full(len(predictors), self.weight)
+        return prediction_interval(
+            design,
+            predictors,
+            self.covariance,
+            self.loss,
+            level=self.level,
+            dispersion=self.dispersion,
+            residuals=self.residuals,
+            weights=weights,
+            penalised=self.penalised,
+        )
+
+
+def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, calibration: Any, weight: Any = None) -> IntervalOutputs:
+    """What makes the intervals of a fit. Raises ValueError and TypeError for what cannot be had, saying what is missing and how to get it,
+    before any row is read."""
+    if interval not in ("confidence", "prediction"):
+        raise InferenceError(
+            f'interval must be "confidence" (for the prediction itself) or "prediction" (for a new target), not {interval!r}'
+        )
+    check_level(level)
+    loss, shape = fit.loss_function, fit.solution.coefficients.shape
+    if interval == "confidence":
+        for keyword, value in (("calibration", calibration), ("weight", weight)):
+            if value is not None:
+                raise InferenceError(f'{keyword}= goes with interval="prediction"; a confidence interval has no use for it')
+    elif kind != "mean":
+        raise InferenceError('interval="prediction" is for new targets, so it goes with kind="mean"')
+    if weight is not None and not (isinstance(weight, int | float | np.number) and np.isfinite(weight) and weight > 0):
+        raise InferenceError(f"weight must be a number above zero, the precision of the new targets, not {weight!r}")
+    held = fit.inference
+    covariance = None if held is None else held.covariance
+    if interval == "confidence" or (held is None and calibration is None):
+        covariance = fit.covariance()
+    found = None if calibration is None else _calibrated(fit, calibration)
+    if found is not None and weight is not None:
+        raise InferenceError("weight= and calibration= exclude each other: split conformal takes rows for alike")
+    outputs = IntervalOutputs(
+        loss,
+        kind,
+        interval,
+        float(level),
+        covariance,
+        None if held is None else held.statistics.dispersion,
+        None if held is None else held.residuals,
+        found,
+        shape[1],
+        len(fit.target_names),
+        None if weight is None else float(weight),
+        fit.penalty is not None,
+    )
+    _ = outputs.guarantee
+    return outputs
+
+
+def _calibrated(fit: Model, calibration: Any) -> Calibration:
+    from gradline.model.attach_data import attach_data
+    from gradline.rows.fingerprint import fingerprint_of
+
+    data, target = calibration if isinstance(calibration, tuple) and len(calibration) == 2 else (calibration, None)
+    found = attach_data(fit, data, target, same=False)
+    rows = found.problem.rows
+    if fit.fingerprint is not None and fingerprint_of(rows) == fit.fingerprint:
+        raise InferenceError(
+            "calibration= must be rows the fit has not seen, and these are those it was fitted to: hold some rows back first"
+        )
+    kernel = CalibrationKernel(fit.loss_function, fit.solution.coefficients)
+    return calibration_of(np.concatenate(list(found.iterate(kernel))), fit.loss_function, fit.solution.coefficients.shape[1])
+
+
+def as_result(values: Array, outputs: IntervalOutputs) -> IntervalPrediction:
+    """(n, 3 c) taken apart."""
+    parts = [part[:, 0] if part.shape[1] == 1 else part for part in np.split(values, 3, axis=1)]
+    return IntervalPrediction(parts[0], parts[1], parts[2], outputs.level, outputs.guarantee)

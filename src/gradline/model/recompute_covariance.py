@@ -1,0 +1,80 @@
+"""Another kind of standard errors for a fit that exists, from what it keeps or from its rows given again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from gradline.base.errors import InferenceError
+from gradline.inference.centred import in_given_columns
+from gradline.inference.covariance.arguments import cluster_arguments, is_default, is_none
+from gradline.inference.covariance.estimate import Covariance, covariance, score_products
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind
+from gradline.inference.inference import Inference, infer, without_rows
+from gradline.inference.kinked import row_loss
+from gradline.model.attach_data import AttachedData, attach_data
+from gradline.objective.objective import Problem
+from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.solvers.centring import centred
+from gradline.solvers.protocol import Solution
+
+
+def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, rows: Mapping[str, Any]) -> Any:
+    """See ``Fit.with_covariance``. Raises as it does."""
+    kind, groups = cluster_arguments(kind, groups)
+    if is_none(kind) or kind is None:
+        raise InferenceError(f'with_covariance needs a kind, such as "HC3", not {kind!r}')
+    held: Inference | None = fit.inference
+    if data is None:
+        if held is None or not isinstance(kind, str):
+            raise InferenceError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
+        return replace(fit, uncertainty=_holding(held, without_rows(held, kind)))
+    labels = () if target is not None or groups is None else _columns(groups)
+    found = attach_data(fit, data, target, labels=labels, **rows)
+    chosen = _kind(kind, groups, labels, found, data, target)
+    problem, solution = found.problem, fit.solution
+    if held is None or held.bread is None:
+        return replace(fit, uncertainty=_inferred(problem, solution, chosen))
+    loss = row_loss(problem, solution.coefficients)
+    meat = score_products(problem, solution.coefficients, held.bread, loss) if held.meat is None else held.meat
+    totals = held.statistics
+    new = covariance(problem, solution, chosen, bread=held.bread, statistics=totals, loss=loss, meat=meat)
+    return replace(fit, uncertainty=_holding(replace(held, meat=meat), new))
+
+
+def _inferred(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Any:
+    """``infer``, in moved columns where these keep more digits."""
+    moved = centred(problem)
+    if moved is None:
+        return infer(problem, solution, kind, keep_meat=True)
+    if kind is not None and kind.groups is not None:
+        kind = replace(kind, groups=kind.groups.changed(moved.change.rows))
+    found = infer(moved.problem, moved.of_given(solution), kind, keep_meat=True)
+    return in_given_columns(found, moved.change, problem, solution)
+
+
+def _holding(inference: Inference, found: Covariance) -> Inference:
+    old = () if inference.covariance is None else inference.covariance.notes
+    notes = tuple(note for note in inference.notes if note not in old and not note.startswith("standard errors are"))
+    return replace(inference, covariance=found, unavailable="", notes=notes + found.notes)
+
+
+def _columns(groups: Any) -> tuple[str, ...]:
+    from gradline.preparing.table_clusters import group_columns
+
+    return group_columns(groups)
+
+
+def _kind(kind: Any, groups: Any, labels: tuple[str, ...], found: AttachedData, data: Any, target: Any) -> CovarianceKind | None:
+    if is_default(kind):
+        return None
+    rows = found.problem.rows
+    if not labels:
+        chosen = as_kind(("cluster", groups) if groups is not None else kind, rows.n_rows)
+        check_same_labels(of_arguments(data=data, target=target, groups=groups))
+        return chosen
+    from gradline.preparing.table_clusters import ClusterColumns
+
+    assert found.source is not None
+    return CovarianceKind("cluster", groups=ClusterColumns(found.source, labels).groups(rows, found.problem.n_predictors))

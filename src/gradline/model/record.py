@@ -1,0 +1,153 @@
+"""Model: the record of a fit. It holds no rows, and nothing in it reaches up to pictures, files or pages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from gradline.base.names import INTERCEPT
+from gradline.base.types import Array
+from gradline.inference.absent import NOT_ASKED, NoInference
+from gradline.losses.protocol import Loss
+from gradline.model.uncertainty import ModelUncertainty
+from gradline.penalties.ridge import Penalty
+from gradline.solvers.protocol import Certificate, History, Solution
+
+if TYPE_CHECKING:
+    from gradline.formulas.encoder import Encoder
+    from gradline.inference.covariance.default import PendingInference
+    from gradline.inference.inference import Inference
+
+
+@dataclass(frozen=True, eq=False)
+class Model(ModelUncertainty):
+    """A fitted model, as summaries, pictures, reports and files see it. Immutable, and holds no rows.
+    Equal to itself only: compare ``coefficients`` to compare two fits.
+
+    names: the design columns, the intercept first where there is one. target_names: the q targets. solution: what the solver returned.
+    rows_used: rows with a weight above zero. rows_dropped: how many were left out, by reason.
+    """
+
+    names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    loss_function: Loss
+    solution: Solution
+    rows_used: int
+    rows_dropped: dict[str, int]
+    named: bool = False
+    """Whether the columns were named by the data, so that predict can match them by name."""
+    penalty: Penalty | None = None
+    """What was added to the mean loss."""
+    solver_asked: bool = False
+    """Whether the user chose the solver, rather than ``solver="auto"``."""
+    uncertainty: Inference | PendingInference | NoInference = NOT_ASKED
+    """What was found of the coefficients' uncertainty, or the sums from which it follows, or why there is nothing; see ``inference``."""
+    seconds: float | None = None
+    """What the fit took, by the clock on the wall; None where nobody measured."""
+    encoder: Encoder | None = None
+    """The formula with what it learned from the rows; None where the columns were taken as they are."""
+    row_columns: Mapping[str, str | None] = field(default_factory=dict)
+    """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
+    fingerprint: int | None = None
+    """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
+
+    @property
+    def coefficients(self) -> Array:
+        """One number per name, (P,); with several linear predictors (P, k). NaN for a column left out as aliased."""
+        return self._squeeze(self._marked(self.solution.coefficients))
+
+    @property
+    def aliased(self) -> tuple[str, ...]:
+        """Columns left out of the model because earlier columns determine them."""
+        return tuple(self.names[i] for i in self.solution.aliased)
+
+    @property
+    def digits(self) -> Array | None:
+        """Significant decimal digits claimed, shaped like ``coefficients``; None where the solver makes no such claim."""
+        return None if self.solution.digits is None else self._squeeze(self._marked(self.solution.digits))
+
+    @property
+    def intercept(self) -> float | Array:
+        """The intercept, one for each linear predictor where there are several; 0 if the model has none."""
+        k = self.solution.coefficients.shape[1]
+        row = self.solution.coefficients[0] if self.has_intercept else np.zeros(k)
+        return float(row[0]) if k == 1 else row.copy()
+
+    @property
+    def slopes(self) -> Array:
+        """The coefficients without the intercept: (p,), or (p, k)."""
+        return self._squeeze(self._marked(self.solution.coefficients)[int(self.has_intercept) :])
+
+    @property
+    def has_intercept(self) -> bool:
+        """Whether the model has an intercept."""
+        return bool(self.names) and self.names[0] == INTERCEPT
+
+    @property
+    def predictor_names(self) -> tuple[str, ...]:
+        """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
+        names = self.loss_function.predictor_names(len(self.target_names))
+        return self.target_names if len(names) == len(self.target_names) else names
+
+    @property
+    def loss(self) -> float:
+        """The mean loss a row at the coefficients."""
+        return self.solution.loss
+
+    @property
+    def loss_name(self) -> str:
+        """The loss that was minimised."""
+        return self.loss_function.name
+
+    @property
+    def solver(self) -> str:
+        """What found the coefficients."""
+        return self.solution.solver
+
+    @property
+    def certificate(self) -> Certificate:
+        """Why the coefficients can be believed, or not."""
+        return self.solution.certificate
+
+    @property
+    def history(self) -> History | None:
+        """The path of the fit, for solvers that record one."""
+        return self.solution.history
+
+    @property
+    def learning_rate(self) -> float | None:
+        """The rate gradient descent used."""
+        return self.solution.learning_rate
+
+    def _marked(self, array: Array) -> Array:
+        if not self.solution.aliased:
+            return array
+        marked = array.copy()
+        marked[list(self.solution.aliased)] = np.nan
+        return marked
+
+    def _squeeze(self, array: Array) -> Array:
+        return array[:, 0].copy() if array.shape[1] == 1 else array.copy()
+
+    def __repr__(self) -> str:
+        lines = [f"{type(self).__name__} of {self.loss_name} loss by {self.solver}: {self.rows_used:,} rows, loss {self.loss:.6g}"]
+        if not self.certificate.converged:
+            lines.append(f"not converged: {self.certificate.reason}")
+        shown = self.names[:12]
+        for j, predictor in enumerate(self.predictor_names):
+            mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
+            kept = [i for i in range(len(shown)) if i not in self.solution.aliased and (mask is None or mask[i])]
+            terms = [_term(self.solution.coefficients[i, j], shown[i]) for i in kept]
+            terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
+            lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+        if self.aliased:
+            lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
+        return "\n".join(lines)
+
+
+def _term(value: float, name: str) -> str:
+    sign = "-" if value < 0 else "+"
+    return f"{sign} {abs(value):.6g}" + ("" if name == INTERCEPT else f" {name}")

@@ -1,0 +1,176 @@
+"""Whether rows given again are those of a fit: by the fingerprint of targets, weights and offsets, and by the gradient for the columns.
+
+A fingerprint of the columns would have to be taken at every fit. The gradient of the objective at the coefficients costs nothing there: the
+solver left its size in the certificate, next to nothing where it converged, and other columns give another.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from gradline.base.errors import InferenceError
+from gradline.base.types import Array
+from gradline.inference.covariance.estimate import free_coefficients
+from gradline.inference.kinked import frequencies
+from gradline.losses.own_loss import BoundLoss
+from gradline.losses.protocol import Loss
+from gradline.objective.objective import Problem
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.block import Block
+from gradline.rows.fingerprint import MODULUS, fingerprint, fingerprint_of
+
+if TYPE_CHECKING:
+    from gradline.model.record import Model
+
+SAME_GRADIENT = 1e-6
+"""Of the sum of the sizes of its terms: how far two gradients of the same rows may be apart. Columns once rounded to float32 pass."""
+
+ROUNDING, ON_KINK = 1e-13, 1e-10
+"""Of the sizes that a linear predictor is the sum of: the error it may have, and how near a row is to a kink that it sits on."""
+
+MOST_TRIED = 4
+"""Linear predictors up to which each is moved by itself."""
+
+
+def check_same_rows(fit: Model, problem: Problem) -> None:
+    """Raises ValueError where the rows of the problem are not those of the fit, as far as targets, weights, offsets and gradient tell."""
+    difference = how_different(fit, problem)
+    if difference:
+        raise InferenceError(
+            f"these are not the rows the model was fitted to ({difference}): give the same data again, with the same weights, frequencies,"
+            " offset and where=; for other rows there are predict and residuals"
+        )
+
+
+def how_different(fit: Model, problem: Problem) -> str:
+    """In a few words what tells the rows from those of the fit; empty where they are the same. One pass."""
+    rows = problem.rows
+    if fit.fingerprint is not None and isinstance(rows, ArrayRows) and fingerprint_of(rows) != fit.fingerprint:
+        return _other_targets(fit, rows.n_rows)
+    sums = _joint_sums(problem, fit.solution.coefficients) if problem.joint else rows.reduce(_kernel(problem, fit.solution.coefficients))
+    if fit.fingerprint is not None and sums.fingerprint != fit.fingerprint:
+        return _other_targets(fit, rows.n_rows)
+    return "" if _has_gradient(fit, problem, sums) else "targets and weights agree, and the columns do not: the gradient there is another"
+
+
+def _other_targets(fit: Model, n: int) -> str:
+    if n != fit.rows_used:
+        return f"{n:,} rows, and the fit used {fit.rows_used:,}"
+    return f"{n:,} rows, with other targets, weights or offsets"
+
+
+class _GradientSums(NamedTuple):
+    """Over rows: weight; fingerprint; gradient (P, k); radius (P, k): how far it may be off where rows sit on a kink, and by rounding; size
+    (P, k): the sum of its terms' sizes."""
+
+    weight: float
+    fingerprint: int
+    gradient: Array
+    radius: Array
+    size: Array
+
+
+def _has_gradient(fit: Model, problem: Problem, sums: _GradientSums) -> bool:
+    """Whether the gradient is the one that the fit's solver left."""
+    certificate, coefficients = fit.certificate, fit.solution.coefficients
+    recorded = certificate.gradient_norm
+    kinked = not problem.joint and problem.loss.kinks() is not None
+    if not np.isfinite(recorded) or (kinked and not certificate.converged and fit.history is None):
+        # Where a search between kinks was given up, what it recorded is no gradient.
+        return True
+    gradient, radius, size = (part / sums.weight for part in (sums.gradient, sums.radius, sums.size))
+    if problem.penalty is not None:
+        first = int(problem.rows.intercept)
+        slope = problem.penalty.gradient(coefficients[first:])
+        gradient[first:] += slope
+        size[first:] += np.abs(slope)
+    free = free_coefficients(problem, fit.solution)
+    reach = np.abs(free.restrict_gradient(gradient))
+    allowed, slack = free.restrict_gradient(radius), SAME_GRADIENT * free.restrict_gradient(size)
+    if not (np.isfinite(reach).all() and np.isfinite(allowed).all()):
+        return True
+    # By itself too: a column in large units would hide what one in small units says.
+    if (reach - allowed > (1.0 + SAME_GRADIENT) * recorded + slack).any():
+        return False
+    least, most = np.linalg.norm(np.maximum(reach - allowed - slack, 0.0)), np.linalg.norm(reach + allowed + slack)
+    return bool(least <= (1.0 + SAME_GRADIENT) * recorded and most >= (1.0 - SAME_GRADIENT) * recorded)
+
+
+def _kernel(problem: Problem, coefficients: Array) -> _GradientKernel:
+    return _GradientKernel(problem.loss, coefficients, problem.loss.kinks() is not None)
+
+
+@dataclass(frozen=True)
+class _GradientKernel:
+    """The fingerprint and the gradient in one pass. kinked: whether the loss has kinks."""
+
+    loss: Loss
+    coefficients: Array
+    kinked: bool
+
+    def map(self, block: Block) -> _GradientSums:
+        design, counts = block.design, frequencies(block)
+        predictors = block.linear_predictors(self.coefficients)
+        absolute = design.absolute()
+        terms = absolute.predict(np.abs(self.coefficients))
+        if block.offset is not None:
+            terms += np.abs(block.offset)
+        terms *= ON_KINK if self.kinked else ROUNDING
+        if self.kinked:
+            # A median of zero leaves a row on its kink without any term.
+            terms += ON_KINK * np.abs(block.targets).max(initial=0.0)
+        here = self._slopes(block, predictors)
+        spread = np.zeros(here.shape)
+        with np.errstate(all="ignore"):
+            for move in _moves(predictors.shape[1]):
+                spread = np.maximum(spread, np.abs(self._slopes(block, predictors + terms * move) - here))
+        factor = counts if block.weights is None else counts * block.weights
+        parts = [np.where(factor[:, None] > 0, factor[:, None] * part, 0.0) for part in (here, spread, np.abs(here))]
+        return _GradientSums(
+            float(factor.sum()),
+            fingerprint(block.targets, block.weights, block.frequencies, block.offset),
+            design.adjoint(parts[0]),
+            absolute.adjoint(parts[1]),
+            absolute.adjoint(parts[2]),
+        )
+
+    def merge(self, first: _GradientSums, second: _GradientSums) -> _GradientSums:
+        return _GradientSums(
+            first.weight + second.weight,
+            (first.fingerprint + second.fingerprint) % MODULUS,
+            first.gradient + second.gradient,
+            first.radius + second.radius,
+            first.size + second.size,
+        )
+
+    def _slopes(self, block: Block, predictors: Array) -> Array:
+        with np.errstate(all="ignore"):
+            gradient = self.loss.derivatives(block.targets, predictors, 1).gradient
+        assert gradient is not None
+        return np.asarray(gradient)
+
+
+def _moves(k: int) -> Iterator[Array]:
+    """Directions in which linear predictors (k,) are moved, by the error they may have."""
+    together = [np.ones(k)] if k == 1 else [np.ones(k), np.where(np.arange(k) % 2, -1.0, 1.0)]
+    alone = list(np.eye(k)) if 1 < k <= MOST_TRIED else []
+    for direction in (*together, *alone):
+        yield direction
+        yield -direction
+
+
+def _joint_sums(problem: Problem, coefficients: Array) -> _GradientSums:
+    """The same of a scalar of all rows together, which are in memory and have no weights."""
+    loss: Any = problem.loss
+    block = problem.rows.in_memory()
+    assert block is not None
+    assert isinstance(loss, BoundLoss)
+    slopes = loss.tape.gradient(block.targets, block.linear_predictors(coefficients))
+    assert slopes is not None
+    size = block.design.absolute().adjoint(np.abs(slopes))
+    # A scalar of all rows has no curvature of a row by which rounding could be told.
+    return _GradientSums(1.0, fingerprint_of(problem.rows), block.design.adjoint(slopes), 1e-3 * size, size)

@@ -1,0 +1,213 @@
+"""The part of a model that speaks of uncertainty: standard errors, intervals, tests, fit measures."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.base.errors import ArgumentTypeError, InferenceError
+from gradline.base.types import Array
+from gradline.inference.absent import NoInference
+
+if TYPE_CHECKING:
+    from gradline.inference.covariance.default import PendingInference
+    from gradline.inference.covariance.estimate import Covariance
+    from gradline.inference.inference import Inference
+    from gradline.inference.intervals import Interval
+    from gradline.inference.statistics import FitStatistics
+    from gradline.inference.tests import HypothesisResult
+    from gradline.losses.protocol import Loss
+    from gradline.solvers.protocol import Solution
+
+
+class ModelUncertainty:
+    """Reads ``uncertainty``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
+
+    uncertainty: Inference | PendingInference | NoInference
+    names: tuple[str, ...]
+    loss_function: Loss
+    solution: Solution
+    fingerprint: int | None
+    named: bool
+
+    if TYPE_CHECKING:
+
+        @property
+        def predictor_names(self) -> tuple[str, ...]: ...
+
+        @property
+        def has_intercept(self) -> bool: ...
+
+    @cached_property
+    def inference(self) -> Inference | None:
+        """The covariance, the curvature and the sums behind the fit measures; None where the fit has none of them."""
+        if isinstance(self.uncertainty, NoInference):
+            return None
+        found = self.uncertainty
+        return found if not hasattr(found, "infer") else found.infer()
+
+    @property
+    def standard_errors(self) -> Array:
+        """Of every coefficient, shaped like ``coefficients``; NaN where there is none. Raises ValueError saying why a fit has none."""
+        return self._shaped(self.covariance().standard_errors)
+
+    @property
+    def statistics(self) -> Array:
+        """t or z: coefficients over their standard errors, shaped like ``coefficients``."""
+        from gradline.inference.intervals import statistics
+
+        return self._shaped(statistics(self.solution.coefficients, self.covariance()))
+
+    @property
+    def p_values(self) -> Array:
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``."""
+        from gradline.inference.intervals import p_values
+
+        return self._shaped(p_values(self.solution.coefficients, self.covariance()))
+
+    def interval(self, level: float = 0.95) -> Interval:
+        """Confidence intervals of the coefficients: (lower, upper), each shaped like ``coefficients``.
+
+        Raises ValueError unless level is between 0 and 1.
+        """
+        from gradline.inference.intervals import Interval, coefficient_interval
+
+        found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
+        return Interval(*(self._shaped(end) for end in found))
+
+    def test(self, hypothesis: Any) -> HypothesisResult:
+        """Wald's test of linear hypotheses, such as ``"x1 = x2, x3 = 0"``: F where the covariance has degrees of freedom, else chi-squared.
+
+        Raises ValueError for a hypothesis that cannot be read or names an unknown coefficient.
+        """
+        from gradline.inference.tests import coefficient_labels, linear_test
+
+        labels = coefficient_labels(self.names, self.predictor_names)
+        return linear_test(hypothesis, self.solution.coefficients, self.covariance(), labels)
+
+    @property
+    def joint_test(self) -> HypothesisResult | None:
+        """That every slope is zero: the F (or chi-squared) of a summary. None without slopes."""
+        from gradline.inference.tests import joint_test
+
+        return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
+
+    def compare(self, other: ModelUncertainty) -> HypothesisResult:
+        """F or likelihood-ratio test of two nested fits to the same rows, in either order.
+
+        Raises ValueError where they are not nested, where the losses differ, and where the rows do, by the fingerprint of their targets,
+        weights and offsets.
+        """
+        from gradline.inference.tests import coefficient_labels, compare
+
+        if not isinstance(other, ModelUncertainty):
+            raise ArgumentTypeError(f"compare takes another fit, not {type(other).__name__} {other!r}")
+        mine, theirs = self._measures, other._measures
+        if mine.count == theirs.count and None not in (self.fingerprint, other.fingerprint) and self.fingerprint != other.fingerprint:
+            raise InferenceError(
+                "the fits were made on different rows: as many, but with other targets, weights or offsets; fit both to the same"
+            )
+        self._check_loss(other)
+        if not (self.named and other.named):
+            # Names that were made up for columns of arrays tell nothing.
+            return compare(mine, theirs)
+        mine_labels = self._estimated(coefficient_labels(self.names, self.predictor_names))
+        return compare(mine, theirs, mine_labels, other._estimated(coefficient_labels(other.names, other.predictor_names)))
+
+    def covariance(self, kind: str | None = None) -> Covariance:
+        """The covariance of the coefficients: the fit's own, or HC0 or HC1, which need no rows where the fit was asked for standard errors.
+
+        Raises ValueError where the fit has none, or the kind needs the rows: then there is ``with_covariance``.
+        """
+        from gradline.inference.inference import without_rows
+
+        inference = self._asked
+        if kind is not None:
+            return without_rows(inference, kind)
+        if inference.covariance is None:
+            raise InferenceError(f"this fit has no standard errors: {inference.unavailable.removeprefix('no standard errors: ')}")
+        return inference.covariance
+
+    @property
+    def r_squared(self) -> float | Array:
+        """The share of the variance explained, (q,) for several targets; about the mean with an intercept, about zero without.
+
+        Raises ValueError for losses other than squared, which have none.
+        """
+        return self._measure("r_squared", "R-squared")
+
+    @property
+    def adjusted_r_squared(self) -> float | Array:
+        """R-squared with the degrees of freedom counted."""
+        return self._measure("adjusted_r_squared", "adjusted R-squared")
+
+    @property
+    def dispersion(self) -> float | Array:
+        """The variance of the errors (squared loss), or the dispersion of the distribution."""
+        return self._measure("dispersion", "dispersion")
+
+    @property
+    def deviance(self) -> float | Array:
+        """Twice the loss above the least it could be (squared loss: the residual sum of squares). ValueError for a loss that has none."""
+        return self._measure("deviance", "deviance")
+
+    @property
+    def log_likelihood(self) -> float | Array:
+        """Of the rows, at the coefficients. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("log_likelihood", "likelihood")
+
+    @property
+    def aic(self) -> float | Array:
+        """Akaike's information criterion. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("aic", "likelihood")
+
+    @property
+    def bic(self) -> float | Array:
+        """The Bayesian information criterion. Raises ValueError for a loss that is no likelihood."""
+        return self._measure("bic", "likelihood")
+
+    def _check_loss(self, other: ModelUncertainty) -> None:
+        """Raises ValueError for losses that differ in a parameter, which neither fit has estimated."""
+        mine, theirs = self.loss_function, other.loss_function
+        if mine.name == theirs.name and dict(mine.parameters) != dict(theirs.parameters):
+            raise InferenceError(
+                f"fits of the loss {mine.name!r} with other parameters, {dict(mine.parameters)} and {dict(theirs.parameters)}, cannot be"
+                " compared by their losses"
+            )
+
+    @property
+    def _asked(self) -> Inference:
+        if self.inference is None:
+            assert isinstance(self.uncertainty, NoInference)
+            raise InferenceError(f"this fit holds no standard errors or fit measures: {self.uncertainty.reason}")
+        return self.inference
+
+    @property
+    def _measures(self) -> FitStatistics:
+        return self._asked.statistics
+
+    def _estimated(self, labels: tuple[str, ...]) -> tuple[str, ...]:
+        """The labels of coefficients that were estimated, where the fit knows which."""
+        inference = self.inference
+        if inference is None or inference.covariance is None:
+            return labels
+        return tuple(label for label, estimated in zip(labels, inference.covariance.estimated, strict=True) if estimated)
+
+    def _measure(self, attribute: str, what: str) -> float | Array:
+        measures = self._measures
+        found = getattr(measures, attribute)
+        if found is None:
+            if attribute in ("adjusted_r_squared", "dispersion") and measures.squared and not measures.degrees_of_freedom > 0:
+                raise InferenceError(f"a fit whose rows leave no degree of freedom has no {what}: give more rows, or leave columns out")
+            if attribute in ("aic", "bic") and measures.log_likelihood is not None:
+                raise InferenceError(
+                    f"a penalised fit has no {attribute.upper()}: the likelihood is not at its maximum; see leave_one_out_loss"
+                )
+            raise InferenceError(f"a fit of this loss has no {what}")
+        values = np.atleast_1d(np.asarray(found, dtype=np.float64))
+        return float(values[0]) if values.size == 1 else values
+
+    def _shaped(self, array: Array) -> Array:
+        return array[:, 0].copy() if array.shape[1] == 1 else array.copy()

@@ -1,0 +1,324 @@
+"""Sums that can be kept: the second moments of a table's columns, from which any least-squares sub-model follows without the rows.
+
+    january = gl.Moments(frame)
+    year = january + gl.Moments(february_frame)
+    year.fit("sales ~ price + season")
+    year.save("year.json")
+
+They add up across days, sites and people who may not share rows. A file holds sums over rows and never a row; with very few rows, or
+sums that differ by one row, a row can be worked out from them, so share sums of many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+from gradline.moments.file import read_moments, write_moments
+from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
+from gradline.preparing.prepared import idle_rows
+from gradline.rows.array_checks import as_array, as_numeric
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.labels import Labelled, check_same_labels, of_arguments
+from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+
+
+class Moments:
+    """Weighted count, means and second moments of the named columns of a table. Immutable.
+
+    data: a mapping from names to 1-D arrays, or a data frame (anything with ``columns`` and ``data[name]``); numeric columns only, of one
+    length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
+    columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
+    list of them up.
+
+    Raises ValueError naming the column (or weight) that is not numeric, not finite, of another length or negative, and pandas objects whose
+    indexes disagree.
+    """
+
+    def __init__(
+        self,
+        data: Mapping[str, Any] | Any,
+        *,
+        weights: str | Sequence[float] | Array | None = None,
+        frequencies: str | Sequence[float] | Array | None = None,
+        threads: int | None = None,
+    ) -> None:
+        columns = _named_columns(data)
+        row_weights = _row_numbers(columns, weights, "weights")
+        counts = _row_numbers(columns, frequencies, "frequencies")
+        for name in {name for name in (weights, frequencies) if isinstance(name, str)}:
+            del columns[name]
+        if not columns:
+            raise ArgumentError("no columns: give a mapping from names to arrays, or a data frame")
+        table = _Table(columns)  # raises for columns of different lengths
+        of_columns = [Labelled("data", "data", data)]
+        if isinstance(data, Mapping):
+            of_columns = [Labelled(f"column {name!r}", f"data[{name!r}]", column) for name, column in data.items()]
+        check_same_labels([*of_columns, *of_arguments(weights=weights, frequencies=frequencies)])
+        finite = {name: _finite(column, f"column {name!r}", row_weights, counts) for name, column in columns.items()}
+        self._take(tuple(columns), _sum_rows(_Table(finite), np.empty((table.shape[0], 0)), row_weights, counts, threads))
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: np.ndarray[Any, Any],
+        y: np.ndarray[Any, Any] | None = None,
+        *,
+        names: Sequence[str] | None = None,
+        weights: Sequence[float] | Array | None = None,
+        frequencies: Sequence[float] | Array | None = None,
+        threads: int | None = None,
+    ) -> Moments:
+        """From an (n, p) array and optionally a target (n,) or targets (n, q).
+
+        names: p names, default x1, x2, ...; the target is named y, several y1, y2, ...
+        """
+        values = as_array(X, "X")
+        if values.ndim != 2:
+            raise ArgumentError(f"X has {values.ndim} dimensions: give a table of rows by columns")
+        labels = [f"x{j + 1}" for j in range(values.shape[1])] if names is None else list(names)
+        if len(labels) != values.shape[1]:
+            raise ArgumentError(f"{len(labels)} names for {values.shape[1]} columns of X")
+        targets = np.empty((len(values), 0)) if y is None else as_array(y, "y")
+        targets = targets[:, None] if targets.ndim == 1 else targets
+        if targets.ndim != 2 or len(targets) != len(values):
+            raise ArgumentError(
+                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target a row, or a column for each target"
+            )
+        labels += ["y"] if targets.shape[1] == 1 else [f"y{j + 1}" for j in range(targets.shape[1])]
+        for j, label in enumerate(labels):
+            if label in labels[:j]:
+                raise ArgumentError(f"two columns are named {label!r}")
+        row_weights, counts = _row_numbers({}, weights, "weights"), _row_numbers({}, frequencies, "frequencies")
+        check_same_labels(of_arguments(X=X, y=y, weights=weights, frequencies=frequencies))
+        values, targets = (
+            _checked(table, labels[first:], row_weights, counts) for table, first in ((values, 0), (targets, values.shape[1]))
+        )
+        moments = cls.__new__(cls)
+        moments._take(tuple(labels), _sum_rows(values, targets, row_weights, counts, threads))
+        return moments
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns."""
+        return self._names
+
+    @property
+    def n(self) -> int:
+        """Rows of positive weight, counted as often as their frequency says."""
+        return round(self._sums.count)
+
+    @property
+    def weight(self) -> float:
+        """The sum of weights times frequencies."""
+        return self._sums.weight
+
+    @property
+    def means(self) -> dict[str, float]:
+        """The weighted mean of each column."""
+        return dict(zip(self._names, self._sums.means.tolist(), strict=True))
+
+    @property
+    def covariance(self) -> Array:
+        """The weighted covariance of the columns, (M, M): second moments about the means over the sum of the weights."""
+        sums = self._sums
+        inner = sums.centred() / sums.weight
+        return np.asarray(np.ldexp(inner, sums.exponents[:, None] + sums.exponents[None, :]))
+
+    def __add__(self, other: Moments) -> Moments:
+        """The moments of both sets of rows. Raises ValueError naming the columns in which they differ."""
+        return self._merged(other, 1)
+
+    def __radd__(self, other: Any) -> Moments:
+        """Nothing and these rows: ``sum()`` of a list of moments begins with 0."""
+        return self if isinstance(other, int) and other == 0 else NotImplemented
+
+    def __sub__(self, other: Moments) -> Moments:
+        """The moments with the other's rows taken away, which must be among these.
+
+        What is left carries the rounding of what was taken: remove a small part of a large sum, not the other way round.
+        """
+        return self._merged(other, -1)
+
+    def fit(
+        self,
+        formula: str | None = None,
+        *,
+        target: str | None = None,
+        features: Sequence[str] | None = None,
+        intercept: bool = True,
+        penalty: Any = None,
+    ) -> MomentsFit:
+        """Least squares of any column on any others, without the rows, in the time of a p by p Cholesky factorisation.
+
+        formula: ``"y ~ x1 + x2"``, plain names joined by +, with ``- 1`` or ``+ 0`` for no intercept, ``"y ~ ."`` for all others; a name
+        that is not a word goes in backticks. Or name target and features. penalty: None, a ridge strength s (mean loss + s / 2 sum b^2,
+        the intercept unpenalised) or a ridge penalty object.
+        """
+        if (formula is None) == (target is None):
+            raise ArgumentError('give either a formula, such as "y ~ x1 + x2", or target= and features=')
+        if formula is not None:
+            if features is not None or not intercept:
+                raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
+            target, features, intercept = parse_formula(formula, self._names)
+        assert target is not None
+        if features is None:
+            features = [name for name in self._names if name != target]
+        return fit_moments(self._sums, self._names, target, list(features), intercept, ridge_strength(penalty))
+
+    def save(self, path: str | Path) -> None:
+        """Write one small JSON file, whole or not at all."""
+        write_moments(Path(path), self._names, self._sums)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Moments:
+        """Read what ``save`` wrote. Raises ValueError where the file is cut short, edited, of another kind or from a later version."""
+        moments = cls.__new__(cls)
+        moments._take(*read_moments(Path(path)))
+        return moments
+
+    def __repr__(self) -> str:
+        shown = ", ".join(self._names[:6]) + (", ..." if len(self._names) > 6 else "")
+        return f"Moments({self.n:,} rows, {len(self._names)} columns: {shown})"
+
+    def _take(self, names: tuple[str, ...], sums: SecondMoments) -> None:
+        self._names, self._sums = names, sums
+
+    def _merged(self, other: Moments, sign: int) -> Moments:
+        if not isinstance(other, Moments):
+            return NotImplemented
+        mine, theirs = set(self._names), set(other._names)
+        if mine != theirs:
+            parts = [
+                f"only the {which} has {', '.join(sorted(extra))}"
+                for which, extra in (("first", mine - theirs), ("second", theirs - mine))
+                if extra
+            ]
+            raise ArgumentError(f"moments of different columns cannot be merged: {'; '.join(parts)}")
+        order = np.array([other._names.index(name) for name in self._names])
+        sums = other._sums.select(order)
+        if sign < 0 and not (sums.count <= self._sums.count and sums.weight <= self._sums.weight * (1 + 1e-9)):
+            raise ArgumentError(f"{other.n:,} rows cannot be taken away from {self.n:,}: the second must be part of the first")
+        result = Moments.__new__(Moments)
+        result._take(self._names, self._sums + sums if sign > 0 else self._sums - sums)
+        return result
+
+
+def ridge_strength(penalty: Any) -> float:
+    """The strength of a ridge given as None, a number or an object that has one."""
+    strength = 0.0 if penalty is None else getattr(penalty, "strength", penalty)
+    if isinstance(strength, bool) or not isinstance(strength, int | float | np.number) or getattr(penalty, "name", "ridge") != "ridge":
+        raise ArgumentError(f"moments can fit a ridge penalty only (or none), not {penalty!r}: give a number or a ridge")
+    if not (np.isfinite(strength) and strength >= 0):
+        raise ArgumentError(f"a ridge strength is a finite number from 0 up, not {strength!r}")
+    return float(strength)
+
+
+class _Table:
+    """Columns side by side, sliced a block of rows at a time, so that no whole table is built."""
+
+    def __init__(self, columns: dict[str, np.ndarray[Any, Any]]) -> None:
+        self._columns = list(columns.values())
+        self.shape = (len(self._columns[0]), len(self._columns))
+        for name, column in columns.items():
+            if len(column) != self.shape[0]:
+                first = next(iter(columns))
+                raise ArgumentError(f"column {name!r} has {len(column)} rows, but {first!r} has {self.shape[0]}")
+
+    def __getitem__(self, rows: Any) -> Array:
+        # Stacked the way columns lie in memory: the block is a transposed view.
+        return np.stack([column[rows] for column in self._columns]).astype(np.float64, copy=False).T
+
+
+def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: Array | None, threads: int | None) -> SecondMoments:
+    n = values.shape[0]
+    if n == 0:
+        raise ArgumentError("no rows")
+    for given, label in ((weights, "weights"), (frequencies, "frequencies")):
+        if given is not None and len(given) != n:
+            raise ArgumentError(f"{label} has {len(given)} rows, but the columns have {n}")
+    if frequencies is not None and (frequencies != np.round(frequencies)).any():
+        raise ArgumentError("frequencies are counts of rows: whole numbers; precision weights go in weights=")
+    targets = targets.astype(np.float64, copy=False)
+    rows = ArrayRows(values, targets, weights=weights, frequencies=frequencies, intercept=False, threads=threads)
+    sums = rows.reduce(MomentsKernel()).total()
+    if sums.rows == 0:
+        raise ArgumentError("every row has weight zero")
+    if not sums.finite():
+        raise ArgumentError("the columns' squares overflow although every value is finite: divide the largest columns by a power of ten")
+    return sums
+
+
+def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
+    names = list(data) if isinstance(data, Mapping) else list(getattr(data, "columns", ()))
+    if not names and not isinstance(data, Mapping):
+        raise ArgumentError("give a mapping from names to arrays or a data frame; for arrays use Moments.from_arrays(X, y)")
+    columns: dict[str, np.ndarray[Any, Any]] = {}
+    for name in names:
+        if not isinstance(name, str):
+            raise ArgumentError(f"column names are text, but one is {name!r}")
+        if name in columns:
+            raise ArgumentError(f"two columns are named {name!r}")
+        columns[name] = _numeric(data[name], f"column {name!r}")
+    return columns
+
+
+def _checked(table: np.ndarray[Any, Any], labels: Sequence[str], weights: Array | None, frequencies: Array | None) -> Any:
+    """The columns (n, p) as real numbers that are finite in every row that counts. Raises ValueError naming the column."""
+    # One look at the whole table; column by column only to say which is at fault.
+    if table.dtype.kind in "fb" and table.dtype.itemsize <= 8 and _sum_is_finite(table):
+        return table
+    called = [f"column {label!r}" for label in labels[: table.shape[1]]]
+    columns = [_finite(_numeric(table[:, j], label), label, weights, frequencies) for j, label in enumerate(called)]
+    return np.column_stack(columns) if columns else table
+
+
+def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
+    try:
+        column = as_numeric(values, label)
+    except TypeError as error:
+        raise ArgumentError(f"{label} is not numeric: leave it out, or turn it into numbers ({error})") from None
+    if column.ndim != 1:
+        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value a row")
+    return column
+
+
+def _finite(column: np.ndarray[Any, Any], label: str, weights: Array | None = None, frequencies: Array | None = None) -> Any:
+    """The column (n,), with 0 in rows of weight zero that are not finite. Raises ValueError naming the first other row that is not."""
+    if _sum_is_finite(column):
+        return column
+    wrong = ~np.isfinite(column)
+    idle = idle_rows(weights, frequencies)
+    counts = wrong if idle is None or len(idle) != len(column) else wrong & ~idle
+    if counts.any():
+        row = int(np.flatnonzero(counts)[0])
+        raise ArgumentError(f"{label} holds {column[row]} in row {row}: drop such rows first")
+    return np.where(wrong, 0.0, column)
+
+
+def _sum_is_finite(values: np.ndarray[Any, Any]) -> bool:
+    """True only where every value is finite, in one pass without an array of answers; sums of large finite values can be False."""
+    if values.dtype.kind != "f":
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(values.sum(dtype=np.float64)))
+
+
+def _row_numbers(columns: dict[str, np.ndarray[Any, Any]], given: Any, label: str) -> Array | None:
+    if given is None:
+        return None
+    if isinstance(given, str):
+        if given not in columns:
+            raise ArgumentError(f"{label}={given!r} is not a column")
+        given = columns[given]
+    numbers = np.asarray(_numeric(given, label), dtype=np.float64)
+    _finite(numbers, label)
+    if (numbers < 0).any():
+        row = int(np.flatnonzero(numbers < 0)[0])
+        raise ArgumentError(f"{label} holds {numbers[row]} in row {row}: they cannot be negative")
+    return numbers

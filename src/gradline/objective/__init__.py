@@ -1,0 +1,1 @@
+"""The objective: rows, a loss and a penalty, in one pass."""

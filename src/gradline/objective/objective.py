@@ -1,0 +1,423 @@
+"""The objective: rows, a loss, and the one pass that yields value, gradient and curvature.
+
+F(B)      = sum_i f_i w_i loss(y_i, eta_i) / sum_i f_i w_i + penalty(B),    eta = X B + offset
+gradient  = X' G / sum f w             G_i = f_i w_i d loss / d eta_i
+curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over sum f w
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+
+from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.errors import SolverError
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign, Design, adjoint_with_constants, weighted_gram
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.losses.own_loss import BoundLoss, joint_message
+from gradline.losses.probing import show_row
+from gradline.losses.protocol import Loss
+from gradline.losses.wrappers import unwrapped
+from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
+from gradline.penalties.ridge import Penalty
+from gradline.rows.arrays import LANES, ArrayRows
+from gradline.rows.block import Block, Rows
+
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+RUN_ROWS = 2**17
+"""Rows a tape sees at once, at most: a call costs half a millisecond however few they are, and holds Python's lock for much of it."""
+
+
+class Evaluation(NamedTuple):
+    """The objective at one point: value; gradient (P, k) or None; curvature (kP, kP), blocks ordered by linear predictor, or None."""
+
+    value: float
+    gradient: Array | None = None
+    curvature: Array | None = None
+
+
+class Sums(NamedTuple):
+    """Over rows, before they are divided by the weight: gradient (P, k) and curvature (kP, kP), None below their order. changed: the rows
+    whose curvature is not what it was, where the pass compares."""
+
+    weight: float
+    value: float
+    gradient: Array | None
+    curvature: Array | None
+    changed: tuple[RowChange, ...] = ()
+
+
+class ExtraSum(Protocol):
+    """A sum over rows that an evaluation takes along, from what it has worked out of a block anyway."""
+
+    def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Any: ...
+
+    def merge(self, first: Any, second: Any) -> Any:
+        """Associative, and called in row order."""
+
+
+@dataclass(frozen=True)
+class _EvaluateKernel:
+    loss: Loss
+    coefficients: Array
+    order: int
+    previous: PreviousCurvature | None = None
+    extra_sums: tuple[ExtraSum, ...] = ()
+
+    def map(self, block: Block) -> tuple[Sums, list[Any]]:
+        predictors = block.linear_predictors(self.coefficients)
+        return self._sums(block, predictors, self.loss.derivatives(block.targets, predictors, self.order))
+
+    def map_run(self, blocks: list[Block]) -> tuple[Sums, list[Any]]:
+        """The same of several blocks, for a tape, which takes many rows at once."""
+        predictors = [block.linear_predictors(self.coefficients) for block in blocks]
+        targets = [block.targets for block in blocks]
+        value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
+        sums, start = list[tuple[Sums, list[Any]]](), 0
+        for block, own in zip(blocks, predictors, strict=True):
+            rows = slice(start, start + block.n_rows)
+            start = rows.stop
+            part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
+            sums.append(self._sums(block, own, part))
+        return functools.reduce(self.merge, sums)
+
+    def merge(self, first: tuple[Sums, list[Any]], second: tuple[Sums, list[Any]]) -> tuple[Sums, list[Any]]:
+        return merged_sums(first[0], second[0]), [r.merge(a, b) for r, a, b in zip(self.extra_sums, first[1], second[1], strict=True)]
+
+    def _sums(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> tuple[Sums, list[Any]]:
+        extra = [extra_sum.map_evaluated(block, predictors, derivatives) for extra_sum in self.extra_sums]
+        return weighted_sums(block, derivatives, self.loss.intercept_only, self.previous), extra
+
+
+def weighted_sums(
+    block: Block, derivatives: RowDerivatives, constant: tuple[bool, ...] = (), previous: PreviousCurvature | None = None
+) -> Sums:
+    """The weighted sums of a block, through its design. constant: which linear predictors have an intercept only. previous: what each row's
+    curvature was at the point before; where it is known, what changed is told in place of the sum."""
+    value, gradient, curvature = derivatives
+    weights = block.row_weights
+    total = float(block.n_rows)
+    if weights is not None:
+        total, value = float(weights.sum()), _weigh(weights, value)
+        gradient = None if gradient is None else _weigh(weights, gradient)
+        curvature = None if curvature is None else _weigh(weights, curvature)
+    changed: tuple[RowChange, ...] = ()
+    if previous is not None and curvature is not None:
+        changed = (previous.compare(block, curvature),)
+        curvature = curvature if previous.rows is None else None
+    return Sums(
+        total,
+        float(value.sum()),
+        None if gradient is None else _adjoint(block.design, gradient, constant),
+        None if curvature is None else weighted_gram(block.design, curvature, constant),
+        changed,
+    )
+
+
+def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
+    return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
+
+
+def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
+    """Random rows, in row order; a table has kept some since its first pass."""
+    if hasattr(rows, "sample"):
+        block: Block = rows.sample(n_rows, seed)
+        return block
+    return rows.take(spread_rows(rows.n_rows, n_rows, seed))
+
+
+def spread_rows(total: int, count: int, seed: int) -> IntArray:
+    """``count`` random row numbers of ``total``, rising: one from each of as many equal stretches, so that none of the data is missed."""
+    places = (np.arange(count) + np.random.default_rng(seed).random(count)) * (total / count)
+    return np.minimum(places.astype(np.int64), total - 1)
+
+
+def merged_sums(first: Sums, second: Sums) -> Sums:
+    """The sums of both; the first's arrays are added to in place."""
+    return Sums(
+        first.weight + second.weight,
+        first.value + second.value,
+        _add(first.gradient, second.gradient),
+        _add(first.curvature, second.curvature),
+        first.changed + second.changed,
+    )
+
+
+def _weigh(weights: Array, values: Array) -> Array:
+    """Rows times their weights; a row of weight zero counts for nothing even where its loss overflows."""
+    with np.errstate(invalid="ignore", over="ignore"):
+        weighted: Array = weights.reshape(-1, *[1] * (values.ndim - 1)) * values
+    if not np.isfinite(weighted).all():
+        weighted[weights == 0] = 0.0
+    return weighted
+
+
+def _add(first: Array | None, second: Array | None) -> Array | None:
+    if first is None or second is None:
+        return None
+    first += second
+    return first
+
+
+@dataclass(frozen=True)
+class _WeightKernel:
+    def map(self, block: Block) -> float:
+        weights = block.row_weights
+        return float(block.n_rows if weights is None else weights.sum())
+
+    def merge(self, first: float, second: float) -> float:
+        return first + second
+
+
+class _NotFinite(NamedTuple):
+    """A row with a derivative that is not finite: which one (0 for the loss itself), and the first of its numbers that is not."""
+
+    row: int
+    order: int
+    value: float
+    target: Array
+    predictor: Array
+
+
+@dataclass(frozen=True)
+class _NotFiniteKernel:
+    """The first row whose loss, or whose derivatives up to the order, are not finite."""
+
+    loss: Loss
+    coefficients: Array
+    order: int
+
+    def map(self, block: Block) -> _NotFinite | None:
+        predictors = block.linear_predictors(self.coefficients)
+        found = self.loss.derivatives(block.targets, predictors, self.order)
+        weights = block.row_weights
+        counts = np.ones(block.n_rows, dtype=np.bool_) if weights is None else weights > 0
+        numbers = [part.reshape(block.n_rows, -1) for part in found if part is not None]
+        wrong = [~np.isfinite(part).all(axis=1) & counts for part in numbers]
+        rows = np.flatnonzero(np.logical_or.reduce(wrong))
+        if not rows.size:
+            return None
+        i = int(rows[0])
+        order = next(order for order, part in enumerate(wrong) if part[i])
+        value = numbers[order][i]
+        return _NotFinite(block.number(i), order, float(value[~np.isfinite(value)][0]), block.targets[i], predictors[i])
+
+    def merge(self, first: _NotFinite | None, second: _NotFinite | None) -> _NotFinite | None:
+        return second if first is None else first
+
+
+@dataclass(frozen=True)
+class _RowCurvatureKernel:
+    loss: Loss
+    coefficients: Array
+
+    def map(self, block: Block) -> float:
+        curvature = self.loss.derivatives(block.targets, block.linear_predictors(self.coefficients), 2).curvature
+        assert curvature is not None
+        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * np.square(block.design.dense()).sum(axis=1)
+        weights = block.row_weights
+        return float((size if weights is None else weights * size).max())
+
+    def merge(self, first: float, second: float) -> float:
+        return max(first, second)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A loss over rows, and a penalty. Coefficients are (P, k): a row per design column, a column per linear predictor."""
+
+    rows: Rows
+    loss: Loss
+    penalty: Penalty | None = None
+    names: tuple[str, ...] = ()
+    """The design columns, for messages; numbered where not given."""
+    mask: np.ndarray[tuple[int, int], np.dtype[np.bool_]] | None = None
+    """(P, k): the coefficients that the formula of each linear predictor has; None for all. The others are zero."""
+    sampled: Problem | None = None
+    """What this is a sample of, whose rows messages name; None for a problem of its own."""
+
+    @cached_property
+    def n_predictors(self) -> int:
+        return self.loss.n_predictors(self.rows.n_targets)
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(P, k)."""
+        return self.rows.n_columns, self.n_predictors
+
+    def column_name(self, column: int) -> str:
+        """What to call a design column in a message."""
+        if self.names:
+            return repr(self.names[column])
+        return "the intercept" if column == 0 and self.rows.intercept else f"column {column - int(self.rows.intercept)}"
+
+    @property
+    def joint(self) -> bool:
+        """Whether the loss is a scalar of all rows together, with no loss of a row."""
+        return isinstance(self.loss, BoundLoss) and self.loss.joint
+
+    @property
+    def joint_message(self) -> str:
+        """Why a joint loss is refused, and what to do."""
+        return joint_message(self.loss.name)
+
+    @cached_property
+    def target_scale(self) -> float:
+        """A typical size of the targets: their largest magnitude among a few rows."""
+        return float(np.abs(sample_block(self.rows, min(self.rows.n_rows, 100)).targets).max())
+
+    def block_gradient(self, block: Block, coefficients: Array) -> Array:
+        """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
+        sums, _ = _EvaluateKernel(self.loss, coefficients, 1).map(block)
+        assert sums.gradient is not None
+        gradient = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
+        penalised = self._penalised(coefficients, Evaluation(0.0, gradient)).gradient
+        assert penalised is not None
+        return penalised
+
+    @cached_property
+    def total_weight(self) -> float:
+        """sum f w over all rows."""
+        return self.rows.reduce(_WeightKernel())
+
+    def why_not_finite(self, coefficients: Array, order: int = 0) -> str:
+        """A sentence naming the first row whose loss, or whose derivatives up to the order, are not finite at these coefficients."""
+        if self.sampled is not None:
+            return self.sampled.why_not_finite(coefficients, order)
+        first = None if self.joint else self.rows.reduce(_NotFiniteKernel(self.loss, coefficients, order))
+        what = ("", "gradient of the ", "curvature of the ")[order if first is None else first.order]
+        start = f"the {what}loss {self.loss.name!r} is not finite at the starting coefficients"
+        if self.joint:
+            return f"{start}; give another start="
+        if first is None:
+            return f"{start}: each row's is finite, but their sum overflows; rescale the target or the columns"
+        where = f"it is {first.value:g} in row {first.row}, where y = {show_row(first.target)} and the linear predictor is"
+        remedies = {
+            0: "a loss (or prediction=) that is finite there",
+            1: "a loss whose derivatives are finite there (a square root of zero, for example, has none)",
+            2: "a loss whose second derivatives are finite there, or solver=gl.LBFGS(), which needs none",
+        }
+        return f"{start}: {where} {show_row(first.predictor)}; give another start=, or {remedies[first.order]}"
+
+    def largest_row_curvature(self, coefficients: Array) -> float:
+        """The largest eigenvalue of one row's own objective, n f_i w_i H_i (x) x_i x_i' / sum f w, over the rows."""
+        return self.rows.reduce(_RowCurvatureKernel(self.loss, coefficients)) * self.rows.n_rows / self.total_weight
+
+    def evaluate(self, coefficients: Array, order: int) -> Evaluation:
+        """One pass over the rows. order 0: value; 1: and gradient; 2: and curvature."""
+        if self.joint:
+            return self._evaluate_joint(coefficients, order)
+        return self.evaluate_with(coefficients, order)[0]
+
+    def evaluate_with(
+        self, coefficients: Array, order: int, kept: RowCurvature | None = None, extra_sums: tuple[ExtraSum, ...] = ()
+    ) -> tuple[Evaluation, list[Any]]:
+        """``evaluate`` of a loss of one row, and what extra sums summed, in their order; they see derivatives up to the order.
+
+        kept: what the last pass at order 2 kept of each row, which makes this one cheaper, and is brought up to date.
+        """
+        sums, extra = self._sums(_EvaluateKernel(self.loss, coefficients, order, None if kept is None else kept.previous, extra_sums))
+        if kept is not None and order == 2:
+            sums = sums._replace(curvature=kept.finish(sums.curvature, list(sums.changed)))
+        w = sums.weight
+        # What total_weight would need a pass for.
+        self.__dict__.setdefault("total_weight", w)
+        value = sums.value / w
+        gradient = None if sums.gradient is None else sums.gradient / w
+        curvature = None if sums.curvature is None else sums.curvature / w
+        return self._penalised(coefficients, Evaluation(value, gradient, curvature)), extra
+
+    @property
+    def free(self) -> CoefficientMap:
+        """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows; across the
+        directions that change no row's loss, where the loss has any and no penalty decides."""
+        flat = self.loss.flat_directions
+        if flat is None:
+            return CoefficientMap.selecting(self.movable)
+        return CoefficientMap.identified(self.movable, flat, self.undecided)
+
+    @property
+    def movable(self) -> BoolArray:
+        """(P, k): which coefficients are no constants of the problem."""
+        free = np.ones(self.shape, dtype=np.bool_)
+        for j, only in enumerate(self.loss.intercept_only):
+            if only and not self.rows.intercept:
+                raise SolverError(
+                    f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
+                )
+            free[1:, j] &= not only
+        if self.mask is not None:
+            free &= self.mask
+        return free
+
+    @property
+    def undecided(self) -> BoolArray:
+        """(P,): the columns some of whose coefficients no penalty holds."""
+        decided = np.zeros(self.shape, dtype=np.bool_)
+        if self.penalty is not None:
+            first = int(self.rows.intercept)
+            decided[first:] = self.penalty.curvature(np.zeros((self.shape[0] - first, self.shape[1]))) > 0
+        return np.asarray(~decided.all(axis=1))
+
+    @property
+    def all_free(self) -> bool:
+        """Whether every coefficient may move."""
+        return not any(self.loss.intercept_only) and (self.mask is None or bool(self.mask.all()))
+
+    def sample(self, n_rows: int, seed: int = 0) -> Problem:
+        """The same problem over a random sample of rows, held in memory."""
+        block = sample_block(self.rows, n_rows, seed).without_zero_weights()
+        design = block.design
+        rows = ArrayRows(
+            design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.rows.intercept) :],
+            block.targets,
+            weights=block.weights,
+            frequencies=block.frequencies,
+            offset=block.offset,
+            intercept=self.rows.intercept,
+        )
+        return replace(self, rows=rows, sampled=self)
+
+    def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
+        rows = self.rows
+        if not (isinstance(unwrapped(self.loss), BoundLoss) and isinstance(rows, ArrayRows)):
+            return rows.reduce(kernel)
+        # A tape sees several blocks at once, in runs that are as many as the lanes or more.
+        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))
+
+    def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
+        if self.penalty is None:
+            return plain
+        first = int(self.rows.intercept)
+        slopes = coefficients[first:]
+        value = plain.value + self.penalty.value(slopes)
+        gradient, curvature = plain.gradient, plain.curvature
+        if gradient is not None:
+            gradient = gradient.copy()
+            gradient[first:] += self.penalty.gradient(slopes)
+        if curvature is not None:
+            curvature = curvature.copy()
+            diagonal = np.zeros(coefficients.shape)
+            diagonal[first:] = self.penalty.curvature(slopes)
+            curvature[np.diag_indices_from(curvature)] += diagonal.T.ravel()
+        return Evaluation(value, gradient, curvature)
+
+    def _evaluate_joint(self, coefficients: Array, order: int) -> Evaluation:
+        """Value and gradient of a scalar of all rows together, on data in memory."""
+        block = self.rows.in_memory()
+        if order > 1 or block is None:
+            raise SolverError(self.joint_message)
+        assert isinstance(self.loss, BoundLoss)
+        predictors = block.linear_predictors(coefficients)
+        value = float(self.loss.tape.call(block.targets, predictors))
+        if order == 0:
+            return self._penalised(coefficients, Evaluation(value))
+        gradient = self.loss.tape.gradient(block.targets, predictors)
+        assert gradient is not None
+        return self._penalised(coefficients, Evaluation(value, block.design.adjoint(gradient)))

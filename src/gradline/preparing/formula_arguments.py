@@ -1,0 +1,154 @@
+"""The formulas of a fit: in the order of the loss's linear predictors, with the offset that was named beside them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.formulas.building import check
+from gradline.formulas.errors import suggestion
+from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
+from gradline.formulas.grammar import Factor, quoted_name
+from gradline.losses.own_loss import CustomLoss
+from gradline.losses.protocol import Loss
+from gradline.preparing.arguments import predictor_count
+from gradline.preparing.prepared import Mask
+from gradline.tables.cleaning import Tally
+from gradline.tables.encoders import check_numeric
+from gradline.tables.first_pass import check_some_rows
+from gradline.tables.sources.composed import composed
+from gradline.tables.table import Table
+
+FEW_LEVELS = 20
+"""Levels below which nobody takes a column for an identifier."""
+
+
+def formula_for(
+    table: Table, formula: Any, target: Any, features: Any, loss: Loss | CustomLoss, offset: str | None, intercept: bool
+) -> Formula:
+    """The formula, or the one that target= and features= stand for. Raises FormulaError and TypeError for what cannot be read."""
+    if formula is None:
+        read = _plain(table, target, features, intercept)
+    elif not intercept:
+        raise ArgumentTypeError('intercept=False goes with arrays or features=; in a formula write "- 1", as in "y ~ x - 1"')
+    else:
+        if isinstance(formula, Mapping):
+            formula = _in_order(formula, loss, table)
+        read = _hinting(table, formula)
+    return read if offset is None else _with_offset(read, offset, table)
+
+
+def mask_of(encoder: Encoder, loss: Loss) -> Mask | None:
+    """(P, k): which coefficients the formula of each linear predictor has; None where one formula serves all.
+
+    Raises ValueError for columns in a predictor that the loss keeps to one number for all rows.
+    """
+    if len(encoder.predictors) == 1:
+        return None
+    for j, only in enumerate(loss.intercept_only):
+        if only and (encoder.mask[int(encoder.intercept) :, j].any() or not encoder.intercept or not encoder.mask[0, j]):
+            name = encoder.predictors[j]
+            raise ArgumentError(f"{name!r} of the loss {loss.name!r} is one number for all rows, so that its formula can only be '~ 1'")
+    return np.asarray(encoder.mask)
+
+
+def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula:
+    if target is None:
+        raise ArgumentTypeError('features= needs target=, the column to explain, as in gl.fit(data, target="y", features=["x1", "x2"])')
+    if isinstance(features, str):
+        raise ArgumentTypeError(f"features must be a list of column names, not the single text {features!r}; give [{features!r}]")
+    for keyword, names in (("target", [target] if isinstance(target, str) else target), ("features", features)):
+        if not isinstance(names, Sequence) or not all(isinstance(name, str) for name in names) or (keyword == "target" and not names):
+            raise ArgumentTypeError(f"{keyword} must name columns of the table, not hold {type(names).__name__} {names!r}")
+    if not features and not intercept:
+        raise ArgumentError("a model without features and without an intercept has nothing to fit")
+    table.check_columns([target] if isinstance(target, str) else list(target))
+    table.check_columns(list(features))
+    return plain(target, list(features), table.columns, intercept=intercept, tell=table.told)
+
+
+def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
+    """The formula read; where a column is not found, with what may be wrong with the file."""
+    try:
+        return parse(formula, table.columns, table.told)
+    except FormulaError as error:
+        for name, why in table.source.unreadable.items():
+            if any(f"{what} {name!r} holds" in str(error) for what in ("column", "target")):
+                raise ArgumentError(f"{table.name}: column {name!r} {why}") from None
+        _check_targets_are_numbers(table, formula)
+        hint = table.source.hint
+        if hint and "no column" in str(error):
+            message, newline, rest = str(error).partition("\n")
+            raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
+        raise
+
+
+def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:
+    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one a row tells each row itself."""
+    notes = []
+    for name, levels in encoder.levels.items():
+        if len(levels) == 1:
+            notes.append(f"{name} has one level in all rows, {levels[0]!r}, and adds nothing to the model")
+        elif len(levels) >= FEW_LEVELS and 2 * len(levels) > n_rows:
+            notes.append(
+                f"{name} has {len(levels):,} levels in {n_rows:,} rows, as an identifier has: its coefficients repeat single rows; leave it"
+                " out, or group its values"
+            )
+    return tuple(notes)
+
+
+def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> None:
+    """Raises TypeError for a target column of text or dates, naming the first such value and its row; ValueError without any row, which
+    leaves a text file's columns without a type."""
+    for text in [formula] if isinstance(formula, str) else formula.values():
+        name = composed(text.partition("~")[0].strip().strip("`"))
+        if table.columns.get(name) in ("text", "date"):
+            rows, missing = 0, 0
+            for batch in table.batches([name]):
+                rows, missing = rows + batch.num_rows, missing + batch.column(0).null_count
+            if rows == missing:
+                # A text file does not tell what a column without values holds.
+                check_some_rows(Tally(read=rows, missing={name: missing}), table.name)
+            check_numeric(table, [name], _one_of_two_classes(name))
+
+
+def _one_of_two_classes(column: str) -> Callable[[Any], str]:
+    several = "for several, with loss=multinomial, give a column of their numbers 0, 1, 2, ..."
+    return lambda value: f"for one of two classes write I({quoted_name(column)} == {value!r}) in its place; {several}"
+
+
+def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:
+    """The formulas in the order of the loss's linear predictors. Raises ValueError where names are missing or unknown."""
+    targets = _hinting(table, dict(formulas)).target_names
+    if isinstance(loss, CustomLoss):
+        names = loss.linear_predictors or (targets if len(targets) > 1 else ("prediction",))
+    elif loss.is_resolved:
+        names = loss.predictor_names(len(targets))
+    else:
+        raise ArgumentError(f"how many linear predictors {loss.name!r} has depends on the data; give one formula for all of them")
+    assert len(names) == predictor_count(loss, len(targets))
+    for name in formulas:
+        if name not in names:
+            raise ArgumentError(f"the loss {loss.name!r} has no linear predictor {name!r}; {suggestion(name, names, 'it has')}")
+    for name in names:
+        if name not in formulas:
+            raise ArgumentError(f"the loss {loss.name!r} has a linear predictor {name!r} too; give it a formula, such as '~ 1'")
+    return {name: formulas[name] for name in names}
+
+
+def _with_offset(formula: Formula, column: str, table: Table) -> Formula:
+    """The formula with a column as offset in each linear predictor."""
+    check_numeric(table, [column], keyword="offset")
+    sides = formula.checked.sides
+    if any(side.offsets for side in sides.values()):
+        raise ArgumentError("the formula has an offset() already; name the offset there or in offset=, not in both")
+    term = f"offset(`{column}`)"
+    changed = {}
+    for name, side in sides.items():
+        start = len(side.text) + len(" + ")
+        changed[name] = replace(side, text=f"{side.text} + {term}", offsets=(Factor(term, False, start, start + len(term)),))
+    return Formula(check(changed, formula.kinds), formula.kinds)

@@ -1,0 +1,124 @@
+"""Arrays on their way into a fit: X and y checked, and held as Rows."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.names import INTERCEPT
+from gradline.base.types import Array
+from gradline.losses.own_loss import CustomLoss
+from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
+from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
+from gradline.rows.array_checks import Columns, Rows, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.labels import check_same_labels, of_arguments
+
+
+def prepare_arrays(
+    data: Any,
+    target: Any,
+    *,
+    loss: LossArgument,
+    prediction: Callable[[Any], Any] | None,
+    backend: str | None,
+    weights: Any,
+    frequencies: Any,
+    offset: Any,
+    intercept: Any,
+    names: Sequence[str] | None,
+) -> Prepared:
+    """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
+    columns = _columns(data, names)
+    if INTERCEPT in columns.names:
+        raise ArgumentError(
+            f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
+        )
+    targets = as_columns(target, "y", "y")
+    n = len(columns.values)
+    check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
+    given = checked_rows(columns, targets, weights, frequencies)
+    y, row_weights, counts = given.targets, given.weights, given.frequencies
+    unbound = as_loss(loss, prediction, backend)
+    if not isinstance(unbound, CustomLoss):
+        unbound = unbound.resolve(y.max(axis=0))
+        unbound.check_targets(y)
+    offsets = None if offset is None else as_offset(offset, n, predictor_count(unbound, y.shape[1]), given.idle)
+    bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
+    rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
+    given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
+    used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))
+    return Prepared(
+        rows,
+        bound,
+        ((INTERCEPT,) if rows.intercept else ()) + columns.names,
+        targets.names,
+        used,
+        {} if used == n else {"weight zero": n - used},
+        columns.named or names is not None,
+        row_weights is not None or counts is not None,
+        row_columns={name: None for name, given in given_beside.items() if given is not None},
+    )
+
+
+class CheckedRows(NamedTuple):
+    """values (n, p) and targets (n, q) that are finite in every row; weights, frequencies (n,) or None. idle: rows of weight zero, (n,),
+    which hold something harmless in place of what is not finite; None where there are no weights."""
+
+    values: np.ndarray[Any, Any]
+    targets: Array
+    weights: Array | None
+    frequencies: Array | None
+    idle: Rows | None
+
+
+def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
+    """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for what does not go with them."""
+    n = len(columns.values)
+    check_length(len(targets.values), "y", n)
+    row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
+    counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
+    idle = idle_rows(row_weights, counts)
+    values = usable(columns.values, "X", columns.names, idle)
+    check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None, idle)
+    y = np.ascontiguousarray(targets.values, dtype=np.float64)
+    return CheckedRows(values, without_idle_targets(y, row_weights, counts), row_weights, counts, idle)
+
+
+def _columns(data: Any, names: Sequence[str] | None) -> Columns:
+    columns = as_columns(data)
+    if names is None:
+        return columns
+    if isinstance(names, str):
+        raise ArgumentTypeError(f"names must be a sequence with one name for each column, not the single string {names!r}")
+    given = tuple(str(name) for name in names)
+    if len(given) != len(columns.names):
+        raise ArgumentError(f"names has {len(given)} entries, but X has {len(columns.names)} columns")
+    if len(set(given)) < len(given):
+        raise ArgumentError("names holds the same name twice; each column needs its own")
+    return Columns(columns.values, given, columns.named)
+
+
+def _as_flag(intercept: Any) -> bool:
+    if not isinstance(intercept, bool | np.bool_) and not (isinstance(intercept, int) and intercept in (0, 1)):
+        raise ArgumentTypeError(f"intercept must be True or False, not {intercept!r}")
+    return bool(intercept)
+
+
+def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Rows | None = None) -> Array:
+    """An offset for each linear predictor, (n, k). idle: rows of weight zero, (n,), which may hold anything.
+
+    Raises ValueError for another shape and for a NaN or infinity.
+    """
+    if np.ndim(offset) <= 1:
+        column = as_row_numbers(offset, "offset", n_rows, idle)
+        return np.repeat(column[:, None], n_predictors, axis=1)
+    columns = as_columns(offset, "offset")
+    check_length(len(columns.values), "offset", n_rows)
+    if columns.values.shape[1] != n_predictors:
+        predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
+        raise ArgumentError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
+    return np.ascontiguousarray(usable(columns.values, "offset", columns.names, idle), dtype=np.float64)

@@ -1,1 +1,0 @@
-"""Where tables come from, one kind of source a module; ``gradline.rows.tables.open_table`` is the door to all of them."""

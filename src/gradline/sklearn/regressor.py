@@ -1,0 +1,318 @@
+"""The scikit-learn face: gradline in a Pipeline, a GridSearchCV or cross_val_score.
+
+Duck-typed: nothing here imports scikit-learn unless scikit-learn is what asks, so that gradline neither needs it nor waits for it.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import math
+import sys
+import types
+from typing import TYPE_CHECKING, Any, Literal, Self
+
+import numpy as np
+
+from gradline.api.fitting import fit
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+from gradline.base.warnings import warn
+from gradline.rows.array_checks import Columns, Rows, as_columns, as_weights, check_finite, check_length, select_columns
+from gradline.rows.labels import check_same_labels, of_arguments
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gradline.api.result import Fit
+    from gradline.penalties.ridge import AutomaticRidge, Penalty
+    from gradline.preparing.arguments import LossArgument
+    from gradline.solvers.protocol import Solver
+
+
+class NotFittedError(ValueError, AttributeError):
+    """An estimator was asked for something before ``fit``; scikit-learn's error of the same name where scikit-learn is loaded."""
+
+
+class LinearRegression:
+    """A linear model of any loss, as a scikit-learn regressor.
+
+    loss, prediction, penalty, solver, backend, start, accuracy, tolerance, covariance, progress: as for :func:`gradline.fit`.
+    fit_intercept: whether the model has an intercept. A solver's own settings (a loss's, a penalty's) are parameters too:
+    ``set_params(solver__learning_rate=0.1)``, or a grid over ``penalty__strength``, replaces the solver or the penalty with one that
+    differs in that setting only.
+
+    Once fitted: coef_, shape (p,), or (q, p) where y is two-dimensional; intercept_, a float or (q,); n_features_in_, p;
+    feature_names_in_, (p,), where the columns of X are all named by strings; result_, the :class:`gradline.Fit`.
+    With a loss of k linear predictors a row, such as a mean and a log scale, q is k.
+    """
+
+    coef_: Array
+    intercept_: float | Array
+    n_features_in_: int
+    feature_names_in_: np.ndarray[Any, Any]
+    result_: Fit
+
+    def __init__(
+        self,
+        *,
+        loss: LossArgument = "squared",
+        prediction: Callable[[Any], Any] | None = None,
+        penalty: Penalty | AutomaticRidge | None = None,
+        solver: str | Solver = "auto",
+        fit_intercept: bool = True,
+        backend: str | None = None,
+        start: Any = None,
+        accuracy: Literal["auto", "full"] = "auto",
+        tolerance: float | None = None,
+        covariance: Any = None,
+        progress: bool | None = None,
+    ) -> None:
+        self.loss = loss
+        self.prediction = prediction
+        self.penalty = penalty
+        self.solver = solver
+        self.fit_intercept = fit_intercept
+        self.backend = backend
+        self.start = start
+        self.accuracy = accuracy
+        self.tolerance = tolerance
+        self.covariance = covariance
+        self.progress = progress
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Fit to X (n, p) and y, (n,) or (n, q), with precision weights sample_weight (n,); a row of weight zero is left out.
+
+        Raises what :func:`gradline.fit` raises, and ValueError for a one-dimensional X.
+        """
+        if y is None:
+            raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+        columns = _two_dimensional(X)
+        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(columns.values), whole=False)
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
+        result = fit(
+            columns.values,
+            y,
+            loss=self.loss,
+            prediction=self.prediction,
+            backend=self.backend,
+            penalty=self.penalty,
+            solver=self.solver,
+            weights=weights,
+            start=self.start,
+            accuracy=self.accuracy,
+            tolerance=self.tolerance,
+            covariance=self.covariance,
+            intercept=self.fit_intercept,
+            names=columns.names if columns.named else None,
+            progress=self.progress,
+        )
+        # Two-dimensional targets stay so in the coefficients and the predictions, even where there is but one column of them.
+        self._target_dimensions = _dimensions(y)
+        several = result.slopes.ndim == 2 or self._target_dimensions == 2
+        self.result_ = result
+        # A column left out as aliased has the coefficient 0 here, where code computes X @ coef_; result_ marks it with NaN.
+        slopes = result.solution.coefficients[int(result.has_intercept) :]
+        self.coef_ = np.ascontiguousarray(slopes.T) if several else slopes[:, 0].copy()
+        self.intercept_ = np.atleast_1d(np.asarray(result.intercept)) if several else result.intercept
+        self.n_features_in_ = columns.values.shape[1]
+        names = _string_names(X)
+        if names is not None:
+            self.feature_names_in_ = names
+        elif hasattr(self, "feature_names_in_"):
+            del self.feature_names_in_
+        return self
+
+    def predict(self, X: Any) -> Array:
+        """Predictions, (n,), or (n, q) where y had two dimensions.
+
+        The columns of a data frame are matched by name where the model was fitted to one. Raises ValueError for the wrong columns, NaN
+        or infinity, and NotFittedError before ``fit``.
+        """
+        return self._predictions(X, None)
+
+    def _predictions(self, X: Any, idle: Rows | None) -> Array:
+        """idle: rows of weight zero, (n,), which may hold anything."""
+        result = self._fitted("predict")
+        data = select_columns(X, result.names[int(result.has_intercept) :]) if result.named else X
+        columns = _two_dimensional(data)
+        if columns.values.shape[1] != self.n_features_in_:
+            raise ArgumentError(
+                f"X has {columns.values.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
+            )
+        check_finite(columns.values, "X", columns.names, idle)
+        predictions = result.predict(data if columns.named else columns.values)
+        return predictions[:, None] if predictions.ndim < self._target_dimensions else predictions
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """R^2 of the predictions, averaged over targets: 1 - sum w (y - prediction)^2 / sum w (y - mean)^2.
+
+        As in scikit-learn, targets that do not vary score 1 if predicted exactly and 0 otherwise. NaN, with a warning, for a single row.
+        Raises ValueError where there is not one prediction for each target.
+        """
+        targets = as_columns(y, "y", "y")
+        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(targets.values), whole=False)
+        idle = None if weights is None else weights == 0
+        predictions = self._predictions(X, idle)
+        check_length(len(targets.values), "y", len(predictions))
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
+        check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None, idle)
+        predictions = predictions.reshape(len(predictions), -1)
+        if predictions.shape != targets.values.shape:
+            raise ArgumentError(
+                f"R^2 compares each target with its prediction, but there are {targets.values.shape[1]} targets and {predictions.shape[1]}"
+                " predictions a row; score the predictions with a metric of your own"
+            )
+        observed = targets.values.astype(np.float64)
+        if weights is None or idle is None or not idle.any():
+            return _r_squared(observed, predictions, weights)
+        return _r_squared(observed[~idle], predictions[~idle], weights[~idle])
+
+    def get_params(self, deep: bool = True) -> dict[str, Any]:
+        """The parameters by name; with ``deep``, also the settings of a solver, a loss or a penalty, as ``solver__learning_rate``."""
+        parameters = {name: getattr(self, name) for name in self._parameter_names()}
+        if deep:
+            nested = {f"{name}__{setting}": value for name, holder in parameters.items() for setting, value in _settings(holder).items()}
+            parameters.update(nested)
+        return parameters
+
+    def set_params(self, **parameters: Any) -> Self:
+        """Set parameters by name, ``solver__learning_rate`` and the like included.
+
+        Raises ValueError for a parameter that does not exist, and what a solver raises for a setting it refuses.
+        """
+        names = self._parameter_names()
+        nested: dict[str, dict[str, Any]] = {}
+        for key, value in parameters.items():
+            name, _, setting = key.partition("__")
+            if name not in names:
+                raise ArgumentError(f"invalid parameter {name!r} for estimator {self!r}; it takes {', '.join(names)}")
+            if setting:
+                nested.setdefault(name, {})[setting] = value
+            else:
+                setattr(self, name, value)
+        # A new solver comes before its settings, whatever the order they were given in.
+        for name, changes in nested.items():
+            setattr(self, name, _changed(name, getattr(self, name), changes))
+        return self
+
+    def set_fit_request(self, *, sample_weight: bool | str | None = True) -> Self:
+        """For scikit-learn's metadata routing: whether, or under which name, ``fit`` asks for sample_weight."""
+        return self._request("fit", sample_weight)
+
+    def set_score_request(self, *, sample_weight: bool | str | None = True) -> Self:
+        """For scikit-learn's metadata routing: whether, or under which name, ``score`` asks for sample_weight."""
+        return self._request("score", sample_weight)
+
+    def get_metadata_routing(self) -> Any:
+        """scikit-learn's MetadataRequest for this estimator."""
+        from sklearn.utils.metadata_routing import MetadataRequest
+
+        routing = MetadataRequest(owner=self)
+        requests = getattr(self, "_requests", {})
+        for method in ("fit", "score"):
+            getattr(routing, method).add_request(param="sample_weight", alias=requests.get(method))
+        return routing
+
+    def _request(self, method: str, sample_weight: bool | str | None) -> Self:
+        self._requests = {**getattr(self, "_requests", {}), method: sample_weight}
+        return self
+
+    def _fitted(self, method: str) -> Fit:
+        result: Fit | None = getattr(self, "result_", None)
+        if result is None:
+            # Whoever could catch scikit-learn's own error has loaded it already.
+            known = sys.modules.get("sklearn.exceptions")
+            error = NotFittedError if known is None else known.NotFittedError
+            raise error(f"this {type(self).__name__} is not fitted yet; call fit(X, y) before {method}")
+        return result
+
+    @classmethod
+    def _parameter_names(cls) -> list[str]:
+        return [name for name in inspect.signature(cls.__init__).parameters if name != "self"]
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "result_")
+
+    def __sklearn_clone__(self) -> Self:
+        # Parameters are shared, not copied as scikit-learn would: they never change, a callback must reach its owner's list, and a loss
+        # that stays the same object is not traced again.
+        clone = type(self)(**self.get_params(deep=False))
+        if hasattr(self, "_requests"):
+            clone._requests = dict(self._requests)
+        return clone
+
+    def __sklearn_tags__(self) -> Any:
+        from sklearn.utils import RegressorTags, Tags, TargetTags
+
+        target = TargetTags(required=True, multi_output=True, single_output=True)
+        return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags())
+
+    def __repr__(self) -> str:
+        defaults = inspect.signature(type(self).__init__).parameters
+        changed = {name: value for name, value in self.get_params(deep=False).items() if not _same(value, defaults[name].default)}
+        return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
+
+
+def _two_dimensional(data: Any) -> Columns:
+    """X as columns. One dimension is refused: scikit-learn could not tell one row from one column."""
+    columns = as_columns(data)
+    if _dimensions(data) == 1:
+        raise ArgumentError(
+            "X has one dimension, but an estimator takes one row per example and one column per variable. Reshape your data:"
+            " X.reshape(-1, 1) if it is one column, X.reshape(1, -1) if it is one row"
+        )
+    return columns
+
+
+def _dimensions(data: Any) -> int:
+    """How many dimensions data has; unlike np.ndim, for anything that turns into an array."""
+    known = getattr(data, "ndim", None)
+    return known if isinstance(known, int) else np.asarray(data).ndim
+
+
+def _string_names(data: Any) -> np.ndarray[Any, Any] | None:
+    """Column names for ``feature_names_in_``: an object array, or None unless every name is a string."""
+    names = list(getattr(data, "columns", ()))
+    return np.array(names, dtype=object) if names and all(isinstance(name, str) for name in names) else None
+
+
+def _settings(holder: Any) -> dict[str, Any]:
+    """The settings of a solver, a loss or a penalty: what its dataclass takes."""
+    if not dataclasses.is_dataclass(holder) or isinstance(holder, type):
+        return {}
+    return {field.name: getattr(holder, field.name) for field in dataclasses.fields(holder) if field.init}
+
+
+def _changed(name: str, holder: Any, changes: dict[str, Any]) -> Any:
+    """The solver, loss or penalty with some settings changed."""
+    settings = _settings(holder)
+    for setting in changes:
+        if setting not in settings:
+            known = f"it takes {', '.join(settings)}" if settings else f"{name}={holder!r} has no settings"
+            hint = "; give a solver first, such as solver=gl.GradientDescent()" if name == "solver" and not settings else ""
+            raise ArgumentError(f"invalid parameter {name + '__' + setting!r}: {known}{hint}")
+    return dataclasses.replace(holder, **changes)
+
+
+def _same(value: Any, default: Any) -> bool:
+    """Whether a parameter has its default; comparing an array would give an array."""
+    return value is default or (isinstance(value, str | int | float) and type(value) is type(default) and value == default)
+
+
+def _shown(value: Any) -> str:
+    """A parameter in a repr; a function by its name, since its address says nothing."""
+    return str(value.__name__) if isinstance(value, types.FunctionType) else repr(value)
+
+
+def _r_squared(targets: Array, predictions: Array, weights: Array | None) -> float:
+    """R^2 averaged over the columns of targets and predictions, each (n, q)."""
+    if len(targets) < 2:
+        warn("R^2 is not defined for a single row, whose target does not vary; the score is NaN")
+        return math.nan
+    left = np.average(np.square(targets - predictions), axis=0, weights=weights)
+    total = np.average(np.square(targets - np.average(targets, axis=0, weights=weights)), axis=0, weights=weights)
+    scores = np.where(left == 0, 1.0, 0.0)
+    varies = total > 0
+    scores[varies] = 1.0 - left[varies] / total[varies]
+    return float(scores.mean())

@@ -1,0 +1,238 @@
+"""Shifted, scaled second moments of columns and targets in one pass: all that squared loss needs to know of the rows.
+
+With z = (v - shift) 2^-exponent for every column and target v the sums are W = sum w, sum w z and sum w z z'. The shift is the mean of
+the first block of a run of blocks, so that nothing cancels when columns sit far from zero; sums with different shifts are merged by the
+parallel-axis formula of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979).
+The power of two matters only to columns whose squares would leave the range of a double.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
+from gradline.rows.block import Block
+
+SAFE_EXPONENT = 200
+"""Columns of size 2^-200 to 2^200 keep exponent 0: products of two, summed over any number of rows, stay far inside the range."""
+
+SHIFT_ROWS = 1024
+"""About as many rows of a block give its shift."""
+
+
+@dataclass(frozen=True)
+class SecondMoments:
+    """Sums over rows of M columns: the design's without the intercept, then the targets (offset subtracted).
+
+    shift, exponents, sums (M,); products (M, M). weight: sum f w. count: sum f over rows of positive weight. log_weight: sum f log w.
+    rows: those of positive weight. steps: additions behind a sum, for bounds of rounding.
+    """
+
+    shift: Array
+    exponents: IntArray
+    sums: Array
+    products: Array
+    weight: float
+    count: float
+    log_weight: float
+    rows: int
+    steps: int
+
+    @property
+    def means(self) -> Array:
+        """Weighted means of the columns, (M,)."""
+        return np.asarray(self.shift + np.ldexp(self.sums / self.weight, self.exponents))
+
+    def centred(self) -> Array:
+        """``sum w (z - mean) (z - mean)'``, (M, M), in scaled units."""
+        return np.asarray(self.products - np.outer(self.sums, self.sums) / self.weight)
+
+    def finite(self) -> bool:
+        """Whether no sum overflowed."""
+        return bool(np.isfinite(self.products).all() and np.isfinite(self.sums).all() and np.isfinite(self.weight))
+
+    def select(self, columns: IntArray) -> SecondMoments:
+        """The sums of some columns, in that order."""
+        return replace(
+            self,
+            shift=self.shift[columns],
+            exponents=self.exponents[columns],
+            sums=self.sums[columns],
+            products=self.products[np.ix_(columns, columns)],
+        )
+
+    def about(self, shift: Array, exponents: IntArray) -> SecondMoments:
+        """The same sums with another shift and scale."""
+        scale = np.ldexp(1.0, self.exponents - exponents)
+        offset = np.ldexp(self.shift - shift, -exponents)
+        sums = self.sums * scale
+        cross = np.outer(offset, sums + 0.5 * self.weight * offset)
+        products = self.products * np.outer(scale, scale) + (cross + cross.T)
+        return replace(self, shift=shift, exponents=exponents, sums=sums + self.weight * offset, products=products)
+
+    def __add__(self, other: SecondMoments) -> SecondMoments:
+        return self._combine(other, 1)
+
+    def __sub__(self, other: SecondMoments) -> SecondMoments:
+        return self._combine(other, -1)
+
+    def _combine(self, other: SecondMoments, sign: int) -> SecondMoments:
+        exponents = np.maximum(self.exponents, other.exponents)
+        first, second = self.about(self.shift, exponents), other.about(self.shift, exponents)
+        return SecondMoments(
+            first.shift,
+            exponents,
+            first.sums + sign * second.sums,
+            first.products + sign * second.products,
+            self.weight + sign * other.weight,
+            self.count + sign * other.count,
+            self.log_weight + sign * other.log_weight,
+            self.rows + sign * other.rows,
+            max(self.steps, other.steps) + 1,
+        )
+
+
+class RunningMoments:
+    """Second moments of consecutive blocks, added up in place. Until a second block comes the first is only held.
+
+    Pickled, it holds sums and never rows.
+    """
+
+    def __init__(self, block: Block) -> None:
+        self._held: Block | None = block
+        self._total: SecondMoments | None = None
+
+    def add(self, other: RunningMoments) -> None:
+        """Add rows that follow."""
+        total = self.total()
+        self._total = _accumulate(total, other._held) if other._held is not None else total + other.total()
+
+    def total(self) -> SecondMoments:
+        """The sums so far."""
+        if self._held is not None:
+            self._total = _accumulate(_nothing(self._held), self._held)
+            self._held = None
+        assert self._total is not None
+        return self._total
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"_held": None, "_total": self.total()}
+
+
+class MomentsKernel:
+    """The pass. Blocks after the first of a run are shifted and added by ``merge``, which knows the run's shift."""
+
+    def map(self, block: Block) -> RunningMoments:
+        return RunningMoments(block)
+
+    def merge(self, first: RunningMoments, second: RunningMoments) -> RunningMoments:
+        first.add(second)
+        return first
+
+
+def _columns(block: Block) -> tuple[Array, Array]:
+    """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
+    design = block.design
+    if isinstance(design, DenseDesign):
+        values = design.values
+    else:
+        values = design.dense()
+        values = values[:, values.shape[1] - _slopes(block) :]
+    targets = block.targets if block.offset is None else block.targets - block.offset
+    return values, targets
+
+
+def _slopes(block: Block) -> int:
+    intercept = getattr(block.design, "intercept", False)
+    return block.design.n_columns - int(intercept)
+
+
+def _nothing(block: Block) -> SecondMoments:
+    """Empty sums with the shift and scale that suit the block."""
+    parts = _columns(block)
+    weights = block.row_weights
+    if weights is not None and not weights.all() and weights.any():
+        parts = (parts[0][weights > 0], parts[1][weights > 0])
+    # A shift need not be the very mean: a part of the rows is near enough.
+    step = max(1, block.n_rows // SHIFT_ROWS)
+    with np.errstate(over="ignore", invalid="ignore"):
+        shift = np.concatenate([part[::step].mean(axis=0) for part in parts])
+        if not np.isfinite(shift).all():
+            # The sum overflowed: any value of the column is a shift as good.
+            shift = np.where(np.isfinite(shift), shift, np.concatenate([part[0] for part in parts]))
+        highest = np.concatenate([part.max(axis=0, initial=-np.inf) for part in parts])
+        lowest = np.concatenate([part.min(axis=0, initial=np.inf) for part in parts])
+        size = np.maximum(highest - shift, shift - lowest)
+    exponents = np.asarray(np.frexp(size)[1], dtype=np.int64)
+    exponents[np.abs(exponents) <= SAFE_EXPONENT] = 0
+    width = len(shift)
+    return SecondMoments(shift, exponents, np.zeros(width), np.zeros((width, width)), 0.0, 0.0, 0.0, 0, 0)
+
+
+def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
+    """The sums with a block's rows added; the arrays of ``total`` are reused."""
+    values, targets = _columns(block)
+    m, p = values.shape
+    # Overflow is left to show in the sums, where the caller looks for it.
+    with np.errstate(over="ignore", invalid="ignore"):
+        # Two buffers: the symmetric product of the columns alone suits BLAS better than one of a few columns more.
+        x, t = values - total.shift[:p], targets - total.shift[p:]
+        if total.exponents.any():
+            np.ldexp(x, -total.exponents[:p], out=x)
+            np.ldexp(t, -total.exponents[p:], out=t)
+        weights = block.row_weights
+        weight, count, logs, kept = float(m), float(m), 0.0, m
+        if weights is None:
+            root = ones(m)
+        else:
+            root = np.sqrt(weights)
+            for part in (x, t):
+                part *= root[:, None]
+                if not weights.all():
+                    part[weights == 0] = 0.0
+            weight = float(weights.sum())
+            count, logs, kept = _counts(block, weights)
+        # np.dot and not @, which would keep Python's lock (see design/dense.py).
+        sums = np.concatenate([np.dot(root, x), np.dot(root, t)])
+        products = total.products
+        # NumPy calls BLAS syrk, half the work of a general product, because both factors are one buffer.
+        products[:p, :p] += np.dot(x.T, x)
+        for j in range(t.shape[1]):
+            cross = np.dot(t[:, j], x)
+            products[:p, p + j] += cross
+            products[p + j, :p] += cross
+        products[p:, p:] += np.dot(t.T, t)
+    return SecondMoments(
+        total.shift,
+        total.exponents,
+        total.sums + sums,
+        products,
+        total.weight + weight,
+        total.count + count,
+        total.log_weight + logs,
+        total.rows + kept,
+        total.steps + 1,
+    )
+
+
+@lru_cache(maxsize=4)
+def ones(n: int) -> Array:
+    """(n,), made once for the blocks of a pass; to be read only."""
+    values = np.ones(n)
+    values.flags.writeable = False
+    return values
+
+
+def _counts(block: Block, row_weights: Array) -> tuple[float, float, int]:
+    """(sum f, sum f log w, rows) over rows of positive weight."""
+    positive = row_weights > 0
+    frequencies = np.ones(len(row_weights)) if block.frequencies is None else block.frequencies
+    count = float(frequencies[positive].sum())
+    if block.weights is None:
+        return count, 0.0, int(positive.sum())
+    return count, float(frequencies[positive] @ np.log(block.weights[positive])), int(positive.sum())

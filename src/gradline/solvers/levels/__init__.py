@@ -1,0 +1,1 @@
+"""Categories of very many levels, eliminated instead of solved for."""

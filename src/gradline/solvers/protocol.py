@@ -1,0 +1,161 @@
+"""What a solver returns."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.types import Array, IntArray
+from gradline.rows.labels import check_names_of_rows
+
+if TYPE_CHECKING:
+    from gradline.objective.objective import ExtraSum, Problem
+    from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums
+
+
+class Record(NamedTuple):
+    """The objective at one step: coefficients (P, k), loss and the Euclidean norm of its gradient."""
+
+    step: int
+    loss: float
+    gradient_norm: float
+    coefficients: Array
+
+
+@dataclass(frozen=True, eq=False)
+class History:
+    """The path of a fit: step (t,), loss (t,), gradient_norm (t,), coefficients (t, P, k). Step 0 is the start.
+
+    Iterates and indexes as Records.
+    """
+
+    step: IntArray
+    loss: Array
+    gradient_norm: Array
+    coefficients: Array
+
+    def __len__(self) -> int:
+        return int(self.step.size)
+
+    def __getitem__(self, index: int) -> Record:
+        return Record(int(self.step[index]), float(self.loss[index]), float(self.gradient_norm[index]), self.coefficients[index])
+
+    def __iter__(self) -> Iterator[Record]:
+        return (self[i] for i in range(len(self)))
+
+    def __repr__(self) -> str:
+        if not len(self):
+            return "History(empty)"
+        first, last = self[0], self[-1]
+        return f"History({len(self)} records, steps {first.step} to {last.step}, loss {first.loss:.6g} to {last.loss:.6g})"
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Why the answer can be believed, or not.
+
+    converged: the solver's own test held. gradient_norm: Euclidean norm of the objective's gradient at the answer. reason: one sentence
+    on why the solver stopped. remedy: what to do when it did not converge, otherwise empty.
+    """
+
+    converged: bool
+    gradient_norm: float
+    reason: str
+    remedy: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Solution:
+    """Coefficients (P, k), the objective there, and how they were found.
+
+    aliased: design columns left out because earlier columns determine them. digits: (P, k) significant digits claimed, or None.
+    learning_rate: the rate gradient descent used, otherwise None. sums: what least squares leaves for standard errors. curvature: of the
+    objective at the coefficients, over the d that were free, (d, d), where Newton has it; along: what its extra sums summed there, if they
+    did. A Fit keeps neither.
+    """
+
+    coefficients: Array
+    loss: float
+    solver: str
+    certificate: Certificate
+    passes: int
+    history: History | None = None
+    aliased: tuple[int, ...] = ()
+    digits: Array | None = None
+    learning_rate: float | None = None
+    notes: tuple[str, ...] = field(default=())
+    sums: SquaredSums | SquaredFactor | None = None
+    curvature: Array | None = None
+    extra: tuple[Any, ...] = ()
+
+
+@runtime_checkable
+class Solver(Protocol):
+    """What finds the minimum of a Problem. ``choice.solve`` asks ``refuses`` first, for every solver alike."""
+
+    def refuses(self, problem: Problem) -> str | None:
+        """Why the solver cannot honour everything the problem holds, naming who can; None where it can.
+
+        A problem may hold coefficients that are not free (``problem.all_free``), a penalty, several linear predictors, a loss with kinks
+        or without a loss of one row (``problem.joint``), rows that are read anew at each pass (``rows.read_from``) and
+        categories kept as codes (``rows.keeps_codes``). A solver whose every look at the problem is ``problem.evaluate`` honours
+        penalties, weights and offsets by that alone; that coefficients stay where they are held is its own to see to.
+        """
+
+    def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+        """The minimum of a problem that the solver does not refuse."""
+
+
+@runtime_checkable
+class EndsWithCurvature(Protocol):
+    """A solver whose last pass can take along what standard errors need."""
+
+    def ending_with_curvature(self, extra_sums: tuple[ExtraSum, ...]) -> Self:
+        """The same solver, whose last pass takes the curvature at the optimum, and the extra sums' sums."""
+
+
+@runtime_checkable
+class TakesAnyColumns(Protocol):
+    """A solver whose path does not depend on the origin and unit of the columns: it may be given a problem in columns of mean and size near
+    one where those of the data are far from it."""
+
+    @property
+    def any_columns(self) -> bool: ...
+
+
+@runtime_checkable
+class BeginsWithMoments(Protocol):
+    """A solver that may begin squared loss with a pass of second moments, which a pass made before it can take along."""
+
+    @property
+    def begins_with_moments(self) -> bool: ...
+
+
+def as_start(start: Array | Sequence[float] | None, shape: tuple[int, int], names: Sequence[str] = ()) -> Array:
+    """The starting coefficients as (P, k): zeros unless given; (P,) is accepted where k = 1. names: of the P coefficients.
+
+    Raises ValueError for another shape, for a NaN or infinity (what is masked is one), and for coefficients that come under other names.
+    """
+    if start is None:
+        return np.zeros(shape)
+    check_names_of_rows(start, names, "start")
+    if isinstance(start, np.ma.MaskedArray):
+        start = np.asarray(np.ma.filled(start.astype(np.float64), np.nan))
+    try:
+        array = np.array(start, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise ArgumentTypeError(f"start must be an array of coefficients, shape {shape}, not {start!r}") from None
+    if array.ndim == 1 and shape[1] == 1:
+        array = array[:, None]
+    if array.shape != shape:
+        raise SolverError(
+            f"start has shape {np.shape(start)}, but the model has {shape[0]} coefficients for each of {shape[1]} linear predictors:"
+            f" give shape {shape}"
+        )
+    if not np.isfinite(array).all():
+        raise SolverError("start holds NaN or infinity; give finite coefficients")
+    return array

@@ -1,0 +1,132 @@
+"""Which solver ``solver="auto"`` takes, and the one place that asks a solver whether it can before it solves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+
+from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.types import Array
+from gradline.objective.objective import Problem
+from gradline.solvers.protocol import Solution, Solver
+
+MOST_COEFFICIENTS = 3000
+"""Coefficients beyond which a curvature matrix and its factor cost more than they save."""
+
+
+def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
+    """What the solver finds, of a problem that it does not refuse.
+
+    Raises ValueError with the reason where it refuses, and where it moved coefficients that are held; TypeError for a solver that does
+    not say what it refuses.
+    """
+    if not isinstance(solver, Solver):
+        raise ArgumentTypeError(
+            f"{type(solver).__name__} does not say what it refuses: give it a method refuses(problem) that returns None where it honours"
+            " all that a problem holds, and else the reason (see gradline.solvers.protocol.Solver)"
+        )
+    reason = solver.refuses(problem)
+    if reason is not None:
+        raise SolverError(reason)
+    solution = solver.solve(problem, start, progress)
+    _check_held(solver, problem, solution)
+    return solution
+
+
+def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
+    """Raises ValueError where a coefficient that is not free has moved: then the answer is not one to the problem."""
+    if problem.all_free:
+        return
+    free = problem.free
+    size = np.abs(solution.coefficients).max(initial=0.0)
+    moved = np.abs(solution.coefficients - free.expand(free.contract(solution.coefficients))) > 1e-12 * size
+    if moved.any():
+        column = int(np.flatnonzero(moved.any(axis=1))[0])
+        raise SolverError(
+            f"{type(solver).__name__} moved the coefficient of {problem.column_name(column)}, which is not free in each linear predictor;"
+            " its refuses(problem) has to give a reason where problem.all_free is False, or its solve to keep to problem.free"
+        )
+
+
+def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
+    """The first that does not refuse the problem. Squared loss: exact least squares, then Newton's method. A joint scalar, or very many
+    coefficients: L-BFGS. Any other smooth loss: Newton. Kinked losses: the exact vertex where it is one, else Newton with the rows on a
+    kink held there, or gradient descent for very many coefficients. Levels kept as codes have solvers of their own.
+
+    accuracy is for least squares, tolerance for Newton and L-BFGS; raises ValueError where the solver chosen does not have it, and where
+    every solver refuses.
+    """
+    reasons = list[str]()
+    for solver, unused in _preferred(problem, accuracy, tolerance):
+        reason = solver.refuses(problem)
+        if reason is None:
+            _check_unused(problem, unused, accuracy, tolerance, reasons)
+            return solver
+        reasons.append(reason)
+    raise SolverError(reasons[-1])
+
+
+Unused = tuple[Literal["accuracy", "tolerance"], ...]
+"""Keywords that a solver has no use for."""
+
+
+def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: float | None) -> Iterator[tuple[Solver, Unused]]:
+    """Solvers, the best one for the kind of loss first."""
+    columns, k = problem.shape
+    many = columns * k > MOST_COEFFICIENTS
+    squared = problem.loss.squared_scale() is not None
+    if not (squared or problem.joint or problem.loss.kinks() is None):
+        yield from _for_kinks(many)
+        return
+    if accuracy == "auto":
+        from gradline.solvers.levels.least_squares import ManyLevels
+        from gradline.solvers.levels.newton import ManyLevelsNewton
+
+        if tolerance is None:
+            yield ManyLevels(), ()
+        yield ManyLevelsNewton() if tolerance is None else ManyLevelsNewton(tolerance), ()
+    if squared:
+        from gradline.solvers.least_squares.least_squares import LeastSquares
+
+        yield LeastSquares(accuracy), ("tolerance",)
+    if not many:
+        from gradline.solvers.newton.newton import Newton
+
+        yield Newton(tolerance), ("accuracy",)
+    from gradline.solvers.first_order.lbfgs import LBFGS
+
+    yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)
+
+
+def for_kinks(problem: Problem) -> Solver | None:
+    """The solver that finds the optimum of a kinked loss; None where each refuses or the coefficients are too many."""
+    columns, k = problem.shape
+    if columns * k > MOST_COEFFICIENTS:
+        return None
+    return next((solver for solver, _ in _for_kinks(many=False) if solver.refuses(problem) is None), None)
+
+
+def _for_kinks(many: bool) -> Iterator[tuple[Solver, Unused]]:
+    from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
+    from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+
+    yield PiecewiseLinear(), ("accuracy", "tolerance")
+    if many:
+        from gradline.solvers.first_order.gradient_descent import GradientDescent
+
+        yield GradientDescent(), ("accuracy", "tolerance")
+    yield ActiveSetNewton(), ("accuracy", "tolerance")
+
+
+def _check_unused(problem: Problem, unused: Unused, accuracy: str, tolerance: float | None, reasons: list[str]) -> None:
+    """Raises ValueError for a keyword that was given and that the solver chosen does not have. reasons: of those that refused."""
+    name = problem.loss.name
+    squared = problem.loss.squared_scale() is not None
+    if "accuracy" in unused and accuracy != "auto":
+        why = reasons[0] if squared else f"it is for squared loss, and the loss is {name!r}"
+        raise SolverError(f"accuracy={accuracy!r} would not be used: {why}")
+    if "tolerance" in unused and tolerance is not None:
+        why = f"the loss {name!r} has kinks, and no solver for these stops at a tolerance"
+        raise SolverError(f"tolerance={tolerance!r} would not be used: {'squared loss is solved exactly' if squared else why}")

@@ -1,0 +1,1 @@
+"""Tables of any size as rows: sources, cleaning, chunks."""
