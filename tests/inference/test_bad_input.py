@@ -139,7 +139,7 @@ def test_too_few_rows():
     assert "leave no degree of freedom" in held.unavailable
     with pytest.raises(ValueError, match="leave no degree of freedom"):
         fitted(X[:3], Y[:3]).covariance("HC1")
-    with pytest.warns(gl.messages.GradlineWarning, match="fewer rows"):
+    with pytest.warns(gl.GradlineWarning, match="fewer rows"):
         few = fitted(X[:2], Y[:2])
     with pytest.raises(ValueError, match="2 rows cannot determine 3 coefficients"):
         few.covariance("HC0")
