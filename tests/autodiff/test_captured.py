@@ -212,10 +212,9 @@ def size():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-for k in np.linspace(1.0, 2.0, 4).tolist():
-    gl.fit(x, y, loss=lambda y, p: f(y, p, k))
-before = size()
-for k in np.linspace(2.0, 3.0, 25).tolist():
+for i, k in enumerate(np.linspace(1.0, 3.0, 29).tolist()):
+    if i == 4:
+        before = size()
     gl.fit(x, y, loss=lambda y, p: f(y, p, k))
 print(size() - before)
 """

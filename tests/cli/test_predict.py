@@ -128,6 +128,19 @@ def test_what_is_refused(arguments, words, code, folder):
     assert sorted(os.listdir(folder)) == before
 
 
+def begun(process, folder):
+    """Whether the command has written to a file of the folder that has no name yet, or that of one not finished."""
+    for path in [*Path(f"/proc/{process.pid}/fd").glob("*"), *folder.glob(".gradline-*.tmp")]:
+        try:
+            file = Path(os.path.realpath(path))
+            unfinished = file.suffix == ".tmp" or not file.exists()
+            if file.parent == folder.resolve() and unfinished and path.stat().st_size:
+                return True
+        except OSError:  # closed meanwhile
+            continue
+    return False
+
+
 def test_ctrl_c_leaves_the_old_file_as_it_was(folder):
     (folder / "out.csv").write_text("old\n")
     query = "SELECT random() AS x, 'a' AS g FROM range(3000000000)"
@@ -136,7 +149,7 @@ def test_ctrl_c_leaves_the_old_file_as_it_was(folder):
     )
     for _ in range(600):
         time.sleep(0.1)
-        if any(path.stat().st_size for path in folder.glob(".gradline-*.tmp")):
+        if begun(process, folder):
             break
     else:
         process.kill()
