@@ -268,11 +268,13 @@ class Fit(FitInference):
         """A page about the fit, warnings first: a notebook shows it, ``save(path)`` or ``path=`` writes it as one HTML file.
 
         data, target, rows: as for ``diagnose``; for rows the model was not fitted to the page says so, and leaves out what is of the fit's
-        own. Raises ValueError for data that does not go with the fit, OSError where the file cannot be written, ImportError without
-        Matplotlib.
+        own. Raises ValueError for data that does not go with the fit and for a path that does not end in .html or .htm, OSError where the
+        file cannot be written, ImportError without Matplotlib.
         """
-        from gradline.report import build
+        from gradline.report import build, page_name
 
+        if path is not None:
+            page_name(path)
         report = build(self, data, target, **rows)
         if path is not None:
             report.save(path)

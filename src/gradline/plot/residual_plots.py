@@ -8,7 +8,8 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from gradline.plot import style
-from gradline.plot.diagnosed import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
+from gradline.plot.diagnosed import diagnosed, farthest, finish, fitted_values, panels, residual_name
+from gradline.plot.placing import name_rows
 from gradline.plot.seen_rows import SeenRows
 from gradline.plot.smooth import lowess
 from gradline.plot.trend import trend
