@@ -96,8 +96,10 @@ def test_nothing_is_vouched_for_that_is_not_there():
 
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_fit_of_little_noise_from_a_file_takes_two_passes_and_has_every_digit(tmp_path, monkeypatch, threads):
+    from gradline import fitting_tables
     from gradline.rows.sources import stretches
 
+    monkeypatch.setattr(fitting_tables, "MOST_HELD", 1000)
     monkeypatch.setattr(stretches, "available_cores", lambda: threads)
     rng = np.random.default_rng(7)
     n = 300_000
@@ -130,3 +132,26 @@ def exact_solution(gram, right):
     from exact import solve
 
     return solve([[Fraction(int(v)) for v in row] for row in gram], [Fraction(int(v)) for v in right])
+
+
+def test_errors_that_least_squares_left_behind_read_no_row_again(tmp_path, monkeypatch):
+    from gradline import fitting_tables
+    from gradline.rows.table_rows import TableRows
+
+    monkeypatch.setattr(fitting_tables, "MOST_HELD", 1000)
+    rng = np.random.default_rng(8)
+    x = rng.normal(size=(300_000, 8))
+    path = tmp_path / "rows.parquet"
+    names = [f"x{i}" for i in range(8)]
+    pq.write_table(pa.table({**dict(zip(names, x.T, strict=True)), "y": x[:, 0] + rng.normal(size=len(x))}), path)
+    passes = []
+    once = TableRows._pass
+    monkeypatch.setattr(TableRows, "_pass", lambda self, kernels: passes.append(kernels) or once(self, kernels))
+    fit = gl.fit("y ~ " + " + ".join(names), path, covariance="default")
+    assert len(passes) == 1
+    design = np.column_stack([np.ones(len(x)), x])
+    left = pq.read_table(path)["y"].to_numpy() - design @ fit.coefficients
+    expected = np.sqrt(np.diag(np.linalg.inv(design.T @ design)) * (left @ left) / (len(x) - 9))
+    assert np.allclose(fit.standard_errors, expected, rtol=1e-10)
+    with pytest.raises(ValueError, match="needs the rows the model was fitted to"):
+        fit.covariance("HC1")
