@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.atomic_file import open_whole
 from gradline.base.errors import ArgumentError
+from gradline.base.file_names import named
 from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
@@ -37,6 +39,9 @@ HOLD = 2000
 """Milliseconds the last frame stays before the loop starts again."""
 
 
+ENDINGS, AS_GIF = (".gif",), "an animation is written as a GIF"
+
+
 @dataclass(frozen=True)
 class Animation:
     """A GIF. data: its bytes. steps: the step each frame shows. A notebook shows it by itself."""
@@ -45,9 +50,13 @@ class Animation:
     steps: tuple[int, ...]
 
     def save(self, path: str | Path) -> Path:
-        """Write the GIF and return where it is. Raises OSError where that cannot be done."""
-        target = Path(path)
-        target.write_bytes(self.data)
+        """Write the GIF, whole or not at all, and return where it is.
+
+        Raises OSError where that cannot be done, and ValueError for a name that does not end in .gif: no other format is written.
+        """
+        target = named(path, ENDINGS, AS_GIF)
+        with open_whole(target) as file:
+            file.write(self.data)
         return target
 
     def _repr_html_(self) -> str:
@@ -73,15 +82,19 @@ def animation(
     Frames are spaced geometrically over the recorded steps, since most of the movement comes early; there are fewer of them than ``frames``
     where fewer steps were recorded. The last frame stays for two seconds more. With several inputs, observed against predicted moves
     towards the diagonal in place of the line. true and optimum: as in :func:`gradline.plot.fit` and :func:`gradline.plot.loss`.
-    path: where to write the GIF; the Animation that is returned holds it either way. At most 1,000 points are drawn.
+    path: where to write the GIF, a name that ends in .gif; the Animation that is returned holds it either way. At most 1,000 points are
+    drawn.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames
-    below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
+    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, for a file of
+    another format than GIF, and for frames below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is
+    not installed.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
         raise ArgumentError(f"frames must be a whole number of at least 2, not {frames!r}")
     if not seconds > 0:
         raise ArgumentError(f"seconds must be above 0, not {seconds!r}")
+    if path is not None:
+        named(path, ENDINGS, AS_GIF)
     history = history_of(fit, "animation")
     examples = read(x, y, None, fit)
     full = examples.n_rows

@@ -10,8 +10,9 @@ from scipy.special import betaincinv, ndtri
 from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import DiagnosticSample
+from gradline.plot.placing import name_rows
 from gradline.plot.smooth import lowess
-from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
+from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, panels, residual_name
 from gradline.plot.trend import trend
 
 if TYPE_CHECKING:

@@ -123,11 +123,16 @@ def _is_cheap(problem: Problem) -> bool:
 
 
 def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference:
-    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums."""
+    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums.
+
+    What a sandwich needs is kept along, but not where that alone would read the rows of a file once more.
+    """
     pending = pending_inference(problem, solution)
     known = None if pending is None else pending.infer()
     if known is None:
         return infer(problem, solution, kind, keep_meat=True)
+    if (kind is None or kind.name == "classical") and known.covariance is not None and problem.rows.in_memory() is None:
+        return known
     return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
 
 

@@ -29,6 +29,7 @@ from gradline.solvers.least_squares.squared_sums import (
     without_rounding,
 )
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
 
@@ -108,8 +109,10 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 
 
 def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
-    """One pass of second moments and Cholesky; None where that cannot claim enough digits."""
-    moments = rows.reduce(MomentsKernel()).total()
+    """One pass of second moments and Cholesky, and one more in two words where doubles cannot vouch for enough digits; None where those
+    cannot either."""
+    running = rows.reduce(MomentsKernel())
+    moments = running.total()
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if not moments.finite() or moments.rows < rows.n_columns:
         return None
@@ -123,7 +126,9 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     standard_errors = np.ldexp(np.sqrt(np.outer(np.diag(fit.inverse), fit.squares / spare)), -fit.exponents[:, None])
     # An error that is no part of the coefficient, but none of its standard error either, does no harm.
     if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
-        return None
+        # Weighted rows are no exact slices, and a scaled column no exact sum.
+        possible = running.plain and k == 1 and strength == 0 and not moments.exponents.any()
+        return words_road(rows, moments, fit) if possible else None
     passes, squares = 1, fit.squares
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
@@ -133,6 +138,23 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
         objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
     certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
     return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
+
+
+def words_road(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:
+    """A pass of second moments in two words, and the normal equations solved in them; None where they cannot vouch for the last digits.
+
+    moments and fit: of the pass before, in doubles, which is near enough for the shift and for standard errors.
+    """
+    shift = moments.means if rows.intercept else np.zeros(len(moments.shift))
+    found = solve_word_moments(rows.reduce(WordMomentsKernel(shift)), shift, intercept=rows.intercept)
+    if found is None:
+        return None
+    squares = np.array([found.squares])
+    near = replace(fit, total_squares=np.array([found.total_squares]))
+    certificate = Certificate(True, found.gradient_norm * 2.0 / moments.weight, "normal equations solved in two words")
+    sums = _sums_of(near, moments, squares)
+    b, digits = found.coefficients[:, None], found.digits[:, None]
+    return Solution(b, found.squares / moments.weight, "least_squares", certificate, 2, digits=digits, sums=sums)
 
 
 def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> SquaredSums | None:
