@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import gradline as gl
 from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block
-from gradline.solvers.least_squares.least_squares import word_moments
+from gradline.solvers.least_squares import word_moments
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 
 
