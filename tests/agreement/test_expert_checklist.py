@@ -14,7 +14,7 @@ import statsmodels.api as sm
 from scipy.special import ndtri
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 RNG = np.random.default_rng(0)
 N = 300
@@ -217,7 +217,7 @@ def test_14_chunks_and_orders_agree(monkeypatch, tmp_path):
     held = gl.fit("y ~ a + b + c", frame, covariance="HC3")
     order = RNG.permutation(N)
     close(gl.fit("y ~ a + b + c", frame.iloc[order], covariance="HC3").standard_errors, held.standard_errors, 1e-9)
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     streamed = gl.fit("y ~ a + b + c", tmp_path / "t.parquet", covariance="HC3")
     close(streamed.standard_errors, held.standard_errors, 1e-9)
     assert streamed.fingerprint == held.fingerprint

@@ -15,7 +15,7 @@ from sklearn.datasets import load_diabetes
 from sklearn.linear_model import LinearRegression
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 TIGHT = {"tol": 1e-15, "maxiter": 300, "tol_criterion": "params"}
 
@@ -191,7 +191,7 @@ def in_memory(frame):
 @pytest.mark.parametrize("held", [True, False])
 def test_every_source_gives_the_same_fit(name, case, held, sources, in_memory, monkeypatch):
     if not held:
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
     loss, formula = FORMULAS[case]
     fit, expected = gl.fit(formula, **sources[name](), loss=loss, covariance="default"), in_memory[case]
     names = [as_patsy(name) for name in fit.names]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from gradline.base import atomic_file as whole_file
+from gradline.base import atomic_file
 from gradline.base.atomic_file import open_whole, remove_abandoned, write_whole
 
 NAMED = "import gradline.base.atomic_file as w\nw.UNNAMED = 0\n"
@@ -37,7 +37,7 @@ def kill_a_writer(place, before=""):
     return held
 
 
-@pytest.mark.skipif(not whole_file.UNNAMED, reason="the system has no files without names")
+@pytest.mark.skipif(not atomic_file.UNNAMED, reason="the system has no files without names")
 @pytest.mark.parametrize("old", [None, "old"])
 def test_a_killed_writer_leaves_nothing(tmp_path, old):
     place = tmp_path / "out.csv"
@@ -58,9 +58,9 @@ def test_where_files_need_names_the_next_write_removes_what_a_killed_writer_left
     assert [path.name for path in tmp_path.iterdir()] == ["other.json"]
 
 
-@pytest.mark.parametrize("unnamed", [0, whole_file.UNNAMED])
+@pytest.mark.parametrize("unnamed", [0, atomic_file.UNNAMED])
 def test_a_write_leaves_others_that_go_on_alone(tmp_path, monkeypatch, unnamed):
-    monkeypatch.setattr(whole_file, "UNNAMED", unnamed)
+    monkeypatch.setattr(atomic_file, "UNNAMED", unnamed)
     strangers = [tmp_path / name for name in (".gradline-notes.tmp", "gradline-0123456789abcdef.tmp", ".gradline-0123456789abcdef.txt")]
     for path in strangers:
         path.write_text("mine")
@@ -76,10 +76,10 @@ def test_a_write_leaves_others_that_go_on_alone(tmp_path, monkeypatch, unnamed):
     assert len(list(tmp_path.iterdir())) == 6
 
 
-@pytest.mark.parametrize("unnamed", [0, whole_file.UNNAMED])
+@pytest.mark.parametrize("unnamed", [0, atomic_file.UNNAMED])
 @pytest.mark.parametrize("old", [None, 0o600, 0o644])
 def test_permissions_are_those_of_the_old_file_or_the_usual_ones(tmp_path, monkeypatch, unnamed, old):
-    monkeypatch.setattr(whole_file, "UNNAMED", unnamed)
+    monkeypatch.setattr(atomic_file, "UNNAMED", unnamed)
     place = tmp_path / "out"
     if old is not None:
         place.write_text("old")
@@ -102,7 +102,7 @@ def test_a_system_that_cannot_name_an_open_file(tmp_path, monkeypatch, missing, 
     if missing == "link":
         monkeypatch.setattr(os, "link", refuse)
     else:
-        monkeypatch.setattr(whole_file, "_OPEN_FILES", str(tmp_path / "nowhere"))
+        monkeypatch.setattr(atomic_file, "_OPEN_FILES", str(tmp_path / "nowhere"))
     place = tmp_path / "out"
     if old is not None:
         place.write_text(old)
@@ -111,9 +111,9 @@ def test_a_system_that_cannot_name_an_open_file(tmp_path, monkeypatch, missing, 
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
-@pytest.mark.parametrize("unnamed", [0, whole_file.UNNAMED])
+@pytest.mark.parametrize("unnamed", [0, atomic_file.UNNAMED])
 def test_many_writers_of_one_place_at_once(tmp_path, monkeypatch, unnamed):
-    monkeypatch.setattr(whole_file, "UNNAMED", unnamed)
+    monkeypatch.setattr(atomic_file, "UNNAMED", unnamed)
     errors = []
 
     def write(i):
@@ -137,9 +137,9 @@ def test_many_writers_of_one_place_at_once(tmp_path, monkeypatch, unnamed):
 def test_an_error_of_the_body_leaves_the_old_file(tmp_path):
     place = tmp_path / "out"
     place.write_text("old")
-    for unnamed in (0, whole_file.UNNAMED):
+    for unnamed in (0, atomic_file.UNNAMED):
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(whole_file, "UNNAMED", unnamed)
+            patch.setattr(atomic_file, "UNNAMED", unnamed)
             with pytest.raises(ZeroDivisionError), open_whole(place) as file:
                 file.write(b"x" * (3_000_000 // 0))
             assert [path.name for path in tmp_path.iterdir()] == ["out"]

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 jnp = pytest.importorskip("jax.numpy")
 
@@ -18,7 +18,7 @@ jnp = pytest.importorskip("jax.numpy")
 @pytest.fixture
 def streaming(monkeypatch):
     """Every table is too large to be held."""
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
 
 
 def rows(n=400, seed=0):
@@ -179,7 +179,7 @@ class TestMissing:
     @pytest.mark.parametrize("held", [True, False])
     def test_rows_after_dropped_ones_are_named_as_in_the_table(self, held, monkeypatch):
         if not held:
-            monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+            monkeypatch.setattr(from_table, "MOST_HELD", 10)
 
         def logarithm(y, prediction):
             return jnp.square(y - prediction) * jnp.where(y == 77.0, jnp.nan, 1.0)
@@ -338,7 +338,7 @@ def test_a_vertex_over_streamed_rows_with_gaps_is_that_of_the_rows_that_are_whol
     monkeypatch.setattr("gradline.solvers.kinks.whitening.HELD_NUMBERS", 60_000)
     monkeypatch.setattr("gradline.tables.rows.block_rows", lambda n_columns, n_predictors: 500)
     searched = gl.fit("y ~ x + z", columns, loss=loss)
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     streamed = gl.fit("y ~ x + z", columns, loss=loss)
     assert streamed.solver == held.solver == "PiecewiseLinear"
     assert streamed.certificate.converged

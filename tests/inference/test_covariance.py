@@ -7,7 +7,7 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 RNG = np.random.default_rng(0)
 N = 240
@@ -29,7 +29,7 @@ def theirs(groups):
 @pytest.fixture(params=["in memory", "streamed"])
 def table(request, monkeypatch, tmp_path):
     if request.param == "streamed":
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
     TABLE.to_parquet(tmp_path / "t.parquet", row_group_size=50)
     return tmp_path / "t.parquet"
 
@@ -60,7 +60,7 @@ class TestClusters:
         full = gaps.dropna()
         wanted = smf.ols("y ~ a + b", full).fit(cov_type="cluster", cov_kwds={"groups": full.g}, use_t=True).bse
         close(gl.fit("y ~ a + b", tmp_path / "t.csv", covariance="cluster", groups="g").standard_errors, wanted)
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
         close(gl.fit("y ~ a + b", tmp_path / "t.csv", covariance="cluster", groups="g").standard_errors, wanted)
         # A label may be missing where its row is not used.
         gaps["s"] = gaps.s.where(gaps.a.notna())
@@ -81,7 +81,7 @@ class TestClusters:
         rng = np.random.default_rng(1)
         data = pd.DataFrame({"x": rng.normal(size=n), "g": rng.integers(0, 40, n)}).assign(y=lambda t: t.x + rng.normal(size=n))
         data.to_parquet(tmp_path / "t.parquet", row_group_size=20_000)
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
         merge = meat.ClusterKernel.merge
 
         def watched(self, first, second):

@@ -12,7 +12,7 @@ from statsmodels.stats.outliers_influence import variance_inflation_factor
 from statsmodels.stats.stattools import durbin_watson
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 from gradline.rows.fingerprint import fingerprint
 
 RNG = np.random.default_rng(0)
@@ -62,7 +62,7 @@ def test_tests_of_the_model_equal_statsmodels():
 @pytest.mark.parametrize("held", [True, False], ids=["in memory", "streamed"])
 def test_rows_of_a_table_keep_their_places(held, monkeypatch, tmp_path):
     if not held:
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
     path = tmp_path / "rows.csv"
     DATA.to_csv(path, index=False)
     fit = gl.fit("y ~ a + b + c", path, weights="w")
@@ -117,7 +117,7 @@ def test_a_fingerprint_adds_up_in_any_order(rows, random):
 
 def test_streams_and_arrays_have_one_fingerprint(monkeypatch):
     held = gl.fit("y ~ a + b", DATA, weights="w", frequencies="f")
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     assert gl.fit("y ~ a + b", DATA, weights="w", frequencies="f").fingerprint == held.fingerprint
     full = DATA.dropna()
     assert gl.fit(full[["a"]], full.y, weights=full.w, frequencies=full.f).fingerprint == held.fingerprint
@@ -247,7 +247,7 @@ def test_levels_kept_as_codes_are_checked_too(held, monkeypatch):
     table = pd.DataFrame({"g": [f"g{i % 40}" for i in range(400)], "x": rng.normal(size=400)})
     table["y"] = table.x + rng.normal(size=400)
     if not held:
-        monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+        monkeypatch.setattr(from_table, "MOST_HELD", 10)
     fit = gl.fit("y ~ x + C(g)", table)
     fit.diagnose(table)
     with pytest.raises(ValueError, match="the columns do not"):

@@ -18,7 +18,7 @@ from gradline import losses, penalties
 from gradline.base.warnings import GradlineWarning
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import registry as choice
+from gradline.solvers import registry
 from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
 from gradline.solvers.kinks.pieces import pieces_of
 from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
@@ -82,7 +82,7 @@ def solve(X, y, loss, penalty=None, start=None, linear_predictors=None, **option
     if not hasattr(loss, "derivatives"):
         loss = losses.custom(loss, linear_predictors=linear_predictors).bind(rows.targets, rows.offset)
     problem = Problem(rows, loss, penalty)
-    return problem, choice.solve(ActiveSetNewton(), problem, start)
+    return problem, registry.solve(ActiveSetNewton(), problem, start)
 
 
 def distance_to_subdifferential(problem, coefficients):
@@ -396,7 +396,7 @@ def test_an_even_number_of_rows_has_many_medians():
 
 
 def test_streamed_rows_with_gaps(monkeypatch):
-    from gradline.preparing import from_table as fitting_tables
+    from gradline.preparing import from_table
 
     random = np.random.default_rng(19)
     columns = {"x": random.normal(size=20_000), "z": random.normal(size=20_000)}
@@ -404,7 +404,7 @@ def test_streamed_rows_with_gaps(monkeypatch):
     columns["x"][::17] = np.nan
     options = {"loss": losses.quantile(0.9), "penalty": penalties.ridge(0.1)}
     held = gl.fit("y ~ x + z", columns, **options)
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     streamed = gl.fit("y ~ x + z", columns, **options)
     assert streamed.solver == "ActiveSetNewton"
     np.testing.assert_allclose(streamed.coefficients, held.coefficients, rtol=1e-11)

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 LOSSES = {
     "logistic": "logistic",
@@ -133,7 +133,7 @@ def test_streamed_rows(tmp_path, loss):
     held = gl.fit("y ~ t + v", path, loss=loss, covariance=("cluster", "c"))
     right = gl.fit(np.column_stack([(z[:, 0] + 1e9) - 1e9, z[:, 1]]), y, loss=loss, covariance=("cluster", label))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting_tables, "MOST_HELD", 10)
+        patch.setattr(from_table, "MOST_HELD", 10)
         streamed = gl.fit("y ~ t + v", path, loss=loss, covariance=("cluster", "c"))
     for found in (held, streamed):
         np.testing.assert_allclose(found.coefficients[1:], right.coefficients[1:], rtol=1e-8)
@@ -141,7 +141,7 @@ def test_streamed_rows(tmp_path, loss):
 
 
 def test_levels_kept_as_codes(monkeypatch):
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     generator = np.random.default_rng(4)
     n, levels = 1500, 300
     code = generator.integers(0, levels, size=n)

@@ -5,7 +5,7 @@ import pytest
 
 import gradline as gl
 from gradline.objective.objective import Problem
-from gradline.solvers import registry as choice
+from gradline.solvers import registry
 from gradline.tables.encoders import PlainEncoder
 from gradline.tables.rows import TableRows
 from gradline.tables.table import open_table
@@ -103,7 +103,7 @@ class TestJoint:
         rows = TableRows(open_table({f"x{j}": X[:, j] for j in range(X.shape[1])} | {"y": y}), PlainEncoder(("x0",), True), "y")
         loss = gl.losses.custom(root_mean_square).bind(y[:, None])
         with pytest.raises(ValueError, match="only first-order solvers on data in memory apply"):
-            choice.solve(gl.LBFGS(), Problem(rows, loss))
+            registry.solve(gl.LBFGS(), Problem(rows, loss))
 
     def test_a_start_that_is_not_finite_is_said(self):
         X, y = data("line")

@@ -13,7 +13,7 @@ from gradline import penalties
 from gradline.losses.catalogue import squared
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import registry as choice
+from gradline.solvers import registry
 from gradline.solvers.least_squares import least_squares as module
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
 from gradline.solvers.least_squares.least_squares import LeastSquares, least_squares
@@ -258,7 +258,7 @@ def test_wide_problems_take_the_minimum_norm(seed, intercept):
 
 
 @pytest.mark.parametrize(("rows", "columns", "mean"), [(2, 3, 0), (5, 9, 10), (5, 5, 10), (6, 20, 1e6), (12, 40, 10)])
-@pytest.mark.parametrize("beside", [("weights",), ("frequencies",), ("weights", "frequencies")])
+@pytest.mark.parametrize("row_columns", [("weights",), ("frequencies",), ("weights", "frequencies")])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_weights_do_not_move_what_interpolates(rows, columns, mean, row_columns, intercept):
     random = np.random.default_rng(rows)
@@ -457,7 +457,7 @@ def test_other_losses_are_refused():
             return None
 
     with pytest.raises(ValueError, match="use Newton or LBFGS"):
-        choice.solve(LeastSquares(), Problem(ArrayRows(np.ones((2, 1)), np.ones((2, 1))), Absolute()))
+        registry.solve(LeastSquares(), Problem(ArrayRows(np.ones((2, 1)), np.ones((2, 1))), Absolute()))
     with pytest.raises(ValueError, match="accuracy"):
         LeastSquares(accuracy="high")
 

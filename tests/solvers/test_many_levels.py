@@ -9,7 +9,7 @@ import statsmodels.formula.api as smf
 import gradline as gl
 from gradline.design.categorical import CategoricalDesign
 from gradline.linalg.bordered import BorderedGram
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 N, LEVELS = 4_000, 70
 
@@ -29,7 +29,7 @@ def data():
 
 @pytest.fixture
 def streaming(monkeypatch):
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
 
 
 def test_a_poisson_fit_with_two_thousand_levels_never_becomes_columns(streaming, monkeypatch):
@@ -107,7 +107,7 @@ CASES = {
 def test_codes_give_what_columns_give(case, data, monkeypatch):
     formula, options = CASES[case]
     held = gl.fit(formula, data, **options)
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     coded = gl.fit(formula, data, **options)
     assert coded.certificate.converged
     assert coded.aliased == held.aliased

@@ -16,7 +16,7 @@ from gradline import losses, penalties
 from gradline.base.warnings import GradlineWarning
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import registry as choice
+from gradline.solvers import registry
 from gradline.solvers.kinks.pieces import pieces_of
 from gradline.solvers.kinks.piecewise_linear import NOT_UNIQUE, PiecewiseLinear
 
@@ -60,7 +60,7 @@ def solve(X, y, loss, start=None, **options):
     rows = ArrayRows(X, y.reshape(len(y), -1), **options)
     bound = loss.bind(rows.targets) if hasattr(loss, "bind") else loss
     problem = Problem(rows, bound)
-    return problem, choice.solve(PiecewiseLinear(), problem, start)
+    return problem, registry.solve(PiecewiseLinear(), problem, start)
 
 
 def highs(problem):
@@ -408,4 +408,4 @@ def test_refuses_what_it_cannot_solve():
         solve(X, y, losses.custom(hinge))
     rows = ArrayRows(X, y[:, None])
     with pytest.raises(ValueError, match=r"takes no penalty, and the problem has a ridge.*gl\.ActiveSetNewton"):
-        choice.solve(PiecewiseLinear(), Problem(rows, losses.absolute, penalties.ridge(0.1)))
+        registry.solve(PiecewiseLinear(), Problem(rows, losses.absolute, penalties.ridge(0.1)))

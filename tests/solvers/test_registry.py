@@ -13,7 +13,7 @@ import gradline as gl
 from gradline import losses, penalties
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers import registry as choice
+from gradline.solvers import registry
 from gradline.solvers.levels.least_squares import ManyLevels
 from gradline.solvers.levels.newton import ManyLevelsNewton
 
@@ -139,7 +139,7 @@ def test_what_each_refuses(solver, kept, refused):
     reason = solver.refuses(refused)
     assert named(solver) in reason
     with pytest.raises(ValueError, match=re.escape(reason)):
-        choice.solve(solver, refused)
+        registry.solve(solver, refused)
 
 
 def test_a_scalar_of_all_rows_is_refused_by_who_needs_rows():
@@ -151,7 +151,7 @@ def test_a_scalar_of_all_rows_is_refused_by_who_needs_rows():
     refusing = {named(solver) for solver in [*SOLVERS, gl.GradientDescent(batch_size=5)] if solver.refuses(held)}
     assert refusing == {"ActiveSetNewton", "LeastSquares", "Newton", "PiecewiseLinear", "GradientDescent"}
     assert gl.GradientDescent().refuses(held) is None
-    assert isinstance(choice.automatic(held), gl.LBFGS)
+    assert isinstance(registry.automatic(held), gl.LBFGS)
 
 
 class TestASolverFromElsewhere:

@@ -9,7 +9,7 @@ import pytest
 from scipy.optimize import linprog
 
 import gradline as gl
-from gradline.preparing import from_table as fitting_tables
+from gradline.preparing import from_table
 
 torch = pytest.importorskip("torch")
 
@@ -79,7 +79,7 @@ def test_columns_that_are_independent_are_not_blamed():
 
 
 def test_a_sharp_bend_beside_levels_kept_as_codes(monkeypatch):
-    monkeypatch.setattr(fitting_tables, "MOST_HELD", 10)
+    monkeypatch.setattr(from_table, "MOST_HELD", 10)
     generator = np.random.default_rng(1)
     levels, n = 300, 1500
     code = np.concatenate([np.arange(levels), generator.integers(0, levels, size=n - levels)])

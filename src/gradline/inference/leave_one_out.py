@@ -145,9 +145,9 @@ class _Start:
     def loss(self, strength: float, solve: Any) -> float:
         problem = replace(self.problem, penalty=Ridge(strength))
         if solve is None:
-            from gradline.solvers import registry as choice
+            from gradline.solvers import registry
 
-            solution = choice.solve(choice.automatic(problem), problem, self.coefficients)
+            solution = registry.solve(registry.automatic(problem), problem, self.coefficients)
         else:
             solution = solve(problem, self.coefficients)
         self.coefficients = solution.coefficients

@@ -30,7 +30,8 @@ def predict(
     weight: float | None,
 ) -> Array | float | IntervalPrediction:
     """See :meth:`gradline.Fit.predict`."""
-    if np.isscalar(data) and not isinstance(data, str):
+    # NumPy counts a memoryview among the scalars, whatever its dimensions.
+    if np.isscalar(data) and np.ndim(data) == 0 and not isinstance(data, str):
         # Predicting for one new x is the most natural first question.
         one: Any = predict(model, np.array([data]), kind, unseen, offset, interval, level, calibration, weight)
         answer: float | IntervalPrediction = (

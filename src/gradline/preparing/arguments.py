@@ -152,7 +152,7 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
     known = [
         p.name
         for p in inspect.signature(function).parameters.values()
-        if p.kind not in (p.VAR_KEYWORD, p.VAR_POSITIONAL) and p.name != "self"
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"
     ]
     word = next(iter(unknown))
     near = nearest(word, known)

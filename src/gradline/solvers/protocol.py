@@ -95,7 +95,7 @@ class Solution:
 
 @runtime_checkable
 class Solver(Protocol):
-    """What finds the minimum of a Problem. ``choice.solve`` asks ``refuses`` first, for every solver alike."""
+    """What finds the minimum of a Problem. ``registry.solve`` asks ``refuses`` first, for every solver alike."""
 
     def refuses(self, problem: Problem) -> str | None:
         """Why the solver cannot honour everything the problem holds, naming who can; None where it can.
