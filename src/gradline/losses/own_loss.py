@@ -170,17 +170,49 @@ def custom(
     likelihood: bool = False,
     backend: str | None = None,
 ) -> CustomLoss:
-    """A loss of your own, written in TensorFlow, JAX or PyTorch.
+    """A loss of your own, written in TensorFlow, JAX or PyTorch. A bare function as ``loss=`` of ``gl.fit`` is short for it.
 
-    function(y, prediction): returns one number a row, or one scalar such as a mean. A function whose arguments are named the other way
-    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape
-    (m,), otherwise (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when
-    there is one and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k
-    linear predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
-    backend: "tensorflow", "jax" or "torch"; read off the function unless given.
+    Parameters
+    ----------
+    function : callable
+        ``function(y, prediction)`` returns one number a row, or one scalar such as a mean. y has shape (m,) with one target, otherwise (m,
+        q); both arguments are float64 tensors of the framework. A function whose arguments are named the other way round, such as PyTorch's
+        (input, target) or Optax's (predictions, targets), is called that way round.
+    prediction : callable, optional
+        ``prediction(eta)``: from linear predictors, (m,) for one and (m, k) for several, to what ``function`` takes as prediction.
+        The linear predictors themselves unless given.
+    linear_predictors : sequence of str, optional
+        A name for each of the k linear predictors of a row, where there are not as many as targets: ("mean", "log_scale").
+    likelihood : bool
+        Whether the function is minus a log density, which gives the fit a likelihood, AIC and BIC.
+    backend : {"tensorflow", "jax", "torch"}, optional
+        The framework. Read off the function unless given.
 
-    Raises TypeError if function is not callable, or is a class instead of an object of it; ValueError if no single framework can be
-    inferred; ImportError, with the pip command, if the framework is not installed.
+    Returns
+    -------
+    Loss
+        For ``loss=`` of ``gl.fit``.
+
+    Raises
+    ------
+    TypeError
+        For a function that is not callable, or is a class instead of an object of it.
+    ValueError
+        Where the framework cannot be told from the function.
+    ImportError
+        Where the framework is not installed. The message holds the pip command.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import jax.numpy as jnp
+    >>> def log_cosh(y, prediction):
+    ...     return jnp.log(jnp.cosh(y - prediction))
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> own = gl.fit(x, y, loss=gl.losses.custom(log_cosh))
+    >>> shipped = gl.fit(x, y, loss=gl.losses.log_cosh)
+    >>> bool(abs(own.slopes - shipped.slopes).max() < 1e-8)
+    True
     """
     for role, f in (("loss", function), ("prediction", prediction)):
         if f is not None and not callable(f):

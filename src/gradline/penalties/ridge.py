@@ -76,11 +76,34 @@ class AutomaticRidge:
 
 
 def ridge(strength: float | Literal["auto"]) -> Ridge | AutomaticRidge:
-    """A ridge penalty, ``mean loss + strength / 2 * sum b^2``.
+    """A ridge penalty: the fit minimises mean loss + strength / 2 * sum b^2 over the slopes. The intercept is not penalised.
 
-    "auto" leaves the strength to the fit: the one with the least approximate leave-one-out loss (exact for squared loss). Columns should
-    then be on one scale, as a ridge treats them alike; standard errors take the strength chosen as given. Raises ValueError unless strength
-    is finite and at least 0.
+    Hoerl and Kennard (1970), Technometrics 12. For squared loss scikit-learn's Ridge takes alpha = n * strength / 2 for the same answer.
+
+    Parameters
+    ----------
+    strength : float or "auto"
+        At least 0. "auto" leaves it to the fit, which takes the strength of least leave-one-out loss (exact for squared loss, an
+        approximation for others). Columns should then be on one scale, as a ridge treats them alike. Standard errors take the strength
+        chosen as given.
+
+    Returns
+    -------
+    Penalty
+        For ``penalty=`` of ``gl.fit``.
+
+    Raises
+    ------
+    ValueError
+        Unless strength is "auto", or finite and at least 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> free, shrunk = gl.fit(x, y), gl.fit(x, y, penalty=gl.penalties.ridge(0.5))
+    >>> bool(abs(shrunk.slopes[0]) < abs(free.slopes[0]))
+    True
     """
     if isinstance(strength, str):
         if strength != "auto":

@@ -64,18 +64,44 @@ def descent(
     ylabel: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the contours of the loss with the path of the fit on them, start, end and optimum marked, and return the Axes.
+    """Draw the contours of the loss with the path of the fit on them; start, end and optimum are marked.
 
     Two coefficients: the weight across, the bias up. One: the loss over it, as a curve. More: the plane through the optimum (the final
-    coefficients where none was found) along the two directions in which the loss curves most, the path seen at right angles to it.
+    coefficients where none was found) along the two directions in which the loss curves most, and the path seen at right angles to it.
+    A path that leaves for infinity is followed to six times its starting distance from the optimum. The rings are evenly spaced in
+    the root of the loss above the lowest, and the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is drawn from
+    a sample of them, and the picture says so.
 
-    x, y: the data the fit was made on, and weights, (n,), those it was made with. optimum: a Fit that reached it; unless given it is found
-    from the data. A path that leaves for infinity is followed to six times its starting distance from the optimum. The rings are evenly
-    spaced in the root of the loss above the lowest; the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is
-    drawn from a sample of them, and the picture says so.
+    Parameters
+    ----------
+    fit : Fit
+        One whose solver records a path, such as ``gl.GradientDescent``.
+    x, y : array
+        The data it was made on.
+    weights : array (n,), optional
+        The weights it was made with.
+    optimum : Fit, optional
+        One that reached the optimum. Unless given it is found from the data.
+    xlabel, ylabel : str, optional
+        In place of the names of the coefficients.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing
-    values, and for coefficients that are nowhere finite.
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing values, and for
+        coefficients that are nowhere finite.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.descent(gl.fit(x, y, solver=gl.GradientDescent(steps=50)), x, y)
     """
     history = history_of(fit, "descent")
     examples = read(x, y, None, fit)

@@ -22,11 +22,33 @@ CONTOURS = (0.5, 1.0)
 def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
 
-    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with
-    the largest Cook's distance are written beside them, counted from 0. Where the loss implies no spread of residuals, and for several
-    targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear predictors). Returns the Axes.
+    The three rows with the largest Cook's distance have their numbers written next to them, counted from 0. Where the loss implies no
+    spread of residuals, and for several targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear
+    predictors).
 
-    Raises ValueError for other rows than the fit's, and where the curvature of the loss is singular.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`, but the rows must be those of the fit.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For other rows than the fit's, and where the curvature of the loss is singular.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.leverage(gl.fit(x, y), x, y)
     """
     given = diagnosed(fit, data, target, rows)
     given.require_own("leverage")

@@ -27,18 +27,40 @@ def loss(
     ylabel: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the loss at each recorded step on a log scale, and return the Axes.
+    """Draw the loss at each recorded step on a log scale.
 
-    fit: a Fit whose solver records a path, a History, or ``{label: either}`` to compare several. optimum: the lowest loss there is, a
-    number or a Fit that reached it (such as ``gl.fit(x, y)`` for squared loss), drawn as a line. excess: draw the loss above the optimum
-    instead, in which gradient descent's steady rate is a straight line; needs ``optimum``.
-
-    A loss that is zero or negative somewhere has no place on a log scale: then the excess is drawn if the optimum is known, otherwise the
+    A loss that is zero or negative somewhere has no place on a log scale. Then the excess is drawn if the optimum is known, otherwise the
     scale is linear. Steps that are not finite are left out, and the picture says so. If nearly all of the fall is in the first
     twentieth of the steps, the steps are on a log scale too.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess
-    without optimum.
+    Parameters
+    ----------
+    fit : Fit, History, or mapping
+        A Fit whose solver records a path, its history, or ``{label: either}`` to compare several.
+    optimum : float or Fit, optional
+        The lowest loss there is, drawn as a line: a number, or a Fit that reached it, such as ``gl.fit(x, y)`` for squared loss.
+    excess : bool
+        Draw the loss above the optimum instead, in which the steady rate of gradient descent is a straight line. Needs ``optimum``.
+    xlabel, ylabel : str, optional
+        In place of "step" and "loss".
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess without optimum.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(steps=50))
+    >>> axes = gl.plot.loss(fit, optimum=gl.fit(x, y))
     """
     axes = style.panels(ax)
     draw_loss(axes[0, 0], fit if isinstance(fit, Mapping) else {"loss": fit}, optimum, excess=excess, xlabel=xlabel, ylabel=ylabel)

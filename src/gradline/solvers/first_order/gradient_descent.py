@@ -33,21 +33,50 @@ class GradientDescent(Options):
     """Gradient descent with a fixed learning rate.
 
     The objective is the mean over the rows or, where a loss of your own adds up over them (``tf.reduce_sum``), their sum, as in a loop
-    written by hand; so are the losses and gradients of the Records. ``Fit.loss`` is the mean for every solver.
+    written by hand. So are the losses and gradients of the Records. ``Fit.loss`` is the mean for every solver.
 
-    learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
-    curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
-    rates", section 3.3); for a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the
-    way. steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of initialization and
-    momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch with ``seed``; all rows
-    unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given. callbacks: each is called with every
-    Record in turn; one that returns True ends the fit at that record. record_every: steps between records; unless given, every step,
-    or with small batches from much data, often enough that the records cost at most 32 times the steps. allow_divergence: on squared
-    loss, run a rate that must diverge instead of refusing it.
+    Parameters
+    ----------
+    learning_rate : float or "auto"
+        The step, per unit of gradient. "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's curvature at the
+        start (with mini-batches the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved rates", section 3.3). For
+        a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the way.
+    steps : int
+        How many.
+    momentum, nesterov : float in [0, 1), bool
+        As in Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning", section 2.
+    batch_size : int, optional
+        Rows a step, drawn without replacement epoch after epoch. All rows unless given.
+    start : array, optional
+        Coefficients to begin from, (P,) or (P, k), the intercept first. Zeros unless given.
+    seed : int, optional
+        Of the mini-batches.
+    callbacks : sequence of callable
+        Each is called with every Record in turn. One that returns True ends the fit at that record.
+    record_every : int, optional
+        Steps between records. Unless given, every step; with small batches from much data, often enough that the records cost at most 32
+        times the steps.
+    allow_divergence : bool
+        On squared loss, run a rate that must diverge instead of refusing it.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For a value that cannot be used.
+
+    Notes
+    -----
     On squared loss a rate above the largest stable one, 2 (1 + momentum) / lambda_max (with Nesterov
-    2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises DivergenceError before the first step. On any loss the fit stops, with a
-    warning, when the loss is not finite or 1,000 times the start.
+    2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises ``gl.DivergenceError`` before the first step. On any loss the fit stops, with
+    a warning, when the loss is not finite or 1,000 times the start.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.05, steps=500))
+    >>> bool(fit.history.loss[-1] < fit.history.loss[0])
+    True
     """
 
     learning_rate: float | Literal["auto"] = "auto"

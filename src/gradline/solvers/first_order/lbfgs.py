@@ -28,10 +28,32 @@ CURVATURE_COEFFICIENTS = 1000
 
 @dataclass(frozen=True)
 class LBFGS(Options):
-    """Limited-memory BFGS (SciPy's; Byrd, Lu, Nocedal and Zhu 1995) in columns brought to one scale.
+    """Limited-memory BFGS, in columns brought to one scale: SciPy's (Byrd, Lu, Nocedal and Zhu 1995).
 
-    tolerance: stop when the largest scaled gradient is below this share of the start's. max_steps: iterations at most. memory: pairs kept.
-    Needs gradients only, so it takes any smooth loss, a joint scalar included; for up to a few thousand coefficients gl.Newton is faster.
+    Needs gradients only, so it takes any smooth loss, a scalar of all rows together included. For up to a few thousand coefficients
+    ``gl.Newton`` is faster.
+
+    Parameters
+    ----------
+    tolerance : float
+        Stop when the largest scaled gradient is below this share of the start's.
+    max_steps : int
+        Iterations at most.
+    memory : int
+        Pairs of steps and gradients kept.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < tolerance < 1 and the counts are at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.huber(1.0), solver=gl.LBFGS())
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True

@@ -29,11 +29,29 @@ class ActiveSetNewton(Options):
     """Newton's method for losses with kinks, with a ridge or without, any number of linear predictors.
 
     At the optimum some rows sit exactly on a kink. They enter as constraints, each with a multiplier between the slopes on the two sides
-    of its kink; all other rows enter by gradient and curvature. One model of the rows near their kinks finds which are which, and a pass
-    over all rows corrects it. max_steps: such passes at most.
+    of its kink. All other rows enter by gradient and curvature. One model of the rows near their kinks finds which are which, and a pass
+    over all rows corrects it.
 
-    Where a loss does not name its kinks as places of y - eta, they are looked for row by row; they must be met along one linear
-    predictor at a time, as |y - exp(eta)| is. A convex piecewise-linear loss without a penalty is gl.PiecewiseLinear's.
+    Where a loss does not name its kinks as places of y - eta, they are looked for row by row. They must be met along one linear
+    predictor at a time, as those of |y - exp(eta)| are. A convex piecewise-linear loss without a penalty is for ``gl.PiecewiseLinear``.
+
+    Parameters
+    ----------
+    max_steps : int
+        Passes over all rows at most.
+
+    Raises
+    ------
+    ValueError
+        Unless max_steps is at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(999, seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.quantile(0.9), penalty=gl.penalties.ridge(0.1), solver=gl.ActiveSetNewton())
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True

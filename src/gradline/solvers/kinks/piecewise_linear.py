@@ -32,7 +32,16 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Options):
-    """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
+    """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.absolute, solver=gl.PiecewiseLinear())
+    >>> int((abs(fit.residuals(x, y)) < 1e-12).sum())  # the line runs through as many rows as it has coefficients
+    2
+    """
 
     any_columns: ClassVar[bool] = True
 

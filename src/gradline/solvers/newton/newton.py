@@ -36,12 +36,36 @@ LAST_STEPS = 12
 class Newton(Options):
     """Newton's method for smooth losses, any number of linear predictors.
 
-    tolerance: stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size; rounding
-    stops it anyway near 1e-14. None: 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error. max_steps:
-    accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
-    to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
-    end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
-    it; extra sums: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
+    Parameters
+    ----------
+    tolerance : float, optional
+        Stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size. Rounding stops it
+        anyway near 1e-14. Unless given, 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error.
+    max_steps : int
+        Accepted steps at most.
+    starts : int
+        For a loss that is not convex, how many starts to try. The first is the usual one, the others are fits to random parts of the rows.
+        The lowest optimum is kept.
+    seed : int
+        Of the random parts.
+    end_with_curvature : bool
+        Let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for it. ``gl.fit``
+        sets it where standard errors are asked for.
+    extra_sums : tuple
+        Sums that the same pass makes. ``gl.fit`` sets them too.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < tolerance < 1 and the counts are at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, (y > 0) * 1.0, loss=gl.losses.logistic, solver=gl.Newton(max_steps=50))
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True
