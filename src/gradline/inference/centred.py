@@ -9,7 +9,7 @@ from gradline.inference.covariance.bread import Bread, of_targets, penalty_diago
 from gradline.inference.covariance.default import PendingInference
 from gradline.inference.inference import Inference
 from gradline.objective.objective import Problem
-from gradline.rows.changed import ColumnChange
+from gradline.rows.column_change import ColumnChange
 from gradline.solvers.protocol import Solution
 
 

@@ -19,7 +19,8 @@ from gradline.inference.statistics import FitStatistics, fit_statistics, statist
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
 from gradline.rows.arrays import small_algebra
-from gradline.rows.block import Block, Kernel
+from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution
 
 MOST_COEFFICIENTS = 6_000

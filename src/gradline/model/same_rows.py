@@ -19,7 +19,6 @@ from gradline.inference.kinked import frequencies
 from gradline.losses.own_loss import BoundLoss
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint, fingerprint_of
 
@@ -49,7 +48,7 @@ def check_same_rows(fit: Model, problem: Problem) -> None:
 def how_different(fit: Model, problem: Problem) -> str:
     """In a few words what tells the rows from those of the fit; empty where they are the same. One pass."""
     rows = problem.rows
-    if fit.fingerprint is not None and isinstance(rows, ArrayRows) and fingerprint_of(rows) != fit.fingerprint:
+    if fit.fingerprint is not None and rows.resident and fingerprint_of(rows) != fit.fingerprint:
         return _other_targets(fit, rows.n_rows)
     sums = _joint_sums(problem, fit.solution.coefficients) if problem.joint else rows.reduce(_kernel(problem, fit.solution.coefficients))
     if fit.fingerprint is not None and sums.fingerprint != fit.fingerprint:

@@ -16,8 +16,8 @@ import numpy as np
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import SolverError
-from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign, Design, adjoint_with_constants, weighted_gram
+from gradline.base.types import Array
+from gradline.design.dense import Design, adjoint_with_constants, weighted_gram
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.own_loss import BoundLoss, joint_message
 from gradline.losses.probing import show_row
@@ -26,7 +26,8 @@ from gradline.losses.wrappers import unwrapped
 from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
 from gradline.penalties.ridge import Penalty
 from gradline.rows.arrays import LANES, ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -122,20 +123,6 @@ def weighted_sums(
 
 def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Array:
     return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
-
-
-def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
-    """Random rows, in row order; a table has kept some since its first pass."""
-    if hasattr(rows, "sample"):
-        block: Block = rows.sample(n_rows, seed)
-        return block
-    return rows.take(spread_rows(rows.n_rows, n_rows, seed))
-
-
-def spread_rows(total: int, count: int, seed: int) -> IntArray:
-    """``count`` random row numbers of ``total``, rising: one from each of as many equal stretches, so that none of the data is missed."""
-    places = (np.arange(count) + np.random.default_rng(seed).random(count)) * (total / count)
-    return np.minimum(places.astype(np.int64), total - 1)
 
 
 def merged_sums(first: Sums, second: Sums) -> Sums:
@@ -270,7 +257,7 @@ class Problem:
     @cached_property
     def target_scale(self) -> float:
         """A typical size of the targets: their largest magnitude among a few rows."""
-        return float(np.abs(sample_block(self.rows, min(self.rows.n_rows, 100)).targets).max())
+        return float(np.abs(self.rows.sample(100).targets).max())
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
@@ -372,10 +359,9 @@ class Problem:
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = sample_block(self.rows, n_rows, seed).without_zero_weights()
-        design = block.design
+        block = self.rows.sample(n_rows, seed).without_zero_weights()
         rows = ArrayRows(
-            design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.rows.intercept) :],
+            block.design.slopes(),
             block.targets,
             weights=block.weights,
             frequencies=block.frequencies,
@@ -386,7 +372,7 @@ class Problem:
 
     def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows
-        if not (isinstance(unwrapped(self.loss), BoundLoss) and isinstance(rows, ArrayRows)):
+        if not (rows.resident and isinstance(unwrapped(self.loss), BoundLoss)):
             return rows.reduce(kernel)
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
         return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))

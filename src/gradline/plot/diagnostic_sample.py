@@ -14,7 +14,8 @@ from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData
 from gradline.plot.style import MAX_POINTS
-from gradline.rows.block import Block, RowKernel
+from gradline.rows.block import Block
+from gradline.rows.kernel import RowKernel
 
 EXTREMES = 10
 """Rows kept of each kind of extreme: most influential, and farthest above and below in each target."""

@@ -205,7 +205,6 @@ def _of(
     idle = rows.n_rows - used + table_rows.rows_idle
     if idle:
         dropped["weight zero"] = idle
-    streamed = "" if isinstance(rows, ArrayRows) else source.table.name
     return Prepared(
         rows,
         loss,
@@ -216,7 +215,7 @@ def _of(
         True,
         source.weighted,
         encoder,
-        streamed=streamed,
+        streamed=rows.source_name,
         row_columns=source.row_columns,
         fingerprint=fingerprint,
     )

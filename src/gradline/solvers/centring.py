@@ -12,9 +12,9 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
-from gradline.objective.objective import Problem, sample_block
+from gradline.objective.objective import Problem
 from gradline.penalties.ridge import Penalty
-from gradline.rows.changed import ColumnChange
+from gradline.rows.column_change import ColumnChange
 from gradline.solvers.aliasing import aliased_columns
 from gradline.solvers.protocol import History, Solution
 
@@ -68,7 +68,7 @@ def centred(problem: Problem) -> Centred | None:
     the columns as they are, since moved ones show rounding for a difference.
     """
     rows = problem.rows
-    sample = sample_block(rows, min(rows.n_rows, SAMPLE)).without_zero_weights()
+    sample = rows.sample(SAMPLE).without_zero_weights()
     values = sample.design.numbers()
     size, held = rows.n_columns, values.shape[1]
     if not values.size or not np.isfinite(values).all():

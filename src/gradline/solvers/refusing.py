@@ -33,7 +33,7 @@ def keeps_to_the_free(problem: Problem) -> str:
 def writes_codes_out(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that would make columns of more levels than can be, a block at a time."""
     columns = problem.rows.n_columns
-    if not problem.rows.keeps_codes or columns <= MOST_WRITTEN:
+    if not problem.rows.coded_levels or columns <= MOST_WRITTEN:
         return None
     return (
         f"the formula makes {columns:,} columns of categories, which {_name(solver)} would write out; leave such a category out, or take"
@@ -48,7 +48,7 @@ def needs_a_loss_of_one_row(solver: Solver, problem: Problem) -> str | None:
 
 def needs_joint_rows_in_memory(problem: Problem) -> str | None:
     """Why not, of any solver: a scalar of all rows takes all of them at once."""
-    return problem.joint_message if problem.joint and problem.rows.read_from else None
+    return problem.joint_message if problem.joint and not problem.rows.resident else None
 
 
 def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
@@ -60,7 +60,7 @@ def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
 
 def needs_codes(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that works on levels kept as codes only."""
-    return None if problem.rows.keeps_codes else f"{_name(solver)} is for categories kept as codes, and here are none; use gl.Newton()"
+    return None if problem.rows.coded_levels else f"{_name(solver)} is for categories kept as codes, and here are none; use gl.Newton()"
 
 
 def _name(solver: Solver) -> str:

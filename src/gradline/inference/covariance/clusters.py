@@ -11,7 +11,8 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import IntArray
 from gradline.rows.array_checks import unmasked
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 
 class Groups(Protocol):

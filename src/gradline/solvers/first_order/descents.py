@@ -46,7 +46,7 @@ def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Des
         block = problem.rows.in_memory()
         if block is not None:
             return loss.tape.descent(block.without_zero_weights())
-    if problem.joint and not problem.rows.held:
+    if problem.joint and not problem.rows.resident:
         raise SolverError(problem.joint_message)
     mean = MomentsDescent(problem) if full and problem.penalty is None and loss.squared_scale() is not None else RowsDescent(problem)
     return mean if units is None or units == Units() else InUnits(mean, units)

@@ -117,8 +117,8 @@ class GradientDescent(Options):
         if self.batch_size not in (None, rows.n_rows):
             if problem.joint:
                 return f"mini-batches need a loss of one row; {problem.joint_message}"
-            if rows.read_from:
-                size = f"{rows.read_from} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
+            if not rows.resident:
+                size = f"{rows.source_name} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
                 return f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step"
         reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
         return reason or needs_joint_rows_in_memory(problem)

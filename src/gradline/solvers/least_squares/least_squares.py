@@ -13,8 +13,8 @@ from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array
 from gradline.base.words import Options
 from gradline.penalties.ridge import ridge_strength
-from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.minimum_norm import minimum_norm
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
@@ -24,8 +24,7 @@ from gradline.solvers.least_squares.squared_sums import (
     SquaredFactor,
     SquaredSums,
     WeightSums,
-    WeightSumsKernel,
-    weight_sums,
+    weight_sums_of,
     without_rounding,
 )
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
@@ -221,7 +220,7 @@ def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solut
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
-    weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
+    weights = weight_sums_of(rows)
     found = SquaredFactor(factor, kept, scales, weights, solution.coefficients, rows.intercept, ridge[0], refined.sum_of_squares)
     return replace(solution, sums=found) if found.is_accurate else solution
 

@@ -13,7 +13,8 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.linalg import double_double as dd
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 SMALL = 2**17
 """Numbers up to which rows in memory are handled as one block, without threads: starting them would cost more than the work."""

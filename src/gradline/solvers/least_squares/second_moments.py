@@ -15,7 +15,6 @@ from typing import Any
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block
 
 SAFE_EXPONENT = 200
@@ -139,19 +138,8 @@ class MomentsKernel:
 
 def _columns(block: Block) -> tuple[Array, Array]:
     """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
-    design = block.design
-    if isinstance(design, DenseDesign):
-        values = design.values
-    else:
-        values = design.dense()
-        values = values[:, values.shape[1] - _slopes(block) :]
     targets = block.targets if block.offset is None else block.targets - block.offset
-    return values, targets
-
-
-def _slopes(block: Block) -> int:
-    intercept = getattr(block.design, "intercept", False)
-    return block.design.n_columns - int(intercept)
+    return block.design.slopes(), targets
 
 
 def _nothing(block: Block) -> SecondMoments:

@@ -276,8 +276,7 @@ def _begin(problem: Problem, sums: LevelSums, free: Mask) -> Array:
     """A start from the sums: least squares where predictions are of y itself, else each level at its own mean, drawn to that of all."""
     begin = np.zeros(problem.shape)
     rows, q = problem.rows, problem.rows.n_targets
-    held: Any = rows
-    sample = held.sample(10_000) if hasattr(rows, "sample") else rows.take(np.arange(min(rows.n_rows, 10_000)))
+    sample = rows.sample(10_000)
     constant = problem.loss.start(sample.without_zero_weights().targets)
     if _is_location(problem.loss, problem):
         # A trace of ridge, in each column's own units, so that no level is without.

@@ -15,7 +15,7 @@ from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.objective.objective import ExtraSum, Problem, sample_block
+from gradline.objective.objective import ExtraSum, Problem
 from gradline.solvers.levels.newton import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
@@ -88,7 +88,7 @@ class Newton(Options):
     def refuses(self, problem: Problem) -> str | None:
         """A loss without curvature, as a joint scalar and a kinked one are; several starts on codes of very many levels."""
         reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
-        return reason or (None if self._keeps_codes(problem) else writes_codes_out(self, problem))
+        return reason or (None if self._keeps_levels_coded(problem) else writes_codes_out(self, problem))
 
     def ending_with_curvature(self, extra_sums: tuple[ExtraSum, ...]) -> Self:
         """The same, whose last pass takes curvature and extra sums along."""
@@ -96,7 +96,7 @@ class Newton(Options):
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""
-        if self._keeps_codes(problem):
+        if self._keeps_levels_coded(problem):
             tolerance = 1e-12 if self.tolerance is None else self.tolerance
             return ManyLevelsNewton(tolerance, self.max_steps).solve(problem, start, progress)
         runs = [self._run(problem, start, progress)]
@@ -108,9 +108,9 @@ class Newton(Options):
             warn(f"Newton's method has not converged: {best.certificate.reason}. {best.certificate.remedy}")
         return best
 
-    def _keeps_codes(self, problem: Problem) -> bool:
+    def _keeps_levels_coded(self, problem: Problem) -> bool:
         """Whether levels are eliminated one by one: a part of the rows, for another start, would have them written out."""
-        return problem.rows.keeps_codes and self.starts == 1
+        return problem.rows.coded_levels and self.starts == 1
 
     def _run(self, problem: Problem, start: Array | None, progress: bool | None) -> Solution:
         free, curvature = problem.free, None
@@ -170,7 +170,7 @@ class Newton(Options):
         begin = np.zeros(problem.shape)
         if not problem.rows.intercept:
             return begin
-        block = sample_block(problem.rows, min(problem.rows.n_rows, 10_000))
+        block = problem.rows.sample(10_000)
         begin[0] = problem.loss.start(block.without_zero_weights().targets)
         if block.offset is not None:
             begin[0] -= block.offset.mean(axis=0)
