@@ -9,8 +9,9 @@ from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import run
+from gradline.losses.arguments import LossArgument
 from gradline.penalties.ridge import AutomaticRidge, Penalty
-from gradline.preparing.arguments import LossArgument, unknown_keyword
+from gradline.preparing.arguments import unknown_keyword
 from gradline.solvers.protocol import Solver
 
 

@@ -76,7 +76,7 @@ def _load(path: Path, loss_from: str | None) -> Fit:
     if loss_from is not None:
         return load(path, loss=read_loss("squared", loss_from))
     fitted = load(path)
-    if hasattr(fitted.loss_function, "record"):
+    if not fitted.loss_function.is_at_hand:
         name = fitted.loss_name
         raise usage(
             f"the model's loss is a function of its author's, which a model file never runs: give it again, --loss-from FILE.py:{name}"

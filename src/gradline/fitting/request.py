@@ -9,8 +9,9 @@ from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentTypeError
 from gradline.inference.covariance.arguments import cluster_arguments
+from gradline.losses.arguments import LossArgument
 from gradline.penalties.ridge import AutomaticRidge, Penalty
-from gradline.preparing.arguments import LossArgument, as_penalty
+from gradline.preparing.arguments import as_penalty
 from gradline.solvers.protocol import Solver
 from gradline.tables.sources.paths import names_path
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,10 +19,13 @@ from gradline.losses.defaults import LossDefaults
 from gradline.losses.identification import flat_directions
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
 from gradline.losses.probing import check_order, confirm, data_inside, probe
-from gradline.losses.protocol import Parameter
+from gradline.losses.protocol import Parameter, Written
 
 EXAMPLES = 200
 """Targets kept with a bound loss."""
+
+PROBED = 10_000
+"""Rows of a large table that a function is probed on."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +42,39 @@ class CustomLoss:
     def name(self) -> str:
         return function_name(self.function)
 
+    @property
+    def is_resolved(self) -> bool:
+        return True
+
+    @property
+    def rows_to_bind(self) -> int:
+        return PROBED
+
+    @property
+    def written(self) -> Written:
+        """How it is written; what the function returns is not known before ``bind``."""
+        own = self.linear_predictors
+        return Written(self.function, self.prediction, self.framework, linear_predictors=own, identity=self.prediction is None)
+
+    def resolve(self, highest: Array) -> CustomLoss:
+        return self
+
+    def n_predictors(self, n_targets: int) -> int:
+        return n_targets if self.linear_predictors is None else len(self.linear_predictors)
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        """The names the user gave, else those of the targets where there are several."""
+        if self.linear_predictors is not None:
+            return self.linear_predictors
+        return tuple(target_names) if len(target_names) > 1 else ("prediction",)
+
+    def squared_scale(self) -> float | None:
+        """None: whether a function is squared loss is found by ``bind``."""
+        return None
+
+    def check_targets(self, targets: Array, first_row: int = 0) -> None:
+        """Nothing is refused: a function does not tell what targets it is for."""
+
     def bind(self, targets: Array, offset: Array | None = None) -> BoundLoss:
         """Probe the function on a few rows, targets (m, q), and return the loss ready for a Problem.
 
@@ -46,8 +82,7 @@ class CustomLoss:
         prediction, that mixes rows while returning one number a row, or that raises.
         """
         n_targets = targets.shape[1]
-        names = self.linear_predictors
-        k = n_targets if names is None else len(names)
+        k = self.n_predictors(n_targets)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
         tape = tape_for(unknown, self.framework)
         try:
@@ -108,6 +143,29 @@ class BoundLoss(LossDefaults):
         return tape_for(self.loss, self.custom.framework)
 
     @property
+    def takes_long_runs(self) -> bool:
+        return True
+
+    @property
+    def adds_up(self) -> bool:
+        return self.loss.adds_up
+
+    @property
+    def written(self) -> Written:
+        return self.custom.written._replace(form=self.loss.form)
+
+    @property
+    def rows_to_bind(self) -> int:
+        return self.custom.rows_to_bind
+
+    def bind(self, targets: Array, offset: Array | None = None) -> BoundLoss:
+        """The same function probed on these targets, of which it may be another loss."""
+        return self.custom.bind(targets, offset)
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return self.custom.formula_names(target_names)
+
+    @property
     def name(self) -> str:
         return self.custom.name
 
@@ -151,6 +209,14 @@ class BoundLoss(LossDefaults):
 
     def __getstate__(self) -> dict[str, Any]:
         return {key: value for key, value in self.__dict__.items() if key not in ("tape", "examples")} | {"examples": None}
+
+
+def bound_again(written: Written, likelihood: bool, n_targets: int, n_predictors: int, squared_scale: float | None) -> BoundLoss:
+    """The loss of a function that was probed once, by what was found then. written: the function, with the form it was found to have."""
+    assert written.framework is not None
+    custom = CustomLoss(written.function, written.prediction, written.linear_predictors, likelihood, written.framework)
+    loss = UserLoss(written.function, written.prediction, written.form, n_targets, n_predictors)
+    return BoundLoss(custom, loss, squared_scale)
 
 
 def joint_message(name: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,7 +16,6 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.kinked import frequencies
-from gradline.losses.own_loss import BoundLoss
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -164,11 +163,10 @@ def _moves(k: int) -> Iterator[Array]:
 
 def _joint_sums(problem: Problem, coefficients: Array) -> _GradientSums:
     """The same of a scalar of all rows together, which are in memory and have no weights."""
-    loss: Any = problem.loss
-    block = problem.rows.in_memory()
+    block, tape = problem.rows.in_memory(), problem.loss.tape
     assert block is not None
-    assert isinstance(loss, BoundLoss)
-    slopes = loss.tape.gradient(block.targets, block.linear_predictors(coefficients))
+    assert tape is not None
+    slopes = tape.gradient(block.targets, block.linear_predictors(coefficients))
     assert slopes is not None
     size = block.design.absolute().adjoint(np.abs(slopes))
     # A scalar of all rows has no curvature of a row by which rounding could be told.

@@ -19,10 +19,9 @@ from gradline.base.errors import SolverError
 from gradline.base.types import Array
 from gradline.design.dense import Design, adjoint_with_constants, weighted_gram
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.losses.own_loss import BoundLoss, joint_message
+from gradline.losses.own_loss import joint_message
 from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss
-from gradline.losses.wrappers import unwrapped
 from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
 from gradline.penalties.ridge import Penalty
 from gradline.rows.arrays import LANES, ArrayRows
@@ -247,7 +246,7 @@ class Problem:
     @property
     def joint(self) -> bool:
         """Whether the loss is a scalar of all rows together, with no loss of a row."""
-        return isinstance(self.loss, BoundLoss) and self.loss.joint
+        return self.loss.joint
 
     @property
     def joint_message(self) -> str:
@@ -372,7 +371,7 @@ class Problem:
 
     def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows
-        if not (rows.resident and isinstance(unwrapped(self.loss), BoundLoss)):
+        if not (rows.resident and self.loss.takes_long_runs):
             return rows.reduce(kernel)
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
         return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))
@@ -399,11 +398,12 @@ class Problem:
         block = self.rows.in_memory()
         if order > 1 or block is None:
             raise SolverError(self.joint_message)
-        assert isinstance(self.loss, BoundLoss)
+        tape = self.loss.tape
+        assert tape is not None
         predictors = block.linear_predictors(coefficients)
-        value = float(self.loss.tape.call(block.targets, predictors))
+        value = float(tape.call(block.targets, predictors))
         if order == 0:
             return self._penalised(coefficients, Evaluation(value))
-        gradient = self.loss.tape.gradient(block.targets, predictors)
+        gradient = tape.gradient(block.targets, predictors)
         assert gradient is not None
         return self._penalised(coefficients, Evaluation(value, block.design.adjoint(gradient)))

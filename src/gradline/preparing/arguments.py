@@ -7,11 +7,8 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from gradline import losses
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
-from gradline.losses.own_loss import BoundLoss, CustomLoss, custom
-from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Penalty, Ridge
 from gradline.solvers.centring import centred
@@ -73,29 +70,6 @@ _ELSEWHERE = {
     "table": "data=",
 }
 """What other programs' keywords are called here."""
-
-LossArgument = str | Loss | CustomLoss | Callable[[Any, Any], Any]
-
-
-def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, backend: str | None = None) -> Loss | CustomLoss:
-    """What ``loss=`` stands for. Raises ValueError for an unknown name, TypeError for something that is no loss."""
-    if isinstance(loss, str):
-        loss = losses.by_name(loss)
-    if isinstance(loss, CustomLoss | BoundLoss) or hasattr(loss, "derivatives"):
-        for keyword, value in (("prediction", prediction), ("backend", backend)):
-            if value is not None:
-                raise ArgumentError(
-                    f"{keyword}= goes with a loss function of your own; this loss, {getattr(loss, 'name', loss)!r}, has its own already"
-                )
-        return loss.custom if isinstance(loss, BoundLoss) else loss  # type: ignore[return-value]
-    if callable(loss) and str(getattr(loss, "__module__", "")).startswith("gradline.losses."):
-        name = getattr(loss, "__name__", "")
-        raise ArgumentTypeError(f"loss={name} is what makes the loss: call it, as in loss=gl.losses.{name}(...)")
-    if not callable(loss):
-        raise ArgumentTypeError(
-            f"loss must be a name, a loss of gl.losses or a function loss(y, prediction), not {type(loss).__name__} {loss!r}"
-        )
-    return custom(loss, prediction, backend=backend)
 
 
 def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
@@ -162,10 +136,3 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
         return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"
     hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
     return f"{name}() got an unexpected keyword argument {word!r}; {hint}"
-
-
-def predictor_count(loss: Loss | CustomLoss, n_targets: int) -> int:
-    """k, the linear predictors a row."""
-    if isinstance(loss, CustomLoss):
-        return n_targets if loss.linear_predictors is None else len(loss.linear_predictors)
-    return loss.n_predictors(n_targets)

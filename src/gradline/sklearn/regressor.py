@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradline.api.result import Fit
+    from gradline.losses.arguments import LossArgument
     from gradline.penalties.ridge import AutomaticRidge, Penalty
-    from gradline.preparing.arguments import LossArgument
     from gradline.solvers.protocol import Solver
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -93,8 +93,8 @@ def _chosen(fit: Model) -> bool:
 
 
 def _own(fit: Model) -> str:
-    loss: Any = fit.loss_function
-    framework = getattr(getattr(loss, "custom", loss), "framework", None)
+    loss = fit.loss_function
+    framework = loss.written.framework
     if framework is None:
         return ""
     name = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[framework]

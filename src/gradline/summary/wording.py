@@ -56,7 +56,7 @@ def _why(fit: Model) -> str:
     if fit.solver == "Newton":
         return "the loss is smooth, so its curvature leads straight to the minimum"
     if fit.solver == "L-BFGS":
-        if getattr(fit.loss_function, "joint", False):
+        if fit.loss_function.joint:
             return "the loss is one number of all rows together, so a row has no curvature of its own"
         return f"{fit.solution.coefficients.size:,} coefficients are too many for a curvature matrix"
     if fit.solver == "PiecewiseLinear":
