@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from gradline.base.types import Array, IntArray
+from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block
 
 SAFE_EXPONENT = 200
