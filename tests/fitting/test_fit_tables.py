@@ -261,7 +261,7 @@ REFUSED = [
     (ValueError, "'y' is the target and cannot explain itself", lambda: gl.fit(DATA, target="y", features=["x", "y"])),
     (ValueError, "the target 'g' holds text, and a target is a number", lambda: gl.fit(DATA, target="g", features=["x"])),
     (TypeError, "column 'g' of the pandas frame holds text, '", lambda: gl.fit("g ~ x", DATA)),
-    (TypeError, "for one of two classes write I(g == 'class')", lambda: gl.fit("g ~ x", DATA)),
+    (TypeError, "for one of two classes write I(g == 'a')", lambda: gl.fit("g ~ x", DATA)),
     (TypeError, "a formula is text such as 'y ~ x', not int 3", lambda: gl.fit({"mean": "y ~ x", "log_scale": 3}, DATA, loss="normal")),
     (TypeError, "column 'g' of the pandas frame, which holds text, '", lambda: gl.fit("y ~ x", DATA, weights="g")),
     (

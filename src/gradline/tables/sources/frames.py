@@ -274,10 +274,15 @@ def _polars_source(frame: Any) -> Source:
     fields = []
     unreadable: dict[str, str] = {}
     for name, dtype in frame.schema.items():
+        unknown = f"holds {dtype}, which Arrow does not know; cast it first, say with pl.col({name!r}).cast(pl.Float64)"
+        if dtype == pl.Object:
+            # Polars would give Arrow the bytes of pointers.
+            unreadable[name] = unknown
+            continue
         try:
             fields.append(to_arrow(frame.select(name).head(0)).schema.field(0))
         except pa.ArrowException:
-            unreadable[name] = f"holds {dtype}, which Arrow does not know; cast it first, say with pl.col({name!r}).cast(pl.Float64)"
+            unreadable[name] = unknown
 
     def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
         with reading(source):
