@@ -13,10 +13,11 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 
-import gradline as gl
 import matplotlib as mpl
 import numpy as np
 import pytest
+
+import gradline as gl
 from gradline.base.threads import single_threaded_blas
 from gradline.inference.covariance.bread import compute_bread
 from gradline.inference.covariance.estimate import score_products
@@ -66,7 +67,7 @@ class Watched:
 
 
 def watch(kernel, watched, patch):
-    """Keep what a kernel is given, and what it makes of that once it has been through a pickle: memory then lies as in the other process."""
+    """Keep what a kernel is given, and what it makes of the block once that went through a pickle, so that memory lies as it will there."""
     original, lock, inside = kernel.map, threading.Lock(), threading.local()
 
     def map_and_keep(self, block):
@@ -137,7 +138,7 @@ def arrays(patch):
     """Fits of arrays by losses of every kind, standard errors of every kind, diagnostics."""
     both = np.stack([Y, -Y], axis=1)
     fit = gl.fit(X, Y)
-    fit.diagnose(X, Y).leverage  # noqa: B018
+    fit.diagnose(X, Y).leverage
     for measure in ("collinearity", "breusch_pagan", "reset", "durbin_watson", "leave_one_out_loss"):
         getattr(fit.diagnose(X, Y), measure)
     fit.residuals(X, Y)
