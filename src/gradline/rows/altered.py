@@ -67,7 +67,7 @@ class AlteredRows:
         return self.rows.reduce(_Altered(kernel, self.alteration))
 
     def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
-        return self.rows.reduce_runs(_AlteredRuns(kernel, self.alteration), rows)
+        return self.reduce(kernel)
 
     def map(self, kernel: RowKernel) -> Array:
         return self.rows.map(_AlteredRow(kernel, self.alteration))
@@ -93,21 +93,6 @@ class _Altered(Generic[State]):
 
     def map(self, block: Block) -> State:
         return self.kernel.map(self.alteration.block(block))
-
-    def merge(self, first: State, second: State) -> State:
-        return self.kernel.merge(first, second)
-
-
-@dataclass(frozen=True)
-class _AlteredRuns(Generic[State]):
-    kernel: RunKernel[State]
-    alteration: Alteration
-
-    def map(self, block: Block) -> State:
-        return self.kernel.map(self.alteration.block(block))
-
-    def map_run(self, blocks: list[Block]) -> State:
-        return self.kernel.map_run([self.alteration.block(block) for block in blocks])
 
     def merge(self, first: State, second: State) -> State:
         return self.kernel.merge(first, second)

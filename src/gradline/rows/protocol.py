@@ -46,7 +46,7 @@ class Rows(Protocol):
         """One pass: map every block, merge in row order."""
 
     def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
-        """``reduce`` with several consecutive blocks at once, about ``rows`` rows; block by block where rows are not resident."""
+        """``reduce`` with several consecutive blocks at once, about ``rows`` rows, where they lie together in memory."""
 
     def map(self, kernel: RowKernel) -> Array:
         """One pass: the rows' results, in row order."""

@@ -15,6 +15,16 @@ from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
 
 
+class BlockGroups(Protocol):
+    """What a kernel needs to know of clusters: how to find those of a block's rows. It holds no rows to read."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+    def split(self, block: Block) -> tuple[Block, IntArray]:
+        """(the block of the fit, codes (m, ways))."""
+
+
 class Groups(Protocol):
     """Clusters, one-way or two-way. sizes: how many codes each way has, counted from 0."""
 
@@ -27,11 +37,12 @@ class Groups(Protocol):
     def changed(self, change: Callable[[Rows], Rows]) -> Groups:
         """The clusters of the same rows with their columns changed."""
 
-    def split(self, block: Block) -> tuple[Block, IntArray]:
-        """(the block of the fit, codes (m, ways))."""
+    @property
+    def in_blocks(self) -> BlockGroups:
+        """For a kernel over the blocks of ``rows``."""
 
 
-def codes_of_way(groups: Groups, codes: IntArray, way: int) -> IntArray:
+def codes_of_way(groups: BlockGroups, codes: IntArray, way: int) -> IntArray:
     """The codes (m,) of one way; of their intersection where ``way`` is beyond the two."""
     return codes[:, way] if way < len(groups.sizes) else codes[:, 0] * groups.sizes[1] + codes[:, 1]
 
@@ -54,6 +65,10 @@ class HeldGroups:
     def changed(self, change: Callable[[Rows], Rows]) -> HeldGroups:
         return self
 
+    @property
+    def in_blocks(self) -> HeldGroups:
+        return self
+
     def split(self, block: Block) -> tuple[Block, IntArray]:
         return block, self.codes[block.first_row : block.first_row + block.n_rows]
 
@@ -71,6 +86,18 @@ class ReadGroups:
 
     def changed(self, change: Callable[[Rows], Rows]) -> ReadGroups:
         return replace(self, labelled=change(self.labelled))
+
+    @property
+    def in_blocks(self) -> LastTargets:
+        return LastTargets(self.n_targets, self.sizes)
+
+
+@dataclass(frozen=True)
+class LastTargets:
+    """Codes that are the targets after the first ``n_targets``."""
+
+    n_targets: int
+    sizes: tuple[int, ...]
 
     def split(self, block: Block) -> tuple[Block, IntArray]:
         q = self.n_targets

@@ -259,7 +259,7 @@ def _possibly_indefinite(bread: Bread, meat: Array) -> tuple[Array, Array | None
 def _cluster_meat(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss, groups: Groups, way: int) -> tuple[Array, int]:
     """(sum over clusters of their scores' products, number of clusters)."""
     rows = groups.rows(problem.rows)
-    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, bread.roots, groups, way)).joined())
+    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, bread.roots, groups.in_blocks, way)).joined())
     return sums.T @ sums, len(codes)
 
 
