@@ -36,7 +36,7 @@ class ManyLevels:
         if problem.ridge_strength is None:
             assert problem.penalty is not None
             return f"ManyLevels takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton()"
-        return needs_codes(self, problem) or moves_every_coefficient(self, problem) or smooth_and_free(self, problem)
+        return smooth_and_free(self, problem) or needs_codes(self, problem) or moves_every_coefficient(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum: one pass of sums, then passes of residuals whose gradient corrects the coefficients. ``start`` is not needed."""

@@ -69,8 +69,8 @@ class ManyLevelsNewton:
 
     def refuses(self, problem: Problem) -> str | None:
         """Rows without codes, a joint scalar, a kinked loss, a penalty that is not smooth or couples coefficients, constraints."""
-        reason = needs_codes(self, problem) or needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
-        return reason or smooth_and_free(self, problem) or needs_a_diagonal_penalty(self, problem)
+        reason = smooth_and_free(self, problem) or needs_codes(self, problem) or needs_a_loss_of_one_row(self, problem)
+        return reason or needs_a_smooth_loss(self, problem) or needs_a_diagonal_penalty(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate. Raises ValueError where the loss is not finite at the start."""
