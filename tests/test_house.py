@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import subprocess
 import sys
 from pathlib import Path
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 import gradline as gl
+from gradline.design.dense import DenseDesign
 from gradline.losses.defaults import PerTarget
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.block import Block
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import smooth_and_free
 
@@ -184,6 +187,39 @@ class Subspaces:
         return Solution(found, value, "subspaces", Certificate(size < 1e-8, size, "its steps are done"), self.steps)
 
 
+@dataclasses.dataclass(frozen=True)
+class Drawn:
+    """Rows that are drawn anew, a hundred at a time, at each pass: the same ones, from the number of their block."""
+
+    n_rows: int
+    n_columns: int = 3
+    n_targets: int = 1
+    intercept: bool = True
+    read_from: str = "a generator"
+    keeps_codes: bool = False
+    held: bool = False
+
+    def blocks(self):
+        for first in range(0, self.n_rows, 100):
+            random = np.random.default_rng(first)
+            x = random.normal(size=(100, 2))
+            targets = 1.0 + x @ [[2.0], [-1.0]] + 0.5 * random.normal(size=(100, 1))
+            yield Block(DenseDesign(x, True), targets, first_row=first)
+
+    def reduce(self, kernel):
+        return functools.reduce(kernel.merge, map(kernel.map, self.blocks()))
+
+    def map(self, kernel):
+        return np.concatenate([kernel.map(block) for block in self.blocks()])
+
+    def take(self, rows):
+        design = np.concatenate([block.design.dense()[:, 1:] for block in self.blocks()])[rows]
+        return Block(DenseDesign(design, True), np.concatenate([block.targets for block in self.blocks()])[rows])
+
+    def in_memory(self):
+        return None
+
+
 class TestFromOutside:
     def test_a_loss(self):
         fit = gl.fit(X, Y, loss=Asinh(0.7))
@@ -213,16 +249,9 @@ class TestFromOutside:
             gl.fit(X, Y, loss="absolute", solver=Subspaces())
 
     def test_a_source_of_rows(self):
-        class Repeated(ArrayRows):
-            """Rows that a source makes as they are asked for: here the same ones, counted by their numbers."""
-
-            asked = 0
-
-            def reduce(self, kernel):
-                type(self).asked += 1
-                return super().reduce(kernel)
-
-        rows = Repeated(X, Y[:, None])
-        solution = gl.Newton().solve(Problem(rows, gl.losses.huber(0.5)))
-        np.testing.assert_allclose(solution.coefficients[:, 0], gl.fit(X, Y, loss=gl.losses.huber(0.5)).coefficients, rtol=1e-9)
-        assert Repeated.asked
+        rows = Drawn(2000)
+        found = gl.Newton().solve(Problem(rows, gl.losses.huber(0.5)))
+        block = rows.take(np.arange(2000))
+        held = ArrayRows(block.design.dense()[:, 1:], block.targets)
+        np.testing.assert_allclose(found.coefficients, gl.Newton().solve(Problem(held, gl.losses.huber(0.5))).coefficients, rtol=1e-9)
+        np.testing.assert_allclose(found.coefficients[:, 0], [1.0, 2.0, -1.0], atol=0.1)
