@@ -10,7 +10,8 @@ from gradline.base.errors import ArgumentTypeError
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import run
 from gradline.losses.arguments import LossArgument
-from gradline.penalties.ridge import AutomaticRidge, Penalty
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.arguments import unknown_keyword
 from gradline.solvers.protocol import Solver
 

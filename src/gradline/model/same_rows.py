@@ -77,15 +77,16 @@ def _has_gradient(fit: Model, problem: Problem, sums: _GradientSums) -> bool:
     certificate, coefficients = fit.certificate, fit.solution.coefficients
     recorded = certificate.gradient_norm
     kinked = not problem.joint and problem.loss.kinks() is not None
+    if problem.penalty_kind == "proximal":
+        # At its minimum the gradient of the smooth rest is not near zero, and the penalty's subdifferential is a set.
+        return True
     if not np.isfinite(recorded) or (kinked and not certificate.converged and fit.history is None):
         # Where a search between kinks was given up, what it recorded is no gradient.
         return True
     gradient, radius, size = (part / sums.weight for part in (sums.gradient, sums.radius, sums.size))
-    if problem.penalty is not None:
-        first = int(problem.rows.intercept)
-        slope = problem.penalty.gradient(coefficients[first:])
-        gradient[first:] += slope
-        size[first:] += np.abs(slope)
+    slope = problem.penalty_terms(coefficients, 1).gradient
+    assert slope is not None
+    gradient, size = gradient + slope, size + np.abs(slope)
     free = free_coefficients(problem, fit.solution)
     reach = np.abs(free.restrict_gradient(gradient))
     allowed, slack = free.restrict_gradient(radius), SAME_GRADIENT * free.restrict_gradient(size)

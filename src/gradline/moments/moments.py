@@ -21,6 +21,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
+from gradline.penalties.kinds import ridge_strength
 from gradline.preparing.prepared import idle_rows
 from gradline.rows.array_checks import as_array, as_numeric
 from gradline.rows.arrays import ArrayRows
@@ -239,7 +240,7 @@ class Moments:
         assert target is not None
         if features is None:
             features = [name for name in self._names if name != target]
-        return fit_moments(self._sums, self._names, target, list(features), intercept, ridge_strength(penalty))
+        return fit_moments(self._sums, self._names, target, list(features), intercept, _ridge_strength(penalty))
 
     def save(self, path: str | Path) -> None:
         """Write one small JSON file, whole or not at all.
@@ -316,10 +317,11 @@ class Moments:
         return result
 
 
-def ridge_strength(penalty: Any) -> float:
-    """The strength of a ridge given as None, a number or an object that has one."""
-    strength = 0.0 if penalty is None else getattr(penalty, "strength", penalty)
-    if isinstance(strength, bool) or not isinstance(strength, int | float | np.number) or getattr(penalty, "name", "ridge") != "ridge":
+def _ridge_strength(penalty: Any) -> float:
+    """The strength of a ridge given as None, a number or a penalty. Raises ValueError for anything else."""
+    is_number = isinstance(penalty, int | float | np.number) and not isinstance(penalty, bool)
+    strength = penalty if is_number else ridge_strength(penalty)
+    if strength is None:
         raise ArgumentError(f"moments can fit a ridge penalty only (or none), not {penalty!r}: give a number or a ridge")
     if not (np.isfinite(strength) and strength >= 0):
         raise ArgumentError(f"a ridge strength is a finite number from 0 up, not {strength!r}")

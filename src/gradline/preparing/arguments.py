@@ -10,7 +10,9 @@ from typing import Any, Literal
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Penalty, Ridge
+from gradline.penalties.arguments import settled
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.centring import centred
 from gradline.solvers.first_order.gradient_descent import GradientDescent
 from gradline.solvers.protocol import Solver
@@ -72,16 +74,6 @@ _ELSEWHERE = {
 """What other programs' keywords are called here."""
 
 
-def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
-    """What ``penalty=`` stands for. Raises TypeError for something that is no penalty."""
-    if isinstance(penalty, AutomaticRidge):
-        return penalty
-    if penalty is not None and not hasattr(penalty, "curvature"):
-        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
-    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
-    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
-
-
 def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
     """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
     if not isinstance(solver, str):
@@ -110,15 +102,17 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
 
     Raises ValueError for losses without a leave-one-out loss.
     """
-    if not isinstance(penalty, AutomaticRidge):
-        return replace(problem, penalty=penalty)
-    from gradline.inference.leave_one_out import ridge_auto
 
-    # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
-    moved = None if problem.loss.squared_scale() is not None else centred(problem)
-    tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
-    choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
-    return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
+    def choose() -> tuple[float, float]:
+        from gradline.inference.leave_one_out import ridge_auto
+
+        # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
+        moved = None if problem.loss.squared_scale() is not None else centred(problem)
+        tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+        choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
+        return float(choice.strength), float(choice.losses.min())
+
+    return replace(problem, penalty=settled(penalty, choose))
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:

@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
     from gradline.api.result import Fit
     from gradline.losses.arguments import LossArgument
-    from gradline.penalties.ridge import AutomaticRidge, Penalty
+    from gradline.penalties.protocol import Penalty
+    from gradline.penalties.ridge import AutomaticRidge
     from gradline.solvers.protocol import Solver
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import Penalty
+from gradline.penalties.kinds import in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.aliasing import aliased_columns
 from gradline.solvers.protocol import History, Solution
@@ -65,8 +65,10 @@ def centred(problem: Problem) -> Centred | None:
     """The problem in columns of mean and size near one; None where none of the columns asks for it, by a sample of the rows.
 
     Only where every linear predictor that has the column has an intercept is its zero moved. Which columns others determine is decided by
-    the columns as they are, since moved ones show rounding for a difference.
+    the columns as they are, since moved ones show rounding for a difference. A penalty with kinks, and constraints, leave them as they are.
     """
+    if problem.penalty_kind == "proximal" or problem.constraints is not None:
+        return None
     rows = problem.rows
     sample = rows.sample(SAMPLE).without_zero_weights()
     values = sample.design.numbers()
@@ -97,7 +99,7 @@ def centred(problem: Problem) -> Centred | None:
     change = ColumnChange(origin, unit, rows.intercept)
     penalty = problem.penalty
     if penalty is not None and (unit != 1.0).any():
-        penalty = _InGivenUnits(penalty, unit[int(rows.intercept) :, None])
+        penalty = in_units(penalty, unit[int(rows.intercept) :, None])
     return Centred(replace(problem, rows=change.rows(rows), penalty=penalty), change, aliased)
 
 
@@ -137,24 +139,3 @@ def _exponents(largest: Array) -> IntArray:
     """(P,): powers of two that bring columns of this size to one; zero where that is not needed."""
     found = np.frexp(largest)[1].astype(np.int64)
     return np.where((np.abs(found) > EXTREME) & (largest > 0), np.clip(found, -1000, 1000), 0)
-
-
-@dataclass(frozen=True)
-class _InGivenUnits:
-    """A penalty on the slopes in the columns given, of slopes (p, k) of columns in other units: b = unit b^."""
-
-    penalty: Penalty
-    unit: Array
-
-    @property
-    def name(self) -> str:
-        return self.penalty.name
-
-    def value(self, slopes: Array) -> float:
-        return self.penalty.value(slopes * self.unit)
-
-    def gradient(self, slopes: Array) -> Array:
-        return self.penalty.gradient(slopes * self.unit) * self.unit
-
-    def curvature(self, slopes: Array) -> Array:
-        return self.penalty.curvature(slopes * self.unit) * self.unit**2

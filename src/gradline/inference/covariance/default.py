@@ -21,7 +21,6 @@ from gradline.inference.inference import Inference, infer
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import ridge_strength
 from gradline.solvers.least_squares.scaled_rows import in_one_block
 from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums, factor_of_block
 from gradline.solvers.protocol import Solution
@@ -139,7 +138,7 @@ def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind |
 def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:
     """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
-    strength = ridge_strength(problem.penalty)
+    strength = problem.ridge_strength
     if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
         return None
     sums = solution.sums

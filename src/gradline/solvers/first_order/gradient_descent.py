@@ -20,7 +20,7 @@ from gradline.solvers.first_order.descents import Units, descent_for, units_of
 from gradline.solvers.first_order.learning_rate import expected_smoothness, largest_curvature, left_to_gain, left_to_gain_by_solving
 from gradline.solvers.kinks.beside import lower_beside, rises_beside
 from gradline.solvers.protocol import Certificate, History, Record, Solution, as_start
-from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, smooth_and_free, writes_codes_out
 
 Callback = Callable[[Record], bool | None]
 
@@ -112,7 +112,8 @@ class GradientDescent(Options):
             raise SolverError("nesterov=True needs momentum above 0, such as momentum=0.9")
 
     def refuses(self, problem: Problem) -> str | None:
-        """Coefficients that are not free, codes of very many levels; with mini-batches, a joint scalar and rows read anew at each pass."""
+        """Coefficients that are not free, codes of very many levels, a penalty that is not smooth, constraints; with mini-batches, a joint
+        scalar and rows read anew at each pass."""
         rows = problem.rows
         if self.batch_size not in (None, rows.n_rows):
             if problem.joint:
@@ -121,7 +122,7 @@ class GradientDescent(Options):
                 size = f"{rows.source_name} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
                 return f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step"
         reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
-        return reason or needs_joint_rows_in_memory(problem)
+        return reason or needs_joint_rows_in_memory(problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""

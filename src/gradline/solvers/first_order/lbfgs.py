@@ -20,7 +20,7 @@ from gradline.solvers.newton.column_scale import column_scale
 from gradline.solvers.newton.newton import Newton
 from gradline.solvers.newton.recession import Runaway, unbounded_direction
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory
+from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory, smooth_and_free
 
 CURVATURE_COEFFICIENTS = 1000
 """Coefficients up to which two passes with curvature, to look for separation, cost little beside the steps."""
@@ -71,8 +71,8 @@ class LBFGS(Options):
                 raise SolverError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A kinked loss, and a joint scalar of rows that are not in memory."""
-        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem)
+        """A kinked loss, a joint scalar of rows that are not in memory, a penalty that is not smooth, constraints."""
+        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""

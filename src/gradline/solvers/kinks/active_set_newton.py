@@ -18,7 +18,7 @@ from gradline.solvers.identified import by_reference
 from gradline.solvers.kinks.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.newton.newton import Newton
 from gradline.solvers.protocol import Solution, as_start
-from gradline.solvers.refusing import needs_a_loss_of_one_row, writes_codes_out
+from gradline.solvers.refusing import needs_a_loss_of_one_row, smooth_and_free, writes_codes_out
 
 GRADIENT_PASSES = 6
 """Steps from the optimum of a sample, by the gradient of all rows, at most."""
@@ -63,11 +63,11 @@ class ActiveSetNewton(Options):
             raise SolverError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A smooth loss, a joint scalar, codes of very many levels."""
+        """A smooth loss, a joint scalar, codes of very many levels, a penalty that is not smooth, constraints."""
         reason = needs_a_loss_of_one_row(self, problem)
         if reason is None and problem.loss.kinks() is None:
             reason = f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS"
-        return reason or writes_codes_out(self, problem)
+        return reason or writes_codes_out(self, problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate: the distance of zero from the subdifferential of the objective."""

@@ -23,7 +23,7 @@ from gradline.solvers.kinks.pieces import Pieces, pieces_of
 from gradline.solvers.kinks.vertex_search import Found, VertexSearch
 from gradline.solvers.kinks.whitening import draw_sample, whiten
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
 
@@ -46,8 +46,10 @@ class PiecewiseLinear(Options):
     any_columns: ClassVar[bool] = True
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss that is not convex and piecewise linear with kinks it can name, a penalty, coefficients that are not free, codes of very
-        many levels."""
+        """A loss that is not convex and piecewise linear with kinks it can name, a penalty, constraints, coefficients that are not free,
+        codes of very many levels."""
+        if (reason := smooth_and_free(self, problem)) is not None:
+            return reason
         if problem.penalty is not None:
             return (
                 f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"

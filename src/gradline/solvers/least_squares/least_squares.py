@@ -12,7 +12,6 @@ from gradline.base.errors import SolverError
 from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array
 from gradline.base.words import Options
-from gradline.penalties.ridge import ridge_strength
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.minimum_norm import minimum_norm
@@ -30,7 +29,7 @@ from gradline.solvers.least_squares.squared_sums import (
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
-from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
 
 if TYPE_CHECKING:
     from gradline.objective.objective import Problem
@@ -79,21 +78,22 @@ class LeastSquares(Options):
         return self.accuracy == "auto"
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss that is not c (y - eta)^2, a penalty that is not a ridge, coefficients that are not free, codes of very many levels."""
+        """A loss that is not c (y - eta)^2, a penalty that is not a ridge, constraints, coefficients that are not free, codes of very many
+        levels."""
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0:
             return (
                 f"LeastSquares solves squared loss only, and the loss is {problem.loss.name}: "
                 "use Newton or LBFGS for a smooth loss, GradientDescent for any loss"
             )
-        if ridge_strength(problem.penalty) is None:
+        if problem.ridge_strength is None:
             assert problem.penalty is not None
             return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton() or gl.LBFGS()"
-        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
+        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used."""
-        scale, strength = problem.loss.squared_scale(), ridge_strength(problem.penalty)
+        scale, strength = problem.loss.squared_scale(), problem.ridge_strength
         assert scale is not None
         assert strength is not None
         return least_squares(problem.rows, accuracy=self.accuracy, ridge=strength, loss_scale=scale)

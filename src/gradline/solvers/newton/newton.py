@@ -20,7 +20,13 @@ from gradline.solvers.levels.newton import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.protocol import Solution, as_start
-from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
+from gradline.solvers.refusing import (
+    needs_a_diagonal_penalty,
+    needs_a_loss_of_one_row,
+    needs_a_smooth_loss,
+    smooth_and_free,
+    writes_codes_out,
+)
 
 SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
@@ -86,9 +92,10 @@ class Newton(Options):
                 raise SolverError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss without curvature, as a joint scalar and a kinked one are; several starts on codes of very many levels."""
-        reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
-        return reason or (None if self._keeps_levels_coded(problem) else writes_codes_out(self, problem))
+        """A loss without curvature, as a joint scalar and a kinked one are, a penalty that is not smooth, constraints; several starts, or a
+        penalty that couples coefficients, on codes of very many levels."""
+        reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem) or smooth_and_free(self, problem)
+        return reason or (needs_a_diagonal_penalty if self._keeps_levels_coded(problem) else writes_codes_out)(self, problem)
 
     def ending_with_curvature(self, extra_sums: tuple[ExtraSum, ...]) -> Self:
         """The same, whose last pass takes curvature and extra sums along."""
