@@ -19,7 +19,7 @@ Aim = Literal["mean", "quantile"] | None
 
 
 class Loss(Protocol):
-    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors a row.
+    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors per row.
 
     ``losses.defaults.LossDefaults`` answers everything below ``derivatives`` for a loss that claims nothing.
     """

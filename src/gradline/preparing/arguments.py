@@ -165,7 +165,7 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
 
 
 def predictor_count(loss: Loss | CustomLoss, n_targets: int) -> int:
-    """k, the linear predictors a row."""
+    """k, the linear predictors per row."""
     if isinstance(loss, CustomLoss):
         return n_targets if loss.linear_predictors is None else len(loss.linear_predictors)
     return loss.n_predictors(n_targets)
