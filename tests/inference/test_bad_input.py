@@ -56,7 +56,7 @@ def test_level_in_per_cent():
         (("cluster", np.zeros((20, 3))), "one-way or two-way"),
         (("newey-west", -1), "whole number from 0 up"),
         (("newey-west", 20), "needs more than 20 rows"),
-        (("HC1", 3), "takes nothing beside its name"),
+        (("HC1", 3), "takes nothing besides its name"),
     ],
     ids=str,
 )
@@ -139,7 +139,7 @@ def test_too_few_rows():
     assert "leave no degree of freedom" in held.unavailable
     with pytest.raises(ValueError, match="leave no degree of freedom"):
         fitted(X[:3], Y[:3]).covariance("HC1")
-    with pytest.warns(gl.messages.GradlineWarning, match="fewer rows"):
+    with pytest.warns(gl.GradlineWarning, match="fewer rows"):
         few = fitted(X[:2], Y[:2])
     with pytest.raises(ValueError, match="2 rows cannot determine 3 coefficients"):
         few.covariance("HC0")

@@ -100,7 +100,7 @@ def test_several_paths_are_compared(descended, line):
 
 def test_descent_draws_the_path_over_contours_whose_minimum_is_the_optimum(line, descended, exact):
     ax = gl.plot.descent(descended, *line)
-    path = drawn(ax, "path, a dot a step")
+    path = drawn(ax, "path, one dot per step")
     steps = descended.history.coefficients[:, ::-1, 0]
     assert np.allclose(path[0], steps[0])
     assert all(np.abs(steps - point).sum(axis=1).min() < 1e-12 for point in path)
@@ -200,7 +200,7 @@ def test_only_a_path_that_diverges_is_said_to_leave(line):
 
 def test_records_that_are_not_every_step_are_not_called_steps(line):
     fit = gl.fit(*line, solver=gl.GradientDescent(0.05, steps=200, record_every=10))
-    assert "a dot each 10 steps" in words(gl.plot.descent(fit, *line))
+    assert "one dot every 10 steps" in words(gl.plot.descent(fit, *line))
 
 
 def test_more_coefficients_are_cut_along_the_steepest_directions(planes, many):

@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Write a page about a model: warnings first, then what was fitted, its coefficients, diagnostics, and how to read each.
 
-    One HTML file that needs nothing beside itself: open it in a browser, send it by mail, print it. Give the rows the model was fitted to;
+    One HTML file that needs no other file: open it in a browser, send it by mail, print it. Give the rows the model was fitted to;
     for others the page says so, and leaves out what is of the fit's own rows.
 
     \b

@@ -229,7 +229,7 @@ class PerTarget(LossDefaults):
         raise NotImplementedError(f"{type(self).__name__} has no formula")
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number a row (m,) from targets and predictors as a user's function sees them: (m,), or (m, q) for q > 1."""
+        """One number per row (m,) from targets and predictors as a user's function sees them: (m,), or (m, q) for q > 1."""
         values = self.target_formula(operations, targets, predictors)
         return values if len(values.shape) == 1 else operations.sum(values)
 

@@ -79,7 +79,7 @@ class CustomLoss:
         """Probe the function on a few rows, targets (m, q), and return the loss ready for a Problem.
 
         Raises ValueError for a function that returns the wrong shape, something not numeric or not finite, that ignores its
-        prediction, that mixes rows while returning one number a row, or that raises.
+        prediction, that mixes rows while returning one number per row, or that raises.
         """
         n_targets = targets.shape[1]
         k = self.n_predictors(n_targets)
@@ -224,7 +224,7 @@ def joint_message(name: str) -> str:
     return (
         f"the loss {name!r} returns one scalar that is neither the mean nor the sum of its own one-row values, so a row has no loss of"
         " its own: only first-order solvers on data in memory apply (gl.LBFGS, or gl.GradientDescent with full batches; no weights)."
-        " Return one number a row to unlock everything."
+        " Return one number per row to unlock everything."
     )
 
 
@@ -241,9 +241,9 @@ def custom(
     Parameters
     ----------
     function : callable
-        ``function(y, prediction)`` returns one number a row, or one scalar such as a mean. y has shape (m,) with one target, otherwise (m,
-        q); both arguments are float64 tensors of the framework. A function whose arguments are named the other way round, such as PyTorch's
-        (input, target) or Optax's (predictions, targets), is called that way round.
+        ``function(y, prediction)`` returns one number per row, or one scalar such as a mean. y has shape (m,) with one target, otherwise
+        (m, q); both arguments are float64 tensors of the framework. A function whose arguments are named the other way round, such as
+        PyTorch's (input, target) or Optax's (predictions, targets), is called that way round.
     prediction : callable, optional
         ``prediction(eta)``: from linear predictors, (m,) for one and (m, k) for several, to what ``function`` takes as prediction.
         The linear predictors themselves unless given.

@@ -82,7 +82,7 @@ class UnboundLoss(Protocol):
 
 
 class Loss(UnboundLoss, Protocol):
-    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors a row.
+    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors per row.
 
     ``losses.defaults.LossDefaults`` answers everything but the name and ``derivatives`` for a loss that claims nothing.
     """

@@ -132,7 +132,7 @@ class Moments:
         targets = targets[:, None] if targets.ndim == 1 else targets
         if targets.ndim != 2 or len(targets) != len(values):
             raise ArgumentError(
-                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target a row, or a column for each target"
+                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target per row, or a column for each target"
             )
         labels += ["y"] if targets.shape[1] == 1 else [f"y{j + 1}" for j in range(targets.shape[1])]
         for j, label in enumerate(labels):
@@ -393,7 +393,7 @@ def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
     except TypeError as error:
         raise ArgumentError(f"{label} is not numeric: leave it out, or turn it into numbers ({error})") from None
     if column.ndim != 1:
-        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value a row")
+        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value per row")
     return column
 
 

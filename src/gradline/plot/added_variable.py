@@ -149,7 +149,7 @@ def _chosen(fit: Model, columns: str | Sequence[str] | None) -> list[int]:
     if columns is None:
         places = [i for i in range(first, len(fit.names)) if i not in fit.solution.aliased][:MOST_PANELS]
         if not places:
-            raise ArgumentError("the model has no column beside its intercept, so there is no partial regression to draw")
+            raise ArgumentError("the model has no column besides its intercept, so there is no partial regression to draw")
         return places
     names = [columns] if isinstance(columns, str) else list(columns)
     for name in names:

@@ -113,7 +113,7 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         style.heading(panel, "Calibration")
         style.legend(panel, "upper left")
     fewest, most = (int(find(one.counts)) for one in shown[-1:] for find in (np.min, np.max))
-    remarks = [f"{fewest:,} to {most:,} rows a dot" if fewest < most else f"{most:,} rows a dot", f"{100 * level:.3g}% intervals"]
+    remarks = [f"{fewest:,} to {most:,} rows per dot" if fewest < most else f"{most:,} rows per dot", f"{100 * level:.3g}% intervals"]
     if len(shown) < len(found):
         remarks.append(f"first {len(shown)} of {len(found)}")
     style.note(axes[0, -1], ", ".join(remarks))

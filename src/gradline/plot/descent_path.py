@@ -273,11 +273,11 @@ def _roomiest(rings: list[Array], view: tuple[float, float, float, float], path:
 
 
 def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None, steps: IntArray) -> None:
-    """The path, a dot a record, and its marks. It runs on past the view if it left, so that the exit is seen."""
+    """The path, one dot per record, and its marks. It runs on past the view if it left, so that the exit is seen."""
     inside = int(seen.sum())
     leaves = inside < len(flat)
     apart = int(np.diff(steps[:2]).sum())
-    label = "path, a dot a step" if apart <= 1 else f"path, a dot each {apart:,} steps"
+    label = "path, one dot per step" if apart <= 1 else f"path, one dot every {apart:,} steps"
     start, end = flat[0], flat[inside - 1]
     ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
     drawn = _thinned(flat[: inside + 1] if leaves else flat)

@@ -65,7 +65,7 @@ def fit(
     by : str or int, optional
         One of several inputs, by name or number.
     groups : array (n,), optional
-        A label a row, to colour the points by.
+        A label per row, to colour the points by.
     xlabel, ylabel : str, optional
         In place of the names of the columns; ylabel a sequence for several panels.
     ax : Matplotlib Axes, optional

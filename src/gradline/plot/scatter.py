@@ -33,7 +33,7 @@ def data(
     x, y : array or data frame
         (n,) or (n, p), and (n,) or (n, q).
     groups : array (n,), optional
-        A label a row. Points are coloured by it, and each target has its own panel.
+        A label per row. Points are coloured by it, and each target has its own panel.
     xlabel, ylabel : str or sequence of str, optional
         In place of the names of the columns, a sequence where there are several.
     ax : Matplotlib Axes, optional

@@ -84,7 +84,7 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
 
 
 def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:
-    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one a row tells each row itself."""
+    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one per row tells each row itself."""
     notes = []
     for name, levels in encoder.levels.items():
         if len(levels) == 1:

@@ -1,4 +1,4 @@
-"""What both roads into a fit, arrays and tables, hand to the solver."""
+"""What both ways into a fit, arrays and tables, hand to the solver."""
 
 from __future__ import annotations
 

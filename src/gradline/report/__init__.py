@@ -1,4 +1,4 @@
-"""The report of a fit: one HTML page that needs nothing beside itself, warnings first."""
+"""The report of a fit: one HTML page that needs no other file, warnings first."""
 
 from gradline.report.building import Report, build, data_name, page_name
 

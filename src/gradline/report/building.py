@@ -26,7 +26,7 @@ def page_name(path: str | os.PathLike[str]) -> Path:
 
 @dataclass(frozen=True)
 class Report:
-    """One HTML page that needs nothing beside itself; a notebook shows it in place.
+    """One HTML page that needs no other file; a notebook shows it in place.
 
     concerns: what to know before using the model, serious ones first. html: the page.
     """

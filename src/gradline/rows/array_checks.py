@@ -55,7 +55,7 @@ def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
 
 
 def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) -> Array:
-    """One number a row, (n,) float64. idle: rows of weight zero, as for ``usable``.
+    """One number per row, (n,) float64. idle: rows of weight zero, as for ``usable``.
 
     Raises ValueError for another length, and for a NaN or infinity, naming the row.
     """
@@ -63,7 +63,7 @@ def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) 
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise DataError(f"{what} has shape {values.shape}; give one number a row, shape ({n_rows},)")
+        raise DataError(f"{what} has shape {values.shape}; give one number per row, shape ({n_rows},)")
     check_length(len(values), what, n_rows)
     result = np.ascontiguousarray(values, dtype=np.float64)
     return np.asarray(usable(result[:, None], what, None, idle)[:, 0])

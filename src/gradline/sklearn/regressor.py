@@ -50,7 +50,7 @@ class LinearRegression:
     Attributes
     ----------
     coef_ : array
-        (p,), or (q, p) where y is two-dimensional. With a loss of k linear predictors a row, such as a mean and a log scale, q is k.
+        (p,), or (q, p) where y is two-dimensional. With a loss of k linear predictors per row, such as a mean and a log scale, q is k.
     intercept_ : float or array (q,)
     n_features_in_ : int
         p.
@@ -226,7 +226,7 @@ class LinearRegression:
         if predictions.shape != targets.values.shape:
             raise ArgumentError(
                 f"R^2 compares each target with its prediction, but there are {targets.values.shape[1]} targets and {predictions.shape[1]}"
-                " predictions a row; score the predictions with a metric of your own"
+                " predictions per row; score the predictions with a metric of your own"
             )
         observed = targets.values.astype(np.float64)
         if weights is None or idle is None or not idle.any():

@@ -120,8 +120,8 @@ def check_in_range(problem: Problem, solution: Solution) -> None:
     if beyond.size:
         names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
         raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small beside the target's: give it"
-            " in another unit, such as one in which it is near 1"
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+            " give it in another unit, such as one in which it is near 1"
         )
 
 

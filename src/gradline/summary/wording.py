@@ -50,7 +50,7 @@ def solver_line(fit: Model) -> str:
 
 
 def _why(fit: Model) -> str:
-    """What ``solvers.registry.automatic`` went by."""
+    """What ``solvers/registry.py`` went by."""
     if fit.solver == "least_squares":
         return "squared loss is solved exactly"
     if fit.solver == "Newton":

@@ -234,6 +234,6 @@ def _require_spare(statistics: FitStatistics) -> None:
     if not statistics.degrees_of_freedom > 0:
         used = statistics.count - statistics.degrees_of_freedom
         raise InferenceError(
-            f"no standard errors: {statistics.count:,.6g} rows leave no degree of freedom beside {used:,.6g} coefficients for the"
+            f"no standard errors: {statistics.count:,.6g} rows leave no degree of freedom after {used:,.6g} coefficients for the"
             " dispersion; give more rows or leave columns out"
         )

@@ -110,7 +110,7 @@ def held_groups(groups: Any, n_rows: int) -> HeldGroups:
     Raises ValueError for another length, a missing label, or more than two ways.
     """
     if isinstance(groups, str):
-        raise InferenceError(f"groups={groups!r} names a column, but the data is arrays: give the labels themselves, one a row")
+        raise InferenceError(f"groups={groups!r} names a column, but the data is arrays: give the labels themselves, one per row")
     if hasattr(groups, "columns") and np.ndim(groups) == 2:  # A data frame: each column keeps its own type.
         ways: Sequence[Any] = [np.asarray(groups[name]) for name in groups.columns]
     elif isinstance(groups, tuple | list) and groups and np.ndim(groups[0]) == 1:
@@ -119,13 +119,13 @@ def held_groups(groups: Any, n_rows: int) -> HeldGroups:
         array = np.asarray(unmasked(groups))
         ways = [array] if array.ndim == 1 else [array[:, j] for j in range(array.shape[1])] if array.ndim == 2 else []
     if len(ways) not in (1, 2):
-        raise InferenceError(f"clusters are one-way or two-way: give one or two labels a row, not an array of shape {np.shape(groups)}")
+        raise InferenceError(f"clusters are one-way or two-way: give one or two labels per row, not an array of shape {np.shape(groups)}")
     return HeldGroups(np.stack([_codes(way, n_rows) for way in ways], axis=1))
 
 
 def _codes(labels: np.ndarray[Any, Any], n_rows: int) -> IntArray:
     if labels.ndim != 1 or len(labels) != n_rows:
-        raise InferenceError(f"the groups of the clusters have shape {labels.shape}, but there are {n_rows} rows: give one label a row")
+        raise InferenceError(f"the groups of the clusters have shape {labels.shape}, but there are {n_rows} rows: give one label per row")
     if labels.dtype.kind in "fc":
         missing = np.isnan(labels)
     elif labels.dtype.kind in "mM":

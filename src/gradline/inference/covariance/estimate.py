@@ -189,7 +189,7 @@ def _spare(statistics: FitStatistics, use: str) -> float:
     spare = statistics.degrees_of_freedom
     if not spare > 0:
         raise InferenceError(
-            f"no standard errors: {_whole(statistics.count)} rows leave no degree of freedom beside"
+            f"no standard errors: {_whole(statistics.count)} rows leave no degree of freedom after"
             f" {_whole(statistics.count - spare)} coefficients, and {use} needs one; give more rows or leave columns out"
         )
     return spare

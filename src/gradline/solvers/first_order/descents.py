@@ -1,7 +1,7 @@
 """The loops behind gradient descent: one per way of holding the objective.
 
 Each satisfies :class:`gradline.autodiff.tape.Descent`. A user's loss on data in memory runs in its own framework's compiled loop;
-squared loss runs on second moments; everything else, a penalty included, takes one pass over the rows a step.
+squared loss runs on second moments; everything else, a penalty included, takes one pass over the rows per step.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ class InUnits:
 
 
 class RowsDescent:
-    """One pass over the rows a step."""
+    """One pass over the rows per step."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem
