@@ -22,7 +22,7 @@ from gradline.base.types import Array
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
 from gradline.preparing.prepared import idle_rows
-from gradline.rows.array_checks import as_array, as_numeric
+from gradline.rows.array_checks import as_array, as_numeric, column_labels
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import Labelled, check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
@@ -31,7 +31,7 @@ from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondM
 class Moments:
     """Weighted count, means and second moments of the named columns of a table. Immutable.
 
-    data: a mapping from names to 1-D arrays, or a data frame (anything with ``columns`` and ``data[name]``); numeric columns only, of one
+    data: a mapping from names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one); numeric columns only, of one
     length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
     columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
     list of them up.
@@ -255,7 +255,7 @@ def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: A
 
 
 def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
-    names = list(data) if isinstance(data, Mapping) else list(getattr(data, "columns", ()))
+    names = list(data) if isinstance(data, Mapping) else (column_labels(data) or [])
     if not names and not isinstance(data, Mapping):
         raise ArgumentError("give a mapping from names to arrays or a data frame; for arrays use Moments.from_arrays(X, y)")
     columns: dict[str, np.ndarray[Any, Any]] = {}
