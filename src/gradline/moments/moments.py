@@ -23,7 +23,7 @@ from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
 from gradline.penalties.kinds import ridge_strength
 from gradline.preparing.prepared import idle_rows
-from gradline.rows.array_checks import as_array, as_numeric
+from gradline.rows.array_checks import as_array, as_numeric, column_labels
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import Labelled, check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
@@ -32,32 +32,39 @@ from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondM
 class Moments:
     """Weighted count, means and second moments of the named columns of a table. Immutable.
 
-    Built in one pass on all cores, without a copy of the data. Moments of the same columns add up, also with ``sum()``.
+    <<<<<<< HEAD
+        Built in one pass on all cores, without a copy of the data. Moments of the same columns add up, also with ``sum()``.
+    =======
+        data: a mapping from names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one); numeric columns only, of one
+        length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
+        columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
+        list of them up.
+    >>>>>>> w-try1
 
-    Parameters
-    ----------
-    data : mapping or data frame
-        From names to 1-D arrays, or anything with ``columns`` and ``data[name]``. Numbers only, of one length, finite.
-    weights, frequencies : array or str, optional
-        Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
-        weight zero may hold anything.
-    threads : int, optional
-        How many to use. All cores unless given; the result is the same.
+        Parameters
+        ----------
+        data : mapping or data frame
+            From names to 1-D arrays, or anything with ``columns`` and ``data[name]``. Numbers only, of one length, finite.
+        weights, frequencies : array or str, optional
+            Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
+            weight zero may hold anything.
+        threads : int, optional
+            How many to use. All cores unless given; the result is the same.
 
-    Raises
-    ------
-    ValueError
-        Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
-        disagree.
+        Raises
+        ------
+        ValueError
+            Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
+            disagree.
 
-    Examples
-    --------
-    >>> import gradline as gl
-    >>> x, y = gl.datasets.line(seed=1)
-    >>> monday = gl.Moments({"x": x[:500], "y": y[:500]})
-    >>> week = monday + gl.Moments({"x": x[500:], "y": y[500:]})
-    >>> week.n, week.names
-    (1000, ('x', 'y'))
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> monday = gl.Moments({"x": x[:500], "y": y[:500]})
+        >>> week = monday + gl.Moments({"x": x[500:], "y": y[500:]})
+        >>> week.n, week.names
+        (1000, ('x', 'y'))
     """
 
     def __init__(
@@ -364,7 +371,7 @@ def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: A
 
 
 def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
-    names = list(data) if isinstance(data, Mapping) else list(getattr(data, "columns", ()))
+    names = list(data) if isinstance(data, Mapping) else (column_labels(data) or [])
     if not names and not isinstance(data, Mapping):
         raise ArgumentError("give a mapping from names to arrays or a data frame; for arrays use Moments.from_arrays(X, y)")
     columns: dict[str, np.ndarray[Any, Any]] = {}

@@ -149,7 +149,7 @@ def _surely_finite(values: np.ndarray[Any, Any]) -> bool:
 
 def select_columns(data: Any, names: Sequence[str]) -> Any:
     """The named columns of a data frame, in that order; anything without column names as it is. Raises ValueError for an absent one."""
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         return data
     known = {str(label): label for label in labels}
@@ -160,7 +160,7 @@ def select_columns(data: Any, names: Sequence[str]) -> Any:
     return data.select(wanted) if hasattr(data, "select") else data[wanted]
 
 
-def _labels(data: Any) -> list[Any] | None:
+def column_labels(data: Any) -> list[Any] | None:
     """The column labels of a data frame (pandas, polars) or an Arrow table; None for anything else."""
     if _is_lazy(data):  # refused further on; to ask for its columns would run it
         return None
@@ -175,7 +175,7 @@ def _is_lazy(data: Any) -> bool:
 
 
 def _frame_names(data: Any) -> tuple[str, ...] | None:
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         return None
     names = [str(label) for label in labels]
@@ -267,7 +267,7 @@ def _check_columns(data: Any, what: str) -> list[_Whole]:
     """
     if isinstance(data, np.ndarray | list | tuple):
         return []
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         dtype = str(getattr(data, "dtype", getattr(data, "type", ""))).lower()
         if dtype.startswith(("category", "dictionary")):

@@ -328,7 +328,8 @@ class _Run:
         if self.stop is not None:
             return Certificate(True, norm, self.stop)
         steps = "1 step" if self.settings.steps == 1 else f"{self.settings.steps:,} steps"
-        reason = f"{steps} done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
+        went = "rose" if norm > begin else "fell"
+        reason = f"{steps} done; the gradient norm {went} from {begin:.3g} to {norm:.3g}"
         if norm == 0 and not self._is_lowest(final):
             flat = "; but it is zero on a kink or where the loss is flat, which is no minimum"
             return Certificate(False, norm, reason + flat, "Give another start=, where the loss changes with the coefficients.")
