@@ -214,6 +214,9 @@ def test_a_fit_without_a_path_names_the_solver_that_records_one(line, exact, pic
         (lambda x, y, f: gl.plot.descent(f, np.where(x > 1, np.nan, x), y), r"missing or infinite value"),
         (lambda x, y, f: gl.plot.animation(f, x, y, frames=1), r"frames must be a whole number of at least 2"),
         (lambda x, y, f: gl.plot.animation(f, x, y, seconds=0), r"seconds must be above 0"),
+        (lambda x, y, f: gl.plot.animation(f, x, y, "a.mp4"), r"written as a GIF, and 'a.mp4' is not named as one: call it 'a.gif'"),
+        (lambda x, y, f: gl.plot.animation(f, x, y, "a"), r"written as a GIF, and 'a' is not named as one"),
+        (lambda x, y, f: gl.plot.animation(f, x, y, frames=2).save("a.webp"), r"written as a GIF, and 'a.webp'"),
     ],
 )
 def test_what_cannot_be_drawn_is_said(line, descended, call, message):

@@ -45,14 +45,22 @@ class Animation:
     steps: tuple[int, ...]
 
     def save(self, path: str | Path) -> Path:
-        """Write the GIF and return where it is. Raises OSError where that cannot be done."""
-        target = Path(path)
+        """Write the GIF and return where it is. Raises OSError where that cannot be done, ValueError for a name that is no GIF's."""
+        target = _gif_path(path)
         target.write_bytes(self.data)
         return target
 
     def _repr_html_(self) -> str:
         encoded = base64.b64encode(self.data).decode("ascii")
         return f'<img alt="the fit, step by step" width="{int(WIDTH * DOTS)}" src="data:image/gif;base64,{encoded}">'
+
+
+def _gif_path(path: str | Path) -> Path:
+    """Players go by a file's name: a GIF called a.mp4 opens nowhere. Raises ValueError for a name that does not end in .gif."""
+    target = Path(path)
+    if target.suffix.lower() != ".gif":
+        raise ArgumentError(f"an animation is written as a GIF, and {target.name!r} is not named as one: call it {target.stem + '.gif'!r}")
+    return target
 
 
 def animation(
@@ -76,12 +84,15 @@ def animation(
     path: where to write the GIF; the Animation that is returned holds it either way. At most 1,000 points are drawn.
 
     Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames
-    below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
+    below 2, seconds not above 0 or a path that does not end in .gif; ImportError, with the pip command, where Matplotlib or Pillow is
+    not installed.
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
         raise ArgumentError(f"frames must be a whole number of at least 2, not {frames!r}")
     if not seconds > 0:
         raise ArgumentError(f"seconds must be above 0, not {seconds!r}")
+    if path is not None:
+        _gif_path(path)
     history = history_of(fit, "animation")
     examples = read(x, y, None, fit)
     full = examples.n_rows
