@@ -32,39 +32,32 @@ from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondM
 class Moments:
     """Weighted count, means and second moments of the named columns of a table. Immutable.
 
-    <<<<<<< HEAD
-        Built in one pass on all cores, without a copy of the data. Moments of the same columns add up, also with ``sum()``.
-    =======
-        data: a mapping from names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one); numeric columns only, of one
-        length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
-        columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
-        list of them up.
-    >>>>>>> w-try1
+    Built in one pass on all cores, without a copy of the data. Moments of the same columns add up, also with ``sum()``.
 
-        Parameters
-        ----------
-        data : mapping or data frame
-            From names to 1-D arrays, or anything with ``columns`` and ``data[name]``. Numbers only, of one length, finite.
-        weights, frequencies : array or str, optional
-            Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
-            weight zero may hold anything.
-        threads : int, optional
-            How many to use. All cores unless given; the result is the same.
+    Parameters
+    ----------
+    data : mapping or data frame
+        From names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one). Numbers only, of one length, finite.
+    weights, frequencies : array or str, optional
+        Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
+        weight zero may hold anything.
+    threads : int, optional
+        How many to use. All cores unless given; the result is the same.
 
-        Raises
-        ------
-        ValueError
-            Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
-            disagree.
+    Raises
+    ------
+    ValueError
+        Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
+        disagree.
 
-        Examples
-        --------
-        >>> import gradline as gl
-        >>> x, y = gl.datasets.line(seed=1)
-        >>> monday = gl.Moments({"x": x[:500], "y": y[:500]})
-        >>> week = monday + gl.Moments({"x": x[500:], "y": y[500:]})
-        >>> week.n, week.names
-        (1000, ('x', 'y'))
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> monday = gl.Moments({"x": x[:500], "y": y[:500]})
+    >>> week = monday + gl.Moments({"x": x[500:], "y": y[500:]})
+    >>> week.n, week.names
+    (1000, ('x', 'y'))
     """
 
     def __init__(
