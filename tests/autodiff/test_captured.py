@@ -212,11 +212,11 @@ def size():
     with open("/proc/self/statm") as file:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 2**20
 
-for k in np.linspace(1.0, 2.0, 4):
-    gl.fit(x, y, loss=lambda y, p: f(y, p, float(k)))
+for k in np.linspace(1.0, 2.0, 4).tolist():
+    gl.fit(x, y, loss=lambda y, p: f(y, p, k))
 before = size()
-for k in np.linspace(2.0, 3.0, 25):
-    gl.fit(x, y, loss=lambda y, p: f(y, p, float(k)))
+for k in np.linspace(2.0, 3.0, 25).tolist():
+    gl.fit(x, y, loss=lambda y, p: f(y, p, k))
 print(size() - before)
 """
 WRITTEN = {

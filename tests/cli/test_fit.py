@@ -174,7 +174,7 @@ BAD = [
     ("caret.csv", "y ~ x", ["has no column 'y'", "one column, 'x^y'", '--query "SELECT * FROM read_csv(']),
     ("utf16.csv", "y ~ x", ["'utf16.csv' is UTF-16 text"]),
     ("missing.csv", "x ~ y", ["column 'x'", "missing in every one of 300 rows"]),
-    ("rows.csv", "g ~ x", ["column 'g' of 'rows.csv' holds text, 'a' in row 0", "I(g == 'class')"]),
+    ("rows.csv", "g ~ x", ["column 'g' of 'rows.csv' holds text, 'a' in row 0", "I(g == 'a')"]),
     ("rows.csv", "y = x", ["malformed formula: 'y = x' lacks the ~"]),
     ("rows.csv", "y ~ 0", ["neither columns nor an intercept"]),
     ("rows.csv", "y ~ x**2", ["I(x ** 2)"]),

@@ -95,7 +95,7 @@ def test_it_never_overwrites_what_it_reads(folder):
         (["newer.json", "rows.csv"], "upgrade", 1),
         (["pickle.json", "rows.csv"], "is a pickle", 1),
         (["model.json", "nowhere.csv"], "no such file: 'nowhere.csv'", 1),
-        (["rows.jsonn", "rows.csv"], "no such file: 'rows.jsonn'; did you mean", 1),
+        (["modell.json", "rows.csv"], "no such file: 'modell.json'; did you mean 'model.json'?", 1),
         (["list.json", "rows.csv"], "gradline models are JSON objects, and this is not", 1),
         (["empty.json", "rows.csv"], "empty.json is empty; save the model again", 1),
         (["model.json", "infinite.csv"], "column 'x' holds infinity in row 1; correct the value", 1),

@@ -263,7 +263,7 @@ def test_aliased_columns():
     x = rng.normal(size=(30, 3))
     x[:, 1] = 2 * x[:, 0] - 1
     y = rng.normal(size=30)
-    with pytest.warns(gl.messages.GradlineWarning, match="left out"):
+    with pytest.warns(gl.GradlineWarning, match="left out"):
         ours = fitted(x, y)
     found = ours.covariance("HC3")
     assert np.isnan(found.standard_errors[2, 0])

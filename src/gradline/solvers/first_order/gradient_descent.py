@@ -358,7 +358,7 @@ class _Run:
             gain = self.units.whole * left_to_gain_by_solving(self.problem, final.coefficients, final.loss / self.units.whole)
         else:
             with np.errstate(all="ignore"):
-                gain = self.units.whole * left_to_gain(self.problem, final.coefficients)
+                gain = self.units.whole * left_to_gain(self.problem, final.coefficients, final.loss / self.units.whole)
         if not math.isfinite(gain):
             return False
         return gain <= max(share * abs(final.loss - gain), 1e-9 * (history[0].loss - final.loss), 1e-12 * abs(final.loss))

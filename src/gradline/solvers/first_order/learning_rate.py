@@ -67,17 +67,18 @@ def expected_smoothness(problem: Problem, at: Array, largest: float, batch: int)
     return float(n * (batch - 1) / (batch * (n - 1)) * largest + (n - batch) / (batch * (n - 1)) * row)
 
 
-def left_to_gain(problem: Problem, at: Array) -> float:
-    """What the objective could still fall, to second order: g' H^+ g / 2. Exact for squared loss.
+def left_to_gain(problem: Problem, at: Array, loss: float) -> float:
+    """What the objective, here this large, could still fall, to second order: g' H^+ g / 2. Exact for squared loss.
 
-    Infinite where the gradient has a part that no curvature answers.
+    Infinite where the gradient has a part that no curvature answers, and which is no rounding error: of combinations of coefficients
+    that change no row's loss, that is all there is of it.
     """
     gradient, curvature = _second_order(problem, at)
     scale = np.sqrt(np.maximum(np.diag(curvature), 1e-300))
     values, vectors = np.linalg.eigh(curvature / np.outer(scale, scale))
     parts = vectors.T @ (gradient / scale)
     curved = values > 1e-12 * max(float(values[-1]), 1e-300)
-    if np.linalg.norm(parts[~curved]) > 1e-6 * np.linalg.norm(parts):
+    if np.linalg.norm(parts[~curved]) > max(1e-6 * float(np.linalg.norm(parts)), 1e-13 * math.sqrt(abs(loss))):
         return math.inf
     return 0.5 * float(np.sum(parts[curved] ** 2 / values[curved]))
 

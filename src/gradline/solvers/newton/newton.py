@@ -149,7 +149,8 @@ class Newton(Options):
         """The optimum through smoother losses or, where these do not help, by further steps."""
         begin = solution.coefficients
         found, passes = through_windows(problem, steps.free, begin, lambda near: self._steps(problem, steps.free, near, LAST_STEPS).run())
-        if found is None:
+        if found is None or found.loss > solution.loss + 1e-12 * abs(solution.loss):
+            # Of a loss that is not convex the smoother ones can lead away to a minimum that lies higher.
             further = self._steps(problem, steps.free, begin, self.max_steps)
             further.step = steps.step
             found = further.run(advance)
