@@ -106,3 +106,10 @@ def test_an_odd_column_of_polars_and_of_arrow():
             np.testing.assert_allclose(gl.fit("y ~ x", source, **options).coefficients, RIGHT, rtol=1e-11)
     with pytest.raises(ValueError, match=r"column 'odd' holds Int128, which Arrow does not know"):
         gl.fit("y ~ odd", data)
+
+
+@pytest.mark.parametrize("term", ["odd", "log(odd)", "."])
+def test_a_formula_that_reads_an_odd_column_says_what_is_wrong(term):
+    frame = pd.DataFrame({"y": [1.0, 2.0, 4.0], "odd": [object(), object(), object()]})
+    with pytest.raises(gl.GradlineError, match=r"column 'odd'.*holds"):
+        gl.fit(f"y ~ {term}", frame)
