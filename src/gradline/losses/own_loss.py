@@ -90,7 +90,7 @@ class CustomLoss:
             finding = confirm(tape, unknown, tape.finding, targets, self.name)
         except ValueError as error:
             advice = data_inside(unknown)
-            raise (ValueError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
+            raise (LossError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
         check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
