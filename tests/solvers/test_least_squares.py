@@ -258,7 +258,7 @@ def test_wide_problems_take_the_minimum_norm(seed, intercept):
 
 
 @pytest.mark.parametrize(("rows", "columns", "mean"), [(2, 3, 0), (5, 9, 10), (5, 5, 10), (6, 20, 1e6), (12, 40, 10)])
-@pytest.mark.parametrize("beside", [("weights",), ("frequencies",), ("weights", "frequencies")])
+@pytest.mark.parametrize("row_columns", [("weights",), ("frequencies",), ("weights", "frequencies")])
 @pytest.mark.parametrize("intercept", [True, False])
 def test_weights_do_not_move_what_interpolates(rows, columns, mean, row_columns, intercept):
     random = np.random.default_rng(rows)
