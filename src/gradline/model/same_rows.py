@@ -71,7 +71,8 @@ def _other_targets(fit: Model, n: int) -> str:
 
 
 class _GradientSums(NamedTuple):
-    """Over rows: weight; fingerprint; older: the same as earlier versions took it, without offsets; gradient (P, k); radius (P, k): how far it may be off where rows sit on a kink, and by rounding; size
+    """Over rows: weight; fingerprint; older: the same as earlier versions took it, without offsets; gradient (P, k);
+    radius (P, k): how far it may be off where rows sit on a kink, and by rounding; size
     (P, k): the sum of its terms' sizes."""
 
     weight: float
