@@ -28,7 +28,8 @@ class NormalEquations:
     coefficients (P, k), the intercept first where there is one, zero where aliased. error: absolute error bounds (P, k). digits (P, k),
     NaN where aliased. inverse: (P, P), of X' W X with the ridge added, for columns divided by 2^exponents (P,), zero where aliased.
     root: (P, d), inverse = root root'. squares: weighted sums of squared residuals (k,); squares_error: bounds of their errors.
-    total_squares (k,): about the mean with an intercept, about zero without; target_squares (k,): about zero. aliased: columns left out. gradient_norm: what rounding leaves of
+    total_squares (k,): about the mean with an intercept, about zero without; target_squares (k,): about zero. aliased: columns
+    left out. gradient_norm: what rounding leaves of
     X' W (y - X b) less the ridge, by the moments.
     """
 
