@@ -30,6 +30,9 @@ EXTREME = 200
 SAMPLE = 500
 """Rows that tell."""
 
+NOTHING = 1e-8
+"""Share of the sizes of its terms up to which a gradient is no matter."""
+
 MOST_COLUMNS = 3000
 """Up to which columns are looked at for aliasing before they are moved."""
 
@@ -101,6 +104,43 @@ def centred(problem: Problem) -> Centred | None:
     if penalty is not None and (unit != 1.0).any():
         penalty = in_units(penalty, unit[int(rows.intercept) :, None])
     return Centred(replace(problem, rows=change.rows(rows), penalty=penalty), change, aliased)
+
+
+def with_gradient_of_given(problem: Problem, solution: Solution, moved: Centred) -> Solution:
+    """The solution in the columns given with the size of the objective's gradient there in its certificate, which rows given again are
+    known by. problem: in the columns given. A pass, and none where a sample says that what is left is nothing in either columns.
+
+    Kinked losses are left as they are: what their solvers record is no gradient.
+    """
+    if not problem.joint and problem.loss.kinks() is not None:
+        return solution
+    certificate, change = solution.certificate, moved.change
+    if not problem.joint and _is_nothing(problem, solution, change, certificate.gradient_norm):
+        return solution
+    with np.errstate(all="ignore"):
+        gradient = problem.evaluate(solution.coefficients, 1).gradient
+    assert gradient is not None
+    free = problem.free.without(solution.aliased) if solution.aliased else problem.free
+    return replace(solution, certificate=replace(certificate, gradient_norm=length(free.restrict_gradient(gradient))))
+
+
+def length(entries: Array) -> float:
+    """The Euclidean norm of entries (d,) whose squares may leave the range of a double."""
+    largest = float(np.abs(entries).max(initial=0.0))
+    return largest * float(np.linalg.norm(entries / largest)) if 0 < largest < np.inf else largest
+
+
+def _is_nothing(problem: Problem, solution: Solution, change: ColumnChange, norm: float) -> bool:
+    """Whether a gradient of this size in changed columns is a hundred-millionth of the terms it is the sum of, in columns as they were."""
+    block = problem.rows.sample(SAMPLE).without_zero_weights()
+    with np.errstate(all="ignore"):
+        slopes = problem.loss.derivatives(block.targets, block.linear_predictors(solution.coefficients), 1).gradient
+        assert slopes is not None
+        size = block.design.absolute().adjoint(np.abs(slopes)) / block.n_rows
+        used = change.unit > 0
+        most = norm * (np.abs(change.origin) + 1.0 / np.where(used, change.unit, 1.0))
+        clear = (most[:, None] <= NOTHING * size) | ~problem.movable | ~used[:, None]
+    return bool(clear.all())
 
 
 def check_target_range(problem: Problem) -> None:

@@ -175,11 +175,9 @@ def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> Sq
     """What the moments of one target say beside the coefficients; of several, they do not hold the products of residuals."""
     if len(squares) > 1:
         return None
-    size = np.sqrt(np.diag(fit.inverse))
-    root = np.linalg.cholesky(fit.inverse / np.outer(size, size)) * size[:, None]
     weights = WeightSums(moments.rows, moments.count, moments.weight, moments.log_weight)
     left, total = without_rounding(squares, fit.target_squares), without_rounding(fit.total_squares, fit.target_squares)
-    return SquaredSums(np.ldexp(root, -fit.exponents[:, None]), left[:, None], total, weights)
+    return SquaredSums(np.ldexp(fit.root, -fit.exponents[:, None]), left[:, None], total, weights)
 
 
 @dataclass(frozen=True)
