@@ -147,8 +147,8 @@ def page():
     return f"""# Accuracy
 
 Right significant digits of the worst coefficient, against the exact rational solution for the doubles given. Made by
-`python benchmarks/accuracy.py`; 16 stands for "the exact value, rounded". "claimed" is what gradline itself vouches for
-(`Solution.digits`), which the tests hold to be no more than is true.
+`python benchmarks/accuracy.py`; 16 stands for "the exact value, rounded". "claimed" is the number of digits that gradline itself
+promises (`Fit.digits`). The tests check that it promises no more than is true.
 
 ## NIST's reference problems
 

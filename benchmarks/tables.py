@@ -1,11 +1,11 @@
 """Fits from tables beside the tools people use, each a ratio within one run.
 
-python benchmarks/tables.py [--rows 1.0] [--folder DIR] [--jobs parquet,duckdb,stream,csv,levels,small]
+python benchmarks/tables.py [--rows 1.0] [--folder DIR] [--jobs parquet,groups,duckdb,stream,csv,levels,small]
 
 --rows: a share of the full sizes (10,000,000 rows x 11 of Parquet and DuckDB, 100,000,000 rows made by a query, 5,000,000 x 6 of CSV,
 2,000,000 rows with 10,000 levels). Each measurement is a process of its own, so that peak memory is its own, and both sides take turns; a
-time is the median, since what a process waits for memory varies several times over. Times leave imports out except for the small command,
-which is timed from start to finish.
+time is the median, since what a process waits for memory varies several times over. Times leave imports out except for commands,
+which are timed from start to finish.
 """
 
 import argparse
@@ -26,7 +26,7 @@ import json, resource, sys, time
 started = time.perf_counter()
 {body}
 seconds = time.perf_counter() - started
-print(json.dumps([seconds, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024]))
+print(json.dumps([seconds, max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)) / 1024]))
 """
 
 
@@ -76,6 +76,43 @@ def parquet(folder, share):
     peer, squared, robust = measure((PANDAS, f"pd.read_parquet({path!r})"), (WARM, fit(TEN, repr(path))), (WARM, huber))
     report("Parquet, squared", squared, "pandas.read_parquet", peer, " (at most 1)")
     report("Parquet, huber", robust, "pandas.read_parquet", peer, " (at most 4.5)")
+
+
+GRAM = """import numpy as np, pyarrow.parquet as pq
+total = np.zeros((11, 11))
+for batch in pq.ParquetFile({path!r}).iter_batches(65536):
+    columns = np.array([np.frombuffer(c.buffers()[1], count=len(c), offset=8 * c.offset) for c in batch.columns])
+    total += columns @ columns.T"""
+
+
+def groups(folder, share):
+    """Ten row groups, as most writers make them; noise that sums of products hold easily, and noise so small that they do not."""
+    import duckdb
+
+    names = [*NAMES, "y"]
+    sums = ", ".join(f"sum({a} * {b})" for i, a in enumerate(names) for b in names[i:])
+    rows = int(10_000_000 * share)
+    for title, noise in (("ten row groups", 1.0), ("little noise", 1e-4)):
+        path = str(folder / f"groups-{noise:g}.parquet")
+        if not os.path.exists(path):
+            query = rows_of_ten(rows).replace("+ random() + random() + random() AS y", f"+ {noise} * (random() + random() + random()) AS y")
+            size = max(rows // 10, 2048)
+            duckdb.sql(f"COPY ({query}) TO '{path}' (FORMAT parquet, COMPRESSION snappy, ROW_GROUP_SIZE {size})")
+        command = [str(Path(sys.executable).with_name("gradline")), "fit", path, TEN]
+        run = "subprocess.run({}, check=True, stdout=subprocess.DEVNULL)"
+        script = [sys.executable, "-c", f"import pandas as pd\npd.read_parquet({path!r})"]
+        read, gram, duck, found, whole_read, whole = measure(
+            (PANDAS, f"pd.read_parquet({path!r})"),
+            ("", GRAM.format(path=path)),
+            ("import duckdb", f"duckdb.sql(\"SELECT {sums} FROM '{path}'\").fetchall()"),
+            (WARM, fit(TEN, repr(path))),
+            ("import subprocess", run.format(script)),
+            ("import subprocess", run.format(command)),
+        )
+        report(f"{title}, squared", found, "pandas.read_parquet", read, " (at most 1)")
+        report(f"{title}, squared", found, "pyarrow, a plain Gram", gram, "")
+        report(f"{title}, squared", found, "DuckDB's sums", duck, "")
+        report(f"{title}, the command", whole, "a script that reads by pandas", whole_read, " (at most 1, and at most 600 MiB)")
 
 
 def database(folder, share):
@@ -151,7 +188,7 @@ def small(folder, share):
     report("gradline fit small.csv, start to finish", found, "a statsmodels script", peer, " (at most 0.75)")
 
 
-JOBS = {"parquet": parquet, "duckdb": database, "stream": stream, "csv": delimited, "levels": levels, "small": small}
+JOBS = {"parquet": parquet, "groups": groups, "duckdb": database, "stream": stream, "csv": delimited, "levels": levels, "small": small}
 
 
 def main():

@@ -68,10 +68,33 @@ class Plane:
 def line(n_examples: int = 1000, slope: float = 6, intercept: float = -5, noise: float = 1, seed: int | None = None) -> Line:
     """Noisy points around a line: x ~ N(0, 1) and y = slope * x + intercept + noise * N(0, 1).
 
-        x, y = gl.datasets.line(seed=1)
+    Parameters
+    ----------
+    n_examples : int
+        How many points.
+    slope, intercept : float
+        The line.
+    noise : float
+        The standard deviation of the scatter. 0 puts every point on the line.
+    seed : int, optional
+        A whole number gives the same points every time.
 
-    n_examples: how many points. noise: the standard deviation of the scatter; 0 puts every point on the line. seed: a whole number
-    gives the same points every time. Raises ValueError for a value that cannot be used.
+    Returns
+    -------
+    Line
+        Unpacks to x and y, (n_examples,) each. Its ``slope`` and ``intercept`` are the true ones.
+
+    Raises
+    ------
+    ValueError
+        For a value that cannot be used.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> x.shape, y.shape
+    ((1000,), (1000,))
     """
     n = _whole("n_examples", n_examples)
     a, b, scatter = _finite("slope", slope), _finite("intercept", intercept), _noise(noise)
@@ -92,11 +115,36 @@ def plane(
 ) -> Plane:
     """Noisy points around planes: X ~ N(0, 1) and Y = X @ coefficients + intercepts + noise * N(0, 1).
 
-        X, Y = gl.datasets.plane(n_inputs=3, n_outputs=2, seed=1)
+    Parameters
+    ----------
+    n_inputs, n_outputs, n_examples : int
+        How many columns X and Y have, and how many rows.
+    noise : float
+        The standard deviation of the scatter. 0 puts every point on its plane.
+    seed : int, optional
+        A whole number gives the same points every time.
+    coefficients : array, optional
+        The true coefficients, (n_inputs, n_outputs), with one output also (n_inputs,).
+    intercepts : array or float, optional
+        The true intercepts, (n_outputs,), or one number for all. Whole numbers from -9 to 9, never 0, are drawn for whatever is not given.
 
-    coefficients: the true (n_inputs, n_outputs) matrix, with one output also (n_inputs,). intercepts: the true (n_outputs,), or one
-    number for all. Whole numbers from -9 to 9, never 0, are drawn for those not given. n_examples, noise and seed as in :func:`line`.
-    Raises ValueError for a value that cannot be used.
+    Returns
+    -------
+    Plane
+        Unpacks to X, (n_examples, n_inputs), and Y, (n_examples, n_outputs), or (n_examples,) for one output. Its ``coefficients`` and
+        ``intercepts`` are the true ones.
+
+    Raises
+    ------
+    ValueError
+        For a value that cannot be used.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, Y = gl.datasets.plane(n_inputs=3, n_outputs=2, seed=1)
+    >>> X.shape, Y.shape
+    ((1000, 3), (1000, 2))
     """
     p, q, n = _whole("n_inputs", n_inputs), _whole("n_outputs", n_outputs), _whole("n_examples", n_examples)
     scatter = _noise(noise)
@@ -124,14 +172,26 @@ def plane(
 
 
 def penguins() -> dict[str, np.ndarray[Any, Any]]:
-    """Measurements of 344 penguins of three species, as real data with real gaps: a dict from column name to array.
+    """Measurements of 344 penguins of three species: real data with real gaps.
 
-    Numbers (bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, year) are float64 with NaN where missing; species, island and
-    sex are text, sex with None where missing.
+    Returns
+    -------
+    dict
+        From the name of a column to its array. Numbers (bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, year) are float64,
+        NaN where missing. species, island and sex are text, sex None where missing.
 
+    Notes
+    -----
     Source: A. M. Horst, A. P. Hill and K. B. Gorman (2020), "palmerpenguins: Palmer Archipelago (Antarctica) penguin data",
     doi:10.5281/zenodo.3960218, from K. B. Gorman, T. D. Williams and W. R. Fraser (2014), "Ecological sexual dimorphism and environmental
     variability within a community of Antarctic penguins (genus Pygoscelis)", PLoS ONE 9(3): e90081. Licence: CC0 1.0, public domain.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> penguins = gl.datasets.penguins()
+    >>> gl.fit("body_mass_g ~ flipper_length_mm", penguins).slopes.round(1)
+    array([49.7])
     """
     with (resources.files("gradline") / "data" / "penguins.csv").open("r", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))

@@ -17,7 +17,10 @@ import pytest
 import gradline as gl
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["../README.md", "tutorial.md", "losses.md", "tables.md", "inference.md", "report.md"]
+PAGES = ["../README.md", "tutorial.md", "losses.md", "tables.md", "inference.md", "report.md", "errors.md"]
+
+MADE_UP = {"losses/custom.py"}
+"""Modules that a page names to say that there are none."""
 
 FENCED = re.compile(r"^```(?P<info>[^\n`]*)\n(?P<body>.*?)^```$", re.MULTILINE | re.DOTALL)
 
@@ -96,6 +99,25 @@ def test_pictures_and_links_exist(page):
     for target in re.findall(r"\]\(([^)#\s]+)", text):
         if "://" not in target and not target.startswith("mailto:"):
             assert (page.parent / target).exists(), f"{page.name} refers to {target}"
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
+def test_modules_that_are_named_exist(page):
+    root = DOCS.parent
+    for path in set(re.findall(r"`([\w./]+\.py)`", page.read_text(encoding="utf-8"))) - MADE_UP:
+        assert (root / "src" / "gradline" / path).exists() or (root / path).exists(), f"{page.name} names {path}"
+
+
+@pytest.mark.parametrize("page", sorted([*DOCS.glob("*.md"), *DOCS.parent.glob("*.md")]), ids=lambda page: page.name)
+def test_public_names_that_are_named_exist(page):
+    text = page.read_text(encoding="utf-8")
+    for dotted in set(re.findall(r"\bgl((?:\.[A-Za-z_]\w*)+)", text)):
+        found = gl
+        for name in dotted.split(".")[1:]:
+            assert hasattr(found, name), f"{page.name} names gl{dotted}"
+            found = getattr(found, name)
+    for name in set(re.findall(r"`Fit\.(\w+)", text)):
+        assert hasattr(gl.Fit, name) or name in gl.Fit.__dataclass_fields__, f"{page.name} names Fit.{name}"
 
 
 def test_pictures_are_small():

@@ -4,9 +4,11 @@ import numpy as np
 import pytest
 
 import gradline as gl
+from gradline.losses.arguments import as_loss
 from gradline.losses.own_loss import CustomLoss
 from gradline.objective.objective import Problem
-from gradline.preparing.arguments import as_loss, as_penalty, as_solver
+from gradline.penalties.arguments import as_penalty
+from gradline.preparing.arguments import as_solver
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.registry import MOST_COEFFICIENTS, automatic
 

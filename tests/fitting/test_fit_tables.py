@@ -1,4 +1,4 @@
-"""gl.fit over tables: one road for every source, rows read anew, and what it says to what it cannot use."""
+"""gl.fit over tables: one way for every source, rows read anew, and what it says to what it cannot use."""
 
 import re
 

@@ -58,7 +58,7 @@ def test_normal_form(written, normal):
 
 
 MALFORMED = [
-    ("y ~ x +", "something is missing beside", "+"),
+    ("y ~ x +", "something is missing next to", "+"),
     ("y ~ x + * z", "cannot stand here", "+ *"),
     ("y ~ (x + z", "this bracket has no partner", "("),
     ("y ~ x) + z", "this bracket has no partner", ")"),

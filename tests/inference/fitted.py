@@ -9,9 +9,9 @@ from gradline.inference.covariance.bread import Bread, compute_bread
 from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
+from gradline.losses.arguments import as_loss
 from gradline.losses.own_loss import CustomLoss
 from gradline.objective.objective import Problem
-from gradline.preparing.arguments import as_loss
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.protocol import Solution
 

@@ -56,7 +56,7 @@ def test_level_in_per_cent():
         (("cluster", np.zeros((20, 3))), "one-way or two-way"),
         (("newey-west", -1), "whole number from 0 up"),
         (("newey-west", 20), "needs more than 20 rows"),
-        (("HC1", 3), "takes nothing beside its name"),
+        (("HC1", 3), "takes nothing besides its name"),
     ],
     ids=str,
 )

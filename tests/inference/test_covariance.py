@@ -285,7 +285,7 @@ def test_the_estimator_hands_its_settings_on():
 class TestBadInput:
     def test_too_few_rows(self):
         for kind in ("classical", "HC1"):
-            with pytest.raises(ValueError, match="3 rows leave no degree of freedom beside 3 coefficients"):
+            with pytest.raises(ValueError, match="3 rows leave no degree of freedom after 3 coefficients"):
                 gl.fit(X[:3], Y[:3], covariance=kind)
         fit = gl.fit(X[:3], Y[:3])
         with pytest.raises(ValueError, match="this fit has no standard errors: 3 rows leave no degree of freedom"):

@@ -82,3 +82,24 @@ class TestWithout:
         fewer = constrained().without((1,))
         assert fewer.size == 1
         np.testing.assert_array_equal(fewer.expand(np.array([1.0])).ravel(), [1.0, 0.0, 1.0, 2.0])
+
+
+class TestAllFree:
+    def test_gradients_and_curvatures_are_as_the_matrix_makes_them(self):
+        every = CoefficientMap.selecting(np.ones((2, 3), dtype=bool))
+        gradient = np.arange(6.0).reshape(2, 3)
+        np.testing.assert_array_equal(every.restrict_gradient(gradient), every.matrix.T @ gradient.T.ravel())
+        curvature = np.random.default_rng(0).normal(size=(6, 6))
+        np.testing.assert_array_equal(every.restrict_curvature(curvature), curvature)
+
+    def test_what_is_restricted_may_be_written_to(self):
+        every = CoefficientMap.selecting(np.ones((2, 1), dtype=bool))
+        gradient, curvature = np.ones((2, 1)), np.eye(2)
+        every.restrict_gradient(gradient)[:] = 7.0
+        every.restrict_curvature(curvature)[:] = 7.0
+        np.testing.assert_array_equal(gradient, np.ones((2, 1)))
+        np.testing.assert_array_equal(curvature, np.eye(2))
+
+    def test_coefficients_in_another_order_are_not_taken_for_the_identity(self):
+        swapped = CoefficientMap(np.zeros((2, 1)), sparse.csr_array(np.array([[0.0, 1.0], [1.0, 0.0]])))
+        np.testing.assert_array_equal(swapped.restrict_gradient(np.array([[1.0], [2.0]])), [2.0, 1.0])

@@ -167,7 +167,7 @@ def test_an_order_that_cannot_be_known_is_said_where_it_matters(data):
 
 KERAS = {
     "Huber": ("amounts", keras.losses.Huber(), {}, gl.losses.huber(1.0)),
-    "Huber, a number a row": ("amounts", keras.losses.Huber(delta=2.0, reduction="sum"), {}, gl.losses.huber(2.0)),
+    "Huber, a number per row": ("amounts", keras.losses.Huber(delta=2.0, reduction="sum"), {}, gl.losses.huber(2.0)),
     "LogCosh": ("amounts", keras.losses.LogCosh(), {}, gl.losses.log_cosh),
     "BinaryCrossentropy": ("labels", keras.losses.BinaryCrossentropy(from_logits=True), {}, gl.losses.logistic),
     "float64 already": ("amounts", keras.losses.Huber(dtype="float64"), {}, gl.losses.huber(1.0)),

@@ -146,10 +146,10 @@ BAD_RETURNS = {
     "a column": (lambda square, y, p: square(y - p)[:, None], r"returned shape \(5, 1\).*; drop the last axis"),
     "all pairs": (lambda square, y, p: square(y[:, None] - p), r"returned shape \(5, 5\).* were broadcast against each other"),
     "too few": (lambda square, y, p: square(y - p)[1:], r"returned shape \(4,\) for y of shape \(5,\).*return shape \(5,\), one number"),
-    "text": (lambda square, y, p: "a loss", r"returned 'a loss'; return one number a row, or one scalar such as their mean"),
-    "nothing": (lambda square, y, p: None, r"returned None; return one number a row"),
+    "text": (lambda square, y, p: "a loss", r"returned 'a loss'; return one number per row, or one scalar such as their mean"),
+    "nothing": (lambda square, y, p: None, r"returned None; return one number per row"),
     "a pair": (lambda square, y, p: (square(y - p), p), r"returned shape \(2, 5\).*; return shape \(5,\)"),
-    "true or false": (lambda square, y, p: y > p, r"returned an array of bool; return one number a row"),
+    "true or false": (lambda square, y, p: y > p, r"returned an array of bool; return one number per row"),
     "rows that know the others": (
         lambda square, y, p: square(y - p) / square(y - p).sum() if hasattr(y, "sum") else square(y - p) / tf.reduce_sum(square(y - p)),
         r"mixes rows: the loss of a row changes when other rows are left out",
@@ -168,7 +168,7 @@ def test_what_a_loss_may_not_return(framework, case):
     def my_loss(y, prediction):
         return body(square, y, prediction)
 
-    with pytest.raises(ValueError, match=f"the loss 'my_loss' {'returns one number a row but ' if 'mixes' in message else ''}{message}"):
+    with pytest.raises(ValueError, match=f"the loss 'my_loss' {'returns one number per row but ' if 'mixes' in message else ''}{message}"):
         bind(my_loss, backend=framework)
 
 
@@ -626,7 +626,7 @@ def test_a_joint_loss_takes_full_batches_without_weights(framework):
     for options in ({"weights": np.ones(len(y))}, {"frequencies": np.ones(len(y))}):
         with pytest.raises(ValueError, match="weights and frequencies need a loss of one row; the loss 'root' returns one scalar"):
             gl.fit(x, y, loss=root, backend=framework, **options)
-    with pytest.raises(ValueError, match=r"mini-batches need a loss of one row; .*Return one number a row to unlock everything"):
+    with pytest.raises(ValueError, match=r"mini-batches need a loss of one row; .*Return one number per row to unlock everything"):
         gl.fit(x, y, loss=root, backend=framework, solver=gl.GradientDescent(batch_size=5))
 
 

@@ -1,5 +1,7 @@
 """Fit.diagnose and Fit.residuals: the rows of a fit, given again."""
 
+import dataclasses
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -266,3 +268,23 @@ def test_an_offset_is_a_part_of_the_rows():
     held = gl.fit("y ~ a + offset(b)", DATA)
     full = DATA.dropna()
     assert held.fingerprint == gl.fit(full[["a"]], full.y, offset=full.b).fingerprint != gl.fit("y ~ a", DATA).fingerprint
+
+
+def test_another_column_is_seen_beside_one_far_from_zero():
+    # What rounding leaves of the gradient of the far column is more than the whole slope of the other.
+    columns = X + np.array([0.0, 1e6, 1e9])
+    fit = gl.fit(columns, Y)
+    fit.diagnose(columns, Y)
+    with pytest.raises(ValueError, match="not the rows"):
+        fit.diagnose(np.column_stack([columns[::-1, 0], columns[:, 1:]]), Y)
+
+
+def test_a_model_of_an_earlier_version_knows_its_rows_whose_offset_it_left_out():
+    counts, offset = np.floor(np.exp(1 + X[:, 0])), RNG.random(200)
+    fit = gl.fit(X, counts, loss="poisson", offset=offset)
+    older = dataclasses.replace(fit, fingerprint=fingerprint(counts[:, None], None, None))
+    assert older.fingerprint != fit.fingerprint
+    expected = fit.with_covariance("HC1", X, counts, offset=offset).standard_errors
+    close(older.with_covariance("HC1", X, counts, offset=offset).standard_errors, expected)
+    with pytest.raises(ValueError, match="not the rows"):
+        older.with_covariance("HC1", X, counts, offset=offset[::-1])

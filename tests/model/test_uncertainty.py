@@ -135,7 +135,7 @@ def test_fits_can_be_looked_for(data):
 def test_many_slopes_are_tested_at_once_as_statsmodels_does(kind, alike):
     rng = np.random.default_rng(3)
     x = rng.normal(size=(400, 90))
-    # Columns near one another take the road that keeps their digits.
+    # Columns near one another take the way that keeps their digits.
     x[:, 1:] = alike * x[:, :1] + np.sqrt(1 - alike**2) * x[:, 1:]
     y = x[:, 0] + rng.normal(size=400)
     found = gl.fit(x, y, covariance=kind).joint_test
@@ -182,7 +182,7 @@ def with_gaps():
 
 
 REFUSED = [
-    (ValueError, "3 rows leave no degree of freedom beside 3 coefficients", lambda: gl.fit("y ~ x + z", TABLE[:3]).standard_errors),
+    (ValueError, "3 rows leave no degree of freedom after 3 coefficients", lambda: gl.fit("y ~ x + z", TABLE[:3]).standard_errors),
     (ValueError, "leave no degree of freedom has no adjusted R-squ", lambda: gl.fit("y ~ x + z", TABLE[:3]).adjusted_r_squared),
     (ValueError, "fit more rows, or give calibration=", lambda: gl.fit("y ~ x + z", TABLE[:3]).predict(TABLE, interval="prediction")),
     (ValueError, "there is one cluster only", lambda: gl.fit("y ~ x", TABLE.assign(g=1), covariance="cluster", groups="g")),

@@ -311,3 +311,18 @@ def test_sum_of_a_list_is_the_moments_of_all_rows():
     for other in (1, "0", None):
         with pytest.raises(TypeError):
             other + days[0]
+
+
+@pytest.mark.parametrize("make", ["pandas.DataFrame", "polars.DataFrame", "pyarrow.table", "pyarrow.record_batch"])
+def test_any_frame_gives_the_sums_of_its_columns(make):
+    module, name = make.split(".")
+    columns = table(n=30)
+    found = Moments(getattr(pytest.importorskip(module), name)(columns))
+    assert found.names == tuple(columns)
+    np.testing.assert_allclose(found.covariance, np.cov(np.array(list(columns.values())), bias=True), rtol=1e-12)
+
+
+def test_a_lazy_frame_is_refused_in_words():
+    polars = pytest.importorskip("polars")
+    with pytest.raises(ValueError, match="a mapping from names to arrays or a data frame"):
+        Moments(polars.DataFrame(table(n=30)).lazy())

@@ -7,9 +7,10 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.objective.objective import Problem, spread_rows
+from gradline.objective.objective import Problem
 from gradline.penalties.ridge import Ridge
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.sampling import spread_rows
 
 CASES = {
     "squared-3": (gl.losses.squared, 3, 3),

@@ -5,7 +5,7 @@ import pytest
 
 import gradline as gl
 from gradline.inference.inference import extra_sums, infer
-from gradline.objective.objective import Problem, sample_block
+from gradline.objective.objective import Problem
 from gradline.objective.row_curvature import RowCurvature, few_change
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.newton.newton import Newton
@@ -126,7 +126,7 @@ def test_few_change_where_a_loss_is_made_of_parabolas_only():
     for loss, expected in ((gl.losses.huber(1.0), True), (gl.losses.logistic, False), (gl.losses.student_t(4.0), False)):
         problem = Problem(rows(), loss)
         here = np.zeros(problem.shape)
-        assert few_change(loss, sample_block(problem.rows, 1000), here, here + 1e-3) is expected
+        assert few_change(loss, problem.rows.sample(1000), here, here + 1e-3) is expected
 
 
 @pytest.fixture(scope="module")

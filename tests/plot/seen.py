@@ -21,3 +21,19 @@ def words(ax):
     keys = [text.get_text() for text in legend.get_texts()] if legend else []
     around = [ax.get_title("left"), ax.get_title("right"), ax.get_xlabel(), ax.get_ylabel()]
     return " | ".join([*(text.get_text() for text in ax.texts), *keys, *around])
+
+
+def boxes(ax):
+    """The words beside points as (words, [left, bottom, right, top] in pixels), once the figure is drawn."""
+    ax.figure.canvas.draw()
+    return [(text.get_text(), np.asarray(text.get_window_extent().extents)) for text in ax.texts if text.get_text()]
+
+
+def pixels(ax, points):
+    """Points (t, 2) in data units as pixels."""
+    return ax.transData.transform(np.atleast_2d(points))
+
+
+def holds(box, points):
+    """How many of the points (t, 2) lie in a box."""
+    return int(((points > box[:2]) & (points < box[2:])).all(axis=1).sum())

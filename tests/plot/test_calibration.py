@@ -49,7 +49,7 @@ def test_shares_of_labels_with_wilson_s_intervals(x):
         interval = proportion_confint(y[rows].sum(), len(rows), alpha=0.05, method="wilson")
         assert np.allclose(dot, [predicted[rows].mean(), y[rows].mean(), *interval])
     assert ax.get_xlabel() == "predicted P(y = 1)"
-    assert "200 rows a dot, 95% intervals" in words(ax)
+    assert "200 rows per dot, 95% intervals" in words(ax)
 
 
 def test_means_of_counts_with_exact_poisson_intervals(x):
@@ -111,7 +111,7 @@ def test_every_row_of_a_large_table_is_counted(tmp_path, monkeypatch):
     monkeypatch.setattr(gradline.preparing.from_table, "MOST_HELD", 1000)
     fit = gl.fit("y ~ x", tmp_path / "rows.parquet")
     ax = gl.plot.calibration(fit, tmp_path / "rows.parquet")
-    fewest, most = (int(part.replace(",", "")) for part in words(ax).split(" rows a dot")[0].split(" | ")[-1].split(" to "))
+    fewest, most = (int(part.replace(",", "")) for part in words(ax).split(" rows per dot")[0].split(" | ")[-1].split(" to "))
     assert 5_000 < fewest < 6_000 < most < 7_000
     found = dots(ax)
     assert (np.abs(found[:, 1] - found[:, 0]) < 0.06).all()

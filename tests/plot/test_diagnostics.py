@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from scipy.stats import norm
-from seen import drawn, words
+from seen import boxes, drawn, holds, pixels, words
 from statsmodels.graphics.regressionplots import plot_partregress
 
 import gradline as gl
@@ -348,3 +348,52 @@ def test_the_remark_about_intervals_leaves_the_names_of_narrow_panels_alone():
     assert [ax.get_title("right") for ax in axes] == [""] * 4
     assert [ax.get_title("left") for ax in axes] == ["class_1", "class_2", "class_3", "class_4"]
     assert axes[-1].get_xlabel() == "coefficient\n95% intervals"
+
+
+def skewed(seed, n):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, 2))
+    return x, np.exp(x @ [0.5, 0.5] + 0.6 * rng.normal(size=n))
+
+
+@pytest.mark.parametrize("picture", ["residuals", "scale_location", "quantiles", "leverage"])
+@pytest.mark.parametrize(("seed", "n"), [(102, 6000), (103, 25), (101, 300), (7, 12)])
+def test_the_number_of_a_row_hides_no_named_point_and_no_other_number(picture, seed, n):
+    x, y = skewed(seed, n)
+    ax = plt.subplots(figsize=(5.2, 3.4), layout="constrained")[1]
+    getattr(gl.plot, picture)(gl.fit(x, y), x, y, ax=ax)
+    placed = [(text, box) for text, box in boxes(ax) if text.startswith("row ")]
+    assert len(placed) == 3
+    named = pixels(ax, drawn(ax, "_named"))
+    frame = ax.get_window_extent().extents
+    for i, (text, box) in enumerate(placed):
+        assert holds(box, named) == 0, text
+        assert (box[:2] >= frame[:2] - 1).all(), text
+        assert (box[2:] <= frame[2:] + 1).all(), text
+        for other, its in placed[:i]:
+            assert (np.minimum(box[2:], its[2:]) <= np.maximum(box[:2], its[:2])).any(), (text, other)
+
+
+@pytest.mark.parametrize(("seed", "n", "moved"), [(103, 25, False), (101, 300, False), (104, 100, True)])
+def test_cooks_distances_are_named_outside_of_the_points(seed, n, moved):
+    x, y = skewed(seed, n)
+    if moved:
+        x[3], y[3], x[4], y[4] = 9, -30, [9, 8.8], 30
+    fit = gl.fit(x, y)
+    ax = gl.plot.leverage(fit, x, y)
+    assert ax.get_legend() is None
+    right = ax.get_xlim()[1]
+    named = {text: box for text, box in boxes(ax) if text.startswith("Cook's")}
+    assert named.keys() == {"Cook's 0.5", "Cook's 1"}
+    heights = []
+    for text, box in named.items():
+        assert box[0] > ax.get_window_extent().x1
+        assert box[2] <= ax.figure.bbox.x1
+        # r^2 h / (p (1 - h)) is the distance where the line meets the edge.
+        expected = np.sqrt(float(text.split()[1]) * 3 * (1 - right) / right)
+        height = ax.transData.inverted().transform([0, 0.5 * (box[1] + box[3])])[1]
+        heights.append((height, expected))
+    assert heights[0][0] == pytest.approx(heights[0][1], abs=0.02 * np.ptp(ax.get_ylim()))
+    assert heights[1][0] >= heights[0][0]
+    (first, second) = named.values()
+    assert second[1] > first[1] + 0.9 * (first[3] - first[1])

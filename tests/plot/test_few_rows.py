@@ -21,7 +21,7 @@ CASES = {
 }
 LOSSES = {"squared": "squared", "huber": gl.losses.huber(0.5), "absolute": "absolute", "gamma": "gamma"}
 DRAWN = ("residuals", "scale_location", "quantiles", "leverage", "partial_regression")
-REFUSED = "perfect|leverage 1|no standard errors|no column beside|curvature|same"
+REFUSED = "perfect|leverage 1|no standard errors|no column besides|curvature|same"
 
 
 def fitted(case, loss):

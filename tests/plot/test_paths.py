@@ -5,7 +5,7 @@ import sys
 import numpy as np
 import pytest
 from PIL import Image
-from seen import drawn, words
+from seen import boxes, drawn, holds, pixels, words
 
 import gradline as gl
 from gradline.plot.animated import _frames
@@ -59,6 +59,38 @@ def test_an_optimum_of_zero_and_infinite_losses_are_remarked_on():
     assert "1 step with an infinite loss left out" in words(ax)
 
 
+@pytest.mark.parametrize("optimum", [None, 0.9])
+@pytest.mark.parametrize(
+    "losses",
+    [
+        64.65 * 1.4 ** np.arange(11),
+        64.65 * 2.2 ** np.arange(10),
+        [64.65, 75.13],
+        [1, 1.0001, 1.001, 1.1, 5, 200],
+        [1, 2],
+        [1.0, 1e8],
+        [100, 95, 50, 20, 4, 3, 2.9, 2.8],
+        1 + 64 * 0.8 ** np.arange(100),
+        [10, 9, 8, 7, 6, 5, 4, 3, 2, 1],
+        [5],
+        [2, 2, 2],
+    ],
+)
+def test_numbers_of_the_ends_stay_within_the_axes_and_off_the_curve(losses, optimum):
+    path = history(losses)
+    ax = gl.plot.loss(path, optimum=optimum)
+    placed = [(text, box) for text, box in boxes(ax) if not text.startswith("optimum")]
+    assert len(placed) == min(len(losses), 2)
+    frame = ax.get_window_extent().extents
+    steps = np.linspace(0, len(losses) - 1, 3000)
+    curve = pixels(ax, np.column_stack([steps, np.exp(np.interp(steps, path.step, np.log(path.loss)))]))
+    for text, box in placed:
+        assert (box[:2] > frame[:2]).all(), text
+        assert (box[2:] < frame[2:] + 1).all(), text
+        assert holds(box, curve) == 0, text
+    assert curve[:, 1].max() < frame[3]
+
+
 def test_several_paths_are_compared(descended, line):
     slow = gl.fit(*line, solver=gl.GradientDescent(0.02, steps=200))
     ax = gl.plot.loss({"fast": descended, "slow": slow})
@@ -68,7 +100,7 @@ def test_several_paths_are_compared(descended, line):
 
 def test_descent_draws_the_path_over_contours_whose_minimum_is_the_optimum(line, descended, exact):
     ax = gl.plot.descent(descended, *line)
-    path = drawn(ax, "path, a dot a step")
+    path = drawn(ax, "path, one dot per step")
     steps = descended.history.coefficients[:, ::-1, 0]
     assert np.allclose(path[0], steps[0])
     assert all(np.abs(steps - point).sum(axis=1).min() < 1e-12 for point in path)
@@ -122,6 +154,17 @@ def test_a_diverging_path_is_followed_out_of_the_view(line):
     fit = gl.fit(x, y, solver=gl.GradientDescent(0.01, allow_divergence=True))
     ax = gl.plot.descent(fit, x, y)
     assert "leaves for infinity" in words(ax)
+    # The arrow of the legend is drawn, where the step after the last that is seen crosses the edge.
+    arrow = [text for text in ax.texts if getattr(text, "arrow_patch", None) is not None]
+    assert len(arrow) == 1
+    inside = int(words(ax).partition("after step ")[2].split()[0])
+    last, beyond = fit.history.coefficients[inside : inside + 2, ::-1, 0]
+    tip = np.array(arrow[0].xy)
+    share = (tip - last) / (beyond - last)
+    assert share[0] == pytest.approx(share[1])
+    assert 0 < share[0] < 1
+    within = ax.transAxes.inverted().transform(ax.transData.transform(tip))
+    assert np.abs(within - 0.5).max() == pytest.approx(0.5)
     best = gl.fit(x, y).coefficients[1]
     left, right = ax.get_xlim()
     assert left < best < right
@@ -129,6 +172,19 @@ def test_a_diverging_path_is_followed_out_of_the_view(line):
     assert np.isfinite(ax.dataLim.get_points()).all()
     gl.plot.loss(fit)
     assert len(gl.plot.animation(fit, x, y, frames=5).steps) >= 2
+
+
+@pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
+def test_a_path_of_one_coefficient_that_diverges_has_no_end(line):
+    x, y = line
+    fit = gl.fit(x, y, intercept=False, solver=gl.GradientDescent(1.2, steps=30, allow_divergence=True))
+    ax = gl.plot.descent(fit, x, y)
+    assert "leaves for infinity after step" in words(ax)
+    assert "| end" not in words(ax)
+    assert len([text for text in ax.texts if getattr(text, "arrow_patch", None) is not None]) == 1
+    stays = gl.plot.descent(gl.fit(x, y, intercept=False, solver=gl.GradientDescent(0.1)), x, y)
+    assert "| end" in words(stays)
+    assert "infinity" not in words(stays)
 
 
 @pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")
@@ -144,7 +200,7 @@ def test_only_a_path_that_diverges_is_said_to_leave(line):
 
 def test_records_that_are_not_every_step_are_not_called_steps(line):
     fit = gl.fit(*line, solver=gl.GradientDescent(0.05, steps=200, record_every=10))
-    assert "a dot each 10 steps" in words(gl.plot.descent(fit, *line))
+    assert "one dot every 10 steps" in words(gl.plot.descent(fit, *line))
 
 
 def test_more_coefficients_are_cut_along_the_steepest_directions(planes, many):
@@ -229,3 +285,15 @@ def test_matplotlib_is_imported_by_the_first_picture_only_and_its_absence_is_exp
         "else: raise SystemExit('no ImportError')"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("name", ["a.mp4", "a.png", "a.gif.mov", "a", "folder.gif/a.webm"])
+def test_an_animation_is_written_under_the_name_of_a_gif_only(descended, line, tmp_path, name):
+    place = tmp_path / name
+    with pytest.raises(ValueError, match=r"an animation is written as a GIF, which '.*' is not the name of; write '.*\.gif'"):
+        gl.plot.animation(descended, *line, place)
+    made = gl.plot.animation(descended, *line, frames=2)
+    with pytest.raises(ValueError, match=r"write '.*\.gif'"):
+        made.save(str(place))
+    assert list(tmp_path.iterdir()) == []
+    assert made.save(tmp_path / "A.GIF").read_bytes()[:6] == b"GIF89a"

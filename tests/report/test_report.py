@@ -11,7 +11,7 @@ import pytest
 import statsmodels.api as sm
 
 import gradline as gl
-from gradline.report import build
+from gradline.report import Report, build
 
 COMMAND = str(Path(sys.executable).with_name("gradline"))
 VOID = {"meta", "img", "br"}
@@ -233,6 +233,15 @@ def test_a_notebook_shows_it_in_a_frame_and_no_figure_is_left_open(sound, tmp_pa
     assert report._repr_html_().startswith('<iframe title="Report of a gradline fit" sandbox srcdoc="&lt;!doctype html&gt;')
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html
     assert plt.get_fignums() == []
+
+
+@pytest.mark.parametrize("name", ["report.pdf", "report", "report.html.txt"])
+def test_a_report_is_written_under_the_name_of_a_page_only(sound, tmp_path, name):
+    fit = gl.fit("y ~ a + b", sound)
+    for write in (lambda: fit.report(sound, path=tmp_path / name), lambda: Report((), "<p>").save(str(tmp_path / name))):
+        with pytest.raises(ValueError, match=r"a report is written as HTML, which '.*' is not the name of; write '.*\.html'"):
+            write()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_rows_beyond_memory_give_the_same_warnings_and_numbers(tmp_path, monkeypatch):

@@ -104,7 +104,7 @@ def test_lengths_that_differ():
 def test_dimensions():
     refused(ValueError, "X has 3 dimensions; give one row per example and one column per variable, shape (n, p)", X[:, :, None], Y)
     refused(ValueError, "y has 3 dimensions", X, Y[:, None, None])
-    refused(ValueError, "weights has shape (20, 2); give one number a row, shape (20,)", X, Y, weights=np.ones((20, 2)))
+    refused(ValueError, "weights has shape (20, 2); give one number per row, shape (20,)", X, Y, weights=np.ones((20, 2)))
     refused(ValueError, "offset has 2 columns, but there is 1 linear predictor", X, Y, offset=np.ones((20, 2)))
 
 

@@ -112,7 +112,7 @@ def test_a_fit_never_copies_numbers_of_another_type_as_a_whole(loss, monkeypatch
 
 def test_all_rows_of_another_type_are_copied_once_for_whoever_asks_again():
     rows = ArrayRows(np.ones((10, 2), dtype=np.float32), np.ones((10, 1)))
-    assert rows.held
+    assert rows.resident
     assert rows.in_memory() is rows.in_memory()
     values = np.ones((10, 2))
     assert np.shares_memory(ArrayRows(values, np.ones((10, 1))).in_memory().design.values, values)

@@ -197,3 +197,42 @@ def test_other_standard_errors_from_the_rows_given_again():
     found = gl.fit(x, y, loss="logistic", covariance=False).with_covariance("HC1", x, y)
     right = gl.fit(x - [1e9, 0.0], y, loss="logistic", covariance="HC1")
     np.testing.assert_allclose(found.standard_errors[1:], right.standard_errors[1:], rtol=1e-6)
+
+
+@pytest.mark.parametrize("mean", [2.0**25, 2.0**32])
+def test_large_least_squares_of_columns_far_from_zero(mean):
+    random = np.random.default_rng(12)
+    # Multiples of 2^-20, which moving by a power of two leaves exact.
+    x = np.round(random.normal(size=(2**19, 4)) * 2**20) / 2**20
+    y = x @ [0.3, -0.2, 0.1, 0.4] + random.normal(size=len(x))
+    near, far = gl.fit(x, y), gl.fit(x + np.array([0.0, mean, 4 * mean, 0.0]), y)
+    assert far.certificate.reason.startswith("normal equations")
+    np.testing.assert_allclose(far.slopes, near.slopes, rtol=1e-8)
+    np.testing.assert_allclose(far.standard_errors[1:], near.standard_errors[1:], rtol=1e-8)
+    # Of the intercept by its own formula: the variance of the mean, and of the slopes at minus the columns' means.
+    middle = np.array([0.0, mean, 4 * mean, 0.0])
+    variance = near.dispersion / len(x) + middle @ near.covariance().matrix[1:, 1:] @ middle
+    np.testing.assert_allclose(far.standard_errors[0], np.sqrt(variance), rtol=1e-6)
+
+
+def test_an_offset_for_each_predictor_beside_columns_far_from_zero():
+    random = np.random.default_rng(13)
+    x, offset = random.normal(size=(300, 2)), random.random((300, 2))
+    y = x.sum(axis=1) + random.normal(size=300)
+    near = gl.fit(x, y, loss="normal", offset=offset)
+    far = gl.fit(x + 2.0**20, y, loss="normal", offset=offset)
+    np.testing.assert_allclose(far.slopes, near.slopes, rtol=1e-7)
+    np.testing.assert_allclose(far.standard_errors[1:], near.standard_errors[1:], rtol=1e-7)
+
+
+@pytest.mark.parametrize("change", [(1.0, 2.0**20), (2.0**-600, 0.0), (2.0**600, 0.0), (2.0**10, 2.0**33)])
+@pytest.mark.parametrize("loss", ["poisson", "log_cosh", "normal"])
+def test_rows_of_a_fit_to_few_digits_are_known_again(loss, change):
+    random = np.random.default_rng(14)
+    x = random.normal(size=(400, 3))
+    y = random.poisson(np.exp(0.3 + x @ [0.5, -0.2, 0.1])).astype(float)
+    columns = np.column_stack([x[:, 0], x[:, 1] * change[0] + change[1], x[:, 2]])
+    fit = gl.fit(columns, y, loss=loss, tolerance=1e-2)
+    fit.with_covariance("HC1", columns, y)
+    with pytest.raises(ValueError, match="not the rows"):
+        fit.with_covariance("HC1", np.column_stack([columns[:, 0], columns[:, 1], 3.0 * columns[::-1, 2]]), y)

@@ -334,6 +334,15 @@ class TestLearningRate:
         assert not fit.certificate.converged
         assert 'learning_rate="auto"' in fit.certificate.remedy
 
+    def test_a_gradient_that_has_grown_is_said_to_have_risen(self):
+        x, _ = gl.datasets.line(seed=1)
+        with pytest.warns(gl.GradlineWarning, match="the gradient norm rose from 0.774 to 1"):
+            fit = gl.fit(x, 2 * x + 1, loss="absolute", solver=gl.GradientDescent(0.1, steps=1000))
+        # At the start the gradient is the mean sign of 2x + 1, along the intercept and along x.
+        side = -np.sign(2 * x + 1)
+        np.testing.assert_allclose(fit.history.gradient_norm[0], np.hypot(side.mean(), (side * x).mean()), rtol=1e-12)
+        assert not fit.certificate.converged
+
     def test_auto_for_a_loss_that_is_not_squared(self):
         x, y = line(400)
         fit = gl.fit(x, y, loss=asymmetric, solver=gl.GradientDescent(steps=3000))

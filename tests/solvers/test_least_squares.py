@@ -126,7 +126,7 @@ def scaled_condition(design):
 
 
 def peers(design, y):
-    """Coefficients by the usual roads, those that answer."""
+    """Coefficients by the usual methods, those that answer."""
     import scipy.linalg
 
     answers = [np.linalg.lstsq(design, y, rcond=None)[0]]

@@ -20,7 +20,7 @@ LOG_TWO_PI = np.log(2.0 * np.pi)
 
 
 # Losses written a second time, in NumPy and for complex predictors: the complex step then gives gradients free of any tape, any closed form
-# and any cancellation. y is (n, q), eta (n, k); one number a row.
+# and any cancellation. y is (n, q), eta (n, k); one number per row.
 
 
 def magnitude(z):
@@ -507,7 +507,7 @@ def big(request):
 
 
 def exact_optimum(problem, near):
-    """Full steps with fresh curvature, from nearby: the slow road."""
+    """Full steps with fresh curvature, from nearby: the slow way."""
     found = near
     for _ in range(4):
         at = problem.evaluate(found, 2)

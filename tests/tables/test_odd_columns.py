@@ -108,3 +108,10 @@ def test_an_odd_column_of_polars_and_of_arrow():
         gl.fit("y ~ o", data)
     # Integers of 128 bits, which Arrow has not either, are read as decimals.
     np.testing.assert_allclose(gl.fit("y ~ odd", data).coefficients, gl.fit(np.arange(12.0), Y).coefficients, rtol=1e-11)
+
+
+@pytest.mark.parametrize("term", ["odd", "log(odd)", "."])
+def test_a_formula_that_reads_an_odd_column_says_what_is_wrong(term):
+    frame = pd.DataFrame({"y": [1.0, 2.0, 4.0], "odd": [object(), object(), object()]})
+    with pytest.raises(gl.GradlineError, match=r"column 'odd'.*holds"):
+        gl.fit(f"y ~ {term}", frame)

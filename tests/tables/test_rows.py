@@ -298,6 +298,7 @@ def test_a_transform_that_makes_infinity_names_its_row(data):
 
     class NotPlain:
         columns, n_columns, intercept, names = ("x",), 2, True, ("(intercept)", "log(x)")
+        numeric_columns, row_numbers = (), 2
 
         def design(self, batch, first_row=0):
             return Logarithm(["x"]).design(batch)

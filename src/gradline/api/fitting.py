@@ -1,4 +1,4 @@
-"""fit(): the one road from data to a Fit."""
+"""fit(): the one way from data to a Fit."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import run
-from gradline.penalties.ridge import AutomaticRidge, Penalty
-from gradline.preparing.arguments import LossArgument, unknown_keyword
+from gradline.losses.arguments import LossArgument
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
+from gradline.preparing.arguments import unknown_keyword
 from gradline.solvers.protocol import Solver
 
 
@@ -138,7 +140,7 @@ def fit(
         The same by keyword. ``target`` and ``features`` also name columns of a table, in place of a formula.
     loss : str, loss of ``gl.losses``, or function, default "squared"
         What is minimised: a name, a loss such as ``gl.losses.huber(1.35)``, or your own function ``loss(y, prediction)``, written in
-        TensorFlow, JAX or PyTorch, that returns one number a row, or one scalar such as their mean.
+        TensorFlow, JAX or PyTorch, that returns one number per row, or one scalar such as their mean.
     prediction : function, optional
         With a loss of your own: the forward pass from the linear predictor to the prediction that the loss sees. The identity unless given.
     backend : {"tensorflow", "jax", "torch"}, optional

@@ -247,7 +247,7 @@ class Fit(Model):
         data, target, **rows
             As for ``diagnose``. For rows the model was not fitted to the page says so, and leaves out what is of the fit's own.
         path : path, optional
-            Where to write the page.
+            Where to write the page, a name that ends in .html or .htm.
 
         Returns
         -------
@@ -256,14 +256,16 @@ class Fit(Model):
         Raises
         ------
         ValueError
-            For data that does not go with the fit.
+            For data that does not go with the fit, and for a path that does not end in .html or .htm.
         OSError
             Where the file cannot be written.
         ImportError
             Without Matplotlib.
         """
-        from gradline.report import build
+        from gradline.report import build, page_name
 
+        if path is not None:
+            page_name(path)
         report = build(self, data, target, **rows)
         if path is not None:
             report.save(path)

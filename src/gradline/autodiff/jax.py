@@ -118,7 +118,7 @@ class JaxTape:
         )
 
     def _row_values(self, targets: Any, predictors: Any) -> Any:
-        """One number a row, whatever form the user's function has."""
+        """One number per row, whatever form the user's function has."""
         return self.loss(targets, predictors) if self.loss.form == "row" else jax.vmap(self._one_row)(targets, predictors)
 
     def loop(self, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:

@@ -23,7 +23,7 @@ LossFunction = Callable[[Any, Any], Any]
 PredictionFunction = Callable[[Any], Any]
 
 Form = Literal["row", "mean", "sum", "joint"]
-"""What the user's function returns: one number a row; the mean or the sum of its own one-row values; or a truly joint scalar."""
+"""What the user's function returns: one number per row; the mean or the sum of its own one-row values; or a truly joint scalar."""
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class UserLoss:
     ) -> Any:
         """``scale * sum_i w_i loss_i`` over rows, in any framework; predictors shaped as the user's function sees them.
 
-        row_values: one number a row, whatever form the function has. total: the framework's sum.
+        row_values: one number per row, whatever form the function has. total: the framework's sum.
         """
         if self.form == "joint" or (self.form == "mean" and weights is None):
             return self(targets, predictors)  # without weights, the mean over these rows is what scale makes of their sum

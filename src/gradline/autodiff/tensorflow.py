@@ -119,7 +119,7 @@ class TensorFlowTape:
         )
 
     def _row_values(self, targets: Any, predictors: Any) -> Any:
-        """One number a row, whatever form the user's function has."""
+        """One number per row, whatever form the user's function has."""
         if self.loss.form == "row":
             return self.loss(targets, predictors)
         return tf.vectorized_map(lambda row: self.loss(row[0][None], row[1][None]), (targets, predictors))

@@ -68,7 +68,7 @@ class TorchTape:
         )
 
     def _row_values(self, targets: Any, predictors: Any) -> Any:
-        """One number a row, whatever form the user's function has."""
+        """One number per row, whatever form the user's function has."""
         if self.loss.form == "row":
             return self.loss(targets, predictors)
         return torch.func.vmap(lambda y, eta: self.loss(y[None], eta[None]).reshape(()))(targets, predictors)

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.syntax import Syntax
 from rich.table import Table
 from rich.text import Text
+
+from gradline.base.consoles import console
 
 WIDEST = 100
 """Longer lines than this are hard to read, however wide the terminal."""
@@ -22,7 +23,7 @@ class Printer:
     """Where a command's story goes: standard output, in colour in a terminal, plain text through a pipe."""
 
     def __init__(self) -> None:
-        self._console = Console(highlight=False, markup=False, emoji=False)
+        self._console = console()
         self._console.width = min(self._console.width, WIDEST)
 
     @property

@@ -50,7 +50,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         )
     q = len(fitted.target_names)
     if predicted.shape[1] != q:
-        raise ArgumentError(f"the model predicts {predicted.shape[1]} numbers a row for {q} targets, so they cannot share an axis")
+        raise ArgumentError(f"the model predicts {predicted.shape[1]} numbers per row for {q} targets, so they cannot share an axis")
     use_screenless()
     inputs = encoder.feature_columns
     one = inputs[0] if len(inputs) == 1 and encoder.kinds[inputs[0]] == "number" else None

@@ -30,7 +30,7 @@ def report(
 ) -> None:
     """Write a page about a model: warnings first, then what was fitted, its coefficients, diagnostics, and how to read each.
 
-    One HTML file that needs nothing beside itself: open it in a browser, send it by mail, print it. Give the rows the model was fitted to;
+    One HTML file that needs no other file: open it in a browser, send it by mail, print it. Give the rows the model was fitted to;
     for others the page says so, and leaves out what is of the fit's own rows.
 
     \b
@@ -76,7 +76,7 @@ def _load(path: Path, loss_from: str | None) -> Fit:
     if loss_from is not None:
         return load(path, loss=read_loss("squared", loss_from))
     fitted = load(path)
-    if hasattr(fitted.loss_function, "record"):
+    if not fitted.loss_function.is_at_hand:
         name = fitted.loss_name
         raise usage(
             f"the model's loss is a function of its author's, which a model file never runs: give it again, --loss-from FILE.py:{name}"

@@ -25,6 +25,9 @@ class Design(Protocol):
     @property
     def n_columns(self) -> int: ...
 
+    @property
+    def intercept(self) -> bool: ...
+
     def predict(self, coefficients: Array) -> Array:
         """Linear predictors ``X B``: (P, k) -> (m, k)."""
 
@@ -51,6 +54,9 @@ class Design(Protocol):
 
     def numbers(self) -> Array:
         """The columns that are held as numbers, which come first, the intercept among them: (m, D)."""
+
+    def slopes(self) -> Array:
+        """The columns without the intercept, (m, p) float64, as they are held where they are held as numbers."""
 
     def dense(self) -> Array:
         """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
@@ -125,6 +131,9 @@ class DenseDesign:
         values = np.subtract(self.values, origin[first:])
         values *= unit[first:]
         return DenseDesign(values, self.intercept)
+
+    def slopes(self) -> Array:
+        return self.values
 
     def numbers(self) -> Array:
         return self.dense()

@@ -28,6 +28,10 @@ class StackedDesign:
     def n_columns(self) -> int:
         return self.dense_part.n_columns + sum(part.n_columns for part in self.categorical)
 
+    @property
+    def intercept(self) -> bool:
+        return self.dense_part.intercept
+
     def predict(self, coefficients: Array) -> Array:
         places = self._places()
         predictors = self.dense_part.predict(coefficients[places[0]])
@@ -85,6 +89,9 @@ class StackedDesign:
 
     def numbers(self) -> Array:
         return self.dense_part.dense()
+
+    def slopes(self) -> Array:
+        return self.dense()[:, int(self.intercept) :]
 
     def dense(self) -> Array:
         return np.concatenate([self.dense_part.dense(), *(part.dense() for part in self.categorical)], axis=1)

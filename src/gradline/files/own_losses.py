@@ -7,18 +7,17 @@ import functools
 import inspect
 import textwrap
 from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any, cast
 
 from gradline.autodiff.framework import function_name, references
 from gradline.autodiff.row_derivatives import RowDerivatives
-from gradline.autodiff.tape import UserLoss
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.files.schema import OwnLoss, Source, source_hash
 from gradline.losses.defaults import LossDefaults
-from gradline.losses.own_loss import BoundLoss, CustomLoss
-from gradline.losses.protocol import Loss, Parameter
+from gradline.losses.own_loss import bound_again
+from gradline.losses.protocol import Loss, Parameter, UnboundLoss, Written
 
 
 def describe(function: Any) -> Source:
@@ -33,31 +32,18 @@ def describe_loss(loss: Loss) -> OwnLoss:
     """The record of a loss that is not of the catalogue."""
     if isinstance(loss, StoredLoss):
         return loss.record
-    if isinstance(loss, BoundLoss):
-        own, form = loss.custom, loss.loss.form
-        return OwnLoss(
-            kind="own",
-            name=loss.name,
-            framework=own.framework,
-            form=form,
-            linear_predictors=None if own.linear_predictors is None else list(own.linear_predictors),
-            likelihood=own.likelihood,
-            squared_scale=loss.scale,
-            function=describe(own.function),
-            prediction=None if own.prediction is None else describe(own.prediction),
-            identity=own.prediction is None,
-        )
+    own = loss.written
     return OwnLoss(
         kind="own",
         name=loss.name,
-        framework=None,
-        form="row",
-        linear_predictors=None,
+        framework=own.framework,
+        form=own.form,
+        linear_predictors=None if own.linear_predictors is None else list(own.linear_predictors),
         likelihood=loss.is_likelihood,
         squared_scale=loss.squared_scale(),
-        function=describe(loss),
-        prediction=None,
-        identity=getattr(type(loss), "predict", None) is LossDefaults.predict,
+        function=describe(own.function),
+        prediction=None if own.prediction is None else describe(own.prediction),
+        identity=own.identity,
     )
 
 
@@ -78,9 +64,13 @@ class StoredLoss(LossDefaults):
         return {}
 
     @property
-    def framework(self) -> Literal["tensorflow", "jax", "torch"] | None:
-        """What it was written in."""
-        return self.record.framework
+    def written(self) -> Written:
+        """What the record says of it; the function is not at hand."""
+        return Written(None, framework=self.record.framework, form=self.record.form, identity=self.record.identity)
+
+    @property
+    def is_at_hand(self) -> bool:
+        return False
 
     @property
     def is_likelihood(self) -> bool:
@@ -122,30 +112,32 @@ class StoredLoss(LossDefaults):
         )
 
 
-def given_again(record: OwnLoss, given: CustomLoss | Loss, names: tuple[str, ...], n_targets: int) -> Loss:
+def given_again(record: OwnLoss, given: UnboundLoss, names: tuple[str, ...], n_targets: int) -> Loss:
     """The user's loss for a loaded model, whose linear predictors are names.
 
     Warns where its text or numbers are not those of the fit. Raises ValueError where it cannot belong to the model.
     """
-    if not isinstance(given, CustomLoss):
+    written = given.written
+    if written.framework is None:
         if record.framework is not None:
             raise ModelFileError(f"the model's loss is the function {record.name!r}, but loss= is {given.name!r}; give that function")
-        _compare("loss", record.function, describe(given))
-        return given
+        _compare("loss", record.function, describe(written.function))
+        # A loss that is an object is bound from the start.
+        return cast(Loss, given)
     if record.framework is None:
         raise ModelFileError(f"the model's loss is an object of the class {record.function.name!r}; give such an object as loss=")
-    if (given.prediction is None) != (record.prediction is None):
+    if (written.prediction is None) != (record.prediction is None):
         if record.prediction is None:
             raise ModelFileError("the model was fitted without prediction=, so that none can be given now")
         raise ModelFileError(f"the model was fitted with prediction={record.prediction.name}; give that function too")
-    if given.linear_predictors not in (None, names):
-        raise ModelFileError(f"the model's linear predictors are {', '.join(names)}, not {', '.join(given.linear_predictors or ())}")
-    _compare("loss", record.function, describe(given.function))
+    if written.linear_predictors not in (None, names):
+        raise ModelFileError(f"the model's linear predictors are {', '.join(names)}, not {', '.join(written.linear_predictors or ())}")
+    _compare("loss", record.function, describe(written.function))
     if record.prediction is not None:
-        _compare("prediction", record.prediction, describe(given.prediction))
+        _compare("prediction", record.prediction, describe(written.prediction))
     own = None if record.linear_predictors is None else tuple(record.linear_predictors)
-    custom = CustomLoss(given.function, given.prediction, own, record.likelihood, given.framework)
-    return BoundLoss(custom, UserLoss(given.function, given.prediction, record.form, n_targets, len(names)), record.squared_scale)
+    as_then = written._replace(form=record.form, linear_predictors=own)
+    return bound_again(as_then, record.likelihood, n_targets, len(names), record.squared_scale)
 
 
 def _compare(keyword: str, kept: Source, given: Source) -> None:

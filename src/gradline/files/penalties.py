@@ -12,7 +12,7 @@ from gradline.base.types import Array
 
 if TYPE_CHECKING:
     from gradline.files.schema import PenaltyRecord
-    from gradline.penalties.ridge import Penalty
+    from gradline.penalties.protocol import Penalty
 
 
 @dataclass(frozen=True)

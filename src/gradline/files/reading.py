@@ -176,9 +176,9 @@ def _loss(model: ModelRecord, given: Any, prediction: Any) -> Loss:
         if prediction is not None:
             raise ModelFileError(f"prediction= goes with loss={model.loss.name}; give both")
         return StoredLoss(model.loss, names)
-    from gradline.preparing.arguments import as_loss
+    from gradline.losses.arguments import as_loss, is_loss
 
-    bare = callable(given) and not hasattr(given, "derivatives") and not hasattr(given, "bind")
+    bare = callable(given) and not is_loss(given)
     unbound = as_loss(given, prediction, model.loss.framework if bare else None)
     return given_again(model.loss, unbound, names, len(model.target_names))
 

@@ -47,7 +47,7 @@ class OwnLoss(Part):
     kind: Literal["own"]
     name: str
     framework: Literal["tensorflow", "jax", "torch"] | None
-    form: Literal["row", "mean", "sum", "joint"] = Field(description="What the function returns: one number a row, or one scalar.")
+    form: Literal["row", "mean", "sum", "joint"] = Field(description="What the function returns: one number per row, or one scalar.")
     linear_predictors: list[str] | None
     likelihood: bool
     squared_scale: Number | None = Field(description="c, where the loss was found to be c times squared loss.")

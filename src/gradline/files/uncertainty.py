@@ -159,7 +159,7 @@ def _bread(held: Bread) -> dict[str, Any]:
     one = held.target_root is not None
     root = held.root if held.target_root is None else held.target_root
     free = np.asarray(abs(held.free.matrix).sum(axis=1)).ravel() > 0
-    return {"root": root.tolist(), "one": one, "free": free.tolist(), "penalty": held.penalty.tolist()}
+    return {"root": root.tolist(), "one": one, "free": free.tolist(), "penalty": held.penalty.ravel().tolist()}
 
 
 def _read_bread(record: BreadRecord, shape: tuple[int, int]) -> Bread:
@@ -168,6 +168,9 @@ def _read_bread(record: BreadRecord, shape: tuple[int, int]) -> Bread:
 
     free = CoefficientMap.selecting(np.array(record.free, dtype=np.bool_).reshape(shape[::-1]).T)
     root, penalty = _matrix(record.root), _vector(record.penalty)
+    size = shape[0] * shape[1]
+    if len(penalty) != size:
+        penalty = penalty.reshape(size, size)
     if record.one:
         return of_targets(root, shape, free, penalty)
     return Bread(root, shape, free, penalty)

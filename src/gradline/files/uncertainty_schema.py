@@ -74,7 +74,9 @@ class BreadRecord(Part):
     root: Matrix = Field(description="k P lists; P lists where all targets have the same curvature, whose blocks then lie on the diagonal.")
     one: bool = Field(description="Whether the root is that of one target.")
     free: list[bool] = Field(description="k P: which coefficients are free.")
-    penalty: list[Finite] = Field(description="k P: the diagonal of the penalty's part of the curvature.")
+    penalty: list[Finite] = Field(
+        description="k P: the diagonal of the penalty's part of the curvature; (k P)^2, row by row, where it couples coefficients."
+    )
 
 
 class ResidualsRecord(Part):
@@ -125,7 +127,8 @@ def misfit(record: Any, columns: int, predictors: int, targets: int) -> str:
         if covariance.signs is not None and len(covariance.signs) != len(covariance.factor[0]):
             return "the covariance should have a sign for each column of its factor"
     if bread is not None:
-        if not _shaped(bread.root, columns if bread.one else size) or len(bread.free) != size or len(bread.penalty) != size:
+        numbers = len(bread.penalty)
+        if not _shaped(bread.root, columns if bread.one else size) or len(bread.free) != size or numbers not in (size, size * size):
             return f"the bread should be that of {size} coefficients"
         width = len(bread.root[0]) * (predictors if bread.one else 1)
         if record.meat is not None and not _shaped(record.meat, width, width):

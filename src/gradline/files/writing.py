@@ -24,7 +24,7 @@ from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.penalties.ridge import Penalty
+    from gradline.penalties.protocol import Penalty
 
 
 def save(fit: Model, path: str | os.PathLike[str]) -> None:

@@ -9,8 +9,10 @@ from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentTypeError
 from gradline.inference.covariance.arguments import cluster_arguments
-from gradline.penalties.ridge import AutomaticRidge, Penalty
-from gradline.preparing.arguments import LossArgument, as_penalty
+from gradline.losses.arguments import LossArgument
+from gradline.penalties.arguments import as_penalty
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.protocol import Solver
 from gradline.tables.sources.paths import names_path
 

@@ -17,7 +17,7 @@ from gradline.preparing.from_arrays import prepare_arrays
 from gradline.preparing.prepared import Prepared
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.centring import centred, check_in_range
+from gradline.solvers.centring import centred, check_in_range, with_gradient_of_given
 from gradline.solvers.identified import solve_identified
 from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
 
@@ -69,6 +69,8 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         moved, solution = replace(moved, problem=working), moved.solution(there)
     if moved is not None or solution.digits is not None:
         check_in_range(problem, solution)
+    if moved is not None:
+        solution = with_gradient_of_given(problem, solution, moved)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")

@@ -130,7 +130,7 @@ def _in_turn(node: Chain, batch: Batch, states: States) -> Any:
 
 
 def as_column(values: Any, n_rows: int) -> Array:
-    """Numbers, one a row."""
+    """Numbers, one per row."""
     numbers = np.asarray(as_number(values), dtype=np.float64)
     return np.full(n_rows, float(numbers)) if numbers.ndim == 0 else numbers
 

@@ -394,7 +394,7 @@ _MESSAGES = (
         r"String literals",
         "text in quotes is no term; write a column's name without quotes, or, where it holds spaces, between backquotes: ` `",
     ),
-    (r"Operator ('.+') has insuffient", r"something is missing beside \1"),
+    (r"Operator ('.+') has insuffient", r"something is missing next to \1"),
     (r"Operator ('.+') is", r"\1 cannot stand here"),
     (r"Unknown operator '(=|<|>|!)'", r"'\1' is for comparisons inside I(), such as I(x == 3)"),
     (r"matching context marker", "this bracket has no partner"),

@@ -8,7 +8,7 @@ ASK = 'ask for them with gl.fit(..., covariance="default"), or a kind such as "c
 
 
 JOINT = (
-    "the loss {!r} is one number of all rows together, so that no row has a score of its own: return one number a row, and there are"
+    "the loss {!r} is one number of all rows together, so that no row has a score of its own: return one number per row, and there are"
     " standard errors"
 )
 

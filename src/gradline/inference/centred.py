@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from gradline.inference.absent import NoInference
-from gradline.inference.covariance.bread import Bread, of_targets, penalty_diagonal
+from gradline.inference.covariance.bread import Bread, of_targets, penalty_part
 from gradline.inference.covariance.default import PendingInference
 from gradline.inference.inference import Inference
 from gradline.objective.objective import Problem
-from gradline.rows.changed import ColumnChange
+from gradline.rows.column_change import ColumnChange
 from gradline.solvers.protocol import Solution
 
 
@@ -31,7 +31,7 @@ def in_given_columns(
 
 def _bread(bread: Bread, change: ColumnChange, problem: Problem, solution: Solution) -> Bread:
     free = problem.free.without(solution.aliased) if solution.aliased else problem.free
-    penalty = penalty_diagonal(problem, solution.coefficients)
+    penalty = penalty_part(problem, solution.coefficients)
     if bread.target_root is not None:
         return of_targets(change.combinations_from_changed(bread.target_root), bread.shape, free, penalty)
     return Bread(change.combinations_from_changed(bread.root), bread.shape, free, penalty)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -12,7 +11,6 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.altered_rows import AlteredRows, with_columns, with_targets
 from gradline.inference.covariance.bread import Bread, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.meat import adjust
@@ -23,6 +21,7 @@ from gradline.inference.statistics import FitStatistics
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.families.robust import squared
 from gradline.objective.objective import Problem
+from gradline.rows.altered import with_columns, with_targets
 from gradline.rows.block import Block
 from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
 
@@ -169,7 +168,7 @@ def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
     kept = np.flatnonzero(np.asarray(abs(free.matrix).sum(axis=1)).reshape(-1, size).any(axis=0))
     chosen = np.zeros((size, 1), dtype=np.bool_)
     chosen[kept] = True
-    columns = with_targets(rows, lambda block: np.zeros((block.n_rows, 1)))
+    columns = with_targets(rows, _Zeros())
     plain = replace(problem, loss=squared, penalty=None, rows=columns)
     root = compute_bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
     moments = rows.reduce(_ColumnMoments())
@@ -230,11 +229,7 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
     if not problem.rows.intercept:
         raise InferenceError("the Breusch-Pagan test regresses squared residuals on the columns and needs an intercept among them")
     require_spread(problem, coefficients, "Breusch-Pagan test")
-
-    def squares(block: Block) -> Array:
-        return np.square(_weighted_residuals(block, coefficients))
-
-    rows = _auxiliary(problem, squares)
+    rows = with_targets(problem.rows, _SquaredResiduals(coefficients), unweighted=True)
     fit = least_squares(rows)
     left = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
     moments = rows.reduce(_TargetMoments())
@@ -253,19 +248,14 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     if isinstance(power, bool) or not isinstance(power, int) or power < 2:
         raise InferenceError(f"the highest power of the fitted values must be a whole number from 2 up, not {power!r}")
     require_spread(problem, coefficients, "RESET")
-    moments = with_targets(problem.rows, lambda block: block.design.predict(coefficients)).reduce(_TargetMoments())
+    moments = with_targets(problem.rows, _Fitted(coefficients)).reduce(_TargetMoments())
     spread, mean = float(np.sqrt(moments.centred[0] / moments.weight)), float(moments.mean[0])
     if not spread > ALIKE * abs(mean):
         raise InferenceError(FEW_VALUES)
     # With an intercept the powers of centred fitted values span the same columns, and are far from collinear.
     centre = mean if problem.rows.intercept else 0.0
     scale = spread if problem.rows.intercept else float(np.hypot(spread, mean))
-
-    def powers(block: Block) -> Array:
-        fitted = (block.design.predict(coefficients) - centre) / scale
-        return np.concatenate([fitted**exponent for exponent in range(2, power + 1)], axis=1)
-
-    rows = with_columns(problem.rows, powers, power - 1)
+    rows = with_columns(problem.rows, _Powers(coefficients, centre, scale, power), power - 1)
     fit = least_squares(rows)
     before = float(problem.rows.reduce(SquaresKernel(coefficients))[0])
     after = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
@@ -364,14 +354,46 @@ def _weighted_residuals(block: Block, coefficients: Array) -> Array:
     return residuals if block.weights is None else np.sqrt(block.weights)[:, None] * residuals
 
 
-def _auxiliary(problem: Problem, targets: Callable[[Block], Array]) -> AlteredRows:
-    """Other targets (m, 1) on the same columns, rows counted by frequency alone and those of weight zero left out."""
+@dataclass(frozen=True)
+class _Zeros:
+    """No targets to speak of, where only the columns matter."""
 
-    def alteration(block: Block) -> Block:
-        weights = None if block.weights is None else (block.weights > 0).astype(np.float64)
-        return replace(block, targets=targets(block), weights=weights, offset=None)
+    def of(self, block: Block) -> Array:
+        return np.zeros((block.n_rows, 1))
 
-    return AlteredRows(problem.rows, alteration, problem.rows.n_columns, 1)
+
+@dataclass(frozen=True)
+class _SquaredResiduals:
+    """Of each row, (m, 1), weighted where there are weights."""
+
+    coefficients: Array
+
+    def of(self, block: Block) -> Array:
+        return np.square(_weighted_residuals(block, self.coefficients))
+
+
+@dataclass(frozen=True)
+class _Fitted:
+    """The fitted values without the offset, (m, 1)."""
+
+    coefficients: Array
+
+    def of(self, block: Block) -> Array:
+        return block.design.predict(self.coefficients)
+
+
+@dataclass(frozen=True)
+class _Powers:
+    """Powers 2 .. ``highest`` of the fitted values in units of ``scale`` about ``centre``, (m, highest - 1)."""
+
+    coefficients: Array
+    centre: float
+    scale: float
+    highest: int
+
+    def of(self, block: Block) -> Array:
+        fitted = (block.design.predict(self.coefficients) - self.centre) / self.scale
+        return np.concatenate([fitted**exponent for exponent in range(2, self.highest + 1)], axis=1)
 
 
 def _require_squared(problem: Problem, name: str) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, CurvatureKernel, compute_bread, penalty_diagonal
+from gradline.inference.covariance.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind, known_name
 from gradline.inference.covariance.meat import GramKernel
@@ -19,7 +19,8 @@ from gradline.inference.statistics import FitStatistics, fit_statistics, statist
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
 from gradline.rows.arrays import small_algebra
-from gradline.rows.block import Block, Kernel
+from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution
 
 MOST_COEFFICIENTS = 6_000
@@ -142,7 +143,7 @@ def _all_sums(
             kernels = (*kernels, CurvatureKernel(loss, coefficients))
         gram, sums, *curvature = problem.rows.reduce(Together(coefficients, kernels))
         if known is None:
-            known = curvature[0] + np.diag(penalty_diagonal(problem, coefficients))
+            known = curvature[0] + as_matrix(penalty_part(problem, coefficients))
     bread = compute_bread(problem, coefficients, free, loss, curvature=known)
     return bread, fit_statistics(problem, coefficients, free, bread, sums), np.asarray(bread.root.T @ gram @ bread.root)
 

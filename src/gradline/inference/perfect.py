@@ -13,7 +13,7 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
-from gradline.objective.objective import Problem, sample_block
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.solvers.least_squares.squared_sums import without_rounding
 
@@ -26,7 +26,7 @@ PERFECT = "the fit is perfect: what it leaves of the targets is rounding, from w
 def is_perfect(problem: Problem, coefficients: Array) -> bool:
     """Whether every target is its prediction but for rounding. Takes a pass only where a sample looks like it."""
     rows, kernel = problem.rows, _Kernel(problem.loss, coefficients)
-    if rows.n_rows > LOOKED_AT and not _perfect(kernel.map(sample_block(rows, LOOKED_AT))):
+    if rows.n_rows > LOOKED_AT and not _perfect(kernel.map(rows.sample(LOOKED_AT))):
         return False
     return _perfect(rows.reduce(kernel))
 

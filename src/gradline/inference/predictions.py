@@ -124,7 +124,7 @@ class CalibrationKernel:
         outputs = np.asarray(self.loss.predict(predictors), dtype=np.float64)
         outputs = outputs[:, None] if outputs.ndim == 1 else outputs
         if outputs.shape != block.targets.shape:
-            raise InferenceError(f"the loss {self.loss.name!r} predicts {outputs.shape[1]} numbers for {q} targets a row")
+            raise InferenceError(f"the loss {self.loss.name!r} predicts {outputs.shape[1]} numbers for {q} targets per row")
         residuals = block.targets - outputs
         scale = spread(self.loss, predictors, q)
         if scale is not None:

@@ -6,6 +6,7 @@ Predictors with an intercept only, aliased columns, fixed coefficients and equal
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sparse
@@ -81,8 +82,18 @@ class CoefficientMap:
             return reached  # a selection
         return np.asarray(np.linalg.solve(gram.toarray(), reached))
 
+    @cached_property
+    def _is_identity(self) -> bool:
+        """Whether C is the identity: every coefficient is free. Sparse products of a few columns cost more than a fit's arithmetic."""
+        size, free = self.matrix.shape
+        if size != free or self.matrix.nnz != size:
+            return False
+        return bool((self.matrix.data == 1.0).all() and np.array_equal(self.matrix.indices, np.arange(size)))
+
     def restrict_gradient(self, gradient: Array) -> Array:
         """(P, k) -> (d,)."""
+        if self._is_identity:
+            return gradient.T.ravel().copy()
         return np.asarray(self.matrix.T @ gradient.T.ravel())
 
     def restrict_diagonal(self, diagonal: Array) -> Array:
@@ -98,6 +109,8 @@ class CoefficientMap:
 
     def restrict_curvature(self, curvature: Array) -> Array:
         """(k P, k P) -> (d, d)."""
+        if self._is_identity:
+            return curvature.copy()
         return np.asarray(self.matrix.T @ (self.matrix.T @ curvature.T).T)
 
     def without(self, columns: tuple[int, ...]) -> CoefficientMap:

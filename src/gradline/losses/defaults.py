@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -14,7 +14,10 @@ from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.distribution import Distribution
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import Aim, Parameter, TargetKind
+from gradline.losses.protocol import Aim, Parameter, TargetKind, Written
+
+if TYPE_CHECKING:
+    from gradline.autodiff.tape import Tape
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -90,6 +93,34 @@ class LossDefaults:
         return False
 
     @property
+    def joint(self) -> bool:
+        return False
+
+    @property
+    def tape(self) -> Tape | None:
+        return None
+
+    @property
+    def takes_long_runs(self) -> bool:
+        return False
+
+    @property
+    def adds_up(self) -> bool:
+        return False
+
+    @property
+    def is_at_hand(self) -> bool:
+        return True
+
+    @property
+    def written(self) -> Written:
+        return Written(self, identity=type(self).predict is LossDefaults.predict)
+
+    @property
+    def rows_to_bind(self) -> int:
+        return 0
+
+    @property
     def domain(self) -> str:
         return "finite numbers"
 
@@ -118,6 +149,17 @@ class LossDefaults:
 
     def all_identified(self) -> Self:
         return self
+
+    def bind(self, targets: Array, offset: Array | None = None) -> Self:
+        found = self.resolve(targets.max(axis=0))
+        found.check_targets(targets)
+        return found
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return self.predictor_names(len(target_names))
+
+    def predictor_names(self, n_targets: int) -> tuple[str, ...]:
+        return ("prediction",) if n_targets == 1 else tuple(f"y{j + 1}" for j in range(n_targets))
 
     def n_predictors(self, n_targets: int) -> int:
         return n_targets
@@ -187,7 +229,7 @@ class PerTarget(LossDefaults):
         raise NotImplementedError(f"{type(self).__name__} has no formula")
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number a row (m,) from targets and predictors as a user's function sees them: (m,), or (m, q) for q > 1."""
+        """One number per row (m,) from targets and predictors as a user's function sees them: (m,), or (m, q) for q > 1."""
         values = self.target_formula(operations, targets, predictors)
         return values if len(values.shape) == 1 else operations.sum(values)
 

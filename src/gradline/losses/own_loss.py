@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,10 +19,13 @@ from gradline.losses.defaults import LossDefaults
 from gradline.losses.identification import flat_directions
 from gradline.losses.kinks import SMOOTH, Kinks, find_kinks
 from gradline.losses.probing import check_order, confirm, data_inside, probe
-from gradline.losses.protocol import Parameter
+from gradline.losses.protocol import Parameter, Written
 
 EXAMPLES = 200
 """Targets kept with a bound loss."""
+
+PROBED = 10_000
+"""Rows of a large table that a function is probed on."""
 
 
 @dataclass(frozen=True)
@@ -39,15 +42,47 @@ class CustomLoss:
     def name(self) -> str:
         return function_name(self.function)
 
+    @property
+    def is_resolved(self) -> bool:
+        return True
+
+    @property
+    def rows_to_bind(self) -> int:
+        return PROBED
+
+    @property
+    def written(self) -> Written:
+        """How it is written; what the function returns is not known before ``bind``."""
+        own = self.linear_predictors
+        return Written(self.function, self.prediction, self.framework, linear_predictors=own, identity=self.prediction is None)
+
+    def resolve(self, highest: Array) -> CustomLoss:
+        return self
+
+    def n_predictors(self, n_targets: int) -> int:
+        return n_targets if self.linear_predictors is None else len(self.linear_predictors)
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        """The names the user gave, else those of the targets where there are several."""
+        if self.linear_predictors is not None:
+            return self.linear_predictors
+        return tuple(target_names) if len(target_names) > 1 else ("prediction",)
+
+    def squared_scale(self) -> float | None:
+        """None: whether a function is squared loss is found by ``bind``."""
+        return None
+
+    def check_targets(self, targets: Array, first_row: int = 0) -> None:
+        """Nothing is refused: a function does not tell what targets it is for."""
+
     def bind(self, targets: Array, offset: Array | None = None) -> BoundLoss:
         """Probe the function on a few rows, targets (m, q), and return the loss ready for a Problem.
 
         Raises ValueError for a function that returns the wrong shape, something not numeric or not finite, that ignores its
-        prediction, that mixes rows while returning one number a row, or that raises.
+        prediction, that mixes rows while returning one number per row, or that raises.
         """
         n_targets = targets.shape[1]
-        names = self.linear_predictors
-        k = n_targets if names is None else len(names)
+        k = self.n_predictors(n_targets)
         unknown = UserLoss(self.function, self.prediction, "joint", n_targets, k)
         tape = tape_for(unknown, self.framework)
         try:
@@ -55,7 +90,7 @@ class CustomLoss:
             finding = confirm(tape, unknown, tape.finding, targets, self.name)
         except ValueError as error:
             advice = data_inside(unknown)
-            raise (ValueError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
+            raise (LossError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
         check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
@@ -108,6 +143,29 @@ class BoundLoss(LossDefaults):
         return tape_for(self.loss, self.custom.framework)
 
     @property
+    def takes_long_runs(self) -> bool:
+        return True
+
+    @property
+    def adds_up(self) -> bool:
+        return self.loss.adds_up
+
+    @property
+    def written(self) -> Written:
+        return self.custom.written._replace(form=self.loss.form)
+
+    @property
+    def rows_to_bind(self) -> int:
+        return self.custom.rows_to_bind
+
+    def bind(self, targets: Array, offset: Array | None = None) -> BoundLoss:
+        """The same function probed on these targets, of which it may be another loss."""
+        return self.custom.bind(targets, offset)
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return self.custom.formula_names(target_names)
+
+    @property
     def name(self) -> str:
         return self.custom.name
 
@@ -153,12 +211,20 @@ class BoundLoss(LossDefaults):
         return {key: value for key, value in self.__dict__.items() if key not in ("tape", "examples")} | {"examples": None}
 
 
+def bound_again(written: Written, likelihood: bool, n_targets: int, n_predictors: int, squared_scale: float | None) -> BoundLoss:
+    """The loss of a function that was probed once, by what was found then. written: the function, with the form it was found to have."""
+    assert written.framework is not None
+    custom = CustomLoss(written.function, written.prediction, written.linear_predictors, likelihood, written.framework)
+    loss = UserLoss(written.function, written.prediction, written.form, n_targets, n_predictors)
+    return BoundLoss(custom, loss, squared_scale)
+
+
 def joint_message(name: str) -> str:
     """Why a joint scalar loss cannot have row derivatives, and what to do."""
     return (
         f"the loss {name!r} returns one scalar that is neither the mean nor the sum of its own one-row values, so a row has no loss of"
         " its own: only first-order solvers on data in memory apply (gl.LBFGS, or gl.GradientDescent with full batches; no weights)."
-        " Return one number a row to unlock everything."
+        " Return one number per row to unlock everything."
     )
 
 
@@ -170,17 +236,49 @@ def custom(
     likelihood: bool = False,
     backend: str | None = None,
 ) -> CustomLoss:
-    """A loss of your own, written in TensorFlow, JAX or PyTorch.
+    """A loss of your own, written in TensorFlow, JAX or PyTorch. A bare function as ``loss=`` of ``gl.fit`` is short for it.
 
-    function(y, prediction): returns one number a row, or one scalar such as a mean. A function whose arguments are named the other way
-    round, such as PyTorch's (input, target) or Optax's (predictions, targets), is called that way round. With one target y has shape
-    (m,), otherwise (m, q); float64 tensors of the framework. prediction(eta): the forward pass from linear predictors, shape (m,) when
-    there is one and (m, k) otherwise, to what ``function`` sees; the identity unless given. linear_predictors: a name for each of the k
-    linear predictors a row has, when there are not as many as targets. likelihood: whether the function is minus a log density.
-    backend: "tensorflow", "jax" or "torch"; read off the function unless given.
+    Parameters
+    ----------
+    function : callable
+        ``function(y, prediction)`` returns one number per row, or one scalar such as a mean. y has shape (m,) with one target, otherwise
+        (m, q); both arguments are float64 tensors of the framework. A function whose arguments are named the other way round, such as
+        PyTorch's (input, target) or Optax's (predictions, targets), is called that way round.
+    prediction : callable, optional
+        ``prediction(eta)``: from linear predictors, (m,) for one and (m, k) for several, to what ``function`` takes as prediction.
+        The linear predictors themselves unless given.
+    linear_predictors : sequence of str, optional
+        A name for each of the k linear predictors of a row, where there are not as many as targets: ("mean", "log_scale").
+    likelihood : bool
+        Whether the function is minus a log density, which gives the fit a likelihood, AIC and BIC.
+    backend : {"tensorflow", "jax", "torch"}, optional
+        The framework. Read off the function unless given.
 
-    Raises TypeError if function is not callable, or is a class instead of an object of it; ValueError if no single framework can be
-    inferred; ImportError, with the pip command, if the framework is not installed.
+    Returns
+    -------
+    Loss
+        For ``loss=`` of ``gl.fit``.
+
+    Raises
+    ------
+    TypeError
+        For a function that is not callable, or is a class instead of an object of it.
+    ValueError
+        Where the framework cannot be told from the function.
+    ImportError
+        Where the framework is not installed. The message holds the pip command.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import jax.numpy as jnp
+    >>> def log_cosh(y, prediction):
+    ...     return jnp.log(jnp.cosh(y - prediction))
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> own = gl.fit(x, y, loss=gl.losses.custom(log_cosh))
+    >>> shipped = gl.fit(x, y, loss=gl.losses.log_cosh)
+    >>> bool(abs(own.slopes - shipped.slopes).max() < 1e-8)
+    True
     """
     for role, f in (("loss", function), ("prediction", prediction)):
         if f is not None and not callable(f):

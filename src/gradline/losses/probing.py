@@ -1,6 +1,6 @@
 """What a user's loss is, found by calling it on a few rows.
 
-A traced function keeps no promise by its looks: whether it returns one number a row, the mean or the sum of such numbers, or a scalar
+A traced function keeps no promise by its looks: whether it returns one number per row, the mean or the sum of such numbers, or a scalar
 that mixes rows, is found by comparing what it returns on subsets of rows.
 """
 
@@ -197,7 +197,7 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
         )
     if value.dtype.kind not in "fiu":
         what = repr(value.item()) if value.ndim == 0 else f"an array of {value.dtype}"
-        raise LossError(f"the loss {name!r} returned {what}; return one number a row, or one scalar such as their mean")
+        raise LossError(f"the loss {name!r} returned {what}; return one number per row, or one scalar such as their mean")
     if value.shape not in ((), (len(y),)):
         hint = ""
         if value.ndim == 2 and value.shape[1] == 1:
@@ -207,7 +207,7 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
         elif value.ndim == 2 and value.shape == (len(y), len(y)):
             hint = "; y and the prediction were broadcast against each other: give both the same shape"
         raise LossError(
-            f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number a row, or a scalar{hint}"
+            f"the loss {name!r} returned shape {value.shape} for {seen}; return shape ({len(y)},), one number per row, or a scalar{hint}"
         )
     return value.astype(np.float64)
 
@@ -221,7 +221,7 @@ def _form(tape: Tape, y: Array, eta: Array, value: Array, name: str) -> Form | N
     if value.ndim == 1:
         if part.ndim != 1 or not _close(part, value[_SUBSET], value):
             raise LossError(
-                f"the loss {name!r} returns one number a row but mixes rows: the loss of a row changes when other rows are left out."
+                f"the loss {name!r} returns one number per row but mixes rows: the loss of a row changes when other rows are left out."
                 " Compute each row's number from that row's y and prediction only, or return one scalar"
             )
         return "row"

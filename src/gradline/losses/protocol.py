@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Literal, Protocol
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.distribution import Distribution
+
+if TYPE_CHECKING:
+    from gradline.autodiff.framework import Framework
+    from gradline.autodiff.tape import Form, Tape
 
 Parameter = float | int | str | None
 
@@ -18,14 +22,70 @@ Aim = Literal["mean", "quantile"] | None
 """What of the target a prediction stands for; None where it is neither."""
 
 
-class Loss(Protocol):
-    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors a row.
+class Written(NamedTuple):
+    """How a loss is written, for its record in a model file.
 
-    ``losses.defaults.LossDefaults`` answers everything below ``derivatives`` for a loss that claims nothing.
+    function: the user's function, or the object itself for a loss that is a class; prediction: the user's forward pass, or None.
+    framework: what these are written in, None where it is NumPy. form: what ``function`` returns. linear_predictors: the names the user
+    gave, or None. identity: whether a prediction is the linear predictor itself, so that predicting needs none of the user's code.
+    """
+
+    function: Any
+    prediction: Any = None
+    framework: Framework | None = None
+    form: Form = "row"
+    linear_predictors: tuple[str, ...] | None = None
+    identity: bool = False
+
+
+class UnboundLoss(Protocol):
+    """A loss before it has met data: one of the catalogue, or a function of the user's own.
+
+    Rows are prepared with it in this order: ``resolve`` where the targets' maxima are known, ``n_predictors`` for the offset, ``bind``.
     """
 
     @property
     def name(self) -> str: ...
+
+    @property
+    def is_resolved(self) -> bool:
+        """False while the largest targets must be seen before k is known (a multinomial without a class count)."""
+
+    @property
+    def rows_to_bind(self) -> int:
+        """How many rows ``bind`` wants to see at most: 0 for a loss that knows all of itself, and any rows then do."""
+
+    @property
+    def written(self) -> Written:
+        """How it is written, for model files."""
+
+    def resolve(self, highest: Array) -> UnboundLoss:
+        """The loss that knows k, given the columnwise maximum of all targets (q,): itself unless ``is_resolved`` is False."""
+
+    def n_predictors(self, n_targets: int) -> int:
+        """k, given q. Raises ValueError where the loss cannot take q targets or is not resolved."""
+
+    def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        """What the formulas of the k linear predictors go by, where each has its own. Raises ValueError as ``n_predictors`` does."""
+
+    def squared_scale(self) -> float | None:
+        """As for ``Loss``, where it is known before any data is seen; otherwise None."""
+
+    def check_targets(self, targets: Array, first_row: int = 0) -> None:
+        """As for ``Loss``; nothing is refused by a loss of which nothing is known yet."""
+
+    def bind(self, targets: Array, offset: Array | None = None) -> Loss:
+        """The loss of these targets (m, q), ready for a Problem: resolved and checked, or probed on a few of the rows.
+
+        offset: (m, k) or None. Raises ValueError for targets outside the loss's domain, and for a function that is no loss.
+        """
+
+
+class Loss(UnboundLoss, Protocol):
+    """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors per row.
+
+    ``losses.defaults.LossDefaults`` answers everything but the name and ``derivatives`` for a loss that claims nothing.
+    """
 
     @property
     def parameters(self) -> Mapping[str, Parameter]:
@@ -51,9 +111,6 @@ class Loss(Protocol):
     def distribution(self) -> Distribution | None:
         """Of a target given its linear predictors, where the loss is a likelihood whose distribution function is known."""
 
-    def n_predictors(self, n_targets: int) -> int:
-        """k, given q. Raises ValueError where the loss cannot take q targets or does not know k before ``resolve``."""
-
     def predictor_names(self, n_targets: int) -> tuple[str, ...]:
         """A name for each of the k linear predictors, such as ("mean", "log_scale")."""
 
@@ -61,12 +118,7 @@ class Loss(Protocol):
     def intercept_only(self) -> tuple[bool, ...]:
         """One flag a linear predictor: True where it is one number for all rows. Empty where no predictor is so restricted."""
 
-    @property
-    def is_resolved(self) -> bool:
-        """False while the loss must still see the targets to know k (a multinomial without a class count)."""
-
-    def resolve(self, highest: Array) -> Loss:
-        """The loss ready to fit, given the columnwise maximum of all targets (q,): itself unless ``is_resolved`` is False."""
+    def resolve(self, highest: Array) -> Loss: ...
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         """targets (m, q), predictors (m, k); order 0, 1 or 2. Overflow gives infinity, without a NumPy warning."""
@@ -150,3 +202,23 @@ class Loss(Protocol):
     @property
     def sums_over_targets(self) -> bool:
         """The loss of a row is a sum of one loss for each target and its own linear predictor."""
+
+    @property
+    def joint(self) -> bool:
+        """The loss is a scalar of all rows together, so that ``derivatives`` raises and only ``tape`` gives a gradient."""
+
+    @property
+    def tape(self) -> Tape | None:
+        """What differentiates the user's function, where the loss is one: over all rows at once, and as a loop of its framework."""
+
+    @property
+    def takes_long_runs(self) -> bool:
+        """A call costs much however few its rows, so that ``derivatives`` should see many rows at once."""
+
+    @property
+    def adds_up(self) -> bool:
+        """The user's function adds its rows up: a loop written by hand walks down the sum, and not the mean."""
+
+    @property
+    def is_at_hand(self) -> bool:
+        """False for what stands in a loaded model for a function of the user's, until it is given again."""

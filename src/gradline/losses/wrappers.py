@@ -36,6 +36,10 @@ class Wrapped(LossDefaults):
         return self.loss.is_convex
 
     @property
+    def takes_long_runs(self) -> bool:
+        return self.loss.takes_long_runs
+
+    @property
     def flat_directions(self) -> Array | None:
         return self.loss.flat_directions
 
@@ -56,10 +60,3 @@ class Wrapped(LossDefaults):
 
     def check_targets(self, targets: Array, first_row: int = 0) -> None:
         self.loss.check_targets(targets, first_row)
-
-
-def unwrapped(loss: Loss) -> Loss:
-    """The loss itself, within as many wrappers as there are."""
-    while isinstance(loss, Wrapped):
-        loss = loss.loss
-    return loss

@@ -15,15 +15,13 @@ from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import as_offset, checked_rows
 from gradline.rows.array_checks import Columns, as_columns, as_numeric, select_columns
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import RowKernel, Rows
+from gradline.rows.kernel import RowKernel
 from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.rows.protocol import Rows
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
     from gradline.preparing.from_table import TableSource
-
-PART_ROWS = 2**17
-"""Rows in memory whose results are made at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +36,11 @@ class AttachedData:
     @property
     def in_memory(self) -> bool:
         """Whether all rows are held."""
-        return isinstance(self.problem.rows, ArrayRows)
+        return self.problem.rows.resident
 
     def iterate(self, kernel: RowKernel) -> Iterator[Array]:
         """A kernel's results in row order, some rows at a time: memory does not grow with the rows."""
-        rows: Any = self.whole
-        if isinstance(rows, ArrayRows):
-            for start in range(0, rows.n_rows, PART_ROWS):
-                yield rows.part(start, min(start + PART_ROWS, rows.n_rows)).map(kernel)
-        else:
-            yield from rows.iterate(kernel)
+        return self.whole.iterate(kernel)
 
 
 def attach_data(

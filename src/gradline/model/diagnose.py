@@ -196,6 +196,6 @@ class _ResidualsKernel:
         q = block.targets.shape[1]
         if fitted.shape[1] != q:
             raise InferenceError(
-                f"the loss {self.loss.name!r} predicts {fitted.shape[1]} numbers for {q} targets a row, so none is a residual"
+                f"the loss {self.loss.name!r} predicts {fitted.shape[1]} numbers for {q} targets per row, so none is a residual"
             )
         return block.targets - fitted

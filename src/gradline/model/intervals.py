@@ -34,7 +34,7 @@ class IntervalPrediction(NamedTuple):
 
 @dataclass(frozen=True)
 class IntervalOutputs:
-    """Three times c numbers a row: predictions, lower ends, upper ends. weights: the precision of the new targets of squared loss."""
+    """Three times c numbers per row: predictions, lower ends, upper ends. weights: the precision of the new targets of squared loss."""
 
     loss: Loss
     kind: OutputKind
@@ -125,7 +125,7 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
         covariance = fit.covariance()
     found = None if calibration is None else _calibrated(fit, calibration)
     if found is not None and weight is not None:
-        raise InferenceError("weight= and calibration= exclude each other: split conformal takes rows for alike")
+        raise InferenceError("weight= and calibration= exclude each other: split conformal treats all rows alike")
     outputs = IntervalOutputs(
         loss,
         kind,

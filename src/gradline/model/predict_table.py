@@ -1,4 +1,4 @@
-"""Predictions for the rows of a table, encoded by what the formula learned: one a row, in order, NaN where an input is missing."""
+"""Predictions for the rows of a table, encoded by what the formula learned: one per row, in order, NaN where an input is missing."""
 
 from __future__ import annotations
 

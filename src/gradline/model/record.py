@@ -13,7 +13,7 @@ from gradline.base.types import Array
 from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
 from gradline.model.uncertainty import ModelUncertainty
-from gradline.penalties.ridge import Penalty
+from gradline.penalties.protocol import Penalty
 from gradline.solvers.protocol import Certificate, History, Solution
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,12 +16,12 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.kinked import frequencies
-from gradline.losses.own_loss import BoundLoss
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint, fingerprint_of
+from gradline.rows.protocol import Rows
+from gradline.solvers.centring import length
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -49,12 +49,18 @@ def check_same_rows(fit: Model, problem: Problem) -> None:
 def how_different(fit: Model, problem: Problem) -> str:
     """In a few words what tells the rows from those of the fit; empty where they are the same. One pass."""
     rows = problem.rows
-    if fit.fingerprint is not None and isinstance(rows, ArrayRows) and fingerprint_of(rows) != fit.fingerprint:
+    if fit.fingerprint is not None and rows.resident and fit.fingerprint not in _of_arrays(rows):
         return _other_targets(fit, rows.n_rows)
     sums = _joint_sums(problem, fit.solution.coefficients) if problem.joint else rows.reduce(_kernel(problem, fit.solution.coefficients))
-    if fit.fingerprint is not None and sums.fingerprint != fit.fingerprint:
+    if fit.fingerprint is not None and fit.fingerprint not in (sums.fingerprint, sums.older):
         return _other_targets(fit, rows.n_rows)
     return "" if _has_gradient(fit, problem, sums) else "targets and weights agree, and the columns do not: the gradient there is another"
+
+
+def _of_arrays(rows: Rows) -> tuple[int, int]:
+    """The fingerprint of rows in memory, and the one that model files of earlier versions hold, which leaves offsets out."""
+    now, held = fingerprint_of(rows), rows.row_columns
+    return now, now if held is None or held.offset is None else fingerprint(held.targets, held.weights, held.frequencies)
 
 
 def _other_targets(fit: Model, n: int) -> str:
@@ -64,11 +70,13 @@ def _other_targets(fit: Model, n: int) -> str:
 
 
 class _GradientSums(NamedTuple):
-    """Over rows: weight; fingerprint; gradient (P, k); radius (P, k): how far it may be off where rows sit on a kink, and by rounding; size
+    """Over rows: weight; fingerprint; older: the same as earlier versions took it, without offsets; gradient (P, k);
+    radius (P, k): how far it may be off where rows sit on a kink, and by rounding; size
     (P, k): the sum of its terms' sizes."""
 
     weight: float
     fingerprint: int
+    older: int
     gradient: Array
     radius: Array
     size: Array
@@ -79,24 +87,27 @@ def _has_gradient(fit: Model, problem: Problem, sums: _GradientSums) -> bool:
     certificate, coefficients = fit.certificate, fit.solution.coefficients
     recorded = certificate.gradient_norm
     kinked = not problem.joint and problem.loss.kinks() is not None
+    if problem.penalty_kind == "proximal":
+        # At its minimum the gradient of the smooth rest is not near zero, and the penalty's subdifferential is a set.
+        return True
     if not np.isfinite(recorded) or (kinked and not certificate.converged and fit.history is None):
         # Where a search between kinks was given up, what it recorded is no gradient.
         return True
     gradient, radius, size = (part / sums.weight for part in (sums.gradient, sums.radius, sums.size))
-    if problem.penalty is not None:
-        first = int(problem.rows.intercept)
-        slope = problem.penalty.gradient(coefficients[first:])
-        gradient[first:] += slope
-        size[first:] += np.abs(slope)
+    slope = problem.penalty_terms(coefficients, 1).gradient
+    assert slope is not None
+    gradient, size = gradient + slope, size + np.abs(slope)
     free = free_coefficients(problem, fit.solution)
     reach = np.abs(free.restrict_gradient(gradient))
     allowed, slack = free.restrict_gradient(radius), SAME_GRADIENT * free.restrict_gradient(size)
     if not (np.isfinite(reach).all() and np.isfinite(allowed).all()):
         return True
-    # By itself too: a column in large units would hide what one in small units says.
-    if (reach - allowed > (1.0 + SAME_GRADIENT) * recorded + slack).any():
+    # By itself too: a column in large units would hide what one in small units says. What an exact solution leaves is rounding, and the
+    # rounding of one column in large units is more than the whole slope of another.
+    left = 0.0 if fit.solution.digits is not None and certificate.converged and not kinked else recorded
+    if (reach - allowed > (1.0 + SAME_GRADIENT) * left + slack).any():
         return False
-    least, most = np.linalg.norm(np.maximum(reach - allowed - slack, 0.0)), np.linalg.norm(reach + allowed + slack)
+    least, most = length(np.maximum(reach - allowed - slack, 0.0)), length(reach + allowed + slack)
     return bool(least <= (1.0 + SAME_GRADIENT) * recorded and most >= (1.0 - SAME_GRADIENT) * recorded)
 
 
@@ -130,9 +141,11 @@ class _GradientKernel:
                 spread = np.maximum(spread, np.abs(self._slopes(block, predictors + terms * move) - here))
         factor = counts if block.weights is None else counts * block.weights
         parts = [np.where(factor[:, None] > 0, factor[:, None] * part, 0.0) for part in (here, spread, np.abs(here))]
+        known = fingerprint(block.targets, block.weights, block.frequencies, block.offset)
         return _GradientSums(
             float(factor.sum()),
-            fingerprint(block.targets, block.weights, block.frequencies, block.offset),
+            known,
+            known if block.offset is None else fingerprint(block.targets, block.weights, block.frequencies),
             design.adjoint(parts[0]),
             absolute.adjoint(parts[1]),
             absolute.adjoint(parts[2]),
@@ -142,6 +155,7 @@ class _GradientKernel:
         return _GradientSums(
             first.weight + second.weight,
             (first.fingerprint + second.fingerprint) % MODULUS,
+            (first.older + second.older) % MODULUS,
             first.gradient + second.gradient,
             first.radius + second.radius,
             first.size + second.size,
@@ -165,12 +179,11 @@ def _moves(k: int) -> Iterator[Array]:
 
 def _joint_sums(problem: Problem, coefficients: Array) -> _GradientSums:
     """The same of a scalar of all rows together, which are in memory and have no weights."""
-    loss: Any = problem.loss
-    block = problem.rows.in_memory()
+    block, tape = problem.rows.in_memory(), problem.loss.tape
     assert block is not None
-    assert isinstance(loss, BoundLoss)
-    slopes = loss.tape.gradient(block.targets, block.linear_predictors(coefficients))
+    assert tape is not None
+    slopes = tape.gradient(block.targets, block.linear_predictors(coefficients))
     assert slopes is not None
     size = block.design.absolute().adjoint(np.abs(slopes))
     # A scalar of all rows has no curvature of a row by which rounding could be told.
-    return _GradientSums(1.0, fingerprint_of(problem.rows), block.design.adjoint(slopes), 1e-3 * size, size)
+    return _GradientSums(1.0, *_of_arrays(problem.rows), block.design.adjoint(slopes), 1e-3 * size, size)

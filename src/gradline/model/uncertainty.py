@@ -50,27 +50,66 @@ class ModelUncertainty:
 
     @property
     def standard_errors(self) -> Array:
-        """Of every coefficient, shaped like ``coefficients``; NaN where there is none. Raises ValueError saying why a fit has none."""
+        """Of every coefficient, shaped like ``coefficients``; NaN where there is none.
+
+        Raises
+        ------
+        ValueError
+            Where the fit has none; the message says why.
+        """
         return self._shaped(self.covariance().standard_errors)
 
     @property
     def statistics(self) -> Array:
-        """t or z: coefficients over their standard errors, shaped like ``coefficients``."""
+        """t or z: coefficients over their standard errors, shaped like ``coefficients``.
+
+        Raises
+        ------
+        ValueError
+            Where the fit has no standard errors.
+        """
         from gradline.inference.intervals import statistics
 
         return self._shaped(statistics(self.solution.coefficients, self.covariance()))
 
     @property
     def p_values(self) -> Array:
-        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``."""
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``.
+
+        Raises
+        ------
+        ValueError
+            Where the fit has no standard errors.
+        """
         from gradline.inference.intervals import p_values
 
         return self._shaped(p_values(self.solution.coefficients, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
-        """Confidence intervals of the coefficients: (lower, upper), each shaped like ``coefficients``.
+        """Confidence intervals of the coefficients.
 
-        Raises ValueError unless level is between 0 and 1.
+        Parameters
+        ----------
+        level : float
+            The share of intervals that hold the true coefficient, between 0 and 1.
+
+        Returns
+        -------
+        Interval
+            ``lower`` and ``upper``, each shaped like ``coefficients``. NaN where a coefficient has no standard error.
+
+        Raises
+        ------
+        ValueError
+            Unless 0 < level < 1, and where the fit has no standard errors.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> lower, upper = gl.fit(x, y).interval(0.99)
+        >>> bool(lower[1] < 6 < upper[1])
+        True
         """
         from gradline.inference.intervals import Interval, coefficient_interval
 
@@ -78,9 +117,34 @@ class ModelUncertainty:
         return Interval(*(self._shaped(end) for end in found))
 
     def test(self, hypothesis: Any) -> HypothesisResult:
-        """Wald's test of linear hypotheses, such as ``"x1 = x2, x3 = 0"``: F where the covariance has degrees of freedom, else chi-squared.
+        """Wald's test of linear hypotheses about the coefficients.
 
-        Raises ValueError for a hypothesis that cannot be read or names an unknown coefficient.
+        Parameters
+        ----------
+        hypothesis : str or array
+            Conditions on the names of the coefficients, such as "x1 = x2, x3 = 0" or "2*x1 + x2 = 1". With several linear predictors a
+            coefficient is called "predictor:name". Or a matrix (c, k P), whose rows times the coefficients are to be zero.
+
+        Returns
+        -------
+        HypothesisResult
+            ``statistic``, ``p_value`` and the degrees of freedom. F where the covariance has degrees of freedom, else chi-squared.
+
+        Raises
+        ------
+        ValueError
+            For a hypothesis that cannot be read, names an unknown coefficient, repeats or contradicts itself, and where the fit has no
+            standard errors.
+        TypeError
+            For what is neither text nor numbers.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> penguins = gl.datasets.penguins()
+        >>> fit = gl.fit("body_mass_g ~ bill_length_mm + bill_depth_mm", penguins)
+        >>> fit.test("bill_length_mm = bill_depth_mm").p_value < 0.05
+        True
         """
         from gradline.inference.tests import coefficient_labels, linear_test
 
@@ -89,16 +153,43 @@ class ModelUncertainty:
 
     @property
     def joint_test(self) -> HypothesisResult | None:
-        """That every slope is zero: the F (or chi-squared) of a summary. None without slopes."""
+        """The test that every slope is zero, F or chi-squared, as a summary shows it; None without slopes.
+
+        Raises
+        ------
+        ValueError
+            Where the fit has no standard errors.
+        """
         from gradline.inference.tests import joint_test
 
         return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
 
     def compare(self, other: ModelUncertainty) -> HypothesisResult:
-        """F or likelihood-ratio test of two nested fits to the same rows, in either order.
+        """The test of two nested fits to the same rows: F for squared loss, else the likelihood ratio.
 
-        Raises ValueError where they are not nested, where the losses differ, and where the rows do, by the fingerprint of their targets,
-        weights and offsets.
+        Parameters
+        ----------
+        other : Fit
+            Another fit with the same loss. Either may be the larger one.
+
+        Returns
+        -------
+        HypothesisResult
+
+        Raises
+        ------
+        TypeError
+            For something that is no fit.
+        ValueError
+            Where the fits are not nested, where their losses differ, and where their rows differ in targets, weights or offsets.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> table = {"a": X[:, 0], "b": X[:, 1], "y": y}
+        >>> gl.fit("y ~ a + b", table).compare(gl.fit("y ~ a", table)).numerator
+        1
         """
         from gradline.inference.tests import coefficient_labels, compare
 
@@ -117,9 +208,29 @@ class ModelUncertainty:
         return compare(mine, theirs, mine_labels, other._estimated(coefficient_labels(other.names, other.predictor_names)))
 
     def covariance(self, kind: str | None = None) -> Covariance:
-        """The covariance of the coefficients: the fit's own, or HC0 or HC1, which need no rows where the fit was asked for standard errors.
+        """The covariance of the coefficients.
 
-        Raises ValueError where the fit has none, or the kind needs the rows: then there is ``with_covariance``.
+        Parameters
+        ----------
+        kind : str, optional
+            The fit's own unless given. HC0 and HC1 need no rows where the fit was asked for standard errors.
+
+        Returns
+        -------
+        Covariance
+            ``matrix`` is (P, P); with k linear predictors (k P, k P), in the order of the columns of the coefficients stacked.
+
+        Raises
+        ------
+        ValueError
+            Where the fit has no standard errors, and for kinds that need the rows: ``with_covariance`` takes them.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> gl.fit(x, y).covariance().matrix.shape
+        (2, 2)
         """
         from gradline.inference.inference import without_rows
 
@@ -134,38 +245,77 @@ class ModelUncertainty:
     def r_squared(self) -> float | Array:
         """The share of the variance explained, (q,) for several targets; about the mean with an intercept, about zero without.
 
-        Raises ValueError for losses other than squared, which have none.
+        Raises
+        ------
+        ValueError
+            For losses other than squared, which have none.
         """
         return self._measure("r_squared", "R-squared")
 
     @property
     def adjusted_r_squared(self) -> float | Array:
-        """R-squared with the degrees of freedom counted."""
+        """R-squared with the degrees of freedom counted.
+
+        Raises
+        ------
+        ValueError
+            For losses other than squared, and where no degree of freedom is left.
+        """
         return self._measure("adjusted_r_squared", "adjusted R-squared")
 
     @property
     def dispersion(self) -> float | Array:
-        """The variance of the errors (squared loss), or the dispersion of the distribution."""
+        """The variance of the errors (squared loss), or the dispersion of the distribution.
+
+        Raises
+        ------
+        ValueError
+            For a loss that has none, and where no degree of freedom is left.
+        """
         return self._measure("dispersion", "dispersion")
 
     @property
     def deviance(self) -> float | Array:
-        """Twice the loss above the least it could be (squared loss: the residual sum of squares). ValueError for a loss that has none."""
+        """Twice the loss above the least it could be; for squared loss the residual sum of squares.
+
+        Raises
+        ------
+        ValueError
+            For a loss that has none.
+        """
         return self._measure("deviance", "deviance")
 
     @property
     def log_likelihood(self) -> float | Array:
-        """Of the rows, at the coefficients. Raises ValueError for a loss that is no likelihood."""
+        """Of the rows, at the coefficients.
+
+        Raises
+        ------
+        ValueError
+            For a loss that is no likelihood.
+        """
         return self._measure("log_likelihood", "likelihood")
 
     @property
     def aic(self) -> float | Array:
-        """Akaike's information criterion. Raises ValueError for a loss that is no likelihood."""
+        """Akaike's information criterion.
+
+        Raises
+        ------
+        ValueError
+            For a loss that is no likelihood, and for a penalised fit.
+        """
         return self._measure("aic", "likelihood")
 
     @property
     def bic(self) -> float | Array:
-        """The Bayesian information criterion. Raises ValueError for a loss that is no likelihood."""
+        """The Bayesian information criterion.
+
+        Raises
+        ------
+        ValueError
+            For a loss that is no likelihood, and for a penalised fit.
+        """
         return self._measure("bic", "likelihood")
 
     def _check_loss(self, other: ModelUncertainty) -> None:

@@ -21,8 +21,9 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
+from gradline.penalties.kinds import ridge_strength
 from gradline.preparing.prepared import idle_rows
-from gradline.rows.array_checks import as_array, as_numeric
+from gradline.rows.array_checks import as_array, as_numeric, column_labels
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import Labelled, check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
@@ -31,13 +32,32 @@ from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondM
 class Moments:
     """Weighted count, means and second moments of the named columns of a table. Immutable.
 
-    data: a mapping from names to 1-D arrays, or a data frame (anything with ``columns`` and ``data[name]``); numeric columns only, of one
-    length, finite. weights: precision weights; frequencies: how often each row counts; arrays, or names of columns, which are then no
-    columns of the moments; a row of weight zero may hold anything. Built in one threaded pass without a copy of the data. ``sum()`` adds a
-    list of them up.
+    Built in one pass on all cores, without a copy of the data. Moments of the same columns add up, also with ``sum()``.
 
-    Raises ValueError naming the column (or weight) that is not numeric, not finite, of another length or negative, and pandas objects whose
-    indexes disagree.
+    Parameters
+    ----------
+    data : mapping or data frame
+        From names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one). Numbers only, of one length, finite.
+    weights, frequencies : array or str, optional
+        Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
+        weight zero may hold anything.
+    threads : int, optional
+        How many to use. All cores unless given; the result is the same.
+
+    Raises
+    ------
+    ValueError
+        Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
+        disagree.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> monday = gl.Moments({"x": x[:500], "y": y[:500]})
+    >>> week = monday + gl.Moments({"x": x[500:], "y": y[500:]})
+    >>> week.n, week.names
+    (1000, ('x', 'y'))
     """
 
     def __init__(
@@ -74,9 +94,33 @@ class Moments:
         frequencies: Sequence[float] | Array | None = None,
         threads: int | None = None,
     ) -> Moments:
-        """From an (n, p) array and optionally a target (n,) or targets (n, q).
+        """Moments of an array, and optionally of targets.
 
-        names: p names, default x1, x2, ...; the target is named y, several y1, y2, ...
+        Parameters
+        ----------
+        X : array (n, p)
+            The columns.
+        y : array (n,) or (n, q), optional
+            The target, named y, or targets, named y1, y2, ...
+        names : sequence of str, optional
+            p names for the columns of X: x1, x2, ... unless given.
+        weights, frequencies, threads
+            As for the class, arrays only.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        ValueError
+            For shapes that do not go together, two columns of one name, and what the class refuses.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> gl.Moments.from_arrays([[1.0], [2.0], [4.0]], [1.0, 2.0, 6.0]).means["y"]
+        3.0
         """
         values = as_array(X, "X")
         if values.ndim != 2:
@@ -88,7 +132,7 @@ class Moments:
         targets = targets[:, None] if targets.ndim == 1 else targets
         if targets.ndim != 2 or len(targets) != len(values):
             raise ArgumentError(
-                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target a row, or a column for each target"
+                f"y has shape {targets.shape}, but X has {len(values)} rows: give one target per row, or a column for each target"
             )
         labels += ["y"] if targets.shape[1] == 1 else [f"y{j + 1}" for j in range(targets.shape[1])]
         for j, label in enumerate(labels):
@@ -156,9 +200,36 @@ class Moments:
     ) -> MomentsFit:
         """Least squares of any column on any others, without the rows, in the time of a p by p Cholesky factorisation.
 
-        formula: ``"y ~ x1 + x2"``, plain names joined by +, with ``- 1`` or ``+ 0`` for no intercept, ``"y ~ ."`` for all others; a name
-        that is not a word goes in backticks. Or name target and features. penalty: None, a ridge strength s (mean loss + s / 2 sum b^2,
-        the intercept unpenalised) or a ridge penalty object.
+        Parameters
+        ----------
+        formula : str, optional
+            ``"y ~ x1 + x2"``: plain names joined by +, with ``- 1`` or ``+ 0`` for no intercept, ``"y ~ ."`` for all others. A name that is
+            not a word goes in backticks.
+        target : str, optional
+            The column to fit, instead of a formula.
+        features : sequence of str, optional
+            With target: the columns to fit it on, all others unless given.
+        intercept : bool
+            With target: whether there is an intercept.
+        penalty : float or penalty, optional
+            A ridge, or its strength s: mean loss + s / 2 sum b^2, the intercept not penalised.
+
+        Returns
+        -------
+        MomentsFit
+            Coefficients, standard errors and fit measures.
+
+        Raises
+        ------
+        ValueError
+            For a formula that cannot be read, columns that are not there, and penalties other than a ridge.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1, noise=0)
+        >>> gl.Moments({"x": x, "y": y}).fit("y ~ x").coefficients.round(6)
+        array([-5.,  6.])
         """
         if (formula is None) == (target is None):
             raise ArgumentError('give either a formula, such as "y ~ x1 + x2", or target= and features=')
@@ -169,15 +240,52 @@ class Moments:
         assert target is not None
         if features is None:
             features = [name for name in self._names if name != target]
-        return fit_moments(self._sums, self._names, target, list(features), intercept, ridge_strength(penalty))
+        return fit_moments(self._sums, self._names, target, list(features), intercept, _ridge_strength(penalty))
 
     def save(self, path: str | Path) -> None:
-        """Write one small JSON file, whole or not at all."""
+        """Write one small JSON file, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where to write it, for ``gl.Moments.load``.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written.
+        """
         write_moments(Path(path), self._names, self._sums)
 
     @classmethod
     def load(cls, path: str | Path) -> Moments:
-        """Read what ``save`` wrote. Raises ValueError where the file is cut short, edited, of another kind or from a later version."""
+        """Read what ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+
+        Returns
+        -------
+        Moments
+
+        Raises
+        ------
+        ValueError
+            Where the file is cut short, edited, of another kind or from a later version.
+        OSError
+            Where it cannot be read.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import pathlib, tempfile
+        >>> path = pathlib.Path(tempfile.mkdtemp()) / "moments.json"
+        >>> gl.Moments({"x": [1.0, 2.0], "y": [3.0, 5.0]}).save(path)
+        >>> gl.Moments.load(path).means
+        {'x': 1.5, 'y': 4.0}
+        """
         moments = cls.__new__(cls)
         moments._take(*read_moments(Path(path)))
         return moments
@@ -209,10 +317,11 @@ class Moments:
         return result
 
 
-def ridge_strength(penalty: Any) -> float:
-    """The strength of a ridge given as None, a number or an object that has one."""
-    strength = 0.0 if penalty is None else getattr(penalty, "strength", penalty)
-    if isinstance(strength, bool) or not isinstance(strength, int | float | np.number) or getattr(penalty, "name", "ridge") != "ridge":
+def _ridge_strength(penalty: Any) -> float:
+    """The strength of a ridge given as None, a number or a penalty. Raises ValueError for anything else."""
+    is_number = isinstance(penalty, int | float | np.number) and not isinstance(penalty, bool)
+    strength = penalty if is_number else ridge_strength(penalty)
+    if strength is None:
         raise ArgumentError(f"moments can fit a ridge penalty only (or none), not {penalty!r}: give a number or a ridge")
     if not (np.isfinite(strength) and strength >= 0):
         raise ArgumentError(f"a ridge strength is a finite number from 0 up, not {strength!r}")
@@ -255,7 +364,7 @@ def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: A
 
 
 def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
-    names = list(data) if isinstance(data, Mapping) else list(getattr(data, "columns", ()))
+    names = list(data) if isinstance(data, Mapping) else (column_labels(data) or [])
     if not names and not isinstance(data, Mapping):
         raise ArgumentError("give a mapping from names to arrays or a data frame; for arrays use Moments.from_arrays(X, y)")
     columns: dict[str, np.ndarray[Any, Any]] = {}
@@ -284,7 +393,7 @@ def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
     except TypeError as error:
         raise ArgumentError(f"{label} is not numeric: leave it out, or turn it into numbers ({error})") from None
     if column.ndim != 1:
-        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value a row")
+        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value per row")
     return column
 
 

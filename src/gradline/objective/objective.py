@@ -16,17 +16,20 @@ import numpy as np
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import SolverError
-from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign, Design, adjoint_with_constants, weighted_gram
+from gradline.base.types import Array
+from gradline.constraints.protocol import Constraints
+from gradline.design.dense import Design, adjoint_with_constants, weighted_gram
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.losses.own_loss import BoundLoss, joint_message
+from gradline.losses.own_loss import joint_message
 from gradline.losses.probing import show_row
 from gradline.losses.protocol import Loss
-from gradline.losses.wrappers import unwrapped
+from gradline.objective.not_finite import NotFiniteKernel
 from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
-from gradline.penalties.ridge import Penalty
+from gradline.penalties.kinds import PenaltyTerms, kind_of, ridge_strength, terms_of
+from gradline.penalties.protocol import Penalty, PenaltyKind
 from gradline.rows.arrays import LANES, ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -124,20 +127,6 @@ def _adjoint(design: Design, gradient: Array, constant: tuple[bool, ...]) -> Arr
     return adjoint_with_constants(design, gradient, constant) if any(constant) else design.adjoint(gradient)
 
 
-def sample_block(rows: Rows, n_rows: int, seed: int = 0) -> Block:
-    """Random rows, in row order; a table has kept some since its first pass."""
-    if hasattr(rows, "sample"):
-        block: Block = rows.sample(n_rows, seed)
-        return block
-    return rows.take(spread_rows(rows.n_rows, n_rows, seed))
-
-
-def spread_rows(total: int, count: int, seed: int) -> IntArray:
-    """``count`` random row numbers of ``total``, rising: one from each of as many equal stretches, so that none of the data is missed."""
-    places = (np.arange(count) + np.random.default_rng(seed).random(count)) * (total / count)
-    return np.minimum(places.astype(np.int64), total - 1)
-
-
 def merged_sums(first: Sums, second: Sums) -> Sums:
     """The sums of both; the first's arrays are added to in place."""
     return Sums(
@@ -175,43 +164,6 @@ class _WeightKernel:
         return first + second
 
 
-class _NotFinite(NamedTuple):
-    """A row with a derivative that is not finite: which one (0 for the loss itself), and the first of its numbers that is not."""
-
-    row: int
-    order: int
-    value: float
-    target: Array
-    predictor: Array
-
-
-@dataclass(frozen=True)
-class _NotFiniteKernel:
-    """The first row whose loss, or whose derivatives up to the order, are not finite."""
-
-    loss: Loss
-    coefficients: Array
-    order: int
-
-    def map(self, block: Block) -> _NotFinite | None:
-        predictors = block.linear_predictors(self.coefficients)
-        found = self.loss.derivatives(block.targets, predictors, self.order)
-        weights = block.row_weights
-        counts = np.ones(block.n_rows, dtype=np.bool_) if weights is None else weights > 0
-        numbers = [part.reshape(block.n_rows, -1) for part in found if part is not None]
-        wrong = [~np.isfinite(part).all(axis=1) & counts for part in numbers]
-        rows = np.flatnonzero(np.logical_or.reduce(wrong))
-        if not rows.size:
-            return None
-        i = int(rows[0])
-        order = next(order for order, part in enumerate(wrong) if part[i])
-        value = numbers[order][i]
-        return _NotFinite(block.number(i), order, float(value[~np.isfinite(value)][0]), block.targets[i], predictors[i])
-
-    def merge(self, first: _NotFinite | None, second: _NotFinite | None) -> _NotFinite | None:
-        return second if first is None else first
-
-
 @dataclass(frozen=True)
 class _RowCurvatureKernel:
     loss: Loss
@@ -230,7 +182,7 @@ class _RowCurvatureKernel:
 
 @dataclass(frozen=True)
 class Problem:
-    """A loss over rows, and a penalty. Coefficients are (P, k): a row per design column, a column per linear predictor."""
+    """A loss over rows, a penalty and constraints. Coefficients are (P, k): a row per design column, a column per linear predictor."""
 
     rows: Rows
     loss: Loss
@@ -241,6 +193,8 @@ class Problem:
     """(P, k): the coefficients that the formula of each linear predictor has; None for all. The others are zero."""
     sampled: Problem | None = None
     """What this is a sample of, whose rows messages name; None for a problem of its own."""
+    constraints: Constraints | None = None
+    """Which coefficients are allowed; None for all. No evaluation looks at them: a solver keeps to them, or refuses."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -260,7 +214,7 @@ class Problem:
     @property
     def joint(self) -> bool:
         """Whether the loss is a scalar of all rows together, with no loss of a row."""
-        return isinstance(self.loss, BoundLoss) and self.loss.joint
+        return self.loss.joint
 
     @property
     def joint_message(self) -> str:
@@ -270,14 +224,14 @@ class Problem:
     @cached_property
     def target_scale(self) -> float:
         """A typical size of the targets: their largest magnitude among a few rows."""
-        return float(np.abs(sample_block(self.rows, min(self.rows.n_rows, 100)).targets).max())
+        return float(np.abs(self.rows.sample(100).targets).max())
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
         sums, _ = _EvaluateKernel(self.loss, coefficients, 1).map(block)
         assert sums.gradient is not None
         gradient = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
-        penalised = self._penalised(coefficients, Evaluation(0.0, gradient)).gradient
+        penalised = self._penalised(coefficients, Evaluation(0.0, gradient), 1).gradient
         assert penalised is not None
         return penalised
 
@@ -290,7 +244,7 @@ class Problem:
         """A sentence naming the first row whose loss, or whose derivatives up to the order, are not finite at these coefficients."""
         if self.sampled is not None:
             return self.sampled.why_not_finite(coefficients, order)
-        first = None if self.joint else self.rows.reduce(_NotFiniteKernel(self.loss, coefficients, order))
+        first = None if self.joint else self.rows.reduce(NotFiniteKernel(self.loss, coefficients, order))
         what = ("", "gradient of the ", "curvature of the ")[order if first is None else first.order]
         start = f"the {what}loss {self.loss.name!r} is not finite at the starting coefficients"
         if self.joint:
@@ -331,7 +285,7 @@ class Problem:
         value = sums.value / w
         gradient = None if sums.gradient is None else sums.gradient / w
         curvature = None if sums.curvature is None else sums.curvature / w
-        return self._penalised(coefficients, Evaluation(value, gradient, curvature)), extra
+        return self._penalised(coefficients, Evaluation(value, gradient, curvature), order), extra
 
     @property
     def free(self) -> CoefficientMap:
@@ -360,9 +314,10 @@ class Problem:
     def undecided(self) -> BoolArray:
         """(P,): the columns some of whose coefficients no penalty holds."""
         decided = np.zeros(self.shape, dtype=np.bool_)
-        if self.penalty is not None:
-            first = int(self.rows.intercept)
-            decided[first:] = self.penalty.curvature(np.zeros((self.shape[0] - first, self.shape[1]))) > 0
+        if self.penalty_kind in ("quadratic", "smooth"):
+            curvature = self.penalty_terms(np.zeros(self.shape), 2).curvature
+            assert curvature is not None
+            decided = (curvature if curvature.shape == self.shape else np.diag(curvature).reshape(self.shape[::-1]).T) > 0
         return np.asarray(~decided.all(axis=1))
 
     @property
@@ -372,10 +327,9 @@ class Problem:
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = sample_block(self.rows, n_rows, seed).without_zero_weights()
-        design = block.design
+        block = self.rows.sample(n_rows, seed).without_zero_weights()
         rows = ArrayRows(
-            design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.rows.intercept) :],
+            block.design.slopes(),
             block.targets,
             weights=block.weights,
             frequencies=block.frequencies,
@@ -386,38 +340,63 @@ class Problem:
 
     def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows
-        if not (isinstance(unwrapped(self.loss), BoundLoss) and isinstance(rows, ArrayRows)):
+        if not (rows.resident and self.loss.takes_long_runs):
             return rows.reduce(kernel)
         # A tape sees several blocks at once, in runs that are as many as the lanes or more.
         return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))
 
-    def _penalised(self, coefficients: Array, plain: Evaluation) -> Evaluation:
+    @cached_property
+    def penalty_kind(self) -> PenaltyKind | None:
+        """Which kind the penalty is; None where there is none."""
+        return kind_of(self.penalty)
+
+    @property
+    def ridge_strength(self) -> float | None:
+        """The strength of the penalty where it is a ridge, 0 where there is no penalty; None for any other."""
+        return ridge_strength(self.penalty)
+
+    @cached_property
+    def penalty_is_diagonal(self) -> bool:
+        """Whether no coefficient's part of the penalty depends on another coefficient, as far as its curvature at zero tells."""
+        if self.penalty_kind in (None, "proximal"):
+            return True
+        curvature = self.penalty_terms(np.zeros(self.shape), 2).curvature
+        assert curvature is not None
+        return curvature.shape == self.shape
+
+    def penalty_terms(self, coefficients: Array, order: int) -> PenaltyTerms:
+        """The penalty's part of the objective, up to the order; zero where there is no penalty.
+
+        Raises ValueError for derivatives of a proximal penalty: the smooth rest of such a problem is ``replace(problem, penalty=None)``.
+        """
+        return terms_of(self.penalty, coefficients, self.rows.intercept, order)
+
+    def _penalised(self, coefficients: Array, plain: Evaluation, order: int) -> Evaluation:
         if self.penalty is None:
             return plain
-        first = int(self.rows.intercept)
-        slopes = coefficients[first:]
-        value = plain.value + self.penalty.value(slopes)
+        terms = self.penalty_terms(coefficients, order)
         gradient, curvature = plain.gradient, plain.curvature
-        if gradient is not None:
-            gradient = gradient.copy()
-            gradient[first:] += self.penalty.gradient(slopes)
-        if curvature is not None:
+        if gradient is not None and terms.gradient is not None:
+            gradient = gradient + terms.gradient
+        if curvature is not None and terms.curvature is not None:
             curvature = curvature.copy()
-            diagonal = np.zeros(coefficients.shape)
-            diagonal[first:] = self.penalty.curvature(slopes)
-            curvature[np.diag_indices_from(curvature)] += diagonal.T.ravel()
-        return Evaluation(value, gradient, curvature)
+            if terms.curvature.shape == coefficients.shape:
+                curvature[np.diag_indices_from(curvature)] += terms.curvature.T.ravel()
+            else:
+                curvature += terms.curvature
+        return Evaluation(plain.value + terms.value, gradient, curvature)
 
     def _evaluate_joint(self, coefficients: Array, order: int) -> Evaluation:
         """Value and gradient of a scalar of all rows together, on data in memory."""
         block = self.rows.in_memory()
         if order > 1 or block is None:
             raise SolverError(self.joint_message)
-        assert isinstance(self.loss, BoundLoss)
+        tape = self.loss.tape
+        assert tape is not None
         predictors = block.linear_predictors(coefficients)
-        value = float(self.loss.tape.call(block.targets, predictors))
+        value = float(tape.call(block.targets, predictors))
         if order == 0:
-            return self._penalised(coefficients, Evaluation(value))
-        gradient = self.loss.tape.gradient(block.targets, predictors)
+            return self._penalised(coefficients, Evaluation(value), 0)
+        gradient = tape.gradient(block.targets, predictors)
         assert gradient is not None
-        return self._penalised(coefficients, Evaluation(value, block.design.adjoint(gradient)))
+        return self._penalised(coefficients, Evaluation(value, block.design.adjoint(gradient)), 1)

@@ -15,7 +15,8 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import weighted_gram
 from gradline.losses.protocol import Loss
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 MOST_NUMBERS = 2**23
 """Numbers kept at most: 64 MiB."""

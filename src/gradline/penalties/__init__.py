@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Penalty, Ridge, ridge
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Ridge, ridge
 
 __all__ = ["AutomaticRidge", "ChosenRidge", "Penalty", "Ridge", "ridge"]
 

@@ -4,27 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Literal
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-
-
-class Penalty(Protocol):
-    """A smooth penalty on the slopes, (p, k)."""
-
-    @property
-    def name(self) -> str: ...
-
-    def value(self, slopes: Array) -> float: ...
-
-    def gradient(self, slopes: Array) -> Array:
-        """(p, k)."""
-
-    def curvature(self, slopes: Array) -> Array:
-        """The diagonal of the second derivatives, (p, k)."""
+from gradline.penalties.protocol import Penalty, PenaltyKind
 
 
 @dataclass(frozen=True)
@@ -39,6 +25,16 @@ class Ridge:
     @property
     def name(self) -> str:
         return "ridge"
+
+    @property
+    def kind(self) -> PenaltyKind:
+        """Quadratic; smooth for a class made from this one, which may charge for something else."""
+        return "smooth" if self.ridge_strength is None else "quadratic"
+
+    @property
+    def ridge_strength(self) -> float | None:
+        """The strength; None for a class made from this one."""
+        return self.strength if type(self) in (Ridge, ChosenRidge) else None
 
     def value(self, slopes: Array) -> float:
         return 0.5 * self.strength * float(np.einsum("ij,ij->", slopes, slopes))
@@ -57,14 +53,9 @@ class ChosenRidge(Ridge):
     leave_one_out: float
 
 
-def ridge_strength(penalty: Penalty | None) -> float | None:
-    """The strength of a ridge, 0 for no penalty at all; None for any other penalty, whatever it is called and whatever it holds.
-
-    The exact types: a class made from Ridge may charge for something else.
-    """
-    if penalty is None:
-        return 0.0
-    return penalty.strength if type(penalty) in (Ridge, ChosenRidge) else None  # type: ignore[attr-defined]
+def was_chosen(penalty: Penalty | None) -> bool:
+    """Whether the data chose the strength."""
+    return isinstance(penalty, ChosenRidge)
 
 
 @dataclass(frozen=True)
@@ -74,13 +65,40 @@ class AutomaticRidge:
     name: str = "ridge"
     strength: str = "auto"
 
+    def chosen(self, strength: float, leave_one_out: float) -> ChosenRidge:
+        """The ridge of the strength chosen, which has this leave-one-out loss."""
+        return ChosenRidge(strength, leave_one_out)
+
 
 def ridge(strength: float | Literal["auto"]) -> Ridge | AutomaticRidge:
-    """A ridge penalty, ``mean loss + strength / 2 * sum b^2``.
+    """A ridge penalty: the fit minimises mean loss + strength / 2 * sum b^2 over the slopes. The intercept is not penalised.
 
-    "auto" leaves the strength to the fit: the one with the least approximate leave-one-out loss (exact for squared loss). Columns should
-    then be on one scale, as a ridge treats them alike; standard errors take the strength chosen as given. Raises ValueError unless strength
-    is finite and at least 0.
+    Hoerl and Kennard (1970), Technometrics 12. For squared loss scikit-learn's Ridge takes alpha = n * strength / 2 for the same answer.
+
+    Parameters
+    ----------
+    strength : float or "auto"
+        At least 0. "auto" leaves it to the fit, which takes the strength of least leave-one-out loss (exact for squared loss, an
+        approximation for others). Columns should then be on one scale, as a ridge treats them alike. Standard errors take the strength
+        chosen as given.
+
+    Returns
+    -------
+    Penalty
+        For ``penalty=`` of ``gl.fit``.
+
+    Raises
+    ------
+    ValueError
+        Unless strength is "auto", or finite and at least 0.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> free, shrunk = gl.fit(x, y), gl.fit(x, y, penalty=gl.penalties.ridge(0.5))
+    >>> bool(abs(shrunk.slopes[0]) < abs(free.slopes[0]))
+    True
     """
     if isinstance(strength, str):
         if strength != "auto":

@@ -35,15 +35,37 @@ LONGEST_NAME = 24
 def partial_regression(
     fit: Model, data: Any, target: Any = None, *, columns: str | Sequence[str] | None = None, ax: Any = None, **rows: Any
 ) -> Any:
-    """Draw for each column what is left of the target against what is left of the column once the others have explained both.
+    """Draw for each column what is left of the target against what is left of the column, once the others have explained both.
 
-    The slope of the line is the column's coefficient; a row far out to the side decides it, and a bend says that the column should enter
-    otherwise. columns: names among ``fit.names``, one or several; the first nine besides the intercept unless given. data, target, rows: as
-    for :func:`gradline.plot.residuals`, but the rows must be those of the fit. Other losses than squared: upwards on the scale of the
-    linear predictor, larger dots for rows that count more. Returns the Axes, or an array of them.
+    The slope of the line is the column's coefficient. A row far out to the side decides it, and a bend says that the column should enter
+    otherwise. Other losses than squared: upwards on the scale of the linear predictor, larger dots for rows that count more.
 
-    Raises ValueError for several linear predictors, a penalty, a loss that is flat or kinked in some row, and columns that are not in the
-    model.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`, but the rows must be those of the fit.
+    columns : str or sequence of str, optional
+        Names among ``fit.names``. The first nine, without the intercept, unless given.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several columns.
+
+    Raises
+    ------
+    ValueError
+        For several linear predictors, a penalty, a loss that is flat or kinked in some row, and columns that are not in the model.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+    >>> axes = gl.plot.partial_regression(gl.fit(X, y), X, y, columns="x1")
     """
     given = diagnosed(fit, data, target, rows)
     given.require_own("partial regression")
@@ -127,7 +149,7 @@ def _chosen(fit: Model, columns: str | Sequence[str] | None) -> list[int]:
     if columns is None:
         places = [i for i in range(first, len(fit.names)) if i not in fit.solution.aliased][:MOST_PANELS]
         if not places:
-            raise ArgumentError("the model has no column beside its intercept, so there is no partial regression to draw")
+            raise ArgumentError("the model has no column besides its intercept, so there is no partial regression to draw")
         return places
     names = [columns] if isinstance(columns, str) else list(columns)
     for name in names:

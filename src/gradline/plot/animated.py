@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.atomic_file import open_whole
 from gradline.base.errors import ArgumentError
+from gradline.base.file_names import named
 from gradline.base.types import Array, IntArray
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, history_of, predictions, read, true_coefficients
@@ -37,17 +39,39 @@ HOLD = 2000
 """Milliseconds the last frame stays before the loop starts again."""
 
 
+ENDINGS, AS_GIF = (".gif",), "an animation is written as a GIF"
+
+
 @dataclass(frozen=True)
 class Animation:
-    """A GIF. data: its bytes. steps: the step each frame shows. A notebook shows it by itself."""
+    """A GIF, which a notebook shows by itself. data: its bytes. steps: the step each frame shows."""
 
     data: bytes = field(repr=False)
     steps: tuple[int, ...]
 
     def save(self, path: str | Path) -> Path:
-        """Write the GIF and return where it is. Raises OSError where that cannot be done."""
-        target = Path(path)
-        target.write_bytes(self.data)
+        """Write the GIF, whole or not at all.
+
+        Parameters
+        ----------
+        path : path
+            Where, a name that ends in .gif.
+
+        Returns
+        -------
+        Path
+            Where it is.
+
+        Raises
+        ------
+        OSError
+            Where it cannot be written.
+        ValueError
+            For a name that does not end in .gif: no other format is written.
+        """
+        target = named(path, ENDINGS, AS_GIF)
+        with open_whole(target) as file:
+            file.write(self.data)
         return target
 
     def _repr_html_(self) -> str:
@@ -68,20 +92,57 @@ def animation(
     xlabel: str | None = None,
     ylabel: str | None = None,
 ) -> Animation:
-    """The fit being learned: the line moving over the data, beside the loss with a marker moving down it.
+    """The fit being learned: the line moves over the data, and next to it a marker moves down the loss.
 
-    Frames are spaced geometrically over the recorded steps, since most of the movement comes early; there are fewer of them than ``frames``
-    where fewer steps were recorded. The last frame stays for two seconds more. With several inputs, observed against predicted moves
-    towards the diagonal in place of the line. true and optimum: as in :func:`gradline.plot.fit` and :func:`gradline.plot.loss`.
-    path: where to write the GIF; the Animation that is returned holds it either way. At most 1,000 points are drawn.
+    Frames are spaced geometrically over the recorded steps, since most of the movement comes early. The last one stays for two seconds
+    more. With several inputs, observed against predicted moves towards the diagonal in place of the line. At most 1,000 points are drawn.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit, and for frames
-    below 2 or seconds not above 0; ImportError, with the pip command, where Matplotlib or Pillow is not installed.
+    Parameters
+    ----------
+    fit : Fit
+        One whose solver records a path, such as ``gl.GradientDescent``.
+    x, y : array
+        The data it was made on.
+    path : path, optional
+        Where to write the GIF, a name that ends in .gif. The Animation holds it either way.
+    true : optional
+        The true coefficients, as for :func:`gradline.plot.fit`.
+    optimum : float or Fit, optional
+        The lowest loss there is, as for :func:`gradline.plot.loss`.
+    frames : int
+        How many, at least 2. Fewer where fewer steps were recorded.
+    seconds : float
+        How long they last together.
+    xlabel, ylabel : str, optional
+        In place of the names of the columns.
+
+    Returns
+    -------
+    Animation
+        A notebook shows it; ``save(path)`` writes it.
+
+    Raises
+    ------
+    ValueError
+        For a fit without a path, naming the solver that records one, for data that does not suit the fit, for a file of another format
+        than GIF, for frames below 2 and for seconds not above 0.
+    ImportError
+        Without Matplotlib or Pillow. The message holds the pip command.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(steps=20))
+    >>> gl.plot.animation(fit, x, y, frames=2).steps
+    (0, 20)
     """
     if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or frames < 2:
         raise ArgumentError(f"frames must be a whole number of at least 2, not {frames!r}")
     if not seconds > 0:
         raise ArgumentError(f"seconds must be above 0, not {seconds!r}")
+    if path is not None:
+        named(path, ENDINGS, AS_GIF)
     history = history_of(fit, "animation")
     examples = read(x, y, None, fit)
     full = examples.n_rows

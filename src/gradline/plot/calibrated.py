@@ -42,14 +42,40 @@ class Bins:
 
 
 def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, level: float = 0.95, ax: Any = None, **rows: Any) -> Any:
-    """Draw what was observed against what was predicted, in bins of as many rows each, with intervals, and return the Axes.
+    """Draw what was observed against what was predicted, in bins of as many rows each, with intervals.
 
-    A right model's dots lie on the diagonal, but for chance. Means for squared loss, counts, amounts and probabilities (a panel for each
-    class of several); for quantiles the share of rows below their prediction, which should be the level in every bin. Intervals: Wilson's
-    for shares and probabilities, the exact Poisson one for counts, Student's t otherwise. Every row is counted, however many there are.
-    data, target, rows: as for :func:`gradline.plot.residuals`.
+    A right model's dots lie on the diagonal, but for chance. Means for squared loss, counts, amounts and probabilities, a panel for each
+    class of several. For quantiles the share of rows below their prediction, which should be the level in every bin. Intervals are
+    Wilson's for shares and probabilities, the exact Poisson one for counts, Student's t otherwise. Every row is counted, however many.
 
-    Raises ValueError for losses that aim at no mean and no quantile, fewer than two bins, and a level that is not between 0 and 1.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`.
+    bins : int
+        How many, at least 2.
+    level : float
+        Of the intervals, between 0 and 1.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several panels.
+
+    Raises
+    ------
+    ValueError
+        For losses that aim at no mean and no quantile, fewer than two bins, and a level that is not between 0 and 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.calibration(gl.fit(x, y), x, y, bins=5)
     """
     given = diagnosed(fit, data, target, rows)
     found = calibration_bins(given.diagnosis.rows.problem, fit.solution.coefficients, bins, level)
@@ -87,7 +113,7 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         style.heading(panel, "Calibration")
         style.legend(panel, "upper left")
     fewest, most = (int(find(one.counts)) for one in shown[-1:] for find in (np.min, np.max))
-    remarks = [f"{fewest:,} to {most:,} rows a dot" if fewest < most else f"{most:,} rows a dot", f"{100 * level:.3g}% intervals"]
+    remarks = [f"{fewest:,} to {most:,} rows per dot" if fewest < most else f"{most:,} rows per dot", f"{100 * level:.3g}% intervals"]
     if len(shown) < len(found):
         remarks.append(f"first {len(shown)} of {len(found)}")
     style.note(axes[0, -1], ", ".join(remarks))

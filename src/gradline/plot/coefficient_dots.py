@@ -29,15 +29,44 @@ def coefficients(
     xlabel: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw each coefficient as a dot, with a line over its confidence interval where the fit has standard errors, and return the Axes.
+    """Draw each coefficient as a dot, with a line over its confidence interval where the fit has standard errors.
 
-    A row for each name, the first 40 of more; a panel for each linear predictor where there are several, as an array (1, k) of Axes.
-    level: of the intervals. intercept: whether it gets a row. in_standard_errors: each coefficient over its own standard error, so that
-    columns of very different units share an axis. true: ``(slopes, intercept)``, an object that has them, or an array shaped like
-    ``fit.coefficients``; drawn as an open ring around where the dot should be.
+    A row for each name, the first 40 of more. A panel for each linear predictor where there are several.
 
-    Raises ValueError for a ``true`` that does not suit the fit, a level that is not between 0 and 1, ``in_standard_errors`` of a fit that
-    has none, and a model of which nothing is left to draw.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    true : optional
+        The true coefficients, drawn as open rings around where the dots should be: ``(slopes, intercept)``, an object that has them, or an
+        array shaped like ``fit.coefficients``.
+    level : float
+        Of the intervals, between 0 and 1.
+    intercept : bool
+        Whether the intercept gets a row.
+    in_standard_errors : bool
+        Draw each coefficient over its own standard error, so that columns of very different units share an axis.
+    xlabel : str, optional
+        In place of "coefficient".
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array (1, k) of them for k linear predictors.
+
+    Raises
+    ------
+    ValueError
+        For a ``true`` that does not suit the fit, a level that is not between 0 and 1, ``in_standard_errors`` of a fit that has none, and a
+        model of which nothing is left to draw.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+    >>> axes = gl.plot.coefficients(gl.fit(X, y), intercept=False)
     """
     matrix = None if true is None else true_coefficients(fit, true)
     places = list(range(0 if intercept or not fit.has_intercept else 1, len(fit.names)))

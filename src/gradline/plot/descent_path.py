@@ -64,18 +64,44 @@ def descent(
     ylabel: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the contours of the loss with the path of the fit on them, start, end and optimum marked, and return the Axes.
+    """Draw the contours of the loss with the path of the fit on them; start, end and optimum are marked.
 
     Two coefficients: the weight across, the bias up. One: the loss over it, as a curve. More: the plane through the optimum (the final
-    coefficients where none was found) along the two directions in which the loss curves most, the path seen at right angles to it.
+    coefficients where none was found) along the two directions in which the loss curves most, and the path seen at right angles to it.
+    A path that leaves for infinity is followed to six times its starting distance from the optimum. The rings are evenly spaced in
+    the root of the loss above the lowest, and the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is drawn from
+    a sample of them, and the picture says so.
 
-    x, y: the data the fit was made on, and weights, (n,), those it was made with. optimum: a Fit that reached it; unless given it is found
-    from the data. A path that leaves for infinity is followed to six times its starting distance from the optimum. The rings are evenly
-    spaced in the root of the loss above the lowest; the numbers on them are the loss. Beyond 20,000 rows, a loss other than squared is
-    drawn from a sample of them, and the picture says so.
+    Parameters
+    ----------
+    fit : Fit
+        One whose solver records a path, such as ``gl.GradientDescent``.
+    x, y : array
+        The data it was made on.
+    weights : array (n,), optional
+        The weights it was made with.
+    optimum : Fit, optional
+        One that reached the optimum. Unless given it is found from the data.
+    xlabel, ylabel : str, optional
+        In place of the names of the coefficients.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing
-    values, and for coefficients that are nowhere finite.
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a fit without a path, naming the solver that records one, for data that does not suit the fit or has missing values, and for
+        coefficients that are nowhere finite.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.descent(gl.fit(x, y, solver=gl.GradientDescent(steps=50)), x, y)
     """
     history = history_of(fit, "descent")
     examples = read(x, y, None, fit)
@@ -97,13 +123,15 @@ def descent(
     heights = history.loss[finite] if objective.problem.joint else objective.values(path)
     seen = _seen(heights, lowest)
     if final.size == 1:
-        _draw_one(panel, objective, path[seen], best, fit, xlabel, ylabel)
+        _draw_one(panel, objective, path, seen, best, fit, history.step[finite], xlabel, ylabel)
         return style.result(axes)
     plane = _plane(fit, objective, center, final)
     flat, middle = plane.flatten(path), plane.flatten(center[None])[0]
     curvature = _plane_curvature(objective, plane, center)
     left, right, bottom, top = _view(np.vstack([flat[seen], middle]), curvature, lowest, own=ax is None)
     _draw_contours(panel, objective, plane, (left, right, bottom, top), np.column_stack(_thinned(flat[seen], 0.02)))
+    panel.set_xlim(left, right)
+    panel.set_ylim(bottom, top)
     _draw_path(panel, flat, seen, None if best is None else middle, history.step[finite])
     panel.set_xlim(left, right)
     panel.set_ylim(bottom, top)
@@ -245,23 +273,40 @@ def _roomiest(rings: list[Array], view: tuple[float, float, float, float], path:
 
 
 def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None, steps: IntArray) -> None:
-    """The path, a dot a record, and its marks. It runs on past the view if it left, so that the exit is seen."""
+    """The path, one dot per record, and its marks. It runs on past the view if it left, so that the exit is seen."""
     inside = int(seen.sum())
     leaves = inside < len(flat)
     apart = int(np.diff(steps[:2]).sum())
-    label = "path, a dot a step" if apart <= 1 else f"path, a dot each {apart:,} steps"
+    label = "path, one dot per step" if apart <= 1 else f"path, one dot every {apart:,} steps"
     start, end = flat[0], flat[inside - 1]
     ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
     drawn = _thinned(flat[: inside + 1] if leaves else flat)
     ax.plot(*drawn, color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
     ax.plot(*drawn, ".-", color=style.FIT, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label=label)
     if leaves:
-        exit_ = f"leaves for infinity after step {steps[inside - 1]:,}"
-        ax.plot([], [], marker=r"$\rightarrow$", color=style.FIT, linestyle="none", markersize=12, label=exit_)
+        _draw_exit(ax, flat[inside - 1], flat[inside], int(steps[inside - 1]))
     else:
         ax.plot(*end, "o", color=style.FIT, markersize=7, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
     if center is not None:
         ax.plot(*center, "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, markeredgewidth=1.0, zorder=5, label="optimum")
+
+
+def _draw_exit(ax: Any, last: Array, beyond: Array, step: int) -> None:
+    """An arrowhead where the path leaves the axes, whose limits are set, and what it means. last, beyond: records within and after."""
+    low, high = np.array([ax.get_xlim(), ax.get_ylim()]).T
+    away = beyond - last
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        reach = np.where(away > 0, (high - last) / away, np.where(away < 0, (low - last) / away, np.inf))
+    share = min(float(reach.min()), 1.0)
+    ax.annotate(
+        "",
+        tuple(last + share * away),
+        xytext=tuple(last + 0.9 * share * away),
+        arrowprops={"arrowstyle": "-|>", "color": style.FIT, "linewidth": 1.4, "mutation_scale": 20, "shrinkA": 0.0, "shrinkB": 0.0},
+        annotation_clip=False,
+        zorder=6,
+    )
+    ax.plot([], [], ">-", color=style.FIT, linewidth=1.4, markersize=8, label=f"leaves for infinity after step {step:,}")
 
 
 def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
@@ -274,22 +319,41 @@ def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
     return flat[kept, 0], flat[kept, 1]
 
 
-def _draw_one(ax: Any, objective: Objective, path: Array, best: Array | None, fit: Model, xlabel: str | None, ylabel: str | None) -> None:
+def _draw_one(
+    ax: Any,
+    objective: Objective,
+    path: Array,
+    seen: Any,
+    best: Array | None,
+    fit: Model,
+    steps: IntArray,
+    xlabel: str | None,
+    ylabel: str | None,
+) -> None:
     """A model of one coefficient: the loss as a curve over it, with the steps on it."""
-    shown = path[:, 0, 0]
+    shown = path[seen, 0, 0]
     center = shown[-1] if best is None else best[0, 0]
     limits = style.tidy((min(shown.min(), center), max(shown.max(), center)), 0.18)
     grid = np.linspace(*limits, 200)
-    ax.plot(grid, objective.values(grid[:, None, None]), color=style.DATA, linewidth=2.4, zorder=2, label="loss")
+    curve = objective.values(grid[:, None, None])
+    ax.plot(grid, curve, color=style.DATA, linewidth=2.4, zorder=2, label="loss")
     heights = objective.values(shown[:, None, None])
     ax.plot(shown, heights, ".-", color=style.FIT, linewidth=1.2, markersize=7, zorder=3, label="path")
+    ax.set_xlim(*limits)
+    view = ax.get_ylim()
     if best is not None:
         height = objective.values(best[None])[0]
         ax.plot([center], [height], "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, zorder=4, label="optimum")
     ax.plot(
         [shown[0]], [heights[0]], "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=5, label="start"
     )
-    ax.plot([shown[-1]], [heights[-1]], "o", color=style.FIT, markersize=6.5, markeredgecolor="white", zorder=6, label="end")
+    if len(shown) < len(path):
+        beyond = np.array([path[len(shown), 0, 0], objective.values(path[[len(shown)]])[0]])
+        ax.plot([shown[-1], beyond[0]], [heights[-1], beyond[1]], color=style.FIT, linewidth=1.2, zorder=3, label="_beyond")
+        ax.set_ylim(*view)
+        _draw_exit(ax, np.array([shown[-1], heights[-1]]), beyond, int(steps[len(shown) - 1]))
+    else:
+        ax.plot([shown[-1]], [heights[-1]], "o", color=style.FIT, markersize=6.5, markeredgecolor="white", zorder=6, label="end")
     ax.set_xlim(*limits)
     style.dress(ax, xlabel or _coefficient_names(fit)[0], ylabel or "loss")
     style.legend(ax)

@@ -14,7 +14,8 @@ from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData
 from gradline.plot.style import MAX_POINTS
-from gradline.rows.block import Block, RowKernel
+from gradline.rows.block import Block
+from gradline.rows.kernel import RowKernel
 
 EXTREMES = 10
 """Rows kept of each kind of extreme: most influential, and farthest above and below in each target."""
@@ -228,7 +229,7 @@ def _predictions(loss: Loss, predictors: Array, q: int) -> Array:
     found = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(len(predictors), -1)
     if found.shape[1] != q:
         raise ArgumentError(
-            f"the loss {loss.name!r} predicts {found.shape[1]} numbers a row for {q} target{'s' if q > 1 else ''}, so that there is no"
+            f"the loss {loss.name!r} predicts {found.shape[1]} numbers per row for {q} target{'s' if q > 1 else ''}, so that there is no"
             " residual of one target to draw" + ("; gl.plot.calibration draws its classes" if loss.target_kind == "class" else "")
         )
     return found

@@ -70,7 +70,7 @@ def read(x: Any, y: Any, groups: Any = None, fit: Model | None = None) -> Exampl
     if groups is not None:
         labels = np.asarray(unmasked(groups))
         if labels.ndim != 1:
-            raise ArgumentError(f"groups has shape {labels.shape}; give one label a row, shape ({n},)")
+            raise ArgumentError(f"groups has shape {labels.shape}; give one label per row, shape ({n},)")
         check_length(len(labels), "groups", n)
         labels = labels.astype(str) if labels.dtype.kind == "O" else labels
     complete = np.isfinite(values).all(axis=1) & np.isfinite(observed).all(axis=1)
@@ -110,7 +110,7 @@ def predictions(fit: Model, x: Array, coefficients: Array | None = None) -> Arra
     q = len(fit.target_names)
     if predicted.shape[1] != q:
         raise ArgumentError(
-            f"the fit predicts {predicted.shape[1]} numbers a row for {q} targets, so observed and predicted cannot share an axis"
+            f"the fit predicts {predicted.shape[1]} numbers per row for {q} targets, so observed and predicted cannot share an axis"
         )
     return predicted
 

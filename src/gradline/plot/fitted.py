@@ -41,24 +41,53 @@ def fit(
     ylabel: str | Sequence[str] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the data with the fitted line, and return the Axes.
+    """Draw the data with the fitted line.
 
-    One input: the points and the line of each target over them. true: the true line as well, ``(slope, intercept)`` or an object
-    that has them, such as a Fit. groups: a label a row, (n,), to colour the points by.
+    One input: the points, and the line of each target over them.
 
-    Several fits of one input and one target, ``{label: fit}`` or a sequence: a line for each; where a label is one of the groups, the
-    line has its colour and spans its points.
+    Several inputs, with ``by``: a line over that input for each group, the other inputs held at the group's means (an indicator of the
+    group is then its own value). Without groups there is one line, the others held at their means.
 
-    Several inputs, with ``by``, the name or number of one of them: a line over that input for each group, the other inputs
-    held at the group's means (an indicator of the group is then its own value); without groups one line, the others held at their means.
+    Several inputs, without ``by``: observed against predicted, a panel for each target, with the diagonal on which they are equal.
 
-    Several inputs, without ``by``: observed against predicted, a panel for each target, beside the diagonal on which they are equal.
-    There ``true`` has no line to draw and is refused: ``gl.plot.coefficients(fit, true=...)`` compares with it.
+    At most 5,000 points are drawn.
 
-    Several panels come back as an array of Axes, (1, panels). At most 5,000 points are drawn.
+    Parameters
+    ----------
+    fit : Fit, sequence or mapping of Fits
+        Several fits of one input and one target, ``{label: fit}`` or a sequence, are a line each. Where a label is one of the groups, the
+        line has its colour and spans its points.
+    x, y : array or data frame
+        The data.
+    true : optional
+        The true line, drawn as well: ``(slope, intercept)`` or an object that has them, such as a Fit. Not for several inputs without
+        ``by``: ``gl.plot.coefficients(fit, true=...)`` compares with it there.
+    by : str or int, optional
+        One of several inputs, by name or number.
+    groups : array (n,), optional
+        A label per row, to colour the points by.
+    xlabel, ylabel : str, optional
+        In place of the names of the columns; ylabel a sequence for several panels.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
 
-    Raises ValueError for data that does not suit the fit, an unknown ``by``, a ``true`` of the wrong shape or where there is no line;
-    TypeError for data that is not numeric.
+    Returns
+    -------
+    Matplotlib Axes
+        An array (1, panels) of them for several panels.
+
+    Raises
+    ------
+    ValueError
+        For data that does not suit the fit, an unknown ``by``, and a ``true`` of the wrong shape or where there is no line.
+    TypeError
+        For data that is not numeric.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.fit(gl.fit(x, y), x, y, true=(6, -5))
     """
     fits = _as_mapping(fit)
     first = next(iter(fits.values()))

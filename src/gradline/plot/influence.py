@@ -9,7 +9,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import DiagnosticSample
-from gradline.plot.subject import NAMED, diagnosed, finish, name_rows
+from gradline.plot.placing import name_rows
+from gradline.plot.subject import NAMED, diagnosed, finish
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -21,11 +22,33 @@ CONTOURS = (0.5, 1.0)
 def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw how much of its own prediction each row decides (leverage) against its residual, with lines of equal Cook's distance.
 
-    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit. The numbers of the three rows with
-    the largest Cook's distance are written beside them, counted from 0. Where the loss implies no spread of residuals, and for several
-    targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear predictors). Returns the Axes.
+    The three rows with the largest Cook's distance have their numbers written next to them, counted from 0. Where the loss implies no
+    spread of residuals, and for several targets or linear predictors, Cook's distance itself is drawn against leverage (the sum over linear
+    predictors).
 
-    Raises ValueError for other rows than the fit's, and where the curvature of the loss is singular.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`, but the rows must be those of the fit.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For other rows than the fit's, and where the curvature of the loss is singular.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.leverage(gl.fit(x, y), x, y)
     """
     given = diagnosed(fit, data, target, rows)
     given.require_own("leverage")
@@ -72,11 +95,11 @@ def is_pearson(seen: DiagnosticSample) -> bool:
 
 
 def _draw_contours(ax: Any, parameters: int) -> bool:
-    """Lines r = +-(D p (1 - h) / h)^1/2 within the axes; whether there are any."""
+    """Lines r = +-(D p (1 - h) / h)^1/2 within the axes, and which D they are of beside them; whether there are any."""
     left, right = ax.get_xlim()
     bottom, top = ax.get_ylim()
     h = np.linspace(max(right * 1e-3, 1e-12), min(right, 1.0 - 1e-9), 400)
-    drawn = False
+    ends: dict[float, float] = {}
     for distance, dashes in zip(CONTOURS, ((5, 3), (1, 1.5)), strict=True):
         reach = np.sqrt(distance * parameters * (1.0 - h) / h)
         label = f"Cook's distance {distance:g}"
@@ -84,9 +107,30 @@ def _draw_contours(ax: Any, parameters: int) -> bool:
             inside = (line >= bottom) & (line <= top)
             if inside.any():
                 ax.plot(h[inside], line[inside], color=style.FIT, linewidth=1.3, linestyle=(0, dashes), label=label, zorder=3)
-                label, drawn = f"_{label}", True
+                label = f"_{label}"
+                # A line falls towards zero, so that one that is seen reaches the right edge.
+                ends.setdefault(distance, float(line[inside][-1]))
     ax.set_xlim(left, right)
     ax.set_ylim(bottom, top)
-    if drawn:
-        style.legend(ax)
-    return drawn
+    _name_contours(ax, ends, (top - bottom) / (72.0 * ax.get_window_extent().height / ax.figure.dpi))
+    return bool(ends)
+
+
+def _name_contours(ax: Any, ends: dict[float, float], point: float) -> None:
+    """Words to the right of the axes, where no row is drawn, as R has them. ends: height by distance; point: height of 1/72 inch."""
+    apart = 1.25 * style.NOTE_SIZE * point
+    last = None
+    for distance, height in sorted(ends.items(), key=lambda end: end[1]):
+        place = height if last is None else max(height, last + apart)
+        last = place
+        ax.annotate(
+            f"Cook's {distance:g}",
+            (1.0, place),
+            xycoords=("axes fraction", "data"),
+            xytext=(4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=style.NOTE_SIZE,
+            color=style.FIT,
+            annotation_clip=False,
+        )

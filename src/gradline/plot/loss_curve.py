@@ -11,6 +11,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import history_of
+from gradline.plot.placing import Place, Placer
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -26,18 +27,40 @@ def loss(
     ylabel: str | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the loss at each recorded step on a log scale, and return the Axes.
+    """Draw the loss at each recorded step on a log scale.
 
-    fit: a Fit whose solver records a path, a History, or ``{label: either}`` to compare several. optimum: the lowest loss there is, a
-    number or a Fit that reached it (such as ``gl.fit(x, y)`` for squared loss), drawn as a line. excess: draw the loss above the optimum
-    instead, in which gradient descent's steady rate is a straight line; needs ``optimum``.
-
-    A loss that is zero or negative somewhere has no place on a log scale: then the excess is drawn if the optimum is known, otherwise the
+    A loss that is zero or negative somewhere has no place on a log scale. Then the excess is drawn if the optimum is known, otherwise the
     scale is linear. Steps that are not finite are left out, and the picture says so. If nearly all of the fall is in the first
     twentieth of the steps, the steps are on a log scale too.
 
-    Raises ValueError for a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess
-    without optimum.
+    Parameters
+    ----------
+    fit : Fit, History, or mapping
+        A Fit whose solver records a path, its history, or ``{label: either}`` to compare several.
+    optimum : float or Fit, optional
+        The lowest loss there is, drawn as a line: a number, or a Fit that reached it, such as ``gl.fit(x, y)`` for squared loss.
+    excess : bool
+        Draw the loss above the optimum instead, in which the steady rate of gradient descent is a straight line. Needs ``optimum``.
+    xlabel, ylabel : str, optional
+        In place of "step" and "loss".
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For a fit without a path, naming the solver that records one, for a path without a finite loss, and for excess without optimum.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(steps=50))
+    >>> axes = gl.plot.loss(fit, optimum=gl.fit(x, y))
     """
     axes = style.panels(ax)
     draw_loss(axes[0, 0], fit if isinstance(fit, Mapping) else {"loss": fit}, optimum, excess=excess, xlabel=xlabel, ylabel=ylabel)
@@ -74,6 +97,7 @@ def draw_loss(
     below = lowest is not None and lowest <= 0 and panel.get_yscale() == "log"
     if lowest is not None and not excess and not below:
         _draw_optimum(panel, lowest)
+    _leave_room(panel, curves, above)
     if len(curves) > 1:
         style.legend(panel)
     elif ends:
@@ -111,21 +135,17 @@ def _draw(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float, *, l
             # Rounding at the optimum leaves zeros, which a log scale cannot show.
             heights = np.where(heights > 0, heights, np.nan)
         ax.plot(steps, heights, color=style.color(index), linewidth=2.4, solid_capstyle="round", label=str(label), zorder=3, **markers)
-    # Room above the highest point for its number.
     if log:
         ax.set_yscale("log")
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom, top * (top / bottom) ** 0.04)
-        _label_log_axis(ax.yaxis, bottom, top)
-    else:
-        bottom, top = ax.get_ylim()
-        ax.set_ylim(bottom, top + 0.04 * (top - bottom))
+        _label_log_axis(ax.yaxis, *ax.get_ylim())
     if any(_falls_at_once(steps, values) for steps, values in curves.values()):
         ax.set_xscale("symlog", linthresh=1.0, linscale=0.35)
         last = max(float(steps[-1]) for steps, _ in curves.values())
         ticks = [0.0, *(10.0**power for power in range(int(np.log10(max(last, 1.0))) + 1))]
         ax.set_xticks(ticks, [f"{tick:,.0f}" for tick in ticks])
         ax.set_xlim(-0.1, last * 1.15)
+    elif max(float(steps[-1]) for steps, _ in curves.values()) == 0:
+        ax.set_xticks([0.0], ["0"])
     else:
         ax.xaxis.get_major_locator().set_params(integer=True)
         ax.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
@@ -175,39 +195,40 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
 
 
-def _starts_flat(ax: Any, steps: Array, heights: Array) -> bool:
-    """Whether the curve is still near its first height a tenth of the way across the axes."""
-    across = ax.transAxes.inverted().transform(ax.transData.transform(np.column_stack([steps, heights])))
-    return bool(across[0, 1] - np.interp(across[0, 0] + 0.1, across[:, 0], across[:, 1]) < 0.08 and len(steps) > 2)
+FIRST = (Place(10, 0, "left", "center"), Place(-3, -9, "left", "top"), Place(-3, 9, "left", "bottom"), Place(10, 12, "left", "center"))
+"""Where the number of the first loss may stand: beside a curve that falls or rises steeply, below or above a flat one."""
+
+LAST = (Place(0, 8, "right", "bottom"), Place(-9, 0, "right", "center"), Place(-9, -2, "right", "top"), Place(0, -8, "right", "top"))
+"""And that of the last: above a flat curve, to the left of one that rises, below one that falls."""
 
 
 def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
-    """The first and the last loss written where they are."""
+    """The first and the last loss written where they are, clear of the curve and of the axes."""
     heights = values - above
-    log = ax.get_yscale() == "log"
-    drawn = np.flatnonzero(heights > 0) if log else np.arange(len(heights))
+    drawn = np.flatnonzero(heights > 0) if ax.get_yscale() == "log" else np.arange(len(heights))
     if not drawn.size:
         return
-    last = int(drawn[-1])
-    bottom, top = (np.log(edge) for edge in ax.get_ylim()) if log else ax.get_ylim()
-    late = heights[drawn[int(0.85 * (drawn.size - 1))]]
-    change = (np.log(late) - np.log(heights[last]) if log else late - heights[last]) / (top - bottom)
-    # A curve still falling comes from the upper left, so its last number goes below; a flat or rising one leaves room above. Likewise the
-    # first number goes beside a curve that falls steeply and below one that starts flat.
-    first = ((-3, -9), "left", "top") if _starts_flat(ax, steps[drawn], heights[drawn]) else ((10, 0), "left", "center")
-    end = ((-9, -1), "right", "top") if change > 0.04 else ((0, 8), "right", "bottom")
-    places = [(int(drawn[0]), *first), (last, *end)]
-    for index, offset, across, up in places[: 1 if last == drawn[0] else 2]:
+    ends = list(dict.fromkeys([int(drawn[0]), int(drawn[-1])]))
+    for index in ends:
         ax.plot([steps[index]], [heights[index]], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
-        ax.annotate(
-            style.number(heights[index]),
-            (steps[index], heights[index]),
-            xytext=offset,
-            textcoords="offset points",
-            ha=across,
-            va=up,
-            fontsize=style.LABEL_SIZE,
-            fontweight="bold",
-            color=style.BLUE,
-            zorder=6,
-        )
+    at = np.array([(steps[index], heights[index]) for index in ends])
+    words = [style.number(heights[index]) for index in ends]
+    places = (FIRST, LAST)[: len(ends)]
+    Placer(ax, at).add(words, at, places, fontsize=style.LABEL_SIZE, fontweight="bold", color=style.BLUE, zorder=6)
+
+
+def _leave_room(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float) -> None:
+    """Raise the top of the axes until a number has room above the highest point."""
+    log = ax.get_yscale() == "log"
+    heights = np.concatenate([values - above for _, values in curves.values()])
+    heights = heights[heights > 0] if log else heights
+    if not heights.size:
+        return
+    highest = float(heights.max())
+    bottom, top = ax.get_ylim()
+    # The number, and as much again between it and the edge.
+    share = min(2.0 * style.LABEL_SIZE / (72.0 * ax.get_window_extent().height / ax.figure.dpi), 0.3)
+    if log:
+        ax.set_ylim(bottom, max(top, bottom * (highest / bottom) ** (1.0 / (1.0 - share))))
+    else:
+        ax.set_ylim(bottom, max(top, bottom + (highest - bottom) / (1.0 - share)))

@@ -15,9 +15,32 @@ if TYPE_CHECKING:
 
 
 def diagnostics(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
-    """Draw residuals, quantiles, spread and influence of a fit to one target, from one pass over its rows: an array (2, 2) of Axes.
+    """Draw residuals, quantiles, spread and influence of a fit to one target, from one pass over its rows.
 
-    data, target, rows: as for :func:`gradline.plot.residuals`, but the rows must be those of the fit; raises as the four do.
+    Parameters
+    ----------
+    fit : Fit
+        A fit to one target.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`, but the rows must be those of the fit.
+    ax : array (2, 2) of Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    array (2, 2) of Matplotlib Axes
+
+    Raises
+    ------
+    ValueError
+        For several targets, for other rows than the fit's, and what the four pictures raise.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.plot.diagnostics(gl.fit(x, y), x, y).shape
+    (2, 2)
     """
     if len(fit.target_names) > 1:
         raise ArgumentError(f"the panel is of one target, and this fit has {len(fit.target_names)}; gl.plot.residuals draws each")

@@ -38,13 +38,39 @@ def prediction(
     ylabel: str | Sequence[str] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Mark what the fit predicts at ``new_x``, with guide lines to both axes and its value written, and return the Axes.
+    """Mark what the fit predicts at ``new_x``, with guide lines to both axes and its value written.
 
-    One input: new_x is a number or several, (m,); the fitted line of each target runs through the marks. Several inputs: new_x is a row,
-    (p,), or rows, (m, p), and each target is a panel of observed against predicted with the mark on the diagonal, or, without data, a
-    row of predicted values. x, y: the training data, drawn in grey behind (both or neither).
+    With one input the fitted line of each target runs through the marks. With several, each target is a panel of observed against predicted
+    with the mark on the diagonal or, without data, a row of predicted values.
 
-    Raises ValueError for a new_x that does not suit the fit or is not finite, and for x without y.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    new_x : float or array
+        One input: a number or several, (m,). Several inputs: a row, (p,), or rows, (m, p).
+    x, y : array, optional
+        The training data, drawn in grey behind. Both or neither.
+    xlabel, ylabel : str, optional
+        In place of the names of the columns; ylabel a sequence for several targets.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several inputs.
+
+    Raises
+    ------
+    ValueError
+        For a new_x that does not suit the fit or is not finite, and for x without y.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.prediction(gl.fit(x, y), 2.0, x=x, y=y)
     """
     new = _new_rows(fit, new_x)
     if (x is None) != (y is None):
@@ -81,13 +107,42 @@ def everything(
     ylabel: str | Sequence[str] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw data, fit and prediction together, and return the Axes.
+    """Draw data, fit and prediction together.
 
     One input: the points, the line of each target, the true line where given, and the prediction at ``new_x`` marked. Several inputs: for
-    each target observed against predicted with the prediction on the diagonal, then a panel of the coefficients, beside the true ones where
-    given: an array (1, targets + 1) of Axes. true: as in :func:`gradline.plot.fit` and :func:`gradline.plot.coefficients`.
+    each target observed against predicted with the prediction on the diagonal, then a panel of the coefficients, with the true ones where
+    given.
 
-    Raises ValueError as they and :func:`gradline.plot.prediction` do.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    x, y : array
+        The data.
+    new_x : float or array
+        As for :func:`gradline.plot.prediction`.
+    true : optional
+        As for :func:`gradline.plot.fit` and :func:`gradline.plot.coefficients`.
+    xlabel, ylabel : str, optional
+        In place of the names of the columns; ylabel a sequence for several targets.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array (1, targets + 1) of them for several inputs.
+
+    Raises
+    ------
+    ValueError
+        What the pictures it is made of raise.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.everything(gl.fit(x, y), x, y, 2.0, true=(6, -5))
     """
     new = _new_rows(fit, new_x)
     if len(input_names(fit)) == 1:

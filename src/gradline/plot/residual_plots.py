@@ -10,8 +10,9 @@ from scipy.special import betaincinv, ndtri
 from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import DiagnosticSample
+from gradline.plot.placing import name_rows
 from gradline.plot.smooth import lowess
-from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, name_rows, panels, residual_name
+from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, panels, residual_name
 from gradline.plot.trend import trend
 
 if TYPE_CHECKING:
@@ -22,17 +23,41 @@ BAND = 0.95
 
 
 def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
-    """Draw residuals against fitted values, with a smooth trend that is flat at zero where the model is right, and return the Axes.
-
-    data: a table that holds the target too, or X, with target y; rows: weights, frequencies, offset, where, query, database, as for
-    ``Fit.diagnose``, whose result may be given as data. Rows the model was not fitted to are drawn as well. A panel for each target, the
-    first four of more. At most 5,000 rows are drawn, with the farthest, whose numbers (from 0) are written beside them.
+    """Draw residuals against fitted values, with a smooth trend that is flat at zero where the model is right.
 
     Squared loss and losses without a distribution: observed less predicted, times the root of the weight. Likelihoods: quantile residuals
     (Dunn and Smyth 1996), normal where the model is right; Pearson residuals where the distribution is not known. A loss that aims at no
-    mean gets the trend that it would fit itself.
+    mean gets the trend that it would fit itself. A panel for each target, the first four of more. At most 5,000 rows are drawn, with the
+    farthest, whose numbers (from 0) are written next to them.
 
-    Raises ValueError for data that does not go with the fit, and for losses without a residual of one target.
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data : table, array or Diagnosis
+        A table that holds the target too, or X. Rows the model was not fitted to are drawn as well. What ``Fit.diagnose`` returned will do.
+    target : array, optional
+        y, where data is X.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+    **rows
+        weights, frequencies, offset, where, query, database: as for ``Fit.diagnose``.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several targets.
+
+    Raises
+    ------
+    ValueError
+        For data that does not go with the fit, and for losses without a residual of one target.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.residuals(gl.fit(x, y), x, y)
     """
     given = diagnosed(fit, data, target, rows)
     seen = given.seen
@@ -57,8 +82,32 @@ def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **ro
 def scale_location(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
     """Draw the root of the size of residuals against fitted values, with a trend that is level where the spread is what the model says.
 
-    data, target, rows: as for :func:`residuals`; returns the Axes and raises as it does. Residuals are over their standard errors where the
-    loss implies a spread.
+    Residuals are over their standard errors where the loss implies a spread.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several targets.
+
+    Raises
+    ------
+    ValueError
+        As :func:`gradline.plot.residuals` does.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.scale_location(gl.fit(x, y), x, y)
     """
     given = diagnosed(fit, data, target, rows)
     seen = given.seen
@@ -77,12 +126,36 @@ def scale_location(fit: Model, data: Any, target: Any = None, *, ax: Any = None,
 
 
 def quantiles(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **rows: Any) -> Any:
-    """Draw the residuals' quantiles against those of the normal distribution, and return the Axes.
+    """Draw the residuals' quantiles against those of the normal distribution.
 
-    data, target, rows: as for :func:`residuals`; raises as it does. Residuals over their standard errors (squared loss), or quantile
-    residuals (likelihoods), lie along the diagonal where the model is right, and 95% of the points, each by itself, within the band.
-    Residuals of a loss without a distribution are drawn in their own units, with the line through their quartiles. Of more than 5,000 rows
-    a sample is drawn, and the ten at each end in their true places.
+    Residuals over their standard errors (squared loss), or quantile residuals (likelihoods), lie along the diagonal where the model is
+    right, and 95% of the points, each by itself, within the band. Residuals of a loss without a distribution are drawn in their own units,
+    with the line through their quartiles. Of more than 5,000 rows a sample is drawn, and the ten at each end in their true places.
+
+    Parameters
+    ----------
+    fit : Fit
+        The fit.
+    data, target, **rows
+        As for :func:`gradline.plot.residuals`.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array of them for several targets.
+
+    Raises
+    ------
+    ValueError
+        As :func:`gradline.plot.residuals` does.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.quantiles(gl.fit(x, y), x, y)
     """
     given = diagnosed(fit, data, target, rows)
     seen = given.seen

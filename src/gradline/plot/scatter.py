@@ -22,14 +22,40 @@ def data(
     ylabel: str | Sequence[str] | None = None,
     ax: Any = None,
 ) -> Any:
-    """Draw the points of ``y`` against ``x`` and return the Axes.
+    """Draw the points of ``y`` against ``x``.
 
-    One input and one target: one cloud. One input and q targets: q clouds in their own colours. Several inputs: a panel for each
-    target (down) and input (across), the first four of each, returned as an array (q, p) of Axes. groups: a label a row, (n,); points
-    are coloured by it, and each target has its own panel. xlabel, ylabel: in place of the names of the columns, a sequence where there are
-    several. At most 5,000 points are drawn, the same ones every time, and the picture says so.
+    One input and one target are one cloud. One input and q targets are q clouds in their own colours. Several inputs give a panel for each
+    target (down) and input (across), the first four of each. At most 5,000 points are drawn, the same ones every time, and the picture
+    says so.
 
-    Raises ValueError for lengths that differ, a wrong number of labels or of Axes in ``ax``; TypeError for data that is not numeric.
+    Parameters
+    ----------
+    x, y : array or data frame
+        (n,) or (n, p), and (n,) or (n, q).
+    groups : array (n,), optional
+        A label per row. Points are coloured by it, and each target has its own panel.
+    xlabel, ylabel : str or sequence of str, optional
+        In place of the names of the columns, a sequence where there are several.
+    ax : Matplotlib Axes, optional
+        Where to draw; a new figure unless given.
+
+    Returns
+    -------
+    Matplotlib Axes
+        An array (q, p) of them for several inputs.
+
+    Raises
+    ------
+    ValueError
+        For lengths that differ, and a wrong number of labels or of Axes.
+    TypeError
+        For data that is not numeric.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> axes = gl.plot.data(x, y)
     """
     examples = read(x, y, groups)
     p, q = examples.x.shape[1], examples.y.shape[1]

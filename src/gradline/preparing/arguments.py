@@ -7,13 +7,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Literal
 
-from gradline import losses
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
-from gradline.losses.own_loss import BoundLoss, CustomLoss, custom
-from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Penalty, Ridge
+from gradline.penalties.arguments import settled
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.centring import centred
 from gradline.solvers.first_order.gradient_descent import GradientDescent
 from gradline.solvers.protocol import Solver
@@ -74,39 +73,6 @@ _ELSEWHERE = {
 }
 """What other programs' keywords are called here."""
 
-LossArgument = str | Loss | CustomLoss | Callable[[Any, Any], Any]
-
-
-def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, backend: str | None = None) -> Loss | CustomLoss:
-    """What ``loss=`` stands for. Raises ValueError for an unknown name, TypeError for something that is no loss."""
-    if isinstance(loss, str):
-        loss = losses.by_name(loss)
-    if isinstance(loss, CustomLoss | BoundLoss) or hasattr(loss, "derivatives"):
-        for keyword, value in (("prediction", prediction), ("backend", backend)):
-            if value is not None:
-                raise ArgumentError(
-                    f"{keyword}= goes with a loss function of your own; this loss, {getattr(loss, 'name', loss)!r}, has its own already"
-                )
-        return loss.custom if isinstance(loss, BoundLoss) else loss  # type: ignore[return-value]
-    if callable(loss) and str(getattr(loss, "__module__", "")).startswith("gradline.losses."):
-        name = getattr(loss, "__name__", "")
-        raise ArgumentTypeError(f"loss={name} is what makes the loss: call it, as in loss=gl.losses.{name}(...)")
-    if not callable(loss):
-        raise ArgumentTypeError(
-            f"loss must be a name, a loss of gl.losses or a function loss(y, prediction), not {type(loss).__name__} {loss!r}"
-        )
-    return custom(loss, prediction, backend=backend)
-
-
-def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
-    """What ``penalty=`` stands for. Raises TypeError for something that is no penalty."""
-    if isinstance(penalty, AutomaticRidge):
-        return penalty
-    if penalty is not None and not hasattr(penalty, "curvature"):
-        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
-    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
-    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
-
 
 def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
     """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
@@ -136,15 +102,17 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
 
     Raises ValueError for losses without a leave-one-out loss.
     """
-    if not isinstance(penalty, AutomaticRidge):
-        return replace(problem, penalty=penalty)
-    from gradline.inference.leave_one_out import ridge_auto
 
-    # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
-    moved = None if problem.loss.squared_scale() is not None else centred(problem)
-    tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
-    choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
-    return replace(problem, penalty=ChosenRidge(float(choice.strength), float(choice.losses.min())))
+    def choose() -> tuple[float, float]:
+        from gradline.inference.leave_one_out import ridge_auto
+
+        # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
+        moved = None if problem.loss.squared_scale() is not None else centred(problem)
+        tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+        choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
+        return float(choice.strength), float(choice.losses.min())
+
+    return replace(problem, penalty=settled(penalty, choose))
 
 
 def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:
@@ -162,10 +130,3 @@ def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., 
         return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"
     hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
     return f"{name}() got an unexpected keyword argument {word!r}; {hint}"
-
-
-def predictor_count(loss: Loss | CustomLoss, n_targets: int) -> int:
-    """k, the linear predictors a row."""
-    if isinstance(loss, CustomLoss):
-        return n_targets if loss.linear_predictors is None else len(loss.linear_predictors)
-    return loss.n_predictors(n_targets)

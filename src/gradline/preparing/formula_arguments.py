@@ -13,9 +13,7 @@ from gradline.formulas.building import check
 from gradline.formulas.errors import suggestion
 from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
 from gradline.formulas.grammar import Factor, quoted_name
-from gradline.losses.own_loss import CustomLoss
-from gradline.losses.protocol import Loss
-from gradline.preparing.arguments import predictor_count
+from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.prepared import Mask
 from gradline.tables.cleaning import Tally
 from gradline.tables.encoders import check_numeric
@@ -27,9 +25,7 @@ FEW_LEVELS = 20
 """Levels below which nobody takes a column for an identifier."""
 
 
-def formula_for(
-    table: Table, formula: Any, target: Any, features: Any, loss: Loss | CustomLoss, offset: str | None, intercept: bool
-) -> Formula:
+def formula_for(table: Table, formula: Any, target: Any, features: Any, loss: UnboundLoss, offset: str | None, intercept: bool) -> Formula:
     """The formula, or the one that target= and features= stand for. Raises FormulaError and TypeError for what cannot be read."""
     if formula is None:
         read = _plain(table, target, features, intercept)
@@ -88,7 +84,7 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
 
 
 def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:
-    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one a row tells each row itself."""
+    """What a user should know about the categoricals, of n_rows rows: one level tells nothing, nearly one per row tells each row itself."""
     notes = []
     for name, levels in encoder.levels.items():
         if len(levels) == 1:
@@ -121,16 +117,13 @@ def _one_of_two_classes(column: str) -> Callable[[Any], str]:
     return lambda value: f"for one of two classes write I({quoted_name(column)} == {value!r}) in its place; {several}"
 
 
-def _in_order(formulas: Mapping[str, str], loss: Loss | CustomLoss, table: Table) -> dict[str, str]:
+def _in_order(formulas: Mapping[str, str], loss: UnboundLoss, table: Table) -> dict[str, str]:
     """The formulas in the order of the loss's linear predictors. Raises ValueError where names are missing or unknown."""
     targets = _hinting(table, dict(formulas)).target_names
-    if isinstance(loss, CustomLoss):
-        names = loss.linear_predictors or (targets if len(targets) > 1 else ("prediction",))
-    elif loss.is_resolved:
-        names = loss.predictor_names(len(targets))
-    else:
+    if not loss.is_resolved:
         raise ArgumentError(f"how many linear predictors {loss.name!r} has depends on the data; give one formula for all of them")
-    assert len(names) == predictor_count(loss, len(targets))
+    names = loss.formula_names(targets)
+    assert len(names) == loss.n_predictors(len(targets))
     for name in formulas:
         if name not in names:
             raise ArgumentError(f"the loss {loss.name!r} has no linear predictor {name!r}; {suggestion(name, names, 'it has')}")

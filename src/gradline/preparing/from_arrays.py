@@ -10,8 +10,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
-from gradline.losses.own_loss import CustomLoss
-from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
+from gradline.losses.arguments import LossArgument, as_loss
 from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
 from gradline.rows.array_checks import Columns, Rows, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
@@ -42,12 +41,9 @@ def prepare_arrays(
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
-    unbound = as_loss(loss, prediction, backend)
-    if not isinstance(unbound, CustomLoss):
-        unbound = unbound.resolve(y.max(axis=0))
-        unbound.check_targets(y)
-    offsets = None if offset is None else as_offset(offset, n, predictor_count(unbound, y.shape[1]), given.idle)
-    bound = unbound.bind(y, offsets) if isinstance(unbound, CustomLoss) else unbound
+    unbound = as_loss(loss, prediction, backend).resolve(y.max(axis=0))
+    offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle)
+    bound = unbound.bind(y, offsets)
     rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
     used = n if rows.row_weights is None else int(np.count_nonzero(rows.row_weights))

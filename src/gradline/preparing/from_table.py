@@ -13,9 +13,9 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.formulas.formula import Encoder
 from gradline.formulas.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
-from gradline.losses.own_loss import CustomLoss, joint_message
-from gradline.losses.protocol import Loss
-from gradline.preparing.arguments import LossArgument, as_loss, predictor_count
+from gradline.losses.arguments import LossArgument, as_loss
+from gradline.losses.own_loss import joint_message
+from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
 from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 MOST_HELD = 2**23
 """Numbers that are held in memory, 64 MiB: every solver then works, and passes cost no reading."""
-
-PROBED = 10_000
-"""Rows of a large table that a user's loss is probed on."""
 
 
 @contextmanager
@@ -139,7 +136,7 @@ def _begins_with_moments(solver: str | Solver) -> bool:
     return solver == "auto" or (isinstance(solver, BeginsWithMoments) and solver.begins_with_moments)
 
 
-def _prepare(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) -> Prepared:
+def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: bool) -> Prepared:
     rows = source.rows()
     held = rows.as_arrays(MOST_HELD)
     prepared = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
@@ -147,27 +144,26 @@ def _prepare(source: TableSource, unbound: Loss | CustomLoss, *, ahead: bool) ->
     return replace(prepared, mask=mask, notes=rows.notes)
 
 
-def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: Loss | CustomLoss) -> Prepared:
+def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: UnboundLoss) -> Prepared:
     held.targets = without_idle_targets(held.targets, held.weights, held.frequencies)
-    if not isinstance(unbound, CustomLoss):
-        unbound = unbound.resolve(held.targets.max(axis=0))
-        try:
-            unbound.check_targets(held.targets)
-        except ValueError:
-            _point_at_target(source, unbound)
-            raise
-    k = predictor_count(unbound, held.n_targets)
+    unbound = unbound.resolve(held.targets.max(axis=0))
+    k = unbound.n_predictors(held.n_targets)
     if held.offset is not None and held.offset.shape[1] < k:
         held.offset = np.repeat(held.offset, k, axis=1)
-    loss = unbound.bind(held.targets, held.offset) if isinstance(unbound, CustomLoss) else unbound
+    try:
+        loss = unbound.bind(held.targets, held.offset)
+    except ValueError:
+        if _refused(unbound, held.targets):
+            _point_at_target(source, unbound)
+        raise
     weights = held.row_weights
     used = held.n_rows if weights is None else int(np.count_nonzero(weights))
     return _of(source, rows, held, loss, used)
 
 
-def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, ahead: bool) -> Prepared:
+def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: bool) -> Prepared:
     """One pass that checks and counts; squared loss takes its moments from the same pass."""
-    fixed = None if isinstance(unbound, CustomLoss) or not unbound.is_resolved else unbound
+    fixed = unbound if unbound.is_resolved else None
     kernel = _TargetsKernel(fixed)
     try:
         if ahead and fixed is not None and fixed.squared_scale() is not None and not _coded(source.encoder):
@@ -175,7 +171,7 @@ def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, 
 
             rows.prepare(kernel, MomentsKernel())
         facts = rows.reduce(kernel)
-        if not isinstance(unbound, CustomLoss) and not unbound.is_resolved:
+        if fixed is None:
             unbound = unbound.resolve(facts.highest)
             rows.reduce(_TargetsKernel(unbound))
     except _TargetError as error:
@@ -183,15 +179,17 @@ def _streamed(source: TableSource, rows: TableRows, unbound: Loss | CustomLoss, 
         raise ArgumentError(str(error)) from None
     if facts.used == 0:
         raise ArgumentError("weights times frequencies is zero in every row; at least one row must count")
-    k = predictor_count(unbound, rows.n_targets)
+    k = unbound.n_predictors(rows.n_targets)
     found: int | None = facts.fingerprint
     if any(source.encoder.offsets) and len(source.encoder.predictors) < k:
         # The offset is one for each linear predictor now, and was hashed as one.
         rows, found = source.rows(k), None
-    if not isinstance(unbound, CustomLoss):
-        return _of(source, rows, rows, unbound, facts.used, found)
-    block = rows.sample(PROBED).without_zero_weights()
-    loss = unbound.bind(block.targets, block.offset)
+    if unbound.rows_to_bind:
+        block = rows.sample(unbound.rows_to_bind).without_zero_weights()
+        loss = unbound.bind(block.targets, block.offset)
+    else:
+        # Every row's targets are checked already: any will do.
+        loss = unbound.bind(facts.highest[None, :])
     if loss.joint:
         raise ArgumentError(f"{source.table.name} is too large to be held in memory; {joint_message(loss.name)}")
     return _of(source, rows, rows, loss, facts.used, found)
@@ -205,7 +203,6 @@ def _of(
     idle = rows.n_rows - used + table_rows.rows_idle
     if idle:
         dropped["weight zero"] = idle
-    streamed = "" if isinstance(rows, ArrayRows) else source.table.name
     return Prepared(
         rows,
         loss,
@@ -216,7 +213,7 @@ def _of(
         True,
         source.weighted,
         encoder,
-        streamed=streamed,
+        streamed=rows.source_name,
         row_columns=source.row_columns,
         fingerprint=fingerprint,
     )
@@ -230,7 +227,7 @@ def _coded(encoder: Encoder) -> bool:
 class _TargetError(ValueError):
     """A target outside the loss's domain, found somewhere in a block."""
 
-    def __init__(self, message: str, loss: Loss) -> None:
+    def __init__(self, message: str, loss: UnboundLoss) -> None:
         super().__init__(message)
         self.loss = loss
 
@@ -247,7 +244,7 @@ class _TargetFacts(NamedTuple):
 class _TargetsKernel:
     """Checks the targets of rows that count against the loss's domain, where the loss is known; finds the largest and counts."""
 
-    loss: Loss | None
+    loss: UnboundLoss | None
 
     def map(self, block: Block) -> _TargetFacts:
         idle = idle_rows(block.weights, block.frequencies)
@@ -274,7 +271,7 @@ class _TargetRowsKernel:
         return block.targets if idle is None else np.where(idle[:, None], np.nan, block.targets)
 
 
-def _point_at_target(source: TableSource, loss: Loss) -> None:
+def _point_at_target(source: TableSource, loss: UnboundLoss) -> None:
     """Raises the error that names the row of the table, rows left out included, where the first target is outside the loss's domain."""
     first = 0
     for targets in source.rows(missing="keep").iterate(_TargetRowsKernel()):
@@ -292,7 +289,7 @@ def _point_at_target(source: TableSource, loss: Loss) -> None:
         first += len(targets)
 
 
-def _refused(loss: Loss, targets: Array) -> bool:
+def _refused(loss: UnboundLoss, targets: Array) -> bool:
     if not len(targets):
         return False
     try:

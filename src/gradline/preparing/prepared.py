@@ -1,4 +1,4 @@
-"""What both roads into a fit, arrays and tables, hand to the solver."""
+"""What both ways into a fit, arrays and tables, hand to the solver."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.losses.protocol import Loss
-from gradline.rows.block import Rows
+from gradline.rows.protocol import Rows
 
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder

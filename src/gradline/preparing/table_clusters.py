@@ -11,8 +11,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroups
-from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.tables.encoders import RowValues
 from gradline.tables.sources.columns import argument, plain_or_quoted
 from gradline.tables.table import Table
@@ -51,7 +51,7 @@ class ClusterColumns:
         labelled = self.source.rows(n_predictors, targets=_Labelled(plain.targets, self.names, tuple(labels)))
         if labelled.n_rows < rows.n_rows:
             self._refuse_missing(n_predictors, rows.n_rows - labelled.n_rows)
-        if isinstance(rows, ArrayRows):
+        if rows.resident:
             return HeldGroups(labelled.map(_CodesKernel(rows.n_targets)).astype(np.int64))
         return ReadGroups(labelled, rows.n_targets, tuple(len(found) for found in labels))
 

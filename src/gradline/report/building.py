@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.atomic_file import write_whole
+from gradline.base.file_names import named
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
@@ -18,9 +19,14 @@ if TYPE_CHECKING:
     from gradline.model.record import Model
 
 
+def page_name(path: str | os.PathLike[str]) -> Path:
+    """The path of a page. Raises ValueError for a name of another kind of file."""
+    return named(path, (".html", ".htm"), "a report is written as HTML")
+
+
 @dataclass(frozen=True)
 class Report:
-    """One HTML page that needs nothing beside itself; a notebook shows it in place.
+    """One HTML page that needs no other file; a notebook shows it in place.
 
     concerns: what to know before using the model, serious ones first. html: the page.
     """
@@ -29,8 +35,11 @@ class Report:
     html: str
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write the page, whole or not at all. Raises OSError and ValueError where it cannot be written."""
-        write_whole(Path(path), self.html)
+        """Write the page, whole or not at all.
+
+        Raises OSError where it cannot be written, and ValueError for a name that does not end in .html or .htm: no other format is written.
+        """
+        write_whole(page_name(path), self.html)
 
     def _repr_html_(self) -> str:
         # A frame keeps the page's style and the notebook's apart.

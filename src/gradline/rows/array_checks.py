@@ -55,7 +55,7 @@ def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
 
 
 def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) -> Array:
-    """One number a row, (n,) float64. idle: rows of weight zero, as for ``usable``.
+    """One number per row, (n,) float64. idle: rows of weight zero, as for ``usable``.
 
     Raises ValueError for another length, and for a NaN or infinity, naming the row.
     """
@@ -63,7 +63,7 @@ def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) 
     if values.ndim == 2 and values.shape[1] == 1:
         values = values[:, 0]
     if values.ndim != 1:
-        raise DataError(f"{what} has shape {values.shape}; give one number a row, shape ({n_rows},)")
+        raise DataError(f"{what} has shape {values.shape}; give one number per row, shape ({n_rows},)")
     check_length(len(values), what, n_rows)
     result = np.ascontiguousarray(values, dtype=np.float64)
     return np.asarray(usable(result[:, None], what, None, idle)[:, 0])
@@ -149,7 +149,7 @@ def _surely_finite(values: np.ndarray[Any, Any]) -> bool:
 
 def select_columns(data: Any, names: Sequence[str]) -> Any:
     """The named columns of a data frame, in that order; anything without column names as it is. Raises ValueError for an absent one."""
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         return data
     known = {str(label): label for label in labels}
@@ -160,7 +160,7 @@ def select_columns(data: Any, names: Sequence[str]) -> Any:
     return data.select(wanted) if hasattr(data, "select") else data[wanted]
 
 
-def _labels(data: Any) -> list[Any] | None:
+def column_labels(data: Any) -> list[Any] | None:
     """The column labels of a data frame (pandas, polars) or an Arrow table; None for anything else."""
     if _is_lazy(data):  # refused further on; to ask for its columns would run it
         return None
@@ -175,7 +175,7 @@ def _is_lazy(data: Any) -> bool:
 
 
 def _frame_names(data: Any) -> tuple[str, ...] | None:
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         return None
     names = [str(label) for label in labels]
@@ -267,7 +267,7 @@ def _check_columns(data: Any, what: str) -> list[_Whole]:
     """
     if isinstance(data, np.ndarray | list | tuple):
         return []
-    labels = _labels(data)
+    labels = column_labels(data)
     if labels is None:
         dtype = str(getattr(data, "dtype", getattr(data, "type", ""))).lower()
         if dtype.startswith(("category", "dictionary")):

@@ -9,24 +9,18 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from functools import cache
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign, some_rows
-from gradline.rows.block import Block, Kernel, RowKernel, State, weight_of_rows
+from gradline.rows.block import Block, RowColumns, weight_of_rows
+from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
+from gradline.rows.sampling import spread_rows
 
 Result = TypeVar("Result")
-
-
-class RunKernel(Protocol[State]):
-    """A sum over rows, from several consecutive blocks at a time. ``merge`` is associative and is called in row order."""
-
-    def map_run(self, blocks: list[Block]) -> State: ...
-
-    def merge(self, first: State, second: State) -> State: ...
 
 
 LANES = 8
@@ -34,6 +28,9 @@ LANES = 8
 
 BLOCK_NUMBERS = 2**18
 """Numbers in a block: 2 MiB of float64, near enough to a core for the second look at it, and large enough to outweigh the calls."""
+
+PART_ROWS = 2**17
+"""Rows whose results ``iterate`` makes at a time."""
 
 
 def block_rows(n_columns: int, n_predictors: int) -> int:
@@ -118,6 +115,13 @@ class ArrayRows:
 
         return np.concatenate([part for lane in self._run(map_lane) for part in lane])
 
+    def iterate(self, kernel: RowKernel) -> Iterator[Array]:
+        for start in range(0, self.n_rows, PART_ROWS):
+            yield self.part(start, min(start + PART_ROWS, self.n_rows)).map(kernel)
+
+    def sample(self, n_rows: int, seed: int = 0) -> Block:
+        return self.take(spread_rows(self.n_rows, min(n_rows, self.n_rows), seed))
+
     def take(self, rows: IntArray) -> Block:
         def pick(column: Array | None) -> Array | None:
             return None if column is None else column[rows]
@@ -162,16 +166,20 @@ class ArrayRows:
         )
 
     @property
-    def held(self) -> bool:
+    def resident(self) -> bool:
         return True
 
     @property
-    def read_from(self) -> str:
+    def source_name(self) -> str:
         return ""
 
     @property
-    def keeps_codes(self) -> bool:
+    def coded_levels(self) -> bool:
         return False
+
+    @property
+    def row_columns(self) -> RowColumns:
+        return RowColumns(self.targets, self.weights, self.frequencies, self.offset)
 
     def in_memory(self) -> Block:
         if self.values.dtype == np.float64:

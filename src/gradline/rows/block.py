@@ -1,16 +1,14 @@
-"""A block of rows and the kernels that run over blocks: the one seam between data and everything above it."""
+"""A block of rows: what kernels see of the data."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
-
-State = TypeVar("State")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +59,15 @@ class Block:
         return predictors
 
 
+class RowColumns(NamedTuple):
+    """What rows hold beside their design: targets (n, q), weights and frequencies (n,), offset (n, k); None as in a ``Block``."""
+
+    targets: Array
+    weights: Array | None
+    frequencies: Array | None
+    offset: Array | None
+
+
 def weight_of_rows(weights: Array | None, frequencies: Array | None) -> Array | None:
     """f_i w_i; None for ones."""
     if weights is None:
@@ -70,58 +77,3 @@ def weight_of_rows(weights: Array | None, frequencies: Array | None) -> Array | 
 
 def _pick(column: Array | None, rows: IntArray) -> Array | None:
     return None if column is None else column[rows]
-
-
-class Kernel(Protocol[State]):
-    """A sum over rows. ``merge`` is associative and is called in row order."""
-
-    def map(self, block: Block) -> State: ...
-
-    def merge(self, first: State, second: State) -> State: ...
-
-
-class RowKernel(Protocol):
-    """One result a row: ``map`` returns an array whose first axis is the block's rows."""
-
-    def map(self, block: Block) -> Array: ...
-
-
-class Rows(Protocol):
-    """A source of rows that can be passed over as often as needed."""
-
-    @property
-    def n_rows(self) -> int: ...
-
-    @property
-    def n_columns(self) -> int:
-        """P, the intercept included."""
-
-    @property
-    def n_targets(self) -> int: ...
-
-    @property
-    def intercept(self) -> bool: ...
-
-    @property
-    def read_from(self) -> str:
-        """The table that the rows are read from anew at each pass; empty where they are held in memory."""
-
-    @property
-    def keeps_codes(self) -> bool:
-        """Whether a categorical is kept as codes, whose columns a design does not hold."""
-
-    def reduce(self, kernel: Kernel[State]) -> State:
-        """One pass: map every block, merge in row order."""
-
-    def map(self, kernel: RowKernel) -> Array:
-        """One pass: the rows' results, in row order."""
-
-    def take(self, rows: IntArray) -> Block:
-        """The given rows as one block (their order kept); for samples and mini-batches."""
-
-    @property
-    def held(self) -> bool:
-        """Whether all rows are held in memory; to ask costs nothing."""
-
-    def in_memory(self) -> Block | None:
-        """Everything as one block if the rows are held in memory, otherwise None."""

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
 
@@ -51,9 +51,8 @@ def _hashes(targets: Array, weights: Array | None, frequencies: Array | None, of
 
 def fingerprint_of(rows: Rows) -> int:
     """Of all rows: a glance at the targets where they are in memory, otherwise a pass."""
-    if isinstance(rows, ArrayRows):
-        return fingerprint(rows.targets, rows.weights, rows.frequencies, rows.offset)
-    return rows.reduce(FingerprintKernel())
+    known = rows.row_columns
+    return rows.reduce(FingerprintKernel()) if known is None else fingerprint(*known)
 
 
 @dataclass(frozen=True)

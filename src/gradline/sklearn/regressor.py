@@ -25,8 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradline.api.result import Fit
-    from gradline.penalties.ridge import AutomaticRidge, Penalty
-    from gradline.preparing.arguments import LossArgument
+    from gradline.losses.arguments import LossArgument
+    from gradline.penalties.protocol import Penalty
+    from gradline.penalties.ridge import AutomaticRidge
     from gradline.solvers.protocol import Solver
 
 
@@ -37,14 +38,34 @@ class NotFittedError(ValueError, AttributeError):
 class LinearRegression:
     """A linear model of any loss, as a scikit-learn regressor.
 
-    loss, prediction, penalty, solver, backend, start, accuracy, tolerance, covariance, progress: as for :func:`gradline.fit`.
-    fit_intercept: whether the model has an intercept. A solver's own settings (a loss's, a penalty's) are parameters too:
-    ``set_params(solver__learning_rate=0.1)``, or a grid over ``penalty__strength``, replaces the solver or the penalty with one that
-    differs in that setting only.
+    Parameters
+    ----------
+    loss, prediction, penalty, solver, backend, start, accuracy, tolerance, covariance, progress
+        As for :func:`gradline.fit`. The settings of a solver, a loss or a penalty are parameters too:
+        ``set_params(solver__learning_rate=0.1)``, or a grid over ``penalty__strength``, replaces the solver or the penalty with one that
+        differs in that setting only.
+    fit_intercept : bool
+        Whether the model has an intercept.
 
-    Once fitted: coef_, shape (p,), or (q, p) where y is two-dimensional; intercept_, a float or (q,); n_features_in_, p;
-    feature_names_in_, (p,), where the columns of X are all named by strings; result_, the :class:`gradline.Fit`.
-    With a loss of k linear predictors a row, such as a mean and a log scale, q is k.
+    Attributes
+    ----------
+    coef_ : array
+        (p,), or (q, p) where y is two-dimensional. With a loss of k linear predictors per row, such as a mean and a log scale, q is k.
+    intercept_ : float or array (q,)
+    n_features_in_ : int
+        p.
+    feature_names_in_ : array (p,)
+        Where the columns of X are all named by strings.
+    result_ : Fit
+        The :class:`gradline.Fit`.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, y = gl.datasets.plane(n_outputs=1, seed=1, noise=0.1)
+    >>> model = gl.LinearRegression(loss=gl.losses.huber(1.0)).fit(X, y)
+    >>> model.score(X, y) > 0.99
+    True
     """
 
     coef_: Array
@@ -81,9 +102,24 @@ class LinearRegression:
         self.progress = progress
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
-        """Fit to X (n, p) and y, (n,) or (n, q), with precision weights sample_weight (n,); a row of weight zero is left out.
+        """Fit the model.
 
-        Raises what :func:`gradline.fit` raises, and ValueError for a one-dimensional X.
+        Parameters
+        ----------
+        X : array or data frame (n, p)
+        y : array (n,) or (n, q)
+        sample_weight : array (n,), optional
+            Precision weights. A row of weight zero is left out.
+
+        Returns
+        -------
+        LinearRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For a one-dimensional X, and whatever :func:`gradline.fit` refuses.
         """
         if y is None:
             raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None")
@@ -124,10 +160,24 @@ class LinearRegression:
         return self
 
     def predict(self, X: Any) -> Array:
-        """Predictions, (n,), or (n, q) where y had two dimensions.
+        """Predictions.
 
-        The columns of a data frame are matched by name where the model was fitted to one. Raises ValueError for the wrong columns, NaN
-        or infinity, and NotFittedError before ``fit``.
+        Parameters
+        ----------
+        X : array or data frame (m, p)
+            The columns of a data frame are matched by name where the model was fitted to one.
+
+        Returns
+        -------
+        array
+            (m,), or (m, q) where y had two dimensions.
+
+        Raises
+        ------
+        ValueError
+            For the wrong columns, and for NaN or infinity.
+        NotFittedError
+            Before ``fit``.
         """
         return self._predictions(X, None)
 
@@ -147,8 +197,23 @@ class LinearRegression:
     def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
         """R^2 of the predictions, averaged over targets: 1 - sum w (y - prediction)^2 / sum w (y - mean)^2.
 
-        As in scikit-learn, targets that do not vary score 1 if predicted exactly and 0 otherwise. NaN, with a warning, for a single row.
-        Raises ValueError where there is not one prediction for each target.
+        As in scikit-learn, targets that do not vary score 1 if predicted exactly and 0 otherwise.
+
+        Parameters
+        ----------
+        X : array or data frame (m, p)
+        y : array (m,) or (m, q)
+        sample_weight : array (m,), optional
+
+        Returns
+        -------
+        float
+            At most 1. NaN, with a warning, for a single row.
+
+        Raises
+        ------
+        ValueError
+            What ``predict`` raises, and where there is not one prediction for each target.
         """
         targets = as_columns(y, "y", "y")
         weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(targets.values), whole=False)
@@ -161,7 +226,7 @@ class LinearRegression:
         if predictions.shape != targets.values.shape:
             raise ArgumentError(
                 f"R^2 compares each target with its prediction, but there are {targets.values.shape[1]} targets and {predictions.shape[1]}"
-                " predictions a row; score the predictions with a metric of your own"
+                " predictions per row; score the predictions with a metric of your own"
             )
         observed = targets.values.astype(np.float64)
         if weights is None or idle is None or not idle.any():
@@ -169,7 +234,17 @@ class LinearRegression:
         return _r_squared(observed[~idle], predictions[~idle], weights[~idle])
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
-        """The parameters by name; with ``deep``, also the settings of a solver, a loss or a penalty, as ``solver__learning_rate``."""
+        """The parameters by name.
+
+        Parameters
+        ----------
+        deep : bool
+            Whether the settings of a solver, a loss or a penalty are among them, as ``solver__learning_rate``.
+
+        Returns
+        -------
+        dict
+        """
         parameters = {name: getattr(self, name) for name in self._parameter_names()}
         if deep:
             nested = {f"{name}__{setting}": value for name, holder in parameters.items() for setting, value in _settings(holder).items()}
@@ -177,9 +252,22 @@ class LinearRegression:
         return parameters
 
     def set_params(self, **parameters: Any) -> Self:
-        """Set parameters by name, ``solver__learning_rate`` and the like included.
+        """Set parameters by name.
 
-        Raises ValueError for a parameter that does not exist, and what a solver raises for a setting it refuses.
+        Parameters
+        ----------
+        **parameters
+            Those of the class, and settings such as ``solver__learning_rate``.
+
+        Returns
+        -------
+        LinearRegression
+            Itself.
+
+        Raises
+        ------
+        ValueError
+            For a parameter that does not exist, and for a setting that its solver, loss or penalty refuses.
         """
         names = self._parameter_names()
         nested: dict[str, dict[str, Any]] = {}

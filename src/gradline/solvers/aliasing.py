@@ -8,7 +8,8 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import find_scales
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
 

@@ -12,9 +12,9 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
-from gradline.objective.objective import Problem, sample_block
-from gradline.penalties.ridge import Penalty
-from gradline.rows.changed import ColumnChange
+from gradline.objective.objective import Problem
+from gradline.penalties.kinds import in_units
+from gradline.rows.column_change import ColumnChange
 from gradline.solvers.aliasing import aliased_columns
 from gradline.solvers.protocol import History, Solution
 
@@ -29,6 +29,9 @@ EXTREME = 200
 
 SAMPLE = 500
 """Rows that tell."""
+
+NOTHING = 1e-8
+"""Share of the sizes of its terms up to which a gradient is no matter."""
 
 MOST_COLUMNS = 3000
 """Up to which columns are looked at for aliasing before they are moved."""
@@ -65,10 +68,12 @@ def centred(problem: Problem) -> Centred | None:
     """The problem in columns of mean and size near one; None where none of the columns asks for it, by a sample of the rows.
 
     Only where every linear predictor that has the column has an intercept is its zero moved. Which columns others determine is decided by
-    the columns as they are, since moved ones show rounding for a difference.
+    the columns as they are, since moved ones show rounding for a difference. A penalty with kinks, and constraints, leave them as they are.
     """
+    if problem.penalty_kind == "proximal" or problem.constraints is not None:
+        return None
     rows = problem.rows
-    sample = sample_block(rows, min(rows.n_rows, SAMPLE)).without_zero_weights()
+    sample = rows.sample(SAMPLE).without_zero_weights()
     values = sample.design.numbers()
     size, held = rows.n_columns, values.shape[1]
     if not values.size or not np.isfinite(values).all():
@@ -97,8 +102,45 @@ def centred(problem: Problem) -> Centred | None:
     change = ColumnChange(origin, unit, rows.intercept)
     penalty = problem.penalty
     if penalty is not None and (unit != 1.0).any():
-        penalty = _InGivenUnits(penalty, unit[int(rows.intercept) :, None])
+        penalty = in_units(penalty, unit[int(rows.intercept) :, None])
     return Centred(replace(problem, rows=change.rows(rows), penalty=penalty), change, aliased)
+
+
+def with_gradient_of_given(problem: Problem, solution: Solution, moved: Centred) -> Solution:
+    """The solution in the columns given with the size of the objective's gradient there in its certificate, which rows given again are
+    known by. problem: in the columns given. A pass, and none where a sample says that what is left is nothing in either columns.
+
+    Kinked losses are left as they are: what their solvers record is no gradient.
+    """
+    if not problem.joint and problem.loss.kinks() is not None:
+        return solution
+    certificate, change = solution.certificate, moved.change
+    if not problem.joint and _is_nothing(problem, solution, change, certificate.gradient_norm):
+        return solution
+    with np.errstate(all="ignore"):
+        gradient = problem.evaluate(solution.coefficients, 1).gradient
+    assert gradient is not None
+    free = problem.free.without(solution.aliased) if solution.aliased else problem.free
+    return replace(solution, certificate=replace(certificate, gradient_norm=length(free.restrict_gradient(gradient))))
+
+
+def length(entries: Array) -> float:
+    """The Euclidean norm of entries (d,) whose squares may leave the range of a double."""
+    largest = float(np.abs(entries).max(initial=0.0))
+    return largest * float(np.linalg.norm(entries / largest)) if 0 < largest < np.inf else largest
+
+
+def _is_nothing(problem: Problem, solution: Solution, change: ColumnChange, norm: float) -> bool:
+    """Whether a gradient of this size in changed columns is a hundred-millionth of the terms it is the sum of, in columns as they were."""
+    block = problem.rows.sample(SAMPLE).without_zero_weights()
+    with np.errstate(all="ignore"):
+        slopes = problem.loss.derivatives(block.targets, block.linear_predictors(solution.coefficients), 1).gradient
+        assert slopes is not None
+        size = block.design.absolute().adjoint(np.abs(slopes)) / block.n_rows
+        used = change.unit > 0
+        most = norm * (np.abs(change.origin) + 1.0 / np.where(used, change.unit, 1.0))
+        clear = (most[:, None] <= NOTHING * size) | ~problem.movable | ~used[:, None]
+    return bool(clear.all())
 
 
 def check_target_range(problem: Problem) -> None:
@@ -118,8 +160,8 @@ def check_in_range(problem: Problem, solution: Solution) -> None:
     if beyond.size:
         names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
         raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small beside the target's: give it"
-            " in another unit, such as one in which it is near 1"
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+            " give it in another unit, such as one in which it is near 1"
         )
 
 
@@ -137,24 +179,3 @@ def _exponents(largest: Array) -> IntArray:
     """(P,): powers of two that bring columns of this size to one; zero where that is not needed."""
     found = np.frexp(largest)[1].astype(np.int64)
     return np.where((np.abs(found) > EXTREME) & (largest > 0), np.clip(found, -1000, 1000), 0)
-
-
-@dataclass(frozen=True)
-class _InGivenUnits:
-    """A penalty on the slopes in the columns given, of slopes (p, k) of columns in other units: b = unit b^."""
-
-    penalty: Penalty
-    unit: Array
-
-    @property
-    def name(self) -> str:
-        return self.penalty.name
-
-    def value(self, slopes: Array) -> float:
-        return self.penalty.value(slopes * self.unit)
-
-    def gradient(self, slopes: Array) -> Array:
-        return self.penalty.gradient(slopes * self.unit) * self.unit
-
-    def curvature(self, slopes: Array) -> Array:
-        return self.penalty.curvature(slopes * self.unit) * self.unit**2

@@ -101,8 +101,8 @@ class Solver(Protocol):
         """Why the solver cannot honour everything the problem holds, naming who can; None where it can.
 
         A problem may hold coefficients that are not free (``problem.all_free``), a penalty, several linear predictors, a loss with kinks
-        or without a loss of one row (``problem.joint``), rows that are read anew at each pass (``rows.read_from``) and
-        categories kept as codes (``rows.keeps_codes``). A solver whose every look at the problem is ``problem.evaluate`` honours
+        or without a loss of one row (``problem.joint``), rows that are read anew at each pass (``rows.resident``) and
+        categories kept as codes (``rows.coded_levels``). A solver whose every look at the problem is ``problem.evaluate`` honours
         penalties, weights and offsets by that alone; that coefficients stay where they are held is its own to see to.
         """
 

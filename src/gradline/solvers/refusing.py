@@ -33,7 +33,7 @@ def keeps_to_the_free(problem: Problem) -> str:
 def writes_codes_out(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that would make columns of more levels than can be, a block at a time."""
     columns = problem.rows.n_columns
-    if not problem.rows.keeps_codes or columns <= MOST_WRITTEN:
+    if not problem.rows.coded_levels or columns <= MOST_WRITTEN:
         return None
     return (
         f"the formula makes {columns:,} columns of categories, which {_name(solver)} would write out; leave such a category out, or take"
@@ -48,7 +48,7 @@ def needs_a_loss_of_one_row(solver: Solver, problem: Problem) -> str | None:
 
 def needs_joint_rows_in_memory(problem: Problem) -> str | None:
     """Why not, of any solver: a scalar of all rows takes all of them at once."""
-    return problem.joint_message if problem.joint and problem.rows.read_from else None
+    return problem.joint_message if problem.joint and not problem.rows.resident else None
 
 
 def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
@@ -58,9 +58,34 @@ def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
     return f"{_name(solver)} needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
 
 
+def smooth_and_free(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that knows no constraints, and beside the loss no kinks."""
+    if problem.constraints is not None:
+        return (
+            f"{_name(solver)} keeps to no constraints, and the problem has {problem.constraints.name}; no solver of gradline's can"
+            " yet: leave them out, or bring a solver of your own"
+        )
+    if problem.penalty is not None and problem.penalty_kind == "proximal":
+        return (
+            f"{_name(solver)} takes no penalty with kinks, as {problem.penalty.name!r} is; no solver of gradline's can yet: take a"
+            " smooth one such as gl.penalties.ridge(0.1), or bring a solver of your own"
+        )
+    return None
+
+
+def needs_a_diagonal_penalty(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that holds the curvature of levels one by one."""
+    if problem.penalty is None or problem.penalty_is_diagonal:
+        return None
+    return (
+        f"{_name(solver)} eliminates levels one by one, and the penalty {problem.penalty.name!r} couples coefficients; use gl.LBFGS(), or"
+        " gl.penalties.ridge(...)"
+    )
+
+
 def needs_codes(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that works on levels kept as codes only."""
-    return None if problem.rows.keeps_codes else f"{_name(solver)} is for categories kept as codes, and here are none; use gl.Newton()"
+    return None if problem.rows.coded_levels else f"{_name(solver)} is for categories kept as codes, and here are none; use gl.Newton()"
 
 
 def _name(solver: Solver) -> str:

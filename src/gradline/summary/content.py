@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.penalties.ridge import ChosenRidge
+from gradline.penalties.kinds import parameters_of
+from gradline.penalties.ridge import was_chosen
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
@@ -80,21 +81,17 @@ def _head(fit: Model) -> Iterator[Fact]:
     if fit.penalty is not None:
         yield Fact(
             "penalty",
-            call(fit.penalty.name, getattr(fit.penalty, "parameters", None) or getattr(fit.penalty, "__dict__", {}))
+            call(fit.penalty.name, parameters_of(fit.penalty))
             + "; the intercept is not penalised"
-            + ("; its strength was chosen by leave-one-out, and standard errors take it as given" if _chosen(fit) else ""),
+            + ("; its strength was chosen by leave-one-out, and standard errors take it as given" if was_chosen(fit.penalty) else ""),
         )
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
 
 
-def _chosen(fit: Model) -> bool:
-    return isinstance(fit.penalty, ChosenRidge)
-
-
 def _own(fit: Model) -> str:
-    loss: Any = fit.loss_function
-    framework = getattr(getattr(loss, "custom", loss), "framework", None)
+    loss = fit.loss_function
+    framework = loss.written.framework
     if framework is None:
         return ""
     name = {"tensorflow": "TensorFlow", "jax": "JAX", "torch": "PyTorch"}[framework]

@@ -8,6 +8,7 @@ from html import escape
 from io import StringIO
 from typing import TYPE_CHECKING
 
+from gradline.base.consoles import console
 from gradline.summary.content import Block, Fact
 
 if TYPE_CHECKING:
@@ -44,9 +45,7 @@ class Summary:
     def show(self) -> None:
         """Print to standard output: in colour and as wide as the terminal allows, or, through a pipe or into a file, as plain text."""
         if sys.stdout.isatty():
-            from rich.console import Console
-
-            Console(highlight=False, markup=False, emoji=False).print(self)
+            console().print(self)
         else:
             print(self)
 
@@ -56,11 +55,9 @@ class Summary:
     def __repr__(self) -> str:
         # Only at a prompt: a log file that a script writes to from a terminal must not be given control codes.
         if hasattr(sys, "ps1") and sys.stdout is not None and sys.stdout.isatty():
-            from rich.console import Console
-
-            console = Console(highlight=False, markup=False, emoji=False)
-            with console.capture() as captured:
-                console.print(self)
+            screen = console()
+            with screen.capture() as captured:
+                screen.print(self)
             return captured.get().rstrip("\n")
         return str(self)
 
@@ -97,27 +94,24 @@ class Summary:
 
     def _text(self, width: int) -> str:
         from rich.box import Box
-        from rich.console import Console
 
         # Plain dashes: the text may go where only ASCII is known.
         dashes = Box("    \n    \n -- \n    \n    \n    \n    \n    \n", ascii=True)
         written = StringIO()
         # What the surroundings say of colours and widths is for terminals.
-        console = Console(
-            file=written, width=width, color_system=None, highlight=False, markup=False, emoji=False, legacy_windows=False, _environ={}
-        )
-        console.print(self.title, overflow="fold")
-        console.print("=" * min(console.measure(self.title).maximum, width))
-        console.print(self._facts(self.head, width))
+        screen = console(file=written, width=width, color_system=None, legacy_windows=False, _environ={})
+        screen.print(self.title, overflow="fold")
+        screen.print("=" * min(screen.measure(self.title).maximum, width))
+        screen.print(self._facts(self.head, width))
         for block in self.blocks:
-            console.print()
+            screen.print()
             if block.title:
-                console.print(block.title, overflow="fold")
-            console.print(_coefficients(block, width, dashes))
+                screen.print(block.title, overflow="fold")
+            screen.print(_coefficients(block, width, dashes))
             if block.more:
-                console.print(_more(block))
-        console.print()
-        console.print(self._facts(self.foot, width))
+                screen.print(_more(block))
+        screen.print()
+        screen.print(self._facts(self.foot, width))
         return "\n".join(line.rstrip() for line in written.getvalue().splitlines())
 
     def _facts(self, facts: tuple[Fact, ...], width: int) -> Table:

@@ -50,13 +50,13 @@ def solver_line(fit: Model) -> str:
 
 
 def _why(fit: Model) -> str:
-    """What ``solvers.registry.automatic`` went by."""
+    """What ``solvers/registry.py`` went by."""
     if fit.solver == "least_squares":
         return "squared loss is solved exactly"
     if fit.solver == "Newton":
         return "the loss is smooth, so its curvature leads straight to the minimum"
     if fit.solver == "L-BFGS":
-        if getattr(fit.loss_function, "joint", False):
+        if fit.loss_function.joint:
             return "the loss is one number of all rows together, so a row has no curvature of its own"
         return f"{fit.solution.coefficients.size:,} coefficients are too many for a curvature matrix"
     if fit.solver == "PiecewiseLinear":

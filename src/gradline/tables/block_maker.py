@@ -123,8 +123,7 @@ class BlockMaker:
             return
         i, j = (int(k) for k in wrong[0])
         if names is None:
-            known = list(getattr(self.encoder, "names", ()))[int(self.encoder.intercept) :]
-            names = known or [f"design column {j + 1}" for j in range(values.shape[1])]
+            names = self.encoder.names[int(self.encoder.intercept) :]
         raise DataError(
             f"{names[j]} is {values[i, j]:g} in row {run.row(start + i)} of {self.table};"
             " leave such rows out with where=, or use another transform"

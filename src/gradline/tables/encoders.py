@@ -20,11 +20,7 @@ if TYPE_CHECKING:
 
 
 class Encoder(Protocol):
-    """What makes a design of a batch. The batch holds ``columns`` and perhaps others, and no missing value in any of them.
-
-    An encoder may also have ``names`` (P,), what messages call its design columns; ``numeric_columns``, those it reads as float64 (all
-    of ``columns`` unless said); ``row_numbers``, how many numbers its design holds a row (P unless said: a categorical holds one).
-    """
+    """What makes a design of a batch. The batch holds ``columns`` and perhaps others, and no missing value in any of them."""
 
     @property
     def columns(self) -> Sequence[str]:
@@ -36,6 +32,18 @@ class Encoder(Protocol):
 
     @property
     def intercept(self) -> bool: ...
+
+    @property
+    def names(self) -> Sequence[str]:
+        """(P,): what messages call the design columns."""
+
+    @property
+    def numeric_columns(self) -> Sequence[str]:
+        """Those of ``columns`` that it reads as float64, which are checked to hold numbers."""
+
+    @property
+    def row_numbers(self) -> int:
+        """How many numbers its design holds a row: P, or fewer where a categorical is kept as codes."""
 
     def design(self, batch: pa.RecordBatch, first_row: int = 0) -> Design:
         """m rows by P columns. first_row: the number of the batch's first row in the table, for messages."""
@@ -72,6 +80,16 @@ class PlainEncoder:
     @property
     def n_columns(self) -> int:
         return len(self.features) + int(self.intercept)
+
+    @property
+    def numeric_columns(self) -> tuple[str, ...]:
+        """All."""
+        return self.features
+
+    @property
+    def row_numbers(self) -> int:
+        """P: no column is kept as codes."""
+        return self.n_columns
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -14,9 +14,9 @@ import numpy.typing as npt
 
 from gradline.base.errors import DataError
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign
 from gradline.rows.arrays import ArrayRows, block_rows
-from gradline.rows.block import Block, Kernel, RowKernel, State
+from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
 from gradline.tables.batches import as_batch, grouped, joined, picked
 from gradline.tables.block_maker import BlockMaker, CleanRun
 from gradline.tables.chunks import Chunk, chunks, in_row_order
@@ -87,7 +87,7 @@ class TableRows:
             if name is not None:
                 check_numeric(table, [name], keyword=keyword)
         numeric = [c for v in values if isinstance(v, PlainValues) for c in v.columns] + single
-        numeric += list(getattr(encoder, "numeric_columns", encoder.columns if isinstance(encoder, PlainEncoder) else ()))
+        numeric += list(encoder.numeric_columns)
         check_numeric(table, list(dict.fromkeys(numeric)))
         self.table = table
         numbers = {c for c in self.columns if table.columns[c] == "number"}
@@ -154,6 +154,9 @@ class TableRows:
                 return state  # type: ignore[no-any-return]
         return self._pass([kernel])[0]  # type: ignore[no-any-return]
 
+    def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
+        return self.reduce(kernel)
+
     def map(self, kernel: RowKernel) -> Array:
         return np.concatenate(list(self.iterate(kernel)))
 
@@ -213,16 +216,20 @@ class TableRows:
         return self._one_block(as_batch(picked(facts.sample, np.sort(order[:n]))))
 
     @property
-    def held(self) -> bool:
+    def resident(self) -> bool:
         return False
 
     @property
-    def read_from(self) -> str:
+    def source_name(self) -> str:
         return self.table.name
 
     @property
-    def keeps_codes(self) -> bool:
-        return self._row_numbers < self.n_columns
+    def coded_levels(self) -> bool:
+        return self.encoder.row_numbers < self.n_columns
+
+    @property
+    def row_columns(self) -> None:
+        return None
 
     def in_memory(self) -> Block | None:
         """None: a table is never held as a whole; ``as_arrays`` reads a small one."""
@@ -251,7 +258,7 @@ class TableRows:
                 return None
         self._finish(Facts(total, tuple(used), None, np.empty(0)))
         return ArrayRows(
-            np.concatenate([self._slopes(block) for block in blocks]),
+            np.concatenate([block.design.slopes() for block in blocks]),
             np.concatenate([block.targets for block in blocks]),
             weights=_stacked([block.weights for block in blocks]),
             frequencies=_stacked([block.frequencies for block in blocks]),
@@ -261,20 +268,10 @@ class TableRows:
             numbers=joined_numbers(blocks),
         )
 
-    def _slopes(self, block: Block) -> Array:
-        """The design's columns without the intercept, (m, p)."""
-        design = block.design
-        return design.values if isinstance(design, DenseDesign) else design.dense()[:, int(self.intercept) :]
-
     @property
     def _block_rows(self) -> int:
         """Rows of the table a block, before rows with missing values are left out: a function of the shape of a row only."""
-        return block_rows(self._row_numbers, max(1, self.n_targets))
-
-    @property
-    def _row_numbers(self) -> int:
-        """Numbers that the design holds a row."""
-        return int(getattr(self.encoder, "row_numbers", self.n_columns))
+        return block_rows(self.encoder.row_numbers, max(1, self.n_targets))
 
     @property
     def _chunk_rows(self) -> int:

@@ -89,7 +89,7 @@ class Table:
         return self.source.whole_numbers
 
     def told(self, column: str) -> Told:
-        """What a message says of a column that holds no numbers where numbers are needed. Raises ValueError for one that cannot be read."""
+        """What a message says of a column that holds no numbers where numbers are needed. Raises DataError for one that cannot be read."""
         self.check_columns([column])
         kind = self.schema.field(column).type
         return Told(held(kind), self.source.speech.as_number(column, kind))

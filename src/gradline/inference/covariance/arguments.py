@@ -23,7 +23,7 @@ def cluster_arguments(covariance: Any, groups: Any) -> tuple[Any, Any]:
     if isinstance(covariance, tuple | list) and covariance and isinstance(covariance[0], str) and covariance[0].lower() == "cluster":
         if len(covariance) != 2:
             if groups is None or len(covariance) > 2:
-                raise InferenceError('covariance=("cluster", groups) takes one thing beside its name: labels, or the name of a column')
+                raise InferenceError('covariance=("cluster", groups) takes one thing besides its name: labels, or the name of a column')
             return "cluster", groups
         if groups is not None:
             raise InferenceError('the groups are given twice: covariance="cluster" with groups=, or covariance=("cluster", groups)')

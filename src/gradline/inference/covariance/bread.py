@@ -17,7 +17,6 @@ from gradline.design.dense import Design
 from gradline.inference.kinked import RowLoss, frequencies, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import ridge_strength
 from gradline.rows.block import Block
 
 SMALLEST_PIVOT = 3e-3
@@ -31,8 +30,9 @@ EXACT_PRODUCTS = 20_000_000
 class Bread:
     """root (k P, d): C A^-1 C' = root root', rows in the order of the columns of B stacked; zero rows where a coefficient is not free.
 
-    shape: (P, k). free: the coefficient map. penalty (k P,): the diagonal of the penalty's part of A. target_root (P, e): where all
-    targets have the same curvature (squared loss), the root of one of them; root is then I_k (x) target_root.
+    shape: (P, k). free: the coefficient map. penalty: the penalty's part of A, its diagonal (k P,), or (k P, k P) where it couples
+    coefficients. target_root (P, e): where all targets have the same curvature (squared loss), the root of one of them; root is then
+    I_k (x) target_root.
     """
 
     root: Array
@@ -54,7 +54,15 @@ class Bread:
     @property
     def effective_parameters(self) -> float:
         """tr(A^-1 (A - penalty)): the number of free coefficients where nothing is penalised."""
-        return float(self.free.size - np.einsum("ij,ij,i->", self.root, self.root, self.penalty))
+        if self.penalty.ndim == 1:
+            return float(self.free.size - np.einsum("ij,ij,i->", self.root, self.root, self.penalty))
+        return float(self.free.size - np.einsum("ij,ij->", self.root, self.penalty @ self.root))
+
+    @property
+    def penalty_of_one_target(self) -> Array:
+        """The part of A of a single target, where each has the same: (P,) or (P, P)."""
+        size = self.shape[0]
+        return self.penalty[:size] if self.penalty.ndim == 1 else self.penalty[:size, :size]
 
 
 @dataclass(frozen=True)
@@ -109,14 +117,15 @@ def compute_bread(
     coefficients that are no minimum.
     """
     loss = row_loss(problem, coefficients) if loss is None else loss
-    penalty = penalty_diagonal(problem, coefficients)
+    penalty = penalty_part(problem, coefficients)
     size, k = problem.shape
-    if k > 1 and problem.loss.squared_scale() is not None and (penalty.reshape(k, size) == penalty[:size]).all():
+    if k > 1 and problem.loss.squared_scale() is not None and _alike(penalty, size, k):
         reached = np.asarray(abs(free.matrix).sum(axis=1)).reshape(k, size) > 0
         single = CoefficientMap.selecting(reached[:1].T)
         if free.size == k * single.size and (reached == reached[0]).all():
             # Every target has the same curvature, so one of them is enough.
-            root = _root(problem, coefficients, single, loss, penalty[:size], None, one=True)
+            own = penalty[:size] if penalty.ndim == 1 else penalty[:size, :size]
+            root = _root(problem, coefficients, single, loss, own, None, one=True)
             return of_targets(root, problem.shape, free, penalty)
     root = _root(problem, coefficients, free, loss, penalty, curvature)
     return Bread(root, problem.shape, free, penalty, root if k == 1 else None)
@@ -153,7 +162,7 @@ def _root(
     one: bool = False,
 ) -> Array:
     if curvature is None:
-        curvature = problem.rows.reduce(CurvatureKernel(loss, coefficients, one)) + np.diag(penalty)
+        curvature = problem.rows.reduce(CurvatureKernel(loss, coefficients, one)) + as_matrix(penalty)
     found = factor_of_inverse(free.restrict_curvature(curvature))
     modest = problem.rows.n_rows * problem.rows.n_columns**2 <= EXACT_PRODUCTS
     if found is None or found[1] < (0.1 if modest else SMALLEST_PIVOT):
@@ -165,13 +174,28 @@ def _root(
     return np.asarray(free.matrix @ found[0])
 
 
-def penalty_diagonal(problem: Problem, coefficients: Array) -> Array:
-    """The diagonal of the penalty's part of A, (k P,)."""
-    diagonal = np.zeros(coefficients.shape)
-    if problem.penalty is not None:
-        first = int(problem.rows.intercept)
-        diagonal[first:] = problem.total_weight * problem.penalty.curvature(coefficients[first:])
-    return np.asarray(diagonal.T.ravel())
+def penalty_part(problem: Problem, coefficients: Array) -> Array:
+    """The penalty's part of A: its diagonal (k P,), or (k P, k P). Raises ValueError for a penalty with kinks."""
+    if problem.penalty is None:
+        return np.zeros(coefficients.size)
+    if problem.penalty_kind == "proximal":
+        raise InferenceError(f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal")
+    curvature = problem.penalty_terms(coefficients, 2).curvature
+    assert curvature is not None
+    part = problem.total_weight * curvature
+    return np.asarray(part.T.ravel() if curvature.shape == coefficients.shape else part)
+
+
+def as_matrix(penalty: Array) -> Array:
+    """The penalty's part of A as a matrix, (k P, k P)."""
+    return np.diag(penalty) if penalty.ndim == 1 else penalty
+
+
+def _alike(penalty: Array, size: int, k: int) -> bool:
+    """Whether the penalty's part of A is the same for each of k targets, and couples none with another."""
+    if penalty.ndim == 1:
+        return bool((penalty.reshape(k, size) == penalty[:size]).all())
+    return bool((penalty == np.kron(np.eye(k), penalty[:size, :size])).all())
 
 
 @dataclass(frozen=True)
@@ -237,7 +261,10 @@ def _triangle(problem: Problem, coefficients: Array, free: CoefficientMap, loss:
     if triangle is None:
         return None
     if penalty.any():
-        triangle = np.concatenate([triangle, free.matrix.T.multiply(np.sqrt(penalty)).toarray().T])
+        root = _root_of_penalty(penalty, free)
+        if root is None:
+            return None
+        triangle = np.concatenate([triangle, root])
         triangle = np.asarray(np.linalg.qr(triangle, mode="r"))
     if triangle.shape[0] < free.size:
         return None
@@ -246,6 +273,14 @@ def _triangle(problem: Problem, coefficients: Array, free: CoefficientMap, loss:
     if not (np.abs(np.diag(triangle)) > 8.0 * free.size * 2.0**-52 * norms).all():
         return None
     return triangle
+
+
+def _root_of_penalty(penalty: Array, free: CoefficientMap) -> Array | None:
+    """S with S' S the penalty's part of the curvature of free coefficients, (., d); None where that has a negative eigenvalue."""
+    if penalty.ndim == 1:
+        return np.asarray(free.matrix.T.multiply(np.sqrt(penalty)).toarray().T)
+    root = square_roots(penalty[None])
+    return None if root is None else np.asarray(free.matrix.T @ root[0]).T
 
 
 def _inverse_of_triangle(triangle: Array) -> Array:
@@ -260,7 +295,7 @@ def _refined(problem: Problem, free: CoefficientMap, root: Array) -> Array:
     A root by triangles is off by rounding times the condition number, which takes half the digits of a standard error on NIST's Filip.
     """
     scale, rows = problem.loss.squared_scale(), problem.rows
-    strength = ridge_strength(problem.penalty)
+    strength = problem.ridge_strength
     size = rows.n_columns
     columns = np.flatnonzero(np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0)
     if scale is None or strength is None or rows.n_rows * size**2 > EXACT_PRODUCTS or free.size != len(columns) or columns[-1] >= size:

@@ -43,7 +43,7 @@ def squared_factor(
     assert statistics.squares is not None
     if bread.target_root is None:
         raise InferenceError("the targets have different free coefficients, so they share no classical covariance: ask for HC1")
-    target_root = _kept_by_penalty(bread.target_root, bread.penalty[: bread.shape[0]])
+    target_root = _kept_by_penalty(bread.target_root, bread.penalty_of_one_target)
     spare, q = statistics.degrees_of_freedom, len(statistics.squares)
     if not statistics.squares.any():
         raise InferenceError(f"no standard errors: {PERFECT}")
@@ -190,7 +190,8 @@ def _kept_by_penalty(root: Array, penalty: Array) -> Array:
     """F with F F' = A^-1 (A - penalty) A^-1: the root times that of I - root' penalty root."""
     if not penalty.any():
         return root
-    return np.asarray(root @ _psd_root(np.eye(root.shape[1]) - (root.T * penalty) @ root))
+    held = (root.T * penalty if penalty.ndim == 1 else root.T @ penalty) @ root
+    return np.asarray(root @ _psd_root(np.eye(root.shape[1]) - held))
 
 
 def _kron(left: Array, right: Array) -> Array:
@@ -233,6 +234,6 @@ def _require_spare(statistics: FitStatistics) -> None:
     if not statistics.degrees_of_freedom > 0:
         used = statistics.count - statistics.degrees_of_freedom
         raise InferenceError(
-            f"no standard errors: {statistics.count:,.6g} rows leave no degree of freedom beside {used:,.6g} coefficients for the"
+            f"no standard errors: {statistics.count:,.6g} rows leave no degree of freedom after {used:,.6g} coefficients for the"
             " dispersion; give more rows or leave columns out"
         )

@@ -11,7 +11,18 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import IntArray
 from gradline.rows.array_checks import unmasked
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
+
+
+class BlockGroups(Protocol):
+    """What a kernel needs to know of clusters: how to find those of a block's rows. It holds no rows to read."""
+
+    @property
+    def sizes(self) -> tuple[int, ...]: ...
+
+    def split(self, block: Block) -> tuple[Block, IntArray]:
+        """(the block of the fit, codes (m, ways))."""
 
 
 class Groups(Protocol):
@@ -26,11 +37,12 @@ class Groups(Protocol):
     def changed(self, change: Callable[[Rows], Rows]) -> Groups:
         """The clusters of the same rows with their columns changed."""
 
-    def split(self, block: Block) -> tuple[Block, IntArray]:
-        """(the block of the fit, codes (m, ways))."""
+    @property
+    def in_blocks(self) -> BlockGroups:
+        """For a kernel over the blocks of ``rows``."""
 
 
-def codes_of_way(groups: Groups, codes: IntArray, way: int) -> IntArray:
+def codes_of_way(groups: BlockGroups, codes: IntArray, way: int) -> IntArray:
     """The codes (m,) of one way; of their intersection where ``way`` is beyond the two."""
     return codes[:, way] if way < len(groups.sizes) else codes[:, 0] * groups.sizes[1] + codes[:, 1]
 
@@ -53,6 +65,10 @@ class HeldGroups:
     def changed(self, change: Callable[[Rows], Rows]) -> HeldGroups:
         return self
 
+    @property
+    def in_blocks(self) -> HeldGroups:
+        return self
+
     def split(self, block: Block) -> tuple[Block, IntArray]:
         return block, self.codes[block.first_row : block.first_row + block.n_rows]
 
@@ -71,6 +87,18 @@ class ReadGroups:
     def changed(self, change: Callable[[Rows], Rows]) -> ReadGroups:
         return replace(self, labelled=change(self.labelled))
 
+    @property
+    def in_blocks(self) -> LastTargets:
+        return LastTargets(self.n_targets, self.sizes)
+
+
+@dataclass(frozen=True)
+class LastTargets:
+    """Codes that are the targets after the first ``n_targets``."""
+
+    n_targets: int
+    sizes: tuple[int, ...]
+
     def split(self, block: Block) -> tuple[Block, IntArray]:
         q = self.n_targets
         return replace(block, targets=block.targets[:, :q]), block.targets[:, q:].astype(np.int64)
@@ -82,7 +110,7 @@ def held_groups(groups: Any, n_rows: int) -> HeldGroups:
     Raises ValueError for another length, a missing label, or more than two ways.
     """
     if isinstance(groups, str):
-        raise InferenceError(f"groups={groups!r} names a column, but the data is arrays: give the labels themselves, one a row")
+        raise InferenceError(f"groups={groups!r} names a column, but the data is arrays: give the labels themselves, one per row")
     if hasattr(groups, "columns") and np.ndim(groups) == 2:  # A data frame: each column keeps its own type.
         ways: Sequence[Any] = [np.asarray(groups[name]) for name in groups.columns]
     elif isinstance(groups, tuple | list) and groups and np.ndim(groups[0]) == 1:
@@ -91,13 +119,13 @@ def held_groups(groups: Any, n_rows: int) -> HeldGroups:
         array = np.asarray(unmasked(groups))
         ways = [array] if array.ndim == 1 else [array[:, j] for j in range(array.shape[1])] if array.ndim == 2 else []
     if len(ways) not in (1, 2):
-        raise InferenceError(f"clusters are one-way or two-way: give one or two labels a row, not an array of shape {np.shape(groups)}")
+        raise InferenceError(f"clusters are one-way or two-way: give one or two labels per row, not an array of shape {np.shape(groups)}")
     return HeldGroups(np.stack([_codes(way, n_rows) for way in ways], axis=1))
 
 
 def _codes(labels: np.ndarray[Any, Any], n_rows: int) -> IntArray:
     if labels.ndim != 1 or len(labels) != n_rows:
-        raise InferenceError(f"the groups of the clusters have shape {labels.shape}, but there are {n_rows} rows: give one label a row")
+        raise InferenceError(f"the groups of the clusters have shape {labels.shape}, but there are {n_rows} rows: give one label per row")
     if labels.dtype.kind in "fc":
         missing = np.isnan(labels)
     elif labels.dtype.kind in "mM":

@@ -21,7 +21,6 @@ from gradline.inference.inference import Inference, infer
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import ridge_strength
 from gradline.solvers.least_squares.scaled_rows import in_one_block
 from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums, factor_of_block
 from gradline.solvers.protocol import Solution
@@ -105,7 +104,7 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
-    if not _is_cheap(problem) or not problem.rows.held:
+    if not _is_cheap(problem) or not problem.rows.resident:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
 
@@ -114,7 +113,7 @@ def passes_over_rows(problem: Problem, solution: Solution, unasked: bool) -> boo
     """Whether ``default_inference``, or ``asked_inference`` where it was asked for, goes over the rows for a matrix of curvature."""
     if problem.joint or pending_inference(problem, solution) is not None:
         return False
-    return not unasked or (solution.certificate.converged and _is_cheap(problem) and problem.rows.held)
+    return not unasked or (solution.certificate.converged and _is_cheap(problem) and problem.rows.resident)
 
 
 def _is_cheap(problem: Problem) -> bool:
@@ -123,18 +122,23 @@ def _is_cheap(problem: Problem) -> bool:
 
 
 def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference:
-    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums."""
+    """What ``gl.fit`` leaves where ``covariance=`` was given; least squares saves it all passes but those of the kind's own sums.
+
+    What a sandwich needs is kept along, but not where that alone would read the rows of a file once more.
+    """
     pending = pending_inference(problem, solution)
     known = None if pending is None else pending.infer()
     if known is None:
         return infer(problem, solution, kind, keep_meat=True)
+    if (kind is None or kind.name == "classical") and known.covariance is not None and problem.rows.in_memory() is None:
+        return known
     return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
 
 
 def pending_inference(problem: Problem, solution: Solution) -> PendingInference | None:
     """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
-    strength = ridge_strength(problem.penalty)
+    strength = problem.ridge_strength
     if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
         return None
     sums = solution.sums

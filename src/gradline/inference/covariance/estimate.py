@@ -189,7 +189,7 @@ def _spare(statistics: FitStatistics, use: str) -> float:
     spare = statistics.degrees_of_freedom
     if not spare > 0:
         raise InferenceError(
-            f"no standard errors: {_whole(statistics.count)} rows leave no degree of freedom beside"
+            f"no standard errors: {_whole(statistics.count)} rows leave no degree of freedom after"
             f" {_whole(statistics.count - spare)} coefficients, and {use} needs one; give more rows or leave columns out"
         )
     return spare
@@ -259,7 +259,7 @@ def _possibly_indefinite(bread: Bread, meat: Array) -> tuple[Array, Array | None
 def _cluster_meat(problem: Problem, coefficients: Array, bread: Bread, loss: RowLoss, groups: Groups, way: int) -> tuple[Array, int]:
     """(sum over clusters of their scores' products, number of clusters)."""
     rows = groups.rows(problem.rows)
-    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, bread.roots, groups, way)).joined())
+    codes, sums = sum_by_code(*rows.reduce(ClusterKernel(loss, coefficients, bread.roots, groups.in_blocks, way)).joined())
     return sums.T @ sums, len(codes)
 
 

@@ -37,8 +37,8 @@ class CovarianceKind:
 
 
 def as_kind(kind: Any, n_rows: int) -> CovarianceKind:
-    """What ``covariance=`` stands for: a name, ``("cluster", groups)`` or ``("newey-west", lags)``; groups: one label a row, (n,), or two,
-    (n, 2) or a pair of arrays, for two-way clusters.
+    """What ``covariance=`` stands for: a name, ``("cluster", groups)`` or ``("newey-west", lags)``; groups: one label per row, (n,), or
+    two, (n, 2) or a pair of arrays, for two-way clusters.
 
     Raises ValueError for an unknown kind, for groups of the wrong length, with a missing label, or of one label only, and for lags that
     are no whole number from 0 up; TypeError for something that names no kind.
@@ -51,14 +51,14 @@ def as_kind(kind: Any, n_rows: int) -> CovarianceKind:
     name = known_name(name)
     if name == "cluster":
         if len(argument) != 1:
-            raise InferenceError('clusters need their groups: covariance="cluster" with groups=, one label a row or the name of a column')
+            raise InferenceError('clusters need their groups: covariance="cluster" with groups=, one label per row or the name of a column')
         return CovarianceKind(name, groups=held_groups(argument[0], n_rows))
     if name == "newey-west":
         if len(argument) > 1:
             raise InferenceError('covariance=("newey-west", lags) takes one number of lags')
         return CovarianceKind(name, lags=_lags(argument[0], n_rows) if argument and argument[0] is not None else None)
     if argument:
-        raise InferenceError(f"covariance {name!r} takes nothing beside its name, but {argument[0]!r} was given")
+        raise InferenceError(f"covariance {name!r} takes nothing besides its name, but {argument[0]!r} was given")
     return CovarianceKind(name)
 
 

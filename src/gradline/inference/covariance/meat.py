@@ -17,7 +17,7 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
 from gradline.inference.covariance.bread import RowTerms, forms_of_images, row_terms
-from gradline.inference.covariance.clusters import Groups, codes_of_way
+from gradline.inference.covariance.clusters import BlockGroups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block
 
@@ -156,7 +156,7 @@ class ClusterKernel:
     loss: RowLoss
     coefficients: Array
     roots: Array
-    groups: Groups
+    groups: BlockGroups
     way: int
 
     def map(self, block: Block) -> ClusterScores:

@@ -174,7 +174,7 @@ class Multinomial(LossDefaults):
         return RowDerivatives(value, gradient, _multinomial_curvature(probabilities, likeliest, rest * inverse))
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number a row (m,) from labels (m,) and predictors (m, k), or (m,) for two classes."""
+        """One number per row (m,) from labels (m,) and predictors (m, k), or (m,) for two classes."""
         columns = [predictors] if len(predictors.shape) == 1 else [predictors[..., j] for j in range(predictors.shape[-1])]
         total, seen = 0.0 * columns[0], 0.0 * columns[0]
         for j, column in enumerate(columns):

@@ -188,7 +188,7 @@ class Normal(LossDefaults):
         return RowDerivatives(value, gradient, curvature)
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number a row (m,) from targets (m,) and predictors (m, 2)."""
+        """One number per row (m,) from targets (m,) and predictors (m, 2)."""
         mean, log_scale = predictors[..., 0], predictors[..., 1]
         return 0.5 * operations.square((targets - mean) * operations.exp(-log_scale)) + log_scale + _HALF_LOG_TWO_PI
 

@@ -158,7 +158,7 @@ class JointHuber(LossDefaults):
         return RowDerivatives(value, gradient, curvature)
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number a row (m,) from targets (m,) and predictors (m, 2), scales above 0."""
+        """One number per row (m,) from targets (m,) and predictors (m, 2), scales above 0."""
         # Each branch with the scale multiplied in: the outer one is linear, so no tape cancels in its derivatives.
         scale = predictors[..., 1]
         residual = targets - predictors[..., 0]

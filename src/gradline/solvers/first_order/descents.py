@@ -1,7 +1,7 @@
 """The loops behind gradient descent: one per way of holding the objective.
 
 Each satisfies :class:`gradline.autodiff.tape.Descent`. A user's loss on data in memory runs in its own framework's compiled loop;
-squared loss runs on second moments; everything else, a penalty included, takes one pass over the rows a step.
+squared loss runs on second moments; everything else, a penalty included, takes one pass over the rows per step.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from gradline.autodiff.tape import Descent, Step, Trace
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.losses.catalogue import squared
-from gradline.losses.own_loss import BoundLoss
 from gradline.objective.objective import Problem
 
 
@@ -32,8 +31,7 @@ class Units(NamedTuple):
 
 def units_of(problem: Problem, batch: int | None) -> Units:
     """batch: rows in a mini-batch, None where every step takes all rows."""
-    loss = problem.loss
-    if not (isinstance(loss, BoundLoss) and loss.loss.adds_up):
+    if not problem.loss.adds_up:
         return Units()
     whole = problem.total_weight
     return Units(whole, whole if batch is None else whole * batch / problem.rows.n_rows)
@@ -42,11 +40,11 @@ def units_of(problem: Problem, batch: int | None) -> Units:
 def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
-    if isinstance(loss, BoundLoss) and problem.penalty is None:
+    if loss.tape is not None and problem.penalty is None:
         block = problem.rows.in_memory()
         if block is not None:
             return loss.tape.descent(block.without_zero_weights())
-    if problem.joint and not problem.rows.held:
+    if problem.joint and not problem.rows.resident:
         raise SolverError(problem.joint_message)
     mean = MomentsDescent(problem) if full and problem.penalty is None and loss.squared_scale() is not None else RowsDescent(problem)
     return mean if units is None or units == Units() else InUnits(mean, units)
@@ -65,7 +63,7 @@ class InUnits:
 
 
 class RowsDescent:
-    """One pass over the rows a step."""
+    """One pass over the rows per step."""
 
     def __init__(self, problem: Problem) -> None:
         self._problem = problem

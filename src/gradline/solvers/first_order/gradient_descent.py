@@ -20,7 +20,7 @@ from gradline.solvers.first_order.descents import Units, descent_for, units_of
 from gradline.solvers.first_order.learning_rate import expected_smoothness, largest_curvature, left_to_gain, left_to_gain_by_solving
 from gradline.solvers.kinks.beside import lower_beside, rises_beside
 from gradline.solvers.protocol import Certificate, History, Record, Solution, as_start
-from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, smooth_and_free, writes_codes_out
 
 Callback = Callable[[Record], bool | None]
 
@@ -33,21 +33,50 @@ class GradientDescent(Options):
     """Gradient descent with a fixed learning rate.
 
     The objective is the mean over the rows or, where a loss of your own adds up over them (``tf.reduce_sum``), their sum, as in a loop
-    written by hand; so are the losses and gradients of the Records. ``Fit.loss`` is the mean for every solver.
+    written by hand. So are the losses and gradients of the Records. ``Fit.loss`` is the mean for every solver.
 
-    learning_rate: the step, per unit of gradient; "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's
-    curvature at the start (with mini-batches, the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved
-    rates", section 3.3); for a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the
-    way. steps: how many. momentum, in [0, 1), and nesterov: as in Sutskever et al. (2013), "On the importance of initialization and
-    momentum in deep learning", section 2. batch_size: rows a step, drawn without replacement epoch after epoch with ``seed``; all rows
-    unless given. start: coefficients (P,) or (P, k), the intercept first; zeros unless given. callbacks: each is called with every
-    Record in turn; one that returns True ends the fit at that record. record_every: steps between records; unless given, every step,
-    or with small batches from much data, often enough that the records cost at most 32 times the steps. allow_divergence: on squared
-    loss, run a rate that must diverge instead of refusing it.
+    Parameters
+    ----------
+    learning_rate : float or "auto"
+        The step, per unit of gradient. "auto" is 1 / lambda_max, lambda_max the largest eigenvalue of the objective's curvature at the
+        start (with mini-batches the expected smoothness of Gower et al. 2019, "SGD: General analysis and improved rates", section 3.3). For
+        a loss that is not squared it is halved whenever steps prove too long, as its curvature changes on the way.
+    steps : int
+        How many.
+    momentum, nesterov : float in [0, 1), bool
+        As in Sutskever et al. (2013), "On the importance of initialization and momentum in deep learning", section 2.
+    batch_size : int, optional
+        Rows a step, drawn without replacement epoch after epoch. All rows unless given.
+    start : array, optional
+        Coefficients to begin from, (P,) or (P, k), the intercept first. Zeros unless given.
+    seed : int, optional
+        Of the mini-batches.
+    callbacks : sequence of callable
+        Each is called with every Record in turn. One that returns True ends the fit at that record.
+    record_every : int, optional
+        Steps between records. Unless given, every step; with small batches from much data, often enough that the records cost at most 32
+        times the steps.
+    allow_divergence : bool
+        On squared loss, run a rate that must diverge instead of refusing it.
 
+    Raises
+    ------
+    ValueError, TypeError
+        For a value that cannot be used.
+
+    Notes
+    -----
     On squared loss a rate above the largest stable one, 2 (1 + momentum) / lambda_max (with Nesterov
-    2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises DivergenceError before the first step. On any loss the fit stops, with a
-    warning, when the loss is not finite or 1,000 times the start.
+    2 (1 + momentum) / ((1 + 2 momentum) lambda_max)), raises ``gl.DivergenceError`` before the first step. On any loss the fit stops, with
+    a warning, when the loss is not finite or 1,000 times the start.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.05, steps=500))
+    >>> bool(fit.history.loss[-1] < fit.history.loss[0])
+    True
     """
 
     learning_rate: float | Literal["auto"] = "auto"
@@ -83,16 +112,17 @@ class GradientDescent(Options):
             raise SolverError("nesterov=True needs momentum above 0, such as momentum=0.9")
 
     def refuses(self, problem: Problem) -> str | None:
-        """Coefficients that are not free, codes of very many levels; with mini-batches, a joint scalar and rows read anew at each pass."""
+        """Coefficients that are not free, codes of very many levels, a penalty that is not smooth, constraints; with mini-batches, a joint
+        scalar and rows read anew at each pass."""
         rows = problem.rows
         if self.batch_size not in (None, rows.n_rows):
             if problem.joint:
                 return f"mini-batches need a loss of one row; {problem.joint_message}"
-            if rows.read_from:
-                size = f"{rows.read_from} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
+            if not rows.resident:
+                size = f"{rows.source_name} is too large to be held in memory ({rows.n_rows:,} rows x {rows.n_columns:,} columns)"
                 return f"mini-batches draw rows at random, but {size}; leave batch_size out, which takes all rows at each step"
         reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
-        return reason or needs_joint_rows_in_memory(problem)
+        return reason or needs_joint_rows_in_memory(problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data."""
@@ -298,7 +328,8 @@ class _Run:
         if self.stop is not None:
             return Certificate(True, norm, self.stop)
         steps = "1 step" if self.settings.steps == 1 else f"{self.settings.steps:,} steps"
-        reason = f"{steps} done; the gradient norm fell from {begin:.3g} to {norm:.3g}"
+        went = "rose" if norm > begin else "fell"
+        reason = f"{steps} done; the gradient norm {went} from {begin:.3g} to {norm:.3g}"
         if norm == 0 and not self._is_lowest(final):
             flat = "; but it is zero on a kink or where the loss is flat, which is no minimum"
             return Certificate(False, norm, reason + flat, "Give another start=, where the loss changes with the coefficients.")

@@ -20,7 +20,7 @@ from gradline.solvers.newton.column_scale import column_scale
 from gradline.solvers.newton.newton import Newton
 from gradline.solvers.newton.recession import Runaway, unbounded_direction
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory
+from gradline.solvers.refusing import needs_a_smooth_loss, needs_joint_rows_in_memory, smooth_and_free
 
 CURVATURE_COEFFICIENTS = 1000
 """Coefficients up to which two passes with curvature, to look for separation, cost little beside the steps."""
@@ -28,10 +28,32 @@ CURVATURE_COEFFICIENTS = 1000
 
 @dataclass(frozen=True)
 class LBFGS(Options):
-    """Limited-memory BFGS (SciPy's; Byrd, Lu, Nocedal and Zhu 1995) in columns brought to one scale.
+    """Limited-memory BFGS, in columns brought to one scale: SciPy's (Byrd, Lu, Nocedal and Zhu 1995).
 
-    tolerance: stop when the largest scaled gradient is below this share of the start's. max_steps: iterations at most. memory: pairs kept.
-    Needs gradients only, so it takes any smooth loss, a joint scalar included; for up to a few thousand coefficients gl.Newton is faster.
+    Needs gradients only, so it takes any smooth loss, a scalar of all rows together included. For up to a few thousand coefficients
+    ``gl.Newton`` is faster.
+
+    Parameters
+    ----------
+    tolerance : float
+        Stop when the largest scaled gradient is below this share of the start's.
+    max_steps : int
+        Iterations at most.
+    memory : int
+        Pairs of steps and gradients kept.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < tolerance < 1 and the counts are at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.huber(1.0), solver=gl.LBFGS())
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True
@@ -49,8 +71,8 @@ class LBFGS(Options):
                 raise SolverError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A kinked loss, and a joint scalar of rows that are not in memory."""
-        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem)
+        """A kinked loss, a joint scalar of rows that are not in memory, a penalty that is not smooth, constraints."""
+        return needs_a_smooth_loss(self, problem) or needs_joint_rows_in_memory(problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""

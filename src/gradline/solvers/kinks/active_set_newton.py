@@ -18,7 +18,7 @@ from gradline.solvers.identified import by_reference
 from gradline.solvers.kinks.active_set_steps import HELD_NUMBERS, ActiveSetSteps
 from gradline.solvers.newton.newton import Newton
 from gradline.solvers.protocol import Solution, as_start
-from gradline.solvers.refusing import needs_a_loss_of_one_row, writes_codes_out
+from gradline.solvers.refusing import needs_a_loss_of_one_row, smooth_and_free, writes_codes_out
 
 GRADIENT_PASSES = 6
 """Steps from the optimum of a sample, by the gradient of all rows, at most."""
@@ -29,11 +29,29 @@ class ActiveSetNewton(Options):
     """Newton's method for losses with kinks, with a ridge or without, any number of linear predictors.
 
     At the optimum some rows sit exactly on a kink. They enter as constraints, each with a multiplier between the slopes on the two sides
-    of its kink; all other rows enter by gradient and curvature. One model of the rows near their kinks finds which are which, and a pass
-    over all rows corrects it. max_steps: such passes at most.
+    of its kink. All other rows enter by gradient and curvature. One model of the rows near their kinks finds which are which, and a pass
+    over all rows corrects it.
 
-    Where a loss does not name its kinks as places of y - eta, they are looked for row by row; they must be met along one linear
-    predictor at a time, as |y - exp(eta)| is. A convex piecewise-linear loss without a penalty is gl.PiecewiseLinear's.
+    Where a loss does not name its kinks as places of y - eta, they are looked for row by row. They must be met along one linear
+    predictor at a time, as those of |y - exp(eta)| are. A convex piecewise-linear loss without a penalty is for ``gl.PiecewiseLinear``.
+
+    Parameters
+    ----------
+    max_steps : int
+        Passes over all rows at most.
+
+    Raises
+    ------
+    ValueError
+        Unless max_steps is at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(999, seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.quantile(0.9), penalty=gl.penalties.ridge(0.1), solver=gl.ActiveSetNewton())
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True
@@ -45,11 +63,11 @@ class ActiveSetNewton(Options):
             raise SolverError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A smooth loss, a joint scalar, codes of very many levels."""
+        """A smooth loss, a joint scalar, codes of very many levels, a penalty that is not smooth, constraints."""
         reason = needs_a_loss_of_one_row(self, problem)
         if reason is None and problem.loss.kinks() is None:
             reason = f"ActiveSetNewton is for losses with kinks, and {problem.loss.name!r} has none; use gl.Newton or gl.LBFGS"
-        return reason or writes_codes_out(self, problem)
+        return reason or writes_codes_out(self, problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate: the distance of zero from the subdifferential of the objective."""

@@ -17,7 +17,8 @@ from gradline.losses.defaults import BoolArray
 from gradline.losses.kinks import JUMP, excess
 from gradline.losses.one_sided import OneSided
 from gradline.losses.protocol import Loss
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 HALVINGS = 80
 

@@ -21,7 +21,7 @@ SLOWEST = 1e-6
 
 @dataclass(frozen=True)
 class Column:
-    """One target of a problem, with its loss. jitter: times a fixed pseudo-random number a row in [-1, 1], added to the target.
+    """One target of a problem, with its loss. jitter: times a fixed pseudo-random number per row in [-1, 1], added to the target.
 
     Ties make a linear program degenerate: many rows at one vertex, and steps of length zero that may go round in circles. A jitter far
     below anything that matters parts them; it is taken out again at the end.

@@ -23,7 +23,7 @@ from gradline.solvers.kinks.pieces import Pieces, pieces_of
 from gradline.solvers.kinks.vertex_search import Found, VertexSearch
 from gradline.solvers.kinks.whitening import draw_sample, whiten
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective, and one vertex of the optimal set is returned"
 
@@ -32,13 +32,24 @@ REMEDY = "Scale the columns, leave out nearly dependent ones, or use gl.Gradient
 
 @dataclass(frozen=True)
 class PiecewiseLinear(Options):
-    """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one."""
+    """The exact optimum of a convex piecewise-linear loss of y - eta. Several targets are solved one by one.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, loss=gl.losses.absolute, solver=gl.PiecewiseLinear())
+    >>> int((abs(fit.residuals(x, y)) < 1e-12).sum())  # the line runs through as many rows as it has coefficients
+    2
+    """
 
     any_columns: ClassVar[bool] = True
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss that is not convex and piecewise linear with kinks it can name, a penalty, coefficients that are not free, codes of very
-        many levels."""
+        """A loss that is not convex and piecewise linear with kinks it can name, a penalty, constraints, coefficients that are not free,
+        codes of very many levels."""
+        if (reason := smooth_and_free(self, problem)) is not None:
+            return reason
         if problem.penalty is not None:
             return (
                 f"PiecewiseLinear takes no penalty, and the problem has a {problem.penalty.name}, which moves the optimum off the vertices:"

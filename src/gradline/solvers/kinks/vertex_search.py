@@ -8,7 +8,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.kinks.active_equations import solve_active
 from gradline.solvers.kinks.passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
 from gradline.solvers.kinks.pieces import PieceArray, Pieces

@@ -9,7 +9,8 @@ import numpy as np
 from scipy.linalg import solve_triangular
 
 from gradline.base.types import Array, IntArray
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, scale_rows
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
 

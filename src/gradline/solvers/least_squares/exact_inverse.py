@@ -18,7 +18,8 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.linalg import double_double as dd
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.refinement import chunk_width
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge

@@ -12,9 +12,8 @@ from gradline.base.errors import SolverError
 from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array
 from gradline.base.words import Options
-from gradline.penalties.ridge import ridge_strength
-from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.minimum_norm import minimum_norm
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
@@ -24,13 +23,13 @@ from gradline.solvers.least_squares.squared_sums import (
     SquaredFactor,
     SquaredSums,
     WeightSums,
-    WeightSumsKernel,
-    weight_sums,
+    weight_sums_of,
     without_rounding,
 )
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
-from gradline.solvers.refusing import moves_every_coefficient, writes_codes_out
+from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
 
 if TYPE_CHECKING:
     from gradline.objective.objective import Problem
@@ -49,7 +48,22 @@ ENOUGH_DIGITS = 10.0
 class LeastSquares(Options):
     """Weighted least squares, with a ridge if the problem has one.
 
-    accuracy: "auto" takes normal equations for more than 2,000,000 numbers where they claim ten digits; "full" never does.
+    Parameters
+    ----------
+    accuracy : {"auto", "full"}
+        "auto" takes normal equations for more than 2,000,000 numbers where they claim ten digits. "full" never does.
+
+    Raises
+    ------
+    ValueError
+        For another accuracy.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> bool((gl.fit(x, y, solver=gl.LeastSquares("full")).digits > 15).all())
+    True
     """
 
     accuracy: Literal["auto", "full"] = "auto"
@@ -64,21 +78,22 @@ class LeastSquares(Options):
         return self.accuracy == "auto"
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss that is not c (y - eta)^2, a penalty that is not a ridge, coefficients that are not free, codes of very many levels."""
+        """A loss that is not c (y - eta)^2, a penalty that is not a ridge, constraints, coefficients that are not free, codes of very many
+        levels."""
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0:
             return (
                 f"LeastSquares solves squared loss only, and the loss is {problem.loss.name}: "
                 "use Newton or LBFGS for a smooth loss, GradientDescent for any loss"
             )
-        if ridge_strength(problem.penalty) is None:
+        if problem.ridge_strength is None:
             assert problem.penalty is not None
             return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton() or gl.LBFGS()"
-        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem)
+        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used."""
-        scale, strength = problem.loss.squared_scale(), ridge_strength(problem.penalty)
+        scale, strength = problem.loss.squared_scale(), problem.ridge_strength
         assert scale is not None
         assert strength is not None
         return least_squares(problem.rows, accuracy=self.accuracy, ridge=strength, loss_scale=scale)
@@ -108,8 +123,10 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 
 
 def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
-    """One pass of second moments and Cholesky; None where that cannot claim enough digits."""
-    moments = rows.reduce(MomentsKernel()).total()
+    """One pass of second moments and Cholesky, and one more in two words where doubles cannot vouch for enough digits; None where those
+    cannot either."""
+    running = rows.reduce(MomentsKernel())
+    moments = running.total()
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if not moments.finite() or moments.rows < rows.n_columns:
         return None
@@ -123,7 +140,9 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     standard_errors = np.ldexp(np.sqrt(np.outer(np.diag(fit.inverse), fit.squares / spare)), -fit.exponents[:, None])
     # An error that is no part of the coefficient, but none of its standard error either, does no harm.
     if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
-        return None
+        # Weighted rows are no exact slices, and a scaled column no exact sum.
+        possible = running.plain and k == 1 and strength == 0 and not moments.exponents.any()
+        return words_road(rows, moments, fit) if possible else None
     passes, squares = 1, fit.squares
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
@@ -135,15 +154,30 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
 
 
+def words_road(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:
+    """A pass of second moments in two words, and the normal equations solved in them; None where they cannot vouch for the last digits.
+
+    moments and fit: of the pass before, in doubles, which is near enough for the shift and for standard errors.
+    """
+    shift = moments.means if rows.intercept else np.zeros(len(moments.shift))
+    found = solve_word_moments(rows.reduce(WordMomentsKernel(shift)), shift, intercept=rows.intercept)
+    if found is None:
+        return None
+    squares = np.array([found.squares])
+    near = replace(fit, total_squares=np.array([found.total_squares]))
+    certificate = Certificate(True, found.gradient_norm * 2.0 / moments.weight, "normal equations solved in two words")
+    sums = _sums_of(near, moments, squares)
+    b, digits = found.coefficients[:, None], found.digits[:, None]
+    return Solution(b, found.squares / moments.weight, "least_squares", certificate, 2, digits=digits, sums=sums)
+
+
 def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> SquaredSums | None:
     """What the moments of one target say beside the coefficients; of several, they do not hold the products of residuals."""
     if len(squares) > 1:
         return None
-    size = np.sqrt(np.diag(fit.inverse))
-    root = np.linalg.cholesky(fit.inverse / np.outer(size, size)) * size[:, None]
     weights = WeightSums(moments.rows, moments.count, moments.weight, moments.log_weight)
     left, total = without_rounding(squares, fit.target_squares), without_rounding(fit.total_squares, fit.target_squares)
-    return SquaredSums(np.ldexp(root, -fit.exponents[:, None]), left[:, None], total, weights)
+    return SquaredSums(np.ldexp(fit.root, -fit.exponents[:, None]), left[:, None], total, weights)
 
 
 @dataclass(frozen=True)
@@ -184,7 +218,7 @@ def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solut
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
-    weights = weight_sums(rows) if isinstance(rows, ArrayRows) else rows.reduce(WeightSumsKernel())
+    weights = weight_sums_of(rows)
     found = SquaredFactor(factor, kept, scales, weights, solution.coefficients, rows.intercept, ridge[0], refined.sum_of_squares)
     return replace(solution, sums=found) if found.is_accurate else solution
 

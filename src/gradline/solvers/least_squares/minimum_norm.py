@@ -11,7 +11,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.linalg import double_double as dd
-from gradline.rows.block import Rows
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.refinement import CHUNK_NUMBERS, MOST_STEPS, claimed_digits
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, scale_rows
 from gradline.solvers.protocol import Certificate, Solution

@@ -27,8 +27,9 @@ class NormalEquations:
 
     coefficients (P, k), the intercept first where there is one, zero where aliased. error: absolute error bounds (P, k). digits (P, k),
     NaN where aliased. inverse: (P, P), of X' W X with the ridge added, for columns divided by 2^exponents (P,), zero where aliased.
-    squares: weighted sums of squared residuals (k,); squares_error: bounds of their errors. total_squares (k,): about the mean with an
-    intercept, about zero without; target_squares (k,): about zero. aliased: columns left out. gradient_norm: what rounding leaves of
+    root: (P, d), inverse = root root'. squares: weighted sums of squared residuals (k,); squares_error: bounds of their errors.
+    total_squares (k,): about the mean with an intercept, about zero without; target_squares (k,): about zero. aliased: columns
+    left out. gradient_norm: what rounding leaves of
     X' W (y - X b) less the ridge, by the moments.
     """
 
@@ -36,6 +37,7 @@ class NormalEquations:
     error: Array
     digits: Array
     inverse: Array
+    root: Array
     exponents: IntArray
     squares: Array
     squares_error: Array
@@ -97,10 +99,12 @@ def solve_normal_equations(
     slopes[kept], slope_errors[kept] = to_units(scaled, 1), to_units(error, 1)
     full = np.zeros((p, p))
     full[np.ix_(kept, kept)] = inverse / np.outer(unit[kept], unit[kept])
+    root = np.zeros((p, len(kept)))
+    root[kept] = inverse_factor.T / unit[kept, None]
     powers = exponents[:p]
     aliased = tuple(sorted(set(range(p)) - set(kept)))
     if intercept:
-        slopes, slope_errors, full = _with_intercept(moments, used, p, slopes, slope_errors, full)
+        slopes, slope_errors, full, root = _with_intercept(moments, used, p, slopes, slope_errors, full, root)
         aliased = tuple(j + 1 for j in aliased)
         powers = np.concatenate([[0], powers])
     digits = claimed_digits(slopes, slope_errors)
@@ -111,6 +115,7 @@ def solve_normal_equations(
         error=slope_errors,
         digits=digits,
         inverse=full,
+        root=root,
         exponents=powers,
         squares=np.maximum(squares, 0.0) * scale_y,
         squares_error=squares_error * scale_y,
@@ -153,9 +158,9 @@ def _first_dependent(gram: Array, threshold: Array) -> int:
 
 
 def _with_intercept(
-    moments: SecondMoments, used: IntArray, p: int, slopes: Array, errors: Array, inverse: Array
-) -> tuple[Array, Array, Array]:
-    """The intercept's coefficient, error bound and rows of the inverse, put first."""
+    moments: SecondMoments, used: IntArray, p: int, slopes: Array, errors: Array, inverse: Array, root: Array
+) -> tuple[Array, Array, Array, Array]:
+    """The intercept's coefficient, error bound and rows of the inverse and of its root, put first."""
     means = moments.means[used]
     x, y = means[:p], means[p:]
     first = y - x @ slopes
@@ -166,4 +171,7 @@ def _with_intercept(
     full[0, 0] = 1.0 / moments.weight - scaled @ border
     full[0, 1:] = full[1:, 0] = border
     full[1:, 1:] = inverse
-    return np.concatenate([first[None, :], slopes]), np.concatenate([first_error[None, :], errors]), full
+    # By columns, not by factoring the inverse: far from zero a column's mean is all but the intercept, and no digit would be left of that.
+    extended = np.zeros((p + 1, root.shape[1] + 1))
+    extended[0, 0], extended[0, 1:], extended[1:, 1:] = 1.0 / np.sqrt(moments.weight), -(scaled @ root), root
+    return np.concatenate([first[None, :], slopes]), np.concatenate([first_error[None, :], errors]), full, extended

@@ -25,7 +25,8 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.linalg import double_double as dd
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, scale_rows
 
 MOST_DIGITS = 15.9

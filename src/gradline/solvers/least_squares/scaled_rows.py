@@ -13,7 +13,8 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.linalg import double_double as dd
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 SMALL = 2**17
 """Numbers up to which rows in memory are handled as one block, without threads: starting them would cost more than the work."""
@@ -142,9 +143,10 @@ def scaled_ridge(scales: Scales, strength: float, intercept: bool) -> Array:
 
 
 def _exact_targets(block: Block) -> Array:
-    """Targets less the offset, (k, words, m)."""
+    """Targets less the offset, (q, words, m)."""
     targets = block.targets.T
-    if block.offset is None:
+    if block.offset is None or block.offset.shape[1] != len(targets):
+        # Several linear predictors a target are no least squares: the rows are here for their columns.
         return targets[:, None, :]
     return np.stack(dd.two_sum(targets, -np.broadcast_to(block.offset.T, targets.shape)), axis=1)
 

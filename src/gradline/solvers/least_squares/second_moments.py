@@ -100,16 +100,18 @@ class SecondMoments:
 class RunningMoments:
     """Second moments of consecutive blocks, added up in place. Until a second block comes the first is only held.
 
-    Pickled, it holds sums and never rows.
+    plain: whether all rows are dense, without weights and offset. Pickled, it holds sums and never rows.
     """
 
     def __init__(self, block: Block) -> None:
+        self.plain = isinstance(block.design, DenseDesign) and block.row_weights is None and block.offset is None
         self._held: Block | None = block
         self._total: SecondMoments | None = None
 
     def add(self, other: RunningMoments) -> None:
         """Add rows that follow."""
         total = self.total()
+        self.plain = self.plain and other.plain
         self._total = _accumulate(total, other._held) if other._held is not None else total + other.total()
 
     def total(self) -> SecondMoments:
@@ -121,7 +123,7 @@ class RunningMoments:
         return self._total
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"_held": None, "_total": self.total()}
+        return {"plain": self.plain, "_held": None, "_total": self.total()}
 
 
 class MomentsKernel:
@@ -137,19 +139,8 @@ class MomentsKernel:
 
 def _columns(block: Block) -> tuple[Array, Array]:
     """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
-    design = block.design
-    if isinstance(design, DenseDesign):
-        values = design.values
-    else:
-        values = design.dense()
-        values = values[:, values.shape[1] - _slopes(block) :]
     targets = block.targets if block.offset is None else block.targets - block.offset
-    return values, targets
-
-
-def _slopes(block: Block) -> int:
-    intercept = getattr(block.design, "intercept", False)
-    return block.design.n_columns - int(intercept)
+    return block.design.slopes(), targets
 
 
 def _nothing(block: Block) -> SecondMoments:

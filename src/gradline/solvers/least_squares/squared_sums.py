@@ -9,8 +9,8 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, scale_rows, scaled_ridge
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
 
@@ -50,9 +50,14 @@ class WeightSums(NamedTuple):
     log_weight: float
 
 
-def weight_sums(rows: ArrayRows | Block) -> WeightSums:
-    """Of rows in memory."""
-    n, weights, frequencies = rows.n_rows, rows.weights, rows.frequencies
+def weight_sums_of(rows: Rows) -> WeightSums:
+    """Of all rows: a glance where weights lie in memory, otherwise a pass."""
+    known = rows.row_columns
+    return rows.reduce(WeightSumsKernel()) if known is None else weight_sums(rows.n_rows, known.weights, known.frequencies)
+
+
+def weight_sums(n: int, weights: Array | None, frequencies: Array | None) -> WeightSums:
+    """Of n rows with weights and frequencies (n,), None for ones."""
     if weights is None and frequencies is None:
         return WeightSums(n, float(n), float(n), 0.0)
     counts = np.ones(n) if frequencies is None else frequencies
@@ -63,11 +68,12 @@ def weight_sums(rows: ArrayRows | Block) -> WeightSums:
     return WeightSums(int(used.sum()), float(counts.sum()), float(counts @ weights), float(counts @ np.log(weights)))
 
 
+@dataclass(frozen=True)
 class WeightSumsKernel:
     """The same by a pass."""
 
     def map(self, block: Block) -> WeightSums:
-        return weight_sums(block)
+        return weight_sums(block.n_rows, block.weights, block.frequencies)
 
     def merge(self, first: WeightSums, second: WeightSums) -> WeightSums:
         (rows, *sums), (more, *others) = first, second
@@ -141,5 +147,7 @@ def factor_of_block(rows: Rows, block: Block, strength: float, coefficients: Arr
     factor, kept, aliased = independent_columns(factor, rows.n_columns)
     if aliased:
         return None
-    found = SquaredFactor(factor, kept, scales, weight_sums(block), coefficients, rows.intercept, ridge)
+    found = SquaredFactor(
+        factor, kept, scales, weight_sums(block.n_rows, block.weights, block.frequencies), coefficients, rows.intercept, ridge
+    )
     return found if found.is_accurate else None

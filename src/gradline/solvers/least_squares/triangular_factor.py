@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from gradline.base.types import Array
-from gradline.rows.block import Block, Rows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, scale_rows
 
 ALIAS_TOLERANCE = 8.0 * 2.0**-52

@@ -10,10 +10,9 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.design.stacked import StackedDesign
 from gradline.linalg.bordered import BorderedGram
-from gradline.penalties.ridge import ridge_strength
 from gradline.rows.block import Block
 from gradline.solvers.protocol import Certificate, Solution
-from gradline.solvers.refusing import moves_every_coefficient, needs_codes
+from gradline.solvers.refusing import moves_every_coefficient, needs_codes, smooth_and_free
 
 if TYPE_CHECKING:
     from gradline.objective.objective import Problem
@@ -30,14 +29,14 @@ class ManyLevels:
     """Least squares of one target on a design that keeps a categorical as codes, with a ridge if the problem has one."""
 
     def refuses(self, problem: Problem) -> str | None:
-        """Rows without codes, several targets, another loss, a penalty that is not a ridge, coefficients that are not free."""
+        """Rows without codes, several targets, another loss, a penalty that is not a ridge, constraints, coefficients that are not free."""
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0 or problem.rows.n_targets != 1:
             return f"ManyLevels solves squared loss of one target only, and the loss is {problem.loss.name}; use gl.Newton()"
-        if ridge_strength(problem.penalty) is None:
+        if problem.ridge_strength is None:
             assert problem.penalty is not None
             return f"ManyLevels takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton()"
-        return needs_codes(self, problem) or moves_every_coefficient(self, problem)
+        return smooth_and_free(self, problem) or needs_codes(self, problem) or moves_every_coefficient(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum: one pass of sums, then passes of residuals whose gradient corrects the coefficients. ``start`` is not needed."""
@@ -46,9 +45,9 @@ class ManyLevels:
         sums = rows.reduce(LevelSumsKernel())
         gram, first = sums.gram, int(rows.intercept)
         ridge = np.zeros((rows.n_columns, 1))
-        if problem.penalty is not None:
+        if problem.ridge_strength:
             # The penalty's curvature beside that of c sum w (y - x'b)^2 / sum w, whose half is c X'WX / sum w.
-            ridge[first:] = problem.penalty.curvature(np.zeros((rows.n_columns - first, 1))) * sums.weight / (2.0 * scale)
+            ridge[first:] = problem.ridge_strength * sums.weight / (2.0 * scale)
             gram = gram.plus_diagonal(ridge)
         factor = gram.factor()
         coefficients, passes, change = gram.solve(sums.right, factor), 1, np.inf
@@ -65,9 +64,7 @@ class ManyLevels:
                 break
             coefficients = coefficients + correction
         converged = change <= 1e-8
-        loss = scale * left.squares / left.weight
-        if problem.penalty is not None:
-            loss += problem.penalty.value(coefficients[first:])
+        loss = scale * left.squares / left.weight + problem.penalty_terms(coefficients, 0).value
         certificate = Certificate(
             converged,
             2.0 * scale * float(np.linalg.norm(gradient)) / left.weight,

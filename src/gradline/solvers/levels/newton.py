@@ -26,7 +26,13 @@ from gradline.solvers.levels.least_squares import LevelSums, LevelSumsKernel
 from gradline.solvers.newton.recession import Runaway
 from gradline.solvers.newton.smoothing_continuation import MOST_WINDOWS, NARROWER, NEAR, typical_residual
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, needs_codes
+from gradline.solvers.refusing import (
+    needs_a_diagonal_penalty,
+    needs_a_loss_of_one_row,
+    needs_a_smooth_loss,
+    needs_codes,
+    smooth_and_free,
+)
 
 if TYPE_CHECKING:
     from gradline.losses.protocol import Loss
@@ -62,8 +68,9 @@ class ManyLevelsNewton:
     max_steps: int = 200
 
     def refuses(self, problem: Problem) -> str | None:
-        """Rows without codes, a joint scalar, a kinked loss."""
-        return needs_codes(self, problem) or needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
+        """Rows without codes, a joint scalar, a kinked loss, a penalty that is not smooth or couples coefficients, constraints."""
+        reason = smooth_and_free(self, problem) or needs_codes(self, problem) or needs_a_loss_of_one_row(self, problem)
+        return reason or needs_a_smooth_loss(self, problem) or needs_a_diagonal_penalty(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate. Raises ValueError where the loss is not finite at the start."""
@@ -159,12 +166,11 @@ class _Steps:
         curvature = cast(BorderedGram, sums.curvature) / sums.weight
         value, gradient = sums.value / sums.weight, sums.gradient / sums.weight
         if problem.penalty is not None:
-            first = int(problem.rows.intercept)
-            slopes, ridge = coefficients[first:], np.zeros(coefficients.shape)
-            value += problem.penalty.value(slopes)
-            gradient[first:] += problem.penalty.gradient(slopes)
-            ridge[first:] = problem.penalty.curvature(slopes)
-            curvature = curvature.plus_diagonal(ridge)
+            terms = problem.penalty_terms(coefficients, 2)
+            assert terms.gradient is not None
+            assert terms.curvature is not None
+            value, gradient = value + terms.value, gradient + terms.gradient
+            curvature = curvature.plus_diagonal(terms.curvature)
         return _Point(coefficients, value, np.where(self.free, gradient, 0.0), curvature.holding(~self.free))
 
     def _finite(self, point: _Point) -> bool:
@@ -276,8 +282,7 @@ def _begin(problem: Problem, sums: LevelSums, free: Mask) -> Array:
     """A start from the sums: least squares where predictions are of y itself, else each level at its own mean, drawn to that of all."""
     begin = np.zeros(problem.shape)
     rows, q = problem.rows, problem.rows.n_targets
-    held: Any = rows
-    sample = held.sample(10_000) if hasattr(rows, "sample") else rows.take(np.arange(min(rows.n_rows, 10_000)))
+    sample = rows.sample(10_000)
     constant = problem.loss.start(sample.without_zero_weights().targets)
     if _is_location(problem.loss, problem):
         # A trace of ridge, in each column's own units, so that no level is without.

@@ -15,12 +15,18 @@ from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
-from gradline.objective.objective import ExtraSum, Problem, sample_block
+from gradline.objective.objective import ExtraSum, Problem
 from gradline.solvers.levels.newton import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.protocol import Solution, as_start
-from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
+from gradline.solvers.refusing import (
+    needs_a_diagonal_penalty,
+    needs_a_loss_of_one_row,
+    needs_a_smooth_loss,
+    smooth_and_free,
+    writes_codes_out,
+)
 
 SAMPLE_NUMBERS = 2**23
 """Numbers in a sample at most: 64 MiB."""
@@ -36,12 +42,36 @@ LAST_STEPS = 12
 class Newton(Options):
     """Newton's method for smooth losses, any number of linear predictors.
 
-    tolerance: stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size; rounding
-    stops it anyway near 1e-14. None: 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error. max_steps:
-    accepted steps at most. starts: for a loss that is not convex, how many starts to try (the first is the usual one, the others are fits
-    to random parts of the rows); the lowest optimum is kept. seed: of the random parts.
-    end_with_curvature: let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for
-    it; extra sums: sums for that pass to take along. ``gl.fit`` sets both where standard errors are asked for.
+    Parameters
+    ----------
+    tolerance : float, optional
+        Stop when the Newton decrement sqrt(g' H^-1 g) is below this times the square root of the objective's size. Rounding stops it
+        anyway near 1e-14. Unless given, 1e-12 or, on large rows, what moves no coefficient by 1e-8 of its standard error.
+    max_steps : int
+        Accepted steps at most.
+    starts : int
+        For a loss that is not convex, how many starts to try. The first is the usual one, the others are fits to random parts of the rows.
+        The lowest optimum is kept.
+    seed : int
+        Of the random parts.
+    end_with_curvature : bool
+        Let the last pass over large rows take the curvature at the optimum too, so that standard errors need no pass for it. ``gl.fit``
+        sets it where standard errors are asked for.
+    extra_sums : tuple
+        Sums that the same pass makes. ``gl.fit`` sets them too.
+
+    Raises
+    ------
+    ValueError
+        Unless 0 < tolerance < 1 and the counts are at least 1.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, (y > 0) * 1.0, loss=gl.losses.logistic, solver=gl.Newton(max_steps=50))
+    >>> fit.certificate.converged
+    True
     """
 
     any_columns: ClassVar[bool] = True
@@ -62,9 +92,10 @@ class Newton(Options):
                 raise SolverError(f"{name} must be a whole number of at least 1, not {value!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """A loss without curvature, as a joint scalar and a kinked one are; several starts on codes of very many levels."""
-        reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem)
-        return reason or (None if self._keeps_codes(problem) else writes_codes_out(self, problem))
+        """A loss without curvature, as a joint scalar and a kinked one are, a penalty that is not smooth, constraints; several starts, or a
+        penalty that couples coefficients, on codes of very many levels."""
+        reason = needs_a_loss_of_one_row(self, problem) or needs_a_smooth_loss(self, problem) or smooth_and_free(self, problem)
+        return reason or (needs_a_diagonal_penalty if self._keeps_levels_coded(problem) else writes_codes_out)(self, problem)
 
     def ending_with_curvature(self, extra_sums: tuple[ExtraSum, ...]) -> Self:
         """The same, whose last pass takes curvature and extra sums along."""
@@ -72,7 +103,7 @@ class Newton(Options):
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""
-        if self._keeps_codes(problem):
+        if self._keeps_levels_coded(problem):
             tolerance = 1e-12 if self.tolerance is None else self.tolerance
             return ManyLevelsNewton(tolerance, self.max_steps).solve(problem, start, progress)
         runs = [self._run(problem, start, progress)]
@@ -84,9 +115,9 @@ class Newton(Options):
             warn(f"Newton's method has not converged: {best.certificate.reason}. {best.certificate.remedy}")
         return best
 
-    def _keeps_codes(self, problem: Problem) -> bool:
+    def _keeps_levels_coded(self, problem: Problem) -> bool:
         """Whether levels are eliminated one by one: a part of the rows, for another start, would have them written out."""
-        return problem.rows.keeps_codes and self.starts == 1
+        return problem.rows.coded_levels and self.starts == 1
 
     def _run(self, problem: Problem, start: Array | None, progress: bool | None) -> Solution:
         free, curvature = problem.free, None
@@ -147,7 +178,7 @@ class Newton(Options):
         begin = np.zeros(problem.shape)
         if not problem.rows.intercept:
             return begin
-        block = sample_block(problem.rows, min(problem.rows.n_rows, 10_000))
+        block = problem.rows.sample(10_000)
         begin[0] = problem.loss.start(block.without_zero_weights().targets)
         if block.offset is not None:
             begin[0] -= block.offset.mean(axis=0)

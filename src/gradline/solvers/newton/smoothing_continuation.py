@@ -20,7 +20,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import CurvatureFactor
 from gradline.linalg.line_search import level_length
 from gradline.losses.smoothing import Smoothed
-from gradline.objective.objective import Problem, sample_block
+from gradline.objective.objective import Problem
 from gradline.solvers.newton.column_scale import column_scale
 from gradline.solvers.protocol import Solution
 
@@ -71,7 +71,7 @@ def through_windows(
 
 def typical_residual(problem: Problem, coefficients: Array) -> float:
     """The root mean square of y - eta among some rows."""
-    block = sample_block(problem.rows, min(problem.rows.n_rows, 10_000)).without_zero_weights()
+    block = problem.rows.sample(10_000).without_zero_weights()
     residuals = block.targets - block.linear_predictors(coefficients)
     return float(np.sqrt(np.mean(np.square(residuals))))
 

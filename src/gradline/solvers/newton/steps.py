@@ -17,10 +17,10 @@ from gradline.base.errors import SolverError
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
-from gradline.objective.objective import ExtraSum, Problem, sample_block
+from gradline.objective.objective import ExtraSum, Problem
 from gradline.objective.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.arrays import small_algebra
-from gradline.rows.block import Rows
+from gradline.rows.protocol import Rows
 from gradline.solvers.aliasing import aliased_columns, independent, nearly_dependent, well_conditioned
 from gradline.solvers.kinks.beside import FLAT, FLAT_REMEDY
 from gradline.solvers.newton.column_scale import column_scale
@@ -45,7 +45,7 @@ ROUNDING = 1e-7
 
 def is_thrifty(rows: Rows) -> bool:
     """Whether one curvature is to serve several steps: rows in memory, and so many that curvature costs several times a gradient."""
-    return rows.n_rows * rows.n_columns > CHEAP_PASS and rows.held
+    return rows.n_rows * rows.n_columns > CHEAP_PASS and rows.resident
 
 
 def _default_tolerance(rows: Rows) -> float:
@@ -220,8 +220,8 @@ class NewtonSteps:
     def _keep_rows(self, trial: Array) -> None:
         """Keep each row's curvature, from the first pass that takes all of it, where that makes the one at the end cheap."""
         rows, k = self.problem.rows, self.problem.n_predictors
-        if self.end_with_curvature and self.kept is None and rows.n_rows * k * k <= MOST_NUMBERS:
-            sample = sample_block(rows, SAMPLE_ROWS)
+        if rows.resident and self.end_with_curvature and self.kept is None and rows.n_rows * k * k <= MOST_NUMBERS:
+            sample = rows.sample(SAMPLE_ROWS)
             if few_change(self.problem.loss, sample, self.free.expand(self.theta), self.free.expand(trial)):
                 self.kept = RowCurvature(rows, k, self.problem.loss.intercept_only)
 

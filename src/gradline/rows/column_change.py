@@ -7,15 +7,15 @@ of doubles near each other is exact (Sterbenz 1974), and m_j is a power of two, 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, Generic
 
 import numpy as np
 
-from gradline.base.types import Array, IntArray
+from gradline.base.types import Array
+from gradline.rows.altered import AlteredRows
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block, Kernel, RowKernel, Rows, State
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
 
 CHUNK = 2**15
 """Rows of an array changed at a time."""
@@ -43,7 +43,7 @@ class ColumnChange:
                 np.subtract(rows.values[part], self.origin[first:], out=values[part])
                 values[part] *= self.unit[first:]
             return rows.with_values(values)
-        return ChangedRows(rows, self)
+        return AlteredRows(rows, self, rows.n_columns, rows.n_targets)
 
     def to_changed(self, coefficients: Array) -> Array:
         """Coefficients (P, k) of the columns as they were to those of the changed ones."""
@@ -92,83 +92,3 @@ def _split(a: float) -> tuple[float, float]:
     large = 134217729.0 * a
     high = large - (large - a)
     return high, a - high
-
-
-@dataclass(frozen=True)
-class ChangedRows:
-    """Rows read anew at each pass, changed block by block."""
-
-    inner: Any
-    change: ColumnChange
-
-    @property
-    def read_from(self) -> str:
-        return str(self.inner.read_from)
-
-    @property
-    def keeps_codes(self) -> bool:
-        return bool(self.inner.keeps_codes)
-
-    @property
-    def held(self) -> bool:
-        return bool(self.inner.held)
-
-    @property
-    def n_rows(self) -> int:
-        return int(self.inner.n_rows)
-
-    @property
-    def n_columns(self) -> int:
-        return int(self.inner.n_columns)
-
-    @property
-    def n_targets(self) -> int:
-        return int(self.inner.n_targets)
-
-    @property
-    def intercept(self) -> bool:
-        return bool(self.inner.intercept)
-
-    @property
-    def encoder(self) -> Any:
-        """What the rows' columns are made by."""
-        return self.inner.encoder
-
-    def reduce(self, kernel: Kernel[State]) -> State:
-        result: State = self.inner.reduce(_Changed(kernel, self.change.block))
-        return result
-
-    def map(self, kernel: RowKernel) -> Array:
-        result: Array = self.inner.map(_ChangedRow(kernel, self.change.block))
-        return result
-
-    def take(self, rows: IntArray) -> Block:
-        return self.change.block(self.inner.take(rows))
-
-    def sample(self, n_rows: int, seed: int = 0) -> Block:
-        """As the rows' own."""
-        return self.change.block(self.inner.sample(n_rows, seed))
-
-    def in_memory(self) -> Block | None:
-        return None
-
-
-@dataclass(frozen=True)
-class _Changed(Generic[State]):
-    kernel: Kernel[State]
-    change: Callable[[Block], Block]
-
-    def map(self, block: Block) -> State:
-        return self.kernel.map(self.change(block))
-
-    def merge(self, first: State, second: State) -> State:
-        return self.kernel.merge(first, second)
-
-
-@dataclass(frozen=True)
-class _ChangedRow:
-    kernel: RowKernel
-    change: Callable[[Block], Block]
-
-    def map(self, block: Block) -> Array:
-        return self.kernel.map(self.change(block))

@@ -1,0 +1,125 @@
+"""What a penalty declares, asked of any: also of one from elsewhere that declares nothing, which is then smooth and no ridge."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
+
+import numpy as np
+
+from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.types import Array
+from gradline.penalties.protocol import DeclaresKind, Penalty, PenaltyKind, ProximalPenalty, QuadraticPenalty, SmoothPenalty
+
+
+def kind_of(penalty: Penalty | None) -> PenaltyKind | None:
+    """The kind of a penalty; None for no penalty. Raises TypeError for a kind that there is none of, or whose members are missing."""
+    if penalty is None:
+        return None
+    kind: PenaltyKind = penalty.kind if isinstance(penalty, DeclaresKind) else "smooth"
+    if kind not in get_args(PenaltyKind):
+        raise ArgumentTypeError(f"the penalty {penalty.name!r} is of kind {kind!r}; known are {', '.join(get_args(PenaltyKind))}")
+    needed, members = {
+        "quadratic": (QuadraticPenalty, "gradient(slopes), curvature(slopes) and ridge_strength"),
+        "smooth": (SmoothPenalty, "gradient(slopes) and curvature(slopes)"),
+        "proximal": (ProximalPenalty, "prox(slopes, step) and subgradient_distance(slopes, gradient)"),
+    }[kind]
+    if not isinstance(penalty, needed):
+        raise ArgumentTypeError(f"the penalty {penalty.name!r} is of kind {kind!r}, and needs {members} beside name and value(slopes)")
+    return kind
+
+
+def ridge_strength(penalty: Any) -> float | None:
+    """The strength of a ridge, 0 for no penalty at all; None for any other penalty, whatever it is called and whatever it holds."""
+    if penalty is None:
+        return 0.0
+    return penalty.ridge_strength if isinstance(penalty, QuadraticPenalty) else None
+
+
+@runtime_checkable
+class _HasParameters(Protocol):
+    @property
+    def parameters(self) -> Mapping[str, Any]: ...
+
+
+def parameters_of(penalty: Penalty) -> Mapping[str, Any]:
+    """What a summary shows of a penalty beside its name: its ``parameters`` where it has them, else what it holds."""
+    return (penalty.parameters if isinstance(penalty, _HasParameters) else None) or getattr(penalty, "__dict__", {})
+
+
+class PenaltyTerms(NamedTuple):
+    """A penalty's part of the objective at coefficients (P, k), of which the intercept has none.
+
+    value; gradient (P, k), None below order 1; curvature, None below order 2: its diagonal (P, k), or all of it, (k P, k P), ordered by
+    linear predictor.
+    """
+
+    value: float
+    gradient: Array | None = None
+    curvature: Array | None = None
+
+
+def terms_of(penalty: Penalty | None, coefficients: Array, intercept: bool, order: int) -> PenaltyTerms:
+    """The terms up to the order, zero where there is no penalty. Raises ValueError for derivatives of a proximal penalty."""
+    shape, first = (coefficients.shape[0], coefficients.shape[1]), int(intercept)
+    if penalty is None:
+        zeros = np.zeros(shape)
+        return PenaltyTerms(0.0, zeros if order >= 1 else None, zeros if order >= 2 else None)
+    slopes = coefficients[first:]
+    value = penalty.value(slopes)
+    if order == 0:
+        return PenaltyTerms(value)
+    if not isinstance(penalty, SmoothPenalty) or kind_of(penalty) == "proximal":
+        raise SolverError(f"the penalty {penalty.name!r} has kinks, and no derivatives")
+    gradient = np.zeros(shape)
+    gradient[first:] = penalty.gradient(slopes)
+    return PenaltyTerms(value, gradient, None if order == 1 else with_intercept(penalty, penalty.curvature(slopes), shape, first))
+
+
+def with_intercept(penalty: Penalty, curvature: Array, shape: tuple[int, int], first: int) -> Array:
+    """A curvature of slopes as one of all coefficients (P, k). Raises TypeError for a curvature of another shape."""
+    size, k = shape
+    p = size - first
+    if curvature.shape == (p, k):
+        diagonal = np.zeros(shape)
+        diagonal[first:] = curvature
+        return diagonal
+    if curvature.shape != (k * p, k * p):
+        raise ArgumentTypeError(
+            f"the penalty {penalty.name!r} has a curvature of shape {curvature.shape}: give its diagonal, {(p, k)}, or all of it,"
+            f" {(k * p, k * p)}"
+        )
+    places = (size * np.arange(k)[:, None] + np.arange(first, size)).ravel()
+    whole = np.zeros((k * size, k * size))
+    whole[np.ix_(places, places)] = curvature
+    return whole
+
+
+def in_units(penalty: Penalty, unit: Array) -> Penalty:
+    """A smooth penalty on slopes (p, k) of columns in other units, which times unit (p, 1) are the slopes in the penalty's own."""
+    assert isinstance(penalty, SmoothPenalty)
+    return _InUnits(penalty, unit)
+
+
+class _InUnits:
+    """b = unit b^, and derivatives by the chain rule. It is no ridge, whatever the penalty is."""
+
+    def __init__(self, penalty: SmoothPenalty, unit: Array) -> None:
+        self.penalty, self.unit = penalty, unit
+
+    @property
+    def name(self) -> str:
+        return self.penalty.name
+
+    def value(self, slopes: Array) -> float:
+        return self.penalty.value(slopes * self.unit)
+
+    def gradient(self, slopes: Array) -> Array:
+        return self.penalty.gradient(slopes * self.unit) * self.unit
+
+    def curvature(self, slopes: Array) -> Array:
+        inner = self.penalty.curvature(slopes * self.unit)
+        if inner.shape == slopes.shape:
+            return inner * self.unit**2
+        each = np.tile(self.unit[:, 0], slopes.shape[1])
+        return inner * each[:, None] * each

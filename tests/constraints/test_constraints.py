@@ -1,0 +1,68 @@
+"""The room for constraints: a problem holds them, and no solver loses them in silence."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+import gradline as gl
+from gradline.constraints.protocol import Bounds, Constraints, LinearForms
+from gradline.objective.objective import Problem
+from gradline.rows.arrays import ArrayRows
+from gradline.solvers import registry
+from gradline.solvers.centring import centred
+from gradline.solvers.levels.least_squares import ManyLevels
+from gradline.solvers.levels.newton import ManyLevelsNewton
+
+RANDOM = np.random.default_rng(5)
+COUNTS = "keeps to no constraints, and the problem has bounds; no solver of gradline's can yet"
+
+
+@dataclasses.dataclass(frozen=True)
+class NotBelowZero:
+    """Slopes from zero up, and nothing else."""
+
+    name: str = "bounds"
+    equalities: LinearForms | None = None
+    inequalities: LinearForms | None = None
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(np.array([[-np.inf], [0.0], [0.0]]), np.full((3, 1), np.inf))
+
+
+def problem(loss=gl.losses.squared, constraints: Constraints | None = None, far=0.0):
+    return Problem(ArrayRows(RANDOM.normal(size=(40, 2)) + far, RANDOM.normal(size=(40, 1))), loss, constraints=constraints)
+
+
+@pytest.mark.parametrize("solver", [gl.GradientDescent(), gl.LBFGS(), gl.LeastSquares(), gl.Newton()], ids=str)
+def test_solvers_of_smooth_losses_refuse_them(solver):
+    assert solver.refuses(problem()) is None
+    held = problem(constraints=NotBelowZero())
+    assert f"{type(solver).__name__} {COUNTS}" in solver.refuses(held)
+    with pytest.raises(ValueError, match=COUNTS):
+        registry.solve(solver, held)
+
+
+@pytest.mark.parametrize("solver", [gl.ActiveSetNewton(), gl.PiecewiseLinear()], ids=str)
+def test_solvers_of_kinked_losses_refuse_them(solver):
+    assert solver.refuses(problem(gl.losses.absolute)) is None
+    assert COUNTS in solver.refuses(problem(gl.losses.absolute, NotBelowZero()))
+
+
+@pytest.mark.parametrize("solver", [ManyLevels(), ManyLevelsNewton()], ids=str)
+def test_solvers_of_many_levels_refuse_them(solver):
+    assert COUNTS in solver.refuses(problem(constraints=NotBelowZero()))
+
+
+@pytest.mark.parametrize("loss", [gl.losses.squared, gl.losses.huber(1.0), gl.losses.absolute], ids=str)
+def test_the_automatic_choice_says_that_none_can(loss):
+    with pytest.raises(ValueError, match=COUNTS):
+        registry.automatic(problem(loss, NotBelowZero()))
+
+
+def test_they_stay_with_samples_and_in_the_users_units():
+    held = problem(constraints=NotBelowZero(), far=1e9)
+    assert held.sample(10).constraints is held.constraints
+    assert centred(held) is None
+    assert centred(dataclasses.replace(held, constraints=None)) is not None
