@@ -16,6 +16,7 @@ from gradline.losses.defaults import PerTarget
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
+from gradline.rows.sampling import spread_rows
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import smooth_and_free
 
@@ -81,7 +82,11 @@ def isinstance_names(path: Path) -> set[str]:
 
 
 def test_no_class_of_rows_solvers_losses_or_penalties_is_asked_for_outside_its_package():
-    guarded = classes("rows", "solvers", "losses", "penalties", "constraints", "tables")
+    guarded = {
+        name: folder
+        for name, folder in classes("rows", "solvers", "losses", "penalties", "constraints", "tables").items()
+        if name not in ASKED
+    }
     wrong = {
         f"{path.relative_to(SOURCE)}: {name} of {guarded[name]}"
         for path in MODULES
@@ -89,6 +94,14 @@ def test_no_class_of_rows_solvers_losses_or_penalties_is_asked_for_outside_its_p
         if package(path) != guarded[name]
     }
     assert not wrong
+
+
+ASKED = {
+    # Protocols of a capability that a solver may declare beyond ``Solver``; asking for them asks for no class.
+    *("EndsWithCurvature", "TakesAnyColumns", "BeginsWithMoments"),
+    # What least squares leaves of the rows, and the node of a formula that bears the name of a solver's column.
+    *("SquaredFactor", "Column"),
+}
 
 
 def test_nothing_is_recognised_by_the_name_of_its_class():
@@ -102,7 +115,7 @@ def test_nothing_is_recognised_by_the_name_of_its_class():
     assert not [one for one in wrong if not one.startswith(OUTSIDERS)]
 
 
-OUTSIDERS = ("rows/array_checks.py", "tables/sources/", "formulas/", "autodiff/", "cli/errors.py")
+OUTSIDERS = ("rows/array_checks.py", "inference/covariance/clusters.py", "tables/sources/", "formulas/", "autodiff/", "cli/errors.py")
 """Where objects of other libraries are looked at, which cannot be asked."""
 
 
@@ -195,9 +208,10 @@ class Drawn:
     n_columns: int = 3
     n_targets: int = 1
     intercept: bool = True
-    read_from: str = "a generator"
-    keeps_codes: bool = False
-    held: bool = False
+    source_name: str = "a generator"
+    coded_levels: bool = False
+    resident: bool = False
+    row_columns: None = None
 
     def blocks(self):
         for first in range(0, self.n_rows, 100):
@@ -218,6 +232,15 @@ class Drawn:
 
     def in_memory(self):
         return None
+
+    def sample(self, n_rows, seed=0):
+        return self.take(spread_rows(self.n_rows, min(n_rows, self.n_rows), seed))
+
+    def iterate(self, kernel):
+        return (kernel.map(block) for block in self.blocks())
+
+    def reduce_runs(self, kernel, rows):
+        return functools.reduce(kernel.merge, (kernel.map_run([block]) for block in self.blocks()))
 
 
 class TestFromOutside:

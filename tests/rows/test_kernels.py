@@ -28,6 +28,7 @@ from gradline.rows.arrays import ArrayRows
 from gradline.solvers.identified import _AlongKernel
 from gradline.solvers.kinks.beside import on_falling_kinks
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
+from gradline.solvers.least_squares.word_moments import WordMomentsKernel
 
 mpl.use("Agg")
 
@@ -202,6 +203,7 @@ def seldom(patch):
     problem.largest_row_curvature(at)
     on_falling_kinks(problem, at, 1e-12)
     problem.rows.reduce(_AlongKernel(problem.loss, at, np.ones((1, 1))))
+    problem.rows.reduce(WordMomentsKernel(np.zeros(4)))
     kept = RowCurvature(problem.rows, 1, (False,))
     for shift in (0.0, 3.0):
         problem.evaluate_with(at + shift, 2, kept)

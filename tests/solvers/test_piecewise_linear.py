@@ -58,7 +58,7 @@ BUILT_IN = [losses.absolute, losses.quantile(0.9), losses.quantile(0.05), losses
 
 def solve(X, y, loss, start=None, **options):
     rows = ArrayRows(X, y.reshape(len(y), -1), **options)
-    bound = loss.bind(rows.targets) if hasattr(loss, "bind") else loss
+    bound = loss if hasattr(loss, "derivatives") else loss.bind(rows.targets)
     problem = Problem(rows, bound)
     return problem, registry.solve(PiecewiseLinear(), problem, start)
 

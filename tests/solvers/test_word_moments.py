@@ -81,7 +81,7 @@ def test_coefficients_are_the_exact_ones_rounded(intercept, noise, far, near):
     assert found.squares == pytest.approx(float(sum(value**2 for value in left)), rel=1e-12)
 
 
-def test_nothing_is_vouched_for_that_is_not_there():
+def test_nothing_is_claimed_that_is_not_there():
     rng = np.random.default_rng(6)
     x = rng.normal(size=(500, 3))
     shift = np.zeros(4)

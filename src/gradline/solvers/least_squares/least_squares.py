@@ -123,7 +123,7 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 
 
 def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
-    """One pass of second moments and Cholesky, and one more in two words where doubles cannot vouch for enough digits; None where those
+    """One pass of second moments and Cholesky, and one more in two words where doubles cannot claim enough digits; None where those
     cannot either."""
     running = rows.reduce(MomentsKernel())
     moments = running.total()
@@ -142,7 +142,7 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
         # Weighted rows are no exact slices, and a scaled column no exact sum.
         possible = running.plain and k == 1 and strength == 0 and not moments.exponents.any()
-        return words_road(rows, moments, fit) if possible else None
+        return solve_by_words(rows, moments, fit) if possible else None
     passes, squares = 1, fit.squares
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
@@ -154,8 +154,8 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
 
 
-def words_road(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:
-    """A pass of second moments in two words, and the normal equations solved in them; None where they cannot vouch for the last digits.
+def solve_by_words(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:
+    """A pass of second moments in two words, and the normal equations solved in them; None where they cannot claim the last digits.
 
     moments and fit: of the pass before, in doubles, which is near enough for the shift and for standard errors.
     """

@@ -30,7 +30,7 @@ MOST_INFLATION = 1e4
 """Of the variance of a coefficient by the other columns: beyond, the inverse that standard errors rest on loses digits."""
 
 LEAST_DIGITS = 15.0
-"""Of every coefficient: where less is vouched for, three words may give more."""
+"""Of every coefficient: where fewer are certain, three words may give more."""
 
 MOST_STEPS = 12
 
@@ -131,7 +131,7 @@ class WordSolution:
 
 
 def solve_word_moments(moments: WordMoments, shift: Array, *, intercept: bool) -> WordSolution | None:
-    """Least squares of the last column on the others; None where the moments cannot vouch for the last digits.
+    """Least squares of the last column on the others; None where the moments cannot claim for the last digits.
 
     Without an intercept the shift must be zero. The claim is that of ``normal_equations``, for sums whose error is 2^42 times smaller,
     and the equations are solved in two words by refinement.
