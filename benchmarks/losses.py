@@ -23,6 +23,7 @@ import gradline as gl
 from clock import best
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.kernel import Kernel
 
 warnings.filterwarnings("ignore")
 
@@ -70,7 +71,7 @@ def bare_gram(x):
     rows = ArrayRows(x, np.zeros((len(x), 1)), intercept=False)
     weights = np.full(len(x), 0.5)
 
-    class Kernel:
+    class Kernel(Kernel):
         def map(self, block):
             h = weights[block.first_row : block.first_row + block.n_rows]
             scaled = block.design.values * np.sqrt(h)[:, None]

@@ -240,7 +240,7 @@ class Drawn:
         return (kernel.map(block) for block in self.blocks())
 
     def reduce_runs(self, kernel, rows):
-        return functools.reduce(kernel.merge, (kernel.map_run([block]) for block in self.blocks()))
+        return functools.reduce(kernel.merge, (next(kernel.map_run([block])) for block in self.blocks()))
 
 
 class TestFromOutside:

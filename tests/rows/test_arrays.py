@@ -8,10 +8,12 @@ from hypothesis import strategies as st
 import gradline as gl
 from gradline.losses import squared
 from gradline.objective.objective import Problem
-from gradline.rows.arrays import ArrayRows, block_rows
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.fold import block_rows
+from gradline.rows.kernel import Kernel
 
 
-class Sequence:
+class Sequence(Kernel):
     """Which rows were seen, in which order."""
 
     def map(self, block):

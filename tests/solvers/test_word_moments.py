@@ -97,10 +97,9 @@ def test_nothing_is_claimed_that_is_not_there():
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_a_fit_of_little_noise_from_a_file_takes_two_passes_and_has_every_digit(tmp_path, monkeypatch, threads):
     from gradline.preparing import from_table as fitting_tables
-    from gradline.tables import chunks as chunks
 
     monkeypatch.setattr(fitting_tables, "MOST_HELD", 1000)
-    monkeypatch.setattr(chunks, "available_cores", lambda: threads)
+    monkeypatch.setattr("gradline.base.threads.available_cores", lambda: threads)
     rng = np.random.default_rng(7)
     n = 300_000
     x = rng.integers(-1000, 1000, size=(n, 8)) / 64.0

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from gradline.losses import squared
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.least_squares import least_squares
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 from gradline.tables.batches import grouped, resized
@@ -96,7 +97,7 @@ def small_blocks(monkeypatch):
     monkeypatch.setattr("gradline.tables.rows.block_rows", lambda n_columns, n_predictors: 1000 - n_columns)
 
 
-class Blocks:
+class Blocks(Kernel):
     """(first row, rows) of each block, in the order of merging."""
 
     def map(self, block):
@@ -146,7 +147,7 @@ def test_same_bits_for_any_thread_count(kind, folder, holes):
     results = []
     for threads in (1, 2, 3):
         rows = table_rows(sources(folder, "holes", holes)[kind](), threads=threads)
-        moments = rows.reduce(MomentsKernel()).total()
+        moments = rows.reduce(MomentsKernel()).sums
         sample = rows.sample(500)
         results.append([*Problem(rows, squared).evaluate(b, 2), moments.products, sample.targets, rows.reduce(Blocks())])
     for other in results[1:]:
@@ -159,7 +160,7 @@ def test_streams_do_not_depend_on_how_their_rows_arrive(data):
     results = []
     for size in (997, 20_000, N):
         rows = table_rows(open_table(table.to_reader(size)))
-        results.append((rows.reduce(MomentsKernel()).total().products, rows.sample(100).targets, rows.reduce(Blocks())))
+        results.append((rows.reduce(MomentsKernel()).sums.products, rows.sample(100).targets, rows.reduce(Blocks())))
     # A spool's parts follow its batches, so blocks may differ; sums agree to rounding, and samples are as good.
     for products, _, blocks in results:
         np.testing.assert_allclose(products, results[0][0], rtol=1e-11, atol=1e-8)
@@ -190,7 +191,7 @@ def test_a_sample_is_free_after_a_pass_and_uniform(folder, data):
 
 
 def test_blocks_number_rows_as_take_does(folder, holes):
-    class Targets:
+    class Targets(Kernel):
         """Numbers and targets of the rows."""
 
         def map(self, block):
@@ -210,11 +211,11 @@ def test_blocks_number_rows_as_take_does(folder, holes):
 
 def test_one_pass_for_several_kernels(folder, monkeypatch):
     rows = table_rows(open_table(folder / "whole.parquet"))
-    alone = table_rows(open_table(folder / "whole.parquet")).reduce(MomentsKernel()).total().products
+    alone = table_rows(open_table(folder / "whole.parquet")).reduce(MomentsKernel()).sums.products
     rows.prepare(MomentsKernel(), Blocks())
     passes = []
     monkeypatch.setattr(TableRows, "_run", lambda self, *rest: passes.append(1) or iter(()))
-    np.testing.assert_array_equal(rows.reduce(MomentsKernel()).total().products, alone)
+    np.testing.assert_array_equal(rows.reduce(MomentsKernel()).sums.products, alone)
     assert sum(size for _, size in rows.reduce(Blocks())) == rows.n_rows == N
     assert not passes
 
@@ -336,7 +337,7 @@ names = [f"x{j}" for j in range(10)]
 columns = ", ".join(f"sin(i * {j + 1}) AS {name}" for j, name in enumerate(names))
 table = open_table(None, query=f"SELECT {columns}, cos(i) AS y FROM range({n}) t(i)")
 rows = TableRows(table, PlainEncoder(names), "y")
-rows.reduce(MomentsKernel()).total()
+rows.reduce(MomentsKernel()).sums
 assert rows.n_rows == n
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
 """

@@ -22,13 +22,14 @@ import pyarrow.parquet as pq
 import pytest
 
 import gradline as gl
+from gradline.rows.kernel import Kernel
 from gradline.tables.rows import PlainEncoder, TableRows
 from gradline.tables.sources import databases, spool
 from gradline.tables.sources.databases import _address
 from gradline.tables.table import open_table
 
 
-class Count:
+class Count(Kernel):
     """How many rows there are, and the sum of the targets."""
 
     def map(self, block):

@@ -23,6 +23,7 @@ from gradline.losses.families.robust import squared
 from gradline.objective.objective import Problem
 from gradline.rows.altered import with_columns, with_targets
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
 
 ALIKE = 1e-10
@@ -194,7 +195,7 @@ class _Columns(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _ColumnMoments:
+class _ColumnMoments(Kernel[_Columns]):
     def map(self, block: Block) -> _Columns:
         weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
         design, total = block.design.dense(), float(weights.sum())
@@ -286,7 +287,7 @@ class _Differences(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _DifferencesKernel:
+class _DifferencesKernel(Kernel[_Differences]):
     coefficients: Array
 
     def map(self, block: Block) -> _Differences:
@@ -322,7 +323,7 @@ class _Moments(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _TargetMoments:
+class _TargetMoments(Kernel[_Moments]):
     """Weighted mean of the targets and squares about it."""
 
     def map(self, block: Block) -> _Moments:
@@ -341,7 +342,7 @@ class _TargetMoments:
 
 
 @dataclass(frozen=True)
-class _CountKernel:
+class _CountKernel(Kernel[float]):
     def map(self, block: Block) -> float:
         return float(frequencies(block).sum())
 

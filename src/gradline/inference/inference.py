@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
+from gradline.base.threads import small_algebra
 from gradline.base.types import Array
 from gradline.inference.covariance.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
@@ -18,7 +19,6 @@ from gradline.inference.leave_one_out import ResidualQuantiles, residual_quantil
 from gradline.inference.statistics import FitStatistics, fit_statistics, statistics_kernel
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
-from gradline.rows.arrays import small_algebra
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution
@@ -164,7 +164,7 @@ class KernelAt(Kernel[Any], Protocol):
 
 
 @dataclass(frozen=True)
-class Together:
+class Together(Kernel[list[Any]]):
     """Several kernels at the same coefficients in one pass: predictors are worked out once, and a block stays in the cache."""
 
     coefficients: Array

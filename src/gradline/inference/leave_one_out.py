@@ -22,6 +22,7 @@ from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.penalties.ridge import Ridge
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
 """Strengths tried first, in units of the columns' mean curvature."""
@@ -61,7 +62,7 @@ def leave_one_out(
 
 
 @dataclass(frozen=True)
-class _LossKernel:
+class _LossKernel(Kernel[Array]):
     """(sum f w, sum f w loss left out, sum f w loss)."""
 
     loss: RowLoss

@@ -15,6 +15,7 @@ from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.squared_sums import without_rounding
 
 LOOKED_AT = 1_000
@@ -42,7 +43,7 @@ def _perfect(sums: Array | None) -> bool:
 
 
 @dataclass(frozen=True)
-class _Kernel:
+class _Kernel(Kernel[Array | None]):
     """Sums of squares of residuals and of targets, (2, q); None where a prediction is not one number for each target."""
 
     loss: Loss

@@ -16,6 +16,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.squared_sums import without_rounding
 
 
@@ -144,7 +145,7 @@ def statistics_kernel(problem: Problem, coefficients: Array) -> StatisticsKernel
 
 
 @dataclass(frozen=True)
-class StatisticsKernel:
+class StatisticsKernel(Kernel[StatisticsSums]):
     """Sums of the rows that count."""
 
     loss: Loss
@@ -257,7 +258,7 @@ def _log_likelihood(problem: Problem, coefficients: Array, sums: StatisticsSums,
 
 
 @dataclass(frozen=True)
-class _DispersedKernel:
+class _DispersedKernel(Kernel[float]):
     """The log likelihood at a dispersion (q,) that the loss leaves out; a weight divides it."""
 
     loss: Loss

@@ -13,7 +13,7 @@ from gradline.base.warnings import warn
 from gradline.formulas.encoder import Encoder, Unseen
 from gradline.model.outputs import OutputKind, Outputs, points
 from gradline.rows.array_checks import unmasked
-from gradline.rows.arrays import block_rows
+from gradline.rows.fold import CHUNK_BLOCKS, block_rows
 from gradline.tables.batches import joined, resized
 from gradline.tables.chunks import Chunk, chunks, in_row_order
 from gradline.tables.cleaning import Tally, rounding_notes, see_whole_numbers
@@ -24,9 +24,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from gradline.model.record import Model
-
-CHUNK_BLOCKS = 8
-"""Blocks that one thread encodes at a time."""
 
 
 def as_table(encoder: Encoder, data: Any) -> Table:

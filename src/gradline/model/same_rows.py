@@ -20,6 +20,7 @@ from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint, fingerprint_of
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.centring import length
 
@@ -116,7 +117,7 @@ def _kernel(problem: Problem, coefficients: Array) -> _GradientKernel:
 
 
 @dataclass(frozen=True)
-class _GradientKernel:
+class _GradientKernel(Kernel[_GradientSums]):
     """The fingerprint and the gradient in one pass. kinked: whether the loss has kinks."""
 
     loss: Loss

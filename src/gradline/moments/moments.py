@@ -355,7 +355,7 @@ def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: A
         raise ArgumentError("frequencies are counts of rows: whole numbers; precision weights go in weights=")
     targets = targets.astype(np.float64, copy=False)
     rows = ArrayRows(values, targets, weights=weights, frequencies=frequencies, intercept=False, threads=threads)
-    sums = rows.reduce(MomentsKernel()).total()
+    sums = rows.reduce(MomentsKernel()).sums
     if sums.rows == 0:
         raise ArgumentError("every row has weight zero")
     if not sums.finite():

@@ -10,6 +10,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 
 class NotFinite(NamedTuple):
@@ -23,7 +24,7 @@ class NotFinite(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NotFiniteKernel:
+class NotFiniteKernel(Kernel[NotFinite | None]):
     """The first row whose loss, or whose derivatives up to the order, are not finite."""
 
     loss: Loss

@@ -7,7 +7,7 @@ curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over s
 
 from __future__ import annotations
 
-import functools
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, NamedTuple, Protocol
@@ -27,11 +27,14 @@ from gradline.objective.not_finite import NotFiniteKernel
 from gradline.objective.row_curvature import PreviousCurvature, RowChange, RowCurvature
 from gradline.penalties.kinds import PenaltyTerms, kind_of, ridge_strength, terms_of
 from gradline.penalties.protocol import Penalty, PenaltyKind
-from gradline.rows.arrays import LANES, ArrayRows
+from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
+RUNS = 8
 
 RUN_ROWS = 2**17
 """Rows a tape sees at once, at most: a call costs half a millisecond however few they are, and holds Python's lock for much of it."""
@@ -66,7 +69,7 @@ class ExtraSum(Protocol):
 
 
 @dataclass(frozen=True)
-class _EvaluateKernel:
+class _EvaluateKernel(Kernel[tuple[Sums, list[Any]]]):
     loss: Loss
     coefficients: Array
     order: int
@@ -77,18 +80,17 @@ class _EvaluateKernel:
         predictors = block.linear_predictors(self.coefficients)
         return self._sums(block, predictors, self.loss.derivatives(block.targets, predictors, self.order))
 
-    def map_run(self, blocks: list[Block]) -> tuple[Sums, list[Any]]:
+    def map_run(self, blocks: list[Block]) -> Iterator[tuple[Sums, list[Any]]]:
         """The same of several blocks, for a tape, which takes many rows at once."""
         predictors = [block.linear_predictors(self.coefficients) for block in blocks]
         targets = [block.targets for block in blocks]
         value, gradient, curvature = self.loss.derivatives(np.concatenate(targets), np.concatenate(predictors), self.order)
-        sums, start = list[tuple[Sums, list[Any]]](), 0
+        start = 0
         for block, own in zip(blocks, predictors, strict=True):
             rows = slice(start, start + block.n_rows)
             start = rows.stop
             part = RowDerivatives(value[rows], None if gradient is None else gradient[rows], None if curvature is None else curvature[rows])
-            sums.append(self._sums(block, own, part))
-        return functools.reduce(self.merge, sums)
+            yield self._sums(block, own, part)
 
     def merge(self, first: tuple[Sums, list[Any]], second: tuple[Sums, list[Any]]) -> tuple[Sums, list[Any]]:
         return merged_sums(first[0], second[0]), [r.merge(a, b) for r, a, b in zip(self.extra_sums, first[1], second[1], strict=True)]
@@ -155,7 +157,7 @@ def _add(first: Array | None, second: Array | None) -> Array | None:
 
 
 @dataclass(frozen=True)
-class _WeightKernel:
+class _WeightKernel(Kernel[float]):
     def map(self, block: Block) -> float:
         weights = block.row_weights
         return float(block.n_rows if weights is None else weights.sum())
@@ -165,7 +167,7 @@ class _WeightKernel:
 
 
 @dataclass(frozen=True)
-class _RowCurvatureKernel:
+class _RowCurvatureKernel(Kernel[float]):
     loss: Loss
     coefficients: Array
 
@@ -342,8 +344,8 @@ class Problem:
         rows = self.rows
         if not (rows.resident and self.loss.takes_long_runs):
             return rows.reduce(kernel)
-        # A tape sees several blocks at once, in runs that are as many as the lanes or more.
-        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // LANES, RUN_ROWS // 8)))
+        # A tape sees several blocks at once, in runs that are enough for the cores of most machines.
+        return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // RUNS, RUN_ROWS // 8)))
 
     @cached_property
     def penalty_kind(self) -> PenaltyKind | None:

@@ -16,6 +16,7 @@ from gradline.base.types import Array, IntArray
 from gradline.design.dense import weighted_gram
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 
 MOST_NUMBERS = 2**23
@@ -110,7 +111,7 @@ class RowCurvature:
 
 
 @dataclass(frozen=True)
-class _GramKernel:
+class _GramKernel(Kernel[Array]):
     """The Gram matrix of all rows by their curvature (n, k, k)."""
 
     curvature: Array

@@ -17,6 +17,7 @@ from gradline.objective.objective import Problem
 from gradline.plot import style
 from gradline.plot.subject import MOST_PANELS, diagnosed
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -158,7 +159,7 @@ class _PredictorsKernel:
 
 
 @dataclass(frozen=True)
-class _BinKernel:
+class _BinKernel(Kernel[_Sums]):
     loss: Loss
     coefficients: Array
     edges: tuple[Array, ...]

@@ -22,6 +22,7 @@ from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fingerprint import MODULUS, fingerprint
+from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import BeginsWithMoments, Solver
 from gradline.tables.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.tables.progress import watched
@@ -241,7 +242,7 @@ class _TargetFacts(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _TargetsKernel:
+class _TargetsKernel(Kernel[_TargetFacts]):
     """Checks the targets of rows that count against the loss's domain, where the loss is known; finds the largest and counts."""
 
     loss: UnboundLoss | None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import Generic, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -87,7 +87,7 @@ class AlteredRows:
 
 
 @dataclass(frozen=True)
-class _Altered(Generic[State]):
+class _Altered(Kernel[State]):
     kernel: Kernel[State]
     alteration: Alteration
 
@@ -96,6 +96,9 @@ class _Altered(Generic[State]):
 
     def merge(self, first: State, second: State) -> State:
         return self.kernel.merge(first, second)
+
+    def add(self, state: State, block: Block) -> State:
+        return self.kernel.add(state, self.alteration.block(block))
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, DataError
+from gradline.base.threads import available_cores, worker_threads
 from gradline.base.types import Array
 from gradline.base.warnings import warn
-from gradline.rows.arrays import available_cores, worker_threads
 
 LARGEST_WHOLE = 2**53
 """Up to here float64 holds every integer."""

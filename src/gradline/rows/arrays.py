@@ -4,38 +4,21 @@ from __future__ import annotations
 
 import functools
 import itertools
-import os
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
-from functools import cache
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from gradline.base.threads import single_threaded_blas
+from gradline.base.threads import in_order, single_threaded_blas
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign, some_rows
 from gradline.rows.block import Block, RowColumns, weight_of_rows
+from gradline.rows.fold import SpanFold, block_rows, chunk_blocks, span_rows, sum_blocks
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
 from gradline.rows.sampling import spread_rows
 
-Result = TypeVar("Result")
-
-
-LANES = 8
-"""Runs of consecutive blocks reduced independently, then merged in order. Fixed, so that sums do not depend on the thread count."""
-
-BLOCK_NUMBERS = 2**18
-"""Numbers in a block: 2 MiB of float64, near enough to a core for the second look at it, and large enough to outweigh the calls."""
-
 PART_ROWS = 2**17
 """Rows whose results ``iterate`` makes at a time."""
-
-
-def block_rows(n_columns: int, n_predictors: int) -> int:
-    """Rows a block: a function of the shape of a row only, so that sums do not depend on the machine."""
-    return max(256, BLOCK_NUMBERS // (n_columns + 2 * n_predictors))
 
 
 class ArrayRows:
@@ -86,34 +69,38 @@ class ArrayRows:
         return weight_of_rows(self.weights, self.frequencies)
 
     def reduce(self, kernel: Kernel[State]) -> State:
-        def reduce_lane(lane: range) -> State:
-            blocks = self._blocks(lane)
-            state = kernel.map(next(blocks))
-            for block in blocks:
-                state = kernel.merge(state, kernel.map(block))
-            return state
-
-        return functools.reduce(kernel.merge, self._run(reduce_lane))
+        chunks = self._chunks()
+        if len(chunks) == 1:
+            with single_threaded_blas():
+                return sum_blocks(kernel, self._blocks(chunks[0]))
+        fold = SpanFold(kernel.merge, self._span_rows)
+        states = in_order(lambda chunk: sum_blocks(kernel, self._blocks(chunk)), chunks, self.threads)
+        for chunk, state in zip(chunks, states, strict=True):
+            fold.add(state, chunk.stop - chunk.start)
+        return fold.total()
 
     def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
-        """``reduce`` for a kernel that takes several blocks at once: runs of consecutive blocks, of about ``rows`` rows together."""
-        block = self._block_rows
-        step = block * max(1, rows // block)
+        """``reduce`` for a kernel that takes several blocks at once: runs of consecutive chunks, of about ``rows`` rows together."""
+        chunks = self._chunks()
+        size = max(1, rows // (chunks[0].stop - chunks[0].start))
+        runs = [chunks[start : start + size] for start in range(0, len(chunks), size)]
 
-        def reduce_lane(lane: range) -> State:
-            runs = (list(self._blocks(range(start, min(start + step, lane.stop), block))) for start in lane)
-            state = kernel.map_run(next(runs))
-            for run in runs:
-                state = kernel.merge(state, kernel.map_run(run))
-            return state
+        def sum_run(run: list[range]) -> list[State]:
+            states = kernel.map_run([block for chunk in run for block in self._blocks(chunk)])
+            return [functools.reduce(kernel.merge, itertools.islice(states, len(chunk))) for chunk in run]
 
-        return functools.reduce(kernel.merge, self._run(reduce_lane, step))
+        fold = SpanFold(kernel.merge, self._span_rows)
+        for run, states in zip(runs, in_order(sum_run, runs, 1 if len(runs) == 1 else self.threads), strict=True):
+            for chunk, state in zip(run, states, strict=True):
+                fold.add(state, chunk.stop - chunk.start)
+        return fold.total()
 
     def map(self, kernel: RowKernel) -> Array:
-        def map_lane(lane: range) -> list[Array]:
-            return [kernel.map(block) for block in self._blocks(lane)]
+        def map_chunk(chunk: range) -> list[Array]:
+            return [kernel.map(block) for block in self._blocks(chunk)]
 
-        return np.concatenate([part for lane in self._run(map_lane) for part in lane])
+        chunks = self._chunks()
+        return np.concatenate([part for parts in in_order(map_chunk, chunks, 1 if len(chunks) == 1 else self.threads) for part in parts])
 
     def iterate(self, kernel: RowKernel) -> Iterator[Array]:
         for start in range(0, self.n_rows, PART_ROWS):
@@ -204,55 +191,16 @@ class ArrayRows:
             None if self.numbers is None else self.numbers[start:stop],
         )
 
-    def _blocks(self, lane: range) -> Iterator[Block]:
-        for start in lane:
-            yield self._block(start, min(start + lane.step, lane.stop))
+    def _blocks(self, chunk: range) -> Iterator[Block]:
+        for start in chunk:
+            yield self._block(start, min(start + chunk.step, chunk.stop))
+
+    def _chunks(self) -> list[range]:
+        """The first rows of each chunk's blocks."""
+        n, step = self.n_rows, block_rows(self.n_columns, self.n_targets)
+        size = step * chunk_blocks(-(-n // step))
+        return [range(start, min(start + size, n), step) for start in range(0, n, size)]
 
     @property
-    def _block_rows(self) -> int:
-        return block_rows(self.n_columns, self.n_targets)
-
-    def _lanes(self, step: int) -> list[range]:
-        n_blocks = -(-self.n_rows // step)
-        bounds = [step * (n_blocks * lane // LANES) for lane in range(LANES + 1)]
-        bounds[-1] = self.n_rows
-        return [range(a, b, step) for a, b in itertools.pairwise(bounds) if b > a]
-
-    def _run(self, work: Callable[[range], Result], step: int | None = None) -> list[Result]:
-        """What ``work`` makes of each lane: a range of the first rows of its blocks, or of its runs of ``step`` rows."""
-        lanes = self._lanes(step or self._block_rows)
-        threads = min(self.threads or available_cores(), len(lanes))
-        with single_threaded_blas():
-            if threads == 1:
-                return [work(lane) for lane in lanes]
-            return list(worker_threads(threads).map(work, lanes))
-
-
-def available_cores() -> int:
-    """Cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
-def small_algebra(size: int) -> Any:
-    """The same for the algebra of size x size matrices that several threads would only slow down, by twenty times where a core is busy."""
-    return single_threaded_blas() if FEWEST_COLUMNS <= size <= MOST_COLUMNS else nullcontext()
-
-
-FEWEST_COLUMNS, MOST_COLUMNS = 48, 512
-"""Sizes between which it matters, and from which several threads do help."""
-
-
-@cache
-def worker_threads(threads: int) -> ThreadPoolExecutor:
-    """The pool of this many threads, kept for the next pass."""
-    # The C library of Linux hands freed memory back to the system, to be asked for and cleared again, unless it is at most twice as large
-    # as the largest piece it has seen freed, up to 32 MiB. A pass frees pieces of 2 MiB all the time; this costs nothing.
-    np.empty(31 * 2**17)
-    return ThreadPoolExecutor(threads, thread_name_prefix="gradline")
-
-
-if hasattr(os, "register_at_fork"):
-    # A child process has the pools of its parent, but not their threads: work handed to them would wait for ever.
-    os.register_at_fork(after_in_child=worker_threads.cache_clear)
+    def _span_rows(self) -> int:
+        return span_rows(self.n_columns, self.n_columns, self.n_targets)

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 
 Hashes = np.ndarray[tuple[int], np.dtype[np.uint64]]
@@ -56,7 +57,7 @@ def fingerprint_of(rows: Rows) -> int:
 
 
 @dataclass(frozen=True)
-class FingerprintKernel:
+class FingerprintKernel(Kernel[int]):
     """The pass."""
 
     def map(self, block: Block) -> int:

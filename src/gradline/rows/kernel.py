@@ -5,6 +5,7 @@ A kernel is a frozen dataclass and pure: it keeps nothing of the blocks it has s
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Protocol, TypeVar
 
 from gradline.base.types import Array
@@ -14,18 +15,24 @@ State = TypeVar("State")
 
 
 class Kernel(Protocol[State]):
-    """A sum over rows. ``merge`` is associative and is called in row order; it may change ``first``, which nobody else looks at."""
+    """A sum over rows. Kernels name it as their base class, for the sake of ``add``."""
 
-    def map(self, block: Block) -> State: ...
+    def map(self, block: Block) -> State:
+        """The state of a block."""
 
-    def merge(self, first: State, second: State) -> State: ...
+    def merge(self, first: State, second: State) -> State:
+        """The state of both; associative, and called in row order. It may change ``first``, which nobody else looks at."""
+
+    def add(self, state: State, block: Block) -> State:
+        """The state with the block that follows, in the same chunk: for kernels that take their scale from a chunk's first block."""
+        return self.merge(state, self.map(block))
 
 
 class RunKernel(Kernel[State], Protocol[State]):
     """A sum over rows that may take several consecutive blocks at a time, where a call costs much and a row little."""
 
-    def map_run(self, blocks: list[Block]) -> State:
-        """The state of all the blocks together."""
+    def map_run(self, blocks: list[Block]) -> Iterator[State]:
+        """The state of each block."""
 
 
 class RowKernel(Protocol):

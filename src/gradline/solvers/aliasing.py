@@ -9,6 +9,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import find_scales
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
@@ -20,7 +21,7 @@ SAMPLE = 20_000
 
 
 @dataclass(frozen=True)
-class _GramKernel:
+class _GramKernel(Kernel[Array]):
     def map(self, block: Block) -> Array:
         return block.without_zero_weights().design.gram(None)
 

@@ -13,6 +13,7 @@ from gradline.losses.identification import in_words
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.registry import solve
 
@@ -79,7 +80,7 @@ def by_reference(problem: Problem, solver: Solver, start: Array | None = None, p
 
 
 @dataclass(frozen=True)
-class _AlongKernel:
+class _AlongKernel(Kernel[tuple[float, float]]):
     """The largest gradient of a row along the directions (k, r), and the largest of all; rows of weight zero left out."""
 
     loss: Loss

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections import deque
+import contextlib
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, wait
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
-from gradline.base.threads import single_threaded_blas
-from gradline.rows.arrays import available_cores, worker_threads
+from gradline.base.threads import in_order
 from gradline.tables.batches import grouped
 
 if TYPE_CHECKING:
@@ -54,29 +52,16 @@ def in_row_order(
 ) -> Iterator[Result]:
     """The job's result for each chunk, or for the ``needed`` ones only; no chunk is read after the last of these.
 
-    Threads work ahead by a bounded number of chunks, so memory does not grow with the rows. BLAS keeps to one thread meanwhile.
+    Whoever asks no further leaves the table closed.
     """
-    threads = threads or available_cores()
     last: Any = None if needed is None else int(np.flatnonzero(needed).max(initial=-1))
-    waiting: deque[Future[Result]] = deque()
-    with single_threaded_blas():
-        try:
-            for chunk in found:
-                if needed is not None and not needed[chunk.number]:
-                    continue
-                if threads == 1:
-                    yield job(chunk)
-                else:
-                    waiting.append(worker_threads(threads).submit(job, chunk))
-                    if len(waiting) > threads + 1:
-                        yield waiting.popleft().result()
-                if chunk.number == last:
-                    break
-            while waiting:
-                yield waiting.popleft().result()
-        finally:
-            for future in waiting:
-                future.cancel()
-            # A thread still at work must not outlive what it reads.
-            wait(waiting)
-            found.close()
+
+    def wanted() -> Iterator[Chunk]:
+        for chunk in found:
+            if needed is None or needed[chunk.number]:
+                yield chunk
+            if chunk.number == last:
+                return
+
+    with contextlib.closing(found):
+        yield from in_order(job, wanted(), threads)

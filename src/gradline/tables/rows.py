@@ -14,8 +14,9 @@ import numpy.typing as npt
 
 from gradline.base.errors import DataError
 from gradline.base.types import Array, IntArray
-from gradline.rows.arrays import ArrayRows, block_rows
+from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
+from gradline.rows.fold import CHUNK_BLOCKS, SpanFold, block_rows, span_rows
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
 from gradline.tables.batches import as_batch, grouped, joined, picked
 from gradline.tables.block_maker import BlockMaker, CleanRun
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 Result = TypeVar("Result")
 
 __all__ = ["Encoder", "PlainEncoder", "PlainValues", "RowValues", "TableRows"]
-
-CHUNK_BLOCKS = 8
-"""Blocks that one thread reads and sums before its sums are merged with the others'."""
 
 SAMPLE_NUMBERS = 2**22
 """At most this many numbers are kept as a sample: 32 MiB."""
@@ -274,6 +272,10 @@ class TableRows:
         return block_rows(self.encoder.row_numbers, max(1, self.n_targets))
 
     @property
+    def _span_rows(self) -> int:
+        return span_rows(self.encoder.row_numbers, self.n_columns, max(1, self.n_targets))
+
+    @property
     def _chunk_rows(self) -> int:
         return CHUNK_BLOCKS * self._block_rows
 
@@ -283,34 +285,36 @@ class TableRows:
         capacity = min(max(10_000, 50 * self.n_columns * max(1, self.n_targets)), SAMPLE_NUMBERS // self.n_columns)
         sample = RowSample(capacity) if first and self.targets.n_values else None
 
+        def merged(first: list[Any], second: list[Any]) -> list[Any]:
+            return [kernel.merge(a, b) for kernel, a, b in zip(kernels, first, second, strict=True)]
+
         def job(chunk: Chunk) -> _Sums:
             result = _Sums([], Tally())
             for run in self._runs(chunk, result.tally):
                 for block in self._blocks(run, result.tally):
-                    states = [kernel.map(block) for kernel in kernels]
                     if result.states:
-                        states = [kernel.merge(a, b) for kernel, a, b in zip(kernels, result.states, states, strict=True)]
-                    result.states = states
+                        result.states = [kernel.add(state, block) for kernel, state in zip(kernels, result.states, strict=True)]
+                    else:
+                        result.states = [kernel.map(block) for kernel in kernels]
                 if sample is not None:
                     result.pieces.append(_drawn(sample, run))
             return result
 
         total = Tally()
         used: list[int] = []
-        states: list[Any] = []
+        fold = SpanFold(merged, self._span_rows)
         for part in self._run(job):
             total.add(part.tally)
             used.append(part.tally.used)
             if sample is not None:
                 for piece in part.pieces:
                     sample.add(*piece)
-            if states and part.states:
-                states = [kernel.merge(a, b) for kernel, a, b in zip(kernels, states, part.states, strict=True)]
-            else:
-                states = states or part.states
+            # A chunk none of whose rows is used has no state.
+            if part.states:
+                fold.add(part.states, part.tally.read)
         rows, keys = (None, np.empty(0)) if sample is None else sample.table()
         self._finish(Facts(total, tuple(used), rows, keys))
-        return states
+        return fold.total() if kernels else []
 
     def _finish(self, facts: Facts) -> None:
         """Keep what the first pass found; hold later passes against it."""

@@ -18,6 +18,7 @@ from gradline.inference.kinked import RowLoss, frequencies, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 SMALLEST_PIVOT = 3e-3
 """Of a Cholesky factor with unit diagonal: rounding enters divided by its square, so that 11 digits are left."""
@@ -199,7 +200,7 @@ def _alike(penalty: Array, size: int, k: int) -> bool:
 
 
 @dataclass(frozen=True)
-class CurvatureKernel:
+class CurvatureKernel(Kernel[Array]):
     """sum f w H (x) x x', (k P, k P); ``one``: of the first linear predictor alone."""
 
     loss: RowLoss
@@ -221,7 +222,7 @@ class CurvatureKernel:
 
 
 @dataclass(frozen=True)
-class _TriangleKernel:
+class _TriangleKernel(Kernel[Array | None]):
     """R of the rows ``S_i' Z_i' C``, with f w H_i = S_i S_i'; None where some H_i has a negative eigenvalue."""
 
     loss: RowLoss

@@ -17,6 +17,7 @@ from gradline.losses.families.robust import squared
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 PROBED = 200
 """Rows on which a loss is asked whether it is one of y - eta alone."""
@@ -129,7 +130,7 @@ def score_moments(problem: Problem, coefficients: Array, loss: RowLoss) -> Score
 
 
 @dataclass(frozen=True)
-class _ScoreMomentsKernel:
+class _ScoreMomentsKernel(Kernel[ScoreMoments]):
     loss: RowLoss
     coefficients: Array
 
@@ -156,7 +157,7 @@ class _ScoreMomentsKernel:
 
 
 @dataclass(frozen=True)
-class _ProductsKernel:
+class _ProductsKernel(Kernel[Array]):
     """sum f w g g', (q, q)."""
 
     loss: Loss
@@ -175,7 +176,7 @@ class _ProductsKernel:
 
 
 @dataclass(frozen=True)
-class _SquaredWeightsKernel:
+class _SquaredWeightsKernel(Kernel[Array]):
     """X' F W^2 X."""
 
     def map(self, block: Block) -> Array:

@@ -20,6 +20,7 @@ from gradline.inference.covariance.bread import RowTerms, forms_of_images, row_t
 from gradline.inference.covariance.clusters import BlockGroups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 FULL_LEVERAGE = 1e-10
 """1 - leverage at or below which nothing of a row's residual is left."""
@@ -34,7 +35,7 @@ def whitened(design: Design, roots: Array, score: Array) -> Array:
 
 
 @dataclass(frozen=True)
-class GramKernel:
+class GramKernel(Kernel[Array]):
     """sum f s s', (k P, k P)."""
 
     loss: RowLoss
@@ -73,7 +74,7 @@ class GramKernel:
 
 
 @dataclass(frozen=True)
-class ScoreKernel:
+class ScoreKernel(Kernel[Array]):
     """sum f u u', (d, d), of scores scaled up for leverage: (I - w H Q)^-power w g, Q = Z' A^-1 Z.
 
     power 0 is HC0, 1/2 HC2 and 1 HC3 (MacKinnon and White 1985, J. Econometrics 29); for other losses than squared power 1 is one Newton
@@ -150,7 +151,7 @@ def sum_by_code(codes: IntArray, rows: Array) -> tuple[IntArray, Array]:
 
 
 @dataclass(frozen=True)
-class ClusterKernel:
+class ClusterKernel(Kernel[ClusterScores]):
     """Whitened scores f u summed by cluster, of one way or (way 2) of the intersection of two. Holds one sum for every cluster seen."""
 
     loss: RowLoss
@@ -182,7 +183,7 @@ class Lagged(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LagKernel:
+class LagKernel(Kernel[Lagged]):
     """sum_t u_t u_(t-l)' for l = 0 .. lags, over rows in their order; rows of weight zero are no part of it."""
 
     loss: RowLoss

@@ -12,6 +12,7 @@ from gradline.losses.kinks import JUMP
 from gradline.losses.one_sided import OneSided
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.newton.column_scale import column_scale
 
 AXES, DIRECTIONS = 3, 8
@@ -82,7 +83,7 @@ def on_falling_kinks(problem: Problem, coefficients: Array, hair: float) -> int:
 
 
 @dataclass(frozen=True)
-class _FallingKernel:
+class _FallingKernel(Kernel[int]):
     loss: OneSided
     coefficients: Array
 

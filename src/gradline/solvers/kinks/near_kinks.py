@@ -18,6 +18,7 @@ from gradline.losses.kinks import JUMP, excess
 from gradline.losses.one_sided import OneSided
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 
 HALVINGS = 80
@@ -255,7 +256,7 @@ def _joined(found: Sequence[tuple[Any, ...]]) -> Places:
 
 
 @dataclass(frozen=True)
-class _NearKernel:
+class _NearKernel(Kernel[_Found]):
     kinks: Kinks
     coefficients: Array
     reach: float

@@ -13,6 +13,7 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.kinks.pieces import PieceArray, Pieces
 
 SLOWEST = 1e-6
@@ -68,7 +69,7 @@ class SmoothSums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SmoothKernel:
+class SmoothKernel(Kernel[SmoothSums]):
     """Value, gradient and curvature of the smoothed objective: the curvature from the rows in the window only, which are few."""
 
     column: Column
@@ -126,7 +127,7 @@ class Survey(NamedTuple):
 
 
 @dataclass(frozen=True)
-class SurveyKernel:
+class SurveyKernel(Kernel[Survey]):
     """The pull of all rows by the pieces they are on, and the rows within ``reach`` of a kink (the nearest, where they are more than
     ``most``); zero weights never are.
 
@@ -172,7 +173,7 @@ class Check(NamedTuple):
 
 
 @dataclass(frozen=True)
-class CheckKernel:
+class CheckKernel(Kernel[Check]):
     """Rows outside ``active`` (sorted numbers) whose residual at ``coefficients`` is off the piece it was on at ``reference``."""
 
     column: Column

@@ -19,6 +19,7 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.linalg import double_double as dd
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.refinement import chunk_width
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, find_scales, in_one_block, scale_rows, scaled_ridge
@@ -38,7 +39,7 @@ class InverseGram:
 
 
 @dataclass(frozen=True)
-class _OrthonormalKernel:
+class _OrthonormalKernel(Kernel[Array]):
     """S = B' W B."""
 
     scales: Scales

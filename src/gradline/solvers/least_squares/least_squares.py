@@ -13,6 +13,7 @@ from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array
 from gradline.base.words import Options
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.minimum_norm import minimum_norm
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
@@ -125,8 +126,8 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     """One pass of second moments and Cholesky, and one more in two words where doubles cannot claim enough digits; None where those
     cannot either."""
-    running = rows.reduce(MomentsKernel())
-    moments = running.total()
+    found = rows.reduce(MomentsKernel())
+    moments = found.sums
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if not moments.finite() or moments.rows < rows.n_columns:
         return None
@@ -141,7 +142,7 @@ def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     # An error that is no part of the coefficient, but none of its standard error either, does no harm.
     if not (fit.error <= 10.0**-ENOUGH_DIGITS * np.maximum(np.abs(b), standard_errors)).all():
         # Weighted rows are no exact slices, and a scaled column no exact sum.
-        possible = running.plain and k == 1 and strength == 0 and not moments.exponents.any()
+        possible = found.plain and k == 1 and strength == 0 and not moments.exponents.any()
         return solve_by_words(rows, moments, fit) if possible else None
     passes, squares = 1, fit.squares
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
@@ -181,7 +182,7 @@ def _sums_of(fit: NormalEquations, moments: SecondMoments, squares: Array) -> Sq
 
 
 @dataclass(frozen=True)
-class SquaresKernel:
+class SquaresKernel(Kernel[Array]):
     """Weighted sums of squared residuals, (k,)."""
 
     coefficients: Array

@@ -26,6 +26,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.linalg import double_double as dd
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, scale_rows
 
@@ -61,7 +62,7 @@ class Refined(NamedTuple):
 
 
 @dataclass(frozen=True)
-class GradientKernel:
+class GradientKernel(Kernel[Gradient]):
     """One pass for the exact gradient at coefficients (k, words, P). kept: the design columns they belong to, or None for all."""
 
     scales: Scales

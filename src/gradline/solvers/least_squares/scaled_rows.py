@@ -14,6 +14,7 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.linalg import double_double as dd
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 
 SMALL = 2**17
@@ -64,7 +65,7 @@ class _Extremes:
     total_weight: Array
 
 
-class ScanKernel:
+class ScanKernel(Kernel[_Extremes]):
     """Largest size of every column (with its weight), of every target and of the weights; and the total weight."""
 
     def map(self, block: Block) -> _Extremes:

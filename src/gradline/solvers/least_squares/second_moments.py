@@ -1,7 +1,7 @@
 """Shifted, scaled second moments of columns and targets in one pass: all that squared loss needs to know of the rows.
 
 With z = (v - shift) 2^-exponent for every column and target v the sums are W = sum w, sum w z and sum w z z'. The shift is the mean of
-the first block of a run of blocks, so that nothing cancels when columns sit far from zero; sums with different shifts are merged by the
+the first block of a chunk, so that nothing cancels when columns sit far from zero; sums with different shifts are merged by the
 parallel-axis formula of Chan, Golub and LeVeque ("Updating formulae and a pairwise algorithm for computing sample variances", 1979).
 The power of two matters only to columns whose squares would leave the range of a double.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from typing import Any
 
 import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 SAFE_EXPONENT = 200
 """Columns of size 2^-200 to 2^200 keep exponent 0: products of two, summed over any number of rows, stay far inside the range."""
@@ -97,44 +97,29 @@ class SecondMoments:
         )
 
 
-class RunningMoments:
-    """Second moments of consecutive blocks, added up in place. Until a second block comes the first is only held.
+@dataclass(frozen=True)
+class MomentsOfRows:
+    """sums: second moments. plain: whether all rows are dense, without weights and offset."""
 
-    plain: whether all rows are dense, without weights and offset. Pickled, it holds sums and never rows.
-    """
-
-    def __init__(self, block: Block) -> None:
-        self.plain = isinstance(block.design, DenseDesign) and block.row_weights is None and block.offset is None
-        self._held: Block | None = block
-        self._total: SecondMoments | None = None
-
-    def add(self, other: RunningMoments) -> None:
-        """Add rows that follow."""
-        total = self.total()
-        self.plain = self.plain and other.plain
-        self._total = _accumulate(total, other._held) if other._held is not None else total + other.total()
-
-    def total(self) -> SecondMoments:
-        """The sums so far."""
-        if self._held is not None:
-            self._total = _accumulate(_nothing(self._held), self._held)
-            self._held = None
-        assert self._total is not None
-        return self._total
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {"plain": self.plain, "_held": None, "_total": self.total()}
+    sums: SecondMoments
+    plain: bool
 
 
-class MomentsKernel:
-    """The pass. Blocks after the first of a run are shifted and added by ``merge``, which knows the run's shift."""
+class MomentsKernel(Kernel[MomentsOfRows]):
+    """The pass. Blocks after the first of a chunk are shifted as the first was."""
 
-    def map(self, block: Block) -> RunningMoments:
-        return RunningMoments(block)
+    def map(self, block: Block) -> MomentsOfRows:
+        return MomentsOfRows(_accumulate(_nothing(block), block), _plain(block))
 
-    def merge(self, first: RunningMoments, second: RunningMoments) -> RunningMoments:
-        first.add(second)
-        return first
+    def add(self, state: MomentsOfRows, block: Block) -> MomentsOfRows:
+        return MomentsOfRows(_accumulate(state.sums, block), state.plain and _plain(block))
+
+    def merge(self, first: MomentsOfRows, second: MomentsOfRows) -> MomentsOfRows:
+        return MomentsOfRows(first.sums + second.sums, first.plain and second.plain)
+
+
+def _plain(block: Block) -> bool:
+    return isinstance(block.design, DenseDesign) and block.row_weights is None and block.offset is None
 
 
 def _columns(block: Block) -> tuple[Array, Array]:

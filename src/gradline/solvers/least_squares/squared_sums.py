@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, scale_rows, scaled_ridge
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
@@ -69,7 +70,7 @@ def weight_sums(n: int, weights: Array | None, frequencies: Array | None) -> Wei
 
 
 @dataclass(frozen=True)
-class WeightSumsKernel:
+class WeightSumsKernel(Kernel[WeightSums]):
     """The same by a pass."""
 
     def map(self, block: Block) -> WeightSums:

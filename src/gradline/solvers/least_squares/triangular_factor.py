@@ -12,6 +12,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, scale_rows
 
@@ -27,7 +28,7 @@ DOUBTFUL = 1e-6
 
 
 @dataclass(frozen=True)
-class FactorKernel:
+class FactorKernel(Kernel[list[Array]]):
     """Stacked rows, or their triangle once there are enough: [R z; 0 s] of the columns and targets, (up to 4 (P + k), P + k)."""
 
     scales: Scales

@@ -18,6 +18,7 @@ from gradline.base.types import Array
 from gradline.design.dense import DenseDesign
 from gradline.linalg import double_double as dd
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.refinement import MOST_DIGITS, claimed_digits
 
 BITS = 21
@@ -46,7 +47,7 @@ class WordMoments:
 
 
 @dataclass(frozen=True)
-class WordMomentsKernel:
+class WordMomentsKernel(Kernel[WordMoments]):
     """The pass, of dense rows without weights and offset. shift: (M,), the same for all rows, the design's columns before the targets."""
 
     shift: Array

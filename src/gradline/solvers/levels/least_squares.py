@@ -11,6 +11,7 @@ from gradline.base.types import Array
 from gradline.design.stacked import StackedDesign
 from gradline.linalg.bordered import BorderedGram
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, needs_codes, smooth_and_free
 
@@ -84,7 +85,7 @@ class LevelSums(NamedTuple):
 
 
 @dataclass(frozen=True)
-class LevelSumsKernel:
+class LevelSumsKernel(Kernel[LevelSums]):
     """sum w, X'WX and X'W(y - offset)."""
 
     def map(self, block: Block) -> LevelSums:
@@ -107,7 +108,7 @@ class _Left(NamedTuple):
 
 
 @dataclass(frozen=True)
-class _LeftKernel:
+class _LeftKernel(Kernel[_Left]):
     """sum w, the weighted squares of the residuals, and X'W times the residuals."""
 
     coefficients: Array

@@ -21,6 +21,7 @@ from gradline.linalg.bordered import BorderedGram
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem, merged_sums, weighted_sums
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 from gradline.solvers.identified import by_reference
 from gradline.solvers.levels.least_squares import LevelSums, LevelSumsKernel
 from gradline.solvers.newton.recession import Runaway
@@ -312,7 +313,7 @@ def _is_location(loss: Loss, problem: Problem) -> bool:
 
 
 @dataclass(frozen=True)
-class _CurvatureKernel:
+class _CurvatureKernel(Kernel[Any]):
     """Value, gradient and curvature as ``Problem.evaluate`` sums them, with the curvature in blocks."""
 
     loss: Loss

@@ -7,6 +7,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 
 def column_scale(problem: Problem) -> Array:
@@ -16,7 +17,7 @@ def column_scale(problem: Problem) -> Array:
     return np.where(scale > 0, scale, 1.0)
 
 
-class _SquaresKernel:
+class _SquaresKernel(Kernel[Array]):
     """Sums of squares of the design columns, and the rows they were taken over."""
 
     def map(self, block: Block) -> Array:

@@ -18,6 +18,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
 
 
 class Runaway(NamedTuple):
@@ -37,7 +38,7 @@ Residuals of that size are rounding, or an exact fit."""
 
 
 @dataclass(frozen=True)
-class _ReachKernel:
+class _ReachKernel(Kernel[tuple[float, Array]]):
     """How far a step moves the linear predictors: the largest |x_i' step| over the rows that count, and each column's largest value."""
 
     step: Array
@@ -51,7 +52,7 @@ class _ReachKernel:
 
 
 @dataclass(frozen=True)
-class _ResidualKernel:
+class _ResidualKernel(Kernel[float]):
     """The largest |y - prediction| over the rows that count, of a loss whose first predictions are of y."""
 
     loss: Loss

@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from gradline.base.errors import SolverError
+from gradline.base.threads import small_algebra
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import CurvatureFactor, Pair, spectral_step, spectrum, with_flat_filled
 from gradline.objective.objective import ExtraSum, Problem
 from gradline.objective.row_curvature import MOST_NUMBERS, RowCurvature, few_change
-from gradline.rows.arrays import small_algebra
 from gradline.rows.protocol import Rows
 from gradline.solvers.aliasing import aliased_columns, independent, nearly_dependent, well_conditioned
 from gradline.solvers.kinks.beside import FLAT, FLAT_REMEDY
