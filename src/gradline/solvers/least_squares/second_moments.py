@@ -21,7 +21,7 @@ from gradline.rows.kernel import Kernel
 SAFE_EXPONENT = 200
 """Columns of size 2^-200 to 2^200 keep exponent 0: products of two, summed over any number of rows, stay far inside the range."""
 
-SHIFT_ROWS = 1024
+SHIFT_ROWS = 256
 """About as many rows of a block give its shift."""
 
 
@@ -68,11 +68,16 @@ class SecondMoments:
 
     def about(self, shift: Array, exponents: IntArray) -> SecondMoments:
         """The same sums with another shift and scale."""
-        scale = np.ldexp(1.0, self.exponents - exponents)
+        sums, products = self.sums, self.products
+        if not np.array_equal(exponents, self.exponents):
+            scale = np.ldexp(1.0, self.exponents - exponents)
+            sums, products = sums * scale, products * np.outer(scale, scale)
+        if np.array_equal(shift, self.shift):
+            return replace(self, exponents=exponents, sums=sums, products=products)
         offset = np.ldexp(self.shift - shift, -exponents)
-        sums = self.sums * scale
         cross = np.outer(offset, sums + 0.5 * self.weight * offset)
-        products = self.products * np.outer(scale, scale) + (cross + cross.T)
+        products = products + cross
+        products += cross.T
         return replace(self, shift=shift, exponents=exponents, sums=sums + self.weight * offset, products=products)
 
     def __add__(self, other: SecondMoments) -> SecondMoments:
@@ -109,7 +114,7 @@ class MomentsKernel(Kernel[MomentsOfRows]):
     """The pass. Blocks after the first of a chunk are shifted as the first was."""
 
     def map(self, block: Block) -> MomentsOfRows:
-        return MomentsOfRows(_accumulate(_nothing(block), block), _plain(block))
+        return MomentsOfRows(_opened(block), _plain(block))
 
     def add(self, state: MomentsOfRows, block: Block) -> MomentsOfRows:
         return MomentsOfRows(_accumulate(state.sums, block), state.plain and _plain(block))
@@ -128,8 +133,8 @@ def _columns(block: Block) -> tuple[Array, Array]:
     return block.design.slopes(), targets
 
 
-def _nothing(block: Block) -> SecondMoments:
-    """Empty sums with the shift and scale that suit the block."""
+def _opened(block: Block) -> SecondMoments:
+    """The sums of a chunk's first block, with the shift and scale that suit it."""
     parts = _columns(block)
     weights = block.row_weights
     if weights is not None and not weights.all() and weights.any():
@@ -138,16 +143,45 @@ def _nothing(block: Block) -> SecondMoments:
     step = max(1, block.n_rows // SHIFT_ROWS)
     with np.errstate(over="ignore", invalid="ignore"):
         shift = np.concatenate([part[::step].mean(axis=0) for part in parts])
-        if not np.isfinite(shift).all():
-            # The sum overflowed: any value of the column is a shift as good.
-            shift = np.where(np.isfinite(shift), shift, np.concatenate([part[0] for part in parts]))
-        highest = np.concatenate([part.max(axis=0, initial=-np.inf) for part in parts])
-        lowest = np.concatenate([part.min(axis=0, initial=np.inf) for part in parts])
-        size = np.maximum(highest - shift, shift - lowest)
-    exponents = np.asarray(np.frexp(size)[1], dtype=np.int64)
-    exponents[np.abs(exponents) <= SAFE_EXPONENT] = 0
+    if not np.isfinite(shift).all():
+        # The sum overflowed: any value of the column is a shift as good.
+        shift = np.where(np.isfinite(shift), shift, np.concatenate([part[0] for part in parts]))
+    exponents = np.zeros(len(shift), dtype=np.int64)
+    sums = _accumulate(_nothing(shift, exponents), block)
+    doubtful = _doubtful(sums, weights)
+    if doubtful.size:
+        # One column at a time: looking at all would take as long as their products.
+        p = parts[0].shape[1]
+        for j in doubtful:
+            column = parts[0][:, j] if j < p else parts[1][:, j - p]
+            exponents[j] = _exponent(column, float(shift[j]))
+        if exponents.any():
+            return _accumulate(_nothing(shift, exponents), block)
+    return sums
+
+
+def _nothing(shift: Array, exponents: IntArray) -> SecondMoments:
     width = len(shift)
     return SecondMoments(shift, exponents, np.zeros(width), np.zeros((width, width)), 0.0, 0.0, 0.0, 0, 0)
+
+
+def _doubtful(sums: SecondMoments, weights: Array | None) -> IntArray:
+    """The columns whose squares do not tell that their size is within 2^-SAFE_EXPONENT and 2^SAFE_EXPONENT."""
+    least, most = 1.0, float(sums.rows)
+    if weights is not None and sums.rows:
+        least, most = float(weights[weights > 0].min()), sums.weight
+    squares = sums.products.diagonal()
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        known = (squares / least <= 4.0**SAFE_EXPONENT) & (squares / most >= 4.0**-SAFE_EXPONENT)
+    return np.flatnonzero(~known)
+
+
+def _exponent(column: Array, shift: float) -> int:
+    """The power of two of the largest difference from the shift; 0 where squares of that size do no harm."""
+    with np.errstate(over="ignore"):
+        size = max(float(column.max(initial=-np.inf)) - shift, shift - float(column.min(initial=np.inf)))
+    exponent = int(np.frexp(size)[1])
+    return exponent if abs(exponent) > SAFE_EXPONENT else 0
 
 
 def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
