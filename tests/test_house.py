@@ -99,8 +99,8 @@ def test_no_class_of_rows_solvers_losses_or_penalties_is_asked_for_outside_its_p
 ASKED = {
     # Protocols of a capability that a solver may declare beyond ``Solver``; asking for them asks for no class.
     *("EndsWithCurvature", "TakesAnyColumns", "BeginsWithMoments"),
-    # What least squares leaves of the rows, and the node of a formula that bears the name of a solver's column.
-    *("SquaredFactor", "Column"),
+    # The node of a formula that bears the name of a solver's column.
+    "Column",
 }
 
 

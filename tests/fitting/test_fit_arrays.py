@@ -10,7 +10,8 @@ from gradline.objective.objective import Problem
 from gradline.penalties.arguments import as_penalty
 from gradline.preparing.arguments import as_solver
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.registry import MOST_COEFFICIENTS, automatic
+from gradline.solvers.refusing import MOST_COEFFICIENTS
+from gradline.solvers.registry import automatic
 
 tf = pytest.importorskip("tensorflow")
 

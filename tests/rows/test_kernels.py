@@ -25,8 +25,8 @@ from gradline.inference.kinked import RowLoss
 from gradline.objective.objective import Problem
 from gradline.objective.row_curvature import RowCurvature
 from gradline.rows.arrays import ArrayRows
+from gradline.solvers.beside import on_falling_kinks
 from gradline.solvers.identified import _AlongKernel
-from gradline.solvers.kinks.beside import on_falling_kinks
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel
 

@@ -52,7 +52,7 @@ def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInf
     shape = len(model.names), len(model.predictor_names)
     if isinstance(record, SumsRecord):
         from gradline.inference.covariance.default import PendingInference
-        from gradline.solvers.least_squares.squared_sums import SquaredSums, WeightSums
+        from gradline.solvers.squared_sums import SquaredSums, WeightSums
 
         weights = WeightSums(*(getattr(record.weights, name) for name in WeightSums._fields))
         sums = SquaredSums(_matrix(record.root), _matrix(record.products), _vector(record.total_squares), weights)

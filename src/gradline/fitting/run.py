@@ -18,8 +18,8 @@ from gradline.preparing.prepared import Prepared
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import centred, check_in_range, with_gradient_of_given
-from gradline.solvers.identified import solve_identified
 from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
+from gradline.solvers.registry import solve_identified
 
 if TYPE_CHECKING:
     from gradline.inference.covariance.kinds import CovarianceKind

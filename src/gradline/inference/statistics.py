@@ -16,7 +16,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.least_squares.squared_sums import without_rounding
+from gradline.solvers.squared_sums import without_rounding
 
 
 class StatisticsSums(NamedTuple):

@@ -15,7 +15,7 @@ from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
 from gradline.penalties.kinds import in_units
 from gradline.rows.column_change import ColumnChange
-from gradline.solvers.aliasing import aliased_columns
+from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
 
 FAR = 100.0

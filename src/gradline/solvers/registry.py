@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
@@ -11,9 +12,7 @@ from gradline.base.errors import ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
-
-MOST_COEFFICIENTS = 3000
-"""Coefficients beyond which a curvature matrix and its factor cost more than they save."""
+from gradline.solvers.refusing import MOST_COEFFICIENTS
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -50,6 +49,26 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
         )
 
 
+def solve_identified(
+    problem: Problem, solver: Solver, start: Array | None = None, progress: bool | None = False
+) -> tuple[Problem, Solution]:
+    """What the solver finds, and the problem it was solved for.
+
+    Where some directions of the linear predictors change no row's loss (``Loss.flat_directions``), the coefficients are the smallest of
+    those that fit alike, and certificate and notes name the directions. They were found on a few rows: all rows are asked at the
+    solution, and where one has a slope along them they are forgotten and the fit is made anew.
+    """
+    solution = solve(solver, problem, start, progress)
+    if problem.loss.flat_directions is None:
+        return problem, solution
+    from gradline.solvers.identified import changes_along, naming_directions
+
+    if changes_along(problem, solution):
+        problem = replace(problem, loss=problem.loss.all_identified())
+        return problem, solve(solver, problem, start, progress)
+    return problem, naming_directions(problem, solution)
+
+
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
     """The first that does not refuse the problem. Squared loss: exact least squares, then Newton's method. A joint scalar, or very many
     coefficients: L-BFGS. Any other smooth loss: Newton. Kinked losses: the exact vertex where it is one, else Newton with the rows on a
@@ -80,9 +99,9 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     if not (squared or problem.joint or problem.loss.kinks() is None):
         yield from _for_kinks(many)
         return
-    if accuracy == "auto":
-        from gradline.solvers.levels.least_squares import ManyLevels
-        from gradline.solvers.levels.newton import ManyLevelsNewton
+    if accuracy == "auto" and problem.rows.coded_levels:
+        from gradline.solvers.least_squares.many_levels import ManyLevels
+        from gradline.solvers.newton.many_levels import ManyLevelsNewton
 
         if tolerance is None:
             yield ManyLevels(), ()
@@ -100,24 +119,17 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)
 
 
-def for_kinks(problem: Problem) -> Solver | None:
-    """The solver that finds the optimum of a kinked loss; None where each refuses or the coefficients are too many."""
-    columns, k = problem.shape
-    if columns * k > MOST_COEFFICIENTS:
-        return None
-    return next((solver for solver, _ in _for_kinks(many=False) if solver.refuses(problem) is None), None)
-
-
 def _for_kinks(many: bool) -> Iterator[tuple[Solver, Unused]]:
-    from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
-    from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+    from gradline.solvers.kinks.exact import solvers_for_kinks
 
-    yield PiecewiseLinear(), ("accuracy", "tolerance")
+    first, *others = solvers_for_kinks()
+    yield first, ("accuracy", "tolerance")
     if many:
         from gradline.solvers.first_order.gradient_descent import GradientDescent
 
         yield GradientDescent(), ("accuracy", "tolerance")
-    yield ActiveSetNewton(), ("accuracy", "tolerance")
+    for solver in others:
+        yield solver, ("accuracy", "tolerance")
 
 
 def _check_unused(problem: Problem, unused: Unused, accuracy: str, tolerance: float | None, reasons: list[str]) -> None:

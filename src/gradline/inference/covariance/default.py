@@ -22,8 +22,9 @@ from gradline.inference.statistics import FitStatistics, degrees_left, normal_lo
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.solvers.least_squares.scaled_rows import in_one_block
-from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums, factor_of_block
-from gradline.solvers.protocol import Solution
+from gradline.solvers.least_squares.triangular_factor import factor_of_block
+from gradline.solvers.protocol import LeavesSums, Solution
+from gradline.solvers.squared_sums import SquaredSums
 
 CHEAP_NUMBERS = 2_000_000
 """n P k up to which standard errors are found without being asked for."""
@@ -36,7 +37,7 @@ CHEAP_COEFFICIENTS = 500
 class PendingInference:
     """The classical inference of squared loss, not worked out before it is looked at. Holds sums, never rows."""
 
-    held: SquaredSums | SquaredFactor
+    held: LeavesSums
     aliased: tuple[int, ...]
     coefficients: Array
     loss_name: str
@@ -48,7 +49,7 @@ class PendingInference:
     @cached_property
     def sums(self) -> SquaredSums:
         """Worked out of the factor where that is what the solver left."""
-        return self.held.sums() if isinstance(self.held, SquaredFactor) else self.held
+        return self.held.sums()
 
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""

@@ -12,7 +12,7 @@ from gradline.losses.kinks import JUMP
 from gradline.losses.one_sided import OneSided
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
-from gradline.solvers.newton.column_scale import column_scale
+from gradline.solvers.columns import column_scale
 
 AXES, DIRECTIONS = 3, 8
 """Coefficients that are moved one by one, up and down, and directions in all."""
