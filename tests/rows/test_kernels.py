@@ -19,7 +19,7 @@ import pytest
 
 import gradline as gl
 from gradline.base.threads import single_threaded_blas
-from gradline.inference.covariance.bread import compute_bread
+from gradline.inference.bread import compute_bread
 from gradline.inference.covariance.estimate import score_products
 from gradline.inference.kinked import RowLoss
 from gradline.objective.objective import Problem

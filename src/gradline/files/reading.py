@@ -185,9 +185,9 @@ def _loss(model: ModelRecord, given: Any, prediction: Any) -> Loss:
 
 def _encoder(saved: dict[str, Any]) -> Any:
     # Needs pyarrow, which a model without a formula does not.
-    from gradline.formulas.encoder import Encoder
+    from gradline.formulas.encoder_json import encoder_from_json
 
-    return Encoder.from_json(saved)
+    return encoder_from_json(saved)
 
 
 def _array(rows: list[list[float]]) -> Array:

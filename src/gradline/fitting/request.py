@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentTypeError
-from gradline.inference.covariance.arguments import cluster_arguments
+from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
 from gradline.penalties.arguments import as_penalty
 from gradline.penalties.protocol import Penalty

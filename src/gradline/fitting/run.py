@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError
 from gradline.base.warnings import warn
 from gradline.fitting.request import FitRequest
-from gradline.inference.covariance.arguments import checked_kind, extra_sums_of_last_pass, is_none, uncertainty_of
+from gradline.inference.asked import checked_kind, is_none, uncertainty_of
+from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.preparing.arguments import as_solver, with_penalty
-from gradline.preparing.from_arrays import prepare_arrays
-from gradline.preparing.prepared import Prepared
+from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import centred, check_in_range, with_gradient_of_given
@@ -59,7 +59,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
-        chosen = chosen.ending_with_curvature(extra_sums_of_last_pass(working))
+        chosen = chosen.ending_with_curvature(extra_sums(working))
     begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)

@@ -116,13 +116,6 @@ class Encoder:
         """Everything predicting needs as plain dicts, lists, numbers and text; no rows."""
         return dict(self.saved)
 
-    @staticmethod
-    def from_json(saved: Mapping[str, Any]) -> Encoder:
-        """The encoder that ``to_json`` described. Raises ValueError for anything else."""
-        from gradline.formulas.encoder_json import encoder_from_json
-
-        return encoder_from_json(saved)
-
     # -------------------------------------------------------------------------------------------------------------- encoding
 
     def encode(

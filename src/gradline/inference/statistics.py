@@ -10,7 +10,7 @@ import numpy as np
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread
+from gradline.inference.bread import Bread
 from gradline.inference.kinked import frequencies
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss

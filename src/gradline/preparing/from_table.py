@@ -17,7 +17,7 @@ from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
-from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block

@@ -332,7 +332,8 @@ def _from_source(source: Any) -> Source:
 def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Source:
     if isinstance(source, str) and is_remote(source) and not source.startswith("file://"):
         from gradline.tables.sources.columns import sql_text
-        from gradline.tables.sources.sql import own_connection, sql_source
+        from gradline.tables.sources.connections import own_connection
+        from gradline.tables.sources.sql import sql_source
 
         reader = "read_parquet" if suffixes(source)[0] in (".parquet", ".pq") else "read_csv"
         return sql_source(repr(hidden(source)), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))
