@@ -20,7 +20,7 @@ from gradline.files.penalties import as_penalty
 from gradline.files.problems import first_problem, shown
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
 from gradline.files.uncertainty import read_uncertainty
-from gradline.losses.names import by_name
+from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 from gradline.model.record import Model
 from gradline.solvers.protocol import Certificate, Solution

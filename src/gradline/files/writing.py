@@ -19,7 +19,7 @@ from gradline.files.penalties import StoredPenalty
 from gradline.files.problems import first_problem
 from gradline.files.schema import FORMAT, VERSION, Document, checksum
 from gradline.files.uncertainty import describe_uncertainty
-from gradline.losses.names import by_name
+from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:

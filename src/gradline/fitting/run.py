@@ -13,13 +13,15 @@ from gradline.inference.asked import checked_kind, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.preparing.arguments import as_solver, with_penalty
+from gradline.penalties.kinds import settled
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.centring import centred, check_in_range, with_gradient_of_given
+from gradline.solvers.centring import centred, with_gradient_of_given
 from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
-from gradline.solvers.registry import solve_identified
+from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
     from gradline.inference.covariance.kinds import CovarianceKind
@@ -98,3 +100,21 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         row_columns=prepared.row_columns,
         fingerprint=fingerprint_of(prepared.rows) if prepared.fingerprint is None else prepared.fingerprint,
     )
+
+
+def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> Problem:
+    """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
+
+    Raises ValueError for losses without a leave-one-out loss.
+    """
+
+    def choose() -> tuple[float, float]:
+        from gradline.inference.leave_one_out import ridge_auto
+
+        # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
+        moved = None if problem.loss.squared_scale() is not None else centred(problem)
+        tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+        choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
+        return float(choice.strength), float(choice.losses.min())
+
+    return replace(problem, penalty=settled(penalty, choose))

@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradline.formulas.catalogue import TRANSFORMS
-from gradline.formulas.coding import Product, code_terms
-from gradline.formulas.contrasts import Level
+from gradline.formulas.contrasts import Level, Product, code_terms
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk

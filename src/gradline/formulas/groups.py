@@ -12,8 +12,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.design.categorical import CategoricalDesign, Codes
 from gradline.formulas.catalogue import TRANSFORMS
-from gradline.formulas.coding import Product
-from gradline.formulas.contrasts import Level
+from gradline.formulas.contrasts import Level, Product
 from gradline.formulas.errors import FormulaError
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor
 from gradline.formulas.learner import State

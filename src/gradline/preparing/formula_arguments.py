@@ -18,7 +18,7 @@ from gradline.preparing.from_arrays import Mask
 from gradline.tables.cleaning import Tally
 from gradline.tables.encoders import check_numeric
 from gradline.tables.first_pass import check_some_rows
-from gradline.tables.sources.composed import composed
+from gradline.tables.sources.renamed import composed
 from gradline.tables.table import Table
 
 FEW_LEVELS = 20

@@ -11,8 +11,8 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
+from gradline.formulas.encoder import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.formulas.formula import Encoder
-from gradline.formulas.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
@@ -26,7 +26,7 @@ from gradline.solvers.protocol import BeginsWithMoments, Solver
 from gradline.tables.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.tables.progress import watched
 from gradline.tables.rows import TableRows
-from gradline.tables.sources.composed import composed_names
+from gradline.tables.sources.renamed import composed_names
 from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:

@@ -153,18 +153,6 @@ def check_target_range(problem: Problem) -> None:
         )
 
 
-def check_in_range(problem: Problem, solution: Solution) -> None:
-    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
-    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
-    slopes = beyond[beyond >= int(problem.rows.intercept)]
-    if beyond.size:
-        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
-            " give it in another unit, such as one in which it is near 1"
-        )
-
-
 def _movable(problem: Problem) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
     """(P,): whether an intercept can take up what moving a column's zero changes, in every linear predictor that has the column."""
     if not problem.rows.intercept:

@@ -1,4 +1,4 @@
-"""Which solver ``solver="auto"`` takes, and the one place that asks a solver whether it can before it solves."""
+"""Which solver ``solver=`` stands for, which one "auto" takes, and the one place that asks a solver whether it can before it solves."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from typing import Literal
 
 import numpy as np
 
-from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
 from gradline.base.types import Array
+from gradline.base.words import nearest
 from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
+
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -49,6 +52,18 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
         )
 
 
+def check_in_range(problem: Problem, solution: Solution) -> None:
+    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
+    slopes = beyond[beyond >= int(problem.rows.intercept)]
+    if beyond.size:
+        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+        raise SolverError(
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+            " give it in another unit, such as one in which it is near 1"
+        )
+
+
 def solve_identified(
     problem: Problem, solver: Solver, start: Array | None = None, progress: bool | None = False
 ) -> tuple[Problem, Solution]:
@@ -67,6 +82,29 @@ def solve_identified(
         problem = replace(problem, loss=problem.loss.all_identified())
         return problem, solve(solver, problem, start, progress)
     return problem, naming_directions(problem, solution)
+
+
+def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
+    """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
+    if not isinstance(solver, str):
+        for keyword, value in (("accuracy", accuracy), ("tolerance", tolerance)):
+            if value not in ("auto", None):
+                raise ArgumentError(
+                    f'{keyword}= goes with solver="auto"; give it to the solver itself, such as gl.{type(solver).__name__}(...)'
+                )
+        if isinstance(solver, type):
+            raise ArgumentTypeError(f"solver={solver.__name__} is a class; make one, as in solver=gl.{solver.__name__}()")
+        if not hasattr(solver, "solve"):
+            raise ArgumentTypeError(
+                f'solver must be "auto" or a solver such as gl.GradientDescent(), not {type(solver).__name__} {solver!r}'
+            )
+        return solver
+    if solver != "auto":
+        plain = {name.lower(): name for name in _SOLVERS}
+        near = nearest(solver.lower().replace("_", "").replace("-", ""), plain)
+        such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
+        raise ArgumentError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
+    return automatic(problem, accuracy, tolerance)
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:

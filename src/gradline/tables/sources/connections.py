@@ -28,3 +28,9 @@ def _nothing() -> Any:
     import duckdb
 
     return duckdb.connect()
+
+
+def arrow_reader(relation: Any, rows: int) -> Any:
+    """The relation's rows as an Arrow record batch reader, streamed; DuckDB before 1.4 calls it otherwise."""
+    make = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
+    return make(rows)

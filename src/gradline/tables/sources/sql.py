@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, kind_of, quoted
 from gradline.tables.sources.conditions import checked
+from gradline.tables.sources.connections import arrow_reader
 from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
@@ -160,9 +161,3 @@ def _over(source: Source, name: str, make: Callable[[], Any], said: Speech) -> S
             if f"no column {column!r}" in str(error):
                 raise DataError(f"{source.name}: column {column!r} {why}") from None
         raise
-
-
-def arrow_reader(relation: Any, rows: int) -> Any:
-    """The relation's rows as an Arrow record batch reader, streamed; DuckDB before 1.4 calls it otherwise."""
-    make = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-    return make(rows)
