@@ -16,8 +16,8 @@ from pydantic import ValidationError
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
+from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty
-from gradline.files.problems import first_problem, shown
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
 from gradline.files.uncertainty import read_uncertainty
 from gradline.losses.arguments import by_name
