@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.base.words import called_here
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -24,7 +25,7 @@ from gradline.losses.catalogue import (
     tukey,
     tweedie,
 )
-from gradline.losses.names import by_name, parse
+from gradline.losses.names import by_name, meant, parse, written
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
@@ -62,6 +63,9 @@ def __getattr__(name: str) -> Any:
         from gradline.losses.own_loss import custom
 
         return custom
+    known = meant(name)
+    if known is not None:
+        raise AttributeError(called_here("gl.losses", name, written(known)))
     raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")
 
 
