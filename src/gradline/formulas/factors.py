@@ -319,7 +319,7 @@ class _Reader:
 
     def _kind(self, name: str) -> str:
         if name not in self.kinds:
-            self._fail(f"the data has no column {name!r}; {suggestion(name, self.kinds, 'it has')}", name)
+            self._fail(f"the data has no column {name!r}; {suggestion(name, self.kinds, 'it has', quoted_name)}", name)
         return self.kinds[name]
 
     def _restored(self, text: str) -> str:
