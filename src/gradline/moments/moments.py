@@ -11,6 +11,7 @@ sums that differ by one row, a row can be worked out from them, so share sums of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,13 +20,13 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
+from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
 from gradline.penalties.kinds import ridge_strength
-from gradline.preparing.prepared import idle_rows
-from gradline.rows.array_checks import as_array, as_numeric, column_labels
+from gradline.rows.array_checks import as_array
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.labels import Labelled, check_same_labels, of_arguments
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 
 
@@ -37,7 +38,10 @@ class Moments:
     Parameters
     ----------
     data : mapping or data frame
-        From names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one). Numbers only, of one length, finite.
+        From names to 1-D arrays, a data frame (pandas, polars, Arrow), or what else ``gl.fit`` reads: a path, an open file, a relation.
+        Its columns of numbers are taken, which must be finite, and held in memory. Others are left out; a fit that names one says why.
+    columns : sequence of str, optional
+        The columns to take. All that hold numbers unless given.
     weights, frequencies : array or str, optional
         Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
         weight zero may hold anything.
@@ -47,7 +51,7 @@ class Moments:
     Raises
     ------
     ValueError
-        Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
+        Naming the column (or weight) that is not finite, of another length or negative, and for pandas objects whose indexes
         disagree.
 
     Examples
@@ -64,24 +68,26 @@ class Moments:
         self,
         data: Mapping[str, Any] | Any,
         *,
+        columns: Sequence[str] | None = None,
         weights: str | Sequence[float] | Array | None = None,
         frequencies: str | Sequence[float] | Array | None = None,
         threads: int | None = None,
     ) -> None:
-        columns = _named_columns(data)
-        row_weights = _row_numbers(columns, weights, "weights")
-        counts = _row_numbers(columns, frequencies, "frequencies")
-        for name in {name for name in (weights, frequencies) if isinstance(name, str)}:
-            del columns[name]
-        if not columns:
-            raise ArgumentError("no columns: give a mapping from names to arrays, or a data frame")
-        table = _Table(columns)  # raises for columns of different lengths
-        of_columns = [Labelled("data", "data", data)]
-        if isinstance(data, Mapping):
-            of_columns = [Labelled(f"column {name!r}", f"data[{name!r}]", column) for name, column in data.items()]
-        check_same_labels([*of_columns, *of_arguments(weights=weights, frequencies=frequencies)])
-        finite = {name: _finite(column, f"column {name!r}", row_weights, counts) for name, column in columns.items()}
-        self._take(tuple(columns), _sum_rows(_Table(finite), np.empty((table.shape[0], 0)), row_weights, counts, threads))
+        with_weights = [name for name in (weights, frequencies) if isinstance(name, str)]
+        if isinstance(columns, str):
+            raise ArgumentError(f"columns= takes a list of names, as in columns=[{columns!r}]")
+        found = named_columns(data, None if columns is None else [*columns, *with_weights])
+        row_weights = row_numbers(found, weights, "weights")
+        counts = row_numbers(found, frequencies, "frequencies")
+        numbers = {name: column for name, column in found.numbers.items() if name not in with_weights}
+        if not numbers:
+            reason = next(iter(found.left_out.values()), "give a mapping from names to arrays, a data frame or a file")
+            raise ArgumentError(f"no columns: {reason}")
+        table = SideBySide(numbers)  # raises for columns of different lengths
+        check_same_labels([*found.labelled, *of_arguments(weights=weights, frequencies=frequencies)])
+        whole = {name: finite(column, f"column {name!r}", row_weights, counts) for name, column in numbers.items()}
+        sums = _sum_rows(SideBySide(whole), np.empty((table.shape[0], 0)), row_weights, counts, threads)
+        self._take(tuple(numbers), sums, found.left_out)
 
     @classmethod
     def from_arrays(
@@ -138,10 +144,10 @@ class Moments:
         for j, label in enumerate(labels):
             if label in labels[:j]:
                 raise ArgumentError(f"two columns are named {label!r}")
-        row_weights, counts = _row_numbers({}, weights, "weights"), _row_numbers({}, frequencies, "frequencies")
+        row_weights, counts = row_numbers(NO_COLUMNS, weights, "weights"), row_numbers(NO_COLUMNS, frequencies, "frequencies")
         check_same_labels(of_arguments(X=X, y=y, weights=weights, frequencies=frequencies))
         values, targets = (
-            _checked(table, labels[first:], row_weights, counts) for table, first in ((values, 0), (targets, values.shape[1]))
+            checked(table, labels[first:], row_weights, counts) for table, first in ((values, 0), (targets, values.shape[1]))
         )
         moments = cls.__new__(cls)
         moments._take(tuple(labels), _sum_rows(values, targets, row_weights, counts, threads))
@@ -237,9 +243,15 @@ class Moments:
             if features is not None or not intercept:
                 raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
             target, features, intercept = parse_formula(formula, self._names)
+            if re.search(r"[~+]\s*\.\s*([-+]|$)", formula):
+                self._refuse_all_others()
         assert target is not None
         if features is None:
             features = [name for name in self._names if name != target]
+            self._refuse_all_others()
+        for name in (target, *features):
+            if name in self._left_out:
+                raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
         return fit_moments(self._sums, self._names, target, list(features), intercept, _ridge_strength(penalty))
 
     def save(self, path: str | Path) -> None:
@@ -294,8 +306,17 @@ class Moments:
         shown = ", ".join(self._names[:6]) + (", ..." if len(self._names) > 6 else "")
         return f"Moments({self.n:,} rows, {len(self._names)} columns: {shown})"
 
-    def _take(self, names: tuple[str, ...], sums: SecondMoments) -> None:
-        self._names, self._sums = names, sums
+    def _take(self, names: tuple[str, ...], sums: SecondMoments, left_out: Mapping[str, str] | None = None) -> None:
+        self._names, self._sums, self._left_out = names, sums, dict(left_out or {})
+
+    def _refuse_all_others(self) -> None:
+        """Raises ValueError where "all other columns" would not be all of the data's."""
+        if self._left_out:
+            name, reason = next(iter(self._left_out.items()))
+            raise ArgumentError(
+                f"all other columns would leave out {name!r} ({reason}); name the features, or the columns at the start:"
+                f" gl.Moments(data, columns={list(self._names[:6])!r})"
+            )
 
     def _merged(self, other: Moments, sign: int) -> Moments:
         if not isinstance(other, Moments):
@@ -313,7 +334,7 @@ class Moments:
         if sign < 0 and not (sums.count <= self._sums.count and sums.weight <= self._sums.weight * (1 + 1e-9)):
             raise ArgumentError(f"{other.n:,} rows cannot be taken away from {self.n:,}: the second must be part of the first")
         result = Moments.__new__(Moments)
-        result._take(self._names, self._sums + sums if sign > 0 else self._sums - sums)
+        result._take(self._names, self._sums + sums if sign > 0 else self._sums - sums, self._left_out | other._left_out)
         return result
 
 
@@ -326,22 +347,6 @@ def _ridge_strength(penalty: Any) -> float:
     if not (np.isfinite(strength) and strength >= 0):
         raise ArgumentError(f"a ridge strength is a finite number from 0 up, not {strength!r}")
     return float(strength)
-
-
-class _Table:
-    """Columns side by side, sliced a block of rows at a time, so that no whole table is built."""
-
-    def __init__(self, columns: dict[str, np.ndarray[Any, Any]]) -> None:
-        self._columns = list(columns.values())
-        self.shape = (len(self._columns[0]), len(self._columns))
-        for name, column in columns.items():
-            if len(column) != self.shape[0]:
-                first = next(iter(columns))
-                raise ArgumentError(f"column {name!r} has {len(column)} rows, but {first!r} has {self.shape[0]}")
-
-    def __getitem__(self, rows: Any) -> Array:
-        # Stacked the way columns lie in memory: the block is a transposed view.
-        return np.stack([column[rows] for column in self._columns]).astype(np.float64, copy=False).T
 
 
 def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: Array | None, threads: int | None) -> SecondMoments:
@@ -361,73 +366,3 @@ def _sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: A
     if not sums.finite():
         raise ArgumentError("the columns' squares overflow although every value is finite: divide the largest columns by a power of ten")
     return sums
-
-
-def _named_columns(data: Any) -> dict[str, np.ndarray[Any, Any]]:
-    names = list(data) if isinstance(data, Mapping) else (column_labels(data) or [])
-    if not names and not isinstance(data, Mapping):
-        raise ArgumentError("give a mapping from names to arrays or a data frame; for arrays use Moments.from_arrays(X, y)")
-    columns: dict[str, np.ndarray[Any, Any]] = {}
-    for name in names:
-        if not isinstance(name, str):
-            raise ArgumentError(f"column names are text, but one is {name!r}")
-        if name in columns:
-            raise ArgumentError(f"two columns are named {name!r}")
-        columns[name] = _numeric(data[name], f"column {name!r}")
-    return columns
-
-
-def _checked(table: np.ndarray[Any, Any], labels: Sequence[str], weights: Array | None, frequencies: Array | None) -> Any:
-    """The columns (n, p) as real numbers that are finite in every row that counts. Raises ValueError naming the column."""
-    # One look at the whole table; column by column only to say which is at fault.
-    if table.dtype.kind in "fb" and table.dtype.itemsize <= 8 and _sum_is_finite(table):
-        return table
-    called = [f"column {label!r}" for label in labels[: table.shape[1]]]
-    columns = [_finite(_numeric(table[:, j], label), label, weights, frequencies) for j, label in enumerate(called)]
-    return np.column_stack(columns) if columns else table
-
-
-def _numeric(values: Any, label: str) -> np.ndarray[Any, Any]:
-    try:
-        column = as_numeric(values, label)
-    except TypeError as error:
-        raise ArgumentError(f"{label} is not numeric: leave it out, or turn it into numbers ({error})") from None
-    if column.ndim != 1:
-        raise ArgumentError(f"{label} has {column.ndim} dimensions: give one value per row")
-    return column
-
-
-def _finite(column: np.ndarray[Any, Any], label: str, weights: Array | None = None, frequencies: Array | None = None) -> Any:
-    """The column (n,), with 0 in rows of weight zero that are not finite. Raises ValueError naming the first other row that is not."""
-    if _sum_is_finite(column):
-        return column
-    wrong = ~np.isfinite(column)
-    idle = idle_rows(weights, frequencies)
-    counts = wrong if idle is None or len(idle) != len(column) else wrong & ~idle
-    if counts.any():
-        row = int(np.flatnonzero(counts)[0])
-        raise ArgumentError(f"{label} holds {column[row]} in row {row}: drop such rows first")
-    return np.where(wrong, 0.0, column)
-
-
-def _sum_is_finite(values: np.ndarray[Any, Any]) -> bool:
-    """True only where every value is finite, in one pass without an array of answers; sums of large finite values can be False."""
-    if values.dtype.kind != "f":
-        return True
-    with np.errstate(over="ignore", invalid="ignore"):
-        return bool(np.isfinite(values.sum(dtype=np.float64)))
-
-
-def _row_numbers(columns: dict[str, np.ndarray[Any, Any]], given: Any, label: str) -> Array | None:
-    if given is None:
-        return None
-    if isinstance(given, str):
-        if given not in columns:
-            raise ArgumentError(f"{label}={given!r} is not a column")
-        given = columns[given]
-    numbers = np.asarray(_numeric(given, label), dtype=np.float64)
-    _finite(numbers, label)
-    if (numbers < 0).any():
-        row = int(np.flatnonzero(numbers < 0)[0])
-        raise ArgumentError(f"{label} holds {numbers[row]} in row {row}: they cannot be negative")
-    return numbers

@@ -19,6 +19,7 @@ from gradline.tables.sources.columns import check_names, quoted, sql_text
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files, suffixes
 from gradline.tables.sources.sql import SqlSource, own_connection, sql_source
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 from gradline.tables.sources.text_lines import (
     DELIMITERS,
     check_fields,
@@ -291,8 +292,8 @@ def _check_header(path: str, options: str, names: Sequence[str], table: str) -> 
 
 
 def _with_one_line_end(
-    files: Files, readable: list[str], folder: tempfile.TemporaryDirectory[str] | None
-) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None, frozenset[bytes]]:
+    files: Files, readable: list[str], folder: TemporaryFolder | None
+) -> tuple[list[str], TemporaryFolder | None, frozenset[bytes]]:
     """Files whose own lines all end alike, which DuckDB asks for: a file with several line ends is copied once to a temporary folder.
 
     Gives the paths, the folder, and the line ends of the files.
@@ -305,7 +306,7 @@ def _with_one_line_end(
             with reading(name), _decompressing(name):
                 ends = line_ends(path)
             if len(ends) > 1:
-                folder = folder or tempfile.TemporaryDirectory(prefix="gradline-")
+                folder = folder or TemporaryFolder()
                 copy = Path(folder.name, f"{i}-lines-{Path(path).name.split('.')[0]}.csv")
                 with _decompressing(name, "copying"):
                     write_with_one_line_end(path, copy)
@@ -319,11 +320,11 @@ def _with_one_line_end(
     return result, folder, frozenset(all_ends)
 
 
-def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None]:
+def _decompressed(files: Files) -> tuple[list[str], TemporaryFolder | None]:
     """Paths that DuckDB can read: gzip and Zstandard as they are, bzip2 and xz unpacked once to a temporary folder."""
     if not any(suffixes(path)[1] in (".bz2", ".xz") for path in files.paths):
         return list(files.paths), None
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     readable = []
     try:
         for i, path in enumerate(files.paths):

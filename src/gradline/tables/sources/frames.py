@@ -19,6 +19,7 @@ from gradline.tables.sources.errors import reading
 from gradline.tables.sources.pandas_columns import with_plain_columns
 from gradline.tables.sources.source import Part, Source, SourceDefaults
 from gradline.tables.sources.spool import ArrowFileSource, spool
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -307,12 +308,11 @@ def _through_narwhals(data: Any) -> Source | None:
 
 def _sunk(frame: Any, name: str) -> OnceSource:
     """A lazy frame, run once into a file by its own engine."""
-    import tempfile
     from pathlib import Path
 
     import pyarrow.parquet as pq
 
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     path = str(Path(folder.name, "rows.parquet"))
     try:
         with reading(name):

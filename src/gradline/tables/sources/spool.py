@@ -19,6 +19,7 @@ from gradline.tables.sources.columns import check_names
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
 from gradline.tables.sources.source import Part, SourceDefaults
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,7 +37,7 @@ class ArrowBatches:
     last: int
     n_rows: int
     name: str
-    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    folder: TemporaryFolder | None = field(default=None, repr=False)
     """The folder the file lies in, which must outlive the part."""
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -61,7 +62,7 @@ class ArrowFileSource(SourceDefaults):
     schema: pa.Schema
     lengths: tuple[tuple[int, ...], ...]
     files: Files | None = None
-    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    folder: TemporaryFolder | None = field(default=None, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -146,7 +147,7 @@ def spool(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Ar
     import pyarrow as pa
 
     check_names(schema.names, name, by_sql=False)
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     path = str(Path(folder.name, "rows.arrow"))
     lengths: list[int] = []
     try:
