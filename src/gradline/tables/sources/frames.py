@@ -13,7 +13,7 @@ from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.rows.array_checks import unmasked
 from gradline.rows.labels import Labelled, check_same_labels
 from gradline.tables.sources.arrow import for_sql
-from gradline.tables.sources.columns import check_names, kind_of, unknown_column
+from gradline.tables.sources.columns import LEVELS_DECLARED, check_names, kind_of, unknown_column
 from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.pandas_columns import with_plain_columns
@@ -140,7 +140,7 @@ class OnceSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> OnceSource:
         import pyarrow as pa
 
-        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]), written=None)
+        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns], self.schema.metadata), written=None)
 
     def exactly(self, columns: Sequence[str]) -> OnceSource:
         return self if self.written is None else self.written(columns)
@@ -218,7 +218,8 @@ def _pandas_source(frame: Any) -> FrameSource:
     for j, column in enumerate(names):
         try:
             # A whole column at once, so that a chunk without a value does not get a type of its own.
-            fields.append(pa.field(column, pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type))
+            kind = pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type
+            fields.append(pa.field(column, kind, metadata=LEVELS_DECLARED))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             sparse = str(frame.dtypes.iloc[j]).startswith("Sparse")
             unreadable[column] = "is sparse; make it dense first, with sparse.to_dense()" if sparse else _trouble(frame.iloc[:, j])
@@ -398,7 +399,9 @@ def _from_mapping(data: Mapping[Any, Any]) -> tuple[pa.Table, dict[str, str]]:
         if length != lengths[first]:
             raise DataError(f"column {name!r} has {length} rows but column {first!r} has {lengths[first]}; all must have one length")
     check_same_labels(Labelled(f"column {str(key)!r}", f"data[{key!r}]", values) for key, values in data.items())
-    return pa.table(columns), unreadable
+    of_pandas = {str(key) for key, values in data.items() if str(getattr(values, "dtype", "")).startswith("category")}
+    fields = [pa.field(name, array.type, metadata=LEVELS_DECLARED if name in of_pandas else None) for name, array in columns.items()]
+    return pa.table(list(columns.values()), schema=pa.schema(fields)), unreadable
 
 
 def _plain(values: Any) -> Any:
