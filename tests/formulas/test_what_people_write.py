@@ -221,6 +221,37 @@ def test_other_faults_are_told_as_they_are(text, message):
         gl.fit(text, {"y": Y, "x": X, "z": Z, "x-z": X - Z, "Occupation (own)": G})
 
 
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("x*9**9**9**9", "infinite"),
+        ("x*10**400", "infinite"),
+        ("x*(1//0)", "infinite"),
+        ("0**-1*x", "infinite"),
+        ("x*(5%0)", "not a number"),
+        ("(-8)**(1/3)*x", "not a number"),
+        ("x + 10**400 - 10**400", "not a number"),
+    ],
+)
+def test_arithmetic_of_plain_numbers_goes_as_that_of_columns(term, found):
+    with pytest.raises(FormulaError, match=rf"is {found} in row 0, where x = "):
+        gl.fit(f"y ~ I({term})", {"y": Y, "x": X})
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("bs(x, df=1000000000)", r"bs\(\): df may be 25,000 at most, not 1000000000"),
+        ("cr(x, df=1000000000)", r"cr\(\): df may be 25,000 at most"),
+        ("bs(x, degree=100000)", r"bs\(\): degree may be 1,000 at most, not 100000"),
+        ("poly(x, 1000000)", r"poly\(\): degree may be 1,000 at most"),
+    ],
+)
+def test_a_basis_of_more_columns_than_can_be_meant_is_refused_before_it_is_made(term, message):
+    with pytest.raises(FormulaError, match=message):
+        gl.fit(f"y ~ {term}", {"y": Y, "x": X})
+
+
 def test_numbers_written_as_text_may_be_made_categories_as_advised():
     data = {"y": Y, "my col": [f"{i}.5" for i in range(N)]}
     with pytest.raises(FormulaError, match=r"or write C\(`my col`\) if its 60 values are categories"):
