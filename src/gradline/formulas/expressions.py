@@ -122,7 +122,11 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
 
 
 def _in_turn(node: Chain, batch: Batch, states: States) -> Any:
-    number = {"logic": lambda value: value, "arithmetic": lambda value: _double(as_number(value))}.get(node.table, as_number)
+    def number(value: Any) -> Any:
+        if node.table == "logic":
+            return value
+        return _double(as_number(value)) if node.table == "arithmetic" else as_number(value)
+
     found = number(evaluate(node.first, batch, states))
     with np.errstate(all="ignore"):
         for name, operand in node.rest:
