@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gradline.base.words import called_here
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Ridge, ridge
 
@@ -12,6 +13,18 @@ __all__ = ["AutomaticRidge", "ChosenRidge", "Penalty", "Ridge", "ridge"]
 
 FACTORIES: dict[str, Callable[..., Any]] = {"ridge": ridge}
 """What makes a penalty of each name, for model files and the command."""
+
+_RIDGE = "gl.penalties.ridge(...)"
+_ELSEWHERE = {"l2": _RIDGE, "tikhonov": _RIDGE, "weight_decay": _RIDGE, "ridge_regression": _RIDGE, "sum_of_squares": _RIDGE}
+"""What other programs call them, in small letters."""
+
+
+if not TYPE_CHECKING:  # Or else checkers of types would take any name for a penalty.
+
+    def __getattr__(name: str) -> Any:
+        if name.lower() in _ELSEWHERE:
+            raise AttributeError(called_here("gl.penalties", name, _ELSEWHERE[name.lower()]))
+        raise AttributeError(f"module 'gradline.penalties' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from types import FunctionType
 from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -17,6 +18,12 @@ def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
     """The penalty, or what becomes one when the data is known. Raises TypeError for something that is no penalty."""
     if penalty is None or isinstance(penalty, AutomaticRidge):
         return penalty
+    if isinstance(penalty, FunctionType):
+        name = penalty.__name__
+        raise ArgumentTypeError(f"penalty={name} is a function that makes a penalty: call it, as in penalty=gl.penalties.{name}(0.1)")
+    if isinstance(penalty, type):
+        name = penalty.__name__
+        raise ArgumentTypeError(f"penalty={name} is a class: make an object of it, as in penalty={name}(...), with brackets")
     if not isinstance(penalty, SmoothPenalty | ProximalPenalty):
         raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
     kind_of(penalty)
