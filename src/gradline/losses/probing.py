@@ -35,7 +35,7 @@ def probe(tape: Tape, loss: UserLoss, targets: Array, offset: Array | None, name
     rows = np.arange(_ROWS) % len(targets)
     y = targets[rows]
     points = [(y, eta) for eta in _predictors(y, loss, None if offset is None else offset[rows], generator)]
-    usual = _one_number_a_row(tape, loss, *(np.concatenate(part) for part in zip(*points, strict=True)), name)
+    usual = _one_number_a_row(tape, loss, np.tile(y, (len(points), 1)), np.concatenate([eta for _, eta in points]), name)
     if usual is not None:
         return usual
     values = [_call(tape, y, eta, name) for y, eta in points]
