@@ -76,7 +76,7 @@ def test_one_constant_target_among_others_takes_no_number_from_them():
     y = X[:, 0] + RNG.normal(size=50)
     both, one = gl.fit(X, np.column_stack([CONSTANT, y])), gl.fit(X, y)
     np.testing.assert_allclose(both.standard_errors[:, 1], one.standard_errors, rtol=1e-9)
-    assert (both.standard_errors[:, 0] == 0).all()
+    assert np.isnan(both.standard_errors[:, 0]).all()
     assert np.isnan(both.p_values[:, 0]).all()
     assert np.isnan(both.r_squared[0])
     assert both.r_squared[1] == pytest.approx(one.r_squared)
@@ -122,3 +122,58 @@ def test_rows_on_kinks_do_not_decide_whether_a_loss_is_of_residuals(seed, loss):
     y = x @ [1, 2.0] + rng.normal(size=n)
     y = np.round(y, 1) if seed % 3 == 0 else y
     assert np.isfinite(gl.fit(x, y, loss=loss, covariance="classical").standard_errors).all()
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+@pytest.mark.parametrize(
+    "given",
+    [{}, {"covariance": "HC1"}, {"covariance": "HC3"}, {"solver": gl.Newton()}, {"loss": gl.losses.huber(0.5)}],
+    ids=str,
+)
+def test_of_several_targets_the_perfect_one_has_no_standard_errors_and_the_others_have_theirs(given):
+    noisy = X @ [0.5, -1.0] + RNG.normal(size=50)
+    fit = gl.fit(X, np.column_stack([PERFECT, noisy]), **given)
+    assert np.isnan(fit.standard_errors[:, 0]).all()
+    assert np.isnan(fit.interval().lower[:, 0]).all()
+    if "loss" not in given and "covariance" not in given:
+        np.testing.assert_allclose(fit.standard_errors[:, 1], OLS(noisy, np.column_stack([np.ones(50), X])).fit().bse, rtol=1e-10)
+    assert (fit.standard_errors[:, 1] > 0).all()
+    said = " ".join(fit.summary().__repr__().split())
+    assert "the coefficients of target 1 have no standard errors: the fit is perfect" in said
+    with pytest.raises(ValueError, match="fitted perfectly"):
+        fit.test("y1:x1 = 0")
+
+
+def test_what_explains_nothing_has_an_r_squared_of_zero():
+    for seed in range(20):
+        fit = gl.fit("y ~ 1", {"y": np.random.default_rng(seed).normal(size=30)})
+        assert (fit.r_squared, fit.adjusted_r_squared) == (0.0, 0.0)
+
+
+@pytest.mark.parametrize("target", [0.1 + X @ [np.pi, -0.7], np.full(50, 0.3)], ids=["line", "constant"])
+@pytest.mark.parametrize("loss", [gl.losses.huber(1.0), gl.losses.huber(1e-3), "log_cosh"], ids=str)
+def test_the_trend_of_a_perfect_fit_is_found_at_once(target, loss, monkeypatch):
+    fit = gl.fit(X, target, loss=loss)
+    assert fit.certificate.converged
+    passes = []
+    own = gl.Newton.solve
+
+    def counted(self, *arguments, **keywords):
+        found = own(self, *arguments, **keywords)
+        passes.append(found.passes)
+        return found
+
+    monkeypatch.setattr(gl.Newton, "solve", counted)
+    gl.plot.residuals(fit, X, target)
+    assert max(passes, default=0) <= 10  # hundreds, through ever narrower windows
+
+
+def test_residuals_far_inside_a_bend_are_least_squares():
+    target = 1 + X[:, 0] + 1e-10 * RNG.normal(size=50)
+    fit = gl.fit(X, target, loss=gl.losses.huber(1e-3))
+    assert fit.certificate.converged
+    np.testing.assert_allclose(fit.coefficients, gl.fit(X, target).coefficients, atol=1e-14)
+
+
+def test_no_decrement_is_minus_nothing():
+    assert "-0.0" not in gl.fit(X, CONSTANT, loss=gl.losses.huber(1.0)).certificate.reason

@@ -153,3 +153,18 @@ def test_built_in_losses_are_identified(loss):
     assert loss.flat_directions is None
     if loss.n_predictors(1) > 1:
         assert flat_directions(loss.derivatives, np.array([[0.0], [1.0], [2.0]]), loss.n_predictors(1)) is None
+
+
+def test_a_separated_softmax_is_solved_and_said_once():
+    x = np.random.default_rng(0).normal(size=(40, 1))
+
+    def softmax(y, scores):
+        shares = torch.log_softmax(scores, dim=1)
+        return -torch.where(y == 1, shares[:, 1], shares[:, 0])
+
+    loss = gl.losses.custom(softmax, linear_predictors=["a", "b"])
+    with pytest.warns(gl.GradlineWarning) as said:
+        fit = gl.fit(x, (x[:, 0] > 0) * 1.0, loss=loss)
+    assert sum("separation" in str(warning.message) for warning in said) == 1
+    assert sum("does not identify" in str(warning.message) for warning in said) == 1
+    assert not fit.certificate.converged

@@ -675,7 +675,7 @@ class TestSaid:
         X, y = self.columns(), np.arange(60.0)[::-1]
         where = "in row 59, where y = 0 and the linear predictor is 0;"
         with pytest.raises(ValueError, match=rf"curvature of the loss 'power' is not finite .* {where} .*solver=gl\.LBFGS\(\)"):
-            gl.fit(X, y, loss=power)
+            gl.fit(X, y, loss=power, start=np.zeros(X.shape[1] + 1))
         found = gl.fit(X, y, loss=power, solver=gl.LBFGS())
         assert found.certificate.converged
         np.testing.assert_allclose(gl.fit(X, y, loss=power, start=found.coefficients + 1e-3).coefficients, found.coefficients, rtol=1e-6)

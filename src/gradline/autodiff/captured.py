@@ -147,6 +147,7 @@ def _is_array(value: Any) -> bool:
     return isinstance(dimensions, int) and dimensions > 0
 
 
+@functools.lru_cache(maxsize=512)
 def _writes(code: types.CodeType) -> bool:
     """Whether code changes what it has captured, or an object's attributes."""
     for step in dis.get_instructions(code):

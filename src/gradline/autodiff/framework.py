@@ -150,13 +150,14 @@ def _is_users_own(value: Any) -> bool:
     return root not in _ROOTS and root not in ("numpy", "scipy") and (root == "__main__" or root not in sys.stdlib_module_names)
 
 
-def instructions(code: types.CodeType, *operations: str) -> set[str]:
+@functools.lru_cache(maxsize=512)  # a loop that writes its loss anew makes functions of one code
+def instructions(code: types.CodeType, *operations: str) -> frozenset[str]:
     """The names that some instructions refer to, in nested functions too."""
     names = {i.argval for i in dis.get_instructions(code) if i.opname in operations}
     for constant in code.co_consts:
         if isinstance(constant, types.CodeType):
             names |= instructions(constant, *operations)
-    return names
+    return frozenset(names)
 
 
 def _roots(value: Any, seen: set[int]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import Any
 
@@ -16,6 +17,9 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Finding, Step, Trace, UserLoss
 from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
+
+FEWEST_ROWS, FEW_PREDICTORS = 2048, 4
+"""Rows that a compiled function is given at least: few more cost nothing, and another number of rows is compiled anew."""
 
 
 def _float64() -> Any:
@@ -64,7 +68,16 @@ class JaxTape:
         with _float64():
             return np.asarray(self.loss(*self._arrays(targets, predictors)))
 
+    @cached_property
+    def _by_row(self) -> JaxTape:
+        """The same function, taken for a loss of one row."""
+        return JaxTape(replace(self.loss, form="row"))
+
     def gradient(self, targets: Array, predictors: Array) -> Array | None:
+        by_row = self._by_row
+        if self.loss.form == "joint" and by_row.program.knows(("derivatives", 2)):
+            # A loss that differs from this one in numbers only has been compiled. Differentiating eagerly takes as long as a fit's passes.
+            return by_row.derivatives(targets, predictors, 2).gradient
         with _float64():
             y, eta = self._arrays(targets, predictors)
             gradient = jax.grad(lambda e: jnp.sum(self.loss(y, e)))(eta)
@@ -76,11 +89,11 @@ class JaxTape:
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         m, k = predictors.shape
-        padded = 1 << (m - 1).bit_length()
+        padded = max(1 << (m - 1).bit_length(), FEWEST_ROWS if k <= FEW_PREDICTORS else 1)
         y, eta = _pad(targets, padded), _pad(predictors, padded)
         with _float64():
             compiled = self.program.compiled(("derivatives", order), lambda loss: JaxTape(loss)._build(order))
-            parts = [np.asarray(part)[:m] for part in compiled(*self._arrays(y, eta))]
+            parts = [np.asarray(part)[:m] for part in compiled(self.loss.shape_targets(y), self.loss.shape_predictors(eta))]
         gradient = parts[1].reshape(m, k) if order >= 1 else None
         curvature = parts[2].reshape(m, k, k) if order >= 2 else None
         return RowDerivatives(parts[0], gradient, curvature)
@@ -129,7 +142,11 @@ class JaxTape:
 
 def _pad(array: Array, rows: int) -> Array:
     """Repeat the last row up to a row count."""
-    return np.pad(array, ((0, rows - len(array)), (0, 0)), mode="edge")
+    if len(array) == rows:
+        return array
+    padded = np.empty((rows, array.shape[1]))
+    padded[: len(array)], padded[len(array) :] = array, array[-1]
+    return padded
 
 
 def _descent_loop(tape: JaxTape, weighted: bool, offset: bool, batched: bool, nesterov: bool) -> Any:

@@ -66,6 +66,10 @@ class Bound(NamedTuple):
     program: Program
     numbers: tuple[Any, ...]
 
+    def knows(self, name: Hashable) -> bool:
+        """Whether it has been compiled."""
+        return name in self.program.functions
+
     def compiled(self, name: Hashable, build: Callable[[UserLoss], Callable[..., Any]], **options: Any) -> Callable[..., Any]:
         """What ``build`` makes of the loss, compiled."""
         function, numbers = self.program.compiled(name, self.numbers, build, **options), self.numbers

@@ -116,9 +116,11 @@ class PendingInference:
             factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
             estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
             found = Covariance("classical", description, factor, (size, k), estimated, totals.degrees_of_freedom)
+            if k > 1 and totals.squares is not None:
+                found = found.without_targets(totals.squares == 0.0)
         except ValueError as error:
             words = str(error)
-        return Inference(totals, found, bread, unavailable=words)
+        return Inference(totals, found, bread, unavailable=words, notes=() if found is None else found.notes)
 
     def _statistics(self, bread: Bread) -> FitStatistics:
         weights, squares = self.sums.weights, np.diag(self.sums.products).copy()

@@ -18,6 +18,8 @@ from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.squared_sums import without_rounding
 
+BoolArray = np.ndarray[tuple[int], np.dtype[np.bool_]]
+
 LOOKED_AT = 1_000
 """Rows that are looked at before all of them are."""
 
@@ -26,10 +28,17 @@ PERFECT = "the fit is perfect: what it leaves of the targets is rounding, from w
 
 def is_perfect(problem: Problem, coefficients: Array) -> bool:
     """Whether every target is its prediction but for rounding. Takes a pass only where a sample looks like it."""
-    rows, kernel = problem.rows, _Kernel(problem.loss, coefficients)
-    if rows.n_rows > LOOKED_AT and not _perfect(kernel.map(rows.sample(LOOKED_AT))):
-        return False
-    return _perfect(rows.reduce(kernel))
+    return bool(perfect_targets(problem, coefficients).all())
+
+
+def perfect_targets(problem: Problem, coefficients: Array) -> BoolArray:
+    """(q,): which targets are their predictions but for rounding. Takes a pass only where a sample looks like it."""
+    rows, kernel, q = problem.rows, _Kernel(problem.loss, coefficients), problem.rows.n_targets
+    if rows.n_rows > LOOKED_AT:
+        found = _perfect(kernel.map(rows.sample(LOOKED_AT)), q)
+        if not found.any():
+            return found
+    return _perfect(rows.reduce(kernel), q)
 
 
 def require_spread(problem: Problem, coefficients: Array, what: str) -> None:
@@ -38,8 +47,8 @@ def require_spread(problem: Problem, coefficients: Array, what: str) -> None:
         raise InferenceError(f"no {what}: {PERFECT}")
 
 
-def _perfect(sums: Array | None) -> bool:
-    return sums is not None and not without_rounding(sums[0], sums[1]).any()
+def _perfect(sums: Array | None, n_targets: int) -> BoolArray:
+    return np.zeros(n_targets, dtype=np.bool_) if sums is None else np.asarray(without_rounding(sums[0], sums[1]) == 0.0)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,9 @@ from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.squared_sums import without_rounding
 
+NOTHING = 1e-14
+"""Of the squares: what rounding leaves of an R-squared of zero."""
+
 
 class StatisticsSums(NamedTuple):
     """copies: sum f; rows; weight: sum f w; log_weight: sum f log w; loss: sum f w loss; squares (q,): of Pearson residuals, or None;
@@ -73,7 +76,9 @@ class FitStatistics:
         if not self.squared or self.squares is None:
             return None
         varies = self.total_squares > 0
-        return np.where(varies, 1.0 - self.squares / np.where(varies, self.total_squares, 1.0), np.nan)
+        found = 1.0 - self.squares / np.where(varies, self.total_squares, 1.0)
+        # Of a model that explains nothing, rounding is left.
+        return np.where(varies, np.where(np.abs(found) < NOTHING, 0.0, found), np.nan)
 
     @property
     def adjusted_r_squared(self) -> Array | None:

@@ -71,7 +71,10 @@ def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, la
     tested = np.flatnonzero(matrix.any(axis=0))
     for place in tested:
         if not covariance.estimated[place]:
-            raise InferenceError(f"the coefficient {labels[int(place)]!r} was left out of the model, so nothing can be said about it")
+            raise InferenceError(
+                f"the coefficient {labels[int(place)]!r} was left out of the model, or is of a target that is fitted perfectly,"
+                " so nothing can be said about it"
+            )
     theta = coefficients.T.ravel()
     # In units of standard errors: columns of very different scales must not decide about rank.
     errors = np.where(covariance.estimated, covariance.standard_errors.T.ravel(), 0.0)

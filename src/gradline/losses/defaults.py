@@ -93,6 +93,10 @@ class LossDefaults:
         return False
 
     @property
+    def of_residuals(self) -> bool:
+        return False
+
+    @property
     def joint(self) -> bool:
         return False
 

@@ -18,7 +18,7 @@ from gradline.base.types import Array
 Derivatives = Callable[[Array, Array, int], RowDerivatives]
 """(targets (m, q), predictors (m, k), order) to row derivatives."""
 
-BATCH = 512
+BATCH = 2048
 """Points evaluated at a time, always as many: a framework that compiles for shapes compiles once."""
 
 JUMP = 1e-6
@@ -35,11 +35,13 @@ _EVEN, _FADING, _FARTHEST, _NEAREST = 120, 60, 1e4, 1e-6
 class Kinks(NamedTuple):
     """positions: as ``Loss.kinks`` answers: None for a smooth loss, residuals y - eta in rising order, or empty where they cannot be
     named; piecewise_linear: the loss is a function of y - eta alone (summed over targets), linear between those positions; convex: a
-    kinked function of y - eta alone, whose values and slopes are those of a convex function wherever it was looked at."""
+    kinked function of y - eta alone, whose values and slopes are those of a convex function wherever it was looked at;
+    of_residuals: the loss is a function of y - eta alone."""
 
     positions: tuple[float, ...] | None
     piecewise_linear: bool
     convex: bool = False
+    of_residuals: bool = False
 
 
 SMOOTH = Kinks(None, False)
@@ -67,11 +69,13 @@ def find_kinks(derivatives: Derivatives, targets: Array, n_predictors: int) -> K
     spread = float(np.std(targets)) or float(np.abs(targets).max()) or 1.0
     generator = np.random.default_rng(20131)
     if n_targets == n_predictors:
-        scan = _residual_scan(derivatives, np.zeros(n_targets))
-        jumps = _jumps(scan, spread)
+        alone, line = _first_look(derivatives, targets, spread, generator)
         # A loss of y - eta alone may still not accept y = 0; then it is looked at where the targets are.
-        if jumps is not None and _of_residuals_alone(derivatives, scan, targets, spread, generator):
-            return _classified(scan, jumps, spread)
+        if alone:
+            scan = _residual_scan(derivatives, n_targets)
+            jumps = _jumps(scan, spread, line)
+            if jumps is not None:
+                return _classified(scan, jumps, spread)
     for row in targets[np.linspace(0, len(targets) - 1, min(len(targets), 3)).astype(int)]:
         for a in range(n_predictors):
             base = row if n_targets == n_predictors else 0.5 * generator.normal(size=n_predictors)
@@ -81,17 +85,25 @@ def find_kinks(derivatives: Derivatives, targets: Array, n_predictors: int) -> K
     return SMOOTH
 
 
-def _residual_scan(derivatives: Derivatives, others: Array) -> Callable[[Array], _Line]:
-    """The loss of the first target's residual, with derivatives in it; the other targets' residuals stay at ``others``, from 1 on."""
+def _residual_scan(derivatives: Derivatives, n_targets: int) -> Callable[[Array], _Line]:
+    """The loss of the first target's residual, with derivatives in it; the other targets' residuals stay where they are."""
 
     def scan(residuals: Array) -> _Line:
-        # With y = 0 the residual is minus the predictor exactly.
-        predictors = np.repeat(-others[None, :] - 0.5, len(residuals), axis=0)
-        predictors[:, 0] = -residuals
-        value, gradient, curvature = _all_orders(derivatives, np.zeros(predictors.shape), predictors)
-        return _Line(value, -gradient[:, 0], curvature[:, 0, 0])
+        predictors = _with_residual(residuals, n_targets)
+        return _along_residual(*_all_orders(derivatives, np.zeros(predictors.shape), predictors))
 
     return scan
+
+
+def _with_residual(residuals: Array, n_targets: int) -> Array:
+    """Predictors (m, q) whose first residual is this one where y = 0: minus the predictor exactly."""
+    predictors = np.full((len(residuals), n_targets), -0.5)
+    predictors[:, 0] = -residuals
+    return predictors
+
+
+def _along_residual(value: Array, gradient: Array, curvature: Array) -> _Line:
+    return _Line(value, -gradient[:, 0], curvature[:, 0, 0])
 
 
 def _predictor_scan(derivatives: Derivatives, target: Array, base: Array, predictor: int) -> Callable[[Array], _Line]:
@@ -128,21 +140,21 @@ def _grid(spread: float) -> Array:
     return np.asarray(np.sort(np.concatenate([-fading, even, fading]) * (spread * 1.000618034)))
 
 
-def _jumps(scan: Callable[[Array], _Line], spread: float) -> list[_Jump] | None:
-    """Where the gradient jumps; None where the loss is not finite anywhere."""
+def _jumps(scan: Callable[[Array], _Line], spread: float, line: _Line | None = None) -> list[_Jump] | None:
+    """Where the gradient jumps; None where the loss is not finite anywhere. line: along the grid, where that is known."""
     points = _grid(spread)
-    line = scan(points)
+    line = scan(points) if line is None else line
     finite = np.isfinite(line.value) & np.isfinite(line.gradient)
     if not finite.any():
         return None
-    points = points[finite]
+    points, seen = points[finite], _Line(*(column[finite] for column in line))
     bulk = finite & (np.abs(_grid(spread)) <= 2.0 * spread)
     typical = float(np.median(np.abs(line.gradient[bulk if bulk.any() else finite])))
     typical = typical or float(np.abs(line.gradient[finite]).max())
     found = list[_Jump]()
     # Each round finds one kink in an interval; another round looks at the intervals on either side of it.
     for _ in range(MOST_KINKS):
-        new = _narrowed(scan, points, spread, typical, found)
+        new = _narrowed(scan, points, scan(points) if found else seen, spread, typical, found)
         if not new:
             break
         found += new
@@ -157,9 +169,8 @@ def _within(points: Array, jumps: list[_Jump]) -> np.ndarray[tuple[int], np.dtyp
     return np.any([(points > jump.low) & (points < jump.high) for jump in jumps], axis=0)  # type: ignore[no-any-return]
 
 
-def _narrowed(scan: Callable[[Array], _Line], points: Array, spread: float, typical: float, known: list[_Jump]) -> list[_Jump]:
-    """One jump out of every interval between neighbouring points that has one and is not known."""
-    line = scan(points)
+def _narrowed(scan: Callable[[Array], _Line], points: Array, line: _Line, spread: float, typical: float, known: list[_Jump]) -> list[_Jump]:
+    """One jump out of every interval between neighbouring points that has one and is not known. line: at the points."""
     least = 1e-17 * spread
     # Of every interval: points, gradients and curvatures at its ends, (intervals, 2).
     x, gradient, curvature = (np.column_stack([column[:-1], column[1:]]) for column in (points, line.gradient, line.curvature))
@@ -219,38 +230,52 @@ def excess(low: Array, high: Array, g_low: Array, g_high: Array, h_low: Array, h
         return np.asarray(np.nan_to_num(np.abs(g_high - g_low - 0.5 * (h_low + h_high) * (high - low))))
 
 
-def _of_residuals_alone(
-    derivatives: Derivatives, scan: Callable[[Array], _Line], targets: Array, spread: float, generator: np.random.Generator
-) -> bool:
-    """Whether each target's gradient is the scan's function of its own residual, whatever the targets are."""
+def _first_look(derivatives: Derivatives, targets: Array, spread: float, generator: np.random.Generator) -> tuple[bool, _Line]:
+    """Whether each target's gradient is the same function of its own residual, whatever the targets are; and that function on the grid.
+
+    One call for both, since what a framework's call costs depends little on the number of rows.
+    """
+    n_targets = targets.shape[1]
     rows = targets[generator.integers(0, len(targets), size=40)]
     residuals = spread * generator.normal(size=rows.shape) * np.array([0.1, 1.0, 5.0, 1.0])[np.arange(40) % 4, None]
-    _, gradient, curvature = _all_orders(derivatives, rows, rows - residuals)
-    size = np.abs(rows) + np.abs(residuals)
-    for j in range(rows.shape[1]):
-        line = scan(residuals[:, j])
-        scale = float(np.median(np.abs(line.gradient))) or float(np.abs(line.gradient).max())
-        allowed = 1e-9 * scale + 1e-14 * np.abs(line.curvature) * size[:, j] + 1e-9 * np.abs(line.gradient)
-        close = np.abs(-gradient[:, j] - line.gradient) <= allowed
-        # A residual beside a kink may fall on its other side by rounding, but hardly more than one does.
-        if not np.isfinite(gradient).all() or (~close).sum() > 1:
-            return False
-        bent = np.abs(curvature[:, j, j] - line.curvature) > 1e-6 * (np.abs(line.curvature) + scale / spread)
-        if bent.sum() > 1:
-            return False
-    return True
+    grid = _grid(spread)
+    scanned = _with_residual(np.concatenate([grid, *residuals.T]), n_targets)
+    everything = _all_orders(derivatives, np.concatenate([np.zeros(scanned.shape), rows]), np.concatenate([scanned, rows - residuals]))
+    line = _along_residual(*(part[: len(scanned)] for part in everything))
+    on_grid, *along = (_Line(*(column[start : start + size] for column in line)) for start, size in _spans(len(grid), n_targets))
+    _, gradient, curvature = (part[len(scanned) :] for part in everything)
+    of_each = zip(rows.T, residuals.T, gradient.T, np.diagonal(curvature, axis1=1, axis2=2).T, along, strict=True)
+    return all(_same_function(*each, spread) for each in of_each), on_grid
+
+
+def _spans(grid: int, n_targets: int) -> list[tuple[int, int]]:
+    return [(0, grid), *((grid + 40 * j, 40) for j in range(n_targets))]
+
+
+def _same_function(target: Array, residual: Array, gradient: Array, curvature: Array, line: _Line, spread: float) -> bool:
+    """Whether derivatives at some targets (40,) are those of ``line``, at y = 0 and the same residuals."""
+    size = np.abs(target) + np.abs(residual)
+    scale = float(np.median(np.abs(line.gradient))) or float(np.abs(line.gradient).max())
+    allowed = 1e-9 * scale + 1e-14 * np.abs(line.curvature) * size + 1e-9 * np.abs(line.gradient)
+    close = np.abs(-gradient - line.gradient) <= allowed
+    # A residual beside a kink may fall on its other side by rounding, but hardly more than one does.
+    if not np.isfinite(gradient).all() or (~close).sum() > 1:
+        return False
+    bent = np.abs(curvature - line.curvature) > 1e-6 * (np.abs(line.curvature) + scale / spread)
+    return int(bent.sum()) <= 1
 
 
 def _classified(scan: Callable[[Array], _Line], jumps: list[_Jump], spread: float) -> Kinks:
     """Kinks of a function of the residual alone."""
     if not jumps:
-        return SMOOTH
+        return SMOOTH._replace(of_residuals=True)
     positions = sorted({_simple(jump.low, jump.high, spread) for jump in jumps})
     if len(positions) > MOST_KINKS:
         return UNNAMED
     if any(high - low <= 1e-12 * spread for low, high in pairwise(positions)):
         return UNNAMED
-    return Kinks(tuple(positions), _is_piecewise_linear(scan, positions, spread), _is_convex(scan, positions, spread))
+    linear, convex = _is_piecewise_linear(scan, positions, spread), _is_convex(scan, positions, spread)
+    return Kinks(tuple(positions), linear, convex, of_residuals=True)
 
 
 def _simple(low: float, high: float, spread: float) -> float:

@@ -182,6 +182,14 @@ class BoundLoss(LossDefaults):
         return self.scale is not None or self.found_kinks.convex
 
     @property
+    def of_residuals(self) -> bool:
+        return self.found_kinks.of_residuals
+
+    def start(self, targets: Array) -> Array:
+        """The median where the loss is one of residuals; elsewhere nothing is known of where its linear predictors lie."""
+        return np.asarray(np.median(targets, axis=0)) if self.of_residuals else super().start(targets)
+
+    @property
     def joint(self) -> bool:
         """Whether the function is a scalar that is neither the mean nor the sum of its one-row values."""
         return self.loss.form == "joint"

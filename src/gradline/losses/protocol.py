@@ -201,6 +201,10 @@ class Loss(UnboundLoss, Protocol):
         """The loss of a row is a sum of one loss for each target and its own linear predictor."""
 
     @property
+    def of_residuals(self) -> bool:
+        """The loss is known to be a function of y - eta alone, for as many targets as linear predictors."""
+
+    @property
     def joint(self) -> bool:
         """The loss is a scalar of all rows together, so that ``derivatives`` raises and only ``tape`` gives a gradient."""
 

@@ -36,6 +36,10 @@ class Wrapped(LossDefaults):
         return self.loss.is_convex
 
     @property
+    def of_residuals(self) -> bool:
+        return self.loss.of_residuals
+
+    @property
     def takes_long_runs(self) -> bool:
         return self.loss.takes_long_runs
 

@@ -16,6 +16,9 @@ from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution, Solver
 
+ROUNDING = 1e-7
+"""Of the gradients at a start of zero: those at the solution below that are taken for as large. With ``NONE``, 1e-14 is rounding."""
+
 NONE = 1e-7
 """Share of the largest gradient of a row that counts as no gradient along a direction."""
 
@@ -27,6 +30,10 @@ def changes_along(problem: Problem, solution: Solution) -> bool:
     if flat is None:
         return False
     along, largest = problem.rows.reduce(_AlongKernel(problem.loss, solution.coefficients, flat))
+    if along > NONE * largest:
+        # Far out, as under separation, gradients are next to nothing, and what they have along a direction is their rounding.
+        beside = problem.rows.reduce(_AlongKernel(problem.loss, np.zeros(problem.shape), flat))[1]
+        largest = max(largest, beside * ROUNDING if np.isfinite(beside) else 0.0)
     return along > NONE * largest
 
 

@@ -27,7 +27,7 @@ from gradline.inference.covariance.clusters import Groups
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind
 from gradline.inference.covariance.meat import ClusterKernel, GramKernel, LagKernel, ScoreKernel, sum_by_code
 from gradline.inference.kinked import RowLoss, row_loss
-from gradline.inference.perfect import PERFECT, require_spread
+from gradline.inference.perfect import PERFECT, BoolArray, perfect_targets, require_spread
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -84,6 +84,14 @@ class Covariance:
         """Whether some coefficients follow from the others: a loss that does not identify its linear predictors leaves fewer free."""
         return bool(self.estimated.sum() > self.factor.shape[1])
 
+    def without_targets(self, perfect: BoolArray) -> Covariance:
+        """The same without standard errors of the targets (q,) that are fitted perfectly; q is k."""
+        if not perfect.any():
+            return self
+        which = " and ".join(f"target {j + 1}" for j in np.flatnonzero(perfect))
+        note = f"the coefficients of {which} have no standard errors: {PERFECT}"
+        return replace(self, estimated=self.estimated & np.repeat(~perfect, self.shape[0]), notes=(*self.notes, note))
+
     @property
     def factors(self) -> Array:
         """The factor for each linear predictor, (k, P, r)."""
@@ -113,6 +121,24 @@ def covariance(
     Raises ValueError for a kind that cannot be had: too few rows for a degree of freedom, leverage of exactly 1 (HC2, HC3), one cluster
     only, a loss that has no classical form, and what ``bread`` and ``row_loss`` raise.
     """
+    found = _of_kind(problem, solution, kind, bread, statistics, loss, meat)
+    q = problem.rows.n_targets
+    if q == 1 or q != problem.shape[1]:
+        return found
+    if statistics is not None and statistics.squared and statistics.squares is not None:
+        return found.without_targets(statistics.squares == 0.0)
+    return found.without_targets(perfect_targets(problem, solution.coefficients))
+
+
+def _of_kind(
+    problem: Problem,
+    solution: Solution,
+    kind: Any,
+    bread: Bread | None,
+    statistics: FitStatistics | None,
+    loss: RowLoss | None,
+    meat: Array | None,
+) -> Covariance:
     chosen = as_kind(default_kind(problem.loss) if kind is None else kind, problem.rows.n_rows)
     free = free_coefficients(problem, solution)
     coefficients = solution.coefficients

@@ -65,6 +65,7 @@ class Huber(PerTarget):
     threshold: float
     scale: float = 1.0
 
+    of_residuals = True
     name = "huber"
     meaning = "a coefficient is the change of the centre of y, outliers counted by sign and not by size, when its column rises by one"
     is_convex = True
@@ -183,6 +184,7 @@ class JointHuber(LossDefaults):
 class LogCosh(PerTarget):
     """log cosh(y - eta): r^2 / 2 near zero, |r| - log 2 far out."""
 
+    of_residuals = True
     name = "log_cosh"
     meaning = "a coefficient is the change of the centre of y, between its mean and its median, when its column rises by one"
     is_convex = True

@@ -16,6 +16,7 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
+from gradline.solvers.newton.beginning import from_least_squares
 from gradline.solvers.newton.many_levels import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
@@ -174,15 +175,14 @@ class Newton(Options):
         return _of_sample(problem.sample(larger, self.seed), begin)
 
     def begin(self, problem: Problem) -> Array:
-        """Constant predictors at which the loss is finite, in the intercept."""
+        """Constant predictors at which the loss is finite, in the intercept; of a loss of residuals, least squares where that is nearer."""
         begin = np.zeros(problem.shape)
-        if not problem.rows.intercept:
-            return begin
-        block = problem.rows.sample(10_000)
-        begin[0] = problem.loss.start(block.without_zero_weights().targets)
-        if block.offset is not None:
-            begin[0] -= block.offset.mean(axis=0)
-        return begin
+        if problem.rows.intercept:
+            block = problem.rows.sample(10_000)
+            begin[0] = problem.loss.start(block.without_zero_weights().targets)
+            if block.offset is not None:
+                begin[0] -= block.offset.mean(axis=0)
+        return from_least_squares(problem, begin) if problem.loss.of_residuals else begin
 
 
 class _SampleFit(NamedTuple):

@@ -41,6 +41,9 @@ SAMPLE_ROWS = 2_000
 ROUNDING = 1e-7
 """A decrement below this share of the objective's size that no longer shrinks has come to the end of double precision."""
 
+LAST_DIGITS = 2.0**-50
+"""Of the sizes of the terms of a linear predictor: what rounding leaves open of it."""
+
 
 def is_thrifty(rows: Rows) -> bool:
     """Whether one curvature is to serve several steps: rows in memory, and so many that curvature costs several times a gradient."""
@@ -152,7 +155,7 @@ class NewtonSteps:
             if not isinstance(near, tuple) or isinstance(near, _Ending):
                 return near
             direction, decrement = near
-        at_rounding = self.fresh and decrement <= ROUNDING * self._size and decrement > 0.5 * self.last
+        at_rounding = self.fresh and decrement > 0.5 * self.last and (decrement <= ROUNDING * self._size or self._is_rounding(decrement))
         if self.damping == 0 and (decrement <= self.tolerance * self._size or at_rounding):
             return self._converged(decrement)
         if self.step == self.max_steps:
@@ -175,6 +178,8 @@ class NewtonSteps:
             value, gradient, curvature = self._evaluate(trial, order)
         self.accepted = self._lower(direction, value, gradient, curvature)
         if not self.accepted:
+            if self.damping == 0 and self.fresh and self._is_rounding(decrement):
+                return self._converged(decrement)
             if self.damping > 1e12 or not np.any(np.abs(direction) > 1e-16 * np.abs(self.theta)):
                 # Damping makes a decrement small whatever the gradient is.
                 undamped = decrement if self.damping == 0 else self._spectral_step()[1]
@@ -265,12 +270,17 @@ class NewtonSteps:
     def _usual(self) -> Array:
         """What the curvature of each coefficient would be if all rows curved alike, (d,): its column's mean square times the mean curvature
         of its linear predictor."""
+        self._usual_squares()
+        mean = np.bincount(self.predictors, np.abs(np.diag(self.curvature))) / np.bincount(self.predictors, self.squares)
+        return np.asarray(self.squares * np.where(mean > 0, mean, 1.0)[self.predictors])
+
+    def _usual_squares(self) -> Array:
+        """The mean squares of the columns of the free coefficients, (d,)."""
         if len(self.squares) != self.free.size:
             squares = np.repeat(np.square(column_scale(self.problem))[:, None], self.problem.n_predictors, axis=1)
             self.squares = self.free.restrict_diagonal(squares)
             self.predictors = self.free.predictors
-        mean = np.bincount(self.predictors, np.abs(np.diag(self.curvature))) / np.bincount(self.predictors, self.squares)
-        return np.asarray(self.squares * np.where(mean > 0, mean, 1.0)[self.predictors])
+        return self.squares
 
     def _leave_saddle(self) -> Array | None:
         """A lower point along the direction of the most negative curvature; None if none is found."""
@@ -306,7 +316,19 @@ class NewtonSteps:
         return math.sqrt(max(abs(self.value), self.first - self.value, 1e-300))
 
     def _converged(self, decrement: float) -> _Ending:
-        return _Ending(True, f"the Newton decrement is {decrement / self._size:.1e} of the objective's size")
+        if decrement > ROUNDING * self._size:
+            return _Ending(True, "a further step would move the linear predictors by their last digits only")
+        return _Ending(True, f"the Newton decrement is {abs(decrement) / self._size:.1e} of the objective's size")
+
+    def _is_rounding(self, decrement: float) -> bool:
+        """Whether a step of this decrement moves the linear predictors by no more than their last digits: where a fit is all but perfect,
+        that is far more than the objective."""
+        curvature = np.abs(np.diag(self.curvature))
+        terms = float(np.abs(self.theta) @ np.sqrt(curvature))
+        if self.problem.loss.of_residuals:
+            squares = self._usual_squares()
+            terms += self.problem.target_scale * math.sqrt(float(np.max(curvature / np.where(squares > 0, squares, math.inf), initial=0.0)))
+        return decrement <= LAST_DIGITS * terms
 
     def _evaluate(self, theta: Array, order: int, extra_sums: tuple[ExtraSum, ...] = ()) -> tuple[float, Array, Array]:
         """Value, gradient (d,) and, at order 2, curvature (d, d); None, typed as an array, at order 1. found_along: of the extra sums."""
