@@ -96,9 +96,18 @@ def with_intercept(penalty: Penalty, curvature: Array, shape: tuple[int, int], f
 
 
 def in_units(penalty: Penalty, unit: Array) -> Penalty:
-    """A smooth penalty on slopes (p, k) of columns in other units, which times unit (p, 1) are the slopes in the penalty's own."""
+    """A penalty on slopes (p, k) of columns in other units, which times unit (p, 1) are the slopes in the penalty's own."""
+    if isinstance(penalty, HasUnits):
+        return penalty.in_units(unit)
     assert isinstance(penalty, SmoothPenalty)
     return _InUnits(penalty, unit)
+
+
+@runtime_checkable
+class HasUnits(Protocol):
+    """A penalty that can be put into other units itself."""
+
+    def in_units(self, unit: Array) -> Penalty: ...
 
 
 class _InUnits:

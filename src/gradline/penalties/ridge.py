@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.penalties.protocol import Penalty, PenaltyKind
+
+if TYPE_CHECKING:
+    from gradline.penalties.sums import PenaltySum
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,11 @@ class Ridge:
 
     def curvature(self, slopes: Array) -> Array:
         return np.full(slopes.shape, self.strength)
+
+    def __add__(self, other: Any) -> PenaltySum:
+        from gradline.penalties.sums import added
+
+        return added(self, other)
 
 
 @dataclass(frozen=True)
