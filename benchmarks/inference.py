@@ -16,7 +16,7 @@ import numpy as np
 
 import gradline as gl
 from clock import seconds
-from gradline.inference.covariance.bread import compute_bread
+from gradline.inference.bread import compute_bread
 from gradline.inference.covariance.estimate import free_coefficients, score_products
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss

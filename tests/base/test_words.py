@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 import gradline as gl
 from gradline.base.words import nearest
-from gradline.losses.names import NAMES, by_name
+from gradline.losses.arguments import NAMES, by_name
 
 X = np.random.default_rng(50).normal(size=(60, 3))
 Y = X @ [1.0, 2.0, 3.0] + np.random.default_rng(51).normal(size=60)

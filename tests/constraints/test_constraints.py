@@ -11,8 +11,8 @@ from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers import registry
 from gradline.solvers.centring import centred
-from gradline.solvers.levels.least_squares import ManyLevels
-from gradline.solvers.levels.newton import ManyLevelsNewton
+from gradline.solvers.least_squares.many_levels import ManyLevels
+from gradline.solvers.newton.many_levels import ManyLevelsNewton
 
 RANDOM = np.random.default_rng(5)
 COUNTS = "keeps to no constraints, and the problem has bounds; no solver of gradline's can yet"

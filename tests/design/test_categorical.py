@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from gradline.design.categorical import CategoricalDesign
 from gradline.design.dense import DenseDesign
 from gradline.design.stacked import StackedDesign
-from gradline.linalg.bordered import BorderedGram, solve_bordered
+from gradline.linalg.bordered import BorderedFactor, BorderedGram
 
 
 def one_hot(codes, levels, values):
@@ -110,25 +110,25 @@ def test_levels_without_rows_and_columns_within_the_levels_are_aliased_and_zero(
     assert np.isnan(gram.inverse_diagonal()[[2, 5], 0]).all()
 
 
-def test_solve_bordered_takes_plain_shapes_and_several_right_sides():
+def test_a_bordered_system_is_solved_for_one_right_side_and_for_several():
     rng = np.random.default_rng(5)
-    diagonal, border = rng.uniform(5, 6, size=7), rng.normal(size=(7, 3))
+    diagonal, border = rng.uniform(5, 6, size=(7, 1, 1)), rng.normal(size=(7, 1, 3))
     corner = 20 * np.eye(3)
-    full = np.block([[np.diag(diagonal), border], [border.T, corner]])
+    full = np.block([[np.diag(diagonal.ravel()), border[:, 0]], [border[:, 0].T, corner]])
+    factor = BorderedFactor.of(diagonal, border, corner)
     for right in (rng.normal(size=10), rng.normal(size=(10, 2))):
-        np.testing.assert_allclose(solve_bordered(diagonal, border, corner, right), np.linalg.solve(full, right), atol=1e-12)
+        np.testing.assert_allclose(factor.solve(right), np.linalg.solve(full, right), atol=1e-12)
 
 
-@pytest.mark.parametrize("diagonal", [np.array([-1.0, 1.0]), np.array([[[1.0, 2.0], [2.0, 1.0]]])])
+@pytest.mark.parametrize("diagonal", [np.array([[[-1.0]], [[1.0]]]), np.array([[[1.0, 2.0], [2.0, 1.0]]])])
 def test_an_indefinite_system_is_refused(diagonal):
-    border = np.zeros((len(diagonal), 1)) if diagonal.ndim == 1 else np.zeros((1, 2, 1))
     with pytest.raises(np.linalg.LinAlgError):
-        solve_bordered(diagonal, border, np.eye(1), np.ones(3))
+        BorderedFactor.of(diagonal, np.zeros((*diagonal.shape[:2], 1)), np.eye(1))
 
 
 def test_an_indefinite_corner_is_refused():
     with pytest.raises(np.linalg.LinAlgError):
-        solve_bordered(np.ones(2), np.full((2, 1), 2.0), np.eye(1), np.ones(3))
+        BorderedFactor.of(np.ones((2, 1, 1)), np.full((2, 1, 1), 2.0), np.eye(1))
 
 
 def test_ten_thousand_levels_stay_small():

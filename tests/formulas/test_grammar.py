@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from memory_table import MemoryTable, example
 
 from gradline.formulas.formula import FormulaError, parse, plain
-from gradline.formulas.grammar import _read_sum, _read_with_formulaic, normal_form
+from gradline.formulas.grammar import normal_form, read_sum
+from gradline.formulas.reading import _read_with_formulaic
 
 COLUMNS = MemoryTable(example()).columns
 
@@ -24,7 +25,7 @@ SIGNED = st.lists(st.tuples(st.sampled_from([" + ", "+", " - "]), st.one_of(TERM
 @given(st.sampled_from(["", "~", "y ~", "log(y)~", "y + n ~"]), st.sampled_from(["", "-", "+"]), SIGNED)
 def test_plain_sums_are_read_as_formulaic_reads_them(left, sign, signed):
     text = left + sign + "".join(("" if i == 0 else operator) + term for i, (operator, term) in enumerate(signed))
-    found = _read_sum(text)
+    found = read_sum(text)
     if found is None:
         assert "- 0" in text or "-0" in text or "+0" in text or left == ""
         return

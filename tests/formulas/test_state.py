@@ -15,7 +15,8 @@ from memory_table import MemoryTable, example
 
 from gradline.design.dense import DenseDesign
 from gradline.design.stacked import StackedDesign
-from gradline.formulas.formula import Encoder, FormulaError, parse
+from gradline.formulas.encoder_json import encoder_from_json
+from gradline.formulas.formula import FormulaError, parse
 from gradline.formulas.transforms.quantiles import DistinctValues, OrderStatistics
 
 EVERYTHING = (
@@ -69,7 +70,7 @@ def test_columns_not_concerned_are_not_read():
 @pytest.mark.parametrize("batch_rows", [None, 5])
 def test_the_state_survives_json(batch_rows):
     table, encoder = learned(EVERYTHING, example(), batch_rows)
-    restored = Encoder.from_json(json.loads(json.dumps(encoder.to_json())))
+    restored = encoder_from_json(json.loads(json.dumps(encoder.to_json())))
     assert restored.names == encoder.names
     assert restored.columns == encoder.columns
     assert restored.to_json() == encoder.to_json()
@@ -84,9 +85,9 @@ def test_the_state_survives_json(batch_rows):
 def test_predicting_from_a_saved_state_imports_neither_formulaic_nor_pandas():
     _, encoder = learned("y ~ g * x + bs(z, df=4)", example())
     code = (
-        "import sys, json, numpy as np; from gradline.formulas.formula import Encoder; import pyarrow as pa;"
+        "import sys, json, numpy as np; from gradline.formulas.encoder_json import encoder_from_json; import pyarrow as pa;"
         "from gradline.tables.sources.arrow import from_numbers, from_texts;"
-        "encoder = Encoder.from_json(json.loads(sys.stdin.read()));"
+        "encoder = encoder_from_json(json.loads(sys.stdin.read()));"
         "columns = [from_texts(['a', 'c']), from_numbers(np.array([1.0, 2.0])), from_numbers(np.array([3.0, 3.5]))];"
         "batch = pa.RecordBatch.from_arrays(columns, names=['g', 'x', 'z']);"
         "print(encoder.encode(batch, targets=False).design.dense().shape, 'formulaic' in sys.modules, 'pandas' in sys.modules)"
@@ -119,7 +120,7 @@ def test_a_damaged_state_is_refused(damage):
     saved = json.loads(json.dumps(encoder.to_json()))
     damage(saved)
     with pytest.raises(ValueError, match="formula's state"):
-        Encoder.from_json(saved)
+        encoder_from_json(saved)
 
 
 def test_unseen_levels():

@@ -5,7 +5,7 @@ from typing import NamedTuple
 import numpy as np
 
 import gradline as gl
-from gradline.inference.covariance.bread import Bread, compute_bread
+from gradline.inference.bread import Bread, compute_bread
 from gradline.inference.covariance.estimate import covariance, free_coefficients
 from gradline.inference.kinked import row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics

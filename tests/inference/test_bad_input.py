@@ -13,7 +13,7 @@ from gradline.inference.hypothesis_text import read_constraints
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import leave_one_out
-from gradline.inference.predictions import calibrate, prediction_interval
+from gradline.inference.predictions import CalibrationKernel, prediction_interval
 from gradline.inference.tests import compare, linear_test
 from gradline.rows.block import Block
 
@@ -200,7 +200,7 @@ def test_prediction_intervals_say_what_is_missing(plain):
         with pytest.raises(ValueError, match="predicts a class"):
             prediction_interval(design, design.predict(ours.b), ours.covariance(), ours.problem.loss)
         with pytest.raises(ValueError, match="predicts a class"):
-            calibrate(Block(design, np.zeros((20, 1))), ours.b, ours.problem.loss)
+            CalibrationKernel(ours.problem.loss, ours.b).map(Block(design, np.zeros((20, 1))))
     robust = fitted(X, Y, gl.losses.huber(1.0))
     with pytest.raises(ValueError, match="give calibration=data"):
         prediction_interval(design, design.predict(robust.b), robust.covariance(), robust.problem.loss)

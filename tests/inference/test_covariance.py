@@ -197,7 +197,7 @@ class TestDefaults:
         close(fit.standard_errors, sm.OLS(Y, sm.add_constant(X)).fit().bse)
 
     def test_large_data_say_how_to_ask(self, monkeypatch):
-        monkeypatch.setattr("gradline.inference.covariance.default.CHEAP_NUMBERS", 100)
+        monkeypatch.setattr("gradline.inference.asked.CHEAP_NUMBERS", 100)
         with pytest.raises(
             ValueError, match=r'cost a pass or two, and were not asked for: ask for them with gl\.fit\(\.\.\., covariance="def'
         ):

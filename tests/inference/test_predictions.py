@@ -8,8 +8,14 @@ from scipy.special import ndtri
 import gradline as gl
 from gradline.design.dense import DenseDesign
 from gradline.inference.inference import infer
-from gradline.inference.predictions import calibrate, conformal_interval, prediction_interval
+from gradline.inference.predictions import CalibrationKernel, calibration_of, conformal_interval, prediction_interval
 from gradline.rows.block import Block
+
+
+def calibrate(block, ours):
+    """The calibration that rows of one block make."""
+    loss = ours.problem.loss
+    return calibration_of(CalibrationKernel(loss, ours.b).map(block), loss, ours.b.shape[1])
 
 
 def test_jackknife_interval_covers():
@@ -54,19 +60,19 @@ def test_split_conformal_ranks_and_cover():
     y = x.sum(axis=1) + np.exp(rng.normal(size=200))
     ours = fitted(x[:100], y[:100], gl.losses.huber(1.0))
     block = Block(DenseDesign(x[100:], True), y[100:, None])
-    calibration = calibrate(block, ours.b, ours.problem.loss)
+    calibration = calibrate(block, ours)
     residuals = np.sort(y[100:] - block.design.predict(ours.b)[:, 0])
     found = conformal_interval(np.zeros((1, 1)), calibration, ours.problem.loss, 0.9)
     # floor(101 * 0.05) = 5th from either end.
     close([found.lower, found.upper], [residuals[4], residuals[-5]], 1e-12)
     exact = conformal_interval(
         np.zeros((1, 1)),
-        calibrate(Block(block.design.take(np.arange(39)), y[100:139, None]), ours.b, ours.problem.loss),
+        calibrate(Block(block.design.take(np.arange(39)), y[100:139, None]), ours),
         ours.problem.loss,
         0.95,
     )
     assert np.isfinite(exact.lower).all()
-    few = calibrate(Block(block.design.take(np.arange(38)), y[100:138, None]), ours.b, ours.problem.loss)
+    few = calibrate(Block(block.design.take(np.arange(38)), y[100:138, None]), ours)
     with pytest.raises(ValueError, match="at least 39 calibration rows, and there are 38"):
         conformal_interval(np.zeros((1, 1)), few, ours.problem.loss, 0.95)
 
@@ -77,7 +83,7 @@ def test_conformal_covers_for_wrong_models_and_widens_with_the_losses_own_spread
     y = rng.gamma(2.0, np.exp(x[:, 0]) / 2)
     for loss in ("squared", "poisson", "gamma", "normal"):
         ours = fitted(x[:500], y[:500], loss)
-        calibration = calibrate(Block(DenseDesign(x[500:1500], True), y[500:1500, None]), ours.b, ours.problem.loss)
+        calibration = calibrate(Block(DenseDesign(x[500:1500], True), y[500:1500, None]), ours)
         predictors = DenseDesign(x[1500:], True).predict(ours.b)
         found = conformal_interval(predictors, calibration, ours.problem.loss, 0.9)
         cover = np.mean((y[1500:, None] >= found.lower) & (y[1500:, None] <= found.upper))

@@ -94,7 +94,6 @@ def test_no_warning_and_no_nan_at_the_extremes(case):
         far = case.loss.derivatives(targets, 2.0 * predictors, 2)
         case.loss.predict(predictors)
         case.loss.variance(predictors)
-        case.loss.log_density(targets, predictors)
     assert not any(np.isnan(part).any() for part in far)
 
 
@@ -158,7 +157,7 @@ def test_log_densities_are_scipys(loss, reference):
     targets = np.floor(targets) if loss.name in ("poisson", "negative_binomial") else targets
     predictors = random.normal(size=(2000, loss.n_predictors(1)))
     expected = reference(targets, predictors)
-    assert_close(loss.log_density(targets, predictors), expected, tolerance=1e-11)
+    assert_close(-loss.derivatives(targets, predictors, 0).value, expected, tolerance=1e-11)
 
 
 def test_multinomial_density_is_the_log_of_the_predicted_share():
@@ -168,7 +167,7 @@ def test_multinomial_density_is_the_log_of_the_predicted_share():
     probabilities = loss.predict(predictors)
     np.testing.assert_allclose(probabilities.sum(axis=1), 1.0, rtol=1e-14)
     expected = np.log(probabilities[np.arange(500), targets[:, 0].astype(int)])
-    np.testing.assert_allclose(loss.log_density(targets, predictors), expected, rtol=1e-12)
+    np.testing.assert_allclose(-loss.derivatives(targets, predictors, 0).value, expected, rtol=1e-12)
 
 
 def test_multinomial_with_two_classes_is_logistic():
@@ -225,7 +224,6 @@ def test_a_loss_says_what_it_is(case):
     assert loss.is_resolved
     assert loss.resolve(np.array([1.0])) is loss
     assert (loss.kinks() is not None) == loss.piecewise_linear
-    assert (loss.log_density(*rows_of(case, 64)) is not None) == loss.is_likelihood
 
 
 @pytest.mark.parametrize("case", CASES, ids=label)

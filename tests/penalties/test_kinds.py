@@ -11,8 +11,8 @@ from gradline.penalties.kinds import in_units, kind_of, ridge_strength
 from gradline.penalties.quadratic import Quadratic
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers import registry
-from gradline.solvers.levels.least_squares import ManyLevels
-from gradline.solvers.levels.newton import ManyLevelsNewton
+from gradline.solvers.least_squares.many_levels import ManyLevels
+from gradline.solvers.newton.many_levels import ManyLevelsNewton
 from gradline.solvers.refusing import needs_a_diagonal_penalty
 
 RANDOM = np.random.default_rng(3)

@@ -19,14 +19,14 @@ import pytest
 
 import gradline as gl
 from gradline.base.threads import single_threaded_blas
-from gradline.inference.covariance.bread import compute_bread
+from gradline.inference.bread import compute_bread
 from gradline.inference.covariance.estimate import score_products
 from gradline.inference.kinked import RowLoss
 from gradline.objective.objective import Problem
 from gradline.objective.row_curvature import RowCurvature
 from gradline.rows.arrays import ArrayRows
+from gradline.solvers.beside import on_falling_kinks
 from gradline.solvers.identified import _AlongKernel
-from gradline.solvers.kinks.beside import on_falling_kinks
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel
 

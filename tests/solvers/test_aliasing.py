@@ -6,7 +6,7 @@ import pytest
 import gradline as gl
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.aliasing import aliased_columns, nearly_dependent
+from gradline.solvers.columns import aliased_columns, nearly_dependent
 
 
 def columns(n=300, p=3, seed=0):

@@ -8,7 +8,7 @@ import gradline as gl
 from gradline import losses
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
-from gradline.solvers.kinks.beside import lower_beside, on_falling_kinks, rises_beside
+from gradline.solvers.beside import lower_beside, on_falling_kinks, rises_beside
 
 tf = pytest.importorskip("tensorflow")
 LINE = gl.datasets.line(seed=1)

@@ -14,8 +14,8 @@ from gradline import losses, penalties
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers import registry
-from gradline.solvers.levels.least_squares import ManyLevels
-from gradline.solvers.levels.newton import ManyLevelsNewton
+from gradline.solvers.least_squares.many_levels import ManyLevels
+from gradline.solvers.newton.many_levels import ManyLevelsNewton
 
 RANDOM = np.random.default_rng(11)
 N = 60

@@ -7,12 +7,11 @@ from typing import Any, Literal, overload
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
-from gradline.fitting.request import FitRequest
+from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.fitting.run import run
 from gradline.losses.arguments import LossArgument
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
-from gradline.preparing.arguments import unknown_keyword
 from gradline.solvers.protocol import Solver
 
 

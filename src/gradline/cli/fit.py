@@ -73,8 +73,8 @@ def fit(
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
     - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
-    from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
+    from gradline.cli.wording import noting_warnings
     from gradline.fitting.request import is_formula
     from gradline.formulas.errors import FormulaError
 

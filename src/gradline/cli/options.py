@@ -30,7 +30,7 @@ def usage(problem: str) -> typer.BadParameter:
 def read_loss(text: str, own: str | None) -> Any:
     """The loss of ``--loss huber:1.35`` or ``--loss-from my_losses.py:name``."""
     if own is None:
-        from gradline.losses.names import parse
+        from gradline.losses.arguments import parse
 
         try:
             return parse(text)
@@ -115,8 +115,7 @@ def require_drawing(start: str) -> None:
 
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
-    from gradline.tables.sources.paths import find_files, is_remote
-    from gradline.tables.sources.streams import is_stream_path
+    from gradline.tables.sources.paths import find_files, is_remote, is_stream_path
 
     found = [] if database is None or is_remote(database) else [os.path.expanduser(database)]
     if data is not None and database is None and not is_remote(data) and not is_stream_path(data):

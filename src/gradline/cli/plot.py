@@ -35,7 +35,7 @@ def plot(
         raise usage("give the rows to draw, as in: gradline plot model.json flats.csv")
     require_drawing("plotting needs")
     from gradline.api.loading import load
-    from gradline.cli.notes import noting_warnings
+    from gradline.cli.wording import noting_warnings
     from gradline.tables.table import open_table
 
     with noting_warnings():

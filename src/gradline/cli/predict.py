@@ -49,8 +49,8 @@ def predict(
       gradline predict model.json new.csv --unseen missing
       gradline predict model.json new.csv --interval prediction --level 0.9
     """
-    from gradline.cli.notes import noting_warnings
     from gradline.cli.options import check_out, input_files, usage
+    from gradline.cli.wording import noting_warnings
 
     if data is None and query is None:
         raise usage("give the rows to predict for, as in: gradline predict model.json new.csv")

@@ -47,8 +47,8 @@ def report(
     if data is None and query is None:
         raise usage("give the rows the model was fitted to, as in: gradline report model.json flats.csv")
     require_drawing("a report draws with")
-    from gradline.cli.notes import noting_warnings
     from gradline.cli.pictures import use_screenless
+    from gradline.cli.wording import noting_warnings
 
     with noting_warnings():
         fitted = _load(model, loss_from)

@@ -1,10 +1,15 @@
-"""Messages written for Python, with their keywords as the command's options."""
+"""Messages written for Python as the command says them: keywords as options, warnings as notes."""
 
 from __future__ import annotations
 
 import ast
 import re
 import shlex
+import sys
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
 
 _KEYWORDS = "where|query|database|missing|unseen|weights|frequencies|offset|covariance|groups|penalty|interval|level|calibration|loss"
 _IN_PYTHON = re.compile(rf"(?<![\w.(])({_KEYWORDS})=('(?:[^'\\]|\\.)*[^\w'](?:[^'\\]|\\.)*')")
@@ -24,3 +29,24 @@ def as_options(message: str) -> str:
     for pattern, option in _EXAMPLES:
         message = re.sub(pattern, option, message)
     return re.sub(r"(--\w+) (?=[;,.)]|$)", r"\1", re.sub(r"(--\w+)  ", r"\1 ", message))
+
+
+@contextmanager
+def noting_warnings() -> Iterator[list[str]]:
+    """gradline's own warnings as one line each on standard error, without file names and line numbers; yields the notes so far."""
+    from gradline.base.warnings import GradlineWarning
+
+    notes: list[str] = []
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", GradlineWarning)
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *rest: Any, **more: Any) -> None:
+            if issubclass(category, GradlineWarning):
+                notes.append(str(message))
+                print(f"note: {as_options(str(message))}", file=sys.stderr)
+            else:
+                usual(message, category, *rest, **more)
+
+        warnings.showwarning = show
+        yield notes

@@ -16,11 +16,11 @@ from pydantic import ValidationError
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
+from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty
-from gradline.files.problems import first_problem, shown
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
 from gradline.files.uncertainty import read_uncertainty
-from gradline.losses.names import by_name
+from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 from gradline.model.record import Model
 from gradline.solvers.protocol import Certificate, Solution
@@ -185,9 +185,9 @@ def _loss(model: ModelRecord, given: Any, prediction: Any) -> Loss:
 
 def _encoder(saved: dict[str, Any]) -> Any:
     # Needs pyarrow, which a model without a formula does not.
-    from gradline.formulas.encoder import Encoder
+    from gradline.formulas.encoder_json import encoder_from_json
 
-    return Encoder.from_json(saved)
+    return encoder_from_json(saved)
 
 
 def _array(rows: list[list[float]]) -> Array:

@@ -21,8 +21,8 @@ from gradline.inference.absent import NoInference
 
 if TYPE_CHECKING:
     from gradline.files.schema import ModelRecord
-    from gradline.inference.covariance.bread import Bread
-    from gradline.inference.covariance.default import PendingInference
+    from gradline.inference.asked import PendingInference
+    from gradline.inference.bread import Bread
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.leave_one_out import ResidualQuantiles
@@ -51,8 +51,8 @@ def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInf
         return NoInference(record.reason)
     shape = len(model.names), len(model.predictor_names)
     if isinstance(record, SumsRecord):
-        from gradline.inference.covariance.default import PendingInference
-        from gradline.solvers.least_squares.squared_sums import SquaredSums, WeightSums
+        from gradline.inference.asked import PendingInference
+        from gradline.solvers.squared_sums import SquaredSums, WeightSums
 
         weights = WeightSums(*(getattr(record.weights, name) for name in WeightSums._fields))
         sums = SquaredSums(_matrix(record.root), _matrix(record.products), _vector(record.total_squares), weights)
@@ -163,7 +163,7 @@ def _bread(held: Bread) -> dict[str, Any]:
 
 
 def _read_bread(record: BreadRecord, shape: tuple[int, int]) -> Bread:
-    from gradline.inference.covariance.bread import Bread, of_targets
+    from gradline.inference.bread import Bread, of_targets
     from gradline.linalg.coefficient_map import CoefficientMap
 
     free = CoefficientMap.selecting(np.array(record.free, dtype=np.bool_).reshape(shape[::-1]).T)

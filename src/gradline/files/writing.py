@@ -14,12 +14,11 @@ from pydantic import ValidationError
 from gradline.base.atomic_file import write_whole
 from gradline.base.errors import ModelFileError
 from gradline.base.version import __version__
-from gradline.files.parts import write_number
+from gradline.files.parts import first_problem, write_number
 from gradline.files.penalties import StoredPenalty
-from gradline.files.problems import first_problem
 from gradline.files.schema import FORMAT, VERSION, Document, checksum
 from gradline.files.uncertainty import describe_uncertainty
-from gradline.losses.names import by_name
+from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:

@@ -2,22 +2,79 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentTypeError
-from gradline.inference.covariance.arguments import cluster_arguments
+from gradline.base.words import nearest
+from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
-from gradline.penalties.arguments import as_penalty
+from gradline.penalties.kinds import as_penalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
+from gradline.solvers.first_order.gradient_descent import GradientDescent
 from gradline.solvers.protocol import Solver
 from gradline.tables.sources.paths import names_path
 
 _OF_TABLES = ("features", "missing", "where", "query", "database")
 """Keywords that go with a table only."""
+
+
+_ELSEWHERE = {
+    "cov_type": "covariance=",
+    "vcov": "covariance=",
+    "cov_kwds": "groups=",
+    "family": "loss=",
+    "alpha": "penalty=gl.penalties.ridge(...)",
+    "ridge": "penalty=gl.penalties.ridge(...)",
+    "freq_weights": "frequencies=",
+    "var_weights": "weights=",
+    "exposure": "offset=, with the logarithm of the exposure",
+    "tol": "tolerance=",
+    "max_iter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
+    "maxiter": "a solver with its own limit, such as solver=gl.Newton(max_steps=1000)",
+    "subset": "where=",
+    "optimizer": "solver=, such as solver=gl.GradientDescent(learning_rate=0.01)",
+    "optimiser": "solver=, such as solver=gl.GradientDescent(learning_rate=0.01)",
+    "method": "solver=, such as solver=gl.LBFGS()",
+    "algorithm": "solver=, such as solver=gl.LBFGS()",
+    "lr": "an option of the solver: solver=gl.GradientDescent(learning_rate=...)",
+    "eta0": "an option of the solver: solver=gl.GradientDescent(learning_rate=...)",
+    "epochs": "an option of the solver: solver=gl.GradientDescent(steps=...)",
+    "n_iter": "an option of the solver: solver=gl.GradientDescent(steps=...)",
+    "random_state": "an option of the solver: solver=gl.GradientDescent(seed=...)",
+    "loss_fn": "loss=",
+    "loss_function": "loss=",
+    "criterion": "loss=",
+    "objective": "loss=",
+    "cost": "loss=",
+    "link": "the loss's own link, or prediction= beside a loss function of your own",
+    "activation": "prediction= beside a loss function of your own",
+    "fit_intercept": "intercept=",
+    "sample_weight": "weights=",
+    "sample_weights": "weights=",
+    "lambda_": "penalty=gl.penalties.ridge(...)",
+    "lam": "penalty=gl.penalties.ridge(...)",
+    "l2": "penalty=gl.penalties.ridge(...)",
+    "regularization": "penalty=gl.penalties.ridge(...)",
+    "cluster": 'covariance="cluster", groups=',
+    "robust": 'covariance="HC1"',
+    "se": "covariance=",
+    "na_action": "missing=",
+    "verbose": "progress=",
+    "x0": "start=",
+    "init": "start=",
+    "initial": "start=",
+    "y": "the second value, gl.fit(X, y), or target= by name",
+    "X": "the first value, gl.fit(X, y)",
+    "x": "the first value, gl.fit(X, y)",
+    "df": "data=",
+    "table": "data=",
+}
+"""What other programs' keywords are called here."""
 
 
 @dataclass(frozen=True)
@@ -116,3 +173,20 @@ def _refuse_of_tables(data: Any, target: Any, given: Mapping[str, Any]) -> None:
             f'fit() needs a formula and data, as in gl.fit("{what}", data), or gl.fit(data, target="y", features=["x1", "x2"]) by name, or'
             " arrays, as in gl.fit(X, y)"
         )
+
+
+def unknown_keyword(name: str, unknown: dict[str, Any], function: Callable[..., Any]) -> str:
+    """The message for a keyword that does not exist, with the nearest one that does."""
+    known = [
+        p.name
+        for p in inspect.signature(function).parameters.values()
+        if p.kind in (p.POSITIONAL_OR_KEYWORD, p.KEYWORD_ONLY) and p.name != "self"
+    ]
+    word = next(iter(unknown))
+    near = nearest(word, known)
+    if word in _ELSEWHERE and word not in known:
+        return f"{name}() got an unexpected keyword argument {word!r}; here it is {_ELSEWHERE[word]}"
+    if word in GradientDescent.__dataclass_fields__:
+        return f"{name}() got an unexpected keyword argument {word!r}; it belongs to the solver: solver=gl.GradientDescent({word}=...)"
+    hint = f"did you mean {near[0]!r}?" if near else f"it takes {', '.join(known)}"
+    return f"{name}() got an unexpected keyword argument {word!r}; {hint}"

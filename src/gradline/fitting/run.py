@@ -9,17 +9,19 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError
 from gradline.base.warnings import warn
 from gradline.fitting.request import FitRequest
-from gradline.inference.covariance.arguments import checked_kind, extra_sums_of_last_pass, is_none, uncertainty_of
+from gradline.inference.asked import checked_kind, is_none, uncertainty_of
+from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.preparing.arguments import as_solver, with_penalty
-from gradline.preparing.from_arrays import prepare_arrays
-from gradline.preparing.prepared import Prepared
+from gradline.penalties.kinds import settled
+from gradline.penalties.protocol import Penalty
+from gradline.penalties.ridge import AutomaticRidge
+from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.centring import centred, check_in_range, with_gradient_of_given
-from gradline.solvers.identified import solve_identified
+from gradline.solvers.centring import centred, with_gradient_of_given
 from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
+from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
     from gradline.inference.covariance.kinds import CovarianceKind
@@ -59,7 +61,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
-        chosen = chosen.ending_with_curvature(extra_sums_of_last_pass(working))
+        chosen = chosen.ending_with_curvature(extra_sums(working))
     begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
@@ -98,3 +100,21 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         row_columns=prepared.row_columns,
         fingerprint=fingerprint_of(prepared.rows) if prepared.fingerprint is None else prepared.fingerprint,
     )
+
+
+def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> Problem:
+    """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
+
+    Raises ValueError for losses without a leave-one-out loss.
+    """
+
+    def choose() -> tuple[float, float]:
+        from gradline.inference.leave_one_out import ridge_auto
+
+        # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
+        moved = None if problem.loss.squared_scale() is not None else centred(problem)
+        tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+        choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
+        return float(choice.strength), float(choice.losses.min())
+
+    return replace(problem, penalty=settled(penalty, choose))

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from gradline.formulas.coding import Product, code_terms
-from gradline.formulas.contrasts import Level
+from gradline.formulas.catalogue import TRANSFORMS
+from gradline.formulas.contrasts import Level, Product, code_terms
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk
@@ -17,7 +17,6 @@ from gradline.formulas.factors import BasisFactor, CategoricalFactor, Kinds, Num
 from gradline.formulas.grammar import Factor, Sides
 from gradline.formulas.groups import make_groups
 from gradline.formulas.learner import State
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 
 @dataclass(frozen=True)

@@ -116,13 +116,6 @@ class Encoder:
         """Everything predicting needs as plain dicts, lists, numbers and text; no rows."""
         return dict(self.saved)
 
-    @staticmethod
-    def from_json(saved: Mapping[str, Any]) -> Encoder:
-        """The encoder that ``to_json`` described. Raises ValueError for anything else."""
-        from gradline.formulas.encoder_json import encoder_from_json
-
-        return encoder_from_json(saved)
-
     # -------------------------------------------------------------------------------------------------------------- encoding
 
     def encode(
@@ -322,3 +315,77 @@ def _side_by_side(columns: BatchColumns, names: Sequence[str]) -> Array:
 
 
 __all__ = ["MISSING", "Encoded", "Encoder", "Unseen"]
+
+
+@dataclass(frozen=True)
+class FormulaDesign:
+    """The design of a formula, as rows of a table take it."""
+
+    encoder: Encoder
+
+    @property
+    def columns(self) -> Sequence[str]:
+        """The columns of the right-hand sides."""
+        return self.encoder.feature_columns
+
+    @property
+    def numeric_columns(self) -> Sequence[str]:
+        """None: transforms and categoricals look after their own columns."""
+        return ()
+
+    @property
+    def n_columns(self) -> int:
+        return self.encoder.n_columns
+
+    @property
+    def row_numbers(self) -> int:
+        """Numbers a row of the design holds."""
+        return self.encoder.row_numbers
+
+    @property
+    def intercept(self) -> bool:
+        return self.encoder.intercept
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The design columns."""
+        return self.encoder.names
+
+    def design(self, batch: pa.RecordBatch, first_row: int = 0) -> Design:
+        return self.encoder.design(batch, first_row)
+
+
+@dataclass(frozen=True)
+class FormulaTargets:
+    """The left-hand side of a formula."""
+
+    encoder: Encoder
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.encoder.columns
+
+    @property
+    def n_values(self) -> int:
+        return len(self.encoder.target_names)
+
+    def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
+        return np.ascontiguousarray(self.encoder.target(batch, first_row))
+
+
+@dataclass(frozen=True)
+class FormulaOffset:
+    """The offset() terms of a formula, a column for each of its linear predictors."""
+
+    encoder: Encoder
+
+    @property
+    def columns(self) -> Sequence[str]:
+        return self.encoder.feature_columns
+
+    @property
+    def n_values(self) -> int:
+        return len(self.encoder.predictors)
+
+    def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
+        return np.ascontiguousarray(self.encoder.offset(batch, first_row))

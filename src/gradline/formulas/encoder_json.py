@@ -11,12 +11,12 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.formulas.building import build, check
+from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError
 from gradline.formulas.expressions import Learned, walk
 from gradline.formulas.factors import CategoricalFactor
 from gradline.formulas.grammar import Factor, Sides
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 _PROBE = np.array([0.0, 1.0])
 """What every transform is tried on, so that a state that lacks something is found here."""

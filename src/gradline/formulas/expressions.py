@@ -9,9 +9,9 @@ from typing import Any, Protocol
 import numpy as np
 
 from gradline.base.types import Array
+from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.functions import ARITHMETIC, COMPARISONS, FUNCTIONS, LOGIC, as_number
 from gradline.formulas.learner import Options, State
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 
 class Batch(Protocol):

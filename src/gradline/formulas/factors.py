@@ -8,12 +8,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
+from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Contrast, read_contrast
 from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import Factor, chain, hide_quotes, quoted_name, shortened, unparse
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 from gradline.tables.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]

@@ -13,8 +13,9 @@ from gradline.formulas.building import CheckedFormula, build, check
 from gradline.formulas.encoder import Encoded, Encoder
 from gradline.formulas.errors import FormulaError, suggestion
 from gradline.formulas.factors import Tell, factor_columns
-from gradline.formulas.grammar import Factor, Sides, read
+from gradline.formulas.grammar import Factor, Sides
 from gradline.formulas.learning import Table, learn_levels, learn_states
+from gradline.formulas.reading import read
 
 __all__ = ["Encoded", "Encoder", "Formula", "FormulaError", "Table", "parse", "plain"]
 

@@ -1,8 +1,4 @@
-"""Formula text to terms.
-
-Sums of plain terms, ``y ~ x * log(z) + C(g):x - 1``, are read here. Everything else (``/``, ``**``, brackets, ``.``) and everything
-malformed goes to formulaic's parser, whose import takes longer than a small fit; what both can read they read alike, which a test holds.
-"""
+"""What formulas are written in: names, quotes, expressions in their normal form, and plain sums such as ``y ~ x * log(z) + C(g):x - 1``."""
 
 from __future__ import annotations
 
@@ -10,19 +6,17 @@ import ast
 import keyword
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from gradline.base.errors import ArgumentTypeError
 from gradline.formulas.errors import FormulaError, at
-from gradline.formulas.hints import refuse_words_of_r
-from gradline.formulas.term_count import MOST_TERMS, check_count, check_products, too_many
 
-_NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
+NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _WORD = re.compile(r"[^\W\d]\w*")
-_QUOTED = re.compile(r"`([^`]+)`")
-_STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+QUOTED = re.compile(r"`([^`]+)`")
+STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
+
+MOST_TERMS = 25_000
+"""Terms beyond which nobody can have meant a formula: 200 columns in all pairs are 20,100."""
 
 
 @dataclass(frozen=True)
@@ -52,37 +46,6 @@ class Sides:
     offsets: tuple[Factor, ...] = ()
 
 
-def read(text: str, columns: Iterable[str]) -> Sides:
-    """Take a formula apart; ``columns`` are what ``.`` stands for. Raises FormulaError, with a caret, for a malformed one."""
-    if not isinstance(text, str):
-        raise ArgumentTypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
-    # The same letters may be written as one character or as two; names of columns come in the first form.
-    text = unicodedata.normalize("NFC", text)
-    if not text.strip():
-        raise FormulaError("the formula is empty; write one such as 'y ~ x1 + x2'")
-    if text.rstrip().endswith("~"):
-        raise at("nothing stands after ~; name the features, or write 1 for an intercept alone", text, len(text.rstrip()) - 1, len(text))
-    refuse_words_of_r(text)
-    found = _read_sum(text)
-    targets, terms = _read_with_formulaic(text, list(columns)) if found is None else found
-    check_count(len(terms))
-    return _sides(text, targets, terms)
-
-
-def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:
-    for term in targets:
-        if len(term) != 1:
-            start, end = (term[0].start, term[-1].end) if term else (0, text.find("~"))
-            raise at("a target is one column or a transform of one, such as log(y)", text, start, end)
-    offsets = tuple(term[0] for term in terms if len(term) == 1 and is_call(term[0], "offset"))
-    for term in terms:
-        for factor in term:
-            if len(term) > 1 and is_call(factor, "offset"):
-                raise at("an offset cannot be part of an interaction", text, factor.start, factor.end)
-    rest = [term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
-    return Sides(text, tuple(term[0] for term in targets), tuple(sorted(rest, key=len)), offsets)
-
-
 def is_call(factor: Factor, function: str) -> bool:
     """Whether a factor is ``function(...)``."""
     return not factor.is_column and factor.name.startswith(function + "(")
@@ -105,10 +68,10 @@ def hide_quotes(text: str) -> tuple[str, dict[str, str]]:
         names[hidden] = name
         return hidden
 
-    plain = re.sub(f"{_STRING.pattern}|{_QUOTED.pattern}", replace, text)
+    plain = re.sub(f"{STRING.pattern}|{QUOTED.pattern}", replace, text)
     if not plain.isascii():
         # Python takes some letters for others, such as the ligature of f and i for the two.
-        pieces = re.compile(f"{_STRING.pattern}|({_WORD.pattern})")
+        pieces = re.compile(f"{STRING.pattern}|({_WORD.pattern})")
         plain = pieces.sub(lambda m: hide(m[1]) if m[1] and unicodedata.normalize("NFKC", m[1]) != m[1] else m[0], plain)
     return plain, names
 
@@ -120,7 +83,7 @@ def _reads_as_itself(name: str) -> bool:
 
 def quoted_name(name: str) -> str:
     """A column's name as a formula takes it: between backquotes where it must be."""
-    return name if _NAME.fullmatch(name) and not any(keyword.iskeyword(part) for part in name.split(".")) else f"`{name}`"
+    return name if NAME.fullmatch(name) and not any(keyword.iskeyword(part) for part in name.split(".")) else f"`{name}`"
 
 
 def unparse(tree: ast.AST) -> str:
@@ -183,7 +146,8 @@ def normal_form(text: str) -> str:
     return plain
 
 
-def _expression(text: str, formula: str, start: int, end: int) -> Factor:
+def expression(text: str, formula: str, start: int, end: int) -> Factor:
+    """The factor of a part of a formula, from start to end. Raises FormulaError, with a caret, for what is no expression."""
     try:
         return Factor(normal_form(text), False, start, end)
     except SyntaxError as error:
@@ -194,7 +158,7 @@ def _expression(text: str, formula: str, start: int, end: int) -> Factor:
 # ---------------------------------------------------------------------------------------------------------------- plain sums
 
 
-def _read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
+def read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
     """Targets and terms of a sum of plain terms; None where the text is anything else."""
     tokens = _tokens(text)
     if tokens is None:
@@ -280,14 +244,14 @@ def _tokens(text: str) -> list[Token] | None:
         elif character in "01" and not re.match(r"[\w.]", text[i + 1 : i + 2]):
             found.append(int(character))
             i += 1
-        elif match := _QUOTED.match(text, i):
+        elif match := QUOTED.match(text, i):
             found.append(Factor(match.group(1), True, i, match.end()))
             i = match.end()
-        elif match := _NAME.match(text, i):
+        elif match := NAME.match(text, i):
             end = match.end()
             call = text[end : end + 1] == "("
             if call:
-                closing = _closing(text, end)
+                closing = closing_bracket(text, end)
                 if closing is None:
                     return None
                 end = closing + 1
@@ -305,11 +269,11 @@ def _tokens(text: str) -> list[Token] | None:
     return found
 
 
-def _closing(text: str, opening: int) -> int | None:
+def closing_bracket(text: str, opening: int) -> int | None:
     """Where the bracket opened at ``opening`` closes; None if it does not."""
     depth, i = 0, opening
     while i < len(text):
-        if match := (_STRING.match(text, i) or _QUOTED.match(text, i)):
+        if match := (STRING.match(text, i) or QUOTED.match(text, i)):
             i = match.end()
             continue
         depth += (text[i] in "([{") - (text[i] in ")]}")
@@ -319,103 +283,17 @@ def _closing(text: str, opening: int) -> int | None:
     return None
 
 
-# ----------------------------------------------------------------------------------------------------------------- formulaic
+def check_count(count: int) -> None:
+    """Raises FormulaError where a formula has more terms than can be meant."""
+    if count > MOST_TERMS:
+        raise too_many(count)
 
 
-def _read_with_formulaic(text: str, columns: Sequence[str]) -> tuple[list[Term], list[Term]]:
-    try:
-        from formulaic.errors import FormulaicError
-        from formulaic.parser import DefaultFormulaParser
-    except ImportError:
-        raise ImportError(
-            "this formula needs formulaic, which is not installed; run: pip install 'gradline[tables]' (sums of terms, such as"
-            " 'y ~ a + log(b) + a:c', do without)"
-        ) from None
-    parser = DefaultFormulaParser(feature_flags={"twosided"})
-    try:
-        check_products(parser.get_ast(text), len(columns))
-        found = parser.get_terms(text, context={"__formulaic_variables_available__": list(columns)})
-    except FormulaicError as error:
-        raise _as_ours(error, text) from None
-    except SyntaxError as error:
-        word = (error.text or "").strip()
-        start = max(text.find(word), 0) if word else 0
-        raise at(f"malformed formula: {error.msg}", text, start, start + len(word) if word else len(text)) from None
-    _refuse_powers_of_one(text)
-    left = getattr(found, "lhs", None) if found._has_keys else None
-    right = found.rhs if found._has_keys else found
-    return [_term(term, text) for term in left or ()], [_term(term, text) for term in right]
-
-
-def _refuse_powers_of_one(text: str) -> None:
-    """Raises FormulaError for ``x ** 2`` outside I(): crossed with itself a column is itself, and whoever wrote it means its square."""
-    i = 0
-    while i < len(text):
-        match = _STRING.match(text, i) or _QUOTED.match(text, i) or _NAME.match(text, i)
-        if match is None:
-            i += 1
-            continue
-        end = match.end()
-        if text[end : end + 1] == "(":
-            end = (_closing(text, end) or len(text) - 1) + 1
-        power = re.compile(r"\s*(?:\*\*|\^)\s*(\d+)").match(text, end)
-        if power is not None:
-            word = text[i:end]
-            raise at(
-                f"in a formula {text[i : power.end()]!r} is {word} crossed with itself, which is {word} again; for the power write"
-                f" I({word} ** {power[1]}), or poly({word}, {power[1]})",
-                text,
-                i,
-                power.end(),
-            )
-        i = end
-
-
-def _term(term: Any, text: str) -> Term:
-    factors = []
-    for factor in term.factors:
-        start, end = (factor.token.source_start, factor.token.source_end) if factor.token is not None else (None, None)
-        begin, stop = (0, len(text)) if start is None or end is None else (start, end + 1)
-        method = factor.eval_method.value
-        if method == "literal":
-            if len(term.factors) > 1:
-                raise at("a number cannot scale a term; write I(2 * x)", text, begin, stop)
-            continue
-        if method == "lookup":
-            factors.append(Factor(factor.expr, True, begin, stop))
-        else:
-            factors.append(_expression(factor.expr, text, begin, stop))
-    return tuple(factors)
-
-
-_MESSAGES = (
-    (r"Numeric literals", "a number other than 0 and 1 is no term; write I(2 * x) to scale a column"),
-    (
-        r"String literals",
-        "text in quotes is no term; write a column's name without quotes, or, where it holds spaces, between backquotes: ` `",
-    ),
-    (r"Operator ('.+') has insuffient", r"something is missing next to \1"),
-    (r"Operator ('.+') is", r"\1 cannot stand here"),
-    (r"Unknown operator '(=|<|>|!)'", r"'\1' is for comparisons inside I(), such as I(x == 3)"),
-    (r"matching context marker", "this bracket has no partner"),
-    (r"Expected: (.)", r"this is not closed; it lacks a \1"),
-    (r"Missing operator between ('.+') and ('.+')", r"there is no + between \1 and \2"),
-)
-"""What formulaic says, and what is said here."""
-
-
-def _as_ours(error: Exception, text: str) -> FormulaError:
-    """formulaic marks the place inside the text it repeats; draw the caret there."""
-    plain = re.sub(r"\x1b\[[0-9;]*m", "", str(error))
-    message, _, marked = plain.partition("\n\n")
-    message = re.sub("`([^`]+)`", r"'\1'", message).rstrip(". ")
-    for pattern, ours in _MESSAGES:
-        if match := re.search(pattern, message):
-            message = match.expand(ours)
-            break
-    start, end = marked.find("⧛"), marked.find("⧚")
-    if start < 0 or end < 0:
-        start, end = len(text), len(text) + 1
-    else:
-        end -= 1
-    return at(f"malformed formula: {message[:1].lower()}{message[1:]}", text, start, end)
+def too_many(count: int | None, power: tuple[int, int] | None = None) -> FormulaError:
+    """The error for a formula of that many terms. power: how many terms are raised to which power, where that makes them so many."""
+    if power is not None and power[1] > power[0]:
+        said = f"the power {power[1]} of {power[0]} terms multiplies out to too many products"
+        return FormulaError(f"{said}; ** {power[0]} has all their interactions already")
+    many = f"more than {MOST_TERMS:,}" if count is None or count > 10**12 else f"{count:,}"
+    advice = "write + between columns, and : or ( )**2 for the interactions that are meant"
+    return FormulaError(f"the formula multiplies out to {many} terms, more than can be estimated; {advice}")

@@ -11,12 +11,11 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.design.categorical import CategoricalDesign, Codes
-from gradline.formulas.coding import Product
-from gradline.formulas.contrasts import Level
+from gradline.formulas.catalogue import TRANSFORMS
+from gradline.formulas.contrasts import Level, Product
 from gradline.formulas.errors import FormulaError
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor
 from gradline.formulas.learner import State
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 MOST_COLUMNS = 250_000
 """Columns of one term, as many as a category may have levels."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.categories import MOST_LEVELS, as_levels, check_levels, check_not_numbers, codes_of, sort_levels
 from gradline.formulas.columns import BatchColumns, as_text
 from gradline.formulas.contrasts import Level
@@ -15,7 +16,6 @@ from gradline.formulas.expressions import Learned, Node, as_column, columns_of, 
 from gradline.formulas.factors import CategoricalFactor, Kinds, ReadFactor
 from gradline.formulas.learner import Learner, State
 from gradline.formulas.lengths_of_time import Length, is_length, lengths, written
-from gradline.formulas.transforms.catalogue import TRANSFORMS
 
 if TYPE_CHECKING:
     import pyarrow as pa

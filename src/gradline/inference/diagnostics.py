@@ -11,7 +11,7 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, compute_bread, quadratic_forms, row_terms
+from gradline.inference.bread import Bread, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, frequencies

@@ -10,7 +10,7 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.threads import small_algebra
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
+from gradline.inference.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind, known_name
 from gradline.inference.covariance.meat import GramKernel

@@ -14,7 +14,7 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, RowTerms, compute_bread, quadratic_forms, row_terms
+from gradline.inference.bread import Bread, RowTerms, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.meat import adjust
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap

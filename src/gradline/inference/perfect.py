@@ -16,7 +16,7 @@ from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
-from gradline.solvers.least_squares.squared_sums import without_rounding
+from gradline.solvers.squared_sums import without_rounding
 
 LOOKED_AT = 1_000
 """Rows that are looked at before all of them are."""

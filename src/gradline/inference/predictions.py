@@ -105,12 +105,6 @@ class Calibration(NamedTuple):
     scaled: bool
 
 
-def calibrate(block: Block, coefficients: Array, loss: Loss) -> Calibration:
-    """The residuals of calibration rows, which must not be those of the fit. Raises ValueError for classes and for predictions that are
-    not of the targets one by one."""
-    return calibration_of(CalibrationKernel(loss, coefficients).map(block), loss, coefficients.shape[1])
-
-
 @dataclass(frozen=True)
 class CalibrationKernel:
     """Residuals over the loss's own spread beside the row's frequency, 0 where its weight is zero: (m, q + 1)."""

@@ -10,14 +10,14 @@ import numpy as np
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread
+from gradline.inference.bread import Bread
 from gradline.inference.kinked import frequencies
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
-from gradline.solvers.least_squares.squared_sums import without_rounding
+from gradline.solvers.squared_sums import without_rounding
 
 
 class StatisticsSums(NamedTuple):

@@ -237,19 +237,6 @@ class BorderedFactor:
         return np.asarray(cho_solve(self.schur, right / scale, check_finite=False) / scale)
 
 
-def solve_bordered(diagonal: Array, border: Array, corner: Array, right: Array) -> Array:
-    """Solve ``[[D, B], [B', C]] z = right`` with D block diagonal, by eliminating D.
-
-    diagonal (L,) or (L, k, k); border (L, S) or (L, k, S); corner (S, S); right (L k + S,) or with columns (L k + S, c), the entries of
-    the blocks first. Levels whose block is zero and corner columns the others determine get zero. Cancellation in the Schur complement
-    costs digits where a corner column hardly varies within levels: solve again for the residual to win them back.
-    Raises numpy.linalg.LinAlgError unless the matrix is positive semidefinite.
-    """
-    if diagonal.ndim == 1:
-        diagonal, border = diagonal[:, None, None], border[:, None, :]
-    return BorderedFactor.of(diagonal, border, corner).solve(right)
-
-
 def _inverse_blocks(diagonal: Array) -> tuple[Array, IntArray]:
     """Inverses of (L, k, k) positive definite blocks; zero, and listed, where a block is zero."""
     empty = np.flatnonzero(~diagonal.any(axis=(1, 2)))

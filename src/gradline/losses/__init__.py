@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradline.autodiff.row_derivatives import RowDerivatives
+from gradline.losses.arguments import by_name, parse
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -24,7 +25,6 @@ from gradline.losses.catalogue import (
     tukey,
     tweedie,
 )
-from gradline.losses.names import by_name, parse
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:

@@ -1,16 +1,81 @@
-"""What ``loss=`` stands for, and what to say to what stands for no loss."""
+"""What ``loss=`` stands for: a name, an object or a function; and the colon strings of the command line."""
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import Any
 
-from gradline.base.errors import ArgumentError, ArgumentTypeError
-from gradline.losses.names import by_name
+from gradline.base.errors import ArgumentError, ArgumentTypeError, LossError
+from gradline.base.words import nearest
+from gradline.losses import catalogue
 from gradline.losses.own_loss import BoundLoss, CustomLoss, custom
-from gradline.losses.protocol import Loss, UnboundLoss
+from gradline.losses.protocol import Loss, Parameter, UnboundLoss
 
 LossArgument = str | Loss | CustomLoss | Callable[[Any, Any], Any]
+
+_CATALOGUE: dict[str, Loss | Callable[..., Loss]] = {name: getattr(catalogue, name) for name in catalogue.__all__ if name.islower()}
+
+NAMES = tuple(_CATALOGUE)
+"""The names of the catalogue."""
+
+_ELSEWHERE = {
+    "mse": "squared",
+    "mean_squared_error": "squared",
+    "meansquarederror": "squared",
+    "mean_square_error": "squared",
+    "mseloss": "squared",
+    "l2": "squared",
+    "least_squares": "squared",
+    "quadratic": "squared",
+    "squared_error": "squared",
+    "ols": "squared",
+    "gaussian": "squared",
+    "mae": "absolute",
+    "mean_absolute_error": "absolute",
+    "meanabsoluteerror": "absolute",
+    "l1": "absolute",
+    "l1loss": "absolute",
+    "lad": "absolute",
+    "huber_loss": "huber",
+    "huberloss": "huber",
+    "smooth_l1": "huber",
+    "smooth_l1_loss": "huber",
+    "logcosh": "log_cosh",
+    "pinball_loss": "quantile",
+    "quantile_loss": "quantile",
+    "quantreg": "quantile",
+    "asymmetric_least_squares": "expectile",
+    "svr": "epsilon_insensitive",
+    "binary_crossentropy": "logistic",
+    "binary_cross_entropy": "logistic",
+    "bce": "logistic",
+    "bcewithlogitsloss": "logistic",
+    "logistic_regression": "logistic",
+    "categorical_crossentropy": "multinomial",
+    "sparse_categorical_crossentropy": "multinomial",
+    "crossentropyloss": "multinomial",
+    "mnlogit": "multinomial",
+    "poisson_nll_loss": "poisson",
+    "poissonnllloss": "poisson",
+    "negbin": "negative_binomial",
+    "absolute_error": "absolute",
+    "median": "absolute",
+    "pinball": "quantile",
+    "binomial": "logistic",
+    "bernoulli": "logistic",
+    "logit": "logistic",
+    "log_loss": "logistic",
+    "softmax": "multinomial",
+    "crossentropy": "multinomial",
+    "cross_entropy": "multinomial",
+    "t": "student_t",
+    "biweight": "tukey",
+    "bisquare": "tukey",
+    "negativebinomial": "negative_binomial",
+    "nb": "negative_binomial",
+}
+"""What other programs call them."""
 
 
 def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, backend: str | None = None) -> UnboundLoss:
@@ -41,3 +106,76 @@ def as_loss(loss: LossArgument, prediction: Callable[[Any], Any] | None = None, 
 def is_loss(loss: Any) -> bool:
     """Whether it is a loss already, before data or bound to it, and not a name or a bare function that stands for one."""
     return isinstance(loss, CustomLoss) or hasattr(loss, "derivatives")
+
+
+def by_name(name: str, **parameters: Parameter) -> Loss:
+    """The catalogue's loss of that name with these numbers: ``by_name(loss.name, **loss.parameters) == loss``.
+
+    Raises ValueError for an unknown name, a missing or unknown parameter, or a number the loss refuses.
+    """
+    entry = _entry(name)
+    if not callable(entry):
+        if parameters:
+            raise LossError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
+        return entry
+    signature = inspect.signature(entry)
+    unknown = [given for given in parameters if given not in signature.parameters]
+    if unknown:
+        raise LossError(f"loss {name} has no parameter {unknown[0]}; it takes {', '.join(signature.parameters)}")
+    missing = [
+        parameter.name
+        for parameter in signature.parameters.values()
+        if parameter.default is parameter.empty and parameter.name not in parameters
+    ]
+    if missing:
+        raise LossError(f"loss {name} needs its {missing[0]}: {name}({', '.join(f'{n}=...' for n in signature.parameters)})")
+    return entry(**parameters)
+
+
+def parse(text: str) -> Loss:
+    """The loss written as the command line writes it: ``huber:1.35``, ``huber:1.35,joint``, ``student_t:degrees=4,scale=2``.
+
+    Values follow the colon in the order of the factory's parameters, or by name. Raises ValueError as ``by_name`` does, and for a
+    value that cannot be read.
+    """
+    name, colon, rest = text.partition(":")
+    name = name.strip()
+    entry = _entry(name)
+    expected = list(inspect.signature(entry).parameters) if callable(entry) else []
+    parameters: dict[str, Parameter] = {}
+    for position, part in enumerate(rest.split(",") if colon else []):
+        key, equals, value = part.partition("=")
+        if not equals:
+            if position >= len(expected):
+                raise LossError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
+            key, value = expected[position], part
+        key = key.strip()
+        if key in parameters:
+            raise LossError(f"loss {text!r}: {key} is given twice")
+        parameters[key] = _value(text, value.strip())
+    return by_name(name, **parameters)
+
+
+def _entry(name: str) -> Loss | Callable[..., Loss]:
+    if name not in _CATALOGUE:
+        begun, colon, numbers = name.partition(":")
+        if colon and begun.strip() in _CATALOGUE:
+            raise LossError(
+                f"no loss is named {name!r}: names with numbers are the command line's; write gl.losses.{begun.strip()}({numbers.strip()})"
+            )
+        known = _ELSEWHERE.get(name.lower().replace("-", "_"))
+        close = nearest(name, NAMES) if known is None else [known]
+        hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}, or a function loss(y, prediction) of your own"
+        raise LossError(f"no loss is named {name!r}; {hint}")
+    return _CATALOGUE[name]
+
+
+def _value(text: str, value: str) -> Parameter:
+    if value == "joint":
+        return value
+    for kind in (int, float):
+        try:
+            return kind(value)
+        except ValueError:
+            continue
+    raise LossError(f"loss {text!r}: cannot read {value!r} as a number")

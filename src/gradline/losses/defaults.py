@@ -186,9 +186,6 @@ class LossDefaults:
         where = f"row {first_row + row}" if targets.shape[1] == 1 else f"row {first_row + row}, target {column + 1},"
         raise LossError(f"loss {self.name}: {where} holds {targets[row, column]:.15g}; targets must be {self.domain}")
 
-    def log_density(self, targets: Array, predictors: Array) -> Array | None:
-        return -self.derivatives(targets, predictors, 0).value if self.is_likelihood else None
-
     def variance(self, predictors: Array) -> Array | None:
         return None
 

@@ -133,9 +133,6 @@ class Loss(UnboundLoss, Protocol):
         """Raises ValueError naming the loss, the first offending row (counted from 0; ``first_row`` is the number of ``targets[0]``),
         its value, and what is allowed."""
 
-    def log_density(self, targets: Array, predictors: Array) -> Array | None:
-        """log p(y_i | eta_i), normalising constant included: (m,); None unless ``is_likelihood``."""
-
     def variance(self, predictors: Array) -> Array | None:
         """Variance of each prediction's target, dispersion left out: shaped like ``predict``; None if the loss implies none."""
 

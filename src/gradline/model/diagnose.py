@@ -11,7 +11,7 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, compute_bread
+from gradline.inference.bread import Bread, compute_bread
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.diagnostics import (
     Collinearity,

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from gradline.base.errors import InferenceError
-from gradline.inference.centred import in_given_columns
-from gradline.inference.covariance.arguments import cluster_arguments, is_default, is_none
+from gradline.inference.asked import cluster_arguments, in_given_columns, is_default, is_none
 from gradline.inference.covariance.estimate import Covariance, covariance, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import Inference, infer, without_rows

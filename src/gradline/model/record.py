@@ -18,7 +18,7 @@ from gradline.solvers.protocol import Certificate, History, Solution
 
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
-    from gradline.inference.covariance.default import PendingInference
+    from gradline.inference.asked import PendingInference
     from gradline.inference.inference import Inference
 
 

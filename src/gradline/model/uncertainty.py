@@ -12,7 +12,7 @@ from gradline.base.types import Array
 from gradline.inference.absent import NoInference
 
 if TYPE_CHECKING:
-    from gradline.inference.covariance.default import PendingInference
+    from gradline.inference.asked import PendingInference
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval

@@ -15,7 +15,7 @@ from gradline.base.words import nearest
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import MOST_DIGITS
 from gradline.solvers.least_squares.second_moments import SecondMoments
-from gradline.solvers.least_squares.squared_sums import without_rounding
+from gradline.solvers.squared_sums import without_rounding
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from gradline.base.types import Array
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
 from gradline.penalties.kinds import ridge_strength
-from gradline.preparing.prepared import idle_rows
+from gradline.preparing.from_arrays import idle_rows
 from gradline.rows.array_checks import as_array, as_numeric, column_labels
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import Labelled, check_same_labels, of_arguments

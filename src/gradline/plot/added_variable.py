@@ -16,7 +16,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import row_terms
+from gradline.inference.bread import row_terms
 from gradline.inference.kinked import RowLoss
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import sample_rows

@@ -11,9 +11,8 @@ from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.diagnostic_sample import DiagnosticSample
 from gradline.plot.placing import name_rows
-from gradline.plot.smooth import lowess
+from gradline.plot.smooth import lowess, trend
 from gradline.plot.subject import diagnosed, farthest, finish, fitted_values, panels, residual_name
-from gradline.plot.trend import trend
 
 if TYPE_CHECKING:
     from gradline.model.record import Model

@@ -14,11 +14,11 @@ from gradline.formulas.errors import suggestion
 from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
 from gradline.formulas.grammar import Factor, quoted_name
 from gradline.losses.protocol import Loss, UnboundLoss
-from gradline.preparing.prepared import Mask
+from gradline.preparing.from_arrays import Mask
 from gradline.tables.cleaning import Tally
 from gradline.tables.encoders import check_numeric
 from gradline.tables.first_pass import check_some_rows
-from gradline.tables.sources.composed import composed
+from gradline.tables.sources.renamed import composed
 from gradline.tables.table import Table
 
 FEW_LEVELS = 20

@@ -1,9 +1,10 @@
-"""Arrays on their way into a fit: X and y checked, and held as Rows."""
+"""What a fit is made of once its data are read; and how arrays get there: X and y checked, and held as Rows."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -11,10 +12,49 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.arguments import LossArgument, as_loss
-from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
-from gradline.rows.array_checks import Columns, Rows, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
+from gradline.losses.protocol import Loss
+from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import check_same_labels, of_arguments
+from gradline.rows.protocol import Rows
+
+if TYPE_CHECKING:
+    from gradline.formulas.encoder import Encoder
+    from gradline.preparing.table_clusters import ClusterColumns
+
+
+Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
+
+Idle = np.ndarray[tuple[int], np.dtype[np.bool_]]
+"""Where rows are of weight zero."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """Rows and a loss that go together.
+
+    names (P), the intercept first where there is one; target_names (q). used: rows that count; dropped: rows left out, by reason. named:
+    whether the data named its columns. encoder: the formula with what it learned, for tables. mask (P, k): which coefficients the formula
+    of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
+    what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
+    for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names.
+    """
+
+    rows: Rows
+    loss: Loss
+    names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    used: int
+    dropped: dict[str, int]
+    named: bool
+    weighted: bool
+    encoder: Encoder | None = None
+    mask: Mask | None = None
+    streamed: str = ""
+    notes: tuple[str, ...] = field(default=())
+    row_columns: Mapping[str, str | None] = field(default_factory=dict)
+    fingerprint: int | None = None
+    clusters: ClusterColumns | None = None
 
 
 def prepare_arrays(
@@ -68,7 +108,7 @@ class CheckedRows(NamedTuple):
     targets: Array
     weights: Array | None
     frequencies: Array | None
-    idle: Rows | None
+    idle: Idle | None
 
 
 def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
@@ -104,7 +144,7 @@ def _as_flag(intercept: Any) -> bool:
     return bool(intercept)
 
 
-def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Rows | None = None) -> Array:
+def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Idle | None = None) -> Array:
     """An offset for each linear predictor, (n, k). idle: rows of weight zero, (n,), which may hold anything.
 
     Raises ValueError for another shape and for a NaN or infinity.
@@ -118,3 +158,19 @@ def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Rows | None = N
         predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
         raise ArgumentError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
     return np.ascontiguousarray(usable(columns.values, "offset", columns.names, idle), dtype=np.float64)
+
+
+def without_idle_targets(y: Array, weights: Array | None, frequencies: Array | None) -> Array:
+    """y with something harmless where a row counts for nothing: a row of weight zero equals the row left out, whatever it holds."""
+    idle = idle_rows(weights, frequencies)
+    if idle is None or not idle.any():
+        return y
+    if idle.all():
+        raise ArgumentError("weights times frequencies is zero in every row; at least one row must count")
+    return np.where(idle[:, None], y[np.flatnonzero(~idle)[0]], y)
+
+
+def idle_rows(weights: Array | None, frequencies: Array | None) -> Idle | None:
+    """Where a weight is zero, (m,); None where there are no weights."""
+    given = [held == 0 for held in (weights, frequencies) if held is not None]
+    return np.logical_or.reduce(given) if given else None

@@ -11,13 +11,13 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
+from gradline.formulas.encoder import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.formulas.formula import Encoder
-from gradline.formulas.formula_values import FormulaDesign, FormulaOffset, FormulaTargets
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
-from gradline.preparing.prepared import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -27,7 +27,7 @@ from gradline.solvers.protocol import BeginsWithMoments, Solver
 from gradline.tables.encoders import PlainEncoder, PlainValues, RowValues
 from gradline.tables.progress import watched
 from gradline.tables.rows import TableRows
-from gradline.tables.sources.composed import composed_names
+from gradline.tables.sources.renamed import composed_names
 from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:

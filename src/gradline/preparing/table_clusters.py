@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -14,13 +14,12 @@ from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroup
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
 from gradline.tables.encoders import RowValues
+from gradline.tables.rows import TableRows
 from gradline.tables.sources.columns import argument, plain_or_quoted
 from gradline.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from gradline.preparing.from_table import TableSource
 
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
@@ -36,11 +35,20 @@ def group_columns(groups: Any) -> tuple[str, ...]:
     return names
 
 
+class ReadsRows(Protocol):
+    """A table from which rows are made, with other targets where these are asked for."""
+
+    @property
+    def table(self) -> Table: ...
+
+    def rows(self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None) -> TableRows: ...
+
+
 @dataclass(frozen=True)
 class ClusterColumns:
     """The columns of a table whose values tell its clusters."""
 
-    source: TableSource
+    source: ReadsRows
     names: tuple[str, ...]
 
     def groups(self, rows: Rows, n_predictors: int) -> Groups:

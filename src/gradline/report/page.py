@@ -16,8 +16,8 @@ from gradline.report.findings import Findings
 from gradline.report.pictures import Picture
 from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary import summarise
-from gradline.summary.content import Fact
 from gradline.summary.numbers import counted, short
+from gradline.summary.parts import Fact
 
 LEVELS = {"serious": "Serious", "look": "Look at this", "note": "Note"}
 

@@ -15,7 +15,7 @@ from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
 from gradline.penalties.kinds import HasUnits, in_units
 from gradline.rows.column_change import ColumnChange
-from gradline.solvers.aliasing import aliased_columns
+from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
 
 FAR = 100.0
@@ -152,18 +152,6 @@ def check_target_range(problem: Problem) -> None:
         raise SolverError(
             f"the target's values are as {'large' if size > 1 else 'small'} as {size:.1e}, and sums over them leave the range of a double:"
             " give the target in another unit, such as one in which it is near 1"
-        )
-
-
-def check_in_range(problem: Problem, solution: Solution) -> None:
-    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
-    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
-    slopes = beyond[beyond >= int(problem.rows.intercept)]
-    if beyond.size:
-        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
-            " give it in another unit, such as one in which it is near 1"
         )
 
 

@@ -15,41 +15,37 @@ from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import Solution, Solver
-from gradline.solvers.registry import solve
 
 NONE = 1e-7
 """Share of the largest gradient of a row that counts as no gradient along a direction."""
 
 
-def solve_identified(
-    problem: Problem, solver: Solver, start: Array | None = None, progress: bool | None = False
-) -> tuple[Problem, Solution]:
-    """What the solver finds, and the problem it was solved for.
-
-    Where some directions of the linear predictors change no row's loss (``Loss.flat_directions``), the coefficients are the smallest of
-    those that fit alike, and certificate and notes name the directions. They were found on a few rows: all rows are asked at the
-    solution, and where one has a slope along them they are forgotten and the fit is made anew.
-    """
-    solution = solve(solver, problem, start, progress)
+def changes_along(problem: Problem, solution: Solution) -> bool:
+    """Whether the loss of some row changes along the directions that a few rows left open (``Loss.flat_directions``): a pass at the
+    solution, where there are any."""
     flat = problem.loss.flat_directions
     if flat is None:
-        return problem, solution
+        return False
     along, largest = problem.rows.reduce(_AlongKernel(problem.loss, solution.coefficients, flat))
-    if along > NONE * largest:
-        problem = replace(problem, loss=problem.loss.all_identified())
-        return problem, solve(solver, problem, start, progress)
+    return along > NONE * largest
+
+
+def naming_directions(problem: Problem, solution: Solution) -> Solution:
+    """The solution with the open directions in its certificate and notes, where there are any."""
+    flat = problem.loss.flat_directions
+    if flat is None:
+        return solution
     words = in_words(flat, problem.loss.predictor_names(problem.rows.n_targets))
     note = f"the loss {problem.loss.name!r} does not identify all its linear predictors: {words}"
     left = solution.coefficients[problem.undecided & problem.movable.all(axis=1)] @ flat
     smallest = np.abs(left).max(initial=0.0) <= 1e-8 * np.abs(solution.coefficients).max(initial=0.0)
     chosen = f"of the coefficients that fit alike {'the smallest' if smallest else 'those met first'} are given"
     certificate = replace(solution.certificate, reason=f"{solution.certificate.reason}; not identified: {words}; {chosen}")
-    solution = replace(solution, certificate=certificate, notes=(*solution.notes, f"{note}; {chosen}"))
-    return problem, solution
+    return replace(solution, certificate=certificate, notes=(*solution.notes, f"{note}; {chosen}"))
 
 
 def by_reference(problem: Problem, solver: Solver, start: Array | None = None, progress: bool | None = False) -> Solution | None:
-    """The same for a solver that moves single coefficients: some are held at zero, as many as there are directions, and what it finds is
+    """What a solver that moves single coefficients finds: some are held at zero, as many as there are directions, and what it finds is
     taken to the smallest coefficients of the same loss. None where the problem leaves no direction open."""
     flat = problem.loss.flat_directions
     if flat is None:

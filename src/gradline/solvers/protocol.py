@@ -1,4 +1,4 @@
-"""What a solver returns."""
+"""What a solver is, and what it returns."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from gradline.rows.labels import check_names_of_rows
 
 if TYPE_CHECKING:
     from gradline.objective.objective import ExtraSum, Problem
-    from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums
+    from gradline.solvers.squared_sums import SquaredSums
 
 
 class Record(NamedTuple):
@@ -70,6 +70,13 @@ class Certificate:
     gap: float | None = None
 
 
+class LeavesSums(Protocol):
+    """What least squares leaves of the rows."""
+
+    def sums(self) -> SquaredSums:
+        """What classical standard errors follow from."""
+
+
 @dataclass(frozen=True, eq=False)
 class Solution:
     """Coefficients (P, k), the objective there, and how they were found.
@@ -90,7 +97,7 @@ class Solution:
     digits: Array | None = None
     learning_rate: float | None = None
     notes: tuple[str, ...] = field(default=())
-    sums: SquaredSums | SquaredFactor | None = None
+    sums: LeavesSums | None = None
     curvature: Array | None = None
     extra: tuple[Any, ...] = ()
 

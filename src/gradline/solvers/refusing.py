@@ -8,6 +8,9 @@ if TYPE_CHECKING:
     from gradline.objective.objective import Problem
     from gradline.solvers.protocol import Solver
 
+MOST_COEFFICIENTS = 3000
+"""Coefficients beyond which a curvature matrix and its factor cost more than they save."""
+
 MOST_WRITTEN = 3000
 """Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""
 

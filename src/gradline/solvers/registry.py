@@ -1,19 +1,21 @@
-"""Which solver ``solver="auto"`` takes, and the one place that asks a solver whether it can before it solves."""
+"""Which solver ``solver=`` stands for, which one "auto" takes, and the one place that asks a solver whether it can before it solves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
-from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
 from gradline.base.types import Array
+from gradline.base.words import nearest
 from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
+from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-MOST_COEFFICIENTS = 3000
-"""Coefficients beyond which a curvature matrix and its factor cost more than they save."""
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -48,6 +50,61 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
             f"{type(solver).__name__} moved the coefficient of {problem.column_name(column)}, which is not free in each linear predictor;"
             " its refuses(problem) has to give a reason where problem.all_free is False, or its solve to keep to problem.free"
         )
+
+
+def check_in_range(problem: Problem, solution: Solution) -> None:
+    """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
+    slopes = beyond[beyond >= int(problem.rows.intercept)]
+    if beyond.size:
+        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+        raise SolverError(
+            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+            " give it in another unit, such as one in which it is near 1"
+        )
+
+
+def solve_identified(
+    problem: Problem, solver: Solver, start: Array | None = None, progress: bool | None = False
+) -> tuple[Problem, Solution]:
+    """What the solver finds, and the problem it was solved for.
+
+    Where some directions of the linear predictors change no row's loss (``Loss.flat_directions``), the coefficients are the smallest of
+    those that fit alike, and certificate and notes name the directions. They were found on a few rows: all rows are asked at the
+    solution, and where one has a slope along them they are forgotten and the fit is made anew.
+    """
+    solution = solve(solver, problem, start, progress)
+    if problem.loss.flat_directions is None:
+        return problem, solution
+    from gradline.solvers.identified import changes_along, naming_directions
+
+    if changes_along(problem, solution):
+        problem = replace(problem, loss=problem.loss.all_identified())
+        return problem, solve(solver, problem, start, progress)
+    return problem, naming_directions(problem, solution)
+
+
+def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
+    """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
+    if not isinstance(solver, str):
+        for keyword, value in (("accuracy", accuracy), ("tolerance", tolerance)):
+            if value not in ("auto", None):
+                raise ArgumentError(
+                    f'{keyword}= goes with solver="auto"; give it to the solver itself, such as gl.{type(solver).__name__}(...)'
+                )
+        if isinstance(solver, type):
+            raise ArgumentTypeError(f"solver={solver.__name__} is a class; make one, as in solver=gl.{solver.__name__}()")
+        if not hasattr(solver, "solve"):
+            raise ArgumentTypeError(
+                f'solver must be "auto" or a solver such as gl.GradientDescent(), not {type(solver).__name__} {solver!r}'
+            )
+        return solver
+    if solver != "auto":
+        plain = {name.lower(): name for name in _SOLVERS}
+        near = nearest(solver.lower().replace("_", "").replace("-", ""), plain)
+        such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
+        raise ArgumentError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
+    return automatic(problem, accuracy, tolerance)
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
@@ -85,9 +142,9 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     if not (squared or problem.joint or problem.loss.kinks() is None):
         yield from _for_kinks(many)
         return
-    if accuracy == "auto":
-        from gradline.solvers.levels.least_squares import ManyLevels
-        from gradline.solvers.levels.newton import ManyLevelsNewton
+    if accuracy == "auto" and problem.rows.coded_levels:
+        from gradline.solvers.least_squares.many_levels import ManyLevels
+        from gradline.solvers.newton.many_levels import ManyLevelsNewton
 
         if tolerance is None:
             yield ManyLevels(), ()
@@ -105,24 +162,17 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)
 
 
-def for_kinks(problem: Problem) -> Solver | None:
-    """The solver that finds the optimum of a kinked loss; None where each refuses or the coefficients are too many."""
-    columns, k = problem.shape
-    if columns * k > MOST_COEFFICIENTS:
-        return None
-    return next((solver for solver, _ in _for_kinks(many=False) if solver.refuses(problem) is None), None)
-
-
 def _for_kinks(many: bool) -> Iterator[tuple[Solver, Unused]]:
-    from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
-    from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+    from gradline.solvers.kinks.exact import solvers_for_kinks
 
-    yield PiecewiseLinear(), ("accuracy", "tolerance")
+    first, *others = solvers_for_kinks()
+    yield first, ("accuracy", "tolerance")
     if many:
         from gradline.solvers.first_order.gradient_descent import GradientDescent
 
         yield GradientDescent(), ("accuracy", "tolerance")
-    yield ActiveSetNewton(), ("accuracy", "tolerance")
+    for solver in others:
+        yield solver, ("accuracy", "tolerance")
 
 
 def _check_unused(problem: Problem, unused: Unused, accuracy: str, tolerance: float | None, reasons: list[str]) -> None:

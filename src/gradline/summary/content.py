@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -14,6 +13,7 @@ from gradline.inference.absent import NoInference
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
+from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import call, model_line, solver_line
 
@@ -23,34 +23,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
-
-
-@dataclass(frozen=True)
-class Fact:
-    """One line under a label. tone: "good" and "bad" are coloured where there is colour."""
-
-    label: str
-    text: str
-    tone: Literal["plain", "good", "bad"] = "plain"
-
-
-@dataclass(frozen=True)
-class Row:
-    """A coefficient: its name, and a cell for each column of the block. left_out: there is no coefficient, and the cells are empty."""
-
-    name: str
-    cells: tuple[str, ...]
-    left_out: bool = False
-
-
-@dataclass(frozen=True)
-class Block:
-    """The coefficients of one linear predictor. title: empty where there is only one. more: how many are not shown."""
-
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    more: int = 0
 
 
 def summarise(fit: Model) -> Summary:

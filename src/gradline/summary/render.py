@@ -9,7 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from gradline.base.consoles import console
-from gradline.summary.content import Block, Fact
+from gradline.summary.parts import Block, Fact
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderResult

@@ -10,12 +10,11 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.summary.numbers import probability, short
+from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:
     from gradline.inference.inference import Inference
     from gradline.model.record import Model
-    from gradline.summary.content import Fact
-
 LEVEL = 0.95
 """Of the intervals in a summary."""
 
@@ -59,8 +58,6 @@ def uncertainty_of(fit: Model) -> Uncertainty | None:
 
 def slopes_line(fit: Model) -> Iterator[Fact]:
     """The test that every slope is zero, where the covariance allows it."""
-    from gradline.summary.content import Fact
-
     inference = fit.inference
     if inference is None or inference.covariance is None:
         return

@@ -6,11 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from gradline.summary.numbers import short, visible
+from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.summary.content import Fact
-
 _SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear", "ActiveSetNewton": "active-set Newton"}
 
 _MOST_COLUMNS = 12
@@ -19,8 +18,6 @@ _MOST_COLUMNS = 12
 
 def model_line(fit: Model) -> Fact:
     """The formula as the user wrote it; otherwise the target and the columns."""
-    from gradline.summary.content import Fact
-
     if fit.encoder is not None:
         return Fact("formula", visible(formula_text(fit.encoder.to_json()["formulas"])))
     columns = [visible(name) for name in fit.names[int(fit.has_intercept) :]]

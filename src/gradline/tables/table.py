@@ -21,9 +21,9 @@ from gradline.tables.sources.addresses import hidden
 from gradline.tables.sources.columns import ColumnKind, kind_of, quoted, unknown_column
 from gradline.tables.sources.dialects import Told, held
 from gradline.tables.sources.errors import reading
-from gradline.tables.sources.paths import Files, find_files, is_remote, suffixes
+from gradline.tables.sources.paths import Files, find_files, is_remote, is_stream_path, suffixes
 from gradline.tables.sources.source import Meter, Part, Source
-from gradline.tables.sources.streams import Stream, copied, copied_path, is_stream_path
+from gradline.tables.sources.streams import Stream, copied, copied_path
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -130,7 +130,7 @@ class Table:
         Numbers that are all whole come as int. Raises ValueError for more than ``limit``.
         """
         self.check_columns([column])
-        from gradline.tables.sources.sql import arrow_reader
+        from gradline.tables.sources.connections import arrow_reader
 
         with reading(self.name):
             relation = self.source.relation([column])
@@ -275,12 +275,10 @@ def require_packages() -> None:
 
 
 def _is_database(source: Any) -> bool:
-    from gradline.tables.sources.databases import is_duckdb_connection
-
-    if is_duckdb_connection(source) or hasattr(source, "adbc_get_info"):
-        return True
     if not isinstance(source, str | os.PathLike):
-        return False
+        from gradline.tables.sources.databases import is_duckdb_connection
+
+        return is_duckdb_connection(source) or hasattr(source, "adbc_get_info")
     text = os.fspath(source)
     if is_remote(text):
         return text.partition("://")[0] not in ("s3", "http", "https", "gs", "gcs", "r2", "az", "hf", "file")
@@ -332,7 +330,8 @@ def _from_source(source: Any) -> Source:
 def _from_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Source:
     if isinstance(source, str) and is_remote(source) and not source.startswith("file://"):
         from gradline.tables.sources.columns import sql_text
-        from gradline.tables.sources.sql import own_connection, sql_source
+        from gradline.tables.sources.connections import own_connection
+        from gradline.tables.sources.sql import sql_source
 
         reader = "read_parquet" if suffixes(source)[0] in (".parquet", ".pq") else "read_csv"
         return sql_source(repr(hidden(source)), lambda: own_connection().sql(f"SELECT * FROM {reader}({sql_text(source)})"))

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import gradline as gl
 from gradline.cli.console import Printer, number, plural, short
-from gradline.cli.demo import DemoSettings
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
+from gradline.cli.demonstration.settings import DemoSettings
 from gradline.cli.demonstration.training import show_functions, train
 from gradline.datasets import Line
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from gradline.cli.console import Printer
-from gradline.cli.demo import DemoSettings
 from gradline.cli.demonstration import frameworks
+from gradline.cli.demonstration.settings import DemoSettings
 
 
 def tell(settings: DemoSettings) -> None:

@@ -9,9 +9,9 @@ import numpy as np
 import gradline as gl
 from gradline.base.types import Array
 from gradline.cli.console import Printer, number, plural, short
-from gradline.cli.demo import DemoSettings
 from gradline.cli.demonstration import frameworks
 from gradline.cli.demonstration.frameworks import Functions
+from gradline.cli.demonstration.settings import DemoSettings
 
 EVERY, MOST_LINES = 100, 30
 

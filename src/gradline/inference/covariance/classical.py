@@ -9,7 +9,7 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, compute_bread
+from gradline.inference.bread import Bread, compute_bread
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.perfect import PERFECT, require_spread
 from gradline.inference.statistics import FitStatistics

@@ -21,7 +21,7 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.covariance.bread import Bread, compute_bread
+from gradline.inference.bread import Bread, compute_bread
 from gradline.inference.covariance.classical import classical_factor
 from gradline.inference.covariance.clusters import Groups
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind

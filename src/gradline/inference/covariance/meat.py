@@ -16,7 +16,7 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
-from gradline.inference.covariance.bread import RowTerms, forms_of_images, row_terms
+from gradline.inference.bread import RowTerms, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import BlockGroups, codes_of_way
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block

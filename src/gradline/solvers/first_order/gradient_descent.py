@@ -16,9 +16,9 @@ from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.objective.objective import Problem
+from gradline.solvers.beside import lower_beside, rises_beside
 from gradline.solvers.first_order.descents import Units, descent_for, units_of
 from gradline.solvers.first_order.learning_rate import expected_smoothness, largest_curvature, left_to_gain, left_to_gain_by_solving
-from gradline.solvers.kinks.beside import lower_beside, rises_beside
 from gradline.solvers.protocol import Certificate, History, Record, Solution, as_start
 from gradline.solvers.refusing import moves_every_coefficient, needs_joint_rows_in_memory, smooth_and_free, writes_codes_out
 

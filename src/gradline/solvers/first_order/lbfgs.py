@@ -15,8 +15,8 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
-from gradline.solvers.kinks.beside import FLAT, FLAT_REMEDY, lower_beside, rises_beside
-from gradline.solvers.newton.column_scale import column_scale
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, rises_beside
+from gradline.solvers.columns import column_scale
 from gradline.solvers.newton.newton import Newton
 from gradline.solvers.newton.recession import Runaway, unbounded_direction
 from gradline.solvers.protocol import Certificate, Solution, as_start

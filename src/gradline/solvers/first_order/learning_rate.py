@@ -88,14 +88,14 @@ def left_to_gain_by_solving(problem: Problem, at: Array, loss: float) -> float:
 
     Infinite where the coefficients are too many for that solver, and where it finds no optimum.
     """
-    from gradline.solvers import registry
+    from gradline.solvers.kinks.exact import solver_for_kinks
 
-    solver = registry.for_kinks(problem)
+    solver = solver_for_kinks(problem)
     if solver is None:
         return math.inf
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        found = registry.solve(solver, problem, at)
+        found = solver.solve(problem, at)
     return max(loss - found.loss, 0.0) if found.certificate.converged else math.inf
 
 

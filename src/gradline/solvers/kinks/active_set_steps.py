@@ -13,8 +13,8 @@ from gradline.base.errors import SolverError
 from gradline.base.types import Array
 from gradline.losses.one_sided import ROUNDING, OneSided
 from gradline.objective.objective import Problem
-from gradline.solvers.aliasing import aliased_columns, well_conditioned
-from gradline.solvers.kinks.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks, rises_beside
+from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks, rises_beside
+from gradline.solvers.columns import aliased_columns, well_conditioned
 from gradline.solvers.kinks.kinked_model import Hinges, IndefiniteError, KinkedModel, Minimum
 from gradline.solvers.kinks.near_kinks import Kinks, NamedKinks, SoughtKinks, near_kinks
 from gradline.solvers.protocol import Certificate, Solution

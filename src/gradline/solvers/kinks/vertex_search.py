@@ -10,11 +10,10 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
-from gradline.solvers.kinks.active_equations import solve_active
 from gradline.solvers.kinks.passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
 from gradline.solvers.kinks.pieces import PieceArray, Pieces
 from gradline.solvers.kinks.subproblem import Subproblem, descend, supported_step
-from gradline.solvers.kinks.vertex import Basis, Simplex, Vertex, first_basis, spanned
+from gradline.solvers.kinks.vertex import Basis, Simplex, Vertex, first_basis, solve_active, spanned
 from gradline.solvers.kinks.whitening import HELD_NUMBERS, Sample, Whitening
 
 ROUNDS = 60

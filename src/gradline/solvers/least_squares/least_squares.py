@@ -20,17 +20,11 @@ from gradline.solvers.least_squares.normal_equations import NormalEquations, sol
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
-from gradline.solvers.least_squares.squared_sums import (
-    SquaredFactor,
-    SquaredSums,
-    WeightSums,
-    weight_sums_of,
-    without_rounding,
-)
-from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
+from gradline.solvers.squared_sums import SquaredSums, WeightSums, weight_sums_of, without_rounding
 
 if TYPE_CHECKING:
     from gradline.objective.objective import Problem

@@ -1,4 +1,4 @@
-"""The triangular factor of a tall design, block by block, and which of its columns are aliased.
+"""The triangular factor of a tall design, block by block, which of its columns are aliased, and the sums that follow from it.
 
 TSQR: a QR of stacked triangles is the QR of the stacked rows (Demmel, Grigori, Hoemmen and Langou, SIAM J. Sci. Comput. 34, 2012). Only R
 is kept: the refinement that follows needs no Q.
@@ -6,6 +6,7 @@ is kept: the refinement that follows needs no Q.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +15,8 @@ from gradline.base.types import Array
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
-from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, scale_rows
+from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, find_scales, scale_rows, scaled_ridge
+from gradline.solvers.squared_sums import SquaredSums, WeightSums, weight_sums, without_rounding
 
 ALIAS_TOLERANCE = 8.0 * 2.0**-52
 """Times P: the part of a column's norm that must be left after earlier columns. NIST's Filip keeps all its columns, by a factor of 100."""
@@ -25,6 +27,9 @@ NIST's Filip needs a million times as much."""
 
 DOUBTFUL = 1e-6
 """A column that keeps more than this of its norm is independent, and is looked at no further."""
+
+SMALLEST_PIVOT = 1e-4
+"""Of a triangle's columns at unit length: rounding enters the inverse divided by it, so that at least eleven digits are left."""
 
 
 @dataclass(frozen=True)
@@ -112,3 +117,76 @@ def _retriangulate(part: Array) -> Array:
     reduced = np.asarray(np.linalg.qr(part, mode="r"))
     triangle[: reduced.shape[0]] = reduced
     return triangle
+
+
+@dataclass(frozen=True)
+class SquaredFactor:
+    """What the sums are made of, in scaled units: factor [R z; 0 s] of the kept columns and the targets. Holds no rows.
+
+    coefficients (P, k), in the user's units: those the residuals are of. ridge (P,): the diagonal worked into R. squares (k,): the
+    residuals' sums of squares, where they are known more exactly than the factor tells.
+    """
+
+    factor: Array
+    kept: list[int]
+    scales: Scales
+    weights: WeightSums
+    coefficients: Array
+    intercept: bool
+    ridge: Array
+    squares: Array | None = None
+
+    @property
+    def is_accurate(self) -> bool:
+        """Whether enough digits are left in the inverse of R."""
+        size = len(self.kept)
+        triangle = self.factor[:size, :size]
+        norms = np.sqrt(np.einsum("ij,ij->j", triangle, triangle))
+        return bool((np.abs(triangle.diagonal()) > SMALLEST_PIVOT * norms).all())
+
+    def sums(self) -> SquaredSums:
+        """Worked out when somebody looks: on small data this would take a fifth of the fit."""
+        from scipy.linalg.lapack import dtrtri
+
+        size, scales = len(self.kept), self.scales
+        triangle, rest = self.factor[:size, :size], self.factor[:, size:]
+        half = math.ldexp(1.0, scales.weight // 2) * (math.sqrt(2.0) if scales.weight % 2 else 1.0)
+        root = np.zeros((len(scales.columns), size))
+        if size:
+            root[self.kept] = np.ldexp(np.triu(dtrtri(triangle)[0]), -scales.columns[self.kept, None]) / half
+        left = rest.copy()
+        with np.errstate(over="ignore"):
+            scaled = np.ldexp(self.coefficients[self.kept], scales.columns[self.kept, None] - scales.targets[None, :])
+            left[:size] -= triangle @ scaled
+            # The ridge's own rows are no residuals.
+            products = left.T @ left - (scaled * self.ridge[self.kept, None]).T @ scaled
+            if self.squares is not None:
+                np.fill_diagonal(products, self.squares)
+            # The first row of an orthogonal triangle holds what an intercept explains.
+            about = rest[1:] if self.intercept and self.kept[:1] == [0] else rest
+            total, sizes = np.einsum("ij,ij->j", about, about), np.einsum("ij,ij->j", rest, rest)
+            # What is rounding of the targets is nothing: a perfect fit leaves no squares, and a constant target has none to explain.
+            total = without_rounding(total, sizes)
+            np.fill_diagonal(products, without_rounding(np.diag(products), sizes))
+            units = scales.targets
+            products = np.ldexp(products, scales.weight + units[:, None] + units[None, :])
+            return SquaredSums(root, products, np.ldexp(total, scales.weight + 2 * units), self.weights)
+
+
+def factor_of_block(rows: Rows, block: Block, strength: float, coefficients: Array) -> SquaredFactor | None:
+    """The sums of rows held as one block, for coefficients (P, k) that another solver found. strength: of a ridge on the squares.
+
+    None where the triangle leaves too few digits, and where there are fewer rows than columns.
+    """
+    scales = find_scales(rows, block)
+    ridge = scaled_ridge(scales, strength, rows.intercept)[0]
+    factor = with_ridge(triangular_factor(rows, scales, scale_rows(block, scales)), ridge)
+    if factor.shape[0] < rows.n_columns:
+        return None
+    factor, kept, aliased = independent_columns(factor, rows.n_columns)
+    if aliased:
+        return None
+    found = SquaredFactor(
+        factor, kept, scales, weight_sums(block.n_rows, block.weights, block.frequencies), coefficients, rows.intercept, ridge
+    )
+    return found if found.is_accurate else None

@@ -16,7 +16,7 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
-from gradline.solvers.levels.newton import ManyLevelsNewton
+from gradline.solvers.newton.many_levels import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
 from gradline.solvers.protocol import Solution, as_start

@@ -21,7 +21,7 @@ from gradline.linalg.curvature_factor import CurvatureFactor
 from gradline.linalg.line_search import level_length
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
-from gradline.solvers.newton.column_scale import column_scale
+from gradline.solvers.columns import column_scale
 from gradline.solvers.protocol import Solution
 
 NARROWER = 0.3

@@ -21,9 +21,8 @@ from gradline.linalg.curvature_factor import CurvatureFactor, Pair, spectral_ste
 from gradline.objective.objective import ExtraSum, Problem
 from gradline.objective.row_curvature import MOST_NUMBERS, RowCurvature, few_change
 from gradline.rows.protocol import Rows
-from gradline.solvers.aliasing import aliased_columns, independent, nearly_dependent, well_conditioned
-from gradline.solvers.kinks.beside import FLAT, FLAT_REMEDY
-from gradline.solvers.newton.column_scale import column_scale
+from gradline.solvers.beside import FLAT, FLAT_REMEDY
+from gradline.solvers.columns import aliased_columns, column_scale, independent, nearly_dependent, well_conditioned
 from gradline.solvers.newton.recession import unbounded_direction
 from gradline.solvers.protocol import Certificate, Solution
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from gradline.base.errors import DataError
 from gradline.base.words import nearest
+from gradline.tables.sources.connections import own_connection
 
 EXPRESSIONS = frozenset({"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "COMPARISON", "CONJUNCTION", "CONSTANT", "FUNCTION"}) | {
     *("LAMBDA", "LAMBDA_REF", "OPERATOR", "POSITIONAL_REFERENCE", "STAR", "TYPE")
@@ -55,9 +56,6 @@ def _expression(text: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=256)
 def _parsed(text: str) -> dict[str, Any]:
-    # Imported late, as it imports this module.
-    from gradline.tables.sources.sql import own_connection
-
     (answer,) = own_connection().execute("SELECT json_serialize_sql(?)", [f"SELECT {text}"]).fetchall()
     found: dict[str, Any] = json.loads(answer[0])
     return found
@@ -98,8 +96,6 @@ def _of_function(name: str, within: frozenset[str]) -> str:
 @cache
 def _functions() -> dict[str, tuple[frozenset[str], frozenset[str], tuple[str, ...]]]:
     """DuckDB's own functions: what kinds each is, how stable its values are, and its definitions where it is a macro."""
-    from gradline.tables.sources.sql import own_connection
-
     rows = own_connection().sql(
         "SELECT lower(function_name), list(DISTINCT function_type), list(DISTINCT stability) FILTER (stability IS NOT NULL),"
         " list(DISTINCT macro_definition) FILTER (function_type = 'macro') FROM duckdb_functions() GROUP BY ALL"

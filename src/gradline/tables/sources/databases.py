@@ -9,11 +9,12 @@ from typing import Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.adbc import DRIVERS, Access, adbc_source, identifier, no_table, written
+from gradline.tables.sources.connections import own_connection, set_up
 from gradline.tables.sources.dialects import DUCKDB, Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import find_files, has_magic, is_remote
 from gradline.tables.sources.source import Source
-from gradline.tables.sources.sql import OF_A_QUERY, own_connection, set_up, sql_source
+from gradline.tables.sources.sql import OF_A_QUERY, sql_source
 
 SCAN_MEMORY = "96MB"
 """Memory for the pages of a DuckDB file whose table is read."""

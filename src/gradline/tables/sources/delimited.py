@@ -16,10 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, quoted, sql_text
+from gradline.tables.sources.connections import own_connection
 from gradline.tables.sources.decimal_commas import AsNumber, grouped_numbers
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files, suffixes
-from gradline.tables.sources.sql import SqlSource, own_connection, sql_source
+from gradline.tables.sources.sql import SqlSource, sql_source
 from gradline.tables.sources.text_lines import (
     DELIMITERS,
     check_fields,

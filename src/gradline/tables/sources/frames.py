@@ -77,7 +77,7 @@ class FrameSource(SourceDefaults):
             yield from part.batches(columns, rows)
 
     def relation(self, columns: Sequence[str] | None = None) -> Any:
-        from gradline.tables.sources.sql import own_connection
+        from gradline.tables.sources.connections import own_connection
 
         with reading(self.name):
             if columns is not None:
@@ -360,7 +360,7 @@ def _one_table(item: Any, name: str) -> tuple[pa.Table, Mapping[str, str]]:
 
 def _known_to_sql(column: pa.Field) -> bool:
     """Whether DuckDB can read a column of this type; of what is neither number nor text nor date it knows a part."""
-    from gradline.tables.sources.sql import own_connection
+    from gradline.tables.sources.connections import own_connection
 
     if kind_of(column.type) != "other":
         return True

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, kind_of, quoted, sql_text
+from gradline.tables.sources.connections import own_connection
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
 from gradline.tables.sources.source import Part, Source, SourceDefaults
-from gradline.tables.sources.sql import own_connection, sql_source
+from gradline.tables.sources.sql import sql_source
 
 if TYPE_CHECKING:
     import pyarrow as pa

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from gradline.base.errors import DataError
 from gradline.base.words import nearest
 from gradline.tables.sources.addresses import hidden
+
+STANDARD_INPUT = "-"
 
 FORMATS = {
     ".parquet": "parquet",
@@ -74,6 +77,16 @@ def is_remote(source: str) -> bool:
     """Whether the text is an address such as s3://bucket/file rather than a path."""
     head, found, _ = source.partition("://")
     return bool(found) and head.replace("+", "").replace("_", "").isalnum() and len(head) > 1
+
+
+def is_stream_path(path: str | os.PathLike[str]) -> bool:
+    """Whether the path stands for standard input or a pipe."""
+    if path == STANDARD_INPUT:
+        return True
+    try:
+        return stat.S_ISFIFO(os.stat(os.path.expanduser(path)).st_mode)
+    except (OSError, ValueError):
+        return False
 
 
 def find_files(source: str | os.PathLike[str] | Sequence[str | os.PathLike[str]]) -> Files:

@@ -1,4 +1,5 @@
-"""Names in the one form that formulas are read in: the same letters may be written as one character or as two."""
+"""Names in the one form that formulas are read in, Unicode's composed one (NFC): macOS, and what is made there, may write "ö" as an "o" and
+two dots."""
 
 from __future__ import annotations
 
@@ -10,13 +11,26 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from gradline.tables.sources.columns import check_names, quoted
-from gradline.tables.sources.composed import composed
 from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.source import Part, Source
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+def composed(name: str) -> str:
+    """The name in its composed form."""
+    return unicodedata.normalize("NFC", name)
+
+
+def composed_names(given: Any) -> Any:
+    """A name, or a list of them, composed; anything else as it is, for whoever checks it."""
+    if isinstance(given, str):
+        return composed(given)
+    if isinstance(given, list | tuple):
+        return type(given)(composed_names(part) for part in given)
+    return given
 
 
 def with_composed_names(source: Source) -> Source:

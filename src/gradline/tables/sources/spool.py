@@ -89,7 +89,7 @@ class ArrowFileSource(SourceDefaults):
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         import pyarrow as pa
 
-        from gradline.tables.sources.sql import own_connection
+        from gradline.tables.sources.connections import own_connection
 
         names = list(self.schema.names if columns is None else columns)
         schema = for_sql(pa.schema([self.schema.field(name) for name in names]).empty_table()).schema

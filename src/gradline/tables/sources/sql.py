@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, kind_of, quoted
 from gradline.tables.sources.conditions import checked
+from gradline.tables.sources.connections import arrow_reader
 from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
@@ -20,30 +20,6 @@ if TYPE_CHECKING:
 
 DATA = Speech()
 OF_A_QUERY = Speech(rows=None)
-
-AHEAD = "16MB"
-"""Rows that DuckDB may have ready before they are asked for."""
-
-
-def own_connection() -> Any:
-    """A DuckDB connection to nothing, which sees files but none of the caller's Python variables; each call's is independent."""
-    return set_up(_nothing().cursor())
-
-
-def set_up(connection: Any) -> Any:
-    """The connection, told to look at no Python variable, to draw no progress bar of its own, and to work ahead of who takes its rows."""
-    connection.execute("SET python_enable_replacements = false")
-    connection.execute("SET enable_progress_bar = false")
-    # With its usual megabyte DuckDB's threads stop for each batch that is taken.
-    connection.execute(f"SET streaming_buffer_size = '{AHEAD}'")
-    return connection
-
-
-@cache
-def _nothing() -> Any:
-    import duckdb
-
-    return duckdb.connect()
 
 
 @dataclass(frozen=True)
@@ -185,9 +161,3 @@ def _over(source: Source, name: str, make: Callable[[], Any], said: Speech) -> S
             if f"no column {column!r}" in str(error):
                 raise DataError(f"{source.name}: column {column!r} {why}") from None
         raise
-
-
-def arrow_reader(relation: Any, rows: int) -> Any:
-    """The relation's rows as an Arrow record batch reader, streamed; DuckDB before 1.4 calls it otherwise."""
-    make = getattr(relation, "to_arrow_reader", None) or relation.fetch_arrow_reader
-    return make(rows)

@@ -5,17 +5,14 @@ from __future__ import annotations
 import errno
 import io
 import os
-import stat
 import sys
 import tempfile
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from gradline.base.errors import ArgumentTypeError, DataError
-from gradline.tables.sources.paths import COMPRESSED, MAGIC, Files, file_stamp
+from gradline.tables.sources.paths import COMPRESSED, MAGIC, STANDARD_INPUT, Files, file_stamp
 from gradline.tables.sources.text_lines import open_bytes
-
-STANDARD_INPUT = "-"
 
 _CHUNK = 2**20
 _COMPRESSIONS = ((b"\x1f\x8b", ".gz"), (b"\x28\xb5\x2f\xfd", ".zst"), (b"BZh", ".bz2"), (b"\xfd7zXZ\x00", ".xz"))
@@ -34,16 +31,6 @@ class Stream(Protocol):
 class _Named(Protocol):
     @property
     def name(self) -> Any: ...
-
-
-def is_stream_path(path: str | os.PathLike[str]) -> bool:
-    """Whether the path stands for standard input or a pipe."""
-    if path == STANDARD_INPUT:
-        return True
-    try:
-        return stat.S_ISFIFO(os.stat(os.path.expanduser(path)).st_mode)
-    except (OSError, ValueError):
-        return False
 
 
 def copied_path(path: str | os.PathLike[str]) -> Files:

@@ -23,7 +23,7 @@ from gradline.objective.objective import Problem, merged_sums, weighted_sums
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.solvers.identified import by_reference
-from gradline.solvers.levels.least_squares import LevelSums, LevelSumsKernel
+from gradline.solvers.least_squares.many_levels import LevelSums, LevelSumsKernel
 from gradline.solvers.newton.recession import Runaway
 from gradline.solvers.newton.smoothing_continuation import MOST_WINDOWS, NARROWER, NEAR, typical_residual
 from gradline.solvers.protocol import Certificate, Solution, as_start

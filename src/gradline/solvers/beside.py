@@ -13,7 +13,7 @@ from gradline.losses.one_sided import OneSided
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
-from gradline.solvers.newton.column_scale import column_scale
+from gradline.solvers.columns import column_scale
 
 AXES, DIRECTIONS = 3, 8
 """Coefficients that are moved one by one, up and down, and directions in all."""

@@ -1,4 +1,4 @@
-"""Columns that earlier columns determine, for solvers that work from curvature."""
+"""What solvers that work from curvature ask of the design columns: their sizes, and which of them earlier ones determine."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
@@ -80,3 +81,21 @@ def nearly_dependent(curvature: Array, free: CoefficientMap) -> tuple[int, ...]:
         return ()
     size = np.abs(free.matrix @ vectors[:, 0]).reshape(free.base.shape[::-1]).max(axis=0)
     return tuple(int(column) for column in np.flatnonzero(size > 0.1 * size.max()))
+
+
+def column_scale(problem: Problem) -> Array:
+    """Root mean squares of the design columns, (P,); one for a column of zeros."""
+    sums = problem.rows.reduce(_SquaresKernel())
+    scale = np.sqrt(sums[:-1] / sums[-1])
+    return np.where(scale > 0, scale, 1.0)
+
+
+@dataclass(frozen=True)
+class _SquaresKernel(Kernel[Array]):
+    """Sums of squares of the design columns, and the rows they were taken over."""
+
+    def map(self, block: Block) -> Array:
+        return np.append(block.design.squares(), block.n_rows)
+
+    def merge(self, first: Array, second: Array) -> Array:
+        return first + second

@@ -1,29 +1,39 @@
-"""What a fit says of its uncertainty without being asked: the loss's default, where it costs little.
+"""What a fit is asked about its uncertainty, by ``covariance=`` and ``groups=``, and what it holds of it.
 
-Squared loss leaves the sums behind from which its classical errors follow, so they wait there until somebody looks. Of other losses they
-are found at once on data so small that nobody waits; on more, a fit says how to ask.
+Without being asked it is the loss's default, where that costs little. Squared loss leaves the sums behind from which its classical errors
+follow, so they wait there until somebody looks. Of other losses they are found at once on data so small that nobody waits; on more, a fit
+says how to ask.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.absent import ASK, JOINT, NoInference
-from gradline.inference.covariance.bread import Bread, of_targets
+from gradline.inference.bread import Bread, of_targets, penalty_part
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.covariance.kinds import CovarianceKind
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import Inference, infer
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
+from gradline.rows.column_change import ColumnChange
+from gradline.solvers.centring import Centred, centred
 from gradline.solvers.least_squares.scaled_rows import in_one_block
-from gradline.solvers.least_squares.squared_sums import SquaredFactor, SquaredSums, factor_of_block
-from gradline.solvers.protocol import Solution
+from gradline.solvers.least_squares.triangular_factor import factor_of_block
+from gradline.solvers.protocol import LeavesSums, Solution, Solver
+from gradline.solvers.squared_sums import SquaredSums
+
+if TYPE_CHECKING:
+    from gradline.inference.covariance.clusters import Groups
 
 CHEAP_NUMBERS = 2_000_000
 """n P k up to which standard errors are found without being asked for."""
@@ -32,11 +42,49 @@ CHEAP_COEFFICIENTS = 500
 """k P up to which."""
 
 
+def cluster_arguments(covariance: Any, groups: Any) -> tuple[Any, Any]:
+    """(covariance, groups), with the groups of ``("cluster", groups)`` taken out. Raises ValueError for groups that nothing uses."""
+    if isinstance(covariance, tuple | list) and covariance and isinstance(covariance[0], str) and covariance[0].lower() == "cluster":
+        if len(covariance) != 2:
+            if groups is None or len(covariance) > 2:
+                raise InferenceError('covariance=("cluster", groups) takes one thing besides its name: labels, or the name of a column')
+            return "cluster", groups
+        if groups is not None:
+            raise InferenceError('the groups are given twice: covariance="cluster" with groups=, or covariance=("cluster", groups)')
+        return "cluster", covariance[1]
+    if groups is None:
+        return covariance, None
+    if not isinstance(covariance, str) or covariance.lower() != "cluster":
+        given = "" if covariance is None else f", and covariance is {covariance!r}"
+        raise InferenceError(f'groups= would not be used: it goes with covariance="cluster"{given}')
+    return "cluster", groups
+
+
+def is_default(covariance: Any) -> bool:
+    """Whether the loss's own kind is asked for."""
+    return isinstance(covariance, str) and covariance == "default"
+
+
+def is_none(covariance: Any) -> bool:
+    """Whether no covariance is wanted."""
+    return covariance is False or (isinstance(covariance, str) and covariance == "none")
+
+
+def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> CovarianceKind | None:
+    """The kind, looked at before any work is done; None for a default or for none, and for clusters, whose groups are yet to be read.
+
+    groups: of arrays. Raises as ``kinds.as_kind`` does.
+    """
+    if covariance is None or is_default(covariance) or is_none(covariance):
+        return None
+    return as_kind(("cluster", groups) if groups is not None else covariance, n_rows())
+
+
 @dataclass(frozen=True, eq=False)
 class PendingInference:
     """The classical inference of squared loss, not worked out before it is looked at. Holds sums, never rows."""
 
-    held: SquaredSums | SquaredFactor
+    held: LeavesSums
     aliased: tuple[int, ...]
     coefficients: Array
     loss_name: str
@@ -48,7 +96,7 @@ class PendingInference:
     @cached_property
     def sums(self) -> SquaredSums:
         """Worked out of the factor where that is what the solver left."""
-        return self.held.sums() if isinstance(self.held, SquaredFactor) else self.held
+        return self.held.sums()
 
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""
@@ -157,3 +205,68 @@ def pending_inference(problem: Problem, solution: Solution) -> PendingInference 
         problem.rows.intercept,
         problem.penalty is not None,
     )
+
+
+def uncertainty(
+    problem: Problem, solution: Solution, covariance: Any, kind: CovarianceKind | None, read_groups: Callable[[], Groups] | None
+) -> Inference | PendingInference | NoInference:
+    """What a Fit is to hold. kind: of ``checked_kind``. read_groups: reads the clusters of a table's columns."""
+    if covariance is None:
+        return default_inference(problem, solution)
+    if is_none(covariance):
+        return NoInference(f"none were wanted (covariance={covariance!r}): {ASK}")
+    if read_groups is not None:
+        kind = CovarianceKind("cluster", groups=read_groups())
+    if kind is None and problem.joint:
+        return NoInference(JOINT.format(problem.loss.name))
+    return asked_inference(problem, solution, kind)
+
+
+def uncertainty_of(
+    problem: Problem,
+    solution: Solution,
+    solver: Solver,
+    solved: tuple[Centred, Solution] | None,
+    covariance: Any,
+    kind: CovarianceKind | None,
+    read_groups: Callable[[], Groups] | None,
+) -> Inference | PendingInference | NoInference:
+    """``uncertainty``, worked out in moved columns where these keep more digits.
+
+    problem, solution: in the columns given. solved: what the solver was given and found, where that was in moved columns.
+    """
+    if solved is None and not is_none(covariance):
+        moved = centred(problem) if passes_over_rows(problem, solution, covariance is None) else None
+        if moved is not None:
+            # Coefficients that are exact are rounded in the columns given: in moved ones they are found again.
+            exact = solution.digits is not None
+            solved = moved, solver.solve(moved.problem) if exact else moved.of_given(solution)
+    if solved is None:
+        return uncertainty(problem, solution, covariance, kind, read_groups)
+    moved, there = solved
+    read = None if read_groups is None else lambda: read_groups().changed(moved.change.rows)
+    return in_given_columns(uncertainty(moved.problem, there, covariance, kind, read), moved.change, problem, solution)
+
+
+def in_given_columns(
+    found: Inference | PendingInference | NoInference, change: ColumnChange, problem: Problem, solution: Solution
+) -> Inference | NoInference:
+    """What was found of a problem in changed columns. problem, solution: those in the columns given."""
+    if isinstance(found, NoInference):
+        return found
+    if isinstance(found, PendingInference):
+        found = found.infer()
+    held, bread = found.covariance, found.bread
+    return replace(
+        found,
+        covariance=None if held is None else replace(held, factor=change.combinations_from_changed(held.factor)),
+        bread=None if bread is None else _bread(bread, change, problem, solution),
+    )
+
+
+def _bread(bread: Bread, change: ColumnChange, problem: Problem, solution: Solution) -> Bread:
+    free = problem.free.without(solution.aliased) if solution.aliased else problem.free
+    penalty = penalty_part(problem, solution.coefficients)
+    if bread.target_root is not None:
+        return of_targets(change.combinations_from_changed(bread.target_root), bread.shape, free, penalty)
+    return Bread(change.combinations_from_changed(bread.root), bread.shape, free, penalty)

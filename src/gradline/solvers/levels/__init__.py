@@ -1,1 +1,0 @@
-"""Categories of very many levels, eliminated instead of solved for."""
