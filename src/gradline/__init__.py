@@ -37,6 +37,7 @@ _NAMES = {
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
+    "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
     "load": "gradline.api.loading",
 }
@@ -62,6 +63,7 @@ __all__ = [
     "Moments",
     "Newton",
     "PiecewiseLinear",
+    "ProximalNewton",
     "SolverError",
     "datasets",
     "fit",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.proximal.newton import ProximalNewton
 
 
 def __getattr__(name: str) -> Any:

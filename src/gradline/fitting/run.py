@@ -13,13 +13,15 @@ from gradline.inference.asked import checked_kind, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import settled
+from gradline.penalties.arguments import settled
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import centred, with_gradient_of_given
+from gradline.solvers.columns import standard_deviations
 from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
@@ -55,7 +57,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     problem = Problem(prepared.rows, prepared.loss, None, prepared.names, prepared.mask)
     if problem.joint and prepared.weighted:
         raise ArgumentError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
-    problem = with_penalty(problem, request.penalty)
+    problem = with_penalty(problem, request.penalty, prepared)
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
@@ -102,11 +104,18 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     )
 
 
-def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> Problem:
+def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared) -> Problem:
     """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
 
     Raises ValueError for losses without a leave-one-out loss.
     """
+    rows, first = problem.rows, int(problem.rows.intercept)
+
+    def columns() -> PenaltyColumns:
+        names = prepared.names[first:]
+        terms = names if prepared.encoder is None else prepared.encoder.terms[first:]
+        predictors = problem.loss.predictor_names(rows.n_targets)
+        return PenaltyColumns(names, terms, predictors, lambda: standard_deviations(rows)[first:])
 
     def choose() -> tuple[float, float]:
         from gradline.inference.leave_one_out import ridge_auto
@@ -117,4 +126,4 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
         choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
         return float(choice.strength), float(choice.losses.min())
 
-    return replace(problem, penalty=settled(penalty, choose))
+    return replace(problem, penalty=settled(penalty, columns, choose))

@@ -14,7 +14,7 @@ from gradline.penalties.kinked import SparseGroups
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, factors, places_of
 from gradline.penalties.lasso import Weights
 from gradline.penalties.numbers import checked_share, checked_strength
-from gradline.penalties.spec import PenaltySpec, scales_of
+from gradline.penalties.sums import PenaltySpec, scales_of
 
 Groups = Mapping[str, Sequence[str]] | Sequence[Any] | None
 
@@ -42,7 +42,7 @@ class GroupLasso(PenaltySpec):
 
     def bind(self, columns: PenaltyColumns) -> KinkedPenalty:
         """The penalty of these columns."""
-        k, p = len(columns.predictors), len(columns.names)
+        k = len(columns.predictors)
         of_column = _groups_of(self.groups, columns, singles=self.across is not None)
         count = int(of_column.max(initial=-1)) + 1
         group = np.tile(of_column, k) if self.across else np.concatenate([of_column + j * count for j in range(k)])
@@ -122,8 +122,8 @@ def group_lasso(
 ) -> GroupLasso:
     """A group lasso: mean loss + strength * sum over groups of sqrt(size) * |b_group|. The columns of a group become zero together.
 
-    Yuan and Lin (2006), J. R. Statist. Soc. B 68; with ``l1_share`` the sparse group lasso of Simon, Friedman, Hastie and Tibshirani (2013),
-    J. Comput. Graph. Statist. 22. The intercept is not penalised.
+    Yuan and Lin (2006), J. R. Statist. Soc. B 68; with ``l1_share`` the sparse group lasso of Simon et al. (2013), J. Comput. Graph.
+    Statist. 22. The intercept is not penalised.
 
     Parameters
     ----------

@@ -1,8 +1,8 @@
-"""What ``penalty=`` stands for, and what a penalty declares: one that declares nothing is smooth and no ridge."""
+"""What a penalty declares, asked of any: one that declares nothing is smooth and no ridge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -10,23 +10,6 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.penalties.protocol import DeclaresKind, Penalty, PenaltyKind, ProximalPenalty, QuadraticPenalty, SmoothPenalty
-from gradline.penalties.ridge import AutomaticRidge, Ridge
-
-
-def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
-    """The penalty, or what becomes one when the data is known. Raises TypeError for something that is no penalty."""
-    if penalty is None or isinstance(penalty, AutomaticRidge):
-        return penalty
-    if not isinstance(penalty, SmoothPenalty | ProximalPenalty):
-        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
-    kind_of(penalty)
-    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
-    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
-
-
-def settled(penalty: Penalty | AutomaticRidge | None, choose: Callable[[], tuple[float, float]]) -> Penalty | None:
-    """The penalty; where its strength is left to the data, with the strength and the leave-one-out loss that ``choose`` finds."""
-    return penalty.chosen(*choose()) if isinstance(penalty, AutomaticRidge) else penalty
 
 
 def kind_of(penalty: Penalty | None) -> PenaltyKind | None:

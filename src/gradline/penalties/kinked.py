@@ -1,7 +1,8 @@
-"""Penalties with kinks as solvers see them: over d coefficients in one vector, of which those at zero stay there until something moves them.
+"""Penalties with kinks as solvers see them: over d coefficients in one vector, of which those at zero stay there until something moves
+them.
 
-A kinked penalty is smooth on its support, the coefficients that are not zero: there it has a slope and a bend. At zero it has an interval of
-slopes instead, and ``violation`` says how far outside of it a gradient lies.
+A kinked penalty is smooth on its support, the coefficients that are not zero: there it has a slope and a bend. At zero it has an
+interval of slopes instead, and ``violation`` says how far outside of it a gradient lies.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ def soft(values: Array, by: Array | float) -> Array:
 
 @dataclass(frozen=True, eq=False)
 class SparseGroups:
-    """``sum_i l1_i |x_i| + sum_g w_g |x_g|``: Tibshirani (1996), Yuan and Lin (2006), and their sum (Simon et al. 2013, "A sparse-group lasso").
+    """``sum_i l1_i |x_i| + sum_g w_g |x_g|``: Tibshirani (1996), Yuan and Lin (2006), and their sum, Simon et al. (2013).
 
     l1 (d,), at least zero. group (d,): the number of a coefficient's group, -1 for none. weights (G,): of the groups' Euclidean norms.
     """

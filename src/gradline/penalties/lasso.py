@@ -13,7 +13,7 @@ from gradline.penalties.kinked import SparseGroups
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, factors
 from gradline.penalties.numbers import checked_share, checked_strength
 from gradline.penalties.quadratic import Diagonal
-from gradline.penalties.spec import PenaltySpec, scales_of
+from gradline.penalties.sums import PenaltySpec, scales_of
 
 Weights = Mapping[str, float] | Sequence[float] | Array | None
 
@@ -59,10 +59,10 @@ class Lasso(ElasticNet):
 
 
 def lasso(strength: float | Literal["auto"], *, weights: Weights = None, scaled: bool = False) -> Lasso:
-    """A lasso: the fit minimises mean loss + strength * sum |b| over the slopes, and some of them become zero. The intercept is not penalised.
+    """A lasso: the fit minimises mean loss + strength * sum |b| over the slopes, and some of them become zero.
 
-    Tibshirani (1996), J. R. Statist. Soc. B 58. For squared loss scikit-learn's Lasso takes alpha = strength / 2 for the same answer, and
-    glmnet with standardize = FALSE lambda = strength / 2, since both halve the loss.
+    The intercept is not penalised. Tibshirani (1996), J. R. Statist. Soc. B 58. For squared loss scikit-learn's Lasso takes
+    alpha = strength / 2 for the same answer, and glmnet with standardize = FALSE lambda = strength / 2, since both halve the loss.
 
     Parameters
     ----------
@@ -99,8 +99,9 @@ def lasso(strength: float | Literal["auto"], *, weights: Weights = None, scaled:
 def elastic_net(strength: float | Literal["auto"], l1_share: float, *, weights: Weights = None, scaled: bool = False) -> ElasticNet:
     """An elastic net: mean loss + strength * (l1_share * sum |b| + (1 - l1_share) / 2 * sum b^2). The intercept is not penalised.
 
-    Zou and Hastie (2005), J. R. Statist. Soc. B 67. It sets slopes to zero as a lasso does, and keeps columns that say the same together. For
-    squared loss scikit-learn's ElasticNet takes alpha = strength / 2 and l1_ratio = l1_share, and so does glmnet with standardize = FALSE.
+    Zou and Hastie (2005), J. R. Statist. Soc. B 67. It sets slopes to zero as a lasso does, and keeps columns that say the same
+    together. For squared loss scikit-learn's ElasticNet takes alpha = strength / 2 and l1_ratio = l1_share, and so does glmnet with
+    standardize = FALSE.
 
     Parameters
     ----------

@@ -11,7 +11,7 @@ from gradline.penalties.kinked import Folded
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, factors
 from gradline.penalties.lasso import Weights
 from gradline.penalties.numbers import checked_strength
-from gradline.penalties.spec import PenaltySpec, scales_of
+from gradline.penalties.sums import PenaltySpec, scales_of
 
 
 def _checked_shape(value: float, name: str, least: float) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -11,9 +11,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.penalties.numbers import checked_number
 from gradline.penalties.protocol import PenaltyKind
-
-if TYPE_CHECKING:
-    from gradline.penalties.sums import PenaltySum
+from gradline.penalties.sums import PenaltySum, added
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,8 +68,6 @@ class Quadratic:
         return np.asarray(np.kron(np.eye(slopes.shape[1]), self.matrix), dtype=np.float64)
 
     def __add__(self, other: Any) -> PenaltySum:
-        from gradline.penalties.sums import added
-
         return added(self, other)
 
 
@@ -95,7 +91,7 @@ def quadratic(matrix: Any, strength: float = 1.0) -> Quadratic:
     Raises
     ------
     ValueError
-        For a matrix that is not symmetric or not positive semidefinite, or a strength that is negative; by the fit, for one of another size.
+        For a matrix that is not symmetric or not positive semidefinite, or a negative strength; by the fit, for one of another size.
 
     Examples
     --------

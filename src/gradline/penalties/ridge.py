@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.penalties.protocol import Penalty, PenaltyKind
-
-if TYPE_CHECKING:
-    from gradline.penalties.sums import PenaltySum
+from gradline.penalties.sums import PenaltySum, added
 
 
 @dataclass(frozen=True)
@@ -49,8 +47,6 @@ class Ridge:
         return np.full(slopes.shape, self.strength)
 
     def __add__(self, other: Any) -> PenaltySum:
-        from gradline.penalties.sums import added
-
         return added(self, other)
 
 

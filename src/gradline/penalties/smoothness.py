@@ -11,7 +11,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.penalties.kinked_penalty import PenaltyColumns, places_of
 from gradline.penalties.numbers import checked_number
 from gradline.penalties.quadratic import Quadratic
-from gradline.penalties.spec import PenaltySpec
+from gradline.penalties.sums import PenaltySpec
 
 
 @dataclass(frozen=True, eq=False)

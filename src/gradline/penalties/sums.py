@@ -1,7 +1,8 @@
-"""Sums of penalties."""
+"""What is common to the penalties of ``gl.penalties`` that have to meet their columns first: settings, and sums of them."""
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import reduce
@@ -15,7 +16,40 @@ from gradline.penalties.kinds import kind_of, parameters_of
 from gradline.penalties.kinked import KinkedPart, SparseGroups
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
-from gradline.penalties.spec import PenaltySpec
+
+
+class PenaltySpec:
+    """A dataclass of settings. It adds up with other penalties by ``+``."""
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """The settings that are not at their defaults, and the strength."""
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {
+            f.name: getattr(self, f.name) for f in fields if f.default is dataclasses.MISSING or not _same(getattr(self, f.name), f.default)
+        }
+
+    def __add__(self, other: Any) -> PenaltySum:
+        return added(self, other)
+
+    def __radd__(self, other: Any) -> PenaltySum:
+        return added(other, self)
+
+
+def _same(value: Any, default: Any) -> bool:
+    return value is default or (isinstance(value, str | int | float | bool) and value == default)
+
+
+def scales_of(scaled: bool, columns: PenaltyColumns, name: str) -> Array:
+    """What each slope is multiplied with before it is penalised, (k p,): its column's standard deviation, or one."""
+    if not isinstance(scaled, bool | np.bool_):
+        raise ArgumentTypeError(f"scaled= of {name} must be True or False, not {scaled!r}")
+    k = len(columns.predictors)
+    if not scaled:
+        return np.ones(k * len(columns.names))
+    found = columns.standard_deviations()
+    # A constant column has no scale; it is left out of the model anyway.
+    return np.tile(np.where(found > 0, found, 1.0), k)
 
 
 @dataclass(frozen=True, eq=False)

@@ -70,8 +70,8 @@ def smooth_and_free(solver: Solver, problem: Problem) -> str | None:
         )
     if problem.penalty is not None and problem.penalty_kind == "proximal":
         return (
-            f"{_name(solver)} takes no penalty with kinks, as {problem.penalty.name!r} is; use gl.ProximalNewton(), or a smooth penalty such"
-            " as gl.penalties.ridge(0.1)"
+            f"{_name(solver)} takes no penalty with kinks, as {problem.penalty.name!r} is; use gl.ProximalNewton(), or a smooth one"
+            " such as gl.penalties.ridge(0.1)"
         )
     return None
 

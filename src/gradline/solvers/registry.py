@@ -15,7 +15,7 @@ from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear", "ProximalNewton")
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:

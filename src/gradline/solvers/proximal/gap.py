@@ -17,7 +17,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.penalties.kinked import KinkedPart
+from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
@@ -30,7 +30,7 @@ def duality_gap(part: KinkedPart, x: Array, gradient: Array, objective: float, l
     return max(inner, 0.0) + max(objective - lowest, 0.0) * max(largest - 1.0, 0.0)
 
 
-def _free(part: KinkedPart, x: Array) -> Array:
+def _free(part: KinkedPart, x: Array) -> BoolArray:
     """Coefficients that are not penalised: in the support even at zero. Their gradient is zero but for rounding."""
     return part.support(np.zeros_like(x))
 

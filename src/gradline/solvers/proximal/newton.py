@@ -33,8 +33,8 @@ EPSILON = float(np.finfo(float).eps)
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
 
-GAP = 1e-10
-"""Of the objective: what a certificate of convergence allows for."""
+NEAR = 1e-11
+"""Of the objective: what a step promises to take off where rounding hides it."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,8 @@ class ProximalNewton(Options):
 
     Parameters
     ----------
-    tolerance : float
-        Stop when the model promises to lower the objective by less than this times its size. Rounding stops it anyway near 1e-16.
+    tolerance : float, optional
+        Stop when the model promises to lower the objective by less than this times its size. Unless given, rounding stops it.
     max_steps : int
         Steps at most.
 
@@ -65,11 +65,11 @@ class ProximalNewton(Options):
 
     any_columns: ClassVar[bool] = True
 
-    tolerance: float = 1e-15
+    tolerance: float | None = None
     max_steps: int = 200
 
     def __post_init__(self) -> None:
-        if not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
+        if self.tolerance is not None and not (isinstance(self.tolerance, float | int) and 0 < self.tolerance < 1):
             raise SolverError(f"tolerance must be between 0 and 1, not {self.tolerance!r}")
         if not isinstance(self.max_steps, int) or isinstance(self.max_steps, bool) or self.max_steps < 1:
             raise SolverError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
@@ -82,8 +82,8 @@ class ProximalNewton(Options):
             return "ProximalNewton is for a penalty that sets coefficients to zero, and there is none; use gl.Newton()"
         if not isinstance(problem.penalty, KinkedPenalty):
             return (
-                f"ProximalNewton takes the penalties of gl.penalties that set coefficients to zero, and {problem.penalty.name!r} is none; use"
-                " gl.Newton(), or bring a solver of your own"
+                f"ProximalNewton takes the penalties of gl.penalties that set coefficients to zero, and {problem.penalty.name!r} is none;"
+                " use gl.Newton(), or bring a solver of your own"
             )
         if problem.loss.flat_directions is not None:
             return f"ProximalNewton needs a loss that identifies its linear predictors, and {problem.loss.name!r} does not"
@@ -149,29 +149,35 @@ class _Steps:
         """The largest, in units of scaled coefficients."""
         return float(np.abs(self.part.violation(self.scales * point.x, point.gradient / self.scales)).max(initial=0.0))
 
-    def run(self, most: int, tolerance: float, advance: Callable[[int, str], None]) -> Solution:
+    def run(self, most: int, tolerance: float | None, advance: Callable[[int, str], None]) -> Solution:
         exact_curvature = self.smooth.loss.squared_scale() is not None
         curvature = self.point.curvature
         assert curvature is not None
         violation, fresh, damping = self.violation(self.point), True, 0.0
-        best, stalls = (violation, self.point), 0
+        stalls = 0
         converged, reason = False, f"{most} steps, and the objective still falls"
         for _ in range(most):
             advance(1, f"objective {self.point.objective:.6g}")
             change, promise = self._step(curvature, damping)
-            if promise <= tolerance * abs(self.point.objective) or not change.any():
-                # What the parabola promises is nothing any more.
-                if fresh or exact_curvature:
+            if tolerance is not None and promise <= tolerance * abs(self.point.objective) and damping == 0:
+                converged, reason = True, "a step would lower the objective by less than the tolerance"
+                break
+            if promise <= NEAR * abs(self.point.objective) or not change.any():
+                # The objective no longer tells one point from the next; its gradient still does.
+                trial = self.at(_moved(self.point.x, change), 1) if change.any() else self.point
+                now = self.violation(trial)
+                if now < 0.5 * violation and promise > 0:
+                    self.point, violation, fresh = trial, now, exact_curvature
+                elif fresh or exact_curvature:
+                    self.point = min((self.point, trial), key=self.violation)
                     converged, reason = True, "no step lowers the objective beyond rounding"
                     break
-                curvature, fresh = self._anew(), True
+                else:
+                    curvature, fresh = self._anew(), True
                 continue
             trial = self._searched(change, promise)
             if trial is None:
                 if fresh or exact_curvature:
-                    if promise <= 1e-10 * abs(self.point.objective):
-                        converged, reason = True, "no step lowers the objective beyond rounding"
-                        break
                     damping = max(10.0 * damping, 1e-6 * float(np.abs(curvature.diagonal()).max()))
                     stalls += 1
                     if stalls > 20:
@@ -182,7 +188,6 @@ class _Steps:
                 continue
             self.point, damping = trial, 0.1 * damping if damping > 1e-300 else 0.0
             now = self.violation(trial)
-            best = min(best, (now, trial), key=lambda pair: pair[0])
             if exact_curvature:
                 fresh = False
             elif now > CONTRACTION * violation:
@@ -216,10 +221,7 @@ class _Steps:
         share, x = 1.0, self.point.x
         slack = 4.0 * EPSILON * abs(self.point.objective)
         for _ in range(40):
-            new = x + share * change
-            if share == 1.0:
-                new[change == -x] = 0.0
-            trial = self.at(new, 1)
+            trial = self.at(_moved(x, share * change), 1)
             if np.isfinite(trial.objective) and trial.objective <= self.point.objective - 1e-4 * share * promise + slack:
                 return trial
             share *= 0.5
@@ -240,7 +242,12 @@ class _Steps:
             remedy = "Penalise more, leave columns out that say the same, or give another start="
         left = part.violation(self.scales * point.x, point.gradient / self.scales) * self.scales
         certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
-        return Solution(self.free.expand(point.x), point.objective, "proximal_newton", certificate, self.passes)
+        return Solution(self.free.expand(point.x), point.objective, "ProximalNewton", certificate, self.passes)
+
+
+def _moved(x: Array, change: Array) -> Array:
+    """x + change, exactly zero where the change says so."""
+    return np.where(change == -x, 0.0, x + change)
 
 
 def constant_start(problem: Problem) -> Array:
@@ -256,7 +263,7 @@ def constant_start(problem: Problem) -> Array:
 
 def slope_places(free: CoefficientMap, intercept: bool) -> IntArray:
     """Which slope of vec(slopes) each free coefficient is, (d,); -1 for an intercept."""
-    size, k = free.base.shape
+    size = free.base.shape[0]
     first = int(intercept)
     rows = free.matrix.tocsc().indices
     predictor, column = rows // size, rows % size
