@@ -39,7 +39,9 @@ _NAMES = {
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
+    "Path": "gradline.api.path",
     "load": "gradline.api.loading",
+    "path": "gradline.api.path",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
@@ -62,6 +64,7 @@ __all__ = [
     "ModelFileError",
     "Moments",
     "Newton",
+    "Path",
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
@@ -69,6 +72,7 @@ __all__ = [
     "fit",
     "load",
     "losses",
+    "path",
     "penalties",
     "plot",
 ]
@@ -77,6 +81,7 @@ if TYPE_CHECKING:
     from gradline import datasets, losses, penalties, plot
     from gradline.api.fitting import fit
     from gradline.api.loading import load
+    from gradline.api.path import Path, path
     from gradline.api.result import Fit
     from gradline.base.errors import (
         ArgumentError,

@@ -112,7 +112,7 @@ def _of_groups(each: Any, group: IntArray, count: int, columns: PenaltyColumns) 
 
 
 def group_lasso(
-    strength: float | Literal["auto"],
+    strength: float | Literal["auto"] = "auto",
     groups: Groups = None,
     *,
     l1_share: float = 0.0,

@@ -78,6 +78,10 @@ class KinkedPenalty:
         left = self.part.violation(self.scales * slopes.T.ravel(), whole.T.ravel() / self.scales)
         return float(np.linalg.norm(left * self.scales))
 
+    def times(self, factor: float) -> KinkedPenalty:
+        """The part with kinks of another strength, and no smooth part."""
+        return replace(self, part=self.part.times(factor), smooth_part=None)
+
     def in_units(self, unit: Array) -> KinkedPenalty:
         """The same on slopes of columns in other units, (p, 1): times it they are the slopes in the penalty's own."""
         smooth: Any = None if self.smooth_part is None else in_units(self.smooth_part, unit)

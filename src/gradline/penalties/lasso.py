@@ -58,7 +58,7 @@ class Lasso(ElasticNet):
         return "lasso"
 
 
-def lasso(strength: float | Literal["auto"], *, weights: Weights = None, scaled: bool = False) -> Lasso:
+def lasso(strength: float | Literal["auto"] = "auto", *, weights: Weights = None, scaled: bool = False) -> Lasso:
     """A lasso: the fit minimises mean loss + strength * sum |b| over the slopes, and some of them become zero.
 
     The intercept is not penalised. Tibshirani (1996), J. R. Statist. Soc. B 58. For squared loss scikit-learn's Lasso takes
@@ -96,7 +96,9 @@ def lasso(strength: float | Literal["auto"], *, weights: Weights = None, scaled:
     return Lasso(strength, weights=weights, scaled=scaled)
 
 
-def elastic_net(strength: float | Literal["auto"], l1_share: float, *, weights: Weights = None, scaled: bool = False) -> ElasticNet:
+def elastic_net(
+    strength: float | Literal["auto"] = "auto", l1_share: float = 0.5, *, weights: Weights = None, scaled: bool = False
+) -> ElasticNet:
     """An elastic net: mean loss + strength * (l1_share * sum |b| + (1 - l1_share) / 2 * sum b^2). The intercept is not penalised.
 
     Zou and Hastie (2005), J. R. Statist. Soc. B 67. It sets slopes to zero as a lasso does, and keeps columns that say the same

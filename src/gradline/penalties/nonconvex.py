@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -70,7 +71,7 @@ class Mcp(PenaltySpec):
         return KinkedPenalty(self.name, Folded(each, self.gamma, scad=False), scales_of(self.scaled, columns, "MCP"), None, self)
 
 
-def scad(strength: float, a: float = 3.7, *, weights: Weights = None, scaled: bool = False) -> Scad:
+def scad(strength: float | Literal["auto"] = "auto", a: float = 3.7, *, weights: Weights = None, scaled: bool = False) -> Scad:
     """The smoothly clipped absolute deviation of each slope: a lasso near zero, and no pull at all beyond ``a * strength``.
 
     Fan and Li (2001), J. Am. Statist. Ass. 96. With t = |b| its slope is strength up to t = strength, falls in a line to zero at
@@ -109,7 +110,7 @@ def scad(strength: float, a: float = 3.7, *, weights: Weights = None, scaled: bo
     return Scad(strength, a, weights, scaled)
 
 
-def mcp(strength: float, gamma: float = 3.0, *, weights: Weights = None, scaled: bool = False) -> Mcp:
+def mcp(strength: float | Literal["auto"] = "auto", gamma: float = 3.0, *, weights: Weights = None, scaled: bool = False) -> Mcp:
     """The minimax concave penalty of each slope: a pull that falls in a line from strength at zero to nothing at ``gamma * strength``.
 
     Zhang (2010), Annals of Statistics 38. It is not convex: the fit is a minimum near the lasso's, and its certificate says no more.

@@ -29,6 +29,15 @@ class PenaltySpec:
             f.name: getattr(self, f.name) for f in fields if f.default is dataclasses.MISSING or not _same(getattr(self, f.name), f.default)
         }
 
+    @property
+    def undecided(self) -> bool:
+        """Whether the strength is left to the data."""
+        return getattr(self, "strength", None) == "auto"
+
+    def with_strength(self, strength: float) -> Any:
+        """The same of another strength."""
+        return dataclasses.replace(self, strength=strength)  # type: ignore[type-var]
+
     def __add__(self, other: Any) -> PenaltySum:
         return added(self, other)
 
@@ -98,6 +107,19 @@ class PenaltySum(PenaltySpec):
             for key, value in (part.parameters if isinstance(part, PenaltySpec) else parameters_of(part)).items():
                 found[key if key not in found else f"{part.name}_{key}"] = value
         return found
+
+    @property
+    def undecided(self) -> bool:
+        """Whether the strength of a part is left to the data."""
+        return any(isinstance(part, PenaltySpec) and part.undecided for part in self.parts)
+
+    def with_strength(self, strength: float) -> Any:
+        """The same with this strength where a part leaves it to the data; the others keep theirs."""
+        changed = [isinstance(part, PenaltySpec) and part.undecided for part in self.parts]
+        if sum(changed) != 1:
+            raise ArgumentError(f'of the penalties {self.name} exactly one must leave its strength to the data: strength="auto"')
+        parts = [part.with_strength(strength) if change else part for part, change in zip(self.parts, changed, strict=True)]
+        return PenaltySum(tuple(parts))
 
     def bind(self, columns: PenaltyColumns) -> Penalty:
         """The sum over these columns. Raises ValueError for kinks of two kinds at once, of which no solver knows the sum."""

@@ -91,8 +91,14 @@ class ProximalNewton(Options):
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""
+        return self.solve_from(problem, start, progress=progress)
+
+    def solve_from(
+        self, problem: Problem, start: Array | None, curvature: Array | None = None, *, progress: bool | None = False
+    ) -> Solution:
+        """The same, with a curvature (d, d) of the loss near the start, which is made unless given; the solution holds the last one."""
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
-            steps = _Steps.begin(problem, start)
+            steps = _Steps.begin(problem, start, curvature)
             solution = steps.run(self.max_steps, self.tolerance, advance)
         if not solution.certificate.converged:
             warn(f"ProximalNewton has not converged: {solution.certificate.reason}. {solution.certificate.remedy}")
@@ -118,9 +124,13 @@ class _Steps:
     scales: Array
     point: _Point
     passes: int
+    borrowed: bool = False
+    """Whether the first curvature is of another point."""
+    curvature: Array | None = None
+    """The last that was used."""
 
     @classmethod
-    def begin(cls, problem: Problem, start: Array | None) -> _Steps:
+    def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None) -> _Steps:
         penalty = problem.penalty
         assert isinstance(penalty, KinkedPenalty)
         smooth, free = replace(problem, penalty=penalty.smooth_part), problem.free
@@ -128,7 +138,10 @@ class _Steps:
         scales = np.where(places >= 0, penalty.scales[places], 1.0)
         begin = as_start(start, problem.shape) if start is not None else constant_start(problem)
         steps = cls(smooth, free, penalty.part.restricted(places), scales, _Point(begin, np.inf, begin, None), 0)
-        steps.point = steps.at(free.contract(begin), 2)
+        steps.point = steps.at(free.contract(begin), 2 if curvature is None else 1)
+        if curvature is not None:
+            steps.point = steps.point._replace(curvature=curvature)
+            steps.borrowed = True
         if not np.isfinite(steps.point.objective):
             raise SolverError(smooth.why_not_finite(begin))
         return steps
@@ -153,10 +166,11 @@ class _Steps:
         exact_curvature = self.smooth.loss.squared_scale() is not None
         curvature = self.point.curvature
         assert curvature is not None
-        violation, fresh, damping = self.violation(self.point), True, 0.0
+        violation, fresh, damping = self.violation(self.point), not self.borrowed, 0.0
         stalls = 0
         converged, reason = False, f"{most} steps, and the objective still falls"
         for _ in range(most):
+            self.curvature = curvature
             advance(1, f"objective {self.point.objective:.6g}")
             change, promise = self._step(curvature, damping)
             if tolerance is not None and promise <= tolerance * abs(self.point.objective) and damping == 0:
@@ -164,7 +178,8 @@ class _Steps:
                 break
             if promise <= NEAR * abs(self.point.objective) or not change.any():
                 # The objective no longer tells one point from the next; its gradient still does.
-                trial = self.at(_moved(self.point.x, change), 1) if change.any() else self.point
+                trial: _Point | None = self.at(_moved(self.point.x, change), 1) if change.any() else self.point
+                assert trial is not None
                 now = self.violation(trial)
                 if now < 0.5 * violation and promise > 0:
                     self.point, violation, fresh = trial, now, exact_curvature
@@ -242,7 +257,26 @@ class _Steps:
             remedy = "Penalise more, leave columns out that say the same, or give another start="
         left = part.violation(self.scales * point.x, point.gradient / self.scales) * self.scales
         certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
-        return Solution(self.free.expand(point.x), point.objective, "ProximalNewton", certificate, self.passes)
+        coefficients = self.free.expand(point.x)
+        return Solution(coefficients, point.objective, "ProximalNewton", certificate, self.passes, curvature=self.curvature)
+
+
+def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
+    """The least factor of a penalty that leaves no slope: the dual norm of the gradient where only what is not penalised is fitted."""
+    begin = constant_start(problem)
+    steps = _Steps.begin(replace(problem, penalty=unit.times(1.0)), begin)
+    dual = unit.part.largest_dual(_slope_gradient(steps, unit))
+    solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
+    steps = _Steps.begin(replace(problem, penalty=unit.times(1.0)), solution.coefficients)
+    return unit.part.largest_dual(_slope_gradient(steps, unit))
+
+
+def _slope_gradient(steps: _Steps, unit: KinkedPenalty) -> Array:
+    """The gradient over all slopes, in units of the penalty, (k p,): zero for those that are not free."""
+    places = slope_places(steps.free, steps.smooth.rows.intercept)
+    whole = np.zeros(len(unit.scales))
+    whole[places[places >= 0]] = steps.point.gradient[places >= 0]
+    return whole / unit.scales
 
 
 def _moved(x: Array, change: Array) -> Array:
