@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inside import call_inside
 from PIL import Image
 
 import gradline as gl
@@ -174,7 +175,7 @@ def test_torch_and_a_derived_rate(tmp_path):
     ],
 )
 def test_bad_options_are_one_line_and_exit_2(arguments, message):
-    result = demo(*arguments)
+    result = call_inside("demo", *arguments)
     assert result.returncode == 2
     assert result.stdout == ""
     assert result.stderr.startswith("gradline: ")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from inside import call_inside
 
 import gradline as gl
 
@@ -129,13 +130,17 @@ USAGE = [
 
 @pytest.mark.parametrize(("arguments", "words"), USAGE, ids=[words for _, words in USAGE])
 def test_wrong_usage(arguments, words, folder):
-    refused(call("fit", *arguments, folder=folder), words, code=2)
+    refused(call_inside("fit", *arguments, folder=folder), words, code=2)
 
 
-def bad_files(folder):
+@pytest.fixture(scope="module")
+def bad_files(tmp_path_factory):
+    """A folder of files that cannot be used; no test may change it."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    folder = tmp_path_factory.mktemp("bad")
+    write(folder / "rows.csv", table())
     good = table()
     pq.write_table(pa.table(good), folder / "whole.parquet")
     (folder / "cut.parquet").write_bytes((folder / "whole.parquet").read_bytes()[:-100])
@@ -153,6 +158,7 @@ def bad_files(folder):
     write(folder / "days.csv", {**good, "day": [f"2024-01-{1 + i % 28:02d}" for i in range(300)]})
     write(folder / "caret.csv", {"x^y": ["1^2", "3^4", "5^7"]})
     (folder / "utf16.csv").write_text("x,y\n1,2\n3,4\n", encoding="utf-16")
+    return folder
 
 
 BAD = [
@@ -187,11 +193,10 @@ BAD = [
 
 
 @pytest.mark.parametrize(("data", "formula", "words"), BAD, ids=[f"{data} {formula}" for data, formula, _ in BAD])
-def test_data_that_cannot_be_used(data, formula, words, folder):
-    bad_files(folder)
-    before = sorted(path.name for path in folder.iterdir())
-    refused(call("fit", data, formula, "--out", "model.json", folder=folder), *words)
-    assert sorted(path.name for path in folder.iterdir()) == before
+def test_data_that_cannot_be_used(data, formula, words, bad_files):
+    before = sorted(path.name for path in bad_files.iterdir())
+    refused(call_inside("fit", data, formula, "--out", "model.json", folder=bad_files), *words)
+    assert sorted(path.name for path in bad_files.iterdir()) == before
 
 
 def test_options_that_the_data_does_not_allow(folder):
@@ -204,7 +209,7 @@ def test_options_that_the_data_does_not_allow(folder):
         (["--weights", "g"], ["--weights names column 'g' of 'gaps.csv', which holds text, 'a' in row 0"]),
         (["--loss", "poisson"], ["target 'y' of 'gaps.csv', loss poisson: row 2 holds -0.83", "targets must be counts"]),
     ):
-        refused(call("fit", "gaps.csv", "y ~ x", *options, folder=folder), *words)
+        refused(call_inside("fit", "gaps.csv", "y ~ x", *options, folder=folder), *words)
 
 
 def test_an_identifier_is_noted(folder):

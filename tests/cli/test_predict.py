@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from inside import call_inside
 
 import gradline as gl
 
@@ -124,7 +125,7 @@ def test_what_is_refused(arguments, words, code, folder):
     (folder / "other.csv").write_text("g,z\na,1\n")
     (folder / "text.csv").write_text("g,x\na,one\n")
     before = sorted(os.listdir(folder))
-    refused(call("predict", *arguments, folder=folder), words, code=code)
+    refused(call_inside("predict", *arguments, folder=folder), words, code=code)
     assert sorted(os.listdir(folder)) == before
 
 

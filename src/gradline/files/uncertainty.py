@@ -38,7 +38,7 @@ def describe_uncertainty(fit: Model) -> dict[str, Any]:
     if isinstance(held, NoInference):
         return {"kind": "none", "reason": held.reason}
     pending: Any = held
-    found = _sums(pending) if hasattr(held, "infer") else _inference(pending)
+    found = _sums(pending) if held.is_pending else _inference(pending)
     return found if _is_finite(found) else {"kind": "none", "reason": "they were not finite, so the model file holds none"}
 
 

@@ -52,7 +52,7 @@ def as_text(fit: Model) -> str:
 
 def _model(fit: Model) -> dict[str, Any]:
     solution = fit.solution
-    encoder = getattr(fit, "encoder", None)
+    encoder = fit.encoder
     return {
         "names": list(fit.names),
         "intercept": fit.has_intercept,

@@ -19,5 +19,8 @@ class NoInference:
 
     reason: str
 
+    def infer(self) -> None:
+        """Nothing: what every fit is asked."""
+
 
 NOT_ASKED = NoInference(f"they were not asked for: {ASK}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
@@ -92,6 +92,7 @@ class PendingInference:
     strength: float
     intercept: bool
     penalised: bool
+    is_pending: ClassVar[bool] = True
 
     @cached_property
     def sums(self) -> SquaredSums:
@@ -254,8 +255,7 @@ def in_given_columns(
     """What was found of a problem in changed columns. problem, solution: those in the columns given."""
     if isinstance(found, NoInference):
         return found
-    if isinstance(found, PendingInference):
-        found = found.infer()
+    found = found.infer()
     held, bread = found.covariance, found.bread
     return replace(
         found,

@@ -43,10 +43,7 @@ class ModelUncertainty:
     @cached_property
     def inference(self) -> Inference | None:
         """The covariance, the curvature and the sums behind the fit measures; None where the fit has none of them."""
-        if isinstance(self.uncertainty, NoInference):
-            return None
-        found = self.uncertainty
-        return found if not hasattr(found, "infer") else found.infer()
+        return self.uncertainty.infer()
 
     @property
     def standard_errors(self) -> Array:

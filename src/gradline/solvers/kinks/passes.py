@@ -21,7 +21,7 @@ SLOWEST = 1e-6
 
 
 @dataclass(frozen=True)
-class Column:
+class OneTarget:
     """One target of a problem, with its loss. jitter: times a fixed pseudo-random number per row in [-1, 1], added to the target.
 
     Ties make a linear program degenerate: many rows at one vertex, and steps of length zero that may go round in circles. A jitter far
@@ -72,7 +72,7 @@ class SmoothSums(NamedTuple):
 class SmoothKernel(Kernel[SmoothSums]):
     """Value, gradient and curvature of the smoothed objective: the curvature from the rows in the window only, which are few."""
 
-    column: Column
+    column: OneTarget
     coefficients: Array
     width: float
 
@@ -134,7 +134,7 @@ class SurveyKernel(Kernel[Survey]):
     along: (P,), if given: also the rows that move along this direction, with the distance in units of their speed.
     """
 
-    column: Column
+    column: OneTarget
     coefficients: Array
     reach: float
     most: int
@@ -176,11 +176,11 @@ class Check(NamedTuple):
 class CheckKernel(Kernel[Check]):
     """Rows outside ``active`` (sorted numbers) whose residual at ``coefficients`` is off the piece it was on at ``reference``."""
 
-    column: Column
+    column: OneTarget
     reference: Array
     coefficients: Array
     active: IntArray
-    final: Column
+    final: OneTarget
     """How targets are read at ``coefficients``: as ``column`` reads them at the reference, or without its jitter."""
     rounding: float
     """What rounding may do to a typical residual."""

@@ -18,7 +18,7 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.objective.objective import Problem
 from gradline.solvers.centring import check_target_range
-from gradline.solvers.kinks.passes import Column
+from gradline.solvers.kinks.passes import OneTarget
 from gradline.solvers.kinks.pieces import Pieces, pieces_of
 from gradline.solvers.kinks.vertex_search import Found, VertexSearch
 from gradline.solvers.kinks.whitening import draw_sample, whiten
@@ -74,7 +74,7 @@ class PiecewiseLinear(Options):
         with single_threaded_blas():
             whitening = whiten(rows, sample)
             for target in range(rows.n_targets):
-                search = VertexSearch(rows, whitening, sample, Column(pieces, target), problem.total_weight)
+                search = VertexSearch(rows, whitening, sample, OneTarget(pieces, target), problem.total_weight)
                 point = whitening.start[:, target] if given is None else whitening.point(given[:, target])
                 found.append(search.run(point))
                 passes += search.passes

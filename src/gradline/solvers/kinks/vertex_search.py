@@ -10,7 +10,7 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
-from gradline.solvers.kinks.passes import Check, CheckKernel, Column, SmoothKernel, SurveyKernel
+from gradline.solvers.kinks.passes import Check, CheckKernel, OneTarget, SmoothKernel, SurveyKernel
 from gradline.solvers.kinks.pieces import PieceArray, Pieces
 from gradline.solvers.kinks.subproblem import Subproblem, descend, supported_step
 from gradline.solvers.kinks.vertex import Basis, Simplex, Vertex, first_basis, solve_active, spanned
@@ -53,7 +53,7 @@ class VertexSearch:
     rows: Rows
     whitening: Whitening
     sample: Sample
-    column: Column
+    column: OneTarget
     total_weight: float
     point: Array = field(init=False)
     reference: Array = field(init=False)
@@ -285,14 +285,14 @@ class VertexSearch:
         targets = replace(self.column, jitter=jitter).targets(replace(block, offset=None), self.basis_numbers)
         return solve_active(block, targets, self.whitening.kept, self.column.target, self.pieces.kinks[basis.kinks])
 
-    def _check(self, coefficients: Array, final: Column) -> Check:
+    def _check(self, coefficients: Array, final: OneTarget) -> Check:
         assert self.held is not None
         reference, active = self.whitening.coefficients(self.reference), np.sort(self.held.numbers)
         self.passes += 1
         rounding = self._rounding(coefficients)
         return self.rows.reduce(CheckKernel(self.column, reference, coefficients, active, final, rounding, self._most))
 
-    def _held_excess(self, vertex: Vertex, coefficients: Array, final: Column) -> float:
+    def _held_excess(self, vertex: Vertex, coefficients: Array, final: OneTarget) -> float:
         """How far the held rows lie above the lines the multipliers stand for."""
         assert self.held is not None
         block = self.rows.take(self.held.numbers)

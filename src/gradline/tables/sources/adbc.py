@@ -13,9 +13,9 @@ from gradline.tables.sources.addresses import HIDDEN, check_address, passwords
 from gradline.tables.sources.columns import check_names, quoted
 from gradline.tables.sources.dialects import DUCKDB, OTHER, POSTGRESQL, SQLITE, Dialect, Speech
 from gradline.tables.sources.errors import reading
-from gradline.tables.sources.frames import OnceSource
 from gradline.tables.sources.postgresql import POSTGRESQL_TABLES, postgresql_columns
 from gradline.tables.sources.selecting import Selected, as_they_come
+from gradline.tables.sources.spool import OnceSource
 
 if TYPE_CHECKING:
     import pyarrow as pa

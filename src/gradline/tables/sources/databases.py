@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import sys
 from dataclasses import replace
 from typing import Any
 
@@ -64,12 +65,18 @@ def query_source(query: str) -> Source:
 
 def is_duckdb_connection(item: Any) -> bool:
     """Whether it is an open connection of DuckDB."""
-    return type(item).__name__ == "DuckDBPyConnection"
+    return _is_of_duckdb(item, "DuckDBPyConnection")
 
 
 def is_duckdb_relation(item: Any) -> bool:
     """Whether it is a relation of DuckDB."""
-    return type(item).__name__ == "DuckDBPyRelation"
+    return _is_of_duckdb(item, "DuckDBPyRelation")
+
+
+def _is_of_duckdb(item: Any, name: str) -> bool:
+    """Whether it is an instance of a class of DuckDB's, which whoever made one has imported."""
+    duckdb = sys.modules.get("duckdb")
+    return duckdb is not None and isinstance(item, getattr(duckdb, name))
 
 
 def _address(text: str) -> tuple[str, str]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import errno
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.arrow import for_sql
 from gradline.tables.sources.columns import check_names
+from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
 from gradline.tables.sources.source import Part, SourceDefaults
@@ -176,3 +177,66 @@ def spool(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Ar
 def write_batch(writer: Any, batch: pa.RecordBatch) -> None:
     """Write one batch: a seam of its own so that a test can fill the disk."""
     writer.write_batch(batch)
+
+
+@dataclass
+class OnceSource(SourceDefaults):
+    """Rows that can be read only once: copied to disk at the first reading, with the columns asked for by then."""
+
+    name: str
+    schema: pa.Schema
+    open_stream: Callable[[Sequence[str]], Iterable[pa.RecordBatch]] = field(repr=False)
+    held: list[ArrowFileSource] = field(default_factory=list, repr=False)
+    odd: Mapping[str, str] = field(default_factory=dict, kw_only=True)
+    """What ``unreadable`` says."""
+    said: Speech = field(default_factory=Speech, kw_only=True)
+    """What ``query=`` may say of it."""
+    whole: frozenset[str] = field(default=frozenset(), kw_only=True)
+    """Columns that may hold integers although they are read as float64."""
+    written: Callable[[Sequence[str]], OnceSource] | None = field(default=None, kw_only=True, repr=False)
+    """The same rows with these columns as text where they are numbers of any number of digits."""
+
+    @property
+    def unreadable(self) -> Mapping[str, str]:
+        return self.odd
+
+    @property
+    def speech(self) -> Speech:
+        return self.said
+
+    @property
+    def whole_numbers(self) -> frozenset[str]:
+        return self.whole
+
+    @property
+    def n_rows(self) -> int | None:
+        return self.held[0].n_rows if self.held else None
+
+    @property
+    def bytes_on_disk(self) -> int | None:
+        return self.held[0].bytes_on_disk if self.held else None
+
+    def parts(self, rows: int) -> Sequence[Part]:
+        return self._spooled(()).parts(rows)
+
+    def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
+        yield from self._spooled(columns).batches(columns, rows)
+
+    def relation(self, columns: Sequence[str] | None = None) -> Any:
+        return self._spooled(columns or ()).relation(columns)
+
+    def restricted(self, columns: Sequence[str]) -> OnceSource:
+        import pyarrow as pa
+
+        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]), written=None)
+
+    def exactly(self, columns: Sequence[str]) -> OnceSource:
+        return self if self.written is None else self.written(columns)
+
+    def _spooled(self, columns: Sequence[str]) -> ArrowFileSource:
+        if not self.held:
+            self.held.append(spool(self.open_stream(self.schema.names), self.schema, self.name))
+        late = [column for column in columns if column not in self.held[0].schema.names]
+        if late:
+            raise DataError(f"{self.name} was read already, without column {late[0]!r}; name all needed columns in restricted() at once")
+        return self.held[0]
