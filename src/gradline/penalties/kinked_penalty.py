@@ -49,6 +49,8 @@ class KinkedPenalty:
     scales: Array
     smooth_part: SmoothPenalty | None
     asked: Any
+    chosen_by: str = ""
+    """How the data chose the strength; empty where it was given."""
     kind: ClassVar[PenaltyKind] = "proximal"
 
     @property
@@ -87,6 +89,11 @@ class KinkedPenalty:
         smooth: Any = None if self.smooth_part is None else in_units(self.smooth_part, unit)
         each = np.tile(unit[:, 0], len(self.scales) // len(unit))
         return replace(self, scales=self.scales * each, smooth_part=smooth)
+
+
+def chosen_by(penalty: Penalty) -> str:
+    """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
+    return penalty.chosen_by if isinstance(penalty, KinkedPenalty) else ""
 
 
 def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:

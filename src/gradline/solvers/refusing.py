@@ -58,6 +58,11 @@ def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that takes the loss for smooth; a joint loss counts as that."""
     if problem.joint or problem.loss.kinks() is None:
         return None
+    if problem.penalty_kind == "proximal":
+        return (
+            f"{_name(solver)} needs a smooth loss beside a penalty with kinks, and {problem.loss.name!r} has kinks too; take a smooth loss"
+            " such as gl.losses.huber, or a smooth penalty such as gl.penalties.ridge(0.1)"
+        )
     return f"{_name(solver)} needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
 
 
