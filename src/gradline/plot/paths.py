@@ -62,6 +62,10 @@ def _slopes(ax: Any, found: PathRecord) -> None:
         ax.plot(found.strengths[positive], slopes[positive, j], color=shade, linewidth=1.6 if j in named else 0.8)
     ax.set_xscale("log")
     ax.invert_xaxis()
+    if named:
+        # Names stand beside the ends of their lines, inside the axes.
+        left, right = ax.get_xlim()
+        ax.set_xlim(left, right * (right / left) ** 0.2)
     style.dress(ax, f"strength of the {found.penalties[0].name}", "slope")
     ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
     low, high = ax.get_ylim()
