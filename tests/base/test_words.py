@@ -105,11 +105,20 @@ def test_what_other_tools_call_an_argument(word, told):
         (lambda: gl.LBFGS(tol=1e-3), "write tolerance=0.001"),
         (lambda: gl.LBFGS(m=5), "write memory=5"),
         (lambda: gl.LeastSquares(lr=1), "it takes accuracy"),
+        (lambda: gl.GradientDescent(batch=8), "write batch_size=8"),
+        (lambda: gl.GradientDescent(max_iter=8), "write steps=8"),
+        (lambda: gl.ActiveSetNewton(max_iter=8), "write max_steps=8"),
+        (lambda: gl.PiecewiseLinear(max_iter=8), "it takes none"),
     ],
 )
 def test_what_other_tools_call_an_option_of_a_solver(make, told):
-    with pytest.raises(TypeError, match=f"has no option .*{told}"):
+    with pytest.raises(gl.ArgumentTypeError, match=f"has no option .*{told}"):
         make()
+
+
+def test_too_many_options_of_a_solver():
+    with pytest.raises(gl.ArgumentTypeError, match=r"LeastSquares\(\) takes accuracy; 2 values were given"):
+        gl.LeastSquares("auto", 3)
 
 
 def test_solvers_are_made_copied_and_pickled_as_before():

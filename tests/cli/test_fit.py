@@ -101,8 +101,8 @@ def test_databases(folder):
         ["y ~ x", "--database", "rows.duckdb", "--query", "SELECT * FROM flats"],
         ["rows.csv", "y ~ x", "--query", "SELECT * FROM data"],
     ):
-        assert json.loads(call("fit", *arguments, "--json", folder=folder).stdout)["coefficients"] == coefficients
-    refused(call("fit", "flat", "y ~ x", "--database", "rows.duckdb", folder=folder), "has no table 'flat'; it has 'flats'")
+        assert json.loads(call_inside("fit", *arguments, "--json", folder=folder).stdout)["coefficients"] == coefficients
+    refused(call_inside("fit", "flat", "y ~ x", "--database", "rows.duckdb", folder=folder), "has no table 'flat'; it has 'flats'")
 
 
 def test_help_teaches_by_example(folder):

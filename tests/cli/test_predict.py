@@ -175,9 +175,9 @@ def test_pictures_of_what_cannot_be_drawn(folder):
         ("strange.csv", "has a level that was not there when the model was fitted"),
         ("gaps.csv", "no row of 'gaps.csv' is complete"),
     ):
-        refused(call("plot", "model.json", data, folder=folder), words)
-    refused(call("report", "model.json", "text.csv", folder=folder), "column 'x' of 'text.csv' holds text, 'two' in row 1")
-    refused(call("plot", "model.json", "infinite.csv", folder=folder), "column 'x' holds infinity in row 100;")
+        refused(call_inside("plot", "model.json", data, folder=folder), words)
+    refused(call_inside("report", "model.json", "text.csv", folder=folder), "column 'x' of 'text.csv' holds text, 'two' in row 1")
+    refused(call_inside("plot", "model.json", "infinite.csv", folder=folder), "column 'x' holds infinity in row 100;")
     assert sorted(os.listdir(folder)) == before
 
 

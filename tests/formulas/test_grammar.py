@@ -85,7 +85,7 @@ UNFIT = [
     ("y ~ X", "no column 'X'; did you mean 'x'", "X"),
     ("y ~ x + Sepal.Lenght", "did you mean 'Sepal.Length'", "Sepal.Lenght"),
     ("y ~ log(xx) + z", "no column 'xx'; did you mean 'x'", "xx"),
-    ("y ~ x + `my  col`", "did you mean 'my col'", "`my  col`"),
+    ("y ~ x + `my  col`", "did you mean `my col`", "`my  col`"),
     ("why ~ x", "no column 'why'; it has y, x", "why"),
     ("y ~ x + log(y)", "'y' is the target", "log(y)"),
     ("log(y) ~ y", "'y' is the target", "y"),

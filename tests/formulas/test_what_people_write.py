@@ -168,6 +168,90 @@ def test_advice_about_a_strange_level_works_when_pasted(name):
     assert gl.fit(f"y ~ C(`{name}`)", new, where=eval(found[1])).names[-1].endswith("[T.b]")
 
 
+BARE = [
+    ("y ~ Occupation (own)", "Occupation (own)"),
+    ("y ~ z + occupation (own)", "Occupation (own)"),
+    ("y ~ I(Occupation (own) == 'a') + z", "Occupation (own)"),
+    ("y ~ C(Occupation (own), reference='b')", "Occupation (own)"),
+    ("y ~ z * body mass (g)", "body mass (g)"),
+    ("y ~ (body mass (g) + z)**2", "body mass (g)"),
+    ("y ~ log(body mass (g))", "body mass (g)"),
+    ("y ~ poly(body mass, 2)", "body mass (g)"),
+    ("body mass (g) + y ~ z", "body mass (g)"),
+    ("y ~ a-b", "a-b"),
+    ("y ~ z:rate%", "rate%"),
+    ("y ~ price [EUR] + Größe (m)", "price [EUR]"),
+    ("y ~ log(class)", "class"),
+    ("y ~ it's + z", "it's"),
+    ("y ~ two  blanks", "two  blanks"),
+    ("y ~ w,  h", "w,  h"),
+]
+
+
+@pytest.mark.parametrize(("text", "name"), BARE)
+def test_a_name_that_lacks_its_backquotes(text, name):
+    odd = ["body mass (g)", "a-b", "rate%", "price [EUR]", "Größe (m)", "class", "it's", "two  blanks", "w,  h"]
+    data = {"y": Y, "z": Z, "Occupation (own)": G} | {column: X ** (1 + i / 10) for i, column in enumerate(odd)}
+    with pytest.raises(FormulaError, match=rf"column {re.escape(repr(name))} needs backquotes") as caught:
+        gl.fit(text, data)
+    message, formula, caret = str(caught.value).splitlines()
+    assert formula[caret.index("^") : caret.rindex("^") + 1].lower() in name.lower()
+    # What the error says works when it is pasted.
+    fit = gl.fit(message.partition("; write ")[2], data)
+    assert name in fit.encoder.kinds
+
+
+def test_each_of_several_formulas_is_told_where_its_backquotes_belong():
+    data = {"y": Y, "body mass (g)": X, "z": Z}
+    with pytest.raises(FormulaError, match=r"write ~ z \+ `body mass \(g\)`"):
+        gl.fit({"mean": "y ~ z", "log_scale": "~ z + body mass (g)"}, data, loss="normal")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("y ~ x-z + w", "the data has no column 'w'"),
+        ("y ~ `x-z` + ", "something is missing next to"),
+        ("y ~ x-z + z z", "there is no \\+ between 'z' and 'z'"),
+        ("y ~ Occupation", "did you mean `Occupation \\(own\\)`\\?"),
+    ],
+)
+def test_other_faults_are_told_as_they_are(text, message):
+    with pytest.raises(FormulaError, match=message):
+        gl.fit(text, {"y": Y, "x": X, "z": Z, "x-z": X - Z, "Occupation (own)": G})
+
+
+@pytest.mark.parametrize(
+    ("term", "found"),
+    [
+        ("x*9**9**9**9", "infinite"),
+        ("x*10**400", "infinite"),
+        ("x*(1//0)", "infinite"),
+        ("0**-1*x", "infinite"),
+        ("x*(5%0)", "not a number"),
+        ("(-8)**(1/3)*x", "not a number"),
+        ("x + 10**400 - 10**400", "not a number"),
+    ],
+)
+def test_arithmetic_of_plain_numbers_goes_as_that_of_columns(term, found):
+    with pytest.raises(FormulaError, match=rf"is {found} in row 0, where x = "):
+        gl.fit(f"y ~ I({term})", {"y": Y, "x": X})
+
+
+@pytest.mark.parametrize(
+    ("term", "message"),
+    [
+        ("bs(x, df=1000000000)", r"bs\(\): df may be 25,000 at most, not 1000000000"),
+        ("cr(x, df=1000000000)", r"cr\(\): df may be 25,000 at most"),
+        ("bs(x, degree=100000)", r"bs\(\): degree may be 1,000 at most, not 100000"),
+        ("poly(x, 1000000)", r"poly\(\): degree may be 1,000 at most"),
+    ],
+)
+def test_a_basis_of_more_columns_than_can_be_meant_is_refused_before_it_is_made(term, message):
+    with pytest.raises(FormulaError, match=message):
+        gl.fit(f"y ~ {term}", {"y": Y, "x": X})
+
+
 def test_numbers_written_as_text_may_be_made_categories_as_advised():
     data = {"y": Y, "my col": [f"{i}.5" for i in range(N)]}
     with pytest.raises(FormulaError, match=r"or write C\(`my col`\) if its 60 values are categories"):

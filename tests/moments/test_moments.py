@@ -1,8 +1,13 @@
+import io
 import json
+import os
+import tempfile
 import time
 from pathlib import Path
 
+import duckdb
 import numpy as np
+import pandas as pd
 import pytest
 
 from gradline.moments.moments import Moments
@@ -253,7 +258,12 @@ def test_different_columns_do_not_merge():
     ("make", "message"),
     [
         (lambda: Moments({"a": [1.0, np.nan]}), "column 'a' holds nan in row 1"),
-        (lambda: Moments({"a": [1.0, 2.0], "b": ["x", "y"]}), "column 'b' is not numeric"),
+        (lambda: Moments({"b": ["x", "y"]}), "no columns: column 'b' is not numeric"),
+        (lambda: Moments({"a": [1.0, 2.0], "b": ["x", "y"]}, columns=["a", "b"]), "column 'b' is not numeric"),
+        (lambda: Moments({"a": [1.0, 2.0], "b": ["x", "y"]}, weights="b"), "weights: column 'b' is not numeric"),
+        (lambda: Moments({"a": [1.0, 2.0], "b": ["x", "y"]}).fit("a ~ b"), "'b' is not in the moments: column 'b' is not numeric"),
+        (lambda: Moments({"abc": [1.0, 2.0]}, columns=["abd"]), "columns= names 'abd', which is no column; did you mean 'abc'"),
+        (lambda: Moments({"abc": [1.0, 2.0]}, columns="abc"), r"as in columns=\['abc'\]"),
         (lambda: Moments({"a": [1.0, 2.0], "b": [1.0]}), "column 'b' has 1 rows, but 'a' has 2"),
         (lambda: Moments({}), "no columns"),
         (lambda: Moments({"a": []}), "no rows"),
@@ -322,7 +332,79 @@ def test_any_frame_gives_the_sums_of_its_columns(make):
     np.testing.assert_allclose(found.covariance, np.cov(np.array(list(columns.values())), bias=True), rtol=1e-12)
 
 
-def test_a_lazy_frame_is_refused_in_words():
-    polars = pytest.importorskip("polars")
-    with pytest.raises(ValueError, match="a mapping from names to arrays or a data frame"):
-        Moments(polars.DataFrame(table(n=30)).lazy())
+SHOWN = {"y": [1.0, 3.0, 2.0, 5.0], "x": [1, 2, 3, 4], "truth": [True, False, True, True]}
+ODD = {
+    "text": ["a", "b", "a", "c"],
+    "mixed": ["a", 1, None, 2.5],
+    "category": pd.Categorical([1, 2, 1, 2]),
+    "day": pd.to_datetime(["2020-01-01"] * 4),
+    "complex": np.array([1 + 2j, 0, 1, 1]),
+    "objects": [object(), 1, 2, 3],
+}
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_a_column_that_holds_no_numbers_may_stand_beside_those_that_do(odd):
+    frame = pd.DataFrame({**SHOWN, odd: ODD[odd]})
+    for data in (frame, {name: frame[name] for name in frame}):
+        moments = Moments(data)
+        assert moments.names == ("y", "x", "truth")
+        fit = moments.fit("y ~ x")
+        np.testing.assert_allclose(fit.coefficients, np.polyfit(SHOWN["x"], SHOWN["y"], 1)[::-1], rtol=1e-12, atol=1e-14)
+        for ask in (lambda m: m.fit(f"y ~ {odd}"), lambda m: m.fit(target=odd, features=["x"])):
+            with pytest.raises(ValueError, match=f"^'{odd}' is not in the moments: .*column '{odd}'"):
+                ask(moments + moments)
+        for ask in (lambda m: m.fit("y ~ ."), lambda m: m.fit(target="y")):
+            with pytest.raises(ValueError, match=rf"all other columns would leave out '{odd}'.*columns=\['y', 'x', 'truth'\]"):
+                ask(moments)
+        # What the error says works when it is pasted.
+        chosen = Moments(data, columns=["y", "x", "truth"])
+        assert chosen.fit("y ~ .").names == ("Intercept", "x", "truth")
+        assert (chosen + moments).n == 8
+
+
+def test_columns_may_be_chosen():
+    data = {**SHOWN, "gaps": [1.0, np.nan, 2.0, 3.0], "w": [1.0, 2.0, 3.0, 4.0]}
+    with pytest.raises(ValueError, match="'gaps' holds nan in row 1: drop such rows first, or leave the column out with columns="):
+        Moments(data)
+    found = Moments(data, columns=["x", "y"], weights="w")
+    assert found.names == ("x", "y")
+    assert found.means["y"] == np.average(SHOWN["y"], weights=data["w"])
+
+
+def as_text(frame):
+    return io.StringIO(frame.to_csv(index=False))
+
+
+def as_path(frame):
+    path = os.path.join(tempfile.mkdtemp(), "t.parquet")
+    frame.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize(
+    "door",
+    [
+        as_text,
+        lambda frame: io.BytesIO(frame.to_csv(index=False).encode()),
+        as_path,
+        lambda frame: Path(as_path(frame)),
+        lambda frame: [as_path(frame)],
+        lambda frame: pytest.importorskip("polars").from_pandas(frame).lazy(),
+        lambda frame: duckdb.from_df(frame),
+    ],
+)
+def test_whatever_a_fit_reads(door):
+    frame = pd.DataFrame({**SHOWN, "g": ["a", "b", "a", "c"]})
+    found = Moments(door(frame))
+    assert found.names == ("y", "x", "truth")
+    numbers = frame[["y", "x", "truth"]].to_numpy(float)
+    np.testing.assert_allclose(found.covariance, np.cov(numbers.T, bias=True), rtol=1e-12)
+    with pytest.raises(ValueError, match="'g' is not in the moments: column 'g' is not numeric: it holds text"):
+        found.fit("y ~ g")
+    assert Moments(door(frame), columns=["y"], weights="x").means["y"] == np.average(SHOWN["y"], weights=SHOWN["x"])
+
+
+def test_a_file_with_gaps_names_the_row():
+    with pytest.raises(ValueError, match="column 'x' holds nan in row 1"):
+        Moments(io.StringIO("y,x\n1,2\n3,\n4,5\n"))

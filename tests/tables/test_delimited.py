@@ -167,6 +167,77 @@ def test_a_later_value_that_is_no_number_is_shown(tmp_path):
         gl.fit("y ~ x", path)
 
 
+def by_python(value, digits, group, point):
+    return f"{value:,.{digits}f}".translate(str.maketrans({",": group, ".": point}))
+
+
+MARKS = [",.", ".,", "\u00a0,", "\u202f,", "\u2019.", "'.", " ,", " ."]
+WRITINGS = [("", ","), ("", "."), *map(tuple, MARKS)]
+"""(what parts thousands, decimal mark)"""
+
+
+@pytest.mark.parametrize(("group", "point"), WRITINGS)
+@pytest.mark.parametrize("mark", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("more", [[], ["NA"], ["", "\u22127"]])
+def test_numbers_are_read_however_they_are_written(tmp_path, group, point, mark, more):
+    values = [1500.25, 2_345_678.5, 12.75, -999.0, 0.5, *X]
+    cells = [by_python(value, 2, group, point) for value in values] + more
+    path = tmp_path / "t.csv"
+    with open(path, "w", newline="", encoding="utf-8") as file:
+        csv.writer(file, delimiter=mark).writerows([("y", "x", "g"), *((i, cell, "a b") for i, cell in enumerate(cells))])
+    expected = values + [{"NA": np.nan, "": np.nan, "\u22127": -7.0}[text] for text in more]
+    np.testing.assert_array_equal(column(str(path), "x"), expected)
+    assert open_table(str(path)).columns == {"y": "number", "x": "number", "g": "text"}
+
+
+@pytest.mark.parametrize("cells", [["1,500,000", "3"], ["12,34,567.5", "8"], ["1.5", "1,500"]])
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+def test_thousands_are_parted_as_pandas_parts_them(tmp_path, cells, mark):
+    import pandas as pd
+
+    path = write(tmp_path / "t.csv", f"y{mark}x\n" + "".join(f'1{mark}"{cell}"\n' for cell in cells))
+    assert column(path, "x").tolist() == pd.read_csv(path, sep=mark, thousands=",")["x"].tolist()
+
+
+@pytest.mark.parametrize("mark", [",", ";", "\t"])
+@pytest.mark.parametrize("ending", [[], ["12"], ["999", "-1,250"]])
+def test_a_comma_that_may_mean_either_is_refused_where_it_is_read(tmp_path, mark, ending):
+    cells = ["1,500", "2,500", *ending]
+    path = write(tmp_path / "t.csv", f"y{mark}x\n" + "".join(f'{i}{mark}"{cell}"\n' for i, cell in enumerate(cells)))
+    assert column(path, "y").tolist() == list(range(len(cells)))
+    with pytest.raises(ValueError, match=r"column 'x' holds '1,500': its comma may part thousands or be a decimal one; say which with"):
+        gl.fit("y ~ x", path)
+    # The advice works when it is pasted.
+    read = gl.fit("y ~ x", query=f"SELECT * FROM read_csv('{path}', delim = '{mark}', thousands = ',')")
+    assert read.names == ("Intercept", "x")
+
+
+def test_other_columns_tell_that_a_comma_is_a_decimal_one(tmp_path):
+    path = write(tmp_path / "t.csv", "y;x\n" + "0,5;1,500\n1,5;2,500\n")
+    assert column(path, "x").tolist() == [1.5, 2.5]
+
+
+@pytest.mark.parametrize("cells", [["1,5", "2.5"], ["2.5", "1,5"], ["1,500", "1.500"], ["1,500.0", "1.500,0"]])
+@pytest.mark.parametrize("mark", [",", ";"])
+def test_a_column_written_in_two_ways_is_refused_where_it_is_read(tmp_path, cells, mark):
+    path = write(tmp_path / "t.csv", f"y{mark}x\n" + "".join(f'{i}{mark}"{cells[i % 2]}"\n' for i in X))
+    assert column(path, "y").tolist() == X.tolist()
+    with pytest.raises(ValueError, match=r"column 'x' holds '.*' and '.*', numbers written in two ways"):
+        gl.fit("y ~ x", path)
+
+
+@pytest.mark.parametrize("cells", [["1,2,3", "4,5,6"], ["1,500.0", "abc"], ["10-20", "20-30"], ["1.2.3", "1.2.4"], ["030 123", "040 123"]])
+def test_text_with_numbers_in_it_stays_text(tmp_path, cells):
+    path = write(tmp_path / "t.csv", "y;x\n" + "".join(f"{i};{cells[i % 2]}\n" for i in X))
+    assert open_table(path).levels("x") == sorted(cells)
+
+
+def test_a_later_value_among_thousands_that_is_no_number_is_shown(tmp_path):
+    path = write(tmp_path / "t.csv", "y;x\n" + "".join(f"{i};1,{i % 1000:03}.5\n" for i in range(30_000)) + "1;1,2.5\n")
+    with pytest.raises(ValueError, match=r"column 'x' holds '1,2\.5', where its first rows hold numbers such as 1,234\.5"):
+        gl.fit("y ~ x", path)
+
+
 # ---------------------------------------------------------------------------------------------------- against Python's own csv
 
 FIELD = st.text(st.sampled_from("ab#;,|'\t 0.\n"), min_size=1, max_size=6).map(lambda text: "k" + text)

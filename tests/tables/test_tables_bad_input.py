@@ -254,8 +254,10 @@ def test_text_where_numbers_are_needed(tmp_path):
     path = write(tmp_path / "t.csv", "x,y\n1,2\n2,3\noops,4\n?,5\n")
     with refused(TypeError, "column 'x' of", "t.csv", "holds text, 'oops' in row 2"):
         fit_columns(open_table(path))
-    with refused(TypeError, "column 'x'", "'1,000' in row 0"):
-        fit_columns(open_table(write(tmp_path / "u.csv", 'x,y\n"1,000",2\n"2,000",3\n')))
+    with refused(TypeError, "column 'x'", "'1,000 m' in row 0"):
+        fit_columns(open_table(write(tmp_path / "u.csv", 'x,y\n"1,000 m",2\n"2,000 m",3\n')))
+    with refused(ValueError, "column 'x' holds '1,000': its comma may part thousands"):
+        fit_columns(open_table(write(tmp_path / "v.csv", 'x,y\n"1,000",2\n"2,000",3\n')))
     late = write(tmp_path / "late.csv", "x,y\n" + "1,2\n" * 30_000 + "oops,5\n6,7\n")
     with refused(ValueError, "late.csv", "line 30002: column 'x' holds 'oops', but its first rows hold numbers"):
         fit_columns(open_table(late))

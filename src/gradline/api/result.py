@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from gradline.api.other_words import ELSEWHERE
 from gradline.base.types import Array
+from gradline.base.words import called_here
 from gradline.model.record import Model
 
 if TYPE_CHECKING:
@@ -24,6 +26,14 @@ class Fit(Model):
     Coefficients, errors, tests and fit measures are read off it; what needs the rows again takes ``data``, and says so where it is
     missing. The fields are those of ``Model``.
     """
+
+    if not TYPE_CHECKING:  # Or else checkers of types would take any attribute for one that a Fit has.
+
+        def __getattr__(self, name: str) -> Any:
+            # Called for what there is not, and where a property raised AttributeError: that error is raised anew.
+            if name in ELSEWHERE:
+                raise AttributeError(called_here("a Fit", name, ELSEWHERE[name]), name=name, obj=self)
+            return object.__getattribute__(self, name)
 
     @classmethod
     def of(cls, model: Model) -> Self:

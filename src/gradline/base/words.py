@@ -7,6 +7,8 @@ import difflib
 from collections.abc import Iterable
 from typing import Any
 
+from gradline.base.errors import ArgumentTypeError
+
 ALIKE = {1: 0.5, 2: 0.5, 3: 0.6, 4: 0.6}
 """Share of letters that two words have in common in order, from which one is a slip of the other, by the length of the word. In short words
 one letter is a large share; from five letters on it is 0.75: quantil is a slip of quantile, 0.93; ordinal is none of normal, 0.62."""
@@ -19,6 +21,11 @@ def nearest(word: str, known: Iterable[str], most: int = 1) -> list[str]:
     if word in names:
         return [word]
     return [by_lower[found] for found in difflib.get_close_matches(word.lower(), by_lower, most, ALIKE.get(len(word), 0.75))]
+
+
+def called_here(owner: str, name: str, here: str) -> str:
+    """The message for an attribute that other programs have under this name. here: what to write."""
+    return f"{owner} has no attribute {name!r}; here it is {here}"
 
 
 _SOLVERS_WORDS = {
@@ -42,6 +49,20 @@ _SOLVERS_WORDS = {
     "eps": ("tolerance",),
     "random_state": ("seed",),
     "batchsize": ("batch_size",),
+    "batch": ("batch_size",),
+    "minibatch": ("batch_size",),
+    "minibatch_size": ("batch_size",),
+    "max_epochs": ("steps", "max_steps"),
+    "nb_epoch": ("steps", "max_steps"),
+    "num_iterations": ("steps", "max_steps"),
+    "learningrate": ("learning_rate",),
+    "gamma": ("learning_rate",),
+    "beta": ("momentum",),
+    "rtol": ("tolerance",),
+    "atol": ("tolerance",),
+    "xtol": ("tolerance",),
+    "rng": ("seed",),
+    "n_restarts": ("starts",),
     "x0": ("start",),
     "init": ("start",),
     "callback": ("callbacks",),
@@ -53,7 +74,7 @@ _SOLVERS_WORDS = {
 
 
 class Options:
-    """A dataclass whose options may be asked for by the words of other programs: the error says what to write."""
+    """A dataclass whose options may be asked for by the words of other programs: the error, an ArgumentTypeError, says what to write."""
 
     def __new__(cls, *arguments: Any, **options: Any) -> Any:
         fields = [field.name for field in dataclasses.fields(cls) if field.init]  # type: ignore[arg-type]
@@ -61,5 +82,7 @@ class Options:
             if word not in fields:
                 here = [name for name in _SOLVERS_WORDS.get(word.lower(), ()) if name in fields] or nearest(word, fields)
                 hint = f"write {here[0]}={options[word]!r}" if here else f"it takes {', '.join(fields) or 'none'}"
-                raise TypeError(f"{cls.__name__}() has no option {word!r}; {hint}")
+                raise ArgumentTypeError(f"{cls.__name__}() has no option {word!r}; {hint}")
+        if len(arguments) > len(fields):
+            raise ArgumentTypeError(f"{cls.__name__}() takes {', '.join(fields) or 'no options'}; {len(arguments)} values were given")
         return super().__new__(cls)

@@ -47,6 +47,8 @@ def load(
     model = read_model(where)
     try:
         encoder = None if model.formula is None else _encoder(model.formula)
+        if encoder is not None and encoder.names != tuple(model.names):
+            raise ModelFileError("the formula makes other columns than the names of the coefficients")
         loss_function = _loss(model, loss, prediction)
         penalty = None if model.penalty is None else as_penalty(model.penalty)
     except ValueError as error:

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field, JsonValue, model_validator
+from pydantic import AllowInfNan, Field, JsonValue, model_validator
 
 from gradline.base.errors import ModelFileError
 from gradline.base.names import INTERCEPT
@@ -94,7 +94,7 @@ class ModelRecord(Part):
     solver: str
     solver_asked: bool = Field(description="Whether the user chose the solver.")
     passes: Count
-    seconds: Number | None
+    seconds: Annotated[float, AllowInfNan(False), Field(ge=0)] | None
     learning_rate: Number | None
     notes: list[str]
     formula: dict[str, JsonValue] | None = Field(None, description="The formula and what it learned from the rows, levels included.")

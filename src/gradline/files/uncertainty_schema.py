@@ -9,6 +9,7 @@ from pydantic import AllowInfNan, Field
 from gradline.files.parts import Count, Number, Part
 
 Finite = Annotated[float, AllowInfNan(False)]
+Positive = Annotated[float, AllowInfNan(False), Field(gt=0)]
 Matrix = list[list[Finite]]
 """Rows of one length."""
 
@@ -17,8 +18,8 @@ class WeightSumsRecord(Part):
     """Of the rows of positive weight: how many; sum f; sum f w; sum f log w."""
 
     rows: Count
-    copies: Finite
-    weight: Finite
+    copies: Positive
+    weight: Positive
     log_weight: Finite
 
 
@@ -38,8 +39,8 @@ class StatisticsRecord(Part):
     """The fit as a whole; see gradline.inference.statistics.FitStatistics."""
 
     rows: Count
-    count: Number
-    weight: Number
+    count: Positive
+    weight: Positive
     parameters: Count
     effective_parameters: Number
     degrees_of_freedom: Number

@@ -12,7 +12,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.model.path import HeldOut
 from gradline.objective.objective import Problem
-from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns
+from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
 from gradline.rows.block import Block
 from gradline.rows.folds import Folds, picked, without_fold
@@ -73,9 +73,10 @@ class Way:
 
     def penalty(self, strength: float) -> KinkedPenalty:
         bound = self.spec.with_strength(strength).bind(self.columns)
-        if not isinstance(bound, KinkedPenalty):
+        found = as_kinked(bound)
+        if found is None:
             raise ArgumentError(f"a path is for penalties that set slopes to zero, and {bound.name!r} does not; use gl.penalties.lasso()")
-        return bound
+        return found
 
     @property
     def certificate(self) -> Any:

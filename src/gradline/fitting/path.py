@@ -19,7 +19,7 @@ from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
 from gradline.inference.absent import NoInference
 from gradline.model.path import PathRecord
 from gradline.objective.objective import Problem
-from gradline.penalties.sums import PenaltySpec
+from gradline.penalties.arguments import left_to_data
 from gradline.preparing.from_arrays import Prepared
 from gradline.rows.folds import Folds
 from gradline.solvers.protocol import Solution
@@ -47,8 +47,8 @@ class PathRequest:
 def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
     """The path that is asked for. Raises as ``gl.path`` says."""
     started = time.perf_counter()
-    spec = request.penalty
-    if not isinstance(spec, PenaltySpec) or not spec.undecided:
+    spec = left_to_data(request.penalty)
+    if spec is None:
         raise ArgumentError(
             "a path is over the strengths of one penalty, which leaves its own to it: give penalty=gl.penalties.lasso() or another penalty"
             " without a strength"

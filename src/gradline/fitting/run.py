@@ -16,11 +16,10 @@ from gradline.inference.asked import checked_kind, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import settled
+from gradline.penalties.arguments import left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
-from gradline.penalties.sums import PenaltySpec
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -160,8 +159,9 @@ def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | Automatic
         choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
         return float(choice.strength), float(choice.losses.min())
 
-    if isinstance(penalty, PenaltySpec) and penalty.undecided:
+    undecided = left_to_data(penalty)
+    if undecided is not None:
         from gradline.fitting.along import with_chosen_strength
 
-        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), penalty))
+        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided))
     return replace(problem, penalty=settled(penalty, lambda: penalty_columns(problem, prepared), choose))

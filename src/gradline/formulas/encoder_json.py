@@ -18,8 +18,8 @@ from gradline.formulas.expressions import Learned, walk
 from gradline.formulas.factors import CategoricalFactor
 from gradline.formulas.grammar import Factor, Sides
 
-_PROBE = np.array([0.0, 1.0])
-"""What every transform is tried on, so that a state that lacks something is found here."""
+_PROBE = np.linspace(0.0, 1.0, 5)
+"""What every transform is tried on, so that a state that lacks something, or holds a list for a number, is found here."""
 
 _KINDS = ("number", "text", "boolean", "category", "date", "other")
 
@@ -39,8 +39,10 @@ def encoder_from_json(saved: Mapping[str, Any]) -> Encoder:
         _check_complete(formula.nodes, states, formula.factors, levels)
         return build(formula, kinds, states, levels)
     except FormulaError as error:
-        raise DataError(f"the formula's state does not fit together: {error}") from None
-    except (KeyError, TypeError, AttributeError, ArithmeticError, IndexError, SyntaxError, RecursionError) as error:
+        # Without the caret: the formula in a file need not be the one that anybody wrote.
+        said = str(error).partition("\n")[0]
+        raise DataError(f"the formula's state does not fit together: {said}") from None
+    except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError, IndexError, SyntaxError, RecursionError) as error:
         raise DataError(f"the formula's state is damaged ({type(error).__name__}: {error})") from None
 
 
@@ -80,7 +82,7 @@ def _check_complete(nodes: list[Any], states: Mapping[str, Any], factors: Mappin
     for node in nodes:
         for part in walk(node):
             if isinstance(part, Learned):
-                with suppress(ValueError):  # of values that the transform does not take, such as those beyond its knots
+                with suppress(FormulaError):  # of values that the transform does not take, such as those beyond its knots
                     TRANSFORMS[part.transform].apply(_PROBE, part.settings, states[part.key], part.key)
     for name, factor in factors.items():
         if isinstance(factor, CategoricalFactor) and name not in levels:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from gradline.base.errors import FormulaError
 from gradline.base.words import nearest
@@ -33,11 +33,11 @@ def at(message: str, formula: str, start: int, end: int) -> FormulaError:
     return FormulaError(f"{message}\n    {flat}\n    {' ' * start}{'^' * width}")
 
 
-def suggestion(word: str, known: Iterable[str], many: str = "there are") -> str:
-    """What may have been meant: the nearest known name, or the known names where they are few."""
+def suggestion(word: str, known: Iterable[str], many: str = "there are", write: Callable[[str], str] = str) -> str:
+    """What may have been meant: the nearest known name, or the known names where they are few. write: how a formula takes a name."""
     names = [str(name) for name in known]
     near = nearest(word, names)
     if near:
-        return f"did you mean {near[0]!r}?"
-    shown = ", ".join(names[:8])
+        return f"did you mean {near[0]!r}?" if write(near[0]) == near[0] else f"did you mean {write(near[0])}?"
+    shown = ", ".join(map(write, names[:8]))
     return f"{many} {shown}{', ...' if len(names) > 8 else ''}" if names else "there are none"

@@ -116,17 +116,32 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
             values = [evaluate(argument, batch, states) for argument in arguments]
             if table != "logic":
                 values = [as_number(value) for value in values] if name != "where" else values
+            values = [_double(value) for value in values] if table == "arithmetic" else values
             with np.errstate(all="ignore"):
                 return _TABLES[table](name)(*values)
 
 
 def _in_turn(node: Chain, batch: Batch, states: States) -> Any:
-    number = as_number if node.table != "logic" else lambda value: value
+    def number(value: Any) -> Any:
+        if node.table == "logic":
+            return value
+        return _double(as_number(value)) if node.table == "arithmetic" else as_number(value)
+
     found = number(evaluate(node.first, batch, states))
     with np.errstate(all="ignore"):
         for name, operand in node.rest:
             found = _TABLES[node.table](name)(found, number(evaluate(operand, batch, states)))
     return found
+
+
+def _double(value: Any) -> Any:
+    """A plain number as a double of NumPy's: of two of Python's, 1 / 0 and 9 ** 999 raise, and (-8) ** 0.5 is complex."""
+    if not isinstance(value, int | float):
+        return value
+    try:
+        return np.float64(value)
+    except OverflowError:
+        return np.float64(np.inf if value > 0 else -np.inf)
 
 
 def as_column(values: Any, n_rows: int) -> Array:

@@ -13,7 +13,7 @@ from gradline.formulas.contrasts import Contrast, read_contrast
 from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
-from gradline.formulas.grammar import Factor, chain, hide_quotes, quoted_name, shortened, unparse
+from gradline.formulas.grammar import MOST_TERMS, Factor, chain, hide_quotes, quoted_name, shortened, unparse
 from gradline.tables.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]
@@ -319,7 +319,7 @@ class _Reader:
 
     def _kind(self, name: str) -> str:
         if name not in self.kinds:
-            self._fail(f"the data has no column {name!r}; {suggestion(name, self.kinds, 'it has')}", name)
+            self._fail(f"the data has no column {name!r}; {suggestion(name, self.kinds, 'it has', quoted_name)}", name)
         return self.kinds[name]
 
     def _restored(self, text: str) -> str:
@@ -397,6 +397,9 @@ def _check_options(name: str, options: dict[str, Any], fail: Any) -> None:
         numeric = isinstance(value, int | float) and not isinstance(value, bool)
         if key in ("df", "degree") and value is not None and not (isinstance(value, int) and numeric and value >= 0):
             fail(f"{name}(): {key} must be a whole number, not {value!r}", key)
+        most = {"df": MOST_TERMS, "degree": 1000}.get(key)
+        if most is not None and value is not None and value > most:
+            fail(f"{name}(): {key} may be {most:,} at most, not {value!r}", key)
         if key in ("lower_bound", "upper_bound") and value is not None and not numeric:
             fail(f"{name}(): {key} must be a number, not {value!r}", key)
         if key == "ddof" and not numeric:

@@ -6,9 +6,11 @@ over the whole data for what must be known before the first row can be encoded; 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
+from gradline.formulas.bare_names import told_of_backquotes
 from gradline.formulas.building import CheckedFormula, build, check
 from gradline.formulas.encoder import Encoded, Encoder
 from gradline.formulas.errors import FormulaError, suggestion
@@ -18,6 +20,8 @@ from gradline.formulas.learning import Table, learn_levels, learn_states
 from gradline.formulas.reading import read
 
 __all__ = ["Encoded", "Encoder", "Formula", "FormulaError", "Table", "parse", "plain"]
+
+Read = TypeVar("Read")
 
 
 @dataclass(frozen=True)
@@ -75,12 +79,14 @@ def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterabl
     among the features, and text or dates where numbers are needed.
     """
     kinds = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns, "number")
-    if isinstance(formula, Mapping):
-        if not formula:
-            raise FormulaError("no formula is given; write one for each linear predictor")
-        sides = {str(name): read(text, _others(formula, name, kinds)) for name, text in formula.items()}
-    else:
-        sides = {"": read(formula, kinds)}
+    if not isinstance(formula, Mapping):
+        return _told(lambda text: Formula(check({"": read(text, kinds)}, kinds, tell), kinds), formula, kinds)
+    if not formula:
+        raise FormulaError("no formula is given; write one for each linear predictor")
+    sides = {
+        str(name): _told(lambda text, name=name: read(text, _others(formula, name, kinds)), text, kinds)  # type: ignore[misc]
+        for name, text in formula.items()
+    }
     return Formula(check(sides, kinds, tell), kinds)
 
 
@@ -102,6 +108,17 @@ def plain(
     terms = ([()] if intercept else []) + [(Factor(name, True),) for name in features]
     sides = Sides(text, tuple(Factor(name, True) for name in targets), tuple(terms))
     return Formula(check({"": sides}, columns, tell), columns)
+
+
+def _told(read: Callable[[str], Read], text: str, columns: Iterable[str]) -> Read:
+    """``read(text)``, whose error says so where nothing but backquotes are missing."""
+    try:
+        return read(text)
+    except FormulaError as error:
+        told = told_of_backquotes(error, read, text, columns)
+        if told is None:
+            raise
+        raise told from None
 
 
 def _others(formulas: Mapping[str, str], name: str, kinds: Mapping[str, str]) -> list[str]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from gradline.autodiff.row_derivatives import RowDerivatives
-from gradline.losses.arguments import by_name, parse
+from gradline.base.words import called_here
+from gradline.losses.arguments import by_name, meant, parse, written
 from gradline.losses.catalogue import (
     absolute,
     cauchy,
@@ -62,6 +63,9 @@ def __getattr__(name: str) -> Any:
         from gradline.losses.own_loss import custom
 
         return custom
+    known = meant(name)
+    if known is not None:
+        raise AttributeError(called_here("gl.losses", name, written(known)))
     raise AttributeError(f"module 'gradline.losses' has no attribute {name!r}")
 
 

@@ -132,6 +132,17 @@ def by_name(name: str, **parameters: Parameter) -> Loss:
     return entry(**parameters)
 
 
+def meant(name: str) -> str | None:
+    """The name in the catalogue of what other programs call so."""
+    word = name.lower().replace("-", "_")
+    return word if word in NAMES else _ELSEWHERE.get(word)
+
+
+def written(name: str) -> str:
+    """How a loss of the catalogue is written in Python."""
+    return f"gl.losses.{name}" + ("(...)" if callable(_CATALOGUE[name]) else "")
+
+
 def parse(text: str) -> Loss:
     """The loss written as the command line writes it: ``huber:1.35``, ``huber:1.35,joint``, ``student_t:degrees=4,scale=2``.
 
@@ -163,7 +174,7 @@ def _entry(name: str) -> Loss | Callable[..., Loss]:
             raise LossError(
                 f"no loss is named {name!r}: names with numbers are the command line's; write gl.losses.{begun.strip()}({numbers.strip()})"
             )
-        known = _ELSEWHERE.get(name.lower().replace("-", "_"))
+        known = meant(name)
         close = nearest(name, NAMES) if known is None else [known]
         hint = f"did you mean {close[0]}?" if close else f"known are {', '.join(NAMES)}, or a function loss(y, prediction) of your own"
         raise LossError(f"no loss is named {name!r}; {hint}")

@@ -11,6 +11,7 @@ sums that differ by one row, a row can be worked out from them, so share sums of
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -19,12 +20,12 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-from gradline.moments.columns import SideBySide, checked, finite_column, named_columns, row_numbers, sum_rows
+from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
 from gradline.penalties.kinds import ridge_strength
 from gradline.rows.array_checks import as_array
-from gradline.rows.labels import Labelled, check_same_labels, of_arguments
+from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
 
 
@@ -36,7 +37,10 @@ class Moments:
     Parameters
     ----------
     data : mapping or data frame
-        From names to 1-D arrays, or a data frame (pandas, polars, Arrow; not a lazy one). Numbers only, of one length, finite.
+        From names to 1-D arrays, a data frame (pandas, polars, Arrow), or what else ``gl.fit`` reads: a path, an open file, a relation.
+        Its columns of numbers are taken, which must be finite, and held in memory. Others are left out; a fit that names one says why.
+    columns : sequence of str, optional
+        The columns to take. All that hold numbers unless given.
     weights, frequencies : array or str, optional
         Precision weights, and how often each row counts. Arrays, or names of columns, which are then no columns of the moments. A row of
         weight zero may hold anything.
@@ -46,7 +50,7 @@ class Moments:
     Raises
     ------
     ValueError
-        Naming the column (or weight) that is not numeric, not finite, of another length or negative, and for pandas objects whose indexes
+        Naming the column (or weight) that is not finite, of another length or negative, and for pandas objects whose indexes
         disagree.
 
     Examples
@@ -63,24 +67,26 @@ class Moments:
         self,
         data: Mapping[str, Any] | Any,
         *,
+        columns: Sequence[str] | None = None,
         weights: str | Sequence[float] | Array | None = None,
         frequencies: str | Sequence[float] | Array | None = None,
         threads: int | None = None,
     ) -> None:
-        columns = named_columns(data)
-        row_weights = row_numbers(columns, weights, "weights")
-        counts = row_numbers(columns, frequencies, "frequencies")
-        for name in {name for name in (weights, frequencies) if isinstance(name, str)}:
-            del columns[name]
-        if not columns:
-            raise ArgumentError("no columns: give a mapping from names to arrays, or a data frame")
-        table = SideBySide(columns)  # raises for columns of different lengths
-        of_columns = [Labelled("data", "data", data)]
-        if isinstance(data, Mapping):
-            of_columns = [Labelled(f"column {name!r}", f"data[{name!r}]", column) for name, column in data.items()]
-        check_same_labels([*of_columns, *of_arguments(weights=weights, frequencies=frequencies)])
-        finite = {name: finite_column(column, f"column {name!r}", row_weights, counts) for name, column in columns.items()}
-        self._take(tuple(columns), sum_rows(SideBySide(finite), np.empty((table.shape[0], 0)), row_weights, counts, threads))
+        with_weights = [name for name in (weights, frequencies) if isinstance(name, str)]
+        if isinstance(columns, str):
+            raise ArgumentError(f"columns= takes a list of names, as in columns=[{columns!r}]")
+        found = named_columns(data, None if columns is None else [*columns, *with_weights])
+        row_weights = row_numbers(found, weights, "weights")
+        counts = row_numbers(found, frequencies, "frequencies")
+        numbers = {name: column for name, column in found.numbers.items() if name not in with_weights}
+        if not numbers:
+            reason = next(iter(found.left_out.values()), "give a mapping from names to arrays, a data frame or a file")
+            raise ArgumentError(f"no columns: {reason}")
+        table = SideBySide(numbers)  # raises for columns of different lengths
+        check_same_labels([*found.labelled, *of_arguments(weights=weights, frequencies=frequencies)])
+        whole = {name: finite(column, f"column {name!r}", row_weights, counts) for name, column in numbers.items()}
+        sums = sum_rows(SideBySide(whole), np.empty((table.shape[0], 0)), row_weights, counts, threads)
+        self._take(tuple(numbers), sums, found.left_out)
 
     @classmethod
     def from_arrays(
@@ -137,7 +143,7 @@ class Moments:
         for j, label in enumerate(labels):
             if label in labels[:j]:
                 raise ArgumentError(f"two columns are named {label!r}")
-        row_weights, counts = row_numbers({}, weights, "weights"), row_numbers({}, frequencies, "frequencies")
+        row_weights, counts = row_numbers(NO_COLUMNS, weights, "weights"), row_numbers(NO_COLUMNS, frequencies, "frequencies")
         check_same_labels(of_arguments(X=X, y=y, weights=weights, frequencies=frequencies))
         values, targets = (
             checked(table, labels[first:], row_weights, counts) for table, first in ((values, 0), (targets, values.shape[1]))
@@ -236,9 +242,15 @@ class Moments:
             if features is not None or not intercept:
                 raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
             target, features, intercept = parse_formula(formula, self._names)
+            if re.search(r"[~+]\s*\.\s*([-+]|$)", formula):
+                self._refuse_all_others()
         assert target is not None
         if features is None:
             features = [name for name in self._names if name != target]
+            self._refuse_all_others()
+        for name in (target, *features):
+            if name in self._left_out:
+                raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
         return fit_moments(self._sums, self._names, target, list(features), intercept, _ridge_strength(penalty))
 
     def save(self, path: str | Path) -> None:
@@ -293,8 +305,17 @@ class Moments:
         shown = ", ".join(self._names[:6]) + (", ..." if len(self._names) > 6 else "")
         return f"Moments({self.n:,} rows, {len(self._names)} columns: {shown})"
 
-    def _take(self, names: tuple[str, ...], sums: SecondMoments) -> None:
-        self._names, self._sums = names, sums
+    def _take(self, names: tuple[str, ...], sums: SecondMoments, left_out: Mapping[str, str] | None = None) -> None:
+        self._names, self._sums, self._left_out = names, sums, dict(left_out or {})
+
+    def _refuse_all_others(self) -> None:
+        """Raises ValueError where "all other columns" would not be all of the data's."""
+        if self._left_out:
+            name, reason = next(iter(self._left_out.items()))
+            raise ArgumentError(
+                f"all other columns would leave out {name!r} ({reason}); name the features, or the columns at the start:"
+                f" gl.Moments(data, columns={list(self._names[:6])!r})"
+            )
 
     def _merged(self, other: Moments, sign: int) -> Moments:
         if not isinstance(other, Moments):
@@ -312,7 +333,7 @@ class Moments:
         if sign < 0 and not (sums.count <= self._sums.count and sums.weight <= self._sums.weight * (1 + 1e-9)):
             raise ArgumentError(f"{other.n:,} rows cannot be taken away from {self.n:,}: the second must be part of the first")
         result = Moments.__new__(Moments)
-        result._take(self._names, self._sums + sums if sign > 0 else self._sums - sums)
+        result._take(self._names, self._sums + sums if sign > 0 else self._sums - sums, self._left_out | other._left_out)
         return result
 
 

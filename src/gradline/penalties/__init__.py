@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from gradline.base.words import called_here
 from gradline.penalties.group_lasso import group_lasso
 from gradline.penalties.lasso import elastic_net, lasso
 from gradline.penalties.nonconvex import mcp, scad
@@ -38,6 +39,30 @@ FACTORIES: dict[str, Callable[..., Any]] = {
     "difference": difference,
 }
 """What makes a penalty of each name, for model files and the command."""
+
+_RIDGE = "gl.penalties.ridge(...)"
+_LASSO, _NET = "gl.penalties.lasso(...)", "gl.penalties.elastic_net(...)"
+_ELSEWHERE = {
+    "l1": _LASSO,
+    "l1_l2": _NET,
+    "enet": _NET,
+    "elasticnet": _NET,
+    "grouplasso": "gl.penalties.group_lasso(...)",
+    "l2": _RIDGE,
+    "tikhonov": _RIDGE,
+    "weight_decay": _RIDGE,
+    "ridge_regression": _RIDGE,
+    "sum_of_squares": _RIDGE,
+}
+"""What other programs call them, in small letters."""
+
+
+if not TYPE_CHECKING:  # Or else checkers of types would take any name for a penalty.
+
+    def __getattr__(name: str) -> Any:
+        if name.lower() in _ELSEWHERE:
+            raise AttributeError(called_here("gl.penalties", name, _ELSEWHERE[name.lower()]))
+        raise AttributeError(f"module 'gradline.penalties' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

@@ -110,6 +110,11 @@ class HasUnits(Protocol):
     def in_units(self, unit: Array) -> Penalty: ...
 
 
+def has_units(penalty: Penalty | None) -> bool:
+    """Whether ``in_units`` knows the penalty: any that is smooth, and those with kinks that know their units."""
+    return isinstance(penalty, HasUnits) or kind_of(penalty) != "proximal"
+
+
 class _InUnits:
     """b = unit b^, and derivatives by the chain rule. It is no ridge, whatever the penalty is."""
 

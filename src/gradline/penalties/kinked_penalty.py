@@ -91,6 +91,11 @@ class KinkedPenalty:
         return replace(self, scales=self.scales * each, smooth_part=smooth)
 
 
+def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:
+    """The penalty where it tells solvers what it does at zero; None for any other."""
+    return penalty if isinstance(penalty, KinkedPenalty) else None
+
+
 def chosen_by(penalty: Penalty) -> str:
     """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
     return penalty.chosen_by if isinstance(penalty, KinkedPenalty) else ""

@@ -98,7 +98,7 @@ def quadratic(matrix: Any, strength: float = 1.0) -> Quadratic:
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
     >>> shrunk = gl.fit(x, y, penalty=gl.penalties.quadratic([[0.5]]))
-    >>> bool(shrunk.slopes[0] == gl.fit(x, y, penalty=gl.penalties.ridge(0.5)).slopes[0])
+    >>> bool(abs(shrunk.slopes[0] - gl.fit(x, y, penalty=gl.penalties.ridge(0.5)).slopes[0]) < 1e-12)
     True
     """
     return Quadratic(checked_number(strength, "a quadratic penalty") * np.asarray(matrix, dtype=np.float64))

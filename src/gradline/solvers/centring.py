@@ -13,7 +13,7 @@ import numpy as np
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import HasUnits, in_units
+from gradline.penalties.kinds import has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
@@ -71,7 +71,7 @@ def centred(problem: Problem) -> Centred | None:
     the columns as they are, since moved ones show rounding for a difference. Constraints, and a penalty with kinks that knows no units,
     leave them as they are.
     """
-    unmoved = problem.penalty_kind == "proximal" and not isinstance(problem.penalty, HasUnits)
+    unmoved = not has_units(problem.penalty)
     if unmoved or problem.constraints is not None:
         return None
     rows = problem.rows

@@ -148,8 +148,8 @@ class Table:
         own = self._own_levels(column)
         # A query can make values under the column's name that are no levels of its own.
         if own is not None and set(found) <= set(own):
-            present_levels = set(found)
-            return [value for value in own if value in present_levels]
+            present_levels = {value: value for value in found}
+            return [present_levels[value] for value in own if value in present_levels]
         return sorted(found)
 
     def summary(self, columns: Sequence[str] | None = None) -> dict[str, ColumnSummary]:

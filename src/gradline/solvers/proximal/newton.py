@@ -22,7 +22,7 @@ from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
-from gradline.penalties.kinked_penalty import KinkedPenalty
+from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.proximal.gap import duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
@@ -80,7 +80,7 @@ class ProximalNewton(Options):
             return f"ProximalNewton keeps to no constraints, and the problem has {problem.constraints.name}"
         if problem.penalty is None:
             return "ProximalNewton is for a penalty that sets coefficients to zero, and there is none; use gl.Newton()"
-        if not isinstance(problem.penalty, KinkedPenalty):
+        if as_kinked(problem.penalty) is None:
             return (
                 f"ProximalNewton takes the penalties of gl.penalties that set coefficients to zero, and {problem.penalty.name!r} is none;"
                 " use gl.Newton(), or bring a solver of your own"
@@ -131,8 +131,8 @@ class _Steps:
 
     @classmethod
     def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None) -> _Steps:
-        penalty = problem.penalty
-        assert isinstance(penalty, KinkedPenalty)
+        penalty = as_kinked(problem.penalty)
+        assert penalty is not None
         smooth, free = replace(problem, penalty=penalty.smooth_part), problem.free
         places = slope_places(free, problem.rows.intercept)
         scales = np.where(places >= 0, penalty.scales[places], 1.0)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.tables.sources.addresses import HIDDEN, check_address, passwords
-from gradline.tables.sources.columns import check_names, quoted
+from gradline.tables.sources.columns import LEVELS_DECLARED, check_names, quoted
 from gradline.tables.sources.dialects import DUCKDB, OTHER, POSTGRESQL, SQLITE, Dialect, Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.postgresql import POSTGRESQL_TABLES, postgresql_columns
@@ -149,7 +149,8 @@ def _source(access: Access, database: Database, select: str, selected: Sequence[
         copied = [column.as_text() if column.name in columns else column for column in selected]
         return _source(access, database, select, copied, said, what)
 
-    schema = pa.schema([pa.field(column.name, column.type) for column in selected])
+    # What a database gives as a dictionary is of an ENUM.
+    schema = pa.schema([pa.field(column.name, column.type, metadata=LEVELS_DECLARED) for column in selected])
     whole = frozenset(column.name for column in selected if column.perhaps_whole)
     return OnceSource(what, schema, open_stream, said=said, whole=whole, written=exactly)
 

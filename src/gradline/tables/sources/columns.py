@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Literal
 
@@ -48,6 +49,30 @@ def kind_of(arrow_type: pa.DataType) -> ColumnKind:
     if types.is_temporal(arrow_type):
         return "date"
     return "other"
+
+
+LEVELS_DECLARED = {b"gradline:levels": b"declared"}
+"""Metadata of a field whose dictionary somebody has put in order, although its type does not say so."""
+
+
+def keeps_its_levels(schema: pa.Schema, column: str) -> bool:
+    """Whether a dictionary's order is the order of levels that somebody declared, rather than that in which an encoder met them.
+
+    Arrow's own encoding, and with it Parquet's and polars' Categorical, depends on the rows. An ordered dictionary, such as of polars'
+    Enum, does not, nor does a categorical of pandas, which Arrow marks in the metadata of a schema.
+    """
+    import pyarrow as pa
+
+    field = schema.field(column)
+    if not pa.types.is_dictionary(field.type):
+        return False
+    if field.type.ordered or (field.metadata is not None and LEVELS_DECLARED.items() <= field.metadata.items()):
+        return True
+    try:
+        of_pandas = json.loads((schema.metadata or {}).get(b"pandas", b"{}")).get("columns", [])
+        return any(told["field_name"] == column and told["pandas_type"] == "categorical" for told in of_pandas)
+    except (ValueError, TypeError, KeyError, AttributeError):
+        return False  # a note that cannot be read says nothing
 
 
 def quoted(name: str) -> str:

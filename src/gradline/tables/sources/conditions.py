@@ -21,9 +21,13 @@ EXPRESSIONS = frozenset({"BETWEEN", "CASE", "CAST", "COLLATE", "COLUMN_REF", "CO
 """The classes of expression whose value depends on the row alone."""
 
 OF_THE_SESSION = frozenset({"current_catalog", "current_database", "current_query", "current_query_id", "current_role", "getenv"}) | {
-    *("current_schema", "current_schemas", "current_setting", "current_user", "getvariable", "in_search_path", "session_user", "user")
+    *("current_schema", "current_schemas", "current_setting", "current_user", "getvariable", "in_search_path", "session_user", "user"),
+    *("current_connection_id", "current_transaction_id", "currval", "get_block_size", "txid_current"),
 }
 """Functions that tell of the session and not of the row."""
+
+TAKES_SQL = frozenset({"json_deserialize_sql", "json_serialize_plan", "json_serialize_sql"})
+"""Functions of text that is a query: planning one opens the files it names, and its error tells what their columns are."""
 
 _PLACES = ("query_location", "query_location_length")
 
@@ -80,6 +84,8 @@ def _of_function(name: str, within: frozenset[str]) -> str:
     kinds, stabilities, definitions = _functions().get(name, (frozenset(), frozenset(), ()))
     if name in OF_THE_SESSION:
         return f"calls {name}(), which tells of the session"
+    if name in TAKES_SQL:
+        return f"calls {name}(), which takes a query"
     if not kinds:
         near = nearest(name, _functions())
         return f"calls {name}(), which is no function of DuckDB's" + (f" (did you mean {near[0]}?)" if near else "")

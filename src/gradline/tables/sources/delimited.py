@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, quoted, sql_text
 from gradline.tables.sources.connections import own_connection
-from gradline.tables.sources.decimal_commas import AsNumber, grouped_numbers
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files, suffixes
 from gradline.tables.sources.sql import SqlSource, sql_source
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 from gradline.tables.sources.text_lines import (
     DELIMITERS,
     check_fields,
@@ -31,6 +31,7 @@ from gradline.tables.sources.text_lines import (
     text_lines,
     write_with_one_line_end,
 )
+from gradline.tables.sources.written_numbers import AsNumber, looked_at, readings
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -118,8 +119,9 @@ def delimited_source(files: Files) -> SqlSource:
     integers = frozenset(column["name"] for column in dialect["Columns"] if column["type"] in INTEGERS)
     kinds = {column["name"]: "DOUBLE" if _is_number(column["type"]) else column["type"] for column in dialect["Columns"]}
     with reading(files.name):
-        grouped = _grouped(first, dialect, kinds)
-    options += _types(dialect, kinds, frozenset(grouped), len(readable) == 1)
+        as_numbers = _as_numbers(first, dialect, kinds)
+    kinds |= dict.fromkeys(as_numbers, "VARCHAR")
+    options += _types(dialect, kinds, frozenset(as_numbers), len(readable) == 1)
     paths = ", ".join(map(sql_text, readable))
 
     def made_with(texts: Sequence[str]) -> Callable[[], Any]:
@@ -129,9 +131,9 @@ def delimited_source(files: Files) -> SqlSource:
         swaps = []
         for name in (name for name, kind in kinds.items() if kind == "VARCHAR"):
             text = f"CASE WHEN {quoted(name)} IN ({rest}) THEN NULL ELSE {quoted(name)} END" if rest else quoted(name)
-            if name in grouped:
-                text = grouped[name](text)
-            if rest or name in grouped:
+            if name in as_numbers:
+                text = as_numbers[name](text)
+            if rest or name in as_numbers:
                 swaps.append(f"{text} AS {quoted(name)}")
         chosen = f"* REPLACE ({', '.join(swaps)})" if swaps else "*"
 
@@ -226,8 +228,7 @@ def _with_decimals(path: str, fixed: str) -> dict[str, Any]:
         # Where commas are decimal signs, something else parts the fields.
         other = _sniffed(path, f", delim = {sql_text(found['Delimiter'])}, decimal_separator = ','")
         other["decimal_separator"] = ","
-        kinds = {column["name"]: column["type"] for column in other["Columns"]}
-        if _texts(other) - len(_grouped(path, other, kinds)) < _texts(found):
+        if _texts(other) < _texts(found):
             return other
     return found
 
@@ -243,16 +244,29 @@ def _texts(found: dict[str, Any]) -> int:
     return sum(column["type"] == "VARCHAR" for column in found["Columns"])
 
 
-def _grouped(path: str, found: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, AsNumber]:
-    """How text columns of numbers with points and decimal commas are read."""
+def _as_numbers(path: str, found: Mapping[str, Any], kinds: Mapping[str, str]) -> dict[str, AsNumber]:
+    """How columns of numbers are read that DuckDB takes for text, or for other numbers than are meant."""
     texts = [name for name, kind in kinds.items() if kind == "VARCHAR"]
-    if found.get("decimal_separator") != "," or not texts:
+    if not texts and "decimal_separator" not in found:
         return {}
     columns = ", ".join(f"{sql_text(name)}: 'VARCHAR'" for name in kinds)
     missing = ", ".join(map(sql_text, MISSING_TEXTS))
     plain = _options({name: value for name, value in found.items() if name != "decimal_separator"})
     rows = f"read_csv({sql_text(path)}, {plain}, auto_detect = false, columns = {{{columns}}}, nullstr = [{missing}])"
-    return grouped_numbers(own_connection().sql(f"SELECT * FROM {rows} LIMIT {SAMPLED}"), texts)
+
+    def values(names: Sequence[str], count: int) -> dict[str, list[str | None]]:
+        if not names:
+            return {}
+        held = own_connection().sql(f"SELECT {', '.join(map(quoted, names))} FROM {rows} LIMIT {count}").fetchall()
+        return dict(zip(names, map(list, zip(*held, strict=True)), strict=True)) if held else {}
+
+    # Most columns of text show soon that they hold no numbers.
+    some = [name for name, column in values(texts, 100).items() if looked_at({name: column}) or not any(column)]
+    numbers = looked_at(values(some, SAMPLED))
+    point = found.get("decimal_separator", ".")
+    commas = point == "," or any("," in column.sure for column in numbers.values())
+    others = looked_at(values([name for name, kind in kinds.items() if kind == "DOUBLE"], SAMPLED)) if commas else {}
+    return readings(numbers, others, point)
 
 
 def _options(found: dict[str, Any]) -> str:
@@ -279,8 +293,8 @@ def _check_header(path: str, options: str, names: Sequence[str], table: str) -> 
 
 
 def _with_one_line_end(
-    files: Files, readable: list[str], folder: tempfile.TemporaryDirectory[str] | None
-) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None, frozenset[bytes]]:
+    files: Files, readable: list[str], folder: TemporaryFolder | None
+) -> tuple[list[str], TemporaryFolder | None, frozenset[bytes]]:
     """Files whose own lines all end alike, which DuckDB asks for: a file with several line ends is copied once to a temporary folder.
 
     Gives the paths, the folder, and the line ends of the files.
@@ -293,7 +307,7 @@ def _with_one_line_end(
             with reading(name), _decompressing(name):
                 ends = line_ends(path)
             if len(ends) > 1:
-                folder = folder or tempfile.TemporaryDirectory(prefix="gradline-")
+                folder = folder or TemporaryFolder()
                 copy = Path(folder.name, f"{i}-lines-{Path(path).name.split('.')[0]}.csv")
                 with _decompressing(name, "copying"):
                     write_with_one_line_end(path, copy)
@@ -307,11 +321,11 @@ def _with_one_line_end(
     return result, folder, frozenset(all_ends)
 
 
-def _decompressed(files: Files) -> tuple[list[str], tempfile.TemporaryDirectory[str] | None]:
+def _decompressed(files: Files) -> tuple[list[str], TemporaryFolder | None]:
     """Paths that DuckDB can read: gzip and Zstandard as they are, bzip2 and xz unpacked once to a temporary folder."""
     if not any(suffixes(path)[1] in (".bz2", ".xz") for path in files.paths):
         return list(files.paths), None
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     readable = []
     try:
         for i, path in enumerate(files.paths):

@@ -13,11 +13,12 @@ from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.rows.array_checks import unmasked
 from gradline.rows.labels import Labelled, check_same_labels
 from gradline.tables.sources.arrow import for_sql
-from gradline.tables.sources.columns import check_names, kind_of, unknown_column
+from gradline.tables.sources.columns import LEVELS_DECLARED, check_names, kind_of, unknown_column
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.pandas_columns import with_plain_columns
 from gradline.tables.sources.source import Part, Source, SourceDefaults
 from gradline.tables.sources.spool import OnceSource
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -153,7 +154,8 @@ def _pandas_source(frame: Any) -> FrameSource:
     for j, column in enumerate(names):
         try:
             # A whole column at once, so that a chunk without a value does not get a type of its own.
-            fields.append(pa.field(column, pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type))
+            kind = pa.Schema.from_pandas(frame.iloc[:, [j]], preserve_index=False).field(0).type
+            fields.append(pa.field(column, kind, metadata=LEVELS_DECLARED))
         except (pa.ArrowException, TypeError, ValueError, OverflowError):
             sparse = str(frame.dtypes.iloc[j]).startswith("Sparse")
             unreadable[column] = "is sparse; make it dense first, with sparse.to_dense()" if sparse else _trouble(frame.iloc[:, j])
@@ -243,12 +245,11 @@ def _through_narwhals(data: Any) -> Source | None:
 
 def _sunk(frame: Any, name: str) -> OnceSource:
     """A lazy frame, run once into a file by its own engine."""
-    import tempfile
     from pathlib import Path
 
     import pyarrow.parquet as pq
 
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     path = str(Path(folder.name, "rows.parquet"))
     try:
         with reading(name):
@@ -334,7 +335,9 @@ def _from_mapping(data: Mapping[Any, Any]) -> tuple[pa.Table, dict[str, str]]:
         if length != lengths[first]:
             raise DataError(f"column {name!r} has {length} rows but column {first!r} has {lengths[first]}; all must have one length")
     check_same_labels(Labelled(f"column {str(key)!r}", f"data[{key!r}]", values) for key, values in data.items())
-    return pa.table(columns), unreadable
+    of_pandas = {str(key) for key, values in data.items() if str(getattr(values, "dtype", "")).startswith("category")}
+    fields = [pa.field(name, array.type, metadata=LEVELS_DECLARED if name in of_pandas else None) for name, array in columns.items()]
+    return pa.table(list(columns.values()), schema=pa.schema(fields)), unreadable
 
 
 def _plain(values: Any) -> Any:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
+from gradline.tables.sources.columns import keeps_its_levels
 from gradline.tables.sources.dialects import Speech
 
 if TYPE_CHECKING:
@@ -131,9 +132,7 @@ class SourceDefaults:
         return None
 
     def source_of_levels(self, column: str) -> Any:
-        import pyarrow as pa
-
-        return self if pa.types.is_dictionary(self.schema.field(column).type) else None
+        return self if keeps_its_levels(self.schema, column) else None
 
     def exactly(self, columns: Sequence[str]) -> Self:
         return self

@@ -20,6 +20,7 @@ from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files
 from gradline.tables.sources.source import Part, SourceDefaults
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -37,7 +38,7 @@ class ArrowBatches:
     last: int
     n_rows: int
     name: str
-    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    folder: TemporaryFolder | None = field(default=None, repr=False)
     """The folder the file lies in, which must outlive the part."""
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
@@ -62,7 +63,7 @@ class ArrowFileSource(SourceDefaults):
     schema: pa.Schema
     lengths: tuple[tuple[int, ...], ...]
     files: Files | None = None
-    folder: tempfile.TemporaryDirectory[str] | None = field(default=None, repr=False)
+    folder: TemporaryFolder | None = field(default=None, repr=False)
 
     @property
     def n_rows(self) -> int:
@@ -147,7 +148,7 @@ def spool(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> Ar
     import pyarrow as pa
 
     check_names(schema.names, name, by_sql=False)
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     path = str(Path(folder.name, "rows.arrow"))
     lengths: list[int] = []
     try:
@@ -228,7 +229,7 @@ class OnceSource(SourceDefaults):
     def restricted(self, columns: Sequence[str]) -> OnceSource:
         import pyarrow as pa
 
-        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns]), written=None)
+        return replace(self, schema=pa.schema([self.schema.field(column) for column in columns], self.schema.metadata), written=None)
 
     def exactly(self, columns: Sequence[str]) -> OnceSource:
         return self if self.written is None else self.written(columns)

@@ -94,7 +94,10 @@ class SqlSource(SourceDefaults):
         return self
 
     def source_of_levels(self, column: str) -> Any:
-        own = super().source_of_levels(column)
+        import pyarrow as pa
+
+        # Of a database it is an ENUM, whose levels were declared.
+        own = self if pa.types.is_dictionary(self.schema.field(column).type) else None
         if own is not None or self.below is None or column not in self.below.schema.names:
             return own
         return self.below.source_of_levels(column)

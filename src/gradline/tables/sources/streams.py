@@ -12,6 +12,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.tables.sources.paths import COMPRESSED, MAGIC, STANDARD_INPUT, Files, file_stamp
+from gradline.tables.sources.temporary_folder import TemporaryFolder
 from gradline.tables.sources.text_lines import open_bytes
 
 _CHUNK = 2**20
@@ -51,7 +52,7 @@ def copied(stream: Stream, name: str = "") -> Files:
     """
     own = stream.name if isinstance(stream, _Named) else None
     name = name or (f"the open file {own!r}" if isinstance(own, str) else "the stream")
-    folder = tempfile.TemporaryDirectory(prefix="gradline-")
+    folder = TemporaryFolder()
     try:
         path = Path(folder.name, "rows")
         if not _copy(stream, path, name):
