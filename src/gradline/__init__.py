@@ -37,8 +37,11 @@ _NAMES = {
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
+    "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
+    "Path": "gradline.api.path",
     "load": "gradline.api.loading",
+    "path": "gradline.api.path",
 }
 _MODULES = ("datasets", "losses", "penalties", "plot")
 
@@ -61,12 +64,15 @@ __all__ = [
     "ModelFileError",
     "Moments",
     "Newton",
+    "Path",
     "PiecewiseLinear",
+    "ProximalNewton",
     "SolverError",
     "datasets",
     "fit",
     "load",
     "losses",
+    "path",
     "penalties",
     "plot",
 ]
@@ -75,6 +81,7 @@ if TYPE_CHECKING:
     from gradline import datasets, losses, penalties, plot
     from gradline.api.fitting import fit
     from gradline.api.loading import load
+    from gradline.api.path import Path, path
     from gradline.api.result import Fit
     from gradline.base.errors import (
         ArgumentError,
@@ -97,6 +104,7 @@ if TYPE_CHECKING:
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.proximal.newton import ProximalNewton
 
 
 def __getattr__(name: str) -> Any:

@@ -694,7 +694,7 @@ def test_a_penalty_of_your_own(tmp_path, rows):
     loaded = gl.load(tmp_path / "m")
     assert str(loaded.summary()) == str(fit.summary())
     assert as_text(loaded) == as_text(fit)
-    with pytest.raises(ValueError, match="keeps its name only"):
+    with pytest.raises(ValueError, match="from a model file"):
         loaded.penalty.gradient(fit.slopes)
 
 

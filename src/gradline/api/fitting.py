@@ -10,6 +10,7 @@ from gradline.base.errors import ArgumentTypeError
 from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.fitting.run import run
 from gradline.losses.arguments import LossArgument
+from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.protocol import Solver
@@ -23,7 +24,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | AutomaticRidge | None = None,
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -49,7 +50,7 @@ def fit(
     features: Sequence[str],
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | AutomaticRidge | None = None,
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -74,7 +75,7 @@ def fit(
     *,
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
-    penalty: Penalty | AutomaticRidge | None = None,
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -99,7 +100,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
-    penalty: Penalty | AutomaticRidge | None = None,
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,

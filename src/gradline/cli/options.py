@@ -42,17 +42,18 @@ def read_loss(text: str, own: str | None) -> Any:
 
 
 def read_penalty(text: str | None) -> Any:
-    """The penalty of ``--penalty ridge:0.1`` or ``ridge:auto``."""
+    """The penalty of ``--penalty ridge:0.1``, ``ridge:auto``, ``lasso:0.1`` or ``elastic_net:0.1,0.5``."""
     if text is None:
         return None
     from gradline import penalties
 
-    known: dict[str, Callable[..., Any]] = {
-        name: getattr(penalties, name) for name in ("ridge", "lasso", "elastic_net") if hasattr(penalties, name)
-    }
+    names = ("ridge", "lasso", "elastic_net", "group_lasso", "scad", "mcp")
+    known: dict[str, Callable[..., Any]] = {name: getattr(penalties, name) for name in names}
     name, _, rest = text.partition(":")
     if name.strip() not in known:
         raise usage(f"--penalty: no penalty is named {name!r}; known are {', '.join(known)}, as in ridge:0.1")
+    if name.strip() == "group_lasso" and "," in rest:
+        raise usage("--penalty group_lasso takes a strength only: its groups are the terms of the formula")
     try:
         return known[name.strip()](*("auto" if part.strip() == "auto" else float(part) for part in rest.split(",")))
     except (ValueError, TypeError) as error:

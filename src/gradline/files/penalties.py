@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class StoredPenalty:
-    """A penalty of the user's own, of which the file holds the name, the numbers and the value at the coefficients."""
+    """A penalty of which the file holds the name, the numbers and the value at the coefficients: one of the user's own, or one that had met
+    its columns."""
 
     record: PenaltyRecord
 
@@ -35,20 +36,21 @@ class StoredPenalty:
         return self.record.value
 
     def gradient(self, slopes: Array) -> Array:
-        raise ModelFileError(f"the penalty {self.name!r} is its author's own, and a model file keeps its name only")
+        raise ModelFileError(f"the penalty {self.name!r} is known by its name, its numbers and its value only, from a model file")
 
     def curvature(self, slopes: Array) -> Array:
-        raise ModelFileError(f"the penalty {self.name!r} is its author's own, and a model file keeps its name only")
+        raise ModelFileError(f"the penalty {self.name!r} is known by its name, its numbers and its value only, from a model file")
 
 
 def as_penalty(record: PenaltyRecord) -> Penalty:
     """The penalty of ``gl.penalties`` by that name, or what stands for one of the user's own. Raises ValueError for numbers it refuses."""
     if record.name == "ridge" and set(record.parameters) == {"strength", "leave_one_out"}:
         return penalties.ChosenRidge(**record.parameters)
-    if record.name not in penalties.FACTORIES:
+    if record.name != "ridge":
+        # What has to meet its columns first knows no value without them, and a refit has none of the rows.
         return StoredPenalty(record)
     try:
-        penalty: Penalty = penalties.FACTORIES[record.name](**record.parameters)
+        penalty: Penalty = penalties.FACTORIES["ridge"](**record.parameters)
     except TypeError as error:
         raise ModelFileError(f"the penalty {record.name!r} cannot be made: {error}") from None
     return penalty

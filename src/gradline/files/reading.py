@@ -58,7 +58,7 @@ def load(
         _array(model.coefficients),
         model.objective,
         model.solver,
-        Certificate(certificate.converged, certificate.gradient_norm, certificate.reason, certificate.remedy),
+        Certificate(certificate.converged, certificate.gradient_norm, certificate.reason, certificate.remedy, certificate.gap),
         model.passes,
         aliased=tuple(model.aliased),
         digits=None if model.digits is None else _array(model.digits),

@@ -71,6 +71,7 @@ class CertificateRecord(Part):
     gradient_norm: Number
     reason: str
     remedy: str
+    gap: Number | None = Field(None, description="By how much the objective can be above its minimum at most, where that was proved.")
 
 
 class ModelRecord(Part):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 from collections.abc import Mapping
@@ -23,7 +22,8 @@ from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.penalties.protocol import Penalty
+from gradline.penalties.kinds import parameters_of
+from gradline.penalties.protocol import Penalty
 
 
 def save(fit: Model, path: str | os.PathLike[str]) -> None:
@@ -72,6 +72,7 @@ def _model(fit: Model) -> dict[str, Any]:
             "gradient_norm": write_number(float(solution.certificate.gradient_norm)),
             "reason": solution.certificate.reason,
             "remedy": solution.certificate.remedy,
+            "gap": None if solution.certificate.gap is None else write_number(float(solution.certificate.gap)),
         },
         "solver": solution.solver,
         "solver_asked": fit.solver_asked,
@@ -101,9 +102,7 @@ def _loss(loss: Loss) -> Mapping[str, Any]:
 def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
     if isinstance(penalty, StoredPenalty):
         return penalty.record.model_dump()
-    own: dict[str, Any] = (
-        {field.name: getattr(penalty, field.name) for field in dataclasses.fields(penalty)} if dataclasses.is_dataclass(penalty) else {}
-    )
+    own = parameters_of(penalty)
     numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     slopes = fit.solution.coefficients[int(fit.has_intercept) :]
     return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}

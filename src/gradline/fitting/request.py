@@ -12,7 +12,8 @@ from gradline.base.errors import ArgumentTypeError
 from gradline.base.words import nearest
 from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
-from gradline.penalties.kinds import as_penalty
+from gradline.penalties.arguments import as_penalty
+from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.first_order.gradient_descent import GradientDescent
@@ -87,7 +88,7 @@ class FitRequest:
     loss: LossArgument
     prediction: Callable[[Any], Any] | None
     backend: str | None
-    penalty: Penalty | AutomaticRidge | None
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None
     solver: str | Solver
     weights: Any
     frequencies: Any

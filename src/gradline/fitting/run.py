@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import ArgumentError
@@ -13,30 +16,43 @@ from gradline.inference.asked import checked_kind, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import settled
+from gradline.penalties.arguments import left_to_data, settled
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import centred, with_gradient_of_given
-from gradline.solvers.protocol import EndsWithCurvature, TakesAnyColumns, as_start
+from gradline.solvers.columns import standard_deviations
+from gradline.solvers.protocol import EndsWithCurvature, Solution, TakesAnyColumns, as_start
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
+    from gradline.inference.absent import NoInference
+    from gradline.inference.asked import PendingInference
     from gradline.inference.covariance.kinds import CovarianceKind
+    from gradline.inference.inference import Inference
 
 
 def run(request: FitRequest) -> Model:
     """Fit what is asked for. Raises as :func:`gradline.fit` says."""
     started = time.perf_counter()
+    with opened(request) as (prepared, kind, progress):
+        return _solve(request, prepared, kind, progress, started)
+
+
+@contextmanager
+def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
+    """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:
         prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
         kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
         check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
-        return _solve(request, prepared, kind, request.progress, started)
+        yield prepared, kind, request.progress
+        return
     from gradline.preparing.from_table import watched_table
 
     common |= {"features": request.features, "missing": request.missing, "where": request.where, "query": request.query}
@@ -45,17 +61,14 @@ def run(request: FitRequest) -> Model:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if prepared.streamed else request.progress
         kind = None if prepared.clusters is not None else checked_kind(request.covariance, None, lambda: prepared.rows.n_rows)
-        return _solve(request, prepared, kind, own, started)
+        yield prepared, kind, own
 
 
 def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None, progress: bool | None, started: float) -> Model:
     """From rows and a loss to the model."""
     for note in prepared.notes:
         warn(note)
-    problem = Problem(prepared.rows, prepared.loss, None, prepared.names, prepared.mask)
-    if problem.joint and prepared.weighted:
-        raise ArgumentError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
-    problem = with_penalty(problem, request.penalty)
+    problem = with_penalty(problem_of(prepared), request.penalty, prepared)
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
@@ -84,6 +97,18 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), request.covariance, kind, read_groups)
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, extra=())
+    return model_of(request, prepared, problem, solution, found, started)
+
+
+def model_of(
+    request: FitRequest,
+    prepared: Prepared,
+    problem: Problem,
+    solution: Solution,
+    uncertainty: Inference | PendingInference | NoInference,
+    started: float,
+) -> Model:
+    """The record of a fit."""
     return Model(
         prepared.names,
         prepared.target_names,
@@ -94,7 +119,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         named=prepared.named,
         penalty=problem.penalty,
         solver_asked=request.solver != "auto",
-        uncertainty=found,
+        uncertainty=uncertainty,
         seconds=time.perf_counter() - started,
         encoder=prepared.encoder,
         row_columns=prepared.row_columns,
@@ -102,7 +127,24 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     )
 
 
-def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> Problem:
+def problem_of(prepared: Prepared) -> Problem:
+    """The problem without its penalty. Raises ValueError for weights beside a loss of all rows together."""
+    problem = Problem(prepared.rows, prepared.loss, None, prepared.names, prepared.mask)
+    if problem.joint and prepared.weighted:
+        raise ArgumentError(f"weights and frequencies need a loss of one row; {problem.joint_message}")
+    return problem
+
+
+def penalty_columns(problem: Problem, prepared: Prepared) -> PenaltyColumns:
+    """What a penalty is told of the model."""
+    rows, first = problem.rows, int(problem.rows.intercept)
+    names = prepared.names[first:]
+    terms = names if prepared.encoder is None else prepared.encoder.terms[first:]
+    predictors = problem.loss.predictor_names(rows.n_targets)
+    return PenaltyColumns(names, terms, predictors, cache(lambda: standard_deviations(rows)[first:]))
+
+
+def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared) -> Problem:
     """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
 
     Raises ValueError for losses without a leave-one-out loss.
@@ -117,4 +159,9 @@ def with_penalty(problem: Problem, penalty: Penalty | AutomaticRidge | None) -> 
         choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
         return float(choice.strength), float(choice.losses.min())
 
-    return replace(problem, penalty=settled(penalty, choose))
+    undecided = left_to_data(penalty)
+    if undecided is not None:
+        from gradline.fitting.along import with_chosen_strength
+
+        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided))
+    return replace(problem, penalty=settled(penalty, lambda: penalty_columns(problem, prepared), choose))

@@ -76,6 +76,12 @@ class Encoder:
         own = [f"I({name})" if name == INTERCEPT else name for group in self.groups for name in group.names]
         return (INTERCEPT, *own) if self.intercept else tuple(own)
 
+    @cached_property
+    def terms(self) -> tuple[str, ...]:
+        """The term of the formula that each column belongs to, (P,): ``C(g)`` for all its levels."""
+        own = [":".join(name for name, _ in group.factors) for group in self.groups for _ in group.names]
+        return (INTERCEPT, *own) if self.intercept else tuple(own)
+
     @property
     def n_columns(self) -> int:
         """P, the intercept included."""

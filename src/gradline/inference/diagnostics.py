@@ -24,6 +24,7 @@ from gradline.objective.objective import Problem
 from gradline.rows.altered import with_columns, with_targets
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
+from gradline.solvers.columns import ColumnMomentsKernel
 from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
 
 ALIKE = 1e-10
@@ -172,7 +173,7 @@ def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
     columns = with_targets(rows, _Zeros())
     plain = replace(problem, loss=squared, penalty=None, rows=columns)
     root = compute_bread(plain, np.zeros((size, 1)), CoefficientMap.selecting(chosen)).root[kept] * np.sqrt(2.0)
-    moments = rows.reduce(_ColumnMoments())
+    moments = rows.reduce(ColumnMomentsKernel())
     sizes = np.sqrt(moments.squares[kept])
     # The design's singular values are one over those of its inverse root.
     values = np.linalg.svd(root, compute_uv=False)
@@ -183,32 +184,6 @@ def collinearity(problem: Problem, free: CoefficientMap) -> Collinearity:
     if rows.intercept:
         inflation[0] = np.nan
     return Collinearity(float(values[0] / values[-1]), float(scaled[0] / scaled[-1]), inflation)
-
-
-class _Columns(NamedTuple):
-    """Weighted, for each of P columns: total weight; mean; squares about it; squares about zero."""
-
-    weight: float
-    mean: Array
-    centred: Array
-    squares: Array
-
-
-@dataclass(frozen=True)
-class _ColumnMoments(Kernel[_Columns]):
-    def map(self, block: Block) -> _Columns:
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-        design, total = block.design.dense(), float(weights.sum())
-        mean = np.dot(weights, design) / total if total > 0 else np.zeros(design.shape[1])
-        return _Columns(total, mean, np.dot(weights, np.square(design - mean)), np.dot(weights, np.square(design)))
-
-    def merge(self, first: _Columns, second: _Columns) -> _Columns:
-        total = first.weight + second.weight
-        if not total > 0:
-            return first
-        shift = second.mean - first.mean
-        centred = first.centred + second.centred + np.square(shift) * (first.weight * second.weight / total)
-        return _Columns(total, first.mean + shift * (second.weight / total), centred, first.squares + second.squares)
 
 
 class SpecificationTest(NamedTuple):

@@ -137,6 +137,10 @@ class LossDefaults:
         return False
 
     @property
+    def never_negative(self) -> bool:
+        return False
+
+    @property
     def flat_directions(self) -> Array | None:
         return None
 

@@ -169,6 +169,10 @@ class Loss(UnboundLoss, Protocol):
         """Known to be convex in the linear predictors."""
 
     @property
+    def never_negative(self) -> bool:
+        """Known to be at least zero in every row."""
+
+    @property
     def is_likelihood(self) -> bool:
         """The loss is -log of a density of y, normalising constant included."""
 

@@ -40,6 +40,10 @@ class Wrapped(LossDefaults):
         return self.loss.of_residuals
 
     @property
+    def never_negative(self) -> bool:
+        return self.loss.never_negative
+
+    @property
     def takes_long_runs(self) -> bool:
         return self.loss.takes_long_runs
 

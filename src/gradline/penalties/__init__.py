@@ -6,16 +6,54 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.words import called_here
+from gradline.penalties.group_lasso import group_lasso
+from gradline.penalties.lasso import elastic_net, lasso
+from gradline.penalties.nonconvex import mcp, scad
 from gradline.penalties.protocol import Penalty
+from gradline.penalties.quadratic import quadratic
 from gradline.penalties.ridge import AutomaticRidge, ChosenRidge, Ridge, ridge
+from gradline.penalties.smoothness import difference
 
-__all__ = ["AutomaticRidge", "ChosenRidge", "Penalty", "Ridge", "ridge"]
+__all__ = [
+    "AutomaticRidge",
+    "ChosenRidge",
+    "Penalty",
+    "Ridge",
+    "difference",
+    "elastic_net",
+    "group_lasso",
+    "lasso",
+    "mcp",
+    "quadratic",
+    "ridge",
+    "scad",
+]
 
-FACTORIES: dict[str, Callable[..., Any]] = {"ridge": ridge}
+FACTORIES: dict[str, Callable[..., Any]] = {
+    "ridge": ridge,
+    "lasso": lasso,
+    "elastic_net": elastic_net,
+    "group_lasso": group_lasso,
+    "scad": scad,
+    "mcp": mcp,
+    "difference": difference,
+}
 """What makes a penalty of each name, for model files and the command."""
 
 _RIDGE = "gl.penalties.ridge(...)"
-_ELSEWHERE = {"l2": _RIDGE, "tikhonov": _RIDGE, "weight_decay": _RIDGE, "ridge_regression": _RIDGE, "sum_of_squares": _RIDGE}
+_LASSO, _NET = "gl.penalties.lasso(...)", "gl.penalties.elastic_net(...)"
+_ELSEWHERE = {
+    "l1": _LASSO,
+    "l1_l2": _NET,
+    "enet": _NET,
+    "elasticnet": _NET,
+    "grouplasso": "gl.penalties.group_lasso(...)",
+    "l2": _RIDGE,
+    "tikhonov": _RIDGE,
+    "weight_decay": _RIDGE,
+    "ridge_regression": _RIDGE,
+    "sum_of_squares": _RIDGE,
+}
 """What other programs call them, in small letters."""
 
 

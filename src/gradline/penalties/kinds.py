@@ -1,9 +1,8 @@
-"""What ``penalty=`` stands for, and what a penalty declares: one that declares nothing is smooth and no ridge."""
+"""What a penalty declares, asked of any: one that declares nothing is smooth and no ridge."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from types import FunctionType
+from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 
 import numpy as np
@@ -11,29 +10,6 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.penalties.protocol import DeclaresKind, Penalty, PenaltyKind, ProximalPenalty, QuadraticPenalty, SmoothPenalty
-from gradline.penalties.ridge import AutomaticRidge, Ridge
-
-
-def as_penalty(penalty: Any) -> Penalty | AutomaticRidge | None:
-    """The penalty, or what becomes one when the data is known. Raises TypeError for something that is no penalty."""
-    if penalty is None or isinstance(penalty, AutomaticRidge):
-        return penalty
-    if isinstance(penalty, FunctionType):
-        name = penalty.__name__
-        raise ArgumentTypeError(f"penalty={name} is a function that makes a penalty: call it, as in penalty=gl.penalties.{name}(0.1)")
-    if isinstance(penalty, type):
-        name = penalty.__name__
-        raise ArgumentTypeError(f"penalty={name} is a class: make an object of it, as in penalty={name}(...), with brackets")
-    if not isinstance(penalty, SmoothPenalty | ProximalPenalty):
-        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
-    kind_of(penalty)
-    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
-    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
-
-
-def settled(penalty: Penalty | AutomaticRidge | None, choose: Callable[[], tuple[float, float]]) -> Penalty | None:
-    """The penalty; where its strength is left to the data, with the strength and the leave-one-out loss that ``choose`` finds."""
-    return penalty.chosen(*choose()) if isinstance(penalty, AutomaticRidge) else penalty
 
 
 def kind_of(penalty: Penalty | None) -> PenaltyKind | None:
@@ -120,9 +96,23 @@ def with_intercept(penalty: Penalty, curvature: Array, shape: tuple[int, int], f
 
 
 def in_units(penalty: Penalty, unit: Array) -> Penalty:
-    """A smooth penalty on slopes (p, k) of columns in other units, which times unit (p, 1) are the slopes in the penalty's own."""
+    """A penalty on slopes (p, k) of columns in other units, which times unit (p, 1) are the slopes in the penalty's own."""
+    if isinstance(penalty, HasUnits):
+        return penalty.in_units(unit)
     assert isinstance(penalty, SmoothPenalty)
     return _InUnits(penalty, unit)
+
+
+@runtime_checkable
+class HasUnits(Protocol):
+    """A penalty that can be put into other units itself."""
+
+    def in_units(self, unit: Array) -> Penalty: ...
+
+
+def has_units(penalty: Penalty | None) -> bool:
+    """Whether ``in_units`` knows the penalty: any that is smooth, and those with kinks that know their units."""
+    return isinstance(penalty, HasUnits) or kind_of(penalty) != "proximal"
 
 
 class _InUnits:

@@ -2,13 +2,35 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
+from gradline.penalties.numbers import checked_number
 from gradline.penalties.protocol import PenaltyKind
+from gradline.penalties.sums import PenaltySum, added
+
+
+@dataclass(frozen=True, eq=False)
+class Diagonal:
+    """``sum_ij strengths_ij b_ij^2 / 2``: a ridge whose strength may differ from slope to slope. strengths (p, k), at least zero."""
+
+    strengths: Array
+    name: str = "ridge"
+    kind: ClassVar[PenaltyKind] = "quadratic"
+    ridge_strength: ClassVar[None] = None
+
+    def value(self, slopes: Array) -> float:
+        return 0.5 * float(np.einsum("ij,ij,ij->", self.strengths, slopes, slopes))
+
+    def gradient(self, slopes: Array) -> Array:
+        return self.strengths * slopes
+
+    def curvature(self, slopes: Array) -> Array:
+        return self.strengths.copy()
 
 
 class Quadratic:
@@ -44,3 +66,39 @@ class Quadratic:
 
     def curvature(self, slopes: Array) -> Array:
         return np.asarray(np.kron(np.eye(slopes.shape[1]), self.matrix), dtype=np.float64)
+
+    def __add__(self, other: Any) -> PenaltySum:
+        return added(self, other)
+
+
+def quadratic(matrix: Any, strength: float = 1.0) -> Quadratic:
+    """Any quadratic form of the slopes: mean loss + strength / 2 * sum over linear predictors of b' matrix b.
+
+    A prior's precision, for example, or Tikhonov's regularisation (Tikhonov and Arsenin 1977, Solutions of Ill-posed Problems).
+
+    Parameters
+    ----------
+    matrix : array-like (p, p)
+        Symmetric and positive semidefinite; p is the number of columns without the intercept.
+    strength : float
+        At least 0.
+
+    Returns
+    -------
+    penalty
+        For ``penalty=`` of ``gl.fit``.
+
+    Raises
+    ------
+    ValueError
+        For a matrix that is not symmetric or not positive semidefinite, or a negative strength; by the fit, for one of another size.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> shrunk = gl.fit(x, y, penalty=gl.penalties.quadratic([[0.5]]))
+    >>> bool(abs(shrunk.slopes[0] - gl.fit(x, y, penalty=gl.penalties.ridge(0.5)).slopes[0]) < 1e-12)
+    True
+    """
+    return Quadratic(checked_number(strength, "a quadratic penalty") * np.asarray(matrix, dtype=np.float64))

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.penalties.protocol import Penalty, PenaltyKind
+from gradline.penalties.sums import PenaltySum, added
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,9 @@ class Ridge:
 
     def curvature(self, slopes: Array) -> Array:
         return np.full(slopes.shape, self.strength)
+
+    def __add__(self, other: Any) -> PenaltySum:
+        return added(self, other)
 
 
 @dataclass(frozen=True)

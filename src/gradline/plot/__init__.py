@@ -13,6 +13,7 @@ from gradline.plot.fitted import fit
 from gradline.plot.influence import leverage
 from gradline.plot.loss_curve import loss
 from gradline.plot.panel import diagnostics
+from gradline.plot.paths import path
 from gradline.plot.predicted import everything, prediction
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.scatter import data
@@ -30,6 +31,7 @@ __all__ = [
     "leverage",
     "loss",
     "partial_regression",
+    "path",
     "prediction",
     "quantiles",
     "residuals",

@@ -33,6 +33,11 @@ class Block:
         return self.first_row + row if self.numbers is None else int(self.numbers[row])
 
     @property
+    def row_numbers(self) -> IntArray:
+        """The rows' numbers in the data, (m,): the same in each pass."""
+        return np.arange(self.first_row, self.first_row + self.n_rows) if self.numbers is None else self.numbers
+
+    @property
     def n_rows(self) -> int:
         return self.design.n_rows
 

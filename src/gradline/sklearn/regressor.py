@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     from gradline.api.result import Fit
     from gradline.losses.arguments import LossArgument
+    from gradline.penalties.kinked_penalty import UnboundPenalty
     from gradline.penalties.protocol import Penalty
     from gradline.penalties.ridge import AutomaticRidge
     from gradline.solvers.protocol import Solver
@@ -72,7 +73,7 @@ class LinearRegression(Estimator):
         *,
         loss: LossArgument = "squared",
         prediction: Callable[[Any], Any] | None = None,
-        penalty: Penalty | AutomaticRidge | None = None,
+        penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
         solver: str | Solver = "auto",
         fit_intercept: bool = True,
         backend: str | None = None,

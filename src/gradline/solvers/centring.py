@@ -13,7 +13,7 @@ import numpy as np
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import in_units
+from gradline.penalties.kinds import has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
@@ -68,9 +68,11 @@ def centred(problem: Problem) -> Centred | None:
     """The problem in columns of mean and size near one; None where none of the columns asks for it, by a sample of the rows.
 
     Only where every linear predictor that has the column has an intercept is its zero moved. Which columns others determine is decided by
-    the columns as they are, since moved ones show rounding for a difference. A penalty with kinks, and constraints, leave them as they are.
+    the columns as they are, since moved ones show rounding for a difference. Constraints, and a penalty with kinks that knows no units,
+    leave them as they are.
     """
-    if problem.penalty_kind == "proximal" or problem.constraints is not None:
+    unmoved = not has_units(problem.penalty)
+    if unmoved or problem.constraints is not None:
         return None
     rows = problem.rows
     sample = rows.sample(SAMPLE).without_zero_weights()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -99,3 +100,37 @@ class _SquaresKernel(Kernel[Array]):
 
     def merge(self, first: Array, second: Array) -> Array:
         return first + second
+
+
+class ColumnMoments(NamedTuple):
+    """Weighted, for each of P columns: total weight; mean; squares about it; squares about zero."""
+
+    weight: float
+    mean: Array
+    centred: Array
+    squares: Array
+
+
+@dataclass(frozen=True)
+class ColumnMomentsKernel(Kernel[ColumnMoments]):
+    """The pass."""
+
+    def map(self, block: Block) -> ColumnMoments:
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        design, total = block.design.dense(), float(weights.sum())
+        mean = np.dot(weights, design) / total if total > 0 else np.zeros(design.shape[1])
+        return ColumnMoments(total, mean, np.dot(weights, np.square(design - mean)), np.dot(weights, np.square(design)))
+
+    def merge(self, first: ColumnMoments, second: ColumnMoments) -> ColumnMoments:
+        total = first.weight + second.weight
+        if not total > 0:
+            return first
+        shift = second.mean - first.mean
+        centred = first.centred + second.centred + np.square(shift) * (first.weight * second.weight / total)
+        return ColumnMoments(total, first.mean + shift * (second.weight / total), centred, first.squares + second.squares)
+
+
+def standard_deviations(rows: Rows) -> Array:
+    """Of the design columns, weighted, (P,): the root of the mean squared distance from the mean. A pass."""
+    moments = rows.reduce(ColumnMomentsKernel())
+    return np.asarray(np.sqrt(moments.centred / moments.weight))

@@ -59,13 +59,15 @@ class Certificate:
     """Why the answer can be believed, or not.
 
     converged: the solver's own test held. gradient_norm: Euclidean norm of the objective's gradient at the answer. reason: one sentence
-    on why the solver stopped. remedy: what to do when it did not converge, otherwise empty.
+    on why the solver stopped. remedy: what to do when it did not converge, otherwise empty. gap: by how much the objective can be above its
+    minimum at most, where a solver proves that; None elsewhere.
     """
 
     converged: bool
     gradient_norm: float
     reason: str
     remedy: str = ""
+    gap: float | None = None
 
 
 class LeavesSums(Protocol):

@@ -58,6 +58,11 @@ def needs_a_smooth_loss(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that takes the loss for smooth; a joint loss counts as that."""
     if problem.joint or problem.loss.kinks() is None:
         return None
+    if problem.penalty_kind == "proximal":
+        return (
+            f"{_name(solver)} needs a smooth loss beside a penalty with kinks, and {problem.loss.name!r} has kinks too; take a smooth loss"
+            " such as gl.losses.huber, or a smooth penalty such as gl.penalties.ridge(0.1)"
+        )
     return f"{_name(solver)} needs a smooth loss, and {problem.loss.name!r} has kinks; use gl.PiecewiseLinear or gl.ActiveSetNewton"
 
 
@@ -70,8 +75,8 @@ def smooth_and_free(solver: Solver, problem: Problem) -> str | None:
         )
     if problem.penalty is not None and problem.penalty_kind == "proximal":
         return (
-            f"{_name(solver)} takes no penalty with kinks, as {problem.penalty.name!r} is; no solver of gradline's can yet: take a"
-            " smooth one such as gl.penalties.ridge(0.1), or bring a solver of your own"
+            f"{_name(solver)} takes no penalty with kinks, as {problem.penalty.name!r} is; use gl.ProximalNewton(), or a smooth one"
+            " such as gl.penalties.ridge(0.1)"
         )
     return None
 

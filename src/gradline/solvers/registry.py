@@ -15,7 +15,7 @@ from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear")
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear", "ProximalNewton")
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -133,6 +133,11 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     """Solvers, the best one for the kind of loss first."""
     columns, k = problem.shape
     many = columns * k > MOST_COEFFICIENTS
+    if problem.penalty_kind == "proximal":
+        from gradline.solvers.proximal.newton import ProximalNewton
+
+        yield ProximalNewton() if tolerance is None else ProximalNewton(tolerance), ("accuracy",)
+        return
     squared = problem.loss.squared_scale() is not None
     if not (squared or problem.joint or problem.loss.kinks() is None):
         yield from _for_kinks(many)

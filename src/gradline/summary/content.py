@@ -11,6 +11,8 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
 from gradline.penalties.kinds import parameters_of
+from gradline.penalties.kinked_penalty import chosen_by
+from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
@@ -53,12 +55,18 @@ def _head(fit: Model) -> Iterator[Fact]:
     if fit.penalty is not None:
         yield Fact(
             "penalty",
-            call(fit.penalty.name, parameters_of(fit.penalty))
-            + "; the intercept is not penalised"
-            + ("; its strength was chosen by leave-one-out, and standard errors take it as given" if was_chosen(fit.penalty) else ""),
+            call(fit.penalty.name, parameters_of(fit.penalty)) + "; the intercept is not penalised" + _chosen(fit.penalty),
         )
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+
+
+def _chosen(penalty: Penalty) -> str:
+    """How the data chose the penalty's strength; empty where it was given."""
+    if was_chosen(penalty):
+        return "; its strength was chosen by leave-one-out, and standard errors take it as given"
+    how = chosen_by(penalty)
+    return f"; its strength has the least loss in {how}" if how else ""
 
 
 def _own(fit: Model) -> str:

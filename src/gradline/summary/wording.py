@@ -10,7 +10,12 @@ from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-_SOLVERS = {"least_squares": "least squares", "PiecewiseLinear": "piecewise linear", "ActiveSetNewton": "active-set Newton"}
+_SOLVERS = {
+    "least_squares": "least squares",
+    "PiecewiseLinear": "piecewise linear",
+    "ActiveSetNewton": "active-set Newton",
+    "ProximalNewton": "proximal Newton",
+}
 
 _MOST_COLUMNS = 12
 """Columns named in the line that says what the model is; the table below names them all."""

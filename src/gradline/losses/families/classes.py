@@ -30,6 +30,7 @@ class Logistic(PerTarget):
     """log(1 + exp(eta)) - y eta, y in {0, 1}: -log of the probability of the label seen."""
 
     name = "logistic"
+    never_negative = True
     meaning = "a coefficient is the change of the log odds of y = 1 when its column rises by one: exp(coefficient) multiplies the odds"
     predictor = "log_odds"
     domain = "labels 0 or 1"
@@ -99,6 +100,7 @@ class Multinomial(LossDefaults):
     n_classes: int | None = None
 
     name = "multinomial"
+    never_negative = True
     meaning = (
         "a coefficient is the change of the log odds of its class against class 0 when its column rises by one: "
         "exp(coefficient) multiplies those odds"

@@ -22,6 +22,7 @@ class Absolute(PerTarget):
     """|y - eta|. At the kink the derivative is given as 0, the middle of the subgradient."""
 
     name = "absolute"
+    never_negative = True
     meaning = "a coefficient is the change of the median of y when its column rises by one"
     predictor = "median"
     aims_at = "quantile"
@@ -53,6 +54,7 @@ class Quantile(PerTarget):
     level: float
 
     name = "quantile"
+    never_negative = True
     is_convex = True
     piecewise_linear = True
     predictor = "quantile"
@@ -99,6 +101,7 @@ class EpsilonInsensitive(PerTarget):
     epsilon: float
 
     name = "epsilon_insensitive"
+    never_negative = True
     meaning = "a coefficient is the change of the centre of y when its column rises by one; residuals within epsilon are ignored"
     is_convex = True
     piecewise_linear = True
@@ -133,6 +136,7 @@ class Expectile(PerTarget):
     level: float
 
     name = "expectile"
+    never_negative = True
     is_convex = True
     predictor = "expectile"
 

@@ -24,6 +24,7 @@ class Squared(PerTarget):
     """(y - eta)^2, without a half, summed over targets. Its coefficients describe the conditional mean."""
 
     name = "squared"
+    never_negative = True
     meaning = "a coefficient is the change of the mean of y when its column rises by one and the others stay"
     predictor = "mean"
     is_convex = True
@@ -67,6 +68,7 @@ class Huber(PerTarget):
 
     of_residuals = True
     name = "huber"
+    never_negative = True
     meaning = "a coefficient is the change of the centre of y, outliers counted by sign and not by size, when its column rises by one"
     is_convex = True
 
@@ -186,6 +188,7 @@ class LogCosh(PerTarget):
 
     of_residuals = True
     name = "log_cosh"
+    never_negative = True
     meaning = "a coefficient is the change of the centre of y, between its mean and its median, when its column rises by one"
     is_convex = True
 
@@ -230,6 +233,7 @@ class Tukey(PerTarget):
     threshold: float
 
     name = "tukey"
+    never_negative = True
     meaning = "a coefficient is the change of the centre of y when its column rises by one, rows beyond the threshold left out"
 
     def elementwise(self, targets: Array, predictors: Array, order: int) -> Elementwise:

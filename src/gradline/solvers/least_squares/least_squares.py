@@ -83,7 +83,8 @@ class LeastSquares(Options):
             )
         if problem.ridge_strength is None:
             assert problem.penalty is not None
-            return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use gl.Newton() or gl.LBFGS()"
+            other = "gl.ProximalNewton()" if problem.penalty_kind == "proximal" else "gl.Newton() or gl.LBFGS()"
+            return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use {other}"
         return moves_every_coefficient(self, problem) or writes_codes_out(self, problem) or smooth_and_free(self, problem)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:

@@ -1,0 +1,233 @@
+"""path(): the fits of many strengths of a penalty, and what chooses between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from typing import Any, Literal, Self
+
+from gradline.api.result import Fit
+from gradline.base.errors import ArgumentTypeError
+from gradline.base.types import Array, IntArray
+from gradline.fitting.path import PathRequest, run_path
+from gradline.fitting.request import FitRequest, unknown_keyword
+from gradline.losses.arguments import LossArgument
+from gradline.model.path import PathRecord
+from gradline.penalties.kinked_penalty import UnboundPenalty
+from gradline.penalties.lasso import lasso
+
+
+class Path(PathRecord):
+    """A path, as :func:`gradline.path` returns it: one fit for each strength of a penalty, from the strongest down. It holds no rows."""
+
+    @classmethod
+    def of(cls, record: PathRecord) -> Self:
+        """The same record, with the conveniences of a Path."""
+        return cls(**{field.name: getattr(record, field.name) for field in fields(record)})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The design columns, the intercept first where there is one."""
+        return self.template.names
+
+    @property
+    def best(self) -> float:
+        """The strength of least held-out loss. Raises ValueError where nothing was held out."""
+        return float(self.strengths[self.best_place])
+
+    @property
+    def within_one_error(self) -> float:
+        """The largest strength whose held-out loss is within one standard error of the least: the simplest model that is as good, as far as
+        the folds can tell (Breiman et al. 1984, Classification and Regression Trees, section 3.4.3). Raises ValueError as ``best``."""
+        return float(self.strengths[self.within_one_error_place])
+
+    def fit(self, strength: float | None = None) -> Fit:
+        """The fit of one strength.
+
+        Parameters
+        ----------
+        strength : float, optional
+            One of ``strengths``. The best unless given.
+
+        Returns
+        -------
+        Fit
+            Without standard errors.
+
+        Raises
+        ------
+        ValueError
+            For a strength that is not on the path, and where none is given and nothing was held out.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> X = np.random.default_rng(0).normal(size=(200, 5))
+        >>> path = gl.path(X, X[:, 0] + np.random.default_rng(1).normal(size=200), choose="folds")
+        >>> path.fit().penalty.name
+        'lasso'
+        """
+        return Fit.of(self.model(self.best_place if strength is None else self.place_of(strength)))
+
+    def table(self) -> dict[str, Array | IntArray]:
+        """A row for each strength, as columns: what ``pandas.DataFrame`` or ``pyarrow.table`` takes.
+
+        Returns
+        -------
+        dict
+            strength, nonzero, loss, gap, and where rows were held out held_out and error.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> list(gl.path(x, y, strengths=5).table())
+        ['strength', 'nonzero', 'loss', 'gap']
+        """
+        found: dict[str, Array | IntArray] = {
+            "strength": self.strengths,
+            "nonzero": self.nonzero,
+            "loss": self.losses,
+            "gap": self.gaps,
+        }
+        if self.held_out is not None:
+            found |= {"held_out": self.held_out.mean, "error": self.held_out.error}
+        return found
+
+    def plot(self, *, ax: Any = None, **options: Any) -> Any:
+        """Draw the path: see :func:`gradline.plot.path`.
+
+        Parameters
+        ----------
+        ax, **options
+            As for ``gl.plot.path``.
+
+        Returns
+        -------
+        Matplotlib Axes
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> ax = gl.path(x, y, strengths=5).plot()
+        """
+        from gradline.plot.paths import path
+
+        return path(self, ax=ax, **options)
+
+    def __repr__(self) -> str:
+        first, last = self.nonzero[0], self.nonzero[-1]
+        chosen = "" if self.held_out is None else f", best {self.best:.6g}, within one error {self.within_one_error:.6g}"
+        span = f"{len(self.strengths)} strengths from {self.strengths[0]:.6g} to {self.strengths[-1]:.6g}"
+        return f"Path({span}, {first} to {last} slopes{chosen})"
+
+
+def path(
+    formula_or_X: Any = None,
+    data_or_y: Any = None,
+    /,
+    *more: Any,
+    penalty: UnboundPenalty | None = None,
+    strengths: int | Sequence[float] | Array = 100,
+    choose: Literal["folds"] | None = None,
+    folds: int = 10,
+    groups: Any = None,
+    seed: int = 0,
+    loss: LossArgument = "squared",
+    prediction: Callable[[Any], Any] | None = None,
+    backend: str | None = None,
+    data: Any = None,
+    target: Any = None,
+    formula: str | Mapping[str, str] | None = None,
+    features: Any = None,
+    weights: Any = None,
+    frequencies: Any = None,
+    offset: Any = None,
+    intercept: Any = True,
+    names: Sequence[str] | None = None,
+    missing: Any = None,
+    where: str | None = None,
+    query: str | None = None,
+    database: Any = None,
+    progress: bool | None = None,
+    **unknown: Any,
+) -> Path:
+    """Fit many strengths of a penalty that sets slopes to zero, and see which predicts best.
+
+    Called as ``gl.fit`` is: with a formula and a table, by names, or with arrays. For squared loss everything follows from one pass over
+    the rows: sums of each fold, of which every training set is made by adding the others.
+
+    Parameters
+    ----------
+    formula_or_X, data_or_y, data, target, formula, features
+        As for ``gl.fit``.
+    penalty : penalty of ``gl.penalties`` without a strength, optional
+        ``gl.penalties.lasso()`` unless given. Of a sum of penalties one leaves its strength to the path.
+    strengths : int, or array-like of float, default 100
+        How many, from the least that leaves no slope down to a ten-thousandth of it (a hundredth with more columns than rows), in equal
+        ratios; or the strengths themselves.
+    choose : "folds", optional
+        Hold rows out, a fold at a time, and record their loss.
+    folds : int, default 10
+        How many folds. Which one a row is in follows from its number, so that it is the same on every machine.
+    groups : array-like (n,), optional
+        Beside arrays: a label for each row. Rows of one label are held out together.
+    seed : int
+        Another gives other folds.
+    loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, progress
+        As for ``gl.fit``.
+
+    Returns
+    -------
+    Path
+        strengths, coefficients, losses, gaps, and what was held out.
+
+    Raises
+    ------
+    TypeError, ValueError
+        As ``gl.fit`` does; for a penalty with a strength of its own, and more folds than rows or groups.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> X = np.random.default_rng(0).normal(size=(300, 8))
+    >>> y = 2 * X[:, 0] - X[:, 3] + np.random.default_rng(1).normal(size=300)
+    >>> found = gl.path(X, y, choose="folds")
+    >>> [name for name, slope in zip(found.names, found.fit(found.within_one_error).coefficients) if slope and name != "Intercept"]
+    ['x1', 'x4']
+    """
+    if unknown:
+        raise ArgumentTypeError(unknown_keyword("path", unknown, path))
+    positional = (formula_or_X, data_or_y, *more)
+    given = positional[: max((i + 1 for i, value in enumerate(positional) if value is not None), default=0)]
+    request = FitRequest.read(
+        given,
+        formula=formula,
+        data=data,
+        target=target,
+        loss=loss,
+        prediction=prediction,
+        backend=backend,
+        penalty=lasso() if penalty is None else penalty,
+        solver="auto",
+        weights=weights,
+        frequencies=frequencies,
+        offset=offset,
+        start=None,
+        accuracy="auto",
+        tolerance=None,
+        intercept=intercept,
+        names=names,
+        features=features,
+        missing=missing,
+        where=where,
+        query=query,
+        database=database,
+        covariance=None,
+        groups=None,
+        progress=progress,
+    )
+    return Path.of(run_path(request, PathRequest(strengths, choose, folds, groups, seed)))

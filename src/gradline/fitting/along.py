@@ -1,0 +1,255 @@
+"""The fits of many strengths of a penalty, one from the other, and the loss of rows that were held out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array, IntArray
+from gradline.model.path import HeldOut
+from gradline.objective.objective import Problem
+from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
+from gradline.penalties.sums import PenaltySpec
+from gradline.rows.block import Block
+from gradline.rows.folds import Folds, picked, without_fold
+from gradline.rows.kernel import Kernel
+from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+from gradline.solvers.protocol import Certificate
+from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
+from gradline.solvers.proximal.newton import ProximalNewton, null_dual
+
+STRENGTHS, FOLDS = 100, 10
+"""Tried where a strength is "auto"."""
+
+MOST_COLUMNS = 5_000
+"""Columns of which sums of products are held: 200 MB."""
+
+LEAST_SHARE, LEAST_SHARE_WIDE = 1e-4, 1e-2
+"""The weakest strength of a path, of the one that leaves no slope; of data with more columns than rows."""
+
+
+class PathFound(NamedTuple):
+    """What a path found at each strength: coefficients (m, P, k), losses, objectives, gaps, converged (m,), and passes."""
+
+    coefficients: Array
+    losses: Array
+    objectives: Array
+    gaps: Array
+    converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    passes: int
+
+
+def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
+    """The strengths that ``gl.path(strengths=)`` asks for, (m,), falling. Raises as it does."""
+    if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
+        if asked < 1:
+            raise ArgumentError(f"strengths must be a count of at least 1, or the strengths themselves, not {asked!r}")
+        largest = way.largest()
+        if not largest > 0:
+            raise ArgumentError(
+                "no slope differs from zero at any strength: the target does not vary with the columns, or no column is penalised"
+            )
+        share = LEAST_SHARE if problem.rows.n_rows > problem.rows.n_columns else LEAST_SHARE_WIDE
+        return np.asarray(largest * np.geomspace(1.0, share, int(asked)))
+    given = np.asarray(asked)
+    if given.ndim != 1 or given.dtype.kind not in "iuf" or not given.size:
+        raise ArgumentTypeError(f"strengths must be a count, or an array of strengths, not {asked!r}")
+    if not np.isfinite(given).all() or (given < 0).any():
+        raise ArgumentError(f"strengths must be finite and at least 0; {given[~(np.isfinite(given) & (given >= 0))][0]!r} is not")
+    return np.unique(given.astype(np.float64))[::-1].copy()
+
+
+@dataclass
+class Way:
+    """How a path is found: by solving each strength from the one before, with passes over the rows."""
+
+    problem: Problem
+    columns: PenaltyColumns
+    spec: Any
+
+    def penalty(self, strength: float) -> KinkedPenalty:
+        bound = self.spec.with_strength(strength).bind(self.columns)
+        found = as_kinked(bound)
+        if found is None:
+            raise ArgumentError(f"a path is for penalties that set slopes to zero, and {bound.name!r} does not; use gl.penalties.lasso()")
+        return found
+
+    @property
+    def certificate(self) -> Any:
+
+        return Certificate(True, 0.0, "a path")
+
+    def largest(self) -> float:
+        """The least strength that leaves no slope."""
+        return null_dual(self.problem, self.penalty(1.0))
+
+    def run(self, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        found = _along(self.problem, penalties, advance)
+        if folds is None:
+            return found, None
+        held = np.empty((folds.count, len(penalties), *found.coefficients.shape[1:]))
+        for fold in range(folds.count):
+            rest = replace(self.problem, rows=without_fold(self.problem.rows, folds, fold))
+            rest.__dict__.pop("total_weight", None)
+            held[fold] = _along(rest, penalties, advance).coefficients
+        sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
+        return found, held_out_of(sums, weights, folds)
+
+
+class _MomentsWay(Way):
+    """Of squared loss: one pass makes sums of each fold, and the rest is algebra."""
+
+    def __init__(self, problem: Problem, columns: PenaltyColumns, spec: Any) -> None:
+        super().__init__(problem, columns, spec)
+        self._model: MomentsModel | None = None
+
+    def _of(self, moments: SecondMoments) -> MomentsModel:
+        scale = self.problem.loss.squared_scale()
+        assert scale is not None
+        return MomentsModel(moments, self.problem.rows.n_targets, self.problem.rows.intercept, scale)
+
+    def model(self) -> MomentsModel:
+        """The sums of all rows: a pass, unless folds have been summed."""
+        if self._model is None:
+            self._model = self._of(self.problem.rows.reduce(MomentsKernel()).sums)
+        return self._model
+
+    def largest(self) -> float:
+        model, unit = self.model(), self.penalty(1.0)
+        zero = np.zeros((model.n_slopes, model.n_targets))
+        dual = unit.part.largest_dual(model.gradient(zero).T.ravel() / unit.scales)
+        if not dual > 0:
+            return 0.0
+        slopes = model.solve(unit.times(1e3 * dual), zero).coefficients[int(model.intercept) :]
+        return unit.part.largest_dual(model.gradient(slopes).T.ravel() / unit.scales)
+
+    def run(self, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        parts = list[SecondMoments]()
+        if folds is not None:
+            states = self.problem.rows.reduce(FoldMomentsKernel(folds))
+            empty = [fold for fold, state in enumerate(states) if state is None]
+            if empty:
+                raise ArgumentError(f"fold {empty[0] + 1} of {folds.count} has no rows; ask for fewer folds, or give another seed=")
+            parts = [state.sums for state in states if state is not None]
+            self._model = self._of(_added(parts))
+        found = _along_moments(self.model(), penalties, advance)
+        if folds is None:
+            return found, None
+        sums, weights = np.empty((folds.count, len(penalties))), np.array([part.weight for part in parts])
+        for fold in range(folds.count):
+            # The others are added up: to subtract one from the total would lose digits.
+            rest = _along_moments(self._of(_added([*parts[:fold], *parts[fold + 1 :]])), penalties, advance)
+            held = self._of(parts[fold])
+            sums[fold] = [held.loss_at(coefficients) * weights[fold] for coefficients in rest.coefficients]
+        return found, held_out_of(sums, weights, folds)
+
+
+def way_of(problem: Problem, columns: PenaltyColumns, spec: Any) -> Way:
+    """The way of a path that suits the loss and the rows."""
+    rows = problem.rows
+    sums = problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels and rows.n_columns <= MOST_COLUMNS
+    return (_MomentsWay if sums else Way)(problem, columns, spec)
+
+
+def _added(parts: Sequence[SecondMoments]) -> SecondMoments:
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
+    slopes = np.zeros((model.n_slopes, model.n_targets))
+    points = []
+    for penalty in penalties:
+        point = model.solve(penalty, slopes)
+        slopes = point.coefficients[int(model.intercept) :]
+        points.append(point)
+        advance()
+    return PathFound(
+        np.array([point.coefficients for point in points]),
+        np.array([point.loss for point in points]),
+        np.array([point.objective for point in points]),
+        np.array([np.nan if point.gap is None else point.gap for point in points]),
+        np.array([point.exact for point in points]),
+        1,
+    )
+
+
+def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
+    solver = ProximalNewton()
+    reason = solver.refuses(replace(problem, penalty=penalties[0]))
+    if reason is not None:
+        raise ArgumentError(reason)
+    start, curvature, passes = None, None, 0
+    solutions = []
+    for penalty in penalties:
+        solution = solver.solve_from(replace(problem, penalty=penalty), start, curvature)
+        start, curvature, passes = solution.coefficients, solution.curvature, passes + solution.passes
+        solutions.append(solution)
+        advance()
+    first = int(problem.rows.intercept)
+    objectives = np.array([solution.loss for solution in solutions])
+    penalised = np.array([p.value(s.coefficients[first:]) for p, s in zip(penalties, solutions, strict=True)])
+    return PathFound(
+        np.array([solution.coefficients for solution in solutions]),
+        objectives - penalised,
+        objectives,
+        np.array([np.nan if s.certificate.gap is None else s.certificate.gap for s in solutions]),
+        np.array([solution.certificate.converged for solution in solutions]),
+        passes,
+    )
+
+
+def held_out_of(sums: Array, weights: Array, folds: Folds) -> HeldOut:
+    """Mean and standard error over the folds of weighted sums (K, m): the folds count by their weights (K,)."""
+    if not (weights > 0).all():
+        raise ArgumentError(f"fold {int(np.argmin(weights)) + 1} of {folds.count} has no rows that count; ask for fewer folds")
+    of_fold = sums / weights[:, None]
+    share = weights / weights.sum()
+    mean = share @ of_fold
+    error = np.sqrt(share @ np.square(of_fold - mean) / (folds.count - 1))
+    how = f"{folds.count} folds of {'groups' if folds.of_row is not None else 'rows'}"
+    return HeldOut(mean, error, of_fold, weights, how)
+
+
+@dataclass(frozen=True)
+class _HeldOutKernel(Kernel[tuple[Array, Array]]):
+    """Weighted sums of the loss of each fold's rows, (K, m), at coefficients (K, m, P, k) found without them, and their weights, (K,)."""
+
+    loss: Any
+    coefficients: Array
+    folds: Folds
+
+    def map(self, block: Block) -> tuple[Array, Array]:
+        count, m = self.coefficients.shape[:2]
+        sums, weights = np.zeros((count, m)), np.zeros(count)
+        owner: IntArray = self.folds.of(block)
+        for fold in range(count):
+            rows = np.flatnonzero(owner == fold)
+            if not rows.size:
+                continue
+            part = picked(block, rows).without_zero_weights()
+            weight = np.ones(part.n_rows) if part.row_weights is None else part.row_weights
+            weights[fold] = weight.sum()
+            for place in range(m):
+                predictors = part.linear_predictors(np.ascontiguousarray(self.coefficients[fold, place]))
+                sums[fold, place] = weight @ self.loss.derivatives(part.targets, predictors, 0).value
+        return sums, weights
+
+    def merge(self, first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
+        return first[0] + second[0], first[1] + second[1]
+
+
+def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec) -> KinkedPenalty:
+    """The penalty of the strength whose loss of rows held out is least, of 100 strengths and 10 folds."""
+    way = way_of(problem, columns, spec)
+    penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way, problem)]
+    folds = Folds(min(FOLDS, problem.rows.n_rows))
+    _, held_out = way.run(penalties, folds, lambda: None)
+    assert held_out is not None
+    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how)

@@ -1,0 +1,103 @@
+"""A path: the fits of many strengths of a penalty, from the strongest down, and how well each predicts rows that were held out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal
+
+import numpy as np
+
+from gradline.base import progress as progress_bar
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array
+from gradline.base.warnings import warn
+from gradline.fitting.along import strengths_of, way_of
+from gradline.fitting.request import FitRequest
+from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
+from gradline.inference.absent import NoInference
+from gradline.model.path import PathRecord
+from gradline.objective.objective import Problem
+from gradline.penalties.arguments import left_to_data
+from gradline.preparing.from_arrays import Prepared
+from gradline.rows.folds import Folds
+from gradline.solvers.protocol import Solution
+
+
+@dataclass(frozen=True)
+class PathRequest:
+    """What is asked of a path beside what is asked of a fit."""
+
+    strengths: int | Sequence[float] | Array
+    choose: Literal["folds"] | None
+    folds: int
+    fold_groups: Any
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.choose not in (None, "folds"):
+            raise ArgumentError(f'choose must be "folds" or None, not {self.choose!r}')
+        if isinstance(self.folds, bool) or not isinstance(self.folds, int | np.integer) or self.folds < 2:
+            raise ArgumentError(f"folds must be a whole number of at least 2, not {self.folds!r}")
+        if self.fold_groups is not None and self.choose != "folds":
+            raise ArgumentError('groups= says which rows are held out together; it goes with choose="folds"')
+
+
+def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
+    """The path that is asked for. Raises as ``gl.path`` says."""
+    started = time.perf_counter()
+    spec = left_to_data(request.penalty)
+    if spec is None:
+        raise ArgumentError(
+            "a path is over the strengths of one penalty, which leaves its own to it: give penalty=gl.penalties.lasso() or another penalty"
+            " without a strength"
+        )
+    with opened(request) as (prepared, _, progress):
+        for note in prepared.notes:
+            warn(note)
+        problem = problem_of(prepared)
+        columns = penalty_columns(problem, prepared)
+        way = way_of(problem, columns, spec)
+        strengths = strengths_of(ask.strengths, way, problem)
+        penalties = tuple(way.penalty(float(strength)) for strength in strengths)
+        folds = _folds(ask, problem, prepared)
+        with progress_bar.bar("Path", len(strengths) * (1 if folds is None else folds.count + 1), progress, patience=1.0) as advance:
+            found, held_out = way.run(penalties, folds, lambda: advance(1, ""))
+        solution = Solution(found.coefficients[-1], float(found.objectives[-1]), "ProximalNewton", way.certificate, found.passes)
+        reason = NoInference("a path holds no standard errors")
+        template = model_of(request, prepared, replace(problem, penalty=penalties[-1]), solution, reason, started)
+    return PathRecord(
+        strengths=strengths,
+        coefficients=found.coefficients,
+        losses=found.losses,
+        objectives=found.objectives,
+        gaps=found.gaps,
+        converged=found.converged,
+        penalties=penalties,
+        held_out=held_out,
+        template=template,
+        passes=found.passes,
+    )
+
+
+def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | None:
+    if ask.choose is None:
+        return None
+    n = problem.rows.n_rows
+    if ask.folds > n:
+        raise ArgumentError(f"{ask.folds} folds need as many rows, and there are {n}")
+    if ask.fold_groups is None:
+        return Folds(int(ask.folds), ask.seed)
+    labels = np.asarray(ask.fold_groups)
+    if isinstance(ask.fold_groups, str) or labels.ndim != 1 or prepared.encoder is not None:
+        raise ArgumentTypeError("groups= of a path is an array of one label a row, beside arrays X and y")
+    if len(labels) != n:
+        raise ArgumentError(f"groups= has {len(labels)} labels for {n} rows")
+    levels, codes = np.unique(labels, return_inverse=True)
+    if len(levels) < ask.folds:
+        raise ArgumentError(f"{ask.folds} folds need as many groups, and there are {len(levels)}")
+    # Groups in random order, dealt out one by one: folds have as many groups as each other, to one.
+    dealt = np.empty(len(levels), dtype=np.int64)
+    dealt[np.random.default_rng(ask.seed).permutation(len(levels))] = np.arange(len(levels)) % ask.folds
+    return Folds(int(ask.folds), ask.seed, dealt[codes])

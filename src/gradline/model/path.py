@@ -1,0 +1,91 @@
+"""The record of a path: one model for each strength of a penalty, and what was held out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array, IntArray
+from gradline.inference.absent import NoInference
+from gradline.model.record import Model
+from gradline.penalties.protocol import Penalty
+from gradline.solvers.protocol import Certificate, Solution
+
+
+@dataclass(frozen=True, eq=False)
+class HeldOut:
+    """The loss of rows that were held out, for each strength: mean (m,), and its standard error over the folds (m,); of_fold (K, m);
+    weights (K,): of the folds. how: what was held out, in words."""
+
+    mean: Array
+    error: Array
+    of_fold: Array
+    weights: Array
+    how: str
+
+
+@dataclass(frozen=True, eq=False)
+class PathRecord:
+    """strengths (m,), falling. coefficients (m, P, k). losses (m,): mean losses a row; objectives (m,): with the penalty. gaps (m,): how
+    far an objective can be above its minimum, NaN where that is not known. converged (m,). penalties: the m penalties. held_out: None where
+    nothing was. template: a model of the same rows, whose solution stands for any of the path."""
+
+    strengths: Array
+    coefficients: Array
+    losses: Array
+    objectives: Array
+    gaps: Array
+    converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    penalties: tuple[Penalty, ...]
+    held_out: HeldOut | None
+    template: Model
+    passes: int
+
+    @property
+    def nonzero(self) -> IntArray:
+        """How many slopes are not zero, (m,)."""
+        first = int(self.template.has_intercept)
+        return np.asarray((self.coefficients[:, first:] != 0).sum(axis=(1, 2)), dtype=np.int64)
+
+    @property
+    def best_place(self) -> int:
+        """The strength of least held-out loss. Raises ValueError where nothing was held out."""
+        return int(np.argmin(self._held().mean))
+
+    @property
+    def within_one_error_place(self) -> int:
+        """The largest strength whose held-out loss is within one standard error of the least."""
+        held = self._held()
+        best = int(np.argmin(held.mean))
+        return int(np.flatnonzero(held.mean <= held.mean[best] + held.error[best])[0])
+
+    def _held(self) -> HeldOut:
+        if self.held_out is None:
+            raise ArgumentError('no rows were held out: ask for it, as in gl.path(..., choose="folds")')
+        return self.held_out
+
+    def place_of(self, strength: float) -> int:
+        """Where a strength is on the path. Raises ValueError where it is not on it."""
+        place = int(np.argmin(np.abs(np.log(np.maximum(self.strengths, 1e-300) / max(strength, 1e-300)))))
+        if not np.isclose(self.strengths[place], strength, rtol=1e-6):
+            raise ArgumentError(
+                f"the path has no strength {strength:g}; the nearest is {self.strengths[place]:.6g}. Give strengths= to gl.path, or fit"
+                " it with gl.fit"
+            )
+        return place
+
+    def model(self, place: int) -> Model:
+        """The model of one strength."""
+        gap = float(self.gaps[place])
+        certificate = Certificate(
+            bool(self.converged[place]),
+            0.0,
+            "no step lowers the objective beyond rounding" if self.converged[place] else "the path stopped before its optimum",
+            "" if self.converged[place] else "Fit this strength alone, with gl.fit.",
+            None if np.isnan(gap) else gap,
+        )
+        solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
+        reason = "no standard errors: the penalty has kinks, where an estimate is not near normal"
+        return replace(self.template, solution=solution, penalty=self.penalties[place], uncertainty=NoInference(reason))

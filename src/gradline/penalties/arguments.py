@@ -1,0 +1,48 @@
+"""What ``penalty=`` stands for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import FunctionType
+from typing import Any
+
+from gradline.base.errors import ArgumentTypeError
+from gradline.penalties.kinds import kind_of
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
+from gradline.penalties.protocol import Penalty, ProximalPenalty, SmoothPenalty
+from gradline.penalties.ridge import AutomaticRidge, Ridge
+from gradline.penalties.sums import PenaltySpec
+
+
+def as_penalty(penalty: Any) -> Penalty | UnboundPenalty | AutomaticRidge | None:
+    """The penalty, or what becomes one when the data is known. Raises TypeError for something that is no penalty."""
+    if isinstance(penalty, FunctionType):
+        name = penalty.__name__
+        raise ArgumentTypeError(f"penalty={name} is a function that makes a penalty: call it, as in penalty=gl.penalties.{name}(0.1)")
+    if isinstance(penalty, type):
+        name = penalty.__name__
+        raise ArgumentTypeError(f"penalty={name} is a class: make an object of it, as in penalty={name}(...), with brackets")
+    if penalty is None or isinstance(penalty, AutomaticRidge | UnboundPenalty):
+        return penalty
+    if not isinstance(penalty, SmoothPenalty | ProximalPenalty):
+        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
+    kind_of(penalty)
+    # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
+    return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
+
+
+def left_to_data(penalty: Any) -> PenaltySpec | None:
+    """The penalty where its strength is to be found along a path; None for any other."""
+    return penalty if isinstance(penalty, PenaltySpec) and penalty.undecided else None
+
+
+def settled(
+    penalty: Penalty | UnboundPenalty | AutomaticRidge | None,
+    columns: Callable[[], PenaltyColumns],
+    choose: Callable[[], tuple[float, float]],
+) -> Penalty | None:
+    """The penalty of the columns; where its strength is left to the data, with the strength and the leave-one-out loss that ``choose``
+    finds."""
+    if isinstance(penalty, AutomaticRidge):
+        return penalty.chosen(*choose())
+    return penalty.bind(columns()) if isinstance(penalty, UnboundPenalty) else penalty

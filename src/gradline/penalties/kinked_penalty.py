@@ -1,0 +1,145 @@
+"""A penalty with kinks that has met its columns, and what it met."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar, NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import Array
+from gradline.base.words import nearest
+from gradline.penalties.kinds import in_units
+from gradline.penalties.kinked import KinkedPart
+from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
+
+
+class PenaltyColumns(NamedTuple):
+    """What a penalty is told of the model: names (p,) of the slopes' columns, the term of the formula that each belongs to (p,), the names
+    of the k linear predictors, and standard_deviations, which costs a pass and gives (p,)."""
+
+    names: tuple[str, ...]
+    terms: tuple[str, ...]
+    predictors: tuple[str, ...]
+    standard_deviations: Callable[[], Array]
+
+
+@runtime_checkable
+class UnboundPenalty(Protocol):
+    """A penalty before it has met the columns: what ``gl.penalties`` makes of names, groups and scales."""
+
+    @property
+    def name(self) -> str: ...
+
+    def bind(self, columns: PenaltyColumns) -> Penalty:
+        """The penalty of these columns. Raises ValueError for names that they do not have."""
+
+
+@dataclass(frozen=True, eq=False)
+class KinkedPenalty:
+    """``part(scales * vec(B)) + smooth_part(B)``, over slopes B (p, k).
+
+    part: over vec(B), (k p,), each times its scale, (k p,). asked: what the penalty was made from.
+    """
+
+    name: str
+    part: KinkedPart
+    scales: Array
+    smooth_part: SmoothPenalty | None
+    asked: Any
+    chosen_by: str = ""
+    """How the data chose the strength; empty where it was given."""
+    kind: ClassVar[PenaltyKind] = "proximal"
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """What a summary shows beside the name."""
+        return dict(self.asked.parameters)
+
+    def value(self, slopes: Array) -> float:
+        smooth = 0.0 if self.smooth_part is None else self.smooth_part.value(slopes)
+        return self.part.value(self.scales * slopes.T.ravel()) + smooth
+
+    def prox(self, slopes: Array, step: Array) -> Array:
+        """Block by block. ``step`` and scales have to be one number within a group.
+
+        Raises ValueError where a smooth penalty is a part of this one, since blocks then depend on each other.
+        """
+        if self.smooth_part is not None:
+            raise ArgumentError(f"the penalty {self.name!r} has a smooth part, and no proximal step of its own: take the parts one by one")
+        x = self.scales * slopes.T.ravel()
+        curvature = 1.0 / (np.broadcast_to(step, slopes.shape).T.ravel() * np.square(self.scales))
+        for block in self.part.blocks:
+            x[block] = self.part.minimum(block, x[block], float(curvature[block[0]]))
+        return (x / self.scales).reshape(slopes.shape[::-1]).T
+
+    def subgradient_distance(self, slopes: Array, gradient: Array) -> float:
+        whole = gradient if self.smooth_part is None else gradient + self.smooth_part.gradient(slopes)
+        left = self.part.violation(self.scales * slopes.T.ravel(), whole.T.ravel() / self.scales)
+        return float(np.linalg.norm(left * self.scales))
+
+    def times(self, factor: float) -> KinkedPenalty:
+        """The part with kinks of another strength, and no smooth part."""
+        return replace(self, part=self.part.times(factor), smooth_part=None)
+
+    def in_units(self, unit: Array) -> KinkedPenalty:
+        """The same on slopes of columns in other units, (p, 1): times it they are the slopes in the penalty's own."""
+        smooth: Any = None if self.smooth_part is None else in_units(self.smooth_part, unit)
+        each = np.tile(unit[:, 0], len(self.scales) // len(unit))
+        return replace(self, scales=self.scales * each, smooth_part=smooth)
+
+
+def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:
+    """The penalty where it tells solvers what it does at zero; None for any other."""
+    return penalty if isinstance(penalty, KinkedPenalty) else None
+
+
+def chosen_by(penalty: Penalty) -> str:
+    """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
+    return penalty.chosen_by if isinstance(penalty, KinkedPenalty) else ""
+
+
+def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:
+    """One factor a column, (p,): given by column or by term, or as an array; 1 where nothing is said.
+
+    Raises ValueError for a name that is neither, and for factors that are negative or not finite.
+    """
+    found = np.ones(len(columns.names))
+    if weights is None:
+        return found
+    if isinstance(weights, Mapping):
+        for key, factor in weights.items():
+            places = places_of(key, columns, f"weights= of the {name}")
+            found[places] = _factor(factor, key, name)
+        return found
+    given = np.asarray(weights)
+    if given.dtype.kind not in "iuf" or given.shape != found.shape:
+        raise ArgumentError(
+            f"weights= of the {name} is a dict of a factor for each column, or an array of {len(found)} factors; got shape {given.shape}"
+        )
+    return np.array([_factor(factor, columns.names[i], name) for i, factor in enumerate(given)])
+
+
+def _factor(factor: Any, key: Any, name: str) -> float:
+    if isinstance(factor, bool | np.bool_) or not isinstance(factor, int | float | np.integer | np.floating):
+        raise ArgumentTypeError(f"weights= of the {name}: the factor of {key!r} must be a number, not {factor!r}")
+    if not np.isfinite(factor) or factor < 0:
+        raise ArgumentError(f"weights= of the {name}: the factor of {key!r} must be finite and at least 0, not {factor!r}")
+    return float(factor)
+
+
+def places_of(key: Any, columns: PenaltyColumns, where: str) -> list[int]:
+    """The columns of that name, or of that term of the formula. Raises ValueError where there is none, with the nearest name."""
+    places = [i for i, name in enumerate(columns.names) if name == key] or [i for i, term in enumerate(columns.terms) if term == key]
+    if not places:
+        known = list(dict.fromkeys([*columns.terms, *columns.names]))
+        near = nearest(str(key), known)
+        hint = f"did you mean {near[0]!r}?" if near else f"the columns are {_some(known)}"
+        raise ArgumentError(f"{where}: no column is named {key!r}; {hint}")
+    return places
+
+
+def _some(names: Sequence[str], most: int = 8) -> str:
+    return ", ".join(map(repr, names[:most])) + (f" and {len(names) - most} more" if len(names) > most else "")

@@ -1,0 +1,72 @@
+"""Rows parted into folds: which fold a row is in, and the rows of some folds."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradline.base.types import Array, IntArray
+from gradline.rows.altered import AlteredRows
+from gradline.rows.block import Block
+from gradline.rows.protocol import Rows
+
+_MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
+
+
+@dataclass(frozen=True, eq=False)
+class Folds:
+    """Which of ``count`` folds each row is in: a hash of its number in the data, or as ``of_row`` (n,) says.
+
+    A hash needs no pass, and is the same on every machine (SplitMix64: Steele, Lea and Flood 2014, OOPSLA).
+    """
+
+    count: int
+    seed: int = 0
+    of_row: IntArray | None = None
+
+    def of(self, block: Block) -> IntArray:
+        """The fold of each row, (m,)."""
+        numbers = block.row_numbers
+        if self.of_row is not None:
+            return self.of_row[numbers]
+        with np.errstate(over="ignore"):
+            mixed = (numbers.astype(np.uint64) + np.uint64(self.seed + 1)) * _MIX[0]
+            mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[1]
+            mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[2]
+            mixed ^= mixed >> np.uint64(31)
+        return np.asarray(mixed % np.uint64(self.count), dtype=np.int64)
+
+
+@dataclass(frozen=True, eq=False)
+class _Without:
+    """Blocks in which the rows of one fold count for nothing."""
+
+    folds: Folds
+    fold: int
+
+    def block(self, block: Block) -> Block:
+        counts = np.where(self.folds.of(block) == self.fold, 0.0, 1.0)
+        return replace(block, frequencies=counts if block.frequencies is None else counts * block.frequencies)
+
+
+def without_fold(rows: Rows, folds: Folds, fold: int) -> AlteredRows:
+    """The rows of all other folds: those of this one have frequency zero."""
+    return AlteredRows(rows, _Without(folds, fold), rows.n_columns, rows.n_targets)
+
+
+def picked(block: Block, rows: IntArray) -> Block:
+    """Some rows of a block, as they are."""
+
+    def pick(column: Array | None) -> Array | None:
+        return None if column is None else column[rows]
+
+    return Block(
+        block.design.take(rows),
+        block.targets[rows],
+        pick(block.weights),
+        pick(block.frequencies),
+        pick(block.offset),
+        block.first_row,
+        block.row_numbers[rows],
+    )

@@ -1,0 +1,188 @@
+"""Paths: every strength against scikit-learn, folds against refits, choices, and what is refused."""
+
+import numpy as np
+import pytest
+
+import gradline as gl
+from gradline.rows.arrays import ArrayRows
+from gradline.rows.folds import Folds
+
+RNG = np.random.default_rng(11)
+N, P = 400, 10
+X = RNG.normal(size=(N, P)) * 10.0 ** RNG.uniform(-0.3, 0.3, P) + 1.0
+TRUE = np.where(np.arange(P) < 3, [2.0, -1.0, 0.7] + [0.0] * (P - 3), 0.0)
+Y = X @ TRUE + RNG.normal(size=N)
+
+
+def fold_of(n, count=10, seed=0):
+    return Folds(count, seed).of(ArrayRows(np.zeros((n, 1)), np.zeros((n, 1))).in_memory())
+
+
+def test_every_strength_is_scikit_learns():
+    linear = pytest.importorskip("sklearn.linear_model")
+    path = gl.path(X, Y, strengths=40)
+    _, slopes, _ = linear.lasso_path(X - X.mean(axis=0), Y - Y.mean(), alphas=path.strengths / 2, tol=1e-14, max_iter=10**6)
+    np.testing.assert_allclose(path.coefficients[:, 1:, 0].T, slopes, atol=1e-9)
+    np.testing.assert_array_equal(path.coefficients[:, 1:, 0].T == 0, slopes == 0)
+    assert path.nonzero[0] == 0
+    assert path.nonzero[1] == 1
+    assert (np.diff(path.strengths) < 0).all()
+    assert (path.gaps >= 0).all()
+    assert path.gaps.max() <= 1e-10
+    assert path.converged.all()
+    np.testing.assert_allclose(path.strengths[-1] / path.strengths[0], 1e-4)
+
+
+@pytest.mark.parametrize("strength_place", [5, 20, 35])
+def test_folds_are_explicit_refits(strength_place):
+    path = gl.path(X, Y, strengths=40, choose="folds", folds=5)
+    owner, strength = fold_of(N, 5), float(path.strengths[strength_place])
+    for fold in range(5):
+        inside = owner == fold
+        refit = gl.fit(X[~inside], Y[~inside], penalty=gl.penalties.lasso(strength))
+        held = np.mean(np.square(Y[inside] - refit.predict(X[inside])))
+        assert path.held_out.of_fold[fold, strength_place] == pytest.approx(held, rel=1e-10)
+    counts = np.bincount(owner)
+    np.testing.assert_array_equal(path.held_out.weights, counts)
+    assert path.held_out.mean[strength_place] == pytest.approx(np.average(path.held_out.of_fold[:, strength_place], weights=counts))
+
+
+def test_folds_of_another_loss_are_explicit_refits():
+    y = (Y.mean() < Y) * 1.0
+    path = gl.path(X, y, loss="logistic", strengths=[0.1, 0.03, 0.01], choose="folds", folds=4)
+    owner = fold_of(N, 4)
+    for fold in range(4):
+        inside = owner == fold
+        for place, strength in enumerate(path.strengths):
+            refit = gl.fit(X[~inside], y[~inside], loss="logistic", penalty=gl.penalties.lasso(float(strength)))
+            p = refit.predict(X[inside])
+            held = -np.mean(y[inside] * np.log(p) + (1 - y[inside]) * np.log1p(-p))
+            assert path.held_out.of_fold[fold, place] == pytest.approx(held, rel=1e-9)
+
+
+def test_a_fit_alone_is_the_path_there():
+    for loss, y in (("squared", Y), ("poisson", RNG.poisson(np.exp(np.clip(X @ TRUE / 6, -2, 2))) * 1.0), (gl.losses.huber(1.0), Y)):
+        path = gl.path(X, y, loss=loss, strengths=12)
+        strength = float(path.strengths[7])
+        alone = gl.fit(X, y, loss=loss, penalty=gl.penalties.lasso(strength))
+        found = path.fit(strength)
+        np.testing.assert_allclose(found.coefficients, alone.coefficients, rtol=1e-8, atol=1e-10)
+        assert found.loss == pytest.approx(alone.loss, rel=1e-12)
+        np.testing.assert_allclose(found.predict(X), alone.predict(X), rtol=1e-8)
+
+
+def test_choices():
+    path = gl.path(X, Y, choose="folds")
+    held = path.held_out
+    best = int(np.argmin(held.mean))
+    assert path.best == path.strengths[best]
+    within = held.mean <= held.mean[best] + held.error[best]
+    assert path.within_one_error == path.strengths[within].max() >= path.best
+    assert path.fit().penalty.part.l1[0] == pytest.approx(path.best)
+    table = path.table()
+    assert list(table) == ["strength", "nonzero", "loss", "gap", "held_out", "error"]
+    assert all(len(column) == 100 for column in table.values())
+    assert "best" in repr(path)
+
+
+def test_auto_is_the_best_of_ten_folds():
+    path = gl.path(X, Y, choose="folds")
+    fit = gl.fit(X, Y, penalty=gl.penalties.lasso("auto"))
+    np.testing.assert_allclose(fit.coefficients, path.fit().coefficients, rtol=1e-8, atol=1e-10)
+    assert "10 folds" in str(fit.summary())
+
+
+def test_the_seed_and_groups_decide_who_is_held_out():
+    first, again, other = (gl.path(X, Y, strengths=5, choose="folds", seed=seed).held_out.of_fold for seed in (0, 0, 1))
+    np.testing.assert_array_equal(first, again)
+    assert not np.allclose(first, other)
+    labels = np.repeat(np.arange(40), 10)
+    grouped = gl.path(X, Y, strengths=5, choose="folds", folds=8, groups=labels)
+    assert (grouped.held_out.weights % 10 == 0).all()
+    assert grouped.held_out.how == "8 folds of groups"
+
+
+def test_a_file_gives_the_path_of_its_rows(tmp_path):
+    pyarrow, parquet = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
+    path = tmp_path / "rows.parquet"
+    parquet.write_table(pyarrow.table({**{f"x{i + 1}": X[:, i] for i in range(P)}, "y": Y}), path)
+    formula = "y ~ " + " + ".join(f"x{i + 1}" for i in range(P))
+    of_file, of_arrays = gl.path(formula, path, strengths=10, choose="folds"), gl.path(X, Y, strengths=10, choose="folds")
+    np.testing.assert_allclose(of_file.coefficients, of_arrays.coefficients, atol=1e-10)
+    np.testing.assert_allclose(of_file.held_out.mean, of_arrays.held_out.mean, rtol=1e-10)
+    assert of_file.fit().names[1] == "x1"
+
+
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        gl.penalties.elastic_net(l1_share=0.4),
+        gl.penalties.group_lasso(groups=["a", "a", "b", "b", "b", "c", "c", "c", "d", "d"]),
+        gl.penalties.mcp(),
+        gl.penalties.scad(),
+        gl.penalties.lasso(scaled=True) + gl.penalties.ridge(0.01),
+        gl.penalties.lasso(weights={"x1": 0.0}),
+    ],
+    ids=lambda penalty: penalty.name,
+)
+def test_other_penalties_have_paths(penalty):
+    path = gl.path(X, Y, penalty=penalty, strengths=8, choose="folds", folds=3)
+    assert path.converged.all()
+    alone = gl.fit(X, Y, penalty=penalty.with_strength(float(path.strengths[4])))
+    assert path.objectives[4] <= alone.loss + 1e-8
+    assert np.isfinite(path.held_out.mean).all()
+
+
+def test_more_columns_than_rows():
+    x = RNG.normal(size=(60, 120))
+    y = 3 * x[:, 0] + RNG.normal(size=60)
+    path = gl.path(x, y, strengths=30)
+    assert path.converged.all()
+    assert path.gaps.max() <= 1e-10
+    assert path.nonzero.max() <= 60
+    np.testing.assert_allclose(path.strengths[-1] / path.strengths[0], 1e-2)
+
+
+def test_the_picture_marks_both_choices():
+    pytest.importorskip("matplotlib").use("Agg")
+    path = gl.path(X, Y, choose="folds", strengths=20)
+    slopes, held = path.plot().ravel()
+    assert {text.get_text() for text in slopes.texts} >= {"x1", "x2", "x3"}
+    words = [text.get_text() for text in held.get_legend().get_texts()]
+    assert words[0].startswith("least: ")
+    assert words[1].startswith("within one error: ")
+    assert gl.path(X, Y, strengths=5).plot().get_ylabel() == "slope"
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"penalty": gl.penalties.lasso(0.1)}, "without a strength"),
+        ({"penalty": gl.penalties.ridge(0.1)}, "without a strength"),
+        ({"strengths": 0}, "at least 1"),
+        ({"strengths": [0.1, -0.2]}, "at least 0"),
+        ({"strengths": [0.1, float("nan")]}, "finite"),
+        ({"strengths": "many"}, "count"),
+        ({"choose": "luck"}, "folds"),
+        ({"choose": "folds", "folds": 1}, "at least 2"),
+        ({"choose": "folds", "folds": N + 1}, "as many rows"),
+        ({"choose": "folds", "groups": [0, 1]}, "2 labels for 400 rows"),
+        ({"choose": "folds", "groups": np.zeros(N)}, "as many groups"),
+        ({"groups": np.arange(N)}, "goes with choose"),
+        ({"loss": "absolute"}, "smooth loss"),
+        ({"alphas": 3}, "unexpected keyword"),
+    ],
+)
+def test_what_is_no_path_is_refused_with_words(options, words):
+    with pytest.raises(Exception, match=words) as raised:
+        gl.path(X, Y, **options)
+    assert isinstance(raised.value, gl.GradlineError)
+
+
+def test_a_target_that_does_not_vary_has_no_path():
+    with pytest.raises(gl.ArgumentError, match="does not vary"):
+        gl.path(X, np.ones(N))
+    with pytest.raises(gl.ArgumentError, match="no rows were held out"):
+        gl.path(X, Y, strengths=3).fit()
+    with pytest.raises(gl.ArgumentError, match="the nearest is"):
+        gl.path(X, Y, strengths=3).fit(123.0)
