@@ -13,6 +13,7 @@ from gradline.losses.identification import in_words
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
+from gradline.solvers.freedom import with_freedom_said
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.registry import solve
 
@@ -35,7 +36,7 @@ def solve_identified(
     solution = solve(solver, problem, start, progress)
     flat = problem.loss.flat_directions
     if flat is None:
-        return problem, solution
+        return problem, with_freedom_said(problem, solver, solution, progress)
     along, largest = problem.rows.reduce(_AlongKernel(problem.loss, solution.coefficients, flat))
     if along > NONE * largest:
         # Far out, as under separation, gradients are next to nothing, and what they have along a direction is their rounding.

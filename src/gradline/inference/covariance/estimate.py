@@ -121,6 +121,8 @@ def covariance(
     Raises ValueError for a kind that cannot be had: too few rows for a degree of freedom, leverage of exactly 1 (HC2, HC3), one cluster
     only, a loss that has no classical form, and what ``bread`` and ``row_loss`` raise.
     """
+    if solution.without_errors:
+        raise InferenceError(f"no standard errors: {solution.without_errors}")
     found = _of_kind(problem, solution, kind, bread, statistics, loss, meat)
     q = problem.rows.n_targets
     if q == 1 or q != problem.shape[1]:
