@@ -35,7 +35,7 @@ def with_freedom_said(problem: Problem, solver: Solver, solution: Solution, prog
     A fit begun a little further along then ends elsewhere, with the same loss.
     """
     curvature = solution.curvature
-    if curvature is None or problem.n_predictors == 1 or problem.joint or problem.loss.is_convex or not solution.certificate.converged:
+    if curvature is None or problem.joint or problem.loss.is_convex or not solution.certificate.converged:
         return solution
     free = problem.free.without(solution.aliased) if solution.aliased else problem.free
     moves = _moves_without_slope(problem, free, solution, curvature)

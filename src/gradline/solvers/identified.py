@@ -36,6 +36,8 @@ def solve_identified(
     solution = solve(solver, problem, start, progress)
     flat = problem.loss.flat_directions
     if flat is None:
+        if solution.curvature is None or problem.n_predictors == 1:
+            return problem, solution
         return problem, with_freedom_said(problem, solver, solution, progress)
     along, largest = problem.rows.reduce(_AlongKernel(problem.loss, solution.coefficients, flat))
     if along > NONE * largest:
