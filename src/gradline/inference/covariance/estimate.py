@@ -76,8 +76,11 @@ class Covariance:
 
     def root_of_squares(self, images: Array) -> Array:
         """Standard errors of combinations of the coefficients, given as combinations of the factor's rows, (..., r) -> (...)."""
-        squares = np.square(images)
-        return np.asarray(np.sqrt(squares.sum(axis=-1) if self.signs is None else np.maximum(squares @ self.signs, 0.0)))
+        # Squares of what is near 1e300 or 1e-300 would leave the range of a double.
+        largest = np.abs(images).max(axis=-1, initial=0.0)
+        unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+        squares = np.square(images / unit[..., None])
+        return np.asarray(unit * np.sqrt(squares.sum(axis=-1) if self.signs is None else np.maximum(squares @ self.signs, 0.0)))
 
     @property
     def dependent(self) -> bool:
