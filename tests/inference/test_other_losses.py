@@ -182,3 +182,16 @@ def test_users_losses_against_delicatessen(function, predictors):
     theirs = delicatessen.MEstimator(psi, init=start)
     theirs.estimate(solver="hybr", tolerance=1e-12, deriv_method="approx", dx=1e-6)
     close(ours.errors("HC0").T.ravel(), np.sqrt(np.diag(theirs.variance)), 1e-6)
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+@pytest.mark.parametrize("unit", [1e300, 1e-300])
+@pytest.mark.parametrize("loss", ["squared", "absolute", "logistic", gl.losses.huber(1.35)], ids=str)
+def test_standard_errors_of_columns_at_the_ends_of_a_double_are_those_of_their_unit(loss, unit):
+    generator = np.random.default_rng(0)
+    x = generator.normal(size=(80, 2))
+    y = x @ [1.0, -2.0] + generator.normal(size=80)
+    y = (y > 0) * 1.0 if loss == "logistic" else y
+    fit, plain = gl.fit(x * [unit, 1.0], y, loss=loss), gl.fit(x, y, loss=loss)
+    np.testing.assert_allclose(fit.standard_errors * [1.0, unit, 1.0], plain.standard_errors, rtol=1e-9)
+    np.testing.assert_allclose(fit.statistics, plain.statistics, rtol=1e-9)

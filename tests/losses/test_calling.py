@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import pickle
+import re
 
 import numpy as np
 import pytest
@@ -207,3 +208,26 @@ def test_a_class_in_place_of_an_object(data, loss):
         gl.fit(x, targets["amounts"], loss=loss)
     with pytest.raises(TypeError, match="prediction=Sigmoid is a class"):
         gl.fit(x, targets["labels"], loss=torch.nn.BCELoss(), prediction=torch.nn.Sigmoid)
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+@pytest.mark.parametrize(
+    "loss",
+    [
+        torch.nn.CrossEntropyLoss(),
+        torch.nn.functional.cross_entropy,
+        functools.partial(torch.nn.functional.cross_entropy, label_smoothing=0.1),
+        lambda y, p: torch.nn.functional.cross_entropy(p, y),
+        lambda y, p: tf.nn.softmax_cross_entropy_with_logits(y, p),
+    ],
+    ids=["object", "function", "partial", "called", "tensorflow"],
+)
+def test_a_loss_of_one_score_a_class_is_refused_for_one_linear_predictor(loss):
+    generator = np.random.default_rng(0)
+    x, y = generator.normal(size=(80, 2)), generator.integers(0, 3, 80) * 1.0
+    with pytest.raises(ValueError, match=r"takes a score for each class.* a softmax over the rows") as refused:
+        gl.fit(x, y, loss=loss)
+    # What is advised runs, and is the multinomial loss.
+    advised = re.search(r"loss=(gl\.losses\.custom\(.*\])\)\. loss=", str(refused.value)).group(1) + ")"
+    found = gl.fit(x, y, loss=eval(advised, {"gl": gl, "torch": torch, "tf": tf}))
+    assert found.loss == pytest.approx(gl.fit(x, y, loss="multinomial").loss, rel=1e-10)

@@ -168,3 +168,40 @@ def test_a_separated_softmax_is_solved_and_said_once():
     assert sum("separation" in str(warning.message) for warning in said) == 1
     assert sum("does not identify" in str(warning.message) for warning in said) == 1
     assert not fit.certificate.converged
+
+
+def product(y, p):
+    return torch.square(y - p[:, 0] * p[:, 1])
+
+
+def scaled_exponential(y, p):
+    return torch.square(y - p[:, 0] * torch.exp(p[:, 1]))
+
+
+def spread(y, p):
+    return p[:, 1] + 0.5 * torch.square(y - p[:, 0]) * torch.exp(-2 * p[:, 1])
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+@pytest.mark.parametrize("seed", [0, 3, 4])
+@pytest.mark.parametrize(("function", "open_"), [(product, True), (scaled_exponential, True), (spread, False)])
+def test_factors_that_make_up_for_each_other_are_not_identified_and_have_no_standard_errors(function, open_, seed):
+    generator = np.random.default_rng(seed)
+    x = generator.normal(size=(300, 2))
+    y = (1 + 0.5 * x[:, 0]) * (2 + x[:, 1]) + generator.normal(size=300)
+    loss = gl.losses.custom(function, linear_predictors=["a", "b"])
+    fit = gl.fit(x, y, loss=loss, start=generator.normal(size=(3, 2)) * (0.1 if function is spread else 1.0))
+    assert fit.certificate.converged
+    assert ("not identified" in fit.certificate.reason) == open_
+    if not open_:
+        assert (fit.standard_errors > 0).all()
+        return
+    with pytest.raises(ValueError, match="not identified: other coefficients of a and b give every row the same loss"):
+        _ = fit.standard_errors
+    with pytest.raises(ValueError, match=r"not identified: other coefficients|not positive definite"):
+        fit.with_covariance("HC1", x, y)
+    # By hand: one factor doubled and the other halved.
+    moved = fit.coefficients * [2.0, 0.5] if function is product else fit.coefficients * [2.0, 1.0] - [[0, np.log(2)], [0, 0], [0, 0]]
+    parts = np.column_stack([np.ones(300), x]) @ moved
+    fitted = parts[:, 0] * (parts[:, 1] if function is product else np.exp(parts[:, 1]))
+    assert np.mean((y - fitted) ** 2) == pytest.approx(fit.loss, rel=1e-12)

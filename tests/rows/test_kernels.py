@@ -26,6 +26,7 @@ from gradline.objective.objective import Problem
 from gradline.objective.row_curvature import RowCurvature
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.beside import on_falling_kinks
+from gradline.solvers.freedom import _SlopeKernel
 from gradline.solvers.identified import _AlongKernel
 from gradline.solvers.least_squares.exact_inverse import inverse_gram
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel
@@ -158,6 +159,9 @@ def arrays(patch):
     gl.fit(X, Y, loss=gl.losses.absolute, weights=np.where(np.arange(N) % 9, 0.0, 1.0))
     gl.fit(X, Y, loss=gl.losses.huber(1.0), solver=gl.GradientDescent(steps=5, batch_size=20, seed=1))
     gl.fit(X, Z, loss=gl.losses.normal)
+    gl.fit(X, COUNTS, loss=gl.losses.poisson, penalty=gl.penalties.lasso(0.05))
+    gl.path(X, Y, strengths=3, choose="folds", folds=3)
+    gl.path(X, CLASSES, loss=gl.losses.logistic, strengths=2, choose="folds", folds=2)
     refused(lambda: gl.fit(X, COUNTS, loss=gl.losses.poisson, start=np.full(4, 1e3), solver=gl.Newton()))
 
 
@@ -204,6 +208,7 @@ def seldom(patch):
     on_falling_kinks(problem, at, 1e-12)
     problem.rows.reduce(_AlongKernel(problem.loss, at, np.ones((1, 1))))
     problem.rows.reduce(WordMomentsKernel(np.zeros(4)))
+    problem.rows.reduce(_SlopeKernel(problem.loss, at, np.ones((4, 1))))
     kept = RowCurvature(problem.rows, 1, (False,))
     for shift in (0.0, 3.0):
         problem.evaluate_with(at + shift, 2, kept)

@@ -5,8 +5,11 @@ from __future__ import annotations
 import functools
 import inspect
 import sys
+import types
 from collections.abc import Callable
 from typing import Any, NamedTuple, cast
+
+from gradline.autodiff.framework import instructions
 
 _TARGET = frozenset(
     {"y", "t", "target", "targets", "label", "labels", "true", "truth", "actual", "actuals", "observed", "observation", "observations"}
@@ -18,6 +21,15 @@ _PREDICTION = frozenset(
     | {"forecast", "forecasts"}
 )
 """Words in the names of arguments, as PyTorch, Keras, scikit-learn, Optax and textbooks have them."""
+
+
+_OF_CLASSES = frozenset(
+    {"CrossEntropyLoss", "NLLLoss", "MultiMarginLoss", "cross_entropy", "nll_loss", "multi_margin_loss"}
+    | {"CategoricalCrossentropy", "SparseCategoricalCrossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy"}
+    | {"softmax_cross_entropy_with_logits", "sparse_softmax_cross_entropy_with_logits"}
+    | {"softmax_cross_entropy", "softmax_cross_entropy_with_integer_labels"}
+)
+"""What PyTorch, Keras, TensorFlow and Optax call losses of one score a class."""
 
 
 class Order(NamedTuple):
@@ -44,6 +56,17 @@ def argument_order(function: Callable[..., Any]) -> Order:
     if first == "target" or second == "prediction":
         return Order(False, True, names)
     return Order(True, first is not None and second is not None, names)
+
+
+def takes_class_scores(function: Callable[..., Any]) -> bool:
+    """Whether a function is, or calls, one that takes a score for each class, such as a softmax cross-entropy."""
+    while isinstance(function, functools.partial):
+        function = function.func
+    names = {getattr(function, "__name__", type(function).__name__)}
+    code = getattr(function, "__code__", None)
+    if isinstance(code, types.CodeType):
+        names |= instructions(code, "LOAD_GLOBAL", "LOAD_ATTR", "LOAD_METHOD", "LOAD_DEREF")
+    return bool(names & _OF_CLASSES)
 
 
 def called(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:

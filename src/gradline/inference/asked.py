@@ -150,6 +150,8 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     """What ``gl.fit`` leaves in a Fit where ``covariance=`` was not given."""
     if not solution.certificate.converged:
         return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
+    if solution.without_errors:
+        return NoInference(solution.without_errors)
     if problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
     pending = pending_inference(problem, solution)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradline.autodiff.calling import takes_class_scores
 from gradline.autodiff.framework import Framework, function_name, infer_framework, require_framework
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.autodiff.tape import Tape, UserLoss
@@ -91,6 +92,8 @@ class CustomLoss:
         except ValueError as error:
             advice = data_inside(unknown)
             raise (LossError(str(error).rstrip(".") + advice) if advice else error) from error.__cause__
+        if finding.form == "joint" and k == 1 and takes_class_scores(self.function):
+            raise LossError(_needs_scores(self.name, self.framework))
         check_order(unknown, lambda loss, y, eta: tape_for(loss, self.framework).call(y, eta), targets, self.name)
         loss = UserLoss(self.function, self.prediction, finding.form, n_targets, k)
         spread = np.linspace(0, len(targets) - 1, min(len(targets), EXAMPLES)).astype(np.int64)
@@ -225,6 +228,23 @@ def bound_again(written: Written, likelihood: bool, n_targets: int, n_predictors
     custom = CustomLoss(written.function, written.prediction, written.linear_predictors, likelihood, written.framework)
     loss = UserLoss(written.function, written.prediction, written.form, n_targets, n_predictors)
     return BoundLoss(custom, loss, squared_scale)
+
+
+_OF_CLASSES: dict[Framework, str] = {
+    "torch": 'torch.nn.functional.cross_entropy(scores, y.long(), reduction="none")',
+    "tensorflow": "tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(y, tf.int32), scores)",
+    "jax": "-jnp.take_along_axis(jax.nn.log_softmax(scores), y.astype(int)[:, None], axis=1)[:, 0]",
+}
+
+
+def _needs_scores(name: str, framework: Framework) -> str:
+    """Why a loss of one score a class is none of one linear predictor, and what to write."""
+    return (
+        f"the loss {name!r} takes a score for each class, and each row has one linear predictor here: it would be a softmax over the rows."
+        " A target of class numbers 0, 1, ... needs a linear predictor for each class, each with a name:"
+        f' loss=gl.losses.custom(lambda y, scores: {_OF_CLASSES[framework]}, linear_predictors=["class 0", "class 1", "class 2"]).'
+        ' loss="multinomial" is that loss ready made, and loss="logistic" the one of two classes'
+    )
 
 
 def joint_message(name: str) -> str:

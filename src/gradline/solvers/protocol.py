@@ -100,6 +100,8 @@ class Solution:
     sums: LeavesSums | None = None
     curvature: Array | None = None
     extra: tuple[Any, ...] = ()
+    without_errors: str = ""
+    """Why these coefficients can have no standard errors; empty where they can."""
 
 
 @runtime_checkable

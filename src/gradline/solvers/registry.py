@@ -75,7 +75,11 @@ def solve_identified(
     """
     solution = solve(solver, problem, start, progress)
     if problem.loss.flat_directions is None:
-        return problem, solution
+        if solution.curvature is None or problem.n_predictors == 1:
+            return problem, solution
+        from gradline.solvers.freedom import with_freedom_said
+
+        return problem, with_freedom_said(problem, solution, lambda begin: solve(solver, problem, begin, progress))
     from gradline.solvers.identified import changes_along, naming_directions
 
     if changes_along(problem, solution):

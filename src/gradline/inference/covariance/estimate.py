@@ -76,8 +76,11 @@ class Covariance:
 
     def root_of_squares(self, images: Array) -> Array:
         """Standard errors of combinations of the coefficients, given as combinations of the factor's rows, (..., r) -> (...)."""
-        squares = np.square(images)
-        return np.asarray(np.sqrt(squares.sum(axis=-1) if self.signs is None else np.maximum(squares @ self.signs, 0.0)))
+        # Squares of what is near 1e300 or 1e-300 would leave the range of a double.
+        largest = np.abs(images).max(axis=-1, initial=0.0)
+        unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)
+        squares = np.square(images / unit[..., None])
+        return np.asarray(unit * np.sqrt(squares.sum(axis=-1) if self.signs is None else np.maximum(squares @ self.signs, 0.0)))
 
     @property
     def dependent(self) -> bool:
@@ -121,6 +124,8 @@ def covariance(
     Raises ValueError for a kind that cannot be had: too few rows for a degree of freedom, leverage of exactly 1 (HC2, HC3), one cluster
     only, a loss that has no classical form, and what ``bread`` and ``row_loss`` raise.
     """
+    if solution.without_errors:
+        raise InferenceError(f"no standard errors: {solution.without_errors}")
     found = _of_kind(problem, solution, kind, bread, statistics, loss, meat)
     q = problem.rows.n_targets
     if q == 1 or q != problem.shape[1]:
