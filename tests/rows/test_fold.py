@@ -5,7 +5,7 @@ from multiprocessing import get_context
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from gradline.base.threads import single_threaded_blas
@@ -15,6 +15,9 @@ from gradline.rows.arrays import ArrayRows
 from gradline.rows.fold import CHUNK_BLOCKS, SpanFold, block_rows, chunk_blocks, span_rows, sum_blocks
 from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.second_moments import MomentsKernel
+
+
+ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 class Tree(Kernel):
@@ -56,6 +59,7 @@ def test_rows_in_memory_are_added_up_in_the_one_order(n, p, threads):
     assert rows.reduce(Tree()) == tree_by_hand(n, p + 1, p + 1, 1)
 
 
+@ANY_TIME
 @given(st.lists(st.integers(1, 50), min_size=1, max_size=60), st.integers(1, 200))
 def test_a_span_ends_with_the_chunk_that_fills_it(sizes, rows):
     fold = SpanFold(lambda first, second: [*first, "+", *second], rows)
@@ -65,11 +69,13 @@ def test_a_span_ends_with_the_chunk_that_fills_it(sizes, rows):
     assert [word for word in fold.total() if word != "+"] == list(range(len(sizes)))
 
 
+@ANY_TIME
 @given(st.integers(1, 3000), st.integers(1, 4))
 def test_the_data_of_a_span_is_64_times_its_state(n_columns, k):
     assert span_rows(n_columns, n_columns, k) * (n_columns + k) >= 64 * (k * n_columns) ** 2
 
 
+@ANY_TIME
 @given(st.integers(1, 10**6))
 def test_many_blocks_are_many_chunks(n_blocks):
     size = chunk_blocks(n_blocks)
