@@ -16,7 +16,6 @@ from gradline.rows.fold import CHUNK_BLOCKS, SpanFold, block_rows, chunk_blocks,
 from gradline.rows.kernel import Kernel
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 
-
 ANY_TIME = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
