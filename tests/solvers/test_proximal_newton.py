@@ -173,6 +173,8 @@ def test_your_own_loss_with_groups_is_the_built_in_one(make):
     penalty = gl.penalties.group_lasso(0.1, ["a"] * 4 + ["b"] * 8)
     own, built_in = gl.fit(X, Y, loss=make(), penalty=penalty), gl.fit(X, Y, loss=gl.losses.log_cosh, penalty=penalty)
     np.testing.assert_allclose(own.slopes, built_in.slopes, atol=1e-7)
+    assert 0 <= own.certificate.gap < 1e-10
+    assert "convex and not below zero" in own.certificate.reason
 
 
 def test_a_factor_enters_whole_and_a_weight_of_zero_is_free():

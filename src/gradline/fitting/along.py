@@ -94,7 +94,6 @@ class Way:
         held = np.empty((folds.count, len(penalties), *found.coefficients.shape[1:]))
         for fold in range(folds.count):
             rest = replace(self.problem, rows=without_fold(self.problem.rows, folds, fold))
-            rest.__dict__.pop("total_weight", None)
             held[fold] = _along(rest, penalties, advance).coefficients
         sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
         return found, held_out_of(sums, weights, folds)

@@ -17,7 +17,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.penalties.kinked import BoolArray, KinkedPart
+from gradline.penalties.kinked import KinkedPart
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
@@ -25,14 +25,31 @@ from gradline.rows.kernel import Kernel
 def duality_gap(part: KinkedPart, x: Array, gradient: Array, objective: float, lowest: float) -> float:
     """The bound, at x (d,) with this gradient of f. objective: P there. lowest: m."""
     largest = part.largest_dual(gradient)
-    penalised = part.restricted(np.arange(len(x)))
-    inner = float(gradient @ np.where(_free(penalised, x), 0.0, x)) + part.value(x)
+    # Coefficients that are not penalised are in the support even at zero. Their gradient is zero but for rounding.
+    penalised = ~part.support(np.zeros_like(x))
+    inner = float(gradient[penalised] @ x[penalised]) + part.value(x)
     return max(inner, 0.0) + max(objective - lowest, 0.0) * max(largest - 1.0, 0.0)
 
 
-def _free(part: KinkedPart, x: Array) -> BoolArray:
-    """Coefficients that are not penalised: in the support even at zero. Their gradient is zero but for rounding."""
-    return part.support(np.zeros_like(x))
+def convex_where_tried(problem: Problem, coefficients: Array) -> int:
+    """At how many points a loss of one linear predictor was found convex and at least zero; 0 where it is not, or has several.
+
+    For a loss of the user's own, of which nothing is known: rows of a sample, at their own predictor and far to either side of it.
+    """
+    if problem.n_predictors != 1:
+        return 0
+    block = problem.rows.sample(TRIED_ROWS).without_zero_weights()
+    predictors = block.linear_predictors(coefficients)
+    reach = max(float(np.abs(predictors).max(initial=0.0)), float(np.abs(block.targets).max(initial=0.0)), 1.0)
+    places = np.concatenate([predictors + reach * step for step in TRIED_STEPS])
+    with np.errstate(all="ignore"):
+        value, _, curvature = problem.loss.derivatives(np.tile(block.targets, (len(TRIED_STEPS), 1)), places, 2)
+    assert curvature is not None
+    usable = np.isfinite(value) & np.isfinite(curvature[:, 0, 0])
+    bends, values = curvature[usable, 0, 0], value[usable]
+    if not usable.any() or bends.min() < -1e-9 * np.abs(bends).max() or values.min() < 0:
+        return 0
+    return int(usable.sum())
 
 
 def lowest_loss(problem: Problem) -> float | None:
@@ -44,6 +61,11 @@ def lowest_loss(problem: Problem) -> float | None:
     if loss.saturated_loss(rows) is None:
         return None
     return problem.rows.reduce(_LowestKernel(loss)) / problem.total_weight
+
+
+TRIED_ROWS = 200
+
+TRIED_STEPS = (*(-(2.0**-power) for power in range(8)), 0.0, *(2.0**-power for power in range(8)))
 
 
 @dataclass(frozen=True)

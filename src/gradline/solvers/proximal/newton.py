@@ -24,7 +24,7 @@ from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.solvers.protocol import Certificate, Solution, as_start
-from gradline.solvers.proximal.gap import duality_gap, lowest_loss
+from gradline.solvers.proximal.gap import convex_where_tried, duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
 from gradline.solvers.refusing import needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
 
@@ -247,11 +247,15 @@ class _Steps:
     def _solution(self, converged: bool, reason: str) -> Solution:
         point, part = self.point, self.part
         gap, remedy = None, ""
-        if part.convex and self.smooth.loss.is_convex:
+        convex, lowest = part.convex and self.smooth.loss.is_convex, None
+        if convex:
             lowest = lowest_loss(self.smooth)
-            if lowest is not None:
-                gap = duality_gap(part, self.scales * point.x, point.gradient / self.scales, point.objective, lowest)
-        if converged and not (part.convex and self.smooth.loss.is_convex):
+        elif part.convex and (tried := convex_where_tried(self.smooth, self.free.expand(point.x))):
+            lowest = 0.0
+            reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
+        if lowest is not None:
+            gap = duality_gap(part, self.scales * point.x, point.gradient / self.scales, point.objective, lowest)
+        elif converged and not convex:
             reason += "; a local minimum, since the objective is not known to be convex"
         if not converged:
             remedy = "Penalise more, leave columns out that say the same, or give another start="
