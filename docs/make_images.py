@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 import matplotlib
+import numpy as np
 from PIL import Image
 
 import gradline as gl
@@ -40,6 +41,15 @@ def momentum() -> None:
     rolling = gl.fit(20 * x, y, solver=gl.GradientDescent(momentum=0.9))
     axes = gl.plot.loss({"plain": plain, "momentum 0.9": rolling}, optimum=gl.fit(20 * x, y))
     axes.figure.savefig(IMAGES / "momentum.png")
+
+
+def path() -> None:
+    """The path of docs/penalties.md."""
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(300, 6))
+    y = 3 * X[:, 0] - 2 * X[:, 1] + 0.5 * X[:, 2] + rng.normal(size=300)
+    axes = gl.path(X, y, choose="folds").plot()
+    axes[0, 0].figure.savefig(IMAGES / "path.png", dpi=90)
 
 
 def diagnostics() -> None:
@@ -82,4 +92,5 @@ if __name__ == "__main__":
     demo(IMAGES, "--animate")
     planes()
     momentum()
+    path()
     diagnostics()

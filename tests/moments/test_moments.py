@@ -357,6 +357,7 @@ def test_a_column_that_holds_no_numbers_may_stand_beside_those_that_do(odd):
         for ask in (lambda m: m.fit("y ~ ."), lambda m: m.fit(target="y")):
             with pytest.raises(ValueError, match=rf"all other columns would leave out '{odd}'.*columns=\['y', 'x', 'truth'\]"):
                 ask(moments)
+        assert moments.fit(f"y ~ . - {odd}").names == ("Intercept", "x", "truth")
         # What the error says works when it is pasted.
         chosen = Moments(data, columns=["y", "x", "truth"])
         assert chosen.fit("y ~ .").names == ("Intercept", "x", "truth")
@@ -408,3 +409,17 @@ def test_whatever_a_fit_reads(door):
 def test_a_file_with_gaps_names_the_row():
     with pytest.raises(ValueError, match="column 'x' holds nan in row 1"):
         Moments(io.StringIO("y,x\n1,2\n3,\n4,5\n"))
+
+
+def test_a_dot_without_some_columns():
+    data = table()
+    moments = Moments(data)
+    names = [name for name in data if name not in ("y", "x2")]
+    written = moments.fit("y ~ " + " + ".join(names))
+    assert moments.fit("y ~ . - x2").names == written.names
+    np.testing.assert_array_equal(moments.fit("y ~ . - x2").coefficients, written.coefficients)
+    np.testing.assert_array_equal(moments.fit("y ~ . - x2 - 1").names, names)
+    with pytest.raises(ValueError, match="no column 'x22' to take away; did you mean 'x2'"):
+        moments.fit("y ~ . - x22")
+    with pytest.raises(ValueError, match="have none beside 'y'"):
+        Moments({"y": [1.0, 2.0, 4.0]}).fit("y ~ .")

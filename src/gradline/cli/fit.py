@@ -73,23 +73,10 @@ def fit(
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
     - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
-    from gradline.cli.options import check_out, input_files, read_loss, read_penalty, read_solver, usage
+    from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings
-    from gradline.fitting.request import is_formula
-    from gradline.formulas.errors import FormulaError
 
-    if formula is None and data is not None and is_formula(data) and query is not None:
-        data, formula = None, data
-    if formula is None:
-        raise usage("give the data and a formula, as in: gradline fit flats.csv 'price ~ area + rooms'")
-    if not is_formula(formula):
-        if data is not None and is_formula(data):
-            raise usage(f"the data comes first: gradline fit {formula!r} {data!r}")
-        raise FormulaError(
-            f"malformed formula: {formula!r} lacks the ~ between what is explained and what explains it, as in 'y ~ x1 + x2'"
-        )
-    if missing not in ("drop", "error"):
-        raise usage(f"--missing must be drop or error, not {missing!r}")
+    data, formula = read_data_and_formula("fit", data, formula, query, missing)
     chosen_solver = read_solver(solver, learning_rate, steps)
     chosen_penalty = read_penalty(penalty)
     chosen_loss = read_loss(loss, loss_from)

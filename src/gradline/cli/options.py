@@ -27,6 +27,26 @@ def usage(problem: str) -> typer.BadParameter:
     return typer.BadParameter(problem)
 
 
+def read_data_and_formula(command: str, data: str | None, formula: str | None, query: str | None, missing: str) -> tuple[str | None, str]:
+    """The two arguments of a command that fits: with --query the data may be left out. Raises BadParameter and FormulaError."""
+    from gradline.fitting.request import is_formula
+    from gradline.formulas.errors import FormulaError
+
+    if formula is None and data is not None and is_formula(data) and query is not None:
+        data, formula = None, data
+    if formula is None:
+        raise usage(f"give the data and a formula, as in: gradline {command} flats.csv 'price ~ area + rooms'")
+    if not is_formula(formula):
+        if data is not None and is_formula(data):
+            raise usage(f"the data comes first: gradline {command} {formula!r} {data!r}")
+        raise FormulaError(
+            f"malformed formula: {formula!r} lacks the ~ between what is explained and what explains it, as in 'y ~ x1 + x2'"
+        )
+    if missing not in ("drop", "error"):
+        raise usage(f"--missing must be drop or error, not {missing!r}")
+    return data, formula
+
+
 def read_loss(text: str, own: str | None) -> Any:
     """The loss of ``--loss huber:1.35`` or ``--loss-from my_losses.py:name``."""
     if own is None:
@@ -59,6 +79,21 @@ def read_penalty(text: str | None) -> Any:
     except (ValueError, TypeError) as error:
         why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
         raise usage(f"--penalty {text}: {why}") from None
+
+
+def read_path_penalty(text: str) -> Any:
+    """The penalty of ``gradline path --penalty lasso`` or ``elastic_net:auto,0.5``, which leaves its strength to the path."""
+    from gradline.penalties.arguments import left_to_data
+
+    found = left_to_data(read_penalty(text if ":" in text else f"{text}:auto"))
+    if found is None:
+        name = text.partition(":")[0].strip()
+        if name == "ridge":
+            raise usage(
+                "--penalty ridge: a path is for penalties that set slopes to zero; gradline fit --penalty ridge:auto chooses a ridge"
+            )
+        raise usage(f"--penalty {text}: a path tries many strengths, so that none is given: {name}{':auto,0.5' * (name == 'elastic_net')}")
+    return found
 
 
 def read_solver(name: str, learning_rate: str | None, steps: int | None) -> Any:

@@ -1,4 +1,4 @@
-"""The picture of a fitted formula over some of a table's rows."""
+"""The pictures of the command: a fitted formula over some of a table's rows, and a path."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from gradline.tables.table import Table, open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.api.path import Path as FittedPath
     from gradline.api.result import Fit
 
 CURVE_POINTS = 300
@@ -72,6 +73,14 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
             panel.plot(grid, curve[:, j], color=style.FIT, linewidth=2.2, label="fit", zorder=4)
             style.dress(panel, one, name)
         style.legend(panel)
+    with open_whole(out) as file:
+        axes[0, 0].figure.savefig(file, format=out.suffix[1:].lower(), dpi=150, bbox_inches="tight")
+
+
+def draw_path(found: FittedPath, out: Path) -> None:
+    """Write the picture of a path, whole or not at all."""
+    use_screenless()
+    axes = found.plot()
     with open_whole(out) as file:
         axes[0, 0].figure.savefig(file, format=out.suffix[1:].lower(), dpi=150, bbox_inches="tight")
 

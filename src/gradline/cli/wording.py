@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-_KEYWORDS = "where|query|database|missing|unseen|weights|frequencies|offset|covariance|groups|penalty|interval|level|calibration|loss"
+_KEYWORDS = "where|query|database|missing|unseen|weights|frequencies|offset|covariance|groups|penalty|interval|level|calibration|loss|seed"
 _IN_PYTHON = re.compile(rf"(?<![\w.(])({_KEYWORDS})=('(?:[^'\\]|\\.)*[^\w'](?:[^'\\]|\\.)*')")
 """A text as Python writes it, which a shell reads otherwise."""
 

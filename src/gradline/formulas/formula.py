@@ -15,7 +15,7 @@ from gradline.formulas.building import CheckedFormula, build, check
 from gradline.formulas.encoder import Encoded, Encoder
 from gradline.formulas.errors import FormulaError, suggestion
 from gradline.formulas.factors import Tell, factor_columns
-from gradline.formulas.grammar import Factor, Sides
+from gradline.formulas.grammar import Factor, Sides, columns_named
 from gradline.formulas.learning import Table, learn_levels, learn_states
 from gradline.formulas.reading import read
 
@@ -84,7 +84,7 @@ def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterabl
     if not formula:
         raise FormulaError("no formula is given; write one for each linear predictor")
     sides = {
-        str(name): _told(lambda text, name=name: read(text, _others(formula, name, kinds)), text, kinds)  # type: ignore[misc]
+        str(name): _told(lambda text, name=name: read(text, _others(formula, name, kinds), kinds), text, kinds)  # type: ignore[misc]
         for name, text in formula.items()
     }
     return Formula(check(sides, kinds, tell), kinds)
@@ -126,5 +126,5 @@ def _others(formulas: Mapping[str, str], name: str, kinds: Mapping[str, str]) ->
     targets: set[str] = set()
     for other, text in formulas.items():
         if other != name and isinstance(text, str) and "~" in text:
-            targets.update(part.strip(" `") for part in text.partition("~")[0].split("+"))
+            targets.update(columns_named(text.partition("~")[0], kinds))
     return [column for column in kinds if column not in targets]

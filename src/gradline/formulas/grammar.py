@@ -6,9 +6,10 @@ import ast
 import keyword
 import re
 import unicodedata
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
-from gradline.formulas.errors import FormulaError, at
+from gradline.formulas.errors import FormulaError, at, suggestion
 
 NAME = re.compile(r"[^\W\d]\w*(?:\.\w+)*")
 _WORD = re.compile(r"[^\W\d]\w*")
@@ -158,8 +159,59 @@ def expression(text: str, formula: str, start: int, end: int) -> Factor:
 # ---------------------------------------------------------------------------------------------------------------- plain sums
 
 
-def read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
-    """Targets and terms of a sum of plain terms; None where the text is anything else."""
+@dataclass(frozen=True)
+class Dot:
+    """What ``.`` stands for: columns. known: every column there is. text: the formula, for carets."""
+
+    columns: Sequence[str]
+    known: Sequence[str]
+    text: str
+
+    def terms(self, start: int) -> list[Term]:
+        """A term for each column; start: where the dot is."""
+        return [(Factor(name, True, start, start + 1),) for name in self.columns]
+
+    def check_taken_away(self, term: Term) -> None:
+        """Raises FormulaError where what is taken away from a sum with a dot, and is not in it, cannot have been meant so."""
+        for factor in term:
+            if factor.is_column and factor.name not in self.known:
+                hint = suggestion(factor.name, self.known, "it has")
+                raise at(f"the data has no column {factor.name!r} to take away; {hint}", self.text, factor.start, factor.end)
+            if not factor.is_column and len(term) == 1:
+                raise at(
+                    f"{factor.name} is no term of the formula, in which '.' stands for columns as they are: take away the column alone",
+                    self.text,
+                    factor.start,
+                    factor.end,
+                )
+
+
+def columns_named(text: str, columns: Iterable[str]) -> list[str]:
+    """Those of the columns that a part of a formula names."""
+    found = set[str]()
+    i = 0
+    while i < len(text):
+        if match := QUOTED.match(text, i):
+            found.add(match[1])
+        elif match := NAME.match(text, i):
+            found.add(match[0])
+        else:
+            match = STRING.match(text, i)
+        i = match.end() if match else i + 1
+    return [name for name in columns if name in found]
+
+
+def is_dot(token: Token) -> bool:
+    """Whether a token is ``.``, which as an expression there is none of."""
+    return isinstance(token, Factor) and not token.is_column and token.name == "."
+
+
+def read_sum(text: str, columns: Sequence[str] = (), known: Sequence[str] | None = None) -> tuple[list[Term], list[Term]] | None:
+    """Targets and terms of a sum of plain terms; None where the text is anything else.
+
+    columns: what ``.`` stands for, but for those that the targets are made of. known: all there are, unless these are. Raises FormulaError
+    for a column that is taken away from ``.`` and not there.
+    """
     tokens = _tokens(text)
     if tokens is None:
         return None
@@ -171,12 +223,16 @@ def read_sum(text: str) -> tuple[list[Term], list[Term]] | None:
     targets = _terms(left, ()) if left else []
     if targets is None or "-" in left or any(isinstance(token, int) for token in left):
         return None
-    terms = _terms(right, ((),))
+    dot = None
+    if any(map(is_dot, right)):
+        explained = columns_named(text.partition("~")[0], columns) if tildes else []
+        dot = Dot([name for name in columns if name not in explained], columns if known is None else known, text)
+    terms = _terms(right, ((),), dot)
     return None if terms is None else (targets, terms)
 
 
-def _terms(tokens: list[Token], start: tuple[Term, ...]) -> list[Term] | None:
-    """The sum's terms, beginning with ``start``: a set in order of appearance, to which ``-`` removes. None where it is malformed."""
+def _terms(tokens: list[Token], start: tuple[Term, ...], dot: Dot | None = None) -> list[Term] | None:
+    """The sum's terms, beginning with ``start``: a set in order of appearance, from which ``-`` removes. None where it is malformed."""
     found: dict[frozenset[Factor], Term] = {frozenset(term): term for term in start}
     signs = [str(token) for token in tokens if token in ("+", "-")]
     summands = _split(tokens, ("+", "-"))
@@ -189,13 +245,16 @@ def _terms(tokens: list[Token], start: tuple[Term, ...]) -> list[Term] | None:
             if summand == [0] and sign == "-":
                 return None
             terms: list[Term] | None = [()]
+        elif dot is not None and len(summand) == 1 and isinstance(summand[0], Factor) and is_dot(summand[0]):
+            terms = dot.terms(summand[0].start)
         else:
             terms = _crossed(summand)
         if terms is None:
             return None
         for term in terms:
             if sign == "-" or summand == [0]:
-                found.pop(frozenset(term), None)
+                if found.pop(frozenset(term), None) is None and dot is not None:
+                    dot.check_taken_away(term)
             else:
                 found.setdefault(frozenset(term), term)
     return list(found.values())
@@ -206,7 +265,8 @@ def _crossed(tokens: list[Token]) -> list[Term] | None:
     terms: dict[frozenset[Factor], Term] = {}
     for part in _split(tokens, ("*",)):
         factors = [factor for piece in _split(part, (":",)) for factor in (piece or [""])]
-        if not factors or len(factors) != part.count(":") + 1 or not all(isinstance(factor, Factor) for factor in factors):
+        plain = all(isinstance(factor, Factor) and not is_dot(factor) for factor in factors)
+        if not factors or len(factors) != part.count(":") + 1 or not plain:
             return None
         term = tuple(dict.fromkeys(factor for factor in factors if isinstance(factor, Factor)))
         if len(terms) >= MOST_TERMS:
@@ -229,7 +289,7 @@ def _split(tokens: list[Token], operators: tuple[str, ...]) -> list[list[Token]]
 
 
 def _tokens(text: str) -> list[Token] | None:
-    """Factors, the operators ``~ + - * :`` and the numbers 0 and 1; None at anything else."""
+    """Factors, ``.``, the operators ``~ + - * :`` and the numbers 0 and 1; None at anything else."""
     found: list[Token] = []
     i = 0
     while i < len(text):
@@ -240,6 +300,9 @@ def _tokens(text: str) -> list[Token] | None:
             return None
         elif character in "~+-*:":
             found.append(character)
+            i += 1
+        elif character == "." and not re.match(r"[\w.]", text[i + 1 : i + 2]):
+            found.append(Factor(".", False, i, i + 1))
             i += 1
         elif character in "01" and not re.match(r"[\w.]", text[i + 1 : i + 2]):
             found.append(int(character))

@@ -1,7 +1,7 @@
 """A formula's text taken apart, after what R's formulas have and these have not is refused.
 
-Sums of plain terms are read by ``grammar``. Everything else (``/``, ``**``, brackets, ``.``) and everything malformed goes to formulaic's
-parser, whose import takes longer than a small fit; what both can read they read alike, which a test holds.
+Sums of plain terms are read by ``grammar``. Everything else (``/``, ``**``, brackets, products of ``.``) and everything malformed goes to
+formulaic's parser, whose import takes longer than a small fit; what both can read they read alike, which a test holds.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from gradline.formulas.grammar import (
     Term,
     check_count,
     closing_bracket,
+    columns_named,
     expression,
     is_call,
     read_sum,
@@ -52,12 +53,16 @@ _WORDS = (
     ),
     (re.compile(r"(?<![\w.])[A-Za-z][\w.]*::\s*(?=\w)"), "{} names a package of R; write the function alone"),
 )
+_DOT = re.compile(r"(?<![\w.)\]])\.(?![\w.])")
 _RANDOM = re.compile(r"\(([^()|]*)\|\|?\s*([^()|]+)\)")
 """``(1 | g)``: a term of a mixed model."""
 
 
-def read(text: str, columns: Iterable[str]) -> Sides:
-    """Take a formula apart; ``columns`` are what ``.`` stands for. Raises FormulaError, with a caret, for a malformed one."""
+def read(text: str, columns: Iterable[str], known: Iterable[str] | None = None) -> Sides:
+    """Take a formula apart. Raises FormulaError, with a caret, for a malformed one.
+
+    columns: what ``.`` stands for, but for what the formula's own targets are made of. known: all there are, unless these are.
+    """
     if not isinstance(text, str):
         raise ArgumentTypeError(f"a formula is text such as 'y ~ x', not {type(text).__name__} {text!r}")
     # The same letters may be written as one character or as two; names of columns come in the first form.
@@ -67,10 +72,24 @@ def read(text: str, columns: Iterable[str]) -> Sides:
     if text.rstrip().endswith("~"):
         raise at("nothing stands after ~; name the features, or write 1 for an intercept alone", text, len(text.rstrip()) - 1, len(text))
     refuse_words_of_r(text)
-    found = read_sum(text)
-    targets, terms = _read_with_formulaic(text, list(columns)) if found is None else found
+    columns = list(columns)
+    known = columns if known is None else list(known)
+    _check_dot(text, columns)
+    found = read_sum(text, columns, known)
+    targets, terms = _read_with_formulaic(text, columns) if found is None else found
     check_count(len(terms))
     return _sides(text, targets, terms)
+
+
+def _check_dot(text: str, columns: Sequence[str]) -> None:
+    """Raises FormulaError where ``.`` stands for nothing."""
+    left, tilde, right = text.partition("~")
+    start = len(left) + 1 if tilde else 0
+    dot = _DOT.search(_IN_QUOTES.sub(lambda match: "_" * len(match[0]), right if tilde else left))
+    explained = columns_named(left, columns) if tilde else []
+    if dot is not None and len(explained) == len(columns):
+        said = f"the data has none beside {' and '.join(map(repr, explained))}" if explained else "the data has none"
+        raise at(f"'.' stands for all other columns, and {said}", text, start + dot.start(), start + dot.end())
 
 
 def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:

@@ -67,9 +67,17 @@ def parse_formula(formula: str, names: Sequence[str]) -> tuple[str, list[str], b
         if token in ("0", "1"):
             intercept = (token == "1") == (sign == "+")
         elif sign == "-":
-            raise ArgumentError(f"only - 1 can be taken away in a formula for moments, not {token!r}")
+            name = _term(token, formula)
+            if name not in names:
+                near = nearest(name, names)
+                hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(names)}"
+                raise ArgumentError(f"the moments have no column {name!r} to take away; {hint}")
+            features = [feature for feature in features if feature != name]
         elif token == ".":
-            features += [name for name in names if name != target and name not in features]
+            others = [name for name in names if name != target]
+            if not others:
+                raise ArgumentError(f"'.' in {formula!r} stands for all other columns, and the moments have none beside {target!r}")
+            features += [name for name in others if name not in features]
         else:
             name = _term(token, formula)
             features += [] if name in features else [name]

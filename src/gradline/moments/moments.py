@@ -12,7 +12,7 @@ sums that differ by one row, a row can be worked out from them, so share sums of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -208,8 +208,8 @@ class Moments:
         Parameters
         ----------
         formula : str, optional
-            ``"y ~ x1 + x2"``: plain names joined by +, with ``- 1`` or ``+ 0`` for no intercept, ``"y ~ ."`` for all others. A name that is
-            not a word goes in backticks.
+            ``"y ~ x1 + x2"``: plain names joined by +, with ``- 1`` or ``+ 0`` for no intercept, ``"y ~ ."`` for all others and
+            ``"y ~ . - x1"`` for all of them but one. A name that is not a word goes in backticks.
         target : str, optional
             The column to fit, instead of a formula.
         features : sequence of str, optional
@@ -241,13 +241,13 @@ class Moments:
         if formula is not None:
             if features is not None or not intercept:
                 raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
-            target, features, intercept = parse_formula(formula, self._names)
+            target, features, intercept = parse_formula(formula, (*self._names, *self._left_out))
             if re.search(r"[~+]\s*\.\s*([-+]|$)", formula):
-                self._refuse_all_others()
+                self._refuse_all_others(features)
         assert target is not None
         if features is None:
             features = [name for name in self._names if name != target]
-            self._refuse_all_others()
+            self._refuse_all_others(self._left_out)
         for name in (target, *features):
             if name in self._left_out:
                 raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
@@ -308,10 +308,9 @@ class Moments:
     def _take(self, names: tuple[str, ...], sums: SecondMoments, left_out: Mapping[str, str] | None = None) -> None:
         self._names, self._sums, self._left_out = names, sums, dict(left_out or {})
 
-    def _refuse_all_others(self) -> None:
-        """Raises ValueError where "all other columns" would not be all of the data's."""
-        if self._left_out:
-            name, reason = next(iter(self._left_out.items()))
+    def _refuse_all_others(self, meant: Iterable[str]) -> None:
+        """Raises ValueError where "all other columns" would not be all that are meant."""
+        for name, reason in ((name, self._left_out[name]) for name in meant if name in self._left_out):
             raise ArgumentError(
                 f"all other columns would leave out {name!r} ({reason}); name the features, or the columns at the start:"
                 f" gl.Moments(data, columns={list(self._names[:6])!r})"

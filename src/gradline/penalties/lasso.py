@@ -102,8 +102,8 @@ def elastic_net(
     """An elastic net: mean loss + strength * (l1_share * sum |b| + (1 - l1_share) / 2 * sum b^2). The intercept is not penalised.
 
     Zou and Hastie (2005), J. R. Statist. Soc. B 67. It sets slopes to zero as a lasso does, and keeps columns that say the same
-    together. For squared loss scikit-learn's ElasticNet takes alpha = strength / 2 and l1_ratio = l1_share, and so does glmnet with
-    standardize = FALSE.
+    together. For squared loss scikit-learn's ElasticNet takes alpha = strength / 2 and l1_ratio = l1_share. glmnet's Gaussian family
+    divides the part of squares by the standard deviation of the target.
 
     Parameters
     ----------
