@@ -14,6 +14,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.fitting.along import strengths_of, way_of
+from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
 from gradline.inference.absent import NoInference
@@ -21,7 +22,7 @@ from gradline.model.path import PathRecord
 from gradline.objective.objective import Problem
 from gradline.penalties.arguments import left_to_data
 from gradline.preparing.from_arrays import Prepared
-from gradline.rows.folds import Folds
+from gradline.rows.folds import Folds, dealt
 from gradline.solvers.protocol import Solution
 
 
@@ -42,6 +43,8 @@ class PathRequest:
             raise ArgumentError(f"folds must be a whole number of at least 2, not {self.folds!r}")
         if self.fold_groups is not None and self.choose != "folds":
             raise ArgumentError('groups= says which rows are held out together; it goes with choose="folds"')
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**63:
+            raise ArgumentError(f"seed must be a whole number of at least 0, not {self.seed!r}")
 
 
 def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
@@ -57,6 +60,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         for note in prepared.notes:
             warn(note)
         problem = problem_of(prepared)
+        warn_of_scales(problem, prepared.names, spec)
         columns = penalty_columns(problem, prepared)
         way = way_of(problem, columns, spec)
         strengths = strengths_of(ask.strengths, way, problem)
@@ -88,7 +92,7 @@ def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | No
     if ask.folds > n:
         raise ArgumentError(f"{ask.folds} folds need as many rows, and there are {n}")
     if ask.fold_groups is None:
-        return Folds(int(ask.folds), ask.seed)
+        return Folds.of_rows(int(ask.folds), ask.seed, n)
     labels = np.asarray(ask.fold_groups)
     if isinstance(ask.fold_groups, str) or labels.ndim != 1 or prepared.encoder is not None:
         raise ArgumentTypeError("groups= of a path is an array of one label a row, beside arrays X and y")
@@ -97,7 +101,4 @@ def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | No
     levels, codes = np.unique(labels, return_inverse=True)
     if len(levels) < ask.folds:
         raise ArgumentError(f"{ask.folds} folds need as many groups, and there are {len(levels)}")
-    # Groups in random order, dealt out one by one: folds have as many groups as each other, to one.
-    dealt = np.empty(len(levels), dtype=np.int64)
-    dealt[np.random.default_rng(ask.seed).permutation(len(levels))] = np.arange(len(levels)) % ask.folds
-    return Folds(int(ask.folds), ask.seed, dealt[codes])
+    return Folds(int(ask.folds), ask.seed, dealt(len(levels), int(ask.folds), ask.seed)[codes], grouped=True)

@@ -81,7 +81,9 @@ def _groups_of(groups: Groups, columns: PenaltyColumns, *, singles: bool) -> Int
     named = list(groups.items()) if isinstance(groups, Mapping) else [(f"number {i}", members) for i, members in enumerate(groups)]
     found = np.full(p, -1, dtype=np.int64)
     for i, (label, members) in enumerate(named):
-        listed = [members] if isinstance(members, str) else list(members)
+        if isinstance(members, bool | float) or not isinstance(members, str | int | np.integer | Sequence | np.ndarray | set | frozenset):
+            raise ArgumentTypeError(f"group {label} of the group lasso is a list of columns, by name or by place, not {members!r}")
+        listed = [members] if isinstance(members, str | int | np.integer) else list(members)
         for key in listed:
             where = f"group {label} of the group lasso"
             places = [int(key)] if isinstance(key, int | np.integer) and 0 <= key < p else places_of(key, columns, where)
