@@ -57,6 +57,11 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
             raise ArgumentError(
                 "no slope differs from zero at any strength: the target does not vary with the columns, or no column is penalised"
             )
+        if not np.isfinite(largest):
+            raise ArgumentError(
+                "no strength sets all slopes to zero, since the penalty has no kink at zero on one of its sides: give strengths= as an"
+                " array"
+            )
         share = LEAST_SHARE if problem.rows.n_rows > problem.rows.n_columns else LEAST_SHARE_WIDE
         return np.asarray(largest * np.geomspace(1.0, share, int(asked)))
     try:

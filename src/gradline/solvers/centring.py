@@ -13,8 +13,7 @@ import numpy as np
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import has_units, in_units
-from gradline.penalties.protocol import ProximalPenalty
+from gradline.penalties.kinds import as_proximal, has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
@@ -125,7 +124,7 @@ def with_gradient_of_given(problem: Problem, solution: Solution, moved: Centred)
 
 def _gradient_norm(problem: Problem, solution: Solution) -> float:
     """Of the objective; with a penalty that has kinks, the distance of its subgradients from zero. A pass."""
-    kinked = problem.penalty if isinstance(problem.penalty, ProximalPenalty) else None
+    kinked = as_proximal(problem.penalty)
     with np.errstate(all="ignore"):
         gradient = (problem if kinked is None else replace(problem, penalty=None)).evaluate(solution.coefficients, 1).gradient
     assert gradient is not None

@@ -253,7 +253,7 @@ class _Steps:
     def _solution(self, converged: bool, reason: str) -> Solution:
         point, part = self.point, self.part
         gap, remedy = None, ""
-        if part.convex and self.smooth.loss.is_convex:
+        if part.convex and part.homogeneous and self.smooth.loss.is_convex:
             lowest = lowest_loss(self.smooth)
             if lowest is not None:
                 gap = duality_gap(part, self.scales * point.x, point.gradient / self.scales, point.objective, lowest)

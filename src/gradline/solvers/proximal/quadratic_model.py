@@ -50,7 +50,7 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
     every = 1 if any(len(block) > 1 for block in blocks) else FULL
     for turn in range(MOST_ROUNDS):
         gradient = linear + curvature @ x
-        rounding = 8.0 * np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x) + np.abs(part.slope(x)))
+        rounding = 8.0 * (np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x)) + part.accuracy * np.abs(part.slope(x)))
         left = np.abs(part.violation(x, gradient))
         worst = float(left.max(initial=0.0))
         violating = left > np.maximum(rounding, tolerance)
