@@ -211,3 +211,8 @@ def test_solvers_without_kinks_refuse_it_and_take_a_smooth_one():
         b, gradient = fit.slopes, -2 * X.T @ (Y - fit.predict(X)) / N
         np.testing.assert_allclose(gradient, -0.5 * b / np.sqrt(1 + b**2), atol=1e-6)
     np.testing.assert_allclose(fits[0].coefficients, fits[1].coefficients, atol=1e-6)
+
+
+def test_sums_that_no_solver_knows_are_refused_in_words():
+    with pytest.raises(ValueError, match="penalties of your own do not add up"):
+        gl.fit(X, Y, penalty=gl.penalties.custom(lambda b: np.abs(b)) + gl.penalties.lasso(0.1))

@@ -88,7 +88,7 @@ def _probed(function: OwnFunction, said_convex: bool) -> Shape:
     """The function with what it does at zero and beyond. Raises for one that is no penalty."""
     checked_shape(function)
     name, single = function.name, function.size is None
-    zero = float(np.asarray(function.called(np.zeros(1 if single else function.size))).reshape(-1)[0])
+    zero = float(np.asarray(function.called(np.zeros(function.size or 1))).reshape(-1)[0])
     if not np.isfinite(zero):
         raise ArgumentError(f"the penalty {name!r} is {zero} at zero, where a penalty is finite: coefficients of zero are what it leaves")
     function = replace(function, zero=zero)

@@ -163,12 +163,12 @@ class OwnFunction:
         # The divided difference from zero, carried on to zero by a polynomial; of several widths the one that agrees with the next.
         nodes = np.arange(1.0, 8.0)
         weights = np.array([np.prod([m / (m - n) for m in nodes if m != n]) for n in nodes])
-        found = [float(weights @ (self.values(side * h * nodes) / (side * h * nodes))) for h in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)]
-        if not np.isfinite(found).all():
-            return found[-1]
-        apart, floor = np.abs(np.diff(found)), 1e-9 * float(np.abs(self.values(np.array([side]))).max())
+        estimates = [float(weights @ (self.values(side * h * nodes) / (side * h * nodes))) for h in (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)]
+        if not np.isfinite(estimates).all():
+            return estimates[-1]
+        apart, floor = np.abs(np.diff(estimates)), 1e-9 * float(np.abs(self.values(np.array([side]))).max())
         # Where no two agree there is no limit.
-        return found[1 + int(apart.argmin())] if apart.min() <= max(1e-3 * np.abs(found).max(), floor) else np.inf
+        return estimates[1 + int(apart.argmin())] if apart.min() <= max(1e-3 * np.abs(estimates).max(), floor) else np.inf
 
 
 def checked_shape(function: OwnFunction) -> None:

@@ -80,7 +80,7 @@ class OwnPart:
         """What the function sees of each group, (G,)."""
         inside = self.group >= 0
         if self.single:
-            return np.bincount(self.group[inside], x[inside], minlength=len(self.strength))
+            return np.asarray(np.bincount(self.group[inside], x[inside], minlength=len(self.strength)), dtype=np.float64)
         return np.sqrt(np.bincount(self.group[inside], np.square(x[inside]), minlength=len(self.strength)))
 
     def _along(self, sizes: Array) -> Along:

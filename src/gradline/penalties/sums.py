@@ -156,7 +156,8 @@ class PenaltySum(PenaltySpec):
 def _both(first: KinkedPart, second: KinkedPart) -> KinkedPart:
     if not (isinstance(first, SparseGroups) and isinstance(second, SparseGroups)):
         raise ArgumentError(
-            "SCAD and MCP do not add up with another penalty that sets slopes to zero; with ridge, difference or quadratic they do"
+            "SCAD, MCP and penalties of your own do not add up with another penalty that sets slopes to zero; with ridge, difference or"
+            " quadratic they do"
         )
     if not first.grouped or not second.grouped:
         grouped = second if second.grouped else first
