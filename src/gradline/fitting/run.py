@@ -70,7 +70,8 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     for note in prepared.notes:
         warn(note)
     problem = problem_of(prepared)
-    warn_of_scales(problem, prepared.names, request.penalty)
+    if request.penalty is not None:
+        warn_of_scales(problem, prepared.names, request.penalty)
     problem = with_penalty(problem, request.penalty, prepared)
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
