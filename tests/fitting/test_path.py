@@ -186,3 +186,35 @@ def test_a_target_that_does_not_vary_has_no_path():
         gl.path(X, Y, strengths=3).fit()
     with pytest.raises(gl.ArgumentError, match="the nearest is"):
         gl.path(X, Y, strengths=3).fit(123.0)
+
+
+def test_few_rows_are_dealt_out_so_that_no_fold_is_empty():
+    for n, count in ((5, 5), (12, 10), (60, 10)):
+        sizes = np.bincount(Folds.of_rows(count, 3, n).of_row, minlength=count)
+        assert sizes.max() - sizes.min() <= 1
+    path = gl.path(X[:5], Y[:5], choose="folds", folds=5, strengths=4)
+    # Each fold is a row: its loss is that of a fit to the other four.
+    owner = Folds.of_rows(5, 0, 5).of_row
+    for row in range(5):
+        rest = np.arange(5) != row
+        fit = gl.fit(X[:5][rest], Y[:5][rest], penalty=gl.penalties.lasso(float(path.strengths[2])))
+        left = Y[row] - fit.predict(X[row : row + 1])[0]
+        assert path.held_out.of_fold[owner[row], 2] == pytest.approx(left**2, rel=1e-8)
+    assert gl.fit(X[:5], Y[:5], penalty=gl.penalties.lasso()).certificate.converged
+
+
+def test_a_fold_without_a_class_is_named_once():
+    rare = np.zeros(N)
+    rare[7] = 1.0
+    fold = int(fold_of(N)[7]) + 1
+    with pytest.warns(gl.GradlineWarning) as seen:
+        gl.path(X, rare, loss="logistic", choose="folds", strengths=[1.0, 0.3])
+    said = [str(each.message) for each in seen if "fold" in str(each.message)]
+    assert len(said) == 1
+    assert f"without the rows of fold {fold} of 10 the fits of 2 strengths" in said[0]
+
+
+@pytest.mark.parametrize("seed", ["a", -5, 1.5, True])
+def test_seeds_are_whole_numbers(seed):
+    with pytest.raises(ValueError, match="seed must be a whole number"):
+        gl.path(X, Y, choose="folds", strengths=3, seed=seed)

@@ -155,3 +155,19 @@ def test_sums_add_up():
 def test_what_is_no_penalty_is_refused_with_words(make, words):
     with pytest.raises(gl.GradlineError, match=words):
         make()
+
+
+def test_columns_that_there_are_not_are_refused_in_words():
+    with pytest.raises(ValueError, match="no column is named 9"):
+        gl.penalties.difference([0, 1, 9], 0.1).bind(columns(4))
+    with pytest.raises(TypeError, match=r"group number 0 of the group lasso is a list of columns, .* not 0\.5"):
+        gl.penalties.group_lasso(0.1, [0.5, 1.0, 2.0, 3.0]).bind(columns(4))
+    # A column alone need not be in a list.
+    alone = gl.penalties.group_lasso(0.1, [[0, 1], 2, 3]).bind(columns(4))
+    listed = gl.penalties.group_lasso(0.1, [[0, 1], [2], [3]]).bind(columns(4))
+    np.testing.assert_array_equal(alone.part.group, listed.part.group)
+
+
+def test_strengths_that_are_no_array_are_refused_in_words():
+    with pytest.raises(TypeError, match="strengths must be a count, or an array"):
+        gl.path(np.eye(4), np.arange(4.0), strengths=[[1.0], [1.0, 2.0]])

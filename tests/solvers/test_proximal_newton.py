@@ -243,3 +243,35 @@ def test_a_model_file_keeps_what_it_can(tmp_path):
     assert dict(loaded.penalty.parameters) == {"strength": 0.3, "l1_share": 0.5}
     assert loaded.certificate == fit.certificate
     assert str(loaded.summary()) == str(fit.summary())
+
+
+def test_a_loss_that_is_not_convex_takes_few_passes_and_warns_of_nothing():
+    # Far from the optimum the curvature of the normal loss bends downwards: steps to its stationary point lead away.
+    import warnings
+
+    loss = gl.losses.normal
+    y = X @ TRUE + np.exp(0.3 * X[:, 1] - 1.0) * np.random.default_rng(3).normal(size=N)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        fit = gl.fit(X, y, loss=loss, penalty=gl.penalties.lasso(0.05), solver=gl.ProximalNewton())
+    assert fit.certificate.converged
+    assert fit.solution.passes <= 40
+    mean, log_scale = fit.coefficients[:, 0], fit.coefficients[:, 1]
+    left, scale = y - mean[0] - X @ mean[1:], np.exp(log_scale[0] + X @ log_scale[1:])
+    for b, each in ((mean, -left / scale**2), (log_scale, 1.0 - np.square(left / scale))):
+        gradient = X.T @ each / N
+        expected = np.where(b[1:] != 0, -0.05 * np.sign(b[1:]), np.clip(gradient, -0.05, 0.05))
+        np.testing.assert_allclose(gradient, expected, atol=1e-9)
+
+
+def test_large_groups_are_solved_to_their_conditions():
+    rng = np.random.default_rng(1)
+    design = rng.normal(size=(700, 260))
+    y = design @ rng.normal(size=260) / 8 + rng.normal(size=700)
+    groups = [list(range(250)), list(range(250, 260))]
+    fit = gl.fit(design, y, penalty=gl.penalties.group_lasso(0.05, groups))
+    residual = y - fit.predict(design)
+    for group in groups:
+        gradient, b = -2 * design[:, group].T @ residual / 700, fit.slopes[group]
+        np.testing.assert_allclose(gradient, -0.05 * np.sqrt(len(group)) * b / np.linalg.norm(b), atol=1e-9)
+    assert fit.certificate.converged

@@ -52,7 +52,8 @@ class TorchTape:
             return rows
         # A row's gradient depends on its own predictors only, so the gradient of the column sums is the row's curvature.
         columns = gradient.reshape(m, k).sum(dim=0)
-        curvature = [_gradient(column, eta, retain_graph=True).numpy().reshape(m, k) for column in columns]
+        # Of a straight piece PyTorch gives zeros without storage, which have to be asked for.
+        curvature = [_gradient(column, eta, retain_graph=True).numpy(force=True).reshape(m, k) for column in columns]
         return rows._replace(curvature=np.stack(curvature, axis=1))
 
     def descent(self, rows: Block) -> TorchDescent:

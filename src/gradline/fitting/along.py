@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
+from gradline.base.warnings import warn
 from gradline.model.path import HeldOut
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
 from gradline.rows.block import Block
+from gradline.rows.column_change import ColumnChange
 from gradline.rows.folds import Folds, picked, without_fold
 from gradline.rows.kernel import Kernel
+from gradline.solvers.centring import centred
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
-from gradline.solvers.protocol import Certificate
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
 
@@ -53,9 +57,17 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
             raise ArgumentError(
                 "no slope differs from zero at any strength: the target does not vary with the columns, or no column is penalised"
             )
+        if not np.isfinite(largest):
+            raise ArgumentError(
+                "no strength sets all slopes to zero, since the penalty has no kink at zero on one of its sides: give strengths= as an"
+                " array"
+            )
         share = LEAST_SHARE if problem.rows.n_rows > problem.rows.n_columns else LEAST_SHARE_WIDE
         return np.asarray(largest * np.geomspace(1.0, share, int(asked)))
-    given = np.asarray(asked)
+    try:
+        given = np.asarray(asked)
+    except ValueError:  # Lists of lists of different lengths.
+        given = np.zeros((0, 0))
     if given.ndim != 1 or given.dtype.kind not in "iuf" or not given.size:
         raise ArgumentTypeError(f"strengths must be a count, or an array of strengths, not {asked!r}")
     if not np.isfinite(given).all() or (given < 0).any():
@@ -70,6 +82,10 @@ class Way:
     problem: Problem
     columns: PenaltyColumns
     spec: Any
+    folds: Folds | None = None
+    """The rows that are held out in turn; None where none are."""
+    change: ColumnChange | None = None
+    """How the columns of the problem were changed, where those given would cost digits."""
 
     def penalty(self, strength: float) -> KinkedPenalty:
         bound = self.spec.with_strength(strength).bind(self.columns)
@@ -78,47 +94,78 @@ class Way:
             raise ArgumentError(f"a path is for penalties that set slopes to zero, and {bound.name!r} does not; use gl.penalties.lasso()")
         return found
 
-    @property
-    def certificate(self) -> Any:
-
-        return Certificate(True, 0.0, "a path")
-
     def largest(self) -> float:
         """The least strength that leaves no slope."""
-        return null_dual(self.problem, self.penalty(1.0))
+        return null_dual(self.problem, self._working(self.penalty(1.0)))
 
-    def run(self, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+    def _working(self, penalty: KinkedPenalty) -> KinkedPenalty:
+        """The penalty on slopes of the problem's columns."""
+        if self.change is None or (self.change.unit == 1.0).all():
+            return penalty
+        return penalty.in_units(self.change.unit[int(self.problem.rows.intercept) :, None])
+
+    def _given(self, found: PathFound) -> PathFound:
+        """What was found, in the columns given."""
+        if self.change is None:
+            return found
+        return found._replace(coefficients=np.array([self.change.from_changed(point) for point in found.coefficients]))
+
+    def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        """The fits of all strengths, and the loss of what was held out."""
+        folds = self.folds
+        penalties = [self._working(penalty) for penalty in penalties]
         found = _along(self.problem, penalties, advance)
         if folds is None:
-            return found, None
+            return self._given(found), None
         held = np.empty((folds.count, len(penalties), *found.coefficients.shape[1:]))
         for fold in range(folds.count):
             rest = replace(self.problem, rows=without_fold(self.problem.rows, folds, fold))
-            held[fold] = _along(rest, penalties, advance).coefficients
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                without = _along(rest, penalties, advance)
+            held[fold] = without.coefficients
+            if not without.converged.all():
+                _say_of_fold(fold, folds, int((~without.converged).sum()), [str(each.message) for each in caught])
         sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
-        return found, held_out_of(sums, weights, folds)
+        return self._given(found), held_out_of(sums, weights, folds)
+
+
+def _say_of_fold(fold: int, folds: Folds, count: int, said: Sequence[str]) -> None:
+    """Warn once for a fold, instead of once for each of its strengths and without a word of the fold."""
+    why = said[0] if said else "they have not converged"
+    strengths = "one strength" if count == 1 else f"{count} strengths"
+    warn(
+        f"without the rows of fold {fold + 1} of {folds.count} the fits of {strengths} have no sure optimum, and their held-out loss means"
+        f" little; the other rows may lack a class, or be told apart by a column: ask for fewer folds, or give another seed=. {why}"
+    )
 
 
 class _MomentsWay(Way):
     """Of squared loss: one pass makes sums of each fold, and the rest is algebra."""
-
-    def __init__(self, problem: Problem, columns: PenaltyColumns, spec: Any) -> None:
-        super().__init__(problem, columns, spec)
-        self._model: MomentsModel | None = None
 
     def _of(self, moments: SecondMoments) -> MomentsModel:
         scale = self.problem.loss.squared_scale()
         assert scale is not None
         return MomentsModel(moments, self.problem.rows.n_targets, self.problem.rows.intercept, scale)
 
+    @cached_property
+    def parts(self) -> list[SecondMoments]:
+        """The sums of each fold, or of all rows where none are held out: a pass."""
+        if self.folds is None:
+            return [self.problem.rows.reduce(MomentsKernel()).sums]
+        states = self.problem.rows.reduce(FoldMomentsKernel(self.folds))
+        empty = [fold for fold, state in enumerate(states) if state is None]
+        if empty:
+            raise ArgumentError(f"fold {empty[0] + 1} of {self.folds.count} has no rows; ask for fewer folds, or give another seed=")
+        return [state.sums for state in states if state is not None]
+
+    @cached_property
     def model(self) -> MomentsModel:
-        """The sums of all rows: a pass, unless folds have been summed."""
-        if self._model is None:
-            self._model = self._of(self.problem.rows.reduce(MomentsKernel()).sums)
-        return self._model
+        """Of all rows."""
+        return self._of(_added(self.parts))
 
     def largest(self) -> float:
-        model, unit = self.model(), self.penalty(1.0)
+        model, unit = self.model, self.penalty(1.0)
         zero = np.zeros((model.n_slopes, model.n_targets))
         dual = unit.part.largest_dual(model.gradient(zero).T.ravel() / unit.scales)
         if not dual > 0:
@@ -126,16 +173,8 @@ class _MomentsWay(Way):
         slopes = model.solve(unit.times(1e3 * dual), zero).coefficients[int(model.intercept) :]
         return unit.part.largest_dual(model.gradient(slopes).T.ravel() / unit.scales)
 
-    def run(self, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
-        parts = list[SecondMoments]()
-        if folds is not None:
-            states = self.problem.rows.reduce(FoldMomentsKernel(folds))
-            empty = [fold for fold, state in enumerate(states) if state is None]
-            if empty:
-                raise ArgumentError(f"fold {empty[0] + 1} of {folds.count} has no rows; ask for fewer folds, or give another seed=")
-            parts = [state.sums for state in states if state is not None]
-            self._model = self._of(_added(parts))
-        found = _along_moments(self.model(), penalties, advance)
+    def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        found, parts, folds = _along_moments(self.model, penalties, advance), self.parts, self.folds
         if folds is None:
             return found, None
         sums, weights = np.empty((folds.count, len(penalties))), np.array([part.weight for part in parts])
@@ -147,11 +186,16 @@ class _MomentsWay(Way):
         return found, held_out_of(sums, weights, folds)
 
 
-def way_of(problem: Problem, columns: PenaltyColumns, spec: Any) -> Way:
+def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | None) -> Way:
     """The way of a path that suits the loss and the rows."""
     rows = problem.rows
     sums = problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels and rows.n_columns <= MOST_COLUMNS
-    return (_MomentsWay if sums else Way)(problem, columns, spec)
+    if sums:
+        return _MomentsWay(problem, columns, spec, folds)
+    moved = centred(replace(problem, penalty=Way(problem, columns, spec).penalty(1.0)))
+    if moved is None:
+        return Way(problem, columns, spec, folds)
+    return Way(replace(moved.problem, penalty=None), columns, spec, folds, moved.change)
 
 
 def _added(parts: Sequence[SecondMoments]) -> SecondMoments:
@@ -212,7 +256,7 @@ def held_out_of(sums: Array, weights: Array, folds: Folds) -> HeldOut:
     share = weights / weights.sum()
     mean = share @ of_fold
     error = np.sqrt(share @ np.square(of_fold - mean) / (folds.count - 1))
-    how = f"{folds.count} folds of {'groups' if folds.of_row is not None else 'rows'}"
+    how = f"{folds.count} folds of {'groups' if folds.grouped else 'rows'}"
     return HeldOut(mean, error, of_fold, weights, how)
 
 
@@ -246,9 +290,9 @@ class _HeldOutKernel(Kernel[tuple[Array, Array]]):
 
 def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec) -> KinkedPenalty:
     """The penalty of the strength whose loss of rows held out is least, of 100 strengths and 10 folds."""
-    way = way_of(problem, columns, spec)
+    n = problem.rows.n_rows
+    way = way_of(problem, columns, spec, Folds.of_rows(min(FOLDS, n), 0, n))
     penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way, problem)]
-    folds = Folds(min(FOLDS, problem.rows.n_rows))
-    _, held_out = way.run(penalties, folds, lambda: None)
+    _, held_out = way.run(penalties, lambda: None)
     assert held_out is not None
     return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how)

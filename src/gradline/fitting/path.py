@@ -14,6 +14,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.fitting.along import strengths_of, way_of
+from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
 from gradline.inference.absent import NoInference
@@ -21,8 +22,8 @@ from gradline.model.path import PathRecord
 from gradline.objective.objective import Problem
 from gradline.penalties.arguments import left_to_data
 from gradline.preparing.from_arrays import Prepared
-from gradline.rows.folds import Folds
-from gradline.solvers.protocol import Solution
+from gradline.rows.folds import Folds, dealt
+from gradline.solvers.protocol import Certificate, Solution
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,8 @@ class PathRequest:
             raise ArgumentError(f"folds must be a whole number of at least 2, not {self.folds!r}")
         if self.fold_groups is not None and self.choose != "folds":
             raise ArgumentError('groups= says which rows are held out together; it goes with choose="folds"')
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**63:
+            raise ArgumentError(f"seed must be a whole number of at least 0, not {self.seed!r}")
 
 
 def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
@@ -57,14 +60,17 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         for note in prepared.notes:
             warn(note)
         problem = problem_of(prepared)
+        warn_of_scales(problem, prepared.names, spec)
         columns = penalty_columns(problem, prepared)
-        way = way_of(problem, columns, spec)
+        folds = _folds(ask, problem, prepared)
+        way = way_of(problem, columns, spec, folds)
         strengths = strengths_of(ask.strengths, way, problem)
         penalties = tuple(way.penalty(float(strength)) for strength in strengths)
-        folds = _folds(ask, problem, prepared)
         with progress_bar.bar("Path", len(strengths) * (1 if folds is None else folds.count + 1), progress, patience=1.0) as advance:
-            found, held_out = way.run(penalties, folds, lambda: advance(1, ""))
-        solution = Solution(found.coefficients[-1], float(found.objectives[-1]), "ProximalNewton", way.certificate, found.passes)
+            found, held_out = way.run(penalties, lambda: advance(1, ""))
+        solution = Solution(
+            found.coefficients[-1], float(found.objectives[-1]), "ProximalNewton", Certificate(True, 0.0, "a path"), found.passes
+        )
         reason = NoInference("a path holds no standard errors")
         template = model_of(request, prepared, replace(problem, penalty=penalties[-1]), solution, reason, started)
     return PathRecord(
@@ -88,7 +94,7 @@ def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | No
     if ask.folds > n:
         raise ArgumentError(f"{ask.folds} folds need as many rows, and there are {n}")
     if ask.fold_groups is None:
-        return Folds(int(ask.folds), ask.seed)
+        return Folds.of_rows(int(ask.folds), ask.seed, n)
     labels = np.asarray(ask.fold_groups)
     if isinstance(ask.fold_groups, str) or labels.ndim != 1 or prepared.encoder is not None:
         raise ArgumentTypeError("groups= of a path is an array of one label a row, beside arrays X and y")
@@ -97,7 +103,4 @@ def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | No
     levels, codes = np.unique(labels, return_inverse=True)
     if len(levels) < ask.folds:
         raise ArgumentError(f"{ask.folds} folds need as many groups, and there are {len(levels)}")
-    # Groups in random order, dealt out one by one: folds have as many groups as each other, to one.
-    dealt = np.empty(len(levels), dtype=np.int64)
-    dealt[np.random.default_rng(ask.seed).permutation(len(levels))] = np.arange(len(levels)) % ask.folds
-    return Folds(int(ask.folds), ask.seed, dealt[codes])
+    return Folds(int(ask.folds), ask.seed, dealt(len(levels), int(ask.folds), ask.seed)[codes], grouped=True)

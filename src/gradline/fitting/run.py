@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import ArgumentError
 from gradline.base.warnings import warn
+from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.request import FitRequest
 from gradline.inference.asked import checked_kind, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
@@ -68,7 +69,10 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     """From rows and a loss to the model."""
     for note in prepared.notes:
         warn(note)
-    problem = with_penalty(problem_of(prepared), request.penalty, prepared)
+    problem = problem_of(prepared)
+    if request.penalty is not None:
+        warn_of_scales(problem, prepared.names, request.penalty)
+    problem = with_penalty(problem, request.penalty, prepared)
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None

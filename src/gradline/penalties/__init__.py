@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.words import called_here
+from gradline.penalties.custom import custom
 from gradline.penalties.group_lasso import group_lasso
 from gradline.penalties.lasso import elastic_net, lasso
 from gradline.penalties.nonconvex import mcp, scad
@@ -19,6 +20,7 @@ __all__ = [
     "ChosenRidge",
     "Penalty",
     "Ridge",
+    "custom",
     "difference",
     "elastic_net",
     "group_lasso",

@@ -43,13 +43,13 @@ class GroupLasso(PenaltySpec):
     def bind(self, columns: PenaltyColumns) -> KinkedPenalty:
         """The penalty of these columns."""
         k = len(columns.predictors)
-        of_column = _groups_of(self.groups, columns, singles=self.across is not None)
+        of_column = groups_of(self.groups, columns, singles=self.across is not None)
         count = int(of_column.max(initial=-1)) + 1
         group = np.tile(of_column, k) if self.across else np.concatenate([of_column + j * count for j in range(k)])
         each = np.tile(factors(self.weights, columns, self.name), k)
         sizes = np.bincount(group, minlength=int(group.max(initial=-1)) + 1)
         # A factor on a column of a group is one on the group: they have to agree.
-        weight = _of_groups(each, group, len(sizes), columns)
+        weight = weight_of_groups(each, group, len(sizes), columns)
         strength = float(self.strength)
         part = SparseGroups(
             strength * self.l1_share * each, np.asarray(group, dtype=np.int64), strength * (1.0 - self.l1_share) * weight * np.sqrt(sizes)
@@ -57,7 +57,7 @@ class GroupLasso(PenaltySpec):
         return KinkedPenalty(self.name, part, scales_of(self.scaled, columns, "the group lasso"), None, self)
 
 
-def _groups_of(groups: Groups, columns: PenaltyColumns, *, singles: bool) -> IntArray:
+def groups_of(groups: Groups, columns: PenaltyColumns, *, singles: bool) -> IntArray:
     """The number of each column's group, (p,). singles: whether a column may be a group of its own, where nothing is said."""
     p = len(columns.names)
     if groups is None:
@@ -81,7 +81,9 @@ def _groups_of(groups: Groups, columns: PenaltyColumns, *, singles: bool) -> Int
     named = list(groups.items()) if isinstance(groups, Mapping) else [(f"number {i}", members) for i, members in enumerate(groups)]
     found = np.full(p, -1, dtype=np.int64)
     for i, (label, members) in enumerate(named):
-        listed = [members] if isinstance(members, str) else list(members)
+        if isinstance(members, bool | float) or not isinstance(members, str | int | np.integer | Sequence | np.ndarray | set | frozenset):
+            raise ArgumentTypeError(f"group {label} of the group lasso is a list of columns, by name or by place, not {members!r}")
+        listed = [members] if isinstance(members, str | int | np.integer) else list(members)
         for key in listed:
             where = f"group {label} of the group lasso"
             places = [int(key)] if isinstance(key, int | np.integer) and 0 <= key < p else places_of(key, columns, where)
@@ -97,7 +99,8 @@ def _groups_of(groups: Groups, columns: PenaltyColumns, *, singles: bool) -> Int
     return found
 
 
-def _of_groups(each: Any, group: IntArray, count: int, columns: PenaltyColumns) -> Any:
+def weight_of_groups(each: Any, group: IntArray, count: int, columns: PenaltyColumns) -> Any:
+    """The factor of each group, (count,), which its columns' factors (d,) have to agree on."""
     weight = np.ones(count)
     for g in range(count):
         members = np.flatnonzero(group == g)

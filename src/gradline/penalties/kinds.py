@@ -29,6 +29,11 @@ def kind_of(penalty: Penalty | None) -> PenaltyKind | None:
     return kind
 
 
+def as_proximal(penalty: Penalty | None) -> ProximalPenalty | None:
+    """The penalty where it has kinks; None for any other."""
+    return penalty if isinstance(penalty, ProximalPenalty) and kind_of(penalty) == "proximal" else None
+
+
 def ridge_strength(penalty: Any) -> float | None:
     """The strength of a ridge, 0 for no penalty at all; None for any other penalty, whatever it is called and whatever it holds."""
     if penalty is None:

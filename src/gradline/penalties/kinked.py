@@ -16,6 +16,8 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 
+EPSILON = float(np.finfo(float).eps)
+
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
 
@@ -24,6 +26,14 @@ class KinkedPart(Protocol):
 
     @property
     def convex(self) -> bool: ...
+
+    @property
+    def homogeneous(self) -> bool:
+        """Whether twice the coefficients are charged twice: the bound from the dual norm is a tight one then."""
+
+    @property
+    def accuracy(self) -> float:
+        """Of a slope, relative."""
 
     @property
     def blocks(self) -> Sequence[IntArray]:
@@ -79,6 +89,14 @@ class SparseGroups:
     @property
     def convex(self) -> bool:
         return True
+
+    @property
+    def homogeneous(self) -> bool:
+        return True
+
+    @property
+    def accuracy(self) -> float:
+        return EPSILON
 
     @cached_property
     def grouped(self) -> bool:
@@ -221,6 +239,14 @@ class Folded:
     @property
     def convex(self) -> bool:
         return False
+
+    @property
+    def homogeneous(self) -> bool:
+        return False
+
+    @property
+    def accuracy(self) -> float:
+        return EPSILON
 
     @cached_property
     def blocks(self) -> Sequence[IntArray]:

@@ -58,6 +58,10 @@ class KinkedPenalty:
         """What a summary shows beside the name."""
         return dict(self.asked.parameters)
 
+    def __repr__(self) -> str:
+        settings = ", ".join(f"{key}={value!r}" for key, value in self.parameters.items())
+        return f"{self.name}({settings})"
+
     def value(self, slopes: Array) -> float:
         smooth = 0.0 if self.smooth_part is None else self.smooth_part.value(slopes)
         return self.part.value(self.scales * slopes.T.ravel()) + smooth

@@ -39,7 +39,8 @@ class Difference(PenaltySpec):
         """The quadratic form of these columns."""
         places = list[int]()
         for key in self.columns:
-            places += [int(key)] if isinstance(key, int | np.integer) else places_of(key, columns, "columns of a penalty of differences")
+            numbered = isinstance(key, int | np.integer) and 0 <= key < len(columns.names)
+            places += [int(key)] if numbered else places_of(key, columns, "columns of a penalty of differences")
         if len(set(places)) != len(places):
             raise ArgumentError("columns of a penalty of differences names a column twice")
         if len(places) <= self.order:

@@ -34,6 +34,13 @@ class PenaltySpec:
         """Whether the strength is left to the data."""
         return getattr(self, "strength", None) == "auto"
 
+    @property
+    def minds_units(self) -> bool:
+        """Whether it charges more for the slope of a column in a larger unit, though neither scales nor weights were given."""
+        settings: Any = self
+        scaled, weights = getattr(settings, "scaled", None), getattr(settings, "weights", None)
+        return scaled is not None and not scaled and weights is None and settings.strength != 0
+
     def with_strength(self, strength: float) -> Any:
         """The same of another strength."""
         return dataclasses.replace(self, strength=strength)  # type: ignore[type-var]
@@ -43,6 +50,11 @@ class PenaltySpec:
 
     def __radd__(self, other: Any) -> PenaltySum:
         return added(other, self)
+
+
+def minds_units(penalty: Any) -> bool:
+    """Whether a penalty of ``gl.penalties`` was given neither scales nor weights, and charges for slopes by their size."""
+    return isinstance(penalty, PenaltySpec) and penalty.minds_units
 
 
 def _same(value: Any, default: Any) -> bool:
@@ -113,6 +125,11 @@ class PenaltySum(PenaltySpec):
         """Whether the strength of a part is left to the data."""
         return any(isinstance(part, PenaltySpec) and part.undecided for part in self.parts)
 
+    @property
+    def minds_units(self) -> bool:
+        """Whether a part does."""
+        return any(minds_units(part) for part in self.parts)
+
     def with_strength(self, strength: float) -> Any:
         """The same with this strength where a part leaves it to the data; the others keep theirs."""
         changed = [isinstance(part, PenaltySpec) and part.undecided for part in self.parts]
@@ -139,7 +156,8 @@ class PenaltySum(PenaltySpec):
 def _both(first: KinkedPart, second: KinkedPart) -> KinkedPart:
     if not (isinstance(first, SparseGroups) and isinstance(second, SparseGroups)):
         raise ArgumentError(
-            "SCAD and MCP do not add up with another penalty that sets slopes to zero; with ridge, difference or quadratic they do"
+            "SCAD, MCP and penalties of your own do not add up with another penalty that sets slopes to zero; with ridge, difference or"
+            " quadratic they do"
         )
     if not first.grouped or not second.grouped:
         grouped = second if second.grouped else first

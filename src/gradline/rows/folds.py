@@ -14,6 +14,17 @@ from gradline.rows.protocol import Rows
 _MIX = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xBF58476D1CE4E5B9), np.uint64(0x94D049BB133111EB))
 
 
+FEW = 20
+"""Rows a fold, below which they are dealt out."""
+
+
+def dealt(n: int, count: int, seed: int) -> IntArray:
+    """A fold for each of n things, (n,), in random order: folds have as many as each other, to one."""
+    found = np.empty(n, dtype=np.int64)
+    found[np.random.default_rng(seed).permutation(n)] = np.arange(n) % count
+    return found
+
+
 @dataclass(frozen=True, eq=False)
 class Folds:
     """Which of ``count`` folds each row is in: a hash of its number in the data, or as ``of_row`` (n,) says.
@@ -24,6 +35,13 @@ class Folds:
     count: int
     seed: int = 0
     of_row: IntArray | None = None
+    grouped: bool = False
+    """Whether rows are held out by groups of theirs."""
+
+    @classmethod
+    def of_rows(cls, count: int, seed: int, n: int) -> Folds:
+        """Of n rows: by the hash, or where they are few dealt out one by one in random order, so that no fold is empty by chance."""
+        return cls(count, seed, dealt(n, count, seed) if n < FEW * count else None)
 
     def of(self, block: Block) -> IntArray:
         """The fold of each row, (m,)."""

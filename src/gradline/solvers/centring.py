@@ -13,7 +13,7 @@ import numpy as np
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import has_units, in_units
+from gradline.penalties.kinds import as_proximal, has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
 from gradline.solvers.protocol import History, Solution
@@ -119,11 +119,23 @@ def with_gradient_of_given(problem: Problem, solution: Solution, moved: Centred)
     certificate, change = solution.certificate, moved.change
     if not problem.joint and _is_nothing(problem, solution, change, certificate.gradient_norm):
         return solution
+    return replace(solution, certificate=replace(certificate, gradient_norm=_gradient_norm(problem, solution)))
+
+
+def _gradient_norm(problem: Problem, solution: Solution) -> float:
+    """Of the objective; with a penalty that has kinks, the distance of its subgradients from zero. A pass."""
+    kinked = as_proximal(problem.penalty)
     with np.errstate(all="ignore"):
-        gradient = problem.evaluate(solution.coefficients, 1).gradient
+        gradient = (problem if kinked is None else replace(problem, penalty=None)).evaluate(solution.coefficients, 1).gradient
     assert gradient is not None
+    if kinked is not None:
+        first = int(problem.rows.intercept)
+        gradient = np.where(problem.movable, gradient, 0.0)
+        return float(
+            np.hypot(length(gradient[:first].ravel()), kinked.subgradient_distance(solution.coefficients[first:], gradient[first:]))
+        )
     free = problem.free.without(solution.aliased) if solution.aliased else problem.free
-    return replace(solution, certificate=replace(certificate, gradient_norm=length(free.restrict_gradient(gradient))))
+    return length(free.restrict_gradient(gradient))
 
 
 def length(entries: Array) -> float:

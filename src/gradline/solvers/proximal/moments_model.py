@@ -20,7 +20,7 @@ from gradline.solvers.proximal.quadratic_model import minimise_model
 
 class PenalisedPoint(NamedTuple):
     """coefficients (P, k), the intercept first where there is one; loss: the mean; objective; gap: how far that can be above its minimum,
-    None where the penalty is not convex; violation: what is left of the gradient; exact: down to rounding."""
+    None where the penalty is not convex, or no norm; violation: what is left of the gradient; exact: down to rounding."""
 
     coefficients: Array
     loss: float
@@ -102,7 +102,7 @@ class MomentsModel:
         loss = self.loss(slopes)
         objective = loss + penalty.value(slopes)
         gap = None
-        if penalty.part.convex:
+        if penalty.part.convex and penalty.part.homogeneous:
             gap = duality_gap(penalty.part, found.x, linear / scales + matrix @ found.x, objective, 0.0)
         return PenalisedPoint(self.coefficients(slopes), loss, objective, gap, found.violation, found.exact)
 

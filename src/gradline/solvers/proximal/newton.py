@@ -33,6 +33,9 @@ EPSILON = float(np.finfo(float).eps)
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
 
+FLAT = 1e-8
+"""Of a curvature in unit-diagonal scale: below it a direction counts as straight."""
+
 NEAR = 1e-11
 """Of the objective: what a step promises to take off where rounding hides it."""
 
@@ -97,7 +100,8 @@ class ProximalNewton(Options):
         self, problem: Problem, start: Array | None, curvature: Array | None = None, *, progress: bool | None = False
     ) -> Solution:
         """The same, with a curvature (d, d) of the loss near the start, which is made unless given; the solution holds the last one."""
-        with progress_bar.bar("Newton", None, progress, patience=1.0) as advance:
+        quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
+        with progress_bar.bar("Newton", None, progress, patience=1.0) as advance, quiet:
             steps = _Steps.begin(problem, start, curvature)
             solution = steps.run(self.max_steps, self.tolerance, advance)
         if not solution.certificate.converged:
@@ -221,6 +225,8 @@ class _Steps:
         """The step (d,) to the minimum of parabola and penalty, and by how much it would lower them."""
         x, scaled = self.point.x, self.scales * self.point.x
         matrix = curvature / np.outer(self.scales, self.scales)
+        if not self.smooth.loss.is_convex:
+            matrix = _bent_upwards(matrix)
         if damping > 0:
             matrix[np.diag_indices_from(matrix)] += damping
         gradient = self.point.gradient / self.scales
@@ -248,9 +254,9 @@ class _Steps:
         point, part = self.point, self.part
         gap, remedy = None, ""
         convex, lowest = part.convex and self.smooth.loss.is_convex, None
-        if convex:
+        if convex and part.homogeneous:
             lowest = lowest_loss(self.smooth)
-        elif part.convex and (tried := convex_where_tried(self.smooth, self.free.expand(point.x))):
+        elif part.homogeneous and part.convex and (tried := convex_where_tried(self.smooth, self.free.expand(point.x))):
             lowest = 0.0
             reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
         if lowest is not None:
@@ -281,6 +287,19 @@ def _slope_gradient(steps: _Steps, unit: KinkedPenalty) -> Array:
     whole = np.zeros(len(unit.scales))
     whole[places[places >= 0]] = steps.point.gradient[places >= 0]
     return whole / unit.scales
+
+
+def _bent_upwards(matrix: Array) -> Array:
+    """The curvature with directions that bend downwards bent upwards as much, since a parabola without a lowest point leads nowhere."""
+    size = np.sqrt(np.abs(matrix.diagonal()))
+    size = np.where(size > 0, size, 1.0)
+    unit = matrix / np.outer(size, size)
+    if not np.isfinite(unit).all():
+        return matrix
+    values, vectors = np.linalg.eigh(unit)
+    if values[0] >= -FLAT:
+        return matrix
+    return np.asarray((vectors * np.maximum(np.abs(values), FLAT)) @ vectors.T * np.outer(size, size))
 
 
 def _moved(x: Array, change: Array) -> Array:

@@ -18,6 +18,9 @@ MOST_ROUNDS = 200
 FULL = 4
 """Every so many rounds coordinate descent goes over all blocks that are not zero; in between only over those that are about to leave it."""
 
+LARGE_BLOCK = 200
+"""Coefficients of a block from which its eigenvalues cost too much."""
+
 SWEEPS = 3
 """Of coordinate descent over all blocks."""
 
@@ -47,7 +50,7 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
     every = 1 if any(len(block) > 1 for block in blocks) else FULL
     for turn in range(MOST_ROUNDS):
         gradient = linear + curvature @ x
-        rounding = 8.0 * np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x) + np.abs(part.slope(x)))
+        rounding = 8.0 * (np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x)) + part.accuracy * np.abs(part.slope(x)))
         left = np.abs(part.violation(x, gradient))
         worst = float(left.max(initial=0.0))
         violating = left > np.maximum(rounding, tolerance)
@@ -69,7 +72,11 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
 def _largest_eigenvalue(curvature: Array, block: IntArray) -> float:
     if len(block) == 1:
         return float(curvature[block[0], block[0]])
-    return float(np.linalg.eigvalsh(curvature[np.ix_(block, block)])[-1])
+    part = curvature[np.ix_(block, block)]
+    if len(block) > LARGE_BLOCK:
+        # Any bound from above will do.
+        return float(min(np.abs(part).sum(axis=1).max(), np.linalg.norm(part)))
+    return float(np.linalg.eigvalsh(part)[-1])
 
 
 def _sweep(

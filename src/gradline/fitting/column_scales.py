@@ -1,0 +1,47 @@
+"""Whether a penalty that charges for the size of slopes meets columns of very different sizes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradline.base.warnings import warn
+from gradline.objective.objective import Problem
+from gradline.penalties.sums import minds_units
+
+SAMPLE = 2_000
+"""Rows that tell."""
+
+RATIO = 10.0
+"""Between the largest and the smallest spread, from which it is said."""
+
+
+def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any) -> None:
+    """Warn where a penalty that is neither scaled nor weighted meets columns whose spreads are more than ten times apart.
+
+    A column of zeros and ones counts as spread by a half, however rare its ones: it has no unit that could be another.
+    """
+    if not minds_units(penalty):
+        return
+    first = int(problem.rows.intercept)
+    values = problem.rows.sample(SAMPLE).without_zero_weights().design.numbers()[:, first:]
+    if not values.size or not np.isfinite(values).all():
+        return
+    with np.errstate(over="ignore", invalid="ignore", under="ignore"):
+        largest = np.abs(values).max(axis=0)
+        unit = np.where(largest > 0, largest, 1.0)
+        spread = (values / unit).std(axis=0) * unit
+    # A constant column has no spread but rounding.
+    varies = spread > 1e-13 * largest
+    spread = np.where(((values == 0) | (values == 1)).all(axis=0), 0.5, spread)
+    places = np.flatnonzero(varies & np.isfinite(spread))
+    if len(places) < 2:
+        return
+    low, high = places[spread[places].argmin()], places[spread[places].argmax()]
+    if spread[high] > RATIO * spread[low]:
+        warn(
+            f"the penalty {penalty.name!r} charges each slope for its size, and column {names[first + high]!r} varies by {spread[high]:.3g}"
+            f" while {names[first + low]!r} varies by {spread[low]:.3g} (standard deviations): the slope of the second has to be larger to"
+            " say as much, and is penalised more for it. Give the penalty scaled=True, so that units do not matter, or weights="
+        )
