@@ -7,7 +7,7 @@ import gradline as gl
 from gradline.losses.arguments import as_loss
 from gradline.losses.own_loss import CustomLoss
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import as_penalty
+from gradline.penalties.arguments import as_penalty
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 from gradline.solvers.registry import as_solver, automatic

@@ -590,7 +590,7 @@ def test_categories_of_integers_are_refused_as_arrays(categories):
         for arguments, options in (((data, Y), {}), ((Y, data), {}), ((X, Y), {"weights": data}), ((X, Y), {"offset": data})):
             refused(TypeError, "values, not numbers; encode it as numbers", *arguments, **options)
     with pytest.raises(ValueError, match="column 'g' is not numeric"):
-        gl.Moments({"g": categories, "y": Y})
+        gl.Moments({"g": categories, "y": Y}, columns=["g", "y"])
 
 
 # Rows of weight zero may hold anything

@@ -182,7 +182,9 @@ class Newton(Options):
             begin[0] = problem.loss.start(block.without_zero_weights().targets)
             if block.offset is not None:
                 begin[0] -= block.offset.mean(axis=0)
-        return from_least_squares(problem, begin) if problem.loss.of_residuals else begin
+        # Codes have no curvature without columns, and a solver for very many coefficients has no use for one.
+        small = not problem.rows.coded_levels and begin.size <= FEW_COEFFICIENTS
+        return from_least_squares(problem, begin) if problem.loss.of_residuals and small else begin
 
 
 class _SampleFit(NamedTuple):
