@@ -28,8 +28,10 @@ from gradline.inference.diagnostics import (
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import LeaveOneOut, leave_one_out
 from gradline.inference.statistics import FitStatistics, fit_statistics
+from gradline.inference.support import on_support
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData, attach_data
+from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
@@ -126,12 +128,12 @@ class Diagnosis:
     @cached_property
     def leave_one_out_loss(self) -> LeaveOneOut:
         """The mean loss a row by the fit without it, beside that in the sample. Raises ValueError naming a row of leverage 1."""
-        free = free_coefficients(self.rows.problem, self.fit.solution)
-        return leave_one_out(self.rows.problem, self._coefficients, free, self.bread, self._loss)
+        free = free_coefficients(self._kept, self.fit.solution)
+        return leave_one_out(self._kept, self._coefficients, free, self.bread, self._loss)
 
     @cached_property
     def _loss(self) -> RowLoss:
-        return row_loss(self.rows.problem, self._coefficients)
+        return row_loss(self._kept, self._coefficients)
 
     @cached_property
     def bread(self) -> Bread:
@@ -139,7 +141,7 @@ class Diagnosis:
         held = self.fit.inference
         if held is not None and held.bread is not None:
             return held.bread
-        return compute_bread(self.rows.problem, self._coefficients, free_coefficients(self.rows.problem, self.fit.solution), self._loss)
+        return compute_bread(self._kept, self._coefficients, free_coefficients(self._kept, self.fit.solution), self._loss)
 
     @cached_property
     def statistics(self) -> FitStatistics:
@@ -147,15 +149,20 @@ class Diagnosis:
         held = self.fit.inference
         if held is not None:
             return held.statistics
-        free = free_coefficients(self.rows.problem, self.fit.solution)
-        return fit_statistics(self.rows.problem, self._coefficients, free, self.bread)
+        free = free_coefficients(self._kept, self.fit.solution)
+        return fit_statistics(self._kept, self._coefficients, free, self.bread)
 
     @cached_property
     def kernel(self) -> RowDiagnosticsKernel:
         """What makes ``by_row`` of rows, a block at a time."""
         held = self.fit.inference
         covariance = None if held is None else held.covariance
-        return row_kernel(self.rows.problem, self._coefficients, self.bread, self.statistics, covariance, self._loss)
+        return row_kernel(self._kept, self._coefficients, self.bread, self.statistics, covariance, self._loss)
+
+    @cached_property
+    def _kept(self) -> Problem:
+        """The problem, of what a penalty has left of the coefficients."""
+        return on_support(self.rows.problem, self._coefficients)
 
     @property
     def _coefficients(self) -> Array:

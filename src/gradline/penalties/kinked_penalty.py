@@ -12,7 +12,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 from gradline.penalties.kinds import in_units
-from gradline.penalties.kinked import KinkedPart
+from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
 
 
@@ -88,11 +88,44 @@ class KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
         return replace(self, part=self.part.times(factor), smooth_part=None)
 
+    def support(self, slopes: Array) -> BoolArray:
+        """The slopes (p, k) that are not zero, or not penalised."""
+        return self.part.support(self.scales * slopes.T.ravel()).reshape(slopes.shape[::-1]).T
+
     def in_units(self, unit: Array) -> KinkedPenalty:
         """The same on slopes of columns in other units, (p, 1): times it they are the slopes in the penalty's own."""
         smooth: Any = None if self.smooth_part is None else in_units(self.smooth_part, unit)
         each = np.tile(unit[:, 0], len(self.scales) // len(unit))
         return replace(self, scales=self.scales * each, smooth_part=smooth)
+
+
+@dataclass(frozen=True, eq=False)
+class OnSupport:
+    """A penalty with kinks where it has none: over the slopes that are not zero. Others are held at zero by whoever takes it."""
+
+    penalty: KinkedPenalty
+    kind: ClassVar[PenaltyKind] = "smooth"
+
+    @property
+    def name(self) -> str:
+        return self.penalty.name
+
+    def value(self, slopes: Array) -> float:
+        return self.penalty.value(slopes)
+
+    def gradient(self, slopes: Array) -> Array:
+        scales, rest = self.penalty.scales, self.penalty.smooth_part
+        own = (scales * self.penalty.part.slope(scales * slopes.T.ravel())).reshape(slopes.shape[::-1]).T
+        return np.asarray(own if rest is None else own + rest.gradient(slopes))
+
+    def curvature(self, slopes: Array) -> Array:
+        scales, rest = self.penalty.scales, self.penalty.smooth_part
+        bend = self.penalty.part.bend(scales * slopes.T.ravel())
+        own = np.diag(bend * np.square(scales)) if bend.ndim == 1 else bend * np.outer(scales, scales)
+        if rest is None:
+            return np.asarray(own)
+        more = rest.curvature(slopes)
+        return np.asarray(own + (np.diag(more.T.ravel()) if more.shape == slopes.shape else more))
 
 
 def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:

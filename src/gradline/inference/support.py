@@ -1,0 +1,23 @@
+"""A fit that set coefficients to zero, seen from the coefficients that it kept."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from gradline.base.types import Array
+from gradline.objective.objective import Problem
+from gradline.penalties.kinked_penalty import OnSupport, as_kinked
+
+
+def on_support(problem: Problem, coefficients: Array) -> Problem:
+    """The problem of the coefficients (P, k) that are not zero, the others held there; any other problem as it is.
+
+    Around its solution the two are the same as long as no coefficient leaves zero or comes to it: leverages, and what a fit without one row
+    would be, are those of the smaller one.
+    """
+    penalty = as_kinked(problem.penalty)
+    if penalty is None:
+        return problem
+    kept, first = problem.movable.copy(), int(problem.rows.intercept)
+    kept[first:] &= penalty.support(coefficients[first:])
+    return replace(problem, penalty=OnSupport(penalty), mask=kept)
