@@ -218,3 +218,17 @@ def test_a_fold_without_a_class_is_named_once():
 def test_seeds_are_whole_numbers(seed):
     with pytest.raises(ValueError, match="seed must be a whole number"):
         gl.path(X, Y, choose="folds", strengths=3, seed=seed)
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+@pytest.mark.parametrize("loss", ["squared", gl.losses.huber(1.0)], ids=["squared", "huber"])
+def test_few_rows_with_missing_values_are_dealt_out_as_those_that_are_left(loss, streamed, monkeypatch):
+    rows = slice(0, 90)
+    holes = np.isin(np.arange(90), [3, 50, 88])
+    table = {"x": np.where(holes, np.nan, X[rows, 0]), "z": X[rows, 1], "y": Y[rows]}
+    if streamed:
+        monkeypatch.setattr("gradline.preparing.from_table.MOST_HELD", 10)
+    of_table = gl.path("y ~ x + z", table, loss=loss, strengths=4, choose="folds")
+    of_arrays = gl.path(X[rows, :2][~holes], Y[rows][~holes], loss=loss, strengths=4, choose="folds")
+    np.testing.assert_allclose(of_table.held_out.of_fold, of_arrays.held_out.of_fold, rtol=1e-9)
+    assert of_table.held_out.weights.sum() == 87

@@ -27,7 +27,7 @@ def dealt(n: int, count: int, seed: int) -> IntArray:
 
 @dataclass(frozen=True, eq=False)
 class Folds:
-    """Which of ``count`` folds each row is in: a hash of its number in the data, or as ``of_row`` (n,) says.
+    """Which of ``count`` folds each row is in: a hash of its number in the data, or as ``of_row`` (n,) says of the rows used.
 
     A hash needs no pass, and is the same on every machine (SplitMix64: Steele, Lea and Flood 2014, OOPSLA).
     """
@@ -45,9 +45,10 @@ class Folds:
 
     def of(self, block: Block) -> IntArray:
         """The fold of each row, (m,)."""
-        numbers = block.row_numbers
         if self.of_row is not None:
-            return self.of_row[numbers]
+            # By the place among the rows used: numbers in the data go on over rows that were left out.
+            return self.of_row[block.first_row : block.first_row + block.n_rows]
+        numbers = block.row_numbers
         with np.errstate(over="ignore"):
             mixed = (numbers.astype(np.uint64) + np.uint64(self.seed + 1)) * _MIX[0]
             mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[1]
