@@ -1,4 +1,4 @@
-"""Where Newton's method begins with a loss of residuals: at least squares, which takes one pass and no call of a framework."""
+"""Where Newton's method begins: at a constant, or with a loss of residuals at least squares, one pass and no call of a framework."""
 
 from __future__ import annotations
 
@@ -12,6 +12,17 @@ from gradline.objective.objective import Problem
 
 LOOKED_AT = 10_000
 """Rows that tell which of two beginnings is nearer."""
+
+
+def constant_start(problem: Problem) -> Array:
+    """Slopes of zero, and an intercept at which the loss is finite."""
+    begin = np.zeros(problem.shape)
+    if problem.rows.intercept:
+        block = problem.rows.sample(10_000)
+        begin[0] = problem.loss.start(block.without_zero_weights().targets)
+        if block.offset is not None:
+            begin[0] -= block.offset.mean(axis=0)
+    return begin
 
 
 def from_least_squares(problem: Problem, begin: Array) -> Array:

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import ClassVar, NamedTuple, Self
 
-import numpy as np
-
 from gradline.base import progress as progress_bar
 from gradline.base.errors import SolverError
 from gradline.base.types import Array
@@ -16,7 +14,7 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import ExtraSum, Problem
-from gradline.solvers.newton.beginning import from_least_squares
+from gradline.solvers.newton.beginning import constant_start, from_least_squares
 from gradline.solvers.newton.many_levels import ManyLevelsNewton
 from gradline.solvers.newton.smoothing_continuation import through_windows
 from gradline.solvers.newton.steps import FEW_COEFFICIENTS, NewtonSteps, is_thrifty
@@ -176,12 +174,7 @@ class Newton(Options):
 
     def begin(self, problem: Problem) -> Array:
         """Constant predictors at which the loss is finite, in the intercept; of a loss of residuals, least squares where that is nearer."""
-        begin = np.zeros(problem.shape)
-        if problem.rows.intercept:
-            block = problem.rows.sample(10_000)
-            begin[0] = problem.loss.start(block.without_zero_weights().targets)
-            if block.offset is not None:
-                begin[0] -= block.offset.mean(axis=0)
+        begin = constant_start(problem)
         # Codes have no curvature without columns, and a solver for very many coefficients has no use for one.
         small = not problem.rows.coded_levels and begin.size <= FEW_COEFFICIENTS
         return from_least_squares(problem, begin) if problem.loss.of_residuals and small else begin

@@ -23,6 +23,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
+from gradline.solvers.newton.beginning import constant_start
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.proximal.gap import convex_where_tried, duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
@@ -274,19 +275,16 @@ class _Steps:
 def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
     """The least factor of a penalty that leaves no slope: the dual norm of the gradient where only what is not penalised is fitted."""
     begin = constant_start(problem)
-    steps = _Steps.begin(replace(problem, penalty=unit.times(1.0)), begin)
-    dual = unit.part.largest_dual(_slope_gradient(steps, unit))
+    dual = unit.part.largest_dual(_slope_gradient(problem, unit, begin))
     solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
-    steps = _Steps.begin(replace(problem, penalty=unit.times(1.0)), solution.coefficients)
-    return unit.part.largest_dual(_slope_gradient(steps, unit))
+    return unit.part.largest_dual(_slope_gradient(problem, unit, solution.coefficients))
 
 
-def _slope_gradient(steps: _Steps, unit: KinkedPenalty) -> Array:
-    """The gradient over all slopes, in units of the penalty, (k p,): zero for those that are not free."""
-    places = slope_places(steps.free, steps.smooth.rows.intercept)
-    whole = np.zeros(len(unit.scales))
-    whole[places[places >= 0]] = steps.point.gradient[places >= 0]
-    return whole / unit.scales
+def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) -> Array:
+    """The gradient of the loss over all slopes, in units of the penalty, (k p,): zero for those that are not free."""
+    gradient = replace(problem, penalty=None).evaluate(coefficients, 1).gradient
+    assert gradient is not None
+    return np.where(problem.movable, gradient, 0.0)[int(problem.rows.intercept) :].T.ravel() / unit.scales
 
 
 def _bent_upwards(matrix: Array) -> Array:
@@ -305,17 +303,6 @@ def _bent_upwards(matrix: Array) -> Array:
 def _moved(x: Array, change: Array) -> Array:
     """x + change, exactly zero where the change says so."""
     return np.where(change == -x, 0.0, x + change)
-
-
-def constant_start(problem: Problem) -> Array:
-    """Slopes of zero, and an intercept at which the loss is finite."""
-    begin = np.zeros(problem.shape)
-    if problem.rows.intercept:
-        block = problem.rows.sample(10_000)
-        begin[0] = problem.loss.start(block.without_zero_weights().targets)
-        if block.offset is not None:
-            begin[0] -= block.offset.mean(axis=0)
-    return begin
 
 
 def slope_places(free: CoefficientMap, intercept: bool) -> IntArray:
