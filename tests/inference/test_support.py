@@ -51,3 +51,13 @@ def test_pictures_and_reports_of_such_fits_are_drawn(tmp_path):
             gl.plot.residuals(fit, X, target)
             gl.plot.diagnostics(fit, X, target)
             fit.report(X, target).save(tmp_path / "report.html")
+
+
+def test_other_columns_are_told_apart_from_those_of_the_fit():
+    path = gl.path(X, Y, strengths=6)
+    for fit in (gl.fit(X, Y, penalty=gl.penalties.lasso(0.6)), path.fit(float(path.strengths[3]))):
+        assert 0 <= fit.certificate.gradient_norm < 1e-12
+        np.testing.assert_array_equal(fit.diagnose(X, Y).leverage, fit.diagnose(X.copy(), Y).leverage)
+        for other in (X + 1.0, X[:, ::-1], 1.001 * X):
+            with pytest.raises(gl.InferenceError, match="not the rows the model was fitted to"):
+                _ = fit.diagnose(other, Y).leverage

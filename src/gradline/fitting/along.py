@@ -37,12 +37,14 @@ LEAST_SHARE, LEAST_SHARE_WIDE = 1e-4, 1e-2
 
 
 class PathFound(NamedTuple):
-    """What a path found at each strength: coefficients (m, P, k), losses, objectives, gaps, converged (m,), and passes."""
+    """What a path found at each strength: coefficients (m, P, k), losses, objectives, gaps,
+    gradient_norms, converged (m,), and passes."""
 
     coefficients: Array
     losses: Array
     objectives: Array
     gaps: Array
+    gradient_norms: Array
     converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
     passes: int
 
@@ -218,6 +220,7 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
         np.array([point.loss for point in points]),
         np.array([point.objective for point in points]),
         np.array([np.nan if point.gap is None else point.gap for point in points]),
+        np.array([point.gradient_norm for point in points]),
         np.array([point.exact for point in points]),
         1,
     )
@@ -243,6 +246,7 @@ def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callab
         objectives - penalised,
         objectives,
         np.array([np.nan if s.certificate.gap is None else s.certificate.gap for s in solutions]),
+        np.array([s.certificate.gradient_norm for s in solutions]),
         np.array([solution.certificate.converged for solution in solutions]),
         passes,
     )

@@ -79,6 +79,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         losses=found.losses,
         objectives=found.objectives,
         gaps=found.gaps,
+        gradient_norms=found.gradient_norms,
         converged=found.converged,
         penalties=penalties,
         held_out=held_out,

@@ -29,7 +29,8 @@ class HeldOut:
 @dataclass(frozen=True, eq=False)
 class PathRecord:
     """strengths (m,), falling. coefficients (m, P, k). losses (m,): mean losses a row; objectives (m,): with the penalty. gaps (m,): how
-    far an objective can be above its minimum, NaN where that is not known. converged (m,). penalties: the m penalties. held_out: None where
+    far an objective can be above its minimum, NaN where that is not known. gradient_norms (m,): of what the
+    penalty leaves of the gradient. converged (m,). penalties: the m penalties. held_out: None where
     nothing was. template: a model of the same rows, whose solution stands for any of the path."""
 
     strengths: Array
@@ -37,6 +38,7 @@ class PathRecord:
     losses: Array
     objectives: Array
     gaps: Array
+    gradient_norms: Array
     converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
     penalties: tuple[Penalty, ...]
     held_out: HeldOut | None
@@ -81,7 +83,7 @@ class PathRecord:
         gap = float(self.gaps[place])
         certificate = Certificate(
             bool(self.converged[place]),
-            0.0,
+            float(self.gradient_norms[place]),
             "no step lowers the objective beyond rounding" if self.converged[place] else "the path stopped before its optimum",
             "" if self.converged[place] else "Fit this strength alone, with gl.fit.",
             None if np.isnan(gap) else gap,

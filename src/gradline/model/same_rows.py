@@ -16,6 +16,7 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.kinked import frequencies
+from gradline.inference.support import on_support
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -87,6 +88,8 @@ def _has_gradient(fit: Model, problem: Problem, sums: _GradientSums) -> bool:
     """Whether the gradient is the one that the fit's solver left."""
     certificate, coefficients = fit.certificate, fit.solution.coefficients
     recorded = certificate.gradient_norm
+    # A penalty that set coefficients to zero has a gradient over the others.
+    problem = on_support(problem, coefficients)
     kinked = not problem.joint and problem.loss.kinks() is not None
     if problem.penalty_kind == "proximal":
         # At its minimum the gradient of the smooth rest is not near zero, and the penalty's subdifferential is a set.

@@ -20,13 +20,13 @@ from gradline.solvers.proximal.quadratic_model import minimise_model
 
 class PenalisedPoint(NamedTuple):
     """coefficients (P, k), the intercept first where there is one; loss: the mean; objective; gap: how far that can be above its minimum,
-    None where the penalty is not convex, or no norm; violation: what is left of the gradient; exact: down to rounding."""
+    None where the penalty is not convex, or no norm; gradient_norm: of what the penalty leaves of the gradient; exact: down to rounding."""
 
     coefficients: Array
     loss: float
     objective: float
     gap: float | None
-    violation: float
+    gradient_norm: float
     exact: bool
 
 
@@ -101,10 +101,11 @@ class MomentsModel:
         slopes = (found.x / scales).reshape(k, -1).T
         loss = self.loss(slopes)
         objective = loss + penalty.value(slopes)
-        gap = None
+        gradient, gap = linear / scales + matrix @ found.x, None
         if penalty.part.convex and penalty.part.homogeneous:
-            gap = duality_gap(penalty.part, found.x, linear / scales + matrix @ found.x, objective, 0.0)
-        return PenalisedPoint(self.coefficients(slopes), loss, objective, gap, found.violation, found.exact)
+            gap = duality_gap(penalty.part, found.x, gradient, objective, 0.0)
+        left = float(np.linalg.norm(penalty.part.violation(found.x, gradient) * scales))
+        return PenalisedPoint(self.coefficients(slopes), loss, objective, gap, left, found.exact)
 
 
 @dataclass(frozen=True)
