@@ -232,7 +232,7 @@ def test_a_notebook_shows_it_in_a_frame_and_no_figure_is_left_open(sound, tmp_pa
     report = gl.fit("y ~ a + b", sound).report(sound, path=tmp_path / "report.html")
     assert report._repr_html_().startswith('<iframe title="Report of a gradline fit" sandbox srcdoc="&lt;!doctype html&gt;')
     assert (tmp_path / "report.html").read_text(encoding="utf-8") == report.html
-    assert plt.get_fignums() == []
+    assert plt.get_fignums() == []  # none was open before: tests/conftest.py closes what a test leaves
 
 
 @pytest.mark.parametrize("name", ["report.pdf", "report", "report.html.txt"])
