@@ -13,9 +13,15 @@ from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.base.threads import available_cores, worker_threads
 from gradline.base.types import Array
 from gradline.base.warnings import warn
+from gradline.rows.sparse_checks import as_compressed_rows, check_finite_entries, without_odd_entries
 
 LARGEST_WHOLE = 2**53
 """Up to here float64 holds every integer."""
+
+def is_sparse(values: Any) -> bool:
+    """Whether columns are held as a sparse matrix in compressed rows."""
+    return hasattr(values, "indptr")
+
 
 Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 """Which rows, (n,)."""
@@ -31,14 +37,17 @@ class Columns:
     """Whether the names came with the data rather than being made up."""
 
 
-def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
+def as_columns(data: Any, what: str = "X", default: str = "x", *, sparse: bool = False) -> Columns:
     """Two-dimensional numeric data with column names: an array (n, p), a 1-D array as one column, or a data frame.
 
-    Without names of their own, columns are called x1, x2, ... or, if there is just one, x. Raises TypeError for data that is not
+    Without names of their own, columns are called x1, x2, ... or, if there is just one, x. sparse: whether a sparse matrix may stay one; its
+    values are then a csr_array without duplicates. Raises TypeError for data that is not
     numeric and ValueError for the wrong number of dimensions, for no rows and for no columns.
     """
     names = _frame_names(data)
-    values = as_numeric(data, what, names)
+    values = as_compressed_rows(data, what) if sparse else None
+    if values is None:
+        values = as_numeric(data, what, names)
     if values.ndim == 1:
         series = getattr(data, "name", None)
         values, names = values[:, None], (str(series),) if isinstance(series, str) else None
@@ -73,6 +82,8 @@ def usable(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None,
     """The values (n, p) as a fit can take them. idle: rows of weight zero, (n,), which may hold anything: where one is not finite it
     becomes a copy of the first row that counts. Raises ValueError as ``check_finite`` does for the others."""
     check_finite(values, what, names, idle)
+    if is_sparse(values):
+        return without_odd_entries(values, idle)
     if idle is None or values.dtype.kind in "iub" or not idle.any() or idle.all():
         return values
     places = np.flatnonzero(idle)
@@ -106,6 +117,9 @@ def check_length(length: int, what: str, n_rows: int) -> None:
 
 def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None) -> None:
     """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them."""
+    if is_sparse(values):
+        check_finite_entries(values, what, names, idle)
+        return
     if values.dtype.kind in "iub" or _surely_finite(values):
         return
     step = max(1, 2**20 // values.shape[1])
@@ -216,9 +230,8 @@ def as_array(data: Any, what: str) -> np.ndarray[Any, Any]:
     Raises TypeError for what is no table of values and for categories, ValueError for a ragged one.
     """
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
-        raise ArgumentTypeError(
-            f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory"
-        )
+        shown = f"{what}.toarray()" + (".ravel()" if 1 in data.shape else "")
+        raise ArgumentTypeError(f"{what} is a sparse matrix, and only X may be one; give {shown}")
     if _is_lazy(data):
         raise ArgumentTypeError(f"{what} is a {type(data).__name__}, not read yet; give {what}.collect()")
     data = unmasked(data)

@@ -117,9 +117,7 @@ class ColumnMomentsKernel(Kernel[ColumnMoments]):
 
     def map(self, block: Block) -> ColumnMoments:
         weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-        design, total = block.design.dense(), float(weights.sum())
-        mean = np.dot(weights, design) / total if total > 0 else np.zeros(design.shape[1])
-        return ColumnMoments(total, mean, np.dot(weights, np.square(design - mean)), np.dot(weights, np.square(design)))
+        return ColumnMoments(float(weights.sum()), *block.design.column_moments(weights))
 
     def merge(self, first: ColumnMoments, second: ColumnMoments) -> ColumnMoments:
         total = first.weight + second.weight

@@ -40,7 +40,7 @@ def units_of(problem: Problem, batch: int | None) -> Units:
 def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
-    if loss.tape is not None and problem.penalty is None:
+    if loss.tape is not None and problem.penalty is None and not problem.rows.sparse_columns:
         block = problem.rows.in_memory()
         if block is not None:
             return loss.tape.descent(block.without_zero_weights())

@@ -1,0 +1,170 @@
+"""The design of a sparse matrix: it is never written out, and never centred.
+
+Only what is not zero is held and multiplied. An intercept is a border of the operator, and so is a change of the columns' origin and unit: a
+diagonal and a rank-one shift around the products. Products release Python's lock, so that blocks run on threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sparse
+
+from gradline.base.types import Array, IntArray
+
+PANELS = 4
+"""A Gram matrix is symmetric, and is taken in so many panels of rows, each from its diagonal on."""
+
+FEWEST_IN_PANELS = 200
+"""Columns below which panels save nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class SparseDesign:
+    """A matrix (m, p) in compressed rows, without duplicates, and an intercept column that is never stored; P = p + 1 with an intercept."""
+
+    matrix: sparse.csr_array
+    intercept: bool
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.matrix.shape[0])
+
+    @property
+    def n_columns(self) -> int:
+        return int(self.matrix.shape[1]) + int(self.intercept)
+
+    def predict(self, coefficients: Array) -> Array:
+        first = int(self.intercept)
+        if coefficients.shape[1] == 1:
+            predictors = np.asarray(self.matrix @ coefficients[first:, 0])[:, None]
+        else:
+            predictors = np.asarray(self.matrix @ np.ascontiguousarray(coefficients[first:]))
+        if self.intercept:
+            predictors += coefficients[0]
+        return predictors
+
+    def adjoint(self, gradient: Array) -> Array:
+        if gradient.shape[1] == 1:
+            slopes = np.asarray(self.matrix.T @ gradient[:, 0])[:, None]
+        else:
+            slopes = np.asarray(self.matrix.T @ np.ascontiguousarray(gradient))
+        return np.concatenate([gradient.sum(axis=0)[None, :], slopes]) if self.intercept else slopes
+
+    def gram(self, curvature: Array | None) -> Array:
+        across = self.matrix.T.tocsr()
+        if curvature is None:
+            return self._weighted_gram(across, None)
+        k = curvature.shape[1]
+        if k == 1:
+            return self._weighted_gram(across, curvature[:, 0, 0])
+        size = self.n_columns
+        total = np.zeros((k, size, k, size))
+        for a in range(k):
+            for b in range(a + 1):
+                h = curvature[:, a, b]
+                if a == b or h.any():
+                    total[a, :, b, :] = total[b, :, a, :] = self._weighted_gram(across, h)
+        return total.reshape(k * size, k * size)
+
+    def squares(self, weights: Array | None = None) -> Array:
+        squared = self._with_data(np.square(self.matrix.data))
+        if weights is not None:
+            return SparseDesign(squared, self.intercept).adjoint(weights)
+        slopes = np.asarray(squared.sum(axis=0), dtype=np.float64).ravel()
+        return np.append(float(self.n_rows), slopes) if self.intercept else slopes
+
+    def row_squares(self) -> Array:
+        """The sum of each row's squares, (m,)."""
+        return np.asarray(self._with_data(np.square(self.matrix.data)).sum(axis=1), dtype=np.float64).ravel() + float(self.intercept)
+
+    def largest(self) -> Array:
+        slopes = np.zeros(self.matrix.shape[1])
+        np.maximum.at(slopes, self.matrix.indices, np.abs(self.matrix.data))
+        return np.append(float(self.n_rows > 0), slopes) if self.intercept else slopes
+
+    def column_moments(self, weights: Array) -> tuple[Array, Array, Array]:
+        """Of columns weighted by (m,): mean; squares about it; squares about zero; (P,) each, without a difference of large sums."""
+        total, size = float(weights.sum()), self.matrix.shape[1]
+        entry = np.repeat(weights, np.diff(self.matrix.indptr))
+        places, data = self.matrix.indices, self.matrix.data
+        mean = np.bincount(places, entry * data, size) / total if total > 0 else np.zeros(size)
+        about = np.bincount(places, entry * np.square(data - mean[places]), size)
+        about += np.maximum(total - np.bincount(places, entry, size), 0.0) * np.square(mean)
+        squares = np.bincount(places, entry * np.square(data), size)
+        if not self.intercept:
+            return mean, about, squares
+        return np.append(1.0, mean), np.append(0.0, about), np.append(total, squares)
+
+    def absolute(self) -> SparseDesign:
+        return SparseDesign(self._with_data(np.abs(self.matrix.data)), self.intercept)
+
+    def take(self, rows: IntArray) -> SparseDesign:
+        return SparseDesign(self.matrix[rows], self.intercept)
+
+    def changed(self, origin: Array, unit: Array) -> SparseDesign:
+        """Itself: no column is among ``numbers``."""
+        return self
+
+    def beside(self, columns: Array) -> SparseDesign:
+        """With columns (m, c) more, put last."""
+        return SparseDesign(sparse.csr_array(sparse.hstack([self.matrix, sparse.csr_array(columns)], format="csr")), self.intercept)
+
+    def numbers(self) -> Array:
+        """None: a column that is moved is no longer sparse."""
+        return np.zeros((self.n_rows, 0))
+
+    def slopes(self) -> Any:
+        return self.matrix
+
+    def dense(self) -> Array:
+        full = np.empty((self.n_rows, self.n_columns))
+        if self.intercept:
+            full[:, 0] = 1.0
+        full[:, int(self.intercept) :] = self.matrix.toarray()
+        return full
+
+    def _with_data(self, data: Array) -> sparse.csr_array:
+        return _assembled(data, self.matrix.indices, self.matrix.indptr, self.matrix.shape)
+
+    def _weighted_gram(self, across: sparse.csr_array, h: Array | None) -> Array:
+        """across: the matrix by columns."""
+        weighted = across if h is None else _assembled(across.data * h[across.indices], across.indices, across.indptr, across.shape)
+        core = _symmetric_product(weighted, across, self.matrix)
+        if not self.intercept:
+            return core
+        full = np.empty((self.n_columns, self.n_columns))
+        full[0, 0] = float(self.n_rows) if h is None else float(h.sum())
+        full[0, 1:] = full[1:, 0] = np.asarray(weighted.sum(axis=1), dtype=np.float64).ravel()
+        full[1:, 1:] = core
+        return full
+
+
+def _symmetric_product(weighted: sparse.csr_array, across: sparse.csr_array, matrix: sparse.csr_array) -> Array:
+    """``weighted @ matrix``, (p, p), of which the part below the diagonal is that above it; across: the matrix by columns."""
+    size = matrix.shape[1]
+    panels = PANELS if size >= FEWEST_IN_PANELS else 1
+    full = np.empty((size, size))
+    for panel in range(panels):
+        start, stop = size * panel // panels, size * (panel + 1) // panels
+        rest = matrix if start == 0 else across[start:].T.tocsr()
+        part = (weighted[start:stop] @ rest).toarray()
+        full[start:stop, start:] = part
+        full[stop:, start:stop] = part[:, stop - start :].T
+    return full
+
+
+def rows_between(matrix: sparse.csr_array, start: int, stop: int) -> sparse.csr_array:
+    """Consecutive rows, as float64; nothing is copied where they are that already."""
+    first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
+    data = np.asarray(matrix.data[first:last], dtype=np.float64)
+    return _assembled(data, matrix.indices[first:last], matrix.indptr[start : stop + 1] - first, (stop - start, matrix.shape[1]))
+
+
+def _assembled(data: Array, indices: IntArray, indptr: IntArray, shape: tuple[int, ...]) -> sparse.csr_array:
+    """A matrix of the parts of one that has been checked: without duplicates and out-of-range places."""
+    found = sparse.csr_array((data, indices, indptr), shape=shape, copy=False)
+    found.has_canonical_format = True
+    return found
