@@ -9,7 +9,7 @@ Products of many rows are written ``np.dot``: ``@`` keeps Python's lock where th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -27,6 +27,10 @@ class Design(Protocol):
 
     @property
     def intercept(self) -> bool: ...
+
+    @property
+    def sparse(self) -> bool:
+        """Whether it holds what is not zero only, and is not to be written out or moved."""
 
     def predict(self, coefficients: Array) -> Array:
         """Linear predictors ``X B``: (P, k) -> (m, k)."""
@@ -77,6 +81,8 @@ class DenseDesign:
 
     ``values`` is (m, p) float64 in any memory order; P = p + 1 with an intercept, p without.
     """
+
+    sparse: ClassVar[bool] = False
 
     values: Array
     intercept: bool

@@ -7,10 +7,10 @@ diagonal and a rank-one shift around the products. Products release Python's loc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-import scipy.sparse as sparse
+from scipy.sparse import csr_array, hstack
 
 from gradline.base.types import Array, IntArray
 
@@ -25,7 +25,9 @@ FEWEST_IN_PANELS = 200
 class SparseDesign:
     """A matrix (m, p) in compressed rows, without duplicates, and an intercept column that is never stored; P = p + 1 with an intercept."""
 
-    matrix: sparse.csr_array
+    sparse: ClassVar[bool] = True
+
+    matrix: csr_array
     intercept: bool
 
     @property
@@ -110,7 +112,7 @@ class SparseDesign:
 
     def beside(self, columns: Array) -> SparseDesign:
         """With columns (m, c) more, put last."""
-        return SparseDesign(sparse.csr_array(sparse.hstack([self.matrix, sparse.csr_array(columns)], format="csr")), self.intercept)
+        return SparseDesign(csr_array(hstack([self.matrix, csr_array(columns)], format="csr")), self.intercept)
 
     def numbers(self) -> Array:
         """None: a column that is moved is no longer sparse."""
@@ -126,10 +128,10 @@ class SparseDesign:
         full[:, int(self.intercept) :] = self.matrix.toarray()
         return full
 
-    def _with_data(self, data: Array) -> sparse.csr_array:
+    def _with_data(self, data: Array) -> csr_array:
         return _assembled(data, self.matrix.indices, self.matrix.indptr, self.matrix.shape)
 
-    def _weighted_gram(self, across: sparse.csr_array, h: Array | None) -> Array:
+    def _weighted_gram(self, across: csr_array, h: Array | None) -> Array:
         """across: the matrix by columns."""
         weighted = across if h is None else _assembled(across.data * h[across.indices], across.indices, across.indptr, across.shape)
         core = _symmetric_product(weighted, across, self.matrix)
@@ -142,7 +144,7 @@ class SparseDesign:
         return full
 
 
-def _symmetric_product(weighted: sparse.csr_array, across: sparse.csr_array, matrix: sparse.csr_array) -> Array:
+def _symmetric_product(weighted: csr_array, across: csr_array, matrix: csr_array) -> Array:
     """``weighted @ matrix``, (p, p), of which the part below the diagonal is that above it; across: the matrix by columns."""
     size = matrix.shape[1]
     panels = PANELS if size >= FEWEST_IN_PANELS else 1
@@ -156,15 +158,15 @@ def _symmetric_product(weighted: sparse.csr_array, across: sparse.csr_array, mat
     return full
 
 
-def rows_between(matrix: sparse.csr_array, start: int, stop: int) -> sparse.csr_array:
+def rows_between(matrix: csr_array, start: int, stop: int) -> csr_array:
     """Consecutive rows, as float64; nothing is copied where they are that already."""
     first, last = int(matrix.indptr[start]), int(matrix.indptr[stop])
     data = np.asarray(matrix.data[first:last], dtype=np.float64)
     return _assembled(data, matrix.indices[first:last], matrix.indptr[start : stop + 1] - first, (stop - start, matrix.shape[1]))
 
 
-def _assembled(data: Array, indices: IntArray, indptr: IntArray, shape: tuple[int, ...]) -> sparse.csr_array:
+def _assembled(data: Array, indices: IntArray, indptr: IntArray, shape: tuple[int, ...]) -> csr_array:
     """A matrix of the parts of one that has been checked: without duplicates and out-of-range places."""
-    found = sparse.csr_array((data, indices, indptr), shape=shape, copy=False)
+    found = csr_array((data, indices, indptr), shape=shape, copy=False)
     found.has_canonical_format = True
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -16,6 +17,8 @@ from gradline.linalg.bordered import BorderedGram
 @dataclass(frozen=True, slots=True)
 class StackedDesign:
     """A dense design followed by at least one categorical; columns in that order."""
+
+    sparse: ClassVar[bool] = False
 
     dense_part: DenseDesign
     categorical: tuple[CategoricalDesign, ...]

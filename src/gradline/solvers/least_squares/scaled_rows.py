@@ -166,7 +166,9 @@ def _exact_weights(block: Block) -> Array | None:
 
 
 def in_one_block(rows: Rows) -> Block | None:
-    """All rows as one block where they are few and in memory."""
+    """All rows as one block where they are few and in memory, and no sparse matrix."""
+    if rows.sparse_columns:
+        return None
     return rows.in_memory() if rows.n_rows * (rows.n_columns + rows.n_targets) <= SMALL else None
 
 
