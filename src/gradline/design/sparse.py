@@ -14,6 +14,11 @@ from scipy.sparse import csr_array, hstack
 
 from gradline.base.types import Array, IntArray
 
+try:
+    from scipy.sparse._sparsetools import csr_matmat, csr_todense
+except ImportError:  # SciPy keeps these to itself, and may move them
+    csr_matmat = csr_todense = None
+
 PANELS = 4
 """A Gram matrix is symmetric, and is taken in so many panels of rows, each from its diagonal on."""
 
@@ -152,9 +157,24 @@ def _symmetric_product(weighted: csr_array, across: csr_array, matrix: csr_array
     for panel in range(panels):
         start, stop = size * panel // panels, size * (panel + 1) // panels
         rest = matrix if start == 0 else across[start:].T.tocsr()
-        part = (weighted[start:stop] @ rest).toarray()
+        part = dense_product(weighted[start:stop], rest)
         full[start:stop, start:] = part
         full[stop:, start:stop] = part[:, stop - start :].T
+    return full
+
+
+def dense_product(first: csr_array, second: csr_array) -> Array:
+    """``(first @ second).toarray()``. SciPy's own loop is called where it is found, since ``@`` runs it once more to count what it will fill."""
+    if csr_matmat is None or first.indices.dtype != second.indices.dtype:
+        return np.asarray((first @ second).toarray())
+    m, p = first.shape[0], second.shape[1]
+    index = first.indices.dtype
+    most = int(min(m * p, np.diff(second.indptr)[first.indices].sum(dtype=np.int64)))
+    starts, places, values = np.empty(m + 1, dtype=index), np.empty(most, dtype=index), np.empty(most)
+    ends = [part.astype(index, copy=False) for part in (first.indptr, second.indptr)]
+    csr_matmat(m, p, ends[0], first.indices, first.data, ends[1], second.indices, second.data, starts, places, values)
+    full = np.zeros((m, p))
+    csr_todense(m, p, starts, places, values, full)
     return full
 
 

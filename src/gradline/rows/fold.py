@@ -56,7 +56,7 @@ def sparse_block_rows(row_numbers: int, n_columns: int, n_predictors: int, write
     """
     numbers = max(BLOCK_NUMBERS, STATE_SHARE * n_columns * n_predictors)
     if n_columns <= GRAM_COLUMNS:
-        gram_rows = STATE_SHARE * (n_columns // row_numbers) ** 2
+        gram_rows = 2 * STATE_SHARE * (n_columns // row_numbers) ** 2
         numbers = max(numbers, min(MOST_SPARSE, gram_rows * row_numbers))
     rows = max(FEWEST_BLOCK_ROWS, numbers // (row_numbers + 2 * n_predictors))
     return min(rows, max(1, MOST_WRITTEN // n_columns)) if writes_columns and n_columns <= GRAM_COLUMNS else rows
