@@ -13,6 +13,7 @@ from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
+from gradline.solvers.dependent_columns import dependent_columns
 from gradline.solvers.least_squares.scaled_rows import find_scales
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
 
@@ -47,8 +48,12 @@ def aliased_columns(rows: Rows) -> tuple[int, ...]:
         gram = rows.reduce(_GramKernel())
     if well_conditioned(gram):
         return ()
-    if n > 2 * size and well_conditioned(rows.reduce(_GramKernel())):
-        return ()
+    if n > 2 * size:
+        gram = rows.reduce(_GramKernel())
+        if well_conditioned(gram):
+            return ()
+    if rows.sparse_columns:
+        return dependent_columns(rows, gram)
     scales = find_scales(rows, None)
     factor = triangular_factor(rows, scales, None)
     return independent_columns(factor, rows.n_columns)[2]
