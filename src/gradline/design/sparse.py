@@ -14,6 +14,8 @@ from scipy.sparse import csr_array, hstack
 
 from gradline.base.types import Array, IntArray
 
+LARGEST_INT32 = 2**31 - 1
+
 try:
     from scipy.sparse._sparsetools import csr_matmat, csr_todense
 except ImportError:  # SciPy keeps these to itself, and may move them
@@ -97,10 +99,14 @@ class SparseDesign:
         total, size = float(weights.sum()), self.matrix.shape[1]
         entry = np.repeat(weights, np.diff(self.matrix.indptr))
         places, data = self.matrix.indices, self.matrix.data
-        mean = np.bincount(places, entry * data, size) / total if total > 0 else np.zeros(size)
-        about = np.bincount(places, entry * np.square(data - mean[places]), size)
-        about += np.maximum(total - np.bincount(places, entry, size), 0.0) * np.square(mean)
-        squares = np.bincount(places, entry * np.square(data), size)
+
+        def sums(values: Array) -> Array:
+            # Of nothing NumPy counts in integers.
+            return np.bincount(places, values, size).astype(np.float64, copy=False)
+
+        mean = sums(entry * data) / total if total > 0 else np.zeros(size)
+        about = sums(entry * np.square(data - mean[places])) + np.maximum(total - sums(entry), 0.0) * np.square(mean)
+        squares = sums(entry * np.square(data))
         if not self.intercept:
             return mean, about, squares
         return np.append(1.0, mean), np.append(0.0, about), np.append(total, squares)
@@ -186,7 +192,14 @@ def rows_between(matrix: csr_array, start: int, stop: int) -> csr_array:
 
 
 def _assembled(data: Array, indices: IntArray, indptr: IntArray, shape: tuple[int, ...]) -> csr_array:
-    """A matrix of the parts of one that has been checked: without duplicates and out-of-range places."""
-    found = csr_array((data, indices, indptr), shape=shape, copy=False)
+    """A matrix of the parts of one that has been checked: without duplicates and out-of-range places.
+
+    The parts are put in place of an empty matrix's, since SciPy copies them where they are a smaller part of what they lie in.
+    """
+    found = csr_array(shape, dtype=np.float64)
+    # Places of 64 bits stay where 32 do not hold them.
+    index = np.int32 if shape[1] < LARGEST_INT32 and len(data) < LARGEST_INT32 else np.int64
+    found.data, found.indices = data, indices.astype(index, copy=False)
+    found.indptr = indptr.astype(index, copy=False)
     found.has_canonical_format = True
     return found

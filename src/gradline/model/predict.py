@@ -95,7 +95,7 @@ def _columns(model: Model, data: Any) -> Array:
         has = "1 column" if values.shape[1] == 1 else f"{values.shape[1]} columns"
         raise InferenceError(f"data has {has}, but the model was fitted to {len(expected)}: {', '.join(expected)}{hint}")
     if is_sparse(values):
-        check_finite(values, "data", expected)
+        check_finite(values, "data", expected, missing=True)
         return values
     finite = np.asarray(values, dtype=np.float64)
     infinite = np.isinf(finite)

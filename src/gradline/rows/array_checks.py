@@ -115,10 +115,13 @@ def check_length(length: int, what: str, n_rows: int) -> None:
         raise DataError(f"{what} has {length} rows but X has {n_rows}; they must match, row by row")
 
 
-def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None) -> None:
-    """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them."""
+def check_finite(
+    values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None, *, missing: bool = False
+) -> None:
+    """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them. missing: whether
+    a sparse matrix may hold NaN."""
     if is_sparse(values):
-        check_finite_entries(values, what, names, idle)
+        check_finite_entries(values, what, names, idle, missing=missing)
         return
     if values.dtype.kind in "iub" or _surely_finite(values):
         return

@@ -48,11 +48,12 @@ def as_compressed_rows(data: Any, what: str) -> Any:
     return rows
 
 
-def check_finite_entries(rows: Any, what: str, names: Sequence[str] | None, idle: Idle | None = None) -> None:
-    """Raises ValueError naming the first row and the column of a NaN or infinity that is held; idle rows, (n,), may hold them."""
+def check_finite_entries(rows: Any, what: str, names: Sequence[str] | None, idle: Idle | None = None, *, missing: bool = False) -> None:
+    """Raises ValueError naming the first row and the column of a NaN or infinity that is held; idle rows, (n,), may hold them. missing:
+    whether NaN may be held."""
     if rows.dtype.kind in "iub":
         return
-    odd = np.flatnonzero(~np.isfinite(rows.data))
+    odd = np.flatnonzero(np.isinf(rows.data) if missing else ~np.isfinite(rows.data))
     if not odd.size:
         return
     of_row = _rows_of(rows, odd)
@@ -95,13 +96,14 @@ def _of_frame(data: Any, what: str) -> Any:
     for j, kind in enumerate(kinds):
         column = data.iloc[:, j]
         if hasattr(kind, "fill_value") and hasattr(kind, "subtype"):
-            if not _is_zero(kind.fill_value):
-                raise DataError(
-                    f"column {str(data.columns[j])!r} of {what} is sparse with {kind.fill_value!r} where nothing is held; only zeros can be"
-                    f" left out: {what}.astype({{{str(data.columns[j])!r}: pandas.SparseDtype(float, 0.0)}})"
-                )
             array = column.array
             held, rows = np.asarray(array.sp_values), np.asarray(array.sp_index.indices)
+            if len(held) < len(data) and not _is_zero(kind.fill_value):
+                raise DataError(
+                    f"column {str(data.columns[j])!r} of {what} is sparse with {kind.fill_value!r} where nothing is held, and only zeros can"
+                    f" be left out; where they are zeros, {what}.fillna(0.0).astype(pandas.SparseDtype(float, 0.0)), else give the column"
+                    " dense"
+                )
         else:
             whole = column.to_numpy()
             if whole.dtype.kind not in "fiub":
