@@ -104,7 +104,9 @@ def test_objects_are_refused():
 def test_only_x_may_be_sparse(name):
     column = sparse.csr_array(Y[:, None])
     given = {"y": Y, name: column}
-    with pytest.raises(gl.ArgumentTypeError, match=rf"{name} is a sparse matrix, and only X may be one; give {name}\.toarray\(\)\.ravel\(\)"):
+    with pytest.raises(
+        gl.ArgumentTypeError, match=rf"{name} is a sparse matrix, and only X may be one; give {name}\.toarray\(\)\.ravel\(\)"
+    ):
         gl.fit(sparse.csr_array(DENSE), given.pop("y"), **given)
 
 

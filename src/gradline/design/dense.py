@@ -75,6 +75,11 @@ class Design(Protocol):
         """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
 
 
+def is_sparse(values: Any) -> bool:
+    """Whether columns are held as a sparse matrix in compressed rows."""
+    return hasattr(values, "indptr")
+
+
 @dataclass(frozen=True, slots=True)
 class DenseDesign:
     """Columns held as an array, with an intercept column that is never stored.

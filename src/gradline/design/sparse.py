@@ -1,7 +1,7 @@
 """The design of a sparse matrix: it is never written out, and never centred.
 
-Only what is not zero is held and multiplied. An intercept is a border of the operator, and so is a change of the columns' origin and unit: a
-diagonal and a rank-one shift around the products. Products release Python's lock, so that blocks run on threads.
+Only what is not zero is held and multiplied. An intercept is a border of the operator, and whoever wants other origins and units of the
+columns puts a rank-one shift and a diagonal around its products. Products release Python's lock, so that blocks run on threads.
 """
 
 from __future__ import annotations
@@ -170,7 +170,7 @@ def _symmetric_product(weighted: csr_array, across: csr_array, matrix: csr_array
 
 
 def dense_product(first: csr_array, second: csr_array) -> Array:
-    """``(first @ second).toarray()``. SciPy's own loop is called where it is found, since ``@`` runs it once more to count what it will fill."""
+    """``(first @ second).toarray()``. SciPy's own loop is called where it is found: ``@`` runs it once more to count what it will fill."""
     if csr_matmat is None or first.indices.dtype != second.indices.dtype:
         return np.asarray((first @ second).toarray())
     m, p = first.shape[0], second.shape[1]

@@ -8,8 +8,9 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
+from gradline.design.dense import is_sparse
 from gradline.model.outputs import Outputs, points
-from gradline.rows.array_checks import as_columns, check_finite, is_sparse, select_columns
+from gradline.rows.array_checks import as_columns, check_finite, select_columns
 from gradline.rows.arrays import design_of
 from gradline.rows.labels import check_same_labels, of_arguments
 

@@ -11,8 +11,7 @@ import numpy as np
 
 from gradline.base.threads import in_order, single_threaded_blas
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign, Design, some_rows
-from gradline.rows.array_checks import is_sparse
+from gradline.design.dense import DenseDesign, Design, is_sparse, some_rows
 from gradline.rows.block import Block, RowColumns, weight_of_rows
 from gradline.rows.fold import SpanFold, block_rows, chunk_blocks, span_rows, sparse_block_rows, sum_blocks
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
@@ -219,7 +218,8 @@ class ArrayRows:
             return self.values[start:stop]
         from gradline.design.sparse import rows_between
 
-        return rows_between(self.values, start, stop)
+        found: np.ndarray[Any, Any] = rows_between(self.values, start, stop)
+        return found
 
     def _blocks(self, chunk: range) -> Iterator[Block]:
         for start in chunk:
@@ -242,4 +242,5 @@ class ArrayRows:
         """That a row of the design holds; of a sparse matrix on average."""
         if not self.sparse_columns:
             return self.n_columns
-        return -(-int(self.values.indptr[-1]) // self.n_rows) + 1
+        matrix: Any = self.values
+        return -(-int(matrix.indptr[-1]) // self.n_rows) + 1

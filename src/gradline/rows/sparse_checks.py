@@ -15,7 +15,7 @@ Idle = np.ndarray[tuple[int], np.dtype[np.bool_]]
 
 
 def as_compressed_rows(data: Any, what: str) -> Any:
-    """A sparse matrix of SciPy's, or a pandas frame with sparse columns, as a csr_array without duplicates; None for anything else.
+    """A sparse matrix of SciPy's, or a pandas frame with sparse columns, as a csr_array without duplicates.
 
     Duplicates are summed, as SciPy does. Nothing is copied of a matrix that is in compressed rows and has none. Raises TypeError for values
     that are no numbers, and ValueError for complex ones, for another number of dimensions and for sparse columns filled with other than 0.
@@ -28,8 +28,6 @@ def as_compressed_rows(data: Any, what: str) -> Any:
             f"{what} is a sparse array of {len(data.shape)} dimension{'s' * (len(data.shape) != 1)}, shape {data.shape}; give one row per"
             f" example and one column per variable, shape (n, p): {what}.reshape(({n}, 1)) for one column of {n:,} rows"
         )
-    if data is None:
-        return None
     kind = data.dtype.kind
     if kind == "c":
         raise DataError(f"Complex data not supported: {what} is a sparse matrix of complex numbers; give real ones")
@@ -83,37 +81,29 @@ def _rows_of(rows: Any, entries: IntArray) -> IntArray:
 
 
 def _of_frame(data: Any, what: str) -> Any:
-    """The columns of a pandas frame as a sparse matrix where one of them is sparse; None for anything else."""
-    dtypes = getattr(data, "dtypes", None)
-    if dtypes is None or not hasattr(data, "iloc") or getattr(data, "ndim", 0) != 2:
-        return None
-    kinds = list(dtypes)
-    if not any(hasattr(kind, "fill_value") and hasattr(kind, "subtype") for kind in kinds):
-        return None
+    """The columns of a pandas frame as a sparse matrix."""
     from scipy.sparse import coo_array
 
     places, columns, values = list[Any](), list[Any](), list[Any]()
-    for j, kind in enumerate(kinds):
-        column = data.iloc[:, j]
-        if hasattr(kind, "fill_value") and hasattr(kind, "subtype"):
+    for j, kind in enumerate(data.dtypes):
+        column, name = data.iloc[:, j], f"column {str(data.columns[j])!r} of {what}"
+        if hasattr(kind, "fill_value"):
             array = column.array
             held, rows = np.asarray(array.sp_values), np.asarray(array.sp_index.indices)
             if len(held) < len(data) and not _is_zero(kind.fill_value):
                 raise DataError(
-                    f"column {str(data.columns[j])!r} of {what} is sparse with {kind.fill_value!r} where nothing is held, and only zeros can"
+                    f"{name} is sparse with {kind.fill_value!r} where nothing is held, and only zeros can"
                     f" be left out; where they are zeros, {what}.fillna(0.0).astype(pandas.SparseDtype(float, 0.0)), else give the column"
                     " dense"
                 )
         else:
             whole = column.to_numpy()
             if whole.dtype.kind not in "fiub":
-                raise ArgumentTypeError(
-                    f"column {str(data.columns[j])!r} of {what} holds {whole.dtype} values, not numbers; encode it as numbers, or leave it out"
-                )
+                raise ArgumentTypeError(f"{name} holds {whole.dtype} values, not numbers; encode it as numbers, or leave it out")
             rows = np.flatnonzero(whole)
             held = whole[rows]
         if held.dtype.kind not in "fiub":
-            raise ArgumentTypeError(f"column {str(data.columns[j])!r} of {what} is a sparse column of {held.dtype} values, not numbers")
+            raise ArgumentTypeError(f"{name} is a sparse column of {held.dtype} values, not numbers")
         places.append(rows)
         columns.append(np.full(len(rows), j))
         values.append(held.astype(np.float64))

@@ -1,7 +1,7 @@
 """Which columns of a sparse matrix earlier ones determine, without its rows being written out for QR.
 
-The Gram matrix tells at once of most columns that they are independent, but no more than half the digits of the others. What those leave beside
-the columns before them is therefore taken from the rows: the combination nearest to each, corrected once, and the sum of squares it leaves.
+The Gram matrix tells at once of most columns that they are independent, but no more than half the digits of the others. What those leave
+beside the columns before them is taken from the rows: the combination nearest to each, corrected once, and the sum of squares it leaves.
 """
 
 from __future__ import annotations

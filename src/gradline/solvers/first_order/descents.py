@@ -46,7 +46,8 @@ def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Des
             return loss.tape.descent(block.without_zero_weights())
     if problem.joint and not problem.rows.resident:
         raise SolverError(problem.joint_message)
-    mean = MomentsDescent(problem) if full and problem.penalty is None and loss.squared_scale() is not None else RowsDescent(problem)
+    by_moments = full and problem.penalty is None and loss.squared_scale() is not None and not problem.rows.sparse_columns
+    mean = MomentsDescent(problem) if by_moments else RowsDescent(problem)
     return mean if units is None or units == Units() else InUnits(mean, units)
 
 

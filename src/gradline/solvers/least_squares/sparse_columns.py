@@ -1,7 +1,7 @@
 """Least squares of a sparse matrix: its second moments, then corrections by residuals, since its rows are not to be written out for QR.
 
-Normal equations lose digits with the square of the condition. A correction by the residuals themselves, solved for with the same factor, wins
-back the half of them (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear Algebra Appl. 88/89).
+Normal equations lose digits with the square of the condition. A correction by the residuals themselves, solved for with the same factor,
+wins back half of them (Bjorck 1987, "Stability analysis of the method of seminormal equations", Linear Algebra Appl. 88/89).
 """
 
 from __future__ import annotations
@@ -51,9 +51,7 @@ class ResidualsKernel(Kernel[_Residuals]):
         weighted = residuals if weights is None else weights[:, None] * residuals
         size = np.abs(block.targets) + block.design.absolute().predict(np.abs(self.coefficients))
         size = size if weights is None else np.where(weights[:, None] > 0, weights[:, None] * size, 0.0)
-        return _Residuals(
-            block.design.adjoint(weighted), block.design.absolute().adjoint(size), np.asarray(np.dot(residuals.T, weighted))
-        )
+        return _Residuals(block.design.adjoint(weighted), block.design.absolute().adjoint(size), np.asarray(np.dot(residuals.T, weighted)))
 
     def merge(self, first: _Residuals, second: _Residuals) -> _Residuals:
         for mine, other in zip(first, second, strict=True):
@@ -123,5 +121,3 @@ def _sums_of(fit: NormalEquations, moments: SecondMoments, products: Array) -> S
     left = products.copy()
     np.fill_diagonal(left, without_rounding(np.diag(left), fit.target_squares))
     return SquaredSums(np.ldexp(fit.root, -fit.exponents[:, None]), left, total, weights)
-
-

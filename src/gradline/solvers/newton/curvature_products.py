@@ -1,7 +1,7 @@
 """What conjugate gradients ask of the objective at a point: its gradient, products with its curvature, and the diagonal to scale by.
 
-The curvature is never formed: ``H v = X' (h * (X v))``, row by row. An intercept is a border of it. A sparse column meets the intercept wherever
-it is not zero, and the diagonal is therefore that of centred columns, which a rank-one shift on either side makes of the columns as they are.
+The curvature is never formed: ``H v = X' (h * (X v))``, row by row. An intercept is a border of it. A sparse column meets the intercept
+wherever it is not zero, so that the diagonal is that of centred columns, which a rank-one shift on either side makes of those given.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from gradline.objective.objective import Problem, Sums, merged_sums, weighted_su
 from gradline.objective.row_curvature import MOST_NUMBERS
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
+
+NOTHING = 1e-200
+"""Curvature of a coefficient that counts as none."""
 
 LEAST_LEFT = 1e-6
 """Share of a column's own curvature that centring is taken to leave at least."""
@@ -93,8 +96,8 @@ def row_curvature(loss: Loss, block: Block, coefficients: Array) -> tuple[Array,
 
 @dataclass(frozen=True, eq=False)
 class LocalPass:
-    """The objective at coefficients (P, k): value; gradient, diagonal and border (P, k), penalty included; penalty: its curvature, (P, k) or
-    (k P, k P), None where there is none; rows: the curvature of each row, where it is kept."""
+    """The objective at coefficients (P, k): value; gradient, diagonal and border (P, k), penalty included; penalty: its curvature, (P, k)
+    or (k P, k P), None where there is none; rows: the curvature of each row, where it is kept."""
 
     coefficients: Array
     value: float
@@ -164,8 +167,9 @@ class Preconditioner:
             means = np.where(problem.movable & problem.movable[0] & np.isfinite(shifted), shifted, 0.0)
             means[0] = 0.0
             diagonal = np.maximum(diagonal - np.square(means) * np.maximum(corner, 0.0), LEAST_LEFT * diagonal)
-        usual = diagonal[diagonal > 0].mean() if (diagonal > 0).any() else 1.0
-        return cls(free, 1.0 / np.where(diagonal > 1e-12 * usual, diagonal, usual), means)
+        # A coefficient without curvature has no scale; columns of any unit have.
+        usual = diagonal[diagonal > NOTHING].mean() if (diagonal > NOTHING).any() else 1.0
+        return cls(free, 1.0 / np.where(diagonal > NOTHING, diagonal, usual), means)
 
     def times(self, gradient: Array) -> Array:
         """(d,) -> (d,)."""

@@ -1,7 +1,7 @@
 """Newton's method without a curvature matrix: each step by conjugate gradients, a product with X and one with X' at a time.
 
-For more coefficients than a curvature can be held of, as sparse text has them. Steps are found only as well as they are worth (Dembo, Eisenstat
-and Steihaug 1982, SIAM J. Numer. Anal. 19), and end where the curvature turns negative (Steihaug 1983, SIAM J. Numer. Anal. 20).
+For more coefficients than a curvature can be held of, as sparse text has them. Steps are found only as well as they are worth (Dembo,
+Eisenstat and Steihaug 1982, SIAM J. Numer. Anal. 19), and end where the curvature turns negative (Steihaug 1983, SIAM J. Numer. Anal. 20).
 """
 
 from __future__ import annotations
@@ -132,9 +132,9 @@ class _Steps:
             if not negative and (decrement <= self.tolerance * size or at_rounding):
                 reason = f"the Newton decrement was {decrement / size:.1e} of the objective's size"
                 # The step is known, and leads nearer than what was asked for.
-                trial = self._at(theta + found.step)
-                if trial.finite and self._length(trial, scaled) < length:
-                    theta, here, step = theta + found.step, trial, step + 1
+                nearer = self._at(theta + found.step)
+                if nearer.finite and self._length(nearer, scaled) < length:
+                    theta, here, step = theta + found.step, nearer, step + 1
                 return self._solution(theta, here, step, True, reason, negative)
             if step >= self.solver.max_steps or self.products >= self.solver.max_products:
                 return self._solution(theta, here, step, False, f"{step} steps and {self.products:,} products done", negative)
@@ -215,5 +215,3 @@ class _Steps:
             reason += "; no direction of negative curvature was met (of a loss not known to be convex)"
         certificate = Certificate(converged, float(np.linalg.norm(gradient)), reason, remedy)
         return Solution(self.free.expand(theta), here.value, "NewtonCG", certificate, self.passes)
-
-
