@@ -60,7 +60,7 @@ class ArrayRows:
         self.threads = threads
         self.numbers = numbers
         self._whole: Block | None = None
-        self.sparse_columns = is_sparse(values)
+        self.sparse_columns = hasattr(values, "indptr")
 
     @classmethod
     def of_block(cls, block: Block) -> ArrayRows:
