@@ -71,6 +71,32 @@ def classes(k: int) -> Draw:
     return draw
 
 
+def moderate(draw: Draw, largest: float) -> Draw:
+    """Linear predictors within these bounds, beyond which a derivative is beyond float64."""
+
+    def drawn(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        targets, predictors = draw(random, m)
+        return targets, np.clip(predictors, -largest, largest)
+
+    return drawn
+
+
+def ordered(k: int) -> Draw:
+    """Labels below k, a location, and thresholds in order."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        thresholds = np.cumsum(0.05 + random.gamma(0.7, size=(m, k - 1)), axis=1) - 2.0
+        return random.integers(0, k, size=(m, 1)).astype(float), np.concatenate([_predictors(random, m), thresholds], axis=1)
+
+    return draw
+
+
+def successes(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    trials = random.integers(1, 30, size=m)
+    yes = random.binomial(trials, random.random(m))
+    return np.stack([yes, trials - yes], axis=1).astype(float), _predictors(random, m)
+
+
 def mean_and_log_scale(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     targets, mean = real(random, m)
     return targets, np.concatenate([mean, 2.0 * random.normal(size=(m, 1))], axis=1)
@@ -105,6 +131,13 @@ CASES = [
     Case(losses.cauchy(0.7), real),
     Case(losses.tukey(4.685), real),
     Case(losses.logistic, labels),
+    Case(losses.probit, labels),
+    Case(losses.cloglog, moderate(labels, 300.0)),
+    Case(losses.loglog, moderate(labels, 300.0)),
+    Case(losses.cauchit, labels),
+    Case(losses.ordinal(2), ordered(2)),
+    Case(losses.ordinal(5), ordered(5)),
+    Case(losses.ordinal(4, "probit"), moderate(ordered(4), 40.0)),
     Case(losses.poisson, counts),
     Case(losses.gamma, amounts),
     Case(losses.negative_binomial(0.5), counts),
@@ -122,6 +155,8 @@ SEVERAL = [
     Case(losses.huber(1.35), several(real, 3)),
     Case(losses.quantile(0.9), several(real, 2)),
     Case(losses.poisson, several(counts, 2)),
+    Case(losses.binomial(), successes),
+    Case(losses.binomial("probit"), moderate(successes, 40.0)),
 ]
 
 

@@ -6,9 +6,11 @@ student_t and cauchy as they stand, gamma with dispersion 1. tweedie is half a d
 """
 
 from gradline.losses.families.amounts import Gamma, Tweedie, gamma, tweedie
+from gradline.losses.families.binary import Binomial, Cauchit, CLogLog, LogLog, Probit, binomial, cauchit, cloglog, loglog, probit
 from gradline.losses.families.classes import Logistic, Multinomial, logistic, multinomial
 from gradline.losses.families.counts import NegativeBinomial, Poisson, negative_binomial, poisson
 from gradline.losses.families.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
+from gradline.losses.families.ordered import Ordinal, ordinal
 from gradline.losses.families.quantiles import (
     Absolute,
     EpsilonInsensitive,
@@ -23,6 +25,9 @@ from gradline.losses.families.robust import Huber, JointHuber, LogCosh, Squared,
 
 __all__ = [
     "Absolute",
+    "Binomial",
+    "CLogLog",
+    "Cauchit",
     "Cauchy",
     "EpsilonInsensitive",
     "Expectile",
@@ -30,28 +35,37 @@ __all__ = [
     "Huber",
     "JointHuber",
     "LogCosh",
+    "LogLog",
     "Logistic",
     "Multinomial",
     "NegativeBinomial",
     "Normal",
+    "Ordinal",
     "Poisson",
+    "Probit",
     "Quantile",
     "Squared",
     "StudentT",
     "Tukey",
     "Tweedie",
     "absolute",
+    "binomial",
+    "cauchit",
     "cauchy",
+    "cloglog",
     "epsilon_insensitive",
     "expectile",
     "gamma",
     "huber",
     "log_cosh",
     "logistic",
+    "loglog",
     "multinomial",
     "negative_binomial",
     "normal",
+    "ordinal",
     "poisson",
+    "probit",
     "quantile",
     "squared",
     "student_t",

@@ -41,6 +41,10 @@ class LossDefaults:
         return ()
 
     @property
+    def without_intercept(self) -> tuple[bool, ...]:
+        return ()
+
+    @property
     def is_likelihood(self) -> bool:
         return False
 
@@ -163,6 +167,9 @@ class LossDefaults:
         found.check_targets(targets)
         return found
 
+    def with_own_formulas(self) -> Self:
+        return self
+
     def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
         return self.predictor_names(len(target_names))
 
@@ -196,6 +203,12 @@ class LossDefaults:
 
     def variance(self, predictors: Array) -> Array | None:
         return None
+
+    def observed(self, targets: Array) -> Array:
+        return targets
+
+    def expected_targets(self, targets: Array, predictors: Array) -> Array:
+        return self.predict(predictors)
 
     def saturated_loss(self, targets: Array) -> Array | None:
         return None

@@ -24,6 +24,10 @@ class Wrapped(LossDefaults):
         return self.loss.intercept_only
 
     @property
+    def without_intercept(self) -> tuple[bool, ...]:
+        return self.loss.without_intercept
+
+    @property
     def is_resolved(self) -> bool:
         return self.loss.is_resolved
 

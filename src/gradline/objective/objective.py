@@ -308,6 +308,9 @@ class Problem:
                     f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
                 )
             free[1:, j] &= not only
+        if self.rows.intercept:
+            for j, without in enumerate(self.loss.without_intercept):
+                free[0, j] &= not without
         if self.mask is not None:
             free &= self.mask
         return free
