@@ -97,6 +97,37 @@ def successes(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     return np.stack([yes, trials - yes], axis=1).astype(float), _predictors(random, m)
 
 
+def whole_counts(k: int) -> Draw:
+    """Counts with many zeros, a log mean and k - 1 other linear predictors."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        targets, mean = counts(random, m)
+        return np.floor(targets), np.concatenate([mean, 2.0 * random.normal(size=(m, k - 1))], axis=1)
+
+    return draw
+
+
+def shares(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    predictors = np.concatenate([_predictors(random, m), 2.0 * random.normal(size=(m, 1))], axis=1)
+    return np.clip(random.beta(1.5, 0.9, size=(m, 1)), 1e-9, 1 - 1e-9), predictors
+
+
+def lifetimes(k: int) -> Draw:
+    """Times, some of them censored, and a location near their logs; with k = 2 a log scale."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        location = 2.0 * random.normal(size=(m, 1))
+        times = np.exp(location + random.normal(size=(m, 1)))
+        targets = np.concatenate([times, random.random((m, 1)) < 0.7], axis=1)
+        return targets, np.concatenate([location, 0.5 * random.normal(size=(m, k - 1))], axis=1)
+
+    return draw
+
+
+def positive_predictors(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    return amounts(random, m)[0], np.exp(random.normal(size=(m, 1)))
+
+
 def mean_and_log_scale(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     targets, mean = real(random, m)
     return targets, np.concatenate([mean, 2.0 * random.normal(size=(m, 1))], axis=1)
@@ -140,6 +171,14 @@ CASES = [
     Case(losses.ordinal(4, "probit"), moderate(ordered(4), 40.0)),
     Case(losses.poisson, counts),
     Case(losses.gamma, amounts),
+    Case(losses.gamma("inverse"), positive_predictors),
+    Case(losses.gaussian("log"), moderate(real, 150.0)),
+    Case(losses.negative_binomial(), moderate(whole_counts(2), 300.0)),
+    Case(losses.zero_inflated(), moderate(whole_counts(2), 300.0)),
+    Case(losses.zero_inflated("negative_binomial"), moderate(whole_counts(3), 30.0)),
+    Case(losses.hurdle(), moderate(whole_counts(2), 30.0)),
+    Case(losses.hurdle("negative_binomial"), moderate(whole_counts(3), 30.0)),
+    Case(losses.beta(), moderate(shares, 100.0)),
     Case(losses.negative_binomial(0.5), counts),
     Case(losses.negative_binomial(30.0), counts),
     Case(losses.tweedie(1.5), amounts),
@@ -156,6 +195,10 @@ SEVERAL = [
     Case(losses.quantile(0.9), several(real, 2)),
     Case(losses.poisson, several(counts, 2)),
     Case(losses.binomial(), successes),
+    Case(losses.weibull(), lifetimes(2)),
+    Case(losses.exponential, lifetimes(1)),
+    Case(losses.log_normal(), lifetimes(2)),
+    Case(losses.log_logistic(), lifetimes(2)),
     Case(losses.binomial("probit"), moderate(successes, 40.0)),
 ]
 

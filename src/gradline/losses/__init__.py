@@ -9,15 +9,21 @@ from gradline.base.words import called_here
 from gradline.losses.arguments import by_name, meant, parse, written
 from gradline.losses.catalogue import (
     absolute,
+    beta,
     binomial,
     cauchit,
     cauchy,
     cloglog,
     epsilon_insensitive,
     expectile,
+    exponential,
     gamma,
+    gaussian,
     huber,
+    hurdle,
     log_cosh,
+    log_logistic,
+    log_normal,
     logistic,
     loglog,
     multinomial,
@@ -31,6 +37,8 @@ from gradline.losses.catalogue import (
     student_t,
     tukey,
     tweedie,
+    weibull,
+    zero_inflated,
 )
 from gradline.losses.protocol import Loss
 
@@ -41,6 +49,7 @@ __all__ = [
     "Loss",
     "RowDerivatives",
     "absolute",
+    "beta",
     "binomial",
     "by_name",
     "cauchit",
@@ -49,9 +58,14 @@ __all__ = [
     "custom",
     "epsilon_insensitive",
     "expectile",
+    "exponential",
     "gamma",
+    "gaussian",
     "huber",
+    "hurdle",
     "log_cosh",
+    "log_logistic",
+    "log_normal",
     "logistic",
     "loglog",
     "multinomial",
@@ -66,6 +80,8 @@ __all__ = [
     "student_t",
     "tukey",
     "tweedie",
+    "weibull",
+    "zero_inflated",
 ]
 
 

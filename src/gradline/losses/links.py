@@ -1,6 +1,6 @@
 """Links of a probability with a linear predictor: p = F(eta), F a distribution function, with -log p and -log(1 - p) safe at any size.
 
-McCullagh and Nelder (1989), Generalized Linear Models, section 4.3. A probability of an interval, F(b) - F(a), is what ordered classes need:
+McCullagh and Nelder (1989), Generalized Linear Models, section 4.3. Ordered classes need the probability of an interval, F(b) - F(a):
 section 5.2.
 """
 

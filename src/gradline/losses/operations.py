@@ -22,8 +22,8 @@ Binary = Callable[[Any, Any], Any]
 class Operations:
     """Elementwise functions of arrays, and ``sum`` over the last axis.
 
-    softplus is log(1 + exp(x)) without overflow; lgamma is log |Gamma(x)|; erfc is one less the error function; ``where(condition, a, b)`` takes two arrays, since a plain
-    number beside a float64 array is float32 to some frameworks.
+    softplus is log(1 + exp(x)) without overflow; lgamma is log |Gamma(x)|; erfc is one less the error function;
+    ``where(condition, a, b)`` takes two arrays, since a plain number beside a float64 array is float32 to some frameworks.
     """
 
     exp: Unary
