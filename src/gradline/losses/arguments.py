@@ -175,18 +175,20 @@ def parse(text: str) -> Loss:
     name, colon, rest = text.partition(":")
     name = name.strip()
     entry = _entry(name)
-    expected = list(inspect.signature(entry).parameters) if callable(entry) else []
+    expected = dict(inspect.signature(entry).parameters) if callable(entry) else {}
     parameters: dict[str, Parameter] = {}
     for position, part in enumerate(rest.split(",") if colon else []):
         key, equals, value = part.partition("=")
         if not equals:
             if position >= len(expected):
                 raise LossError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
-            key, value = expected[position], part
+            key, value = list(expected)[position], part
         key = key.strip()
         if key in parameters:
             raise LossError(f"loss {text!r}: {key} is given twice")
-        parameters[key] = _value(text, value.strip())
+        # Annotations are text here.
+        takes_words = key in expected and any(word in str(expected[key].annotation) for word in ("str", "Literal"))
+        parameters[key] = _value(text, value.strip(), takes_words)
     return by_name(name, **parameters)
 
 
@@ -204,8 +206,8 @@ def _entry(name: str) -> Loss | Callable[..., Loss]:
     return _CATALOGUE[name]
 
 
-def _value(text: str, value: str) -> Parameter:
-    if value.isidentifier() and value not in ("nan", "inf", "infinity"):
+def _value(text: str, value: str, takes_words: bool) -> Parameter:
+    if value == "joint" or (takes_words and value.isidentifier() and value not in ("nan", "inf", "infinity")):
         return value
     for kind in (int, float):
         try:

@@ -97,6 +97,10 @@ class LossDefaults:
         return False
 
     @property
+    def takes_pairs(self) -> bool:
+        return False
+
+    @property
     def of_residuals(self) -> bool:
         return False
 
@@ -206,6 +210,9 @@ class LossDefaults:
 
     def observed(self, targets: Array) -> Array:
         return targets
+
+    def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
+        return self.variance(predictors)
 
     def expected_targets(self, targets: Array, predictors: Array) -> Array:
         return self.predict(predictors)

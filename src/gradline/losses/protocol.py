@@ -149,6 +149,9 @@ class Loss(UnboundLoss, Protocol):
     def observed(self, targets: Array) -> Array:
         """What of the targets (m, q) a prediction is compared with, (m, outputs): the targets themselves for most."""
 
+    def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
+        """The variance of ``observed``, where it depends on the row's targets too, as on its trials; ``variance`` for most."""
+
     def expected_targets(self, targets: Array, predictors: Array) -> Array:
         """The targets' expectation (m, q), at which the curvature is the expected one; ``targets`` tell what is given, such as trials."""
 
@@ -219,6 +222,10 @@ class Loss(UnboundLoss, Protocol):
     @property
     def sums_over_targets(self) -> bool:
         """The loss of a row is a sum of one loss for each target and its own linear predictor."""
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Two target columns are one observation, such as successes and failures, so that its linear predictors are not the targets'."""
 
     @property
     def of_residuals(self) -> bool:

@@ -32,6 +32,10 @@ class Wrapped(LossDefaults):
         return self.loss.is_resolved
 
     @property
+    def takes_pairs(self) -> bool:
+        return self.loss.takes_pairs
+
+    @property
     def lowest_target(self) -> float:
         return self.loss.lowest_target
 

@@ -90,7 +90,9 @@ class Model(ModelUncertainty):
     def predictor_names(self) -> tuple[str, ...]:
         """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
         names = self.loss_function.predictor_names(len(self.target_names))
-        return self.target_names if len(names) == len(self.target_names) else names
+        return (
+            self.target_names if len(names) == len(self.target_names) and not (self.loss_function.takes_pairs and len(names) > 1) else names
+        )
 
     @property
     def loss(self) -> float:

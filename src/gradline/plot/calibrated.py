@@ -171,7 +171,7 @@ class _BinKernel(Kernel[_Sums]):
         counts = counts[used]
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
-        targets = block.targets[used]
+        targets = self.loss.observed(block.targets[used])
         if self.loss.target_kind == "class":
             targets = (targets == np.arange(predicted.shape[1])).astype(np.float64)
         elif self.quantile is not None:

@@ -78,7 +78,7 @@ def panels(given: PlotSubject, ax: Any) -> Any:
     """(1, targets) Axes: one for each target, the first four of more."""
     from gradline.plot.fitted import panel_size
 
-    count = min(len(given.fit.target_names), MOST_PANELS)
+    count = min(1 if given.fit.loss_function.takes_pairs else len(given.fit.target_names), MOST_PANELS)
     return style.panels(ax, 1, count, panel_size(count))
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +16,7 @@ from gradline.formulas.formula import Encoder
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
-from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
+from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
 from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
@@ -70,6 +70,8 @@ def watched_table(
     if not isinstance(intercept, bool | np.bool_):
         raise ArgumentTypeError(f"intercept must be True or False, not {intercept!r}")
     unbound = as_loss(loss, prediction, backend)
+    if isinstance(formula, Mapping):
+        unbound = unbound.with_own_formulas()
     target, features, weights, frequencies, offset = (composed_names(given) for given in (target, features, weights, frequencies, offset))
     opened = open_table(data, query=query, database=database, where=where)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
@@ -80,6 +82,7 @@ def watched_table(
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         prepared = _prepare(source, unbound, ahead=_begins_with_moments(solver))
+        check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
         yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
 

@@ -150,6 +150,7 @@ class Binomial(LossDefaults):
     never_negative = True
     uses_expected_information = True
     lowest_target = 0.0
+    takes_pairs = True
 
     @property
     def meaning(self) -> str:
@@ -234,6 +235,10 @@ class Binomial(LossDefaults):
         """Of one trial."""
         link = LINKS[self.link]
         return np.asarray(link.probability(predictors) * link.complement(predictors))
+
+    def observed_variance(self, targets: Array, predictors: Array) -> Array:
+        yes, no = _counts(targets)
+        return self.variance(predictors) / (yes + no)[:, None]
 
     def saturated_loss(self, targets: Array) -> Array:
         from scipy.special import xlogy

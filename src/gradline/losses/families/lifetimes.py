@@ -17,7 +17,7 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.defaults import LossDefaults
-from gradline.losses.distribution import Distribution, Tails
+from gradline.losses.distribution import Distribution, Tails, bisect, mixed
 from gradline.losses.links import LOG_ROOT_TWO_PI, LOGIT, PROBIT, Derived
 from gradline.losses.links import log_normal as log_normal_cdf
 from gradline.losses.operations import Operations
@@ -111,6 +111,20 @@ class LifetimeDistribution(Distribution):
 
     discrete = True
     """A censored time leaves open where in its tail the event fell: the point is drawn."""
+    in_whole_numbers = False
+    has_quantiles = True
+
+    def quantile(self, predictors: Array, errors: Array, probability: float, dispersion: Array | None) -> Array:
+        """Of a time that is seen. The uncertainty of the location is mixed over; the scale's is left out."""
+        location = predictors[:, :1]
+        scale = np.exp(predictors[:, 1:]) if predictors.shape[1] == 2 else np.ones(location.shape)
+        law = _ERRORS[self.loss]
+
+        def cumulative(y: Array, nodes: Array) -> Array:
+            return np.asarray(-np.expm1(-law.tail((y - nodes) / scale)[0]))
+
+        width = 8.0 * errors[:, :1] + 40.0 * scale
+        return np.exp(bisect(mixed(cumulative, location, errors[:, :1]), probability, location - width, location + width))
 
     def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
         time, event = _time_and_event(targets)
@@ -132,6 +146,7 @@ class _Lifetime(LossDefaults):
 
     is_likelihood = True
     lowest_target = 0.0
+    takes_pairs = True
 
     @property
     def errors(self) -> Errors:
