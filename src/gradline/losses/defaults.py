@@ -97,6 +97,10 @@ class LossDefaults:
         return False
 
     @property
+    def takes_order(self) -> bool:
+        return False
+
+    @property
     def takes_pairs(self) -> bool:
         return False
 

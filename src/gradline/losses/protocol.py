@@ -65,6 +65,10 @@ class UnboundLoss(Protocol):
     def n_predictors(self, n_targets: int) -> int:
         """k, given q. Raises ValueError where the loss cannot take q targets or is not resolved."""
 
+    @property
+    def takes_order(self) -> bool:
+        """Targets are classes in an order, which numbers alone have of themselves."""
+
     def with_own_formulas(self) -> UnboundLoss:
         """The loss where each linear predictor has a formula of its own, so that one that is a single number unless told otherwise may have
         columns. Itself for most."""

@@ -18,6 +18,7 @@ from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
 from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.order import with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -74,6 +75,8 @@ def watched_table(
         unbound = unbound.with_own_formulas()
     target, features, weights, frequencies, offset = (composed_names(given) for given in (target, features, weights, frequencies, offset))
     opened = open_table(data, query=query, database=database, where=where)
+    if unbound.takes_order:
+        formula = with_order(formula, opened)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
     labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]

@@ -46,6 +46,7 @@ class Ordinal(LossDefaults):
     is_convex = True
     is_likelihood = True
     target_kind = "class"
+    takes_order = True
     aims_at = "mean"
 
     @property
