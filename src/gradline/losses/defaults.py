@@ -97,6 +97,10 @@ class LossDefaults:
         return False
 
     @property
+    def limit_remedy(self) -> str:
+        return ""
+
+    @property
     def takes_order(self) -> bool:
         return False
 

@@ -45,6 +45,37 @@ def trigamma(x: Array) -> Array:
     return np.asarray(zeta(2.0, x))
 
 
+def digamma_rest(x: Array) -> Array:
+    """x (digamma(x) - log x), for x > 0."""
+    from scipy.special import digamma
+
+    far = x >= _FAR
+    big, small = np.where(far, x, _FAR), np.where(far, 1.0, x)
+    return np.where(far, big * _digamma_rest(big), small * (digamma(1.0 + small) - np.log(small)) - 1.0)
+
+
+def stirling_rest(x: Array) -> Array:
+    """log Gamma(x) - ((x - 1/2) log x - x + log(2 pi) / 2), for x > 0: Abramowitz and Stegun (1964), 6.1.41."""
+    from scipy.special import gammaln
+
+    far = x >= _FAR
+    big, small = np.where(far, x, _FAR), np.where(far, 1.0, x)
+    inverse = 1.0 / big
+    square = inverse * inverse
+    series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))
+    return np.where(far, series, gammaln(small) - ((small - 0.5) * np.log(small) - small + 0.5 * np.log(2.0 * np.pi)))
+
+
+def log1p_rest(x: Array) -> Array:
+    """log(1 + x) - x, by its series near zero."""
+    near = np.abs(x) < 0.02
+    small = np.where(near, x, 0.0)
+    series = np.zeros(x.shape)
+    for n in range(10, 1, -1):
+        series = (series + (-1.0) ** (n + 1) / n) * small
+    return np.where(near, series * small, np.log1p(x) - x)
+
+
 def _digamma_rest(x: Array) -> Array:
     """digamma(x) - log x."""
     inverse = 1.0 / x

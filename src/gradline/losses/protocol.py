@@ -228,6 +228,10 @@ class Loss(UnboundLoss, Protocol):
         """The loss of a row is a sum of one loss for each target and its own linear predictor."""
 
     @property
+    def limit_remedy(self) -> str:
+        """What to do where a linear predictor beyond the first runs away; empty where there is nothing to say of this loss alone."""
+
+    @property
     def takes_pairs(self) -> bool:
         """Two target columns are one observation, such as successes and failures, so that its linear predictors are not the targets'."""
 

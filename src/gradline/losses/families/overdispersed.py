@@ -15,6 +15,12 @@ from gradline.losses.gamma_function import digamma_excess, trigamma_excess
 from gradline.losses.operations import Operations
 
 
+LIMIT_REMEDY = "Where log_dispersion falls, the counts vary no more than Poisson counts do: use those, whose dispersion is zero."
+
+LARGEST = 600.0
+"""Of a log dispersion's size."""
+
+
 class EstimatedDispersionDistribution(Distribution):
     """Negative binomial with mean exp(eta_1) and variance mean + exp(eta_2) mean^2."""
 
@@ -65,6 +71,7 @@ class EstimatedDispersion(LossDefaults):
     is_likelihood = True
     never_negative = True
     aims_at = "mean"
+    limit_remedy = LIMIT_REMEDY
     distribution = EstimatedDispersionDistribution()
 
     @property
@@ -117,6 +124,7 @@ def log_probability(y: Array, eta: Array, log_dispersion: Array) -> Array:
     """-log P(Y = y), elementwise."""
     from scipy.special import betaln
 
+    log_dispersion = _within(log_dispersion)
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
         theta = np.exp(-log_dispersion)
         z = eta + log_dispersion
@@ -128,7 +136,7 @@ def log_probability(y: Array, eta: Array, log_dispersion: Array) -> Array:
 
 def derivatives(y: Array, predictors: Array, order: int) -> RowDerivatives:
     """Of counts y (m,) and predictors (m, 2): log mean and log dispersion."""
-    eta, log_dispersion = predictors[:, 0], predictors[:, 1]
+    eta, log_dispersion = predictors[:, 0], _within(predictors[:, 1])
     value = log_probability(y, eta, log_dispersion)
     if order == 0:
         return RowDerivatives(value)
@@ -150,6 +158,11 @@ def derivatives(y: Array, predictors: Array, order: int) -> RowDerivatives:
         curvature[:, 0, 1] = curvature[:, 1, 0] = -p * slope
         curvature[:, 1, 1] = -own - trigamma_excess(theta, y) - theta * p - p * slope
     return RowDerivatives(value, gradient, curvature)
+
+
+def _within(log_dispersion: Array) -> Array:
+    """Where exp of it, either way, is no infinity: further out nothing changes but rounding."""
+    return np.clip(log_dispersion, -LARGEST, LARGEST)
 
 
 def formula(operations: Operations, targets: Any, predictors: Any) -> Any:

@@ -12,8 +12,8 @@ from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.defaults import BoolArray, LossDefaults
 from gradline.losses.distribution import Distribution, Tails, bisect, mixed
-from gradline.losses.gamma_function import trigamma
-from gradline.losses.links import LOGIT
+from gradline.losses.gamma_function import digamma_rest, log1p_rest, stirling_rest, trigamma
+from gradline.losses.links import LOG_ROOT_TWO_PI, LOGIT
 from gradline.losses.operations import Operations
 
 
@@ -79,31 +79,34 @@ class Beta(LossDefaults):
         return ("log_odds", "log_precision")
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
-        from scipy.special import betaln, digamma
-
+        """By Stirling's formula with its rest: of a large precision the gamma functions are thousands of times their sum."""
         y, eta = targets[:, 0], predictors[:, 0]
         log_y, log_rest = np.log(y), np.log1p(-y)
         with np.errstate(over="ignore", under="ignore", invalid="ignore"):
             phi = np.exp(predictors[:, 1])
             mean, rest = LOGIT.probability(eta), LOGIT.probability(-eta)
             a, b = mean * phi, rest * phi
-            value = betaln(a, b) - (a - 1.0) * log_y - (b - 1.0) * log_rest
+            # log(mean / y), log(rest / (1 - y)) and their mean, which is small where mean is near y.
+            log_mean = -np.logaddexp(0.0, -eta)
+            off = eta - (log_y - log_rest)
+            divergence = np.where(np.abs(off) < 0.1, _near(y, mean, rest), mean * (log_mean - log_y) + rest * (log_mean - eta - log_rest))
+            value = phi * divergence - 0.5 * (predictors[:, 1] + 2.0 * log_mean - eta) + LOG_ROOT_TWO_PI + log_y + log_rest
+            value += stirling_rest(a) + stirling_rest(b) - stirling_rest(phi)
             if order == 0:
                 return RowDerivatives(value)
-            # a digamma(a) = a digamma(1 + a) - 1 and a^2 trigamma(a) = 1 + a^2 trigamma(1 + a): no poles.
-            at_a, at_b = a * digamma(1.0 + a) - 1.0, b * digamma(1.0 + b) - 1.0
-            whole = phi * digamma(1.0 + phi) - 1.0
-            part_a, part_b = at_a - a * log_y, at_b - b * log_rest
-            gradient = np.stack([rest * part_a - mean * part_b, part_a + part_b - whole], axis=1)
+            at_a, at_b = digamma_rest(a), digamma_rest(b)
+            gradient = np.empty((y.size, 2))
+            gradient[:, 0] = rest * at_a - mean * at_b + phi * mean * rest * off
+            gradient[:, 1] = at_a + at_b - digamma_rest(phi) + phi * divergence
             if order == 1:
                 return RowDerivatives(value, gradient)
-            bend_a, bend_b = 1.0 + a * a * trigamma(1.0 + a), 1.0 + b * b * trigamma(1.0 + b)
-            whole_bend = 1.0 + phi * phi * trigamma(1.0 + phi)
-            # In a and b, a moves with eta by a rest and b by -b mean, and both with eta_2 by themselves.
+            # a^2 trigamma(a) = 1 + a^2 trigamma(1 + a): no pole.
+            bend_a, bend_b, bend = (1.0 + x * x * trigamma(1.0 + x) for x in (a, b, phi))
+            # a moves with eta by a rest and b by -b mean, and both with eta_2 by themselves.
             curvature = np.empty((y.size, 2, 2))
-            curvature[:, 0, 0] = rest * rest * bend_a + mean * mean * bend_b + (rest - mean) * (rest * part_a - mean * part_b)
+            curvature[:, 0, 0] = rest * rest * bend_a + mean * mean * bend_b + (rest - mean) * gradient[:, 0]
             curvature[:, 0, 1] = curvature[:, 1, 0] = rest * bend_a - mean * bend_b + gradient[:, 0]
-            curvature[:, 1, 1] = bend_a + bend_b - whole_bend + gradient[:, 1]
+            curvature[:, 1, 1] = bend_a + bend_b - bend + gradient[:, 1]
         return RowDerivatives(value, gradient, curvature)
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
@@ -127,6 +130,12 @@ class Beta(LossDefaults):
         mean, variance = float(targets.mean()), float(targets.var())
         precision = mean * (1.0 - mean) / variance - 1.0 if variance > 0 else 1.0
         return np.log([mean / (1.0 - mean), min(max(precision, 0.1), 1e4)])
+
+
+def _near(y: Array, mean: Array, rest: Array) -> Array:
+    """mean log(mean / y) + rest log(rest / (1 - y)) of y near mean, without the terms that cancel."""
+    off = y - mean
+    return -mean * log1p_rest(off / mean) - rest * log1p_rest(-off / rest)
 
 
 def _shapes(eta: Array, log_precision: Array) -> tuple[Array, Array]:

@@ -56,6 +56,10 @@ class _TwoParts(LossDefaults):
         return {"counts": self.counts, **own}
 
     @property
+    def limit_remedy(self) -> str:
+        return "" if self.dispersion is None else overdispersed.LIMIT_REMEDY
+
+    @property
     def count_loss(self) -> _CountLoss:
         return _COUNTS[self.counts]
 
