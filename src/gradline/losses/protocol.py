@@ -128,7 +128,7 @@ class Loss(UnboundLoss, Protocol):
 
     @property
     def without_intercept(self) -> tuple[bool, ...]:
-        """One flag a linear predictor: True where it has slopes alone, since other predictors hold its intercept. Empty where all have one."""
+        """One flag a linear predictor: True where it has slopes alone, since others hold its intercept. Empty where all have one."""
 
     def resolve(self, highest: Array) -> Loss: ...
 

@@ -56,10 +56,10 @@ def mask_of(encoder: Encoder, loss: Loss) -> Mask | None:
 def check_pairs(formula: Any, loss: Loss) -> None:
     """Raises ValueError for times and events as the targets of a loss that takes each target by itself."""
     texts = formula.values() if isinstance(formula, Mapping) else [formula or ""]
-    if loss.sums_over_targets and any(map(is_lifetime, texts)):
+    if loss.sums_over_targets and any("urv(" in text and is_lifetime(text) for text in texts):
         raise ArgumentError(
-            f"surv(time, event) goes with a loss of lifetimes, such as weibull, log_normal or exponential; the loss {loss.name!r} would take"
-            " the two for two targets"
+            f"surv(time, event) goes with a loss of lifetimes, such as weibull, log_normal or exponential; the loss {loss.name!r} would"
+            " take the two for two targets"
         )
 
 

@@ -18,10 +18,16 @@ SHOWN = 8
 def numbered(target: Any) -> Any:
     """The targets of arrays: of an ordered categorical the number of each level, anything else itself.
 
-    Raises ValueError for a categorical without an order, and for a missing value in one with it.
+    Raises ValueError for text and for a categorical without an order, and for a missing value in one with it.
     """
-    kind = getattr(target, "dtype", None)
+    kind: Any = getattr(target, "dtype", None)
     if not hasattr(kind, "ordered"):
+        values = np.asarray(target).ravel()
+        if values.dtype.kind in "OUST" and values.size and isinstance(values[0], str):
+            raise ArgumentError(
+                f"y holds text, {str(values[0])!r} in row 0, and nothing says in which order: give the numbers 0, 1, 2, ... of the classes,"
+                " or pd.Categorical(y, categories=[...], ordered=True) with the lowest first"
+            )
         return target
     categorical = getattr(target, "cat", target)
     levels = [str(level) for level in kind.categories]

@@ -44,7 +44,13 @@ class Logistic(PerTarget):
 
     def __call__(self, link: str = "logit") -> Logistic | Probit | CLogLog | LogLog | Cauchit:
         """The same with another link: "logit", "probit", "cloglog", "loglog" or "cauchit"."""
-        known = {"logit": self, "probit": probit, "cloglog": cloglog, "loglog": loglog, "cauchit": cauchit}
+        known: dict[str, Logistic | Probit | CLogLog | LogLog | Cauchit] = {
+            "logit": self,
+            "probit": probit,
+            "cloglog": cloglog,
+            "loglog": loglog,
+            "cauchit": cauchit,
+        }
         return known[named("logistic", link, tuple(known))]
 
     def in_domain(self, targets: Array) -> BoolArray:

@@ -14,7 +14,6 @@ from gradline.losses.distribution import Distribution, Tails, count_quantile, mi
 from gradline.losses.gamma_function import digamma_excess, trigamma_excess
 from gradline.losses.operations import Operations
 
-
 LIMIT_REMEDY = "Where log_dispersion falls, the counts vary no more than Poisson counts do: use those, whose dispersion is zero."
 
 LARGEST = 600.0
