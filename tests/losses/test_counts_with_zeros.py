@@ -49,6 +49,10 @@ def test_probabilities_moments_and_residuals(name):
     mean = (support * mass_at).sum(axis=0)
     np.testing.assert_allclose(loss.predict(predictors)[:, 0], mean, rtol=1e-6)
     np.testing.assert_allclose(loss.variance(predictors)[:, 0], (support**2 * mass_at).sum(axis=0) - mean**2, rtol=1e-5)
+    for probability in (0.05, 0.5, 0.975):
+        quantile = loss.distribution.quantile(predictors, np.zeros(predictors.shape), probability, None)[:, 0]
+        assert (cumulative(quantile) >= probability - 1e-12).all()
+        assert (cumulative(quantile - 1) < probability + 1e-12).all()
     uniform = RNG.random((N, 1))
     found = loss.distribution.quantile_residuals(y[:, None], predictors, uniform)[:, 0]
     np.testing.assert_allclose(found, st.norm.ppf(cumulative(y - 1) + uniform[:, 0] * mass), rtol=1e-6, atol=1e-8)

@@ -56,6 +56,14 @@ class TestBinomial:
         pearson = (SUCCESSES / TRIALS - predicted) / np.sqrt(predicted * (1 - predicted) / TRIALS)
         np.testing.assert_allclose(np.ravel(found.standardised), pearson / np.sqrt(1 - np.ravel(found.leverage)), rtol=1e-9)
 
+    def test_a_new_share_has_no_interval_and_the_probability_has(self):
+        fit = gl.fit("cbind(successes, failures) ~ x", TABLE, loss="binomial")
+        with pytest.raises(gl.GradlineError, match="depends on its trials"):
+            fit.predict(TABLE, interval="prediction")
+        found = fit.predict(TABLE, interval="confidence")
+        assert (found.lower < found.prediction).all()
+        assert fit.observed_names == ("share of successes",)
+
     def test_the_loss_of_one_row_is_scipys(self):
         eta = np.array([[0.3], [-2.0]])
         value = gl.losses.binomial("cloglog").derivatives(np.array([[3.0, 4.0], [0.0, 2.0]]), eta, 0).value

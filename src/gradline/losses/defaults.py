@@ -219,6 +219,9 @@ class LossDefaults:
     def observed(self, targets: Array) -> Array:
         return targets
 
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(target_names)
+
     def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
         return self.variance(predictors)
 

@@ -153,6 +153,9 @@ class Loss(UnboundLoss, Protocol):
     def observed(self, targets: Array) -> Array:
         """What of the targets (m, q) a prediction is compared with, (m, outputs): the targets themselves for most."""
 
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        """What ``observed`` is called, (outputs,)."""
+
     def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
         """The variance of ``observed``, where it depends on the row's targets too, as on its trials; ``variance`` for most."""
 

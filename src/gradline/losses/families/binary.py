@@ -123,14 +123,13 @@ class BinomialDistribution(Distribution):
     discrete = True
 
     def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
-        from scipy.special import bdtr, bdtrc
+        from scipy.special import betainc
 
         yes, no = _counts(targets)
-        trials = yes + no
-        probability = LINKS[self.link].probability(predictors[:, 0])
+        one, zero = LINKS[self.link].probability(predictors[:, 0]), LINKS[self.link].complement(predictors[:, 0])
         here = np.exp(-Binomial(self.link).derivatives(targets, predictors, 0).value)
-        below = np.where(yes > 0, bdtr(np.maximum(yes - 1.0, 0.0), trials, probability), 0.0)
-        above = np.where(yes < trials, bdtrc(yes, trials, probability), 0.0)
+        below = np.where(yes > 0, betainc(no + 1.0, np.maximum(yes, 1.0), zero), 0.0)
+        above = np.where(no > 0, betainc(yes + 1.0, np.maximum(no, 1.0), one), 0.0)
         return Tails(below[:, None], above[:, None], here[:, None])
 
 
@@ -224,6 +223,9 @@ class Binomial(LossDefaults):
         yes, no = _counts(targets)
         return (yes / (yes + no))[:, None]
 
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return (f"share of {target_names[0]}",) if len(target_names) == 2 else tuple(target_names)
+
     def expected_targets(self, targets: Array, predictors: Array) -> Array:
         link = LINKS[self.link]
         if targets.shape[1] == 1:
@@ -301,6 +303,6 @@ def binomial(link: str = "logit") -> Binomial:
     >>> successes, failures = np.array([1, 4, 9, 14]), np.array([14, 11, 6, 1])
     >>> fit = gl.fit(dose, np.column_stack([successes, failures]), loss=gl.losses.binomial())
     >>> fit.coefficients.round(3).tolist()
-    [-4.244, 1.646]
+    [-4.432, 1.678]
     """
     return Binomial(named("binomial", link, tuple(LINKS)))

@@ -7,7 +7,7 @@ time. Kalbfleisch and Prentice (2002), The Statistical Analysis of Failure Time 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -240,6 +240,9 @@ class _Lifetime(LossDefaults):
         """The time."""
         return targets[:, :1]
 
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return (target_names[0],)
+
     def start(self, targets: Array) -> Array:
         """Of the log times as if all were events, moved up by the share that are not; the scale is that of their spread."""
         time, event = _time_and_event(targets)
@@ -345,7 +348,7 @@ def weibull(scale: str = "estimated") -> Weibull:
     >>> x = np.array([[0.0], [1.0], [2.0], [3.0], [4.0]])
     >>> fit = gl.fit(x, np.array([[1.2, 1], [1.9, 1], [2.5, 0], [6.0, 1], [9.0, 1]]), loss=gl.losses.weibull())
     >>> fit.predict(np.array([[2.0]])).round(1).tolist()
-    [3.3]
+    [3.4]
     """
     return Weibull(_scale("weibull", scale))
 

@@ -12,7 +12,7 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.defaults import BoolArray, LossDefaults
-from gradline.losses.distribution import Distribution, Tails
+from gradline.losses.distribution import Distribution, Tails, count_quantile, mixed
 from gradline.losses.families import counts, overdispersed
 from gradline.losses.families.overdispersed import EstimatedDispersion
 from gradline.losses.links import LOGIT
@@ -282,6 +282,7 @@ class TwoPartDistribution(Distribution):
     hurdle: bool
 
     discrete = True
+    has_quantiles = True
 
     def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
         own, logit = predictors[:, :-1], predictors[:, -1:]
@@ -296,6 +297,19 @@ class TwoPartDistribution(Distribution):
             f0 = np.exp(-self.loss.zero_loss(own, 0).value)[:, None]
             below, above = (below - f0) / (1.0 - f0), np.where(targets > 0, above / (1.0 - f0), 1.0)
         return Tails(np.where(targets > 0, zero + counted * below, 0.0), counted * above, here)
+
+    def quantile(self, predictors: Array, errors: Array, probability: float, dispersion: Array | None) -> Array:
+        """The uncertainty of the log mean is mixed over; those of the zeros and of the dispersion are left out."""
+        mean = predictors[:, :1]
+
+        def cumulative(y: Array, nodes: Array) -> Array:
+            return 1.0 - self.tails(y, np.concatenate([nodes, predictors[:, 1:]], axis=1), None).above
+
+        largest = np.concatenate([mean + 8.0 * errors[:, :1], predictors[:, 1:]], axis=1)
+        spread = np.sqrt(self.loss.count_variance(largest))[:, None]
+        wide = 1.0 if self.loss.dispersion is None else np.maximum(1.0, np.exp(0.5 * predictors[:, 1:2]))
+        high = np.ceil(np.exp(largest[:, :1]) + 40.0 * spread * wide + 40.0)
+        return count_quantile(mixed(cumulative, mean, errors[:, :1]), probability, high)
 
 
 def _own(predictors: Any) -> Any:
