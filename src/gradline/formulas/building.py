@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Level, Product, code_terms
+from gradline.formulas.curve_checks import check_curves
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk
@@ -68,6 +69,7 @@ def check(sides: Mapping[str, Sides], kinds: Kinds, tell: Tell | None = None) ->
                 if factor.name not in factors:
                     factors[factor.name] = read_factor(factor, kinds, part.text, tell=tell)
                 _check_not_target(factor, factors[factor.name], targets, part)
+        check_curves(part, factors)
         offsets[name] = tuple(_offset(factor, kinds, part, tell) for factor in part.offsets)
     return CheckedFormula(tuple(targets), sides, factors, offsets)
 

@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Contrast, read_contrast
+from gradline.formulas.curve_calls import CURVES, read_curve
 from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
@@ -251,6 +252,10 @@ class _Reader:
             return self._node(call.args[0])
         if name == "Q" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
             return self._column(str(call.args[0].value))
+        if name in CURVES:
+            if not top:
+                self._fail(f"{name}() makes several columns and stands on its own, not inside another function", name)
+            return read_curve(call, name, self._restored(unparse(call)), _CurveReading(self)), "number"
         if name in TRANSFORMS:
             return self._learned(call, name, top)
         if name in FUNCTIONS:
@@ -378,6 +383,28 @@ class _Reader:
         return at(message, self.text, start, end)
 
 
+@dataclass(frozen=True)
+class _CurveReading:
+    """What reads a curve's arguments."""
+
+    reader: _Reader
+
+    def number(self, tree: ast.expr, what: str) -> tuple[Node, str]:
+        return self.reader._number(tree, what)
+
+    def literal(self, tree: ast.expr, what: str) -> Any:
+        return self.reader._literal(tree, what)
+
+    def kind_of_by(self, tree: ast.expr) -> str:
+        column = self.reader._column_name(tree)
+        if column is None:
+            return "category"
+        return "category" if self.reader._kind(column) in (*_LEVELS, "date") else "number"
+
+    def fail(self, message: str, word: str | None) -> NoReturn:
+        self.reader._fail(message, word)
+
+
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
 
@@ -387,7 +414,7 @@ def _listed(defaults: Mapping[str, Any]) -> str:
 
 
 def _near_function(name: str, known: list[str]) -> str:
-    usual = {"ln": "log", "pow": "power", "factor": "C", "as.factor": "C", "ns": "cr", "s": "cr", "asin": "arcsin", "acos": "arccos"}
+    usual = {"ln": "log", "pow": "power", "factor": "C", "as.factor": "C", "ns": "cr", "ti": "te", "t2": "te", "asin": "arcsin", "acos": "arccos"}
     return f"did you mean {usual[name]!r}?" if name in usual else suggestion(name, known, "among those it has are")
 
 

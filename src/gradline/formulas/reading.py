@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError
+from gradline.formulas.curve_calls import with_by
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.grammar import (
     MOST_TERMS,
@@ -102,7 +103,7 @@ def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:
         for factor in term:
             if len(term) > 1 and is_call(factor, "offset"):
                 raise at("an offset cannot be part of an interaction", text, factor.start, factor.end)
-    rest = [term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
+    rest = [with_by(term, text) for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
     return Sides(text, tuple(term[0] for term in targets), tuple(sorted(rest, key=len)), offsets)
 
 
