@@ -106,6 +106,7 @@ class FitRequest:
     covariance: Any
     groups: Any
     progress: bool | None
+    smoothing: str = "REML"
 
     @classmethod
     def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:

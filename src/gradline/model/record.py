@@ -14,6 +14,7 @@ from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
 from gradline.model.uncertainty import ModelUncertainty
 from gradline.penalties.protocol import Penalty
+from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.protocol import Certificate, History, Solution
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Model(ModelUncertainty):
     """The formula with what it learned from the rows; None where the columns were taken as they are."""
     row_columns: Mapping[str, str | None] = field(default_factory=dict)
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
+    curves: tuple[FittedCurve, ...] = ()
+    """What is said of each curve of the formula, s(x) and te(x, z)."""
     fingerprint: int | None = None
     """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
