@@ -13,6 +13,7 @@ from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.formulas.curves import curves_of
 from gradline.inference.asked import is_default
+from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.inference.covariance.kinds import CovarianceKind
 from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import Prepared
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from gradline.inference.absent import NoInference
     from gradline.inference.inference import Inference
 
-REML = "REML"
+ROUGH = 1e-3
+"""Of the fit that the search for strengths begins with."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,7 +62,9 @@ def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: s
     blocks = blocks_of(curves, prepared.mask, names)
 
     def fitted(tried: Problem, start: Array | None) -> Array:
-        return solve(automatic(tried), tried, start).coefficients
+        # A place to begin, no more.
+        rough = ROUGH if tried.loss.squared_scale() is None else None
+        return solve(automatic(tried, tolerance=rough), tried, start).coefficients
 
     choice = choose(problem, blocks, fitted)
     if not choice.settled:
@@ -89,11 +93,10 @@ def described(
         return tuple(_without(block, own) for block, own in zip(found.blocks, found.strengths, strict=True))
     penalty = bread.penalty if bread.penalty.ndim == 2 else np.diag(bread.penalty)
     loss, statistics = found.problem.loss, inference.statistics
-    estimated = not loss.is_likelihood or loss.has_free_dispersion
     covariance = None if inference.covariance is None else inference.covariance
     # The test is by the Bayesian covariance; another kind is a covariance of the same coefficients all the same.
     matrix = None if covariance is None else np.nan_to_num(covariance.matrix)
-    spare = statistics.degrees_of_freedom if estimated else None
+    spare = None if dispersion_is_known(loss) else statistics.degrees_of_freedom
     return fitted_curves(found.blocks, found.strengths, coefficients, bread.inverse, penalty, matrix, spare)
 
 

@@ -15,7 +15,7 @@ from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import covariance_of_curves, described, with_curves
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import NoInference
-from gradline.inference.asked import checked_kind, is_none, uncertainty_of
+from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
@@ -114,7 +114,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     try:
         found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), covariance, kind, read_groups)
     except InferenceError as error:
-        if curves is None or request.covariance is not None:
+        if curves is None or not (request.covariance is None or is_default(request.covariance)):
             raise
         found = NoInference(str(error))
     if solution.curvature is not None:

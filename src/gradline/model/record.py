@@ -89,6 +89,10 @@ class Model(ModelUncertainty):
         """Whether the model has an intercept."""
         return bool(self.names) and self.names[0] == INTERCEPT
 
+    def in_curve(self, column: int, predictor: int) -> bool:
+        """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
+        return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in self.curves)
+
     @property
     def predictor_names(self) -> tuple[str, ...]:
         """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""

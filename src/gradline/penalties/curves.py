@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeGuard
 
 import numpy as np
 
@@ -16,14 +16,29 @@ NAME = "curves"
 
 @dataclass(frozen=True, eq=False)
 class PenalisedBlock:
-    """``b' matrix b / 2`` of the slopes from start to stop of one linear predictor; strengths: what the matrix was made with."""
+    """``sum of strength |root b|^2 / 2`` of the slopes from start to stop of one linear predictor; roots: one a strength, (r, c).
+
+    Of strong penalties the product of slopes and matrix would be rounding, which a root leaves alone.
+    """
 
     name: str
     predictor: int
     start: int
     stop: int
     strengths: tuple[float, ...]
-    matrix: Array
+    roots: tuple[Array, ...]
+
+    def gradient(self, b: Array) -> Array:
+        """(c,)."""
+        return np.sum([strength * (root.T @ (root @ b)) for strength, root in zip(self.strengths, self.roots, strict=True)], axis=0)
+
+    @property
+    def matrix(self) -> Array:
+        """(c, c)."""
+        return np.sum([strength * (root.T @ root) for strength, root in zip(self.strengths, self.roots, strict=True)], axis=0)
+
+    def value(self, b: Array) -> float:
+        return 0.5 * sum(strength * float(np.square(root @ b).sum()) for strength, root in zip(self.strengths, self.roots, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,13 +61,13 @@ class CurvePenalty:
         return found
 
     def value(self, slopes: Array) -> float:
-        return 0.5 * float(np.sum(slopes * self.gradient(slopes)))
+        return sum(block.value(slopes[block.start : block.stop, block.predictor]) for block in self.blocks)
 
     def gradient(self, slopes: Array) -> Array:
         found = np.zeros_like(slopes, dtype=np.float64)
         for block in self.blocks:
             rows = slice(block.start, block.stop)
-            found[rows, block.predictor] = block.matrix @ slopes[rows, block.predictor]
+            found[rows, block.predictor] = block.gradient(slopes[rows, block.predictor])
         return found
 
     def curvature(self, slopes: Array) -> Array:
@@ -62,3 +77,8 @@ class CurvePenalty:
             rows = slice(block.predictor * p + block.start, block.predictor * p + block.stop)
             found[rows, rows] += block.matrix
         return found
+
+
+def has_curves(penalty: object) -> TypeGuard[CurvePenalty]:
+    """Whether it is the penalty of curves."""
+    return isinstance(penalty, CurvePenalty)

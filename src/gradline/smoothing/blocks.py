@@ -51,8 +51,16 @@ def penalty_of(blocks: Sequence[Block], strengths: Sequence[Sequence[float]], in
     first = int(intercept)
     parts = []
     for block, own in zip(blocks, strengths, strict=True):
-        matrix = np.sum([strength * matrix for strength, matrix in zip(own, block.curve.matrices, strict=True)], axis=0)
+        roots = tuple(
+            _root(matrix, int((block.curve.spectrum[:, j] > 0).sum())) for j, matrix in enumerate(block.curve.matrices)
+        )
         parts.append(
-            PenalisedBlock(block.name, block.predictor, block.curve.start - first, block.curve.stop - first, tuple(map(float, own)), matrix)
+            PenalisedBlock(block.name, block.predictor, block.curve.start - first, block.curve.stop - first, tuple(map(float, own)), roots)
         )
     return CurvePenalty(tuple(parts), how)
+
+
+def _root(matrix: Array, rank: int) -> Array:
+    """F (rank, c) with F'F = matrix."""
+    values, vectors = np.linalg.eigh(matrix)
+    return np.asarray(np.sqrt(np.maximum(values[-rank:], 0.0))[:, None] * vectors[:, -rank:].T)

@@ -20,6 +20,7 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.base.types import Array
+from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
 from gradline.smoothing.blocks import Block, penalty_of
@@ -39,8 +40,9 @@ SAMPLE = 2000
 DIFFERENCE = 1e-4
 """Of the spread of a linear predictor: the step of third derivatives, which are then off by a hundred-millionth."""
 
-SETTLED = 1e-10
-"""Change of the criterion, and of the coefficients by their covariance, at which the steps end."""
+SETTLED = 1e-9
+"""Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
+at the end, may change by a hundred times as much, measured by their covariance."""
 
 Solve = Callable[[Problem, Array | None], Array]
 
@@ -144,8 +146,8 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choic
         start[0] = problem.loss.start(sample.targets)
     kinked = problem.loss.kinks() is not None
     working = replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
-    likelihood = (problem.loss.is_likelihood or problem.loss.has_free_dispersion) and not kinked
-    known = 1.0 if problem.loss.is_likelihood and not (problem.loss.has_free_dispersion or kinked) else None
+    known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
+    likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
     places = np.flatnonzero(np.asarray(abs(working.free.matrix).sum(axis=1)).ravel() > 0)
     inverse = np.full(size * k, -1)
     inverse[places] = np.arange(len(places))
@@ -209,7 +211,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choic
         shift = float(np.abs(np.diag(point.hessian)) @ np.square(found - rho))
         rho = found
         coefficients = _whole(point.coefficients, places, size, k)
-        if change < SETTLED * max(1.0, effective) and shift < SETTLED and (roots is not None or not likelihood):
+        if change < 100.0 * SETTLED * max(1.0, effective) and shift < SETTLED and (roots is not None or not likelihood):
             return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, sure)
     return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, False)
 

@@ -21,10 +21,13 @@ from scipy.linalg import cho_solve, solve_triangular
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, IntArray
 
-REACH = 1e-8, 1e9
+REACH = 1e-8, 1e8
 """Strengths from and to which is looked, of the one that weighs as much as the data."""
 
 STEPS, FARTHEST = 200, 4.0
+
+ENOUGH = 1e-11
+"""Of the criterion: a gain that is none."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,10 +170,10 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
             return rho, point, True
         gradient, hessian = point.gradient[moving], point.hessian[np.ix_(moving, moving)]
         values, vectors = np.linalg.eigh(hessian)
-        bends = np.maximum(np.abs(values), 1e-3 * max(np.abs(values).max(), 1e-6))
+        bends = np.maximum(np.abs(values), 1e-9 * max(float(np.abs(values).max()), 1e-6))
         step = -vectors @ ((vectors.T @ gradient) / bends)
         promised = -float(gradient @ step)
-        if promised < 1e-12 * (1.0 + 1e-6 * abs(point.value)):
+        if promised < ENOUGH * (1.0 + 1e-4 * abs(point.value)):
             return rho, point, True
         step *= min(1.0, FARTHEST / np.abs(step).max())
         taken = False
@@ -184,5 +187,5 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
             step *= 0.5
         if not taken:
             # What is left to gain is below rounding of the criterion.
-            return rho, point, promised < 1e-6 * max(1.0, 1e-6 * abs(point.value))
+            return rho, point, promised < 1e-6 * max(1.0, 1e-3 * abs(point.value))
     return rho, point, False

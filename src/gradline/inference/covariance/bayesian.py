@@ -19,11 +19,17 @@ from gradline.inference.bread import Bread
 from gradline.inference.kinked import RowLoss, frequencies
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
+from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
 WORDS = "Bayesian, the penalty taken for a prior: the dispersion times A^-1, A the penalised curvature"
+
+
+def dispersion_is_known(loss: Loss) -> bool:
+    """Whether a loss is a likelihood in full: without a dispersion left out, or a scale that is a tuning constant."""
+    return loss.is_likelihood and not loss.has_free_dispersion and not loss.has_tuning_scale
 
 
 def bayesian_factor(problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, loss: RowLoss) -> tuple[Array, str]:
@@ -35,7 +41,7 @@ def bayesian_factor(problem: Problem, coefficients: Array, bread: Bread, statist
         found = dispersion_of_squares(statistics) * (1.0 if scale is None else 2.0 * scale)
         each = np.repeat(found if len(found) == problem.shape[1] else np.full(problem.shape[1], found.mean()), problem.shape[0])
         return np.sqrt(each)[:, None] * bread.root, f"{WORDS}; the dispersion is Pearson's over n - p = {statistics.degrees_of_freedom:,.6g}"
-    if problem.loss.is_likelihood:
+    if dispersion_is_known(problem.loss):
         return bread.root, f"{WORDS}; of a likelihood the dispersion is 1"
     sums = problem.rows.reduce(_ScoresKernel(loss, coefficients))
     spare = statistics.degrees_of_freedom
