@@ -18,7 +18,7 @@ from gradline.inference.covariance.kinds import CovarianceKind
 from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import Prepared
 from gradline.smoothing.blocks import Block, blocks_of, penalty_of
-from gradline.smoothing.choosing import choose
+from gradline.smoothing.choosing import REML, choose
 from gradline.smoothing.terms import FittedCurve, fitted_curves
 from gradline.solvers.least_squares.penalised_sums import PenalisedSums
 from gradline.solvers.protocol import Solver
@@ -52,6 +52,8 @@ def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: s
     """
     curves = () if prepared.encoder is None else curves_of(prepared.encoder)
     if not curves:
+        if smoothing != REML:
+            raise ArgumentError(f"smoothing={smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
         return None
     if penalty is not None:
         raise ArgumentError(
@@ -66,13 +68,22 @@ def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: s
         rough = ROUGH if tried.loss.squared_scale() is None else None
         return solve(automatic(tried, tolerance=rough), tried, start).coefficients
 
-    choice = choose(problem, blocks, fitted)
+    choice = choose(problem, blocks, fitted, smoothing)
     if not choice.settled:
         warn("the strengths of the curves have not settled: they are near an optimum of the criterion, and the curves are usable")
     chosen = any(block.curve.strengths is None for block in blocks)
     bound = replace(problem, penalty=penalty_of(blocks, choice.strengths, problem.rows.intercept, smoothing if chosen else ""))
     solver = None if choice.sums is None else PenalisedSums(choice.sums)
     return CurveFit(bound, blocks, choice.strengths, choice.coefficients, solver)
+
+
+def refuse_curves(prepared: Prepared) -> None:
+    """Raises ValueError for a formula with curves, where a penalty of another kind is looked for."""
+    curves = () if prepared.encoder is None else curves_of(prepared.encoder)
+    if curves:
+        raise ArgumentError(
+            f"a path is over the strengths of one penalty, and the curve {curves[0].name} has its own; fit it with gl.fit, which chooses it"
+        )
 
 
 def covariance_of_curves(covariance: Any, kind: CovarianceKind | None) -> tuple[Any, CovarianceKind | None]:

@@ -25,6 +25,7 @@ from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
 from gradline.smoothing.blocks import Block, penalty_of
 from gradline.smoothing.criterion import Parabola, Part, Point, Terms, minimise
+from gradline.smoothing.leave_one_out import least_left_out
 from gradline.smoothing.passes import BesideSum
 from gradline.solvers.least_squares.penalised_sums import CentredSums
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
@@ -43,6 +44,11 @@ DIFFERENCE = 1e-4
 SETTLED = 1e-9
 """Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
 at the end, may change by a hundred times as much, measured by their covariance."""
+
+REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
+
+LEFT_OUT_FITS, LEFT_OUT_SETTLED = 8, 1e-2
+"""Curvatures taken anew while strengths are looked for by rows left out, and change of their logarithms at which that ends."""
 
 Solve = Callable[[Problem, Array | None], Array]
 
@@ -64,8 +70,9 @@ def has_sums(problem: Problem) -> bool:
     return problem.loss.squared_scale() is not None and problem.all_free and problem.rows.n_columns <= MOST_COLUMNS
 
 
-def choose(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choice:
+def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: str = REML) -> Choice:
     """The strengths of all blocks that the formula leaves open. problem: without a penalty. solve: a fit of a problem, from a start.
+    smoothing: REML or LEAVE_ONE_OUT.
 
     Raises ValueError where the data do not determine the curves, and for a loss of all rows together.
     """
@@ -76,9 +83,15 @@ def choose(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choice:
             f"curves beside the loss {problem.loss.name!r} are not to be had, since its linear predictors are not identified one by one; fit"
             " one class against the others with gl.losses.logistic"
         )
+    left_out = smoothing == LEAVE_ONE_OUT and any(block.curve.strengths is None for block in blocks)
+    if left_out and problem.shape[1] > 1:
+        raise SolverError(
+            'smoothing="leave-one-out" is for one linear predictor, and here are several; take smoothing="REML", or fit one target at a time'
+        )
     if has_sums(problem):
-        return _by_sums(problem, blocks, problem.rows.reduce(MomentsKernel()).sums)
-    return _by_passes(problem, blocks, solve)
+        sums = problem.rows.reduce(MomentsKernel()).sums
+        return _left_out_by_sums(problem, blocks, sums) if left_out else _by_sums(problem, blocks, sums)
+    return _by_passes(problem, blocks, solve, left_out)
 
 
 def terms_of(blocks: Sequence[Block], places: Callable[[Block], Array], held: float, size: int) -> Terms:
@@ -138,7 +151,30 @@ def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) 
     return Choice(tuple(strengths[i] for i in range(len(blocks))), None, moments, 1, settled)
 
 
-def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choice:
+def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) -> Choice:
+    """Squared loss: the parabola is the loss, over all coefficients, since a row's leverage counts the intercept's."""
+    rows, scale = problem.rows, problem.loss.squared_scale()
+    assert scale is not None
+    held = CentredSums(moments, rows.n_targets, rows.intercept, scale)
+    p, first = held.n_slopes, int(rows.intercept)
+    curvature = held.gram
+    right = held.cross[:, 0]
+    if first:
+        means, whole = moments.means, 2.0 * scale * moments.weight
+        joint = np.concatenate([[1.0], means[:p]])
+        curvature = whole * np.outer(joint, joint)
+        curvature[1:, 1:] += held.gram
+        right = np.concatenate([[0.0], right]) + whole * means[p] * joint
+    terms = terms_of(blocks, lambda block: np.arange(block.curve.start, block.curve.stop), moments.weight, p + first)
+    constant = held.constant(0) + (scale * moments.weight * float(moments.means[p]) ** 2 if first else 0.0)
+    parabola = Parabola(curvature, right, constant, 1.0)
+    begin = _by_sums(problem, blocks, moments)
+    rho = np.log(moments.weight * np.maximum(np.concatenate([np.array(own) for own in begin.strengths]), 1e-300))
+    rho, _, passes, sure = least_left_out(problem, parabola, terms, rho, np.arange(p + first))
+    return Choice(_strengths(blocks, rho, moments.weight), None, moments, 1 + passes, sure)
+
+
+def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out: bool = False) -> Choice:
     size, k = problem.shape
     sample = problem.rows.sample(SAMPLE).without_zero_weights()
     start = np.zeros((size, k))
@@ -171,7 +207,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choic
     point: Point | None = None
     before: tuple[Array, float] | None = None
     effective = float(len(places))
-    names = [block.name for block in blocks]
+    names, fits = [block.name for block in blocks], 0
     for _ in range(MOST_PASSES):
         spread = sample.linear_predictors(coefficients).std(axis=0)
         steps = DIFFERENCE * np.where(spread > 0, spread, 1.0)
@@ -203,6 +239,18 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve) -> Choic
         constant = value - float(gradient @ b) + 0.5 * float(b @ curvature @ b)
         bend = beside.bend.T.ravel()[places] if roots is not None else None
         parabola = Parabola(curvature, right, constant, dispersion, bend=bend)
+        if left_out:
+            # Where the curvature counts as fixed the slopes are not quite those of the loss, so that a search may end beside its minimum.
+            found, _, more, _ = least_left_out(working, parabola, terms, rho, places)
+            passes += more
+            settled = float(np.abs(found - rho).max()) < LEFT_OUT_SETTLED
+            rho = found
+            coefficients = fitted(rho, coefficients)
+            fits += 1
+            before = None
+            if settled or fits == LEFT_OUT_FITS:
+                return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, settled)
+            continue
         found, point, sure = minimise(parabola, terms, rho, names)
         held = terms.add_to(np.zeros_like(curvature), np.exp(found))
         effective = float(len(places) - np.sum(point.root * (held @ point.root)))
