@@ -71,7 +71,9 @@ class CurveRecord(Part):
     predictor: Count
     start: Count = Field(description="Its first design column, counted from 0.")
     stop: Count = Field(description="The design column after its last.")
-    strengths: list[Number] = Field(description="Of its penalty, in the unit of the mean loss; one for each column it is a curve of.", min_length=1)
+    strengths: list[Number] = Field(
+        description="Of its penalty, in the unit of the mean loss; one for each column it is a curve of.", min_length=1
+    )
     degrees_of_freedom: Number
     reference: Number = Field(description="Degrees of freedom of its test.")
     statistic: Number

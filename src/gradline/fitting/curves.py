@@ -12,6 +12,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.formulas.curves import curves_of
+from gradline.inference.absent import NoInference
 from gradline.inference.asked import is_default
 from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.inference.covariance.kinds import CovarianceKind
@@ -26,7 +27,6 @@ from gradline.solvers.registry import automatic, solve
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
-    from gradline.inference.absent import NoInference
     from gradline.inference.inference import Inference
 
 ROUGH = 1e-3
@@ -35,8 +35,8 @@ ROUGH = 1e-3
 
 @dataclass(frozen=True, eq=False)
 class CurveFit:
-    """problem: with the curves' penalty. blocks and their strengths. start: coefficients near the optimum, or None. solver: what solves from
-    sums that are known already, or None."""
+    """problem: with the curves' penalty. blocks and their strengths. start: coefficients near the optimum, or None. solver: what solves
+    from sums that are known already, or None."""
 
     problem: Problem
     blocks: tuple[Block, ...]
@@ -57,8 +57,8 @@ def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: s
         return None
     if penalty is not None:
         raise ArgumentError(
-            "penalty= beside curves would act on their coefficients too, which a curve is made of and which mean nothing one by one; leave it"
-            " out, or write the curve without a penalty of its own, as in bs(x, df=8)"
+            "penalty= beside curves would act on their coefficients too, which mean nothing one by one; leave it out,"
+            " or write the curve without a penalty of its own, as in bs(x, df=8)"
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
     blocks = blocks_of(curves, prepared.mask, names)
@@ -93,14 +93,11 @@ def covariance_of_curves(covariance: Any, kind: CovarianceKind | None) -> tuple[
     return covariance, kind
 
 
-def described(
-    found: CurveFit, coefficients: Array, uncertainty: Inference | PendingInference | NoInference
-) -> tuple[FittedCurve, ...]:
+def described(found: CurveFit, coefficients: Array, uncertainty: Inference | PendingInference | NoInference) -> tuple[FittedCurve, ...]:
     """Each curve's degrees of freedom and test. Without inference there are neither."""
-    held: Any = uncertainty
-    inference = held.infer() if hasattr(held, "infer") else None
+    inference = None if isinstance(uncertainty, NoInference) else uncertainty.infer()
     bread = None if inference is None else inference.bread
-    if bread is None:
+    if inference is None or bread is None:
         return tuple(_without(block, own) for block, own in zip(found.blocks, found.strengths, strict=True))
     penalty = bread.penalty if bread.penalty.ndim == 2 else np.diag(bread.penalty)
     loss, statistics = found.problem.loss, inference.statistics
@@ -114,6 +111,4 @@ def described(
 def _without(block: Block, strengths: Sequence[float]) -> FittedCurve:
     missing = float("nan")
     own = tuple(map(float, strengths))
-    return FittedCurve(
-        block.name, block.predictor, block.curve.start, block.curve.stop, own, missing, missing, missing, missing, "F"
-    )
+    return FittedCurve(block.name, block.predictor, block.curve.start, block.curve.stop, own, missing, missing, missing, missing, "F")

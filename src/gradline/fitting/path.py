@@ -14,8 +14,8 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.fitting.along import strengths_of, way_of
-from gradline.fitting.curves import refuse_curves
 from gradline.fitting.column_scales import warn_of_scales
+from gradline.fitting.curves import refuse_curves
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
 from gradline.inference.absent import NoInference

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from gradline.formulas.learner import Options, State, Transform
-from gradline.formulas.splines.penalised import CurveBasis, apply_curve, curve_labels
 from gradline.formulas.splines.knots import BasisSpline, CubicSpline, apply_basis_spline, apply_cubic_spline
+from gradline.formulas.splines.penalised import CurveBasis, apply_curve, curve_labels
 from gradline.formulas.transforms.polynomials import apply_polynomials, learn_polynomials
 from gradline.formulas.transforms.scaling import Moments, Standardized, apply_scaling
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-
 from gradline.base.types import Array
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Level
 from gradline.formulas.curve_calls import CURVES
 from gradline.formulas.encoder import Encoder
+from gradline.formulas.errors import FormulaError
 from gradline.formulas.expressions import Column, Learned, Together, columns_of
 from gradline.formulas.factors import BasisFactor, CategoricalFactor
 from gradline.formulas.groups import DENSE_LEVELS
-from gradline.formulas.errors import FormulaError
 from gradline.formulas.learner import State
 from gradline.formulas.splines.penalised import difference_penalties
 
@@ -63,8 +61,8 @@ def curves_of(encoder: Encoder) -> tuple[Curve, ...]:
         if group.coded:
             assert by is not None
             raise FormulaError(
-                f"{factor.name} would make a curve for each of the {len(levels or ()):,} levels of {by.name}, and at most {DENSE_LEVELS} can"
-                " be had; group the levels"
+                f"{factor.name} would make a curve for each of the {len(levels or ()):,} levels of {by.name}, and at most {DENSE_LEVELS}"
+                " can be had; group the levels"
             )
         state = encoder.states[factor.node.key]
         settings = factor.node.settings

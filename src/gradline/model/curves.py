@@ -89,7 +89,7 @@ def curve_band(fit: Model, name: str | None = None, at: Any = None, points: int 
         factor = covariance.factor[own.predictor * size + own.start : own.predictor * size + own.stop]
         if covariance.signs is not None:
             raise InferenceError("a covariance of two ways of clusters gives no bands; ask for another kind")
-        spread = np.linalg.qr(factor.T, mode="r").T
+        spread = np.asarray(np.linalg.qr(factor.T, mode="r")).T
         images = basis @ spread
         errors = np.sqrt(np.einsum("ij,ij->i", images, images))
         degrees = covariance.degrees_of_freedom

@@ -30,12 +30,13 @@ class PenalisedBlock:
 
     def gradient(self, b: Array) -> Array:
         """(c,)."""
-        return np.sum([strength * (root.T @ (root @ b)) for strength, root in zip(self.strengths, self.roots, strict=True)], axis=0)
+        return sum((strength * (root.T @ (root @ b)) for strength, root in zip(self.strengths, self.roots, strict=True)), np.zeros(len(b)))
 
     @property
     def matrix(self) -> Array:
         """(c, c)."""
-        return np.sum([strength * (root.T @ root) for strength, root in zip(self.strengths, self.roots, strict=True)], axis=0)
+        size = self.stop - self.start
+        return sum((strength * (root.T @ root) for strength, root in zip(self.strengths, self.roots, strict=True)), np.zeros((size, size)))
 
     def value(self, b: Array) -> float:
         return 0.5 * sum(strength * float(np.square(root @ b).sum()) for strength, root in zip(self.strengths, self.roots, strict=True))

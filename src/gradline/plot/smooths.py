@@ -100,7 +100,7 @@ def _curve(ax: Any, own: FittedCurve, band: CurveBand, alone: bool) -> None:
 
 
 def _surface(ax: Any, own: FittedCurve, band: CurveBand) -> None:
-    side = int(round(np.sqrt(len(band.values))))
+    side = round(len(band.values) ** 0.5)
     x, z = (band.values[:, j].reshape(side, side) for j in range(2))
     height = band.estimate.reshape(side, side)
     most = float(np.abs(height).max()) or 1.0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -11,11 +12,12 @@ from gradline.base.types import Array, IntArray
 from gradline.formulas.curves import Curve
 from gradline.penalties.curves import CurvePenalty, PenalisedBlock
 
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
 
 @dataclass(frozen=True, eq=False)
 class Block:
-    """name: of the curve, with the linear predictor where there are several. predictor: its number. curve: what it is.
-    """
+    """name: of the curve, with the linear predictor where there are several. predictor: its number. curve: what it is."""
 
     name: str
     predictor: int
@@ -36,7 +38,7 @@ class Block:
         return np.arange(self.curve.start, self.curve.stop) + self.predictor * size
 
 
-def blocks_of(curves: Sequence[Curve], mask: Array | None, predictors: Sequence[str]) -> tuple[Block, ...]:
+def blocks_of(curves: Sequence[Curve], mask: BoolArray | None, predictors: Sequence[str]) -> tuple[Block, ...]:
     """A block for every linear predictor that has the curve. mask (P, k), None where each has all columns."""
     found = []
     for j, predictor in enumerate(predictors):
@@ -51,9 +53,7 @@ def penalty_of(blocks: Sequence[Block], strengths: Sequence[Sequence[float]], in
     first = int(intercept)
     parts = []
     for block, own in zip(blocks, strengths, strict=True):
-        roots = tuple(
-            _root(matrix, int((block.curve.spectrum[:, j] > 0).sum())) for j, matrix in enumerate(block.curve.matrices)
-        )
+        roots = tuple(_root(matrix, int((block.curve.spectrum[:, j] > 0).sum())) for j, matrix in enumerate(block.curve.matrices))
         parts.append(
             PenalisedBlock(block.name, block.predictor, block.curve.start - first, block.curve.stop - first, tuple(map(float, own)), roots)
         )

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradline.base.errors import SolverError
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
@@ -80,13 +80,14 @@ def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: s
         raise SolverError(f"the strength of a curve is chosen by the curvature of single rows; {problem.joint_message}")
     if problem.loss.flat_directions is not None:
         raise SolverError(
-            f"curves beside the loss {problem.loss.name!r} are not to be had, since its linear predictors are not identified one by one; fit"
-            " one class against the others with gl.losses.logistic"
+            f"curves beside the loss {problem.loss.name!r} are not to be had, since its linear predictors are not identified one by"
+            " one; fit one class against the others with gl.losses.logistic"
         )
     left_out = smoothing == LEAVE_ONE_OUT and any(block.curve.strengths is None for block in blocks)
     if left_out and problem.shape[1] > 1:
         raise SolverError(
-            'smoothing="leave-one-out" is for one linear predictor, and here are several; take smoothing="REML", or fit one target at a time'
+            'smoothing="leave-one-out" is for one linear predictor, and here are several; take smoothing="REML", or fit one target'
+            " at a time"
         )
     if has_sums(problem):
         sums = problem.rows.reduce(MomentsKernel()).sums
@@ -94,7 +95,7 @@ def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: s
     return _by_passes(problem, blocks, solve, left_out)
 
 
-def terms_of(blocks: Sequence[Block], places: Callable[[Block], Array], held: float, size: int) -> Terms:
+def terms_of(blocks: Sequence[Block], places: Callable[[Block], IntArray], held: float, size: int) -> Terms:
     """The penalty's matrices at their places. held: the weight by which strengths of the mean loss are those of the total."""
     parts, members, free = list[Part](), list[tuple[int, ...]](), list[bool]()
     for number, block in enumerate(blocks):
@@ -181,7 +182,9 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     if problem.rows.intercept:
         start[0] = problem.loss.start(sample.targets)
     kinked = problem.loss.kinks() is not None
-    working = replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
+    working = (
+        replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
+    )
     known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
     likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
     places = np.flatnonzero(np.asarray(abs(working.free.matrix).sum(axis=1)).ravel() > 0)
@@ -264,7 +267,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, False)
 
 
-def _whole(entries: Array, places: Array, size: int, k: int) -> Array:
+def _whole(entries: Array, places: IntArray, size: int, k: int) -> Array:
     found = np.zeros(size * k)
     found[places] = entries
     return found.reshape(k, size).T.copy()
@@ -272,7 +275,8 @@ def _whole(entries: Array, places: Array, size: int, k: int) -> Array:
 
 def _charge(terms: Terms, rho: Array, b: Array) -> float:
     return sum(
-        0.5 * float(np.exp(value)) * float(b[part.places] @ part.matrix @ b[part.places]) for part, value in zip(terms.parts, rho, strict=True)
+        0.5 * float(np.exp(value)) * float(b[part.places] @ part.matrix @ b[part.places])
+        for part, value in zip(terms.parts, rho, strict=True)
     )
 
 

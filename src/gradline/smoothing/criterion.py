@@ -26,8 +26,8 @@ REACH = 1e-8, 1e8
 
 STEPS, FARTHEST = 200, 4.0
 
-ENOUGH = 1e-11
-"""Of the criterion: a gain that is none."""
+ENOUGH, LEVEL, ROUNDING = 1e-11, 1e-6, 1e-5
+"""Of the criterion: a gain that is none; a slope that is none, as where a curve is all but a line; a gain that rounding may hide."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -153,7 +153,10 @@ class Parabola:
 
 
 def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str]) -> tuple[Array, Point, bool]:
-    """(rho, the point there, whether it is a minimum) from a start. Raises ValueError where no strengths make the coefficients determined."""
+    """(rho, the point there, whether it is a minimum) from a start.
+
+    Raises ValueError where no strengths make the coefficients determined.
+    """
     middle = np.log(terms.balanced(parabola.curvature))
     low, high = middle + np.log(REACH[0]), middle + np.log(REACH[1])
     rho = np.where(terms.free, np.clip(start, low, high), start)
@@ -173,11 +176,11 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
         bends = np.maximum(np.abs(values), 1e-9 * max(float(np.abs(values).max()), 1e-6))
         step = -vectors @ ((vectors.T @ gradient) / bends)
         promised = -float(gradient @ step)
-        if promised < ENOUGH * (1.0 + 1e-4 * abs(point.value)):
+        if promised < ENOUGH * (1.0 + 1e-4 * abs(point.value)) or np.abs(gradient).max() < LEVEL:
             return rho, point, True
         step *= min(1.0, FARTHEST / np.abs(step).max())
         taken = False
-        for _ in range(30):
+        for _ in range(20):
             tried = rho.copy()
             tried[moving] = np.clip(rho[moving] + step, low[moving], high[moving])
             there = parabola.at(terms, tried)
@@ -187,5 +190,5 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
             step *= 0.5
         if not taken:
             # What is left to gain is below rounding of the criterion.
-            return rho, point, promised < 1e-6 * max(1.0, 1e-3 * abs(point.value))
+            return rho, point, promised < ROUNDING * max(1.0, 1e-4 * abs(point.value))
     return rho, point, False

@@ -1,9 +1,9 @@
 """The strengths of curves by the loss of rows left out, each by one Newton step from the fit.
 
-With h_i = x_i'A^-1 x_i, A = H + S, a row that is left out moves its linear predictor to eta_i + w h_i g_i / (1 - w h_i H_i): exactly for squared
-loss (Allen 1974, Technometrics 16), to first order for any other (Pregibon 1981, Annals of Statistics 9). A pass gives the loss there and its
-slopes by the logarithms of all strengths, at the price of two products of all rows with p columns; BFGS does the rest. For other losses than
-squared the curvature counts as fixed while strengths move, and is taken anew at the next fit, as Gu (1992, JCGS 1) does.
+With h_i = x_i'A^-1 x_i, A = H + S, a row that is left out moves its linear predictor to eta_i + w h_i g_i / (1 - w h_i H_i): exactly for
+squared loss (Allen 1974, Technometrics 16), to first order for any other (Pregibon 1981, Annals of Statistics 9). A pass gives the loss
+there and its slopes by the logarithms of all strengths, at the price of two products of all rows with p columns; BFGS does the rest. For
+other losses than squared the curvature counts as fixed while strengths move, and is taken anew at the next fit, as Gu (1992, JCGS 1) does.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
@@ -77,9 +77,7 @@ class _LeftOutKernel(Kernel[_LeftOut]):
         return _LeftOut(first.loss + second.loss, first.slopes + second.slopes)
 
 
-def least_left_out(
-    problem: Problem, parabola: Parabola, terms: Terms, start: Array, places: Array
-) -> tuple[Array, Array, int, bool]:
+def least_left_out(problem: Problem, parabola: Parabola, terms: Terms, start: Array, places: IntArray) -> tuple[Array, Array, int, bool]:
     """(rho, coefficients (d,), passes, whether it is a minimum) of the least loss of rows left out. places: of the coefficients of the
     parabola among the P of the problem, which has one linear predictor."""
     from scipy.optimize import minimize

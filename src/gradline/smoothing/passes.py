@@ -27,7 +27,8 @@ class Beside(NamedTuple):
 
 @dataclass(frozen=True)
 class BesideSum:
-    """shape: (P, k). roots (k, P, d): of the inverse curvature A^-1, None where the bend is not wanted. steps (k,): by which linear predictors are moved.
+    """shape: (P, k). roots (k, P, d): of the inverse curvature A^-1, None where the bend is not wanted. steps (k,): by which linear
+    predictors are moved.
 
     With H_i the curvature of a row in its linear predictors and h_i = Z_i' A^-1 Z_i its leverage, d log |A| / d eta_ic is tr(h_i dH_i /
     d eta_ic), of which dH_i is a central difference, so that any loss has it.
@@ -66,4 +67,9 @@ class BesideSum:
         return found
 
     def merge(self, first: Beside, second: Beside) -> Beside:
-        return Beside(*(a + b for a, b in zip(first, second, strict=True)))  # type: ignore[arg-type]
+        return Beside(
+            first.bend + second.bend,
+            first.squares + second.squares,
+            first.curvatures + second.curvatures,
+            first.copies + second.copies,
+        )

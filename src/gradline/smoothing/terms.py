@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.special import chdtrc, fdtrc
 
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.smoothing.blocks import Block
 from gradline.smoothing.mixtures import tail_of_mixture
 
@@ -49,8 +49,8 @@ def fitted_curves(
     covariance: Array | None,
     spare: float | None,
 ) -> tuple[FittedCurve, ...]:
-    """coefficients (P, k). inverse: A^-1, penalty: S, both (k P, k P). covariance: the Bayesian one, None where there is none. spare: degrees
-    of freedom of the dispersion, None where it is known."""
+    """coefficients (P, k). inverse: A^-1, penalty: S, both (k P, k P). covariance: the Bayesian one, None where there is none. spare:
+    degrees of freedom of the dispersion, None where it is known."""
     size = coefficients.shape[0]
     kept = np.eye(len(inverse)) - inverse @ penalty
     # Of coefficients that are not free, A^-1 has zeros.
@@ -84,7 +84,7 @@ def fitted_curves(
     return tuple(found)
 
 
-def _curvature(inverse: Array, penalty: Array, places: Array) -> Array:
+def _curvature(inverse: Array, penalty: Array, places: IntArray) -> Array:
     """H of the places: A - S."""
     used = np.flatnonzero(np.diag(inverse) > 0)
     scale = 1.0 / np.sqrt(np.diag(inverse)[used])

@@ -104,11 +104,11 @@ def apply_curve(values: Array, options: Options, state: State, key: str) -> Arra
         raise FormulaError(f"{key} is of {count} columns")
     basis = _plain_basis(columns, options, state)
     if is_centred(options):
-        basis = centring(np.asarray(state["means"], dtype=np.float64)).columns(basis)
+        basis = Centring(np.asarray(state["means"], dtype=np.float64)).columns(basis)
     return basis.T
 
 
-class centring:  # noqa: N801
+class Centring:
     """The orthonormal basis Z (c, c - 1) of what is orthogonal to the means (c,): all but the first column of a Householder reflection."""
 
     def __init__(self, means: Array) -> None:
@@ -136,9 +136,7 @@ class centring:  # noqa: N801
 def _plain_basis(columns: Array, options: Options, state: State) -> Array:
     """(c, m): of several columns the products of their bases, the last column's running fastest."""
     degree = int(options["degree"])
-    parts = [
-        even_basis(columns[:, j], float(state["low"][j]), float(state["high"][j]), k, degree) for j, k in enumerate(sizes_of(options))
-    ]
+    parts = [even_basis(columns[:, j], float(state["low"][j]), float(state["high"][j]), k, degree) for j, k in enumerate(sizes_of(options))]
     if len(parts) == 1:
         return parts[0]
     found = np.empty((int(np.prod([len(part) for part in parts])), columns.shape[0]))
@@ -193,18 +191,17 @@ def difference_penalties(options: Options, state: State) -> tuple[tuple[Array, .
     own = [part.T @ part for part in own]
     matrices, spectra = list[Array](), list[Array]()
     for j, part in enumerate(own):
-        whole, values = np.ones((1, 1)), np.ones(1)
+        whole: Array = np.ones((1, 1))
+        values: Array = np.ones(1)
         for i, k in enumerate(sizes):
-            eigenvalues = np.linalg.eigvalsh(part)
+            eigenvalues: Array = np.asarray(np.linalg.eigvalsh(part), dtype=np.float64)
             eigenvalues[: orders[j]] = 0.0
-            whole = np.kron(whole, part if i == j else np.eye(k))
-            values = np.kron(values, eigenvalues if i == j else np.ones(k))
+            whole = np.asarray(np.kron(whole, part if i == j else np.eye(k)), dtype=np.float64)
+            values = np.asarray(np.kron(values, eigenvalues if i == j else np.ones(k)), dtype=np.float64)
         matrices.append(whole)
         spectra.append(values)
     spectrum = np.stack(spectra, axis=1)
     if is_centred(options):
-        z = centring(np.asarray(state["means"], dtype=np.float64))
+        z = Centring(np.asarray(state["means"], dtype=np.float64))
         matrices = [z.matrix(matrix) for matrix in matrices]
     return tuple(matrices), spectrum[(spectrum > 0).any(axis=1)]
-
-

@@ -1,9 +1,9 @@
 """The covariance of a penalised fit where the penalty is a prior: phi A^-1, A the penalised curvature.
 
 Of curves it is what gives intervals that cover, averaged over the curve, bias included (Nychka 1988, JASA 83; Marra and Wood 2012,
-Scandinavian Journal of Statistics 39), which the covariance of the estimate around its own mean does not. phi is 1 for a likelihood; Pearson's
-dispersion for squared loss and others that leave one free; for a loss that is no likelihood the ratio of the scores' mean square to the mean
-curvature, at which scores vary as much as the curvature says.
+Scandinavian Journal of Statistics 39), which the covariance of the estimate around its own mean does not. phi is 1 for a likelihood;
+Pearson's dispersion for squared loss and others that leave one free; for a loss that is no likelihood the ratio of the scores' mean square
+to the mean curvature, at which scores vary as much as the curvature says.
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ def bayesian_factor(problem: Problem, coefficients: Array, bread: Bread, statist
     if scale is not None or problem.loss.has_free_dispersion:
         found = dispersion_of_squares(statistics) * (1.0 if scale is None else 2.0 * scale)
         each = np.repeat(found if len(found) == problem.shape[1] else np.full(problem.shape[1], found.mean()), problem.shape[0])
-        return np.sqrt(each)[:, None] * bread.root, f"{WORDS}; the dispersion is Pearson's over n - p = {statistics.degrees_of_freedom:,.6g}"
+        return np.sqrt(each)[
+            :, None
+        ] * bread.root, f"{WORDS}; the dispersion is Pearson's over n - p = {statistics.degrees_of_freedom:,.6g}"
     if dispersion_is_known(problem.loss):
         return bread.root, f"{WORDS}; of a likelihood the dispersion is 1"
     sums = problem.rows.reduce(_ScoresKernel(loss, coefficients))

@@ -18,7 +18,7 @@ from gradline.solvers.squared_sums import SquaredSums, WeightSums, without_round
 
 @dataclass(frozen=True, eq=False)
 class CentredSums:
-    """Of c times squared loss over slopes, the intercept taken out: the total loss of target j is constant(j) - cross[:, j]'b + b'gram b / 2.
+    """Of c times squared loss over slopes, the intercept taken out: that of target j is constant(j) - cross[:, j]'b + b'gram b / 2, in total.
 
     gram (p, p), cross (p, q) in the data's units.
     """
@@ -33,7 +33,7 @@ class CentredSums:
         m = self.moments
         unit = np.ldexp(1.0, m.exponents)
         found = m.centred() * np.outer(unit, unit)
-        return found if self.intercept else found + m.weight * np.outer(m.means, m.means)
+        return np.asarray(found if self.intercept else found + m.weight * np.outer(m.means, m.means))
 
     @property
     def n_slopes(self) -> int:
