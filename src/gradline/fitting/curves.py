@@ -12,14 +12,15 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.formulas.curves import curves_of
+from gradline.formulas.encoder import Encoder
 from gradline.inference.absent import NoInference
 from gradline.inference.asked import is_default
 from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.inference.covariance.kinds import CovarianceKind
 from gradline.objective.objective import Problem
-from gradline.preparing.from_arrays import Prepared
+from gradline.preparing.from_arrays import Mask, Prepared
 from gradline.smoothing.blocks import Block, blocks_of, penalty_of
-from gradline.smoothing.choosing import REML, choose
+from gradline.smoothing.choosing import choose
 from gradline.smoothing.terms import FittedCurve, fitted_curves
 from gradline.solvers.least_squares.penalised_sums import PenalisedSums
 from gradline.solvers.protocol import Solver
@@ -45,23 +46,19 @@ class CurveFit:
     solver: Solver | None
 
 
-def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: str) -> CurveFit | None:
-    """The problem with the penalty of the formula's curves, whose strengths are chosen; None where it has no curves.
+def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: Any, smoothing: str) -> CurveFit:
+    """The problem with the penalty of the formula's curves, whose strengths are chosen. mask (P, k): the columns of each linear predictor.
 
     Raises ValueError for a penalty beside curves, and where strengths cannot be chosen.
     """
-    curves = () if prepared.encoder is None else curves_of(prepared.encoder)
-    if not curves:
-        if smoothing != REML:
-            raise ArgumentError(f"smoothing={smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
-        return None
+    curves = curves_of(encoder)
     if penalty is not None:
         raise ArgumentError(
             "penalty= beside curves would act on their coefficients too, which mean nothing one by one; leave it out,"
             " or write the curve without a penalty of its own, as in bs(x, df=8)"
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
-    blocks = blocks_of(curves, prepared.mask, names)
+    blocks = blocks_of(curves, mask, names)
 
     def fitted(tried: Problem, start: Array | None) -> Array:
         # A place to begin, no more.
@@ -79,10 +76,9 @@ def with_curves(problem: Problem, prepared: Prepared, penalty: Any, smoothing: s
 
 def refuse_curves(prepared: Prepared) -> None:
     """Raises ValueError for a formula with curves, where a penalty of another kind is looked for."""
-    curves = () if prepared.encoder is None else curves_of(prepared.encoder)
-    if curves:
+    if prepared.encoder is not None and prepared.encoder.has_curves:
         raise ArgumentError(
-            f"a path is over the strengths of one penalty, and the curve {curves[0].name} has its own; fit it with gl.fit, which chooses it"
+            "a path is over the strengths of one penalty, and a curve such as s(x) has its own; fit it with gl.fit, which chooses it"
         )
 
 

@@ -71,10 +71,13 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     for note in prepared.notes:
         warn(note)
     problem = problem_of(prepared)
-    curves = with_curves(problem, prepared, request.penalty, request.smoothing)
-    if curves is not None:
+    curves = None
+    if prepared.encoder is not None and prepared.encoder.has_curves:
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing)
         problem = curves.problem
     else:
+        if request.smoothing != "REML":
+            raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
         if request.penalty is not None:
             warn_of_scales(problem, prepared.names, request.penalty)
         problem = with_penalty(problem, request.penalty, prepared)

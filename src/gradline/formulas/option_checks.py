@@ -10,10 +10,12 @@ from gradline.formulas.grammar import MOST_TERMS
 
 
 def listed(defaults: Mapping[str, Any]) -> str:
+    """The options of a function, for a message."""
     return f" and the options {', '.join(defaults)}" if defaults else " and no options"
 
 
 def near_function(name: str, known: list[str]) -> str:
+    """What a function that there is not may have been meant for."""
     usual = {
         "ln": "log",
         "pow": "power",

@@ -12,6 +12,7 @@ from gradline.model.curves import CurveBand, curve_band, fitted_curve, learned_c
 from gradline.plot import style
 
 if TYPE_CHECKING:
+    from gradline.formulas.curves import Curve
     from gradline.model.record import Model
     from gradline.smoothing.terms import FittedCurve
 
@@ -73,19 +74,28 @@ def smooths(fit: Model, names: str | Sequence[str] | None = None, *, level: floa
     for panel, own in zip(axes, chosen, strict=True):
         learned = learned_curve(fit, own)
         if len(learned.variables) == 1:
-            _curve(panel, own, curve_band(fit, own.name, level=level), len(chosen) == 1)
+            _curve(panel, curve_band(fit, own.name, level=level), len(chosen) == 1)
         elif len(learned.variables) == 2:
-            _surface(panel, own, curve_band(fit, own.name, points=50, level=level))
+            _surface(panel, curve_band(fit, own.name, points=50, level=level))
         else:
             raise ArgumentError(f"{own.name} is a surface over {len(learned.variables)} columns, of which no picture can be drawn")
+        style.heading(panel, _said(fit, own, learned))
     return axes[0] if len(chosen) == 1 else axes
 
 
-def _said(own: FittedCurve) -> str:
-    return style.written(own.name, 40) + (f"   {own.degrees_of_freedom:.1f} df" if np.isfinite(own.degrees_of_freedom) else "")
+def _said(fit: Model, own: FittedCurve, curve: Curve) -> str:
+    """The curve without its options, so that panels side by side have room for it, and its degrees of freedom."""
+    shown = f"{curve.node.transform}({', '.join(curve.variables)})"
+    if curve.level is not None:
+        shown += f", {curve.level}"
+    elif curve.by is not None:
+        shown += f" times {curve.by}"
+    if len(fit.predictor_names) > 1:
+        shown = f"{fit.predictor_names[own.predictor]}: {shown}"
+    return style.written(shown, 32) + (f", {own.degrees_of_freedom:.1f} df" if np.isfinite(own.degrees_of_freedom) else "")
 
 
-def _curve(ax: Any, own: FittedCurve, band: CurveBand, alone: bool) -> None:
+def _curve(ax: Any, band: CurveBand, alone: bool) -> None:
     x = band.values[:, 0]
     if np.isfinite(band.lower).all():
         ax.fill_between(x, band.simultaneous_lower, band.simultaneous_upper, color=style.FIT, alpha=0.14, linewidth=0, label="_whole")
@@ -96,10 +106,9 @@ def _curve(ax: Any, own: FittedCurve, band: CurveBand, alone: bool) -> None:
     ax.plot(x, band.estimate, color=style.FIT, linewidth=1.8, label="_curve")
     ax.margins(x=0.01)
     style.dress(ax, band.variables[0], "")
-    style.heading(ax, _said(own))
 
 
-def _surface(ax: Any, own: FittedCurve, band: CurveBand) -> None:
+def _surface(ax: Any, band: CurveBand) -> None:
     side = round(len(band.values) ** 0.5)
     x, z = (band.values[:, j].reshape(side, side) for j in range(2))
     height = band.estimate.reshape(side, side)
@@ -111,4 +120,3 @@ def _surface(ax: Any, own: FittedCurve, band: CurveBand) -> None:
     lines = ax.contour(x, z, height, levels=levels[::2], colors=style.INK, linewidths=0.6)
     ax.clabel(lines, fontsize=style.NOTE_SIZE - 1.5, fmt="%.3g")
     style.dress(ax, band.variables[0], band.variables[1], grid="none")
-    style.heading(ax, _said(own))

@@ -18,7 +18,7 @@ from gradline.solvers.squared_sums import SquaredSums, WeightSums, without_round
 
 @dataclass(frozen=True, eq=False)
 class CentredSums:
-    """Of c times squared loss over slopes, the intercept taken out: that of target j is constant(j) - cross[:, j]'b + b'gram b / 2, in total.
+    """Of c times squared loss over slopes, the intercept taken out: target j has constant(j) - cross[:, j]'b + b'gram b / 2 in total.
 
     gram (p, p), cross (p, q) in the data's units.
     """
