@@ -8,10 +8,7 @@ from typing import Any, NoReturn, Protocol
 
 from gradline.formulas.errors import at, suggestion
 from gradline.formulas.expressions import Learned, Node, Together
-from gradline.formulas.grammar import Factor, Term, hide_quotes, is_call, normal_form, unparse
-
-CURVES = ("s", "te")
-"""Functions of a formula that stand for curves with a penalty."""
+from gradline.formulas.grammar import Factor, Term, hide_quotes, is_curve, normal_form, unparse
 
 OPTIONS = ("k", "by", "degree", "order", "strength", "monotone")
 
@@ -32,11 +29,6 @@ class Reading(Protocol):
         """ "number" or "category"."""
 
     def fail(self, message: str, word: str | None) -> NoReturn: ...
-
-
-def is_curve(factor: Factor) -> bool:
-    """Whether a factor is a curve."""
-    return any(is_call(factor, name) for name in CURVES)
 
 
 def read_curve(call: ast.Call, name: str, key: str, reading: Reading) -> Learned:

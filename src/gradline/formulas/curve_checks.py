@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from gradline.formulas.curve_calls import is_curve
 from gradline.formulas.errors import at
 from gradline.formulas.expressions import Column, columns_of
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor
-from gradline.formulas.grammar import Factor, Sides, Term
+from gradline.formulas.grammar import Factor, Sides, Term, is_curve
 
 
 def check_curves(part: Sides, factors: Mapping[str, ReadFactor]) -> None:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from gradline.base.types import Array
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Level
-from gradline.formulas.curve_calls import CURVES
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError
 from gradline.formulas.expressions import Column, Learned, Together, columns_of
 from gradline.formulas.factors import BasisFactor, CategoricalFactor
+from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import DENSE_LEVELS
 from gradline.formulas.learner import State
 from gradline.formulas.splines.penalised import difference_penalties

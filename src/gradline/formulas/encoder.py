@@ -17,10 +17,10 @@ from gradline.design.stacked import StackedDesign
 from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
 from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
-from gradline.formulas.curve_calls import CURVES
 from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
 from gradline.formulas.expressions import Column, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
+from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group, coded_part, dense_columns
 from gradline.formulas.learner import State
 from gradline.tables.sources.arrow import Mask, from_numbers

@@ -10,11 +10,11 @@ from typing import Any, NoReturn
 
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Contrast, read_contrast
-from gradline.formulas.curve_calls import CURVES, read_curve
+from gradline.formulas.curve_calls import read_curve
 from gradline.formulas.errors import FormulaError, at, suggestion
 from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
-from gradline.formulas.grammar import Factor, chain, hide_quotes, quoted_name, shortened, unparse
+from gradline.formulas.grammar import CURVES, Factor, chain, hide_quotes, quoted_name, shortened, unparse
 from gradline.formulas.option_checks import check_options, listed, near_function
 from gradline.tables.sources.dialects import DUCKDB, Speech, Told
 

@@ -28,6 +28,7 @@ from gradline.formulas.grammar import (
     columns_named,
     expression,
     is_call,
+    is_curve,
     read_sum,
     too_many,
 )
@@ -103,7 +104,9 @@ def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:
         for factor in term:
             if len(term) > 1 and is_call(factor, "offset"):
                 raise at("an offset cannot be part of an interaction", text, factor.start, factor.end)
-    rest = [with_by(term, text) for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
+    rest = [
+        with_by(term, text) if any(map(is_curve, term)) else term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))
+    ]
     return Sides(text, tuple(term[0] for term in targets), tuple(sorted(rest, key=len)), offsets)
 
 

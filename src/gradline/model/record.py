@@ -89,10 +89,6 @@ class Model(ModelUncertainty):
         """Whether the model has an intercept."""
         return bool(self.names) and self.names[0] == INTERCEPT
 
-    def in_curve(self, column: int, predictor: int) -> bool:
-        """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
-        return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in self.curves)
-
     @property
     def predictor_names(self) -> tuple[str, ...]:
         """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
@@ -158,3 +154,8 @@ class Model(ModelUncertainty):
 def _term(value: float, name: str) -> str:
     sign = "-" if value < 0 else "+"
     return f"{sign} {abs(value):.6g}" + ("" if name == INTERCEPT else f" {name}")
+
+
+def in_curve(fit: Model, column: int, predictor: int) -> bool:
+    """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
+    return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in fit.curves)

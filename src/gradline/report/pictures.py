@@ -12,6 +12,7 @@ import numpy as np
 
 from gradline import plot
 from gradline.model.curves import learned_curve
+from gradline.model.record import in_curve
 from gradline.plot import style
 from gradline.plot.influence import is_pearson
 from gradline.plot.subject import MOST_PANELS, farthest, is_drawn
@@ -49,7 +50,9 @@ def intervals(findings: Findings) -> Picture | None:
     fit = findings.fit
     inference = fit.inference
     covariance = None if inference is None else inference.covariance
-    own = [i for i in range(int(fit.has_intercept), len(fit.names)) if not any(fit.in_curve(i, j) for j in range(len(fit.predictor_names)))]
+    own = [
+        i for i in range(int(fit.has_intercept), len(fit.names)) if not any(in_curve(fit, i, j) for j in range(len(fit.predictor_names)))
+    ]
     several = bool(own)
     if covariance is None or not several or len(fit.predictor_names) > MOST_PANELS:
         return None
@@ -164,7 +167,7 @@ def partial_regressions(findings: Findings) -> Picture | None:
     """What each coefficient rests on; None where that cannot be drawn."""
     fit = findings.fit
     columns = [
-        fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased and not fit.in_curve(i, 0)
+        fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased and not in_curve(fit, i, 0)
     ]
     # For counts and labels the working residuals of a few rows hide the rest; gl.plot.partial_regression draws them all the same.
     if not findings.own or len(columns) < 2 or fit.loss_function.squared_scale() is None:

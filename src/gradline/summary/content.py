@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
+from gradline.model.record import in_curve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked_penalty import chosen_by
@@ -45,9 +46,9 @@ def shown_coefficients(fit: Model, predictor: int) -> Sequence[int]:
     """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows.
     Those of curves are left out."""
     if fit.encoder is not None and fit.encoder.mask.shape[1] > 1:
-        return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0] if not fit.in_curve(int(i), predictor)]
+        return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0] if not in_curve(fit, int(i), predictor)]
     if fit.curves:
-        return [i for i in range(len(fit.names)) if not fit.in_curve(i, predictor)]
+        return [i for i in range(len(fit.names)) if not in_curve(fit, i, predictor)]
     only = fit.loss_function.intercept_only
     return range(1 if only and only[predictor] else len(fit.names))
 
