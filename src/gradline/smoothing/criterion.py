@@ -26,6 +26,9 @@ REACH = 1e-8, 1e8
 
 STEPS, FARTHEST = 200, 4.0
 
+PERFECT = 1e-14
+"""Of the loss at zero."""
+
 ENOUGH, LEVEL, ROUNDING = 1e-11, 1e-6, 1e-5
 """Of the criterion: a gain that is none; a slope that is none, as where a curve is all but a line; a gain that rounding may hide."""
 
@@ -140,11 +143,13 @@ class Parabola:
                 second[:, j] += change
                 second[j, j] += float(slopes[j] @ self.bend)
         if self.dispersion is None:
-            if not energy > 0:
-                return None
+            # Of a fit that is perfect what is left is rounding, which says nothing of strengths.
+            rounding = PERFECT * abs(self.constant) + 1e-300
+            if not energy > rounding:
+                energy, held, bent = rounding, np.zeros(m), np.zeros((m, m))
             value += self.spare * float(np.log(energy))
             first += self.spare * held / energy
-            second += self.spare * (bent / energy - np.outer(held, held) / energy**2)
+            second += self.spare * (bent / energy - np.outer(held / energy, held / energy))
         else:
             value += 2.0 * energy / self.dispersion
             first += 2.0 * held / self.dispersion
