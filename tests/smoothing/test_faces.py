@@ -101,6 +101,11 @@ def test_a_model_file_whose_curves_do_not_fit_is_refused(change, fit, tmp_path):
         gl.load(tmp_path / "model.json")
 
 
+def test_a_fit_shows_its_curves_by_name(fit):
+    assert "s(x, k=12) + s(z, by=g)[a]" in repr(fit)
+    assert "s(x, k=12)[1]" not in repr(fit)
+
+
 def test_the_summary_lists_curves_apart(fit):
     text = str(fit.summary())
     assert "s(z, by=g)[a]" in text

@@ -197,6 +197,12 @@ def test_leave_one_out_of_other_losses(loss, data):
     assert fit.diagnose(data).leave_one_out_loss.left_out <= by_reml.diagnose(data).leave_one_out_loss.left_out + 1e-5
 
 
+@pytest.mark.parametrize(("target", "loss"), [("y", "squared"), ("c", "poisson")])
+def test_columns_that_determine_each_other_are_named(target, loss, data):
+    with pytest.raises(ValueError, match=r"'z'.*determine each other"):
+        gl.fit(f"{target} ~ s(x) + z + I(2 * z)", data, loss=loss)
+
+
 def test_what_goes_with_no_curve_is_said(data):
     with pytest.raises(ValueError, match="no curves"):
         gl.fit("y ~ x", data, smoothing="leave-one-out")

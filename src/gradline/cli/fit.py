@@ -72,7 +72,7 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
 
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
-    - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
+    s(x) a curve, - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings

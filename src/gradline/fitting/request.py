@@ -123,6 +123,12 @@ class FitRequest:
         return request
 
     @property
+    def leaves_all_to_us(self) -> bool:
+        """Whether neither a solver nor anything of its own is asked for."""
+        solver = isinstance(self.solver, str) and self.solver == "auto"
+        return solver and self.start is None and self.accuracy == "auto" and self.tolerance is None
+
+    @property
     def of_arrays(self) -> bool:
         """Whether the data is X and y, rather than a table."""
         return self.formula is None and self.features is None

@@ -84,7 +84,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     covariance = request.covariance
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
-    if curves is not None and curves.solver is not None and request.solver == "auto" and request.start is None:
+    if curves is not None and curves.solver is not None and request.leaves_all_to_us:
         chosen = curves.solver
     else:
         chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)

@@ -139,12 +139,13 @@ class Model(ModelUncertainty):
         lines = [f"{type(self).__name__} of {self.loss_name} loss by {self.solver}: {self.rows_used:,} rows, loss {self.loss:.6g}"]
         if not self.certificate.converged:
             lines.append(f"not converged: {self.certificate.reason}")
-        shown = self.names[:12]
         for j, predictor in enumerate(self.predictor_names):
             mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
-            kept = [i for i in range(len(shown)) if i not in self.solution.aliased and (mask is None or mask[i])]
-            terms = [_term(self.solution.coefficients[i, j], shown[i]) for i in kept]
-            terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
+            own = [i for i in range(len(self.names)) if not in_curve(self, i, j)]
+            kept = [i for i in own[:12] if i not in self.solution.aliased and (mask is None or mask[i])]
+            terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
+            terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
+            terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
         if self.aliased:
             lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")

@@ -145,7 +145,7 @@ def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) 
             raise SolverError(f"{moments.rows:,} rows are too few for {terms.null + first} coefficients that no penalty holds")
         rho = _start(terms, chosen, held.gram, moments.weight)
         if terms.free.any():
-            rho, _, sure = minimise(parabola, terms, rho, [block.name for block in chosen])
+            rho, _, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(place + first))
             settled &= sure
         for (i, _), found in zip(own, _strengths(chosen, rho, moments.weight), strict=True):
             strengths[i] = found
@@ -210,7 +210,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     point: Point | None = None
     before: tuple[Array, float] | None = None
     effective = float(len(places))
-    names, fits = [block.name for block in blocks], 0
+    fits = 0
     for _ in range(MOST_PASSES):
         spread = sample.linear_predictors(coefficients).std(axis=0)
         steps = DIFFERENCE * np.where(spread > 0, spread, 1.0)
@@ -254,7 +254,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
             if settled or fits == LEFT_OUT_FITS:
                 return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, settled)
             continue
-        found, point, sure = minimise(parabola, terms, rho, names)
+        found, point, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(places[place]) % size))
         held = terms.add_to(np.zeros_like(curvature), np.exp(found))
         effective = float(len(places) - np.sum(point.root * (held @ point.root)))
         moved = point.coefficients - b

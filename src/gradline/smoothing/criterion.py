@@ -11,7 +11,7 @@ adds bend'b. Everything is in the unit of the total loss, lambda = e^rho.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -25,6 +25,9 @@ REACH = 1e-8, 1e8
 """Strengths from and to which is looked, of the one that weighs as much as the data."""
 
 STEPS, FARTHEST = 200, 4.0
+
+SMALLEST_PIVOT = 1e-6
+"""Of A at unit diagonal: below, a column is a combination of others but for rounding."""
 
 PERFECT = 1e-14
 """Of the loss at zero."""
@@ -92,13 +95,15 @@ class Parabola:
     bend: Array | None = field(default=None)
 
     def at(self, terms: Terms, rho: Array) -> Point | None:
-        """None where A is not positive definite."""
+        """None where A is not positive definite, beyond rounding."""
         strengths = np.exp(rho)
         total = terms.add_to(self.curvature, strengths)
         scale = np.sqrt(np.maximum(np.diag(total), 1e-300))
         try:
             lower = np.linalg.cholesky(total / np.outer(scale, scale))
         except np.linalg.LinAlgError:
+            return None
+        if np.diag(lower).min() < SMALLEST_PIVOT:
             return None
         b = cho_solve((lower, True), self.right / scale) / scale
         root = solve_triangular(lower, np.eye(len(lower)), lower=True).T / scale[:, None]
@@ -157,8 +162,8 @@ class Parabola:
         return Point(value, first, second, b, root)
 
 
-def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str]) -> tuple[Array, Point, bool]:
-    """(rho, the point there, whether it is a minimum) from a start.
+def minimise(parabola: Parabola, terms: Terms, start: Array, name: Callable[[int], str]) -> tuple[Array, Point, bool]:
+    """(rho, the point there, whether it is a minimum) from a start. name: of a coefficient by its place.
 
     Raises ValueError where no strengths make the coefficients determined.
     """
@@ -167,9 +172,10 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
     rho = np.where(terms.free, np.clip(start, low, high), start)
     point = parabola.at(terms, rho)
     if point is None:
+        which = " and ".join(name(place) for place in _dependent(terms.add_to(parabola.curvature, np.exp(rho)))[:4])
         raise SolverError(
-            f"the data do not determine the curves {', '.join(names[:4])}: columns of the model determine each other, or there are too few"
-            " rows; leave one out, or give a smaller k"
+            f"the columns {which} determine each other in the rows there are, so that neither their coefficients nor strengths can be"
+            " found; leave one out, or give a curve a smaller k"
         )
     for _ in range(STEPS):
         at_bound = ((rho <= low) & (point.gradient > 0)) | ((rho >= high) & (point.gradient < 0))
@@ -197,3 +203,10 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, names: Sequence[str
             # What is left to gain is below rounding of the criterion.
             return rho, point, promised < ROUNDING * max(1.0, 1e-4 * abs(point.value))
     return rho, point, False
+
+
+def _dependent(total: Array) -> list[int]:
+    """The columns of the combination that a matrix knows least of."""
+    scale = np.sqrt(np.maximum(np.diag(total), 1e-300))
+    weights = np.abs(np.linalg.eigh(total / np.outer(scale, scale))[1][:, 0])
+    return [int(place) for place in np.argsort(-weights) if weights[place] > 0.2 * weights.max()]

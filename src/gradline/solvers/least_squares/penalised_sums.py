@@ -101,7 +101,7 @@ class PenalisedSums:
         fitted = slopes.T @ held.gram @ slopes / (2.0 * scale)
         explained = slopes.T @ held.cross / (2.0 * scale)
         products = held.squares - explained - explained.T + fitted
-        loss = scale * float(np.trace(products)) / weight
+        loss = scale * float(np.maximum(np.diag(products), 0.0).sum()) / weight
         sums = None
         if q == 1:
             root = solve_triangular(np.tril(factor[0]), np.eye(p), lower=True).T / unit[:, None] * np.sqrt(2.0 * scale)
