@@ -3,8 +3,9 @@
     python benchmarks/smooth.py [--rows 100000] [--repeats 3] [--skip-pygam] [--large 20000000]
 
 Needs pyGAM (pip install pygam) and R with mgcv (apt-get install r-cran-mgcv); what is not there is left out. R reads the same numbers
-from a file of doubles, and its time is that of the fit alone. Times are the shortest of a few, in one run, on one machine. --large writes
-a Parquet file of that many rows into a temporary folder and fits it in a process of its own, whose peak of memory is told.
+from a file of doubles, and its time is that of the fit alone. Times are the shortest of a few, in one run, on one machine. Where other
+programs share it, seconds of processors tell more than those of the clock, though they count both threads of gradline. --large writes a
+Parquet file of that many rows into a temporary folder and fits it in a process of its own, whose peak of memory is told.
 """
 
 import argparse
@@ -30,11 +31,16 @@ values <- matrix(readBin(arguments[1], "double", n * 12), n)
 rows <- as.data.frame(values)
 names(rows) <- c(paste0("x", 0:9), "y", "b")
 formula <- function(target) as.formula(paste(target, "~", paste0('s(x', 0:9, ', bs = "ps", k = 20)', collapse = " + ")))
-timed <- function(work) min(sapply(seq_len(as.integer(arguments[3])), function(i) system.time(work())[["elapsed"]]))
-cat(sprintf('{"bam": %f, "bam, discrete": %f, "bam, logistic": %f, "bam, discrete, logistic": %f}',
-  timed(function() bam(formula("y"), data = rows)), timed(function() bam(formula("y"), data = rows, discrete = TRUE)),
-  timed(function() bam(formula("b"), data = rows, family = binomial())),
-  timed(function() bam(formula("b"), data = rows, family = binomial(), discrete = TRUE))))
+timed <- function(name, work) {
+  once <- function(i) { t <- system.time(work()); c(t[["elapsed"]], t[["user.self"]] + t[["sys.self"]]) }
+  found <- sapply(seq_len(as.integer(arguments[3])), once)
+  sprintf('"%s": [%f, %f]', name, min(found[1, ]), min(found[2, ]))
+}
+cat(paste0("{", paste(
+  timed("bam", function() bam(formula("y"), data = rows)),
+  timed("bam, discrete", function() bam(formula("y"), data = rows, discrete = TRUE)),
+  timed("bam, logistic", function() bam(formula("b"), data = rows, family = binomial())),
+  timed("bam, discrete, logistic", function() bam(formula("b"), data = rows, family = binomial(), discrete = TRUE)), sep = ", "), "}"))
 """
 
 LARGE = """
@@ -58,12 +64,13 @@ def made(n, seed=0):
 
 
 def best(work, repeats):
+    """(seconds by the clock on the wall, seconds of processors), the least of each."""
     times = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         work()
-        times.append(time.perf_counter() - start)
-    return min(times)
+        times.append((time.perf_counter() - start, time.process_time() - used))
+    return tuple(min(column) for column in zip(*times, strict=True))
 
 
 def by_gradline(X, y, b, repeats):
@@ -129,12 +136,13 @@ def main():
     times |= by_mgcv(X, y, b, asked.repeats)
     # Once more, since the machine may have been busier before than after.
     again = by_gradline(X, y, b, asked.repeats)
-    times |= {name: min(value, times[name]) for name, value in again.items()}
+    times |= {name: tuple(map(min, value, times[name])) for name, value in again.items()}
     if not asked.skip_pygam:
         times |= by_pygam(X, y)
-    for name, value in times.items():
-        base = times["gradline, logistic" if "logistic" in name else "gradline"]
-        print(f"{name:26s} {value:9.2f} s   {value / base:8.1f} x gradline")
+    print(f"{asked.rows:,} rows, {TERMS} curves of {COLUMNS} columns; load {os.getloadavg()[0]:.1f}")
+    for name, (wall, used) in times.items():
+        own, mine = times["gradline, logistic" if "logistic" in name else "gradline"]
+        print(f"{name:26s} {wall:8.2f} s, {wall / own:6.1f} x gradline; {used:8.2f} s of processors, {used / mine:6.1f} x")
 
 
 if __name__ == "__main__":
