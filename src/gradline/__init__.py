@@ -18,6 +18,7 @@ from gradline.base.version import __version__ as __version__
 
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
@@ -43,13 +44,14 @@ _NAMES = {
     "load": "gradline.api.loading",
     "path": "gradline.api.path",
 }
-_MODULES = ("datasets", "losses", "penalties", "plot")
+_MODULES = ("constraints", "datasets", "losses", "penalties", "plot")
 
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
     "ArgumentError",
     "ArgumentTypeError",
+    "ConstrainedNewton",
     "DataError",
     "DivergenceError",
     "Fit",
@@ -68,6 +70,7 @@ __all__ = [
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "constraints",
     "datasets",
     "fit",
     "load",
@@ -78,7 +81,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from gradline import datasets, losses, penalties, plot
+    from gradline import constraints, datasets, losses, penalties, plot
     from gradline.api.fitting import fit
     from gradline.api.loading import load
     from gradline.api.path import Path, path
@@ -98,6 +101,7 @@ if TYPE_CHECKING:
     from gradline.base.warnings import GradlineWarning
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
+    from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton

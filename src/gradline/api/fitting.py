@@ -25,6 +25,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -39,6 +40,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -51,6 +53,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -66,6 +69,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -76,6 +80,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -88,6 +93,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -101,6 +107,7 @@ def fit(
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -118,6 +125,7 @@ def fit(
     database: Any = None,
     covariance: Any = None,
     groups: Any = None,
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -147,6 +155,9 @@ def fit(
         The framework of your own loss, where it cannot be read off the function.
     penalty : penalty of ``gl.penalties``, optional
         On the slopes, never on the intercept: ``gl.penalties.ridge(0.1)``, or ``ridge("auto")`` for a strength chosen by leave-one-out.
+    constraints : str, constraints of ``gl.constraints``, or a list of these, optional
+        What the coefficients must satisfy: ``"x1 >= 0, x2 + x3 = 1, 0 <= x4 <= 1"``, or ``gl.constraints.nonnegative()``, ``bounds``,
+        ``linear``, ``sum_to``, ``monotone``, ``convex``. With several linear predictors a coefficient is called ``"mean:x1"``.
     solver : "auto" or a solver, default "auto"
         "auto" takes the best solver for the loss; or one such as ``gl.GradientDescent(learning_rate=0.01)``.
     weights : array-like (n,), or str
@@ -179,6 +190,10 @@ def fit(
         kinks, "constant-density" name one. False asks for none.
     groups : array-like (n,) or (n, 2), or str
         With ``covariance="cluster"``: a label for each row, or two for two-way clusters. Of a table, the names of one or two columns.
+    inference : {"intersection", "draws", "face"}, optional
+        With ``constraints=``: what intervals are. "intersection" (as where it is not given): those without the constraints, cut to the
+        coefficients that are allowed. "draws": those of draws around the optimum without constraints, each moved to the nearest
+        coefficients allowed. "face": as if the constraints that bind had been known to bind.
     progress : bool, optional
         Whether to show a progress bar. Unless given, in a terminal or a notebook only.
 
@@ -220,6 +235,7 @@ def fit(
         prediction=prediction,
         backend=backend,
         penalty=penalty,
+        constraints=constraints,
         solver=solver,
         weights=weights,
         frequencies=frequencies,
@@ -236,6 +252,7 @@ def fit(
         database=database,
         covariance=covariance,
         groups=groups,
+        inference=inference,
         progress=progress,
     )
     return Fit.of(run(request))

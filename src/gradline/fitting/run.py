@@ -24,9 +24,9 @@ from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.centring import centred, with_gradient_of_given
+from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
-from gradline.solvers.protocol import EndsWithCurvature, Solution, TakesAnyColumns, as_start
+from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, TakesAnyColumns, as_start
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
@@ -73,13 +73,45 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if request.penalty is not None:
         warn_of_scales(problem, prepared.names, request.penalty)
     problem = with_penalty(problem, request.penalty, prepared)
+    if request.constraints is not None:
+        from gradline.fitting.constrained import with_constraints
+
+        problem = with_constraints(problem, request.constraints, prepared)
+    problem, solution, chosen, solved = _optimum(request, problem, prepared.names, progress)
+    if solution.aliased:
+        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
+        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
+        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
+    for note in solution.notes:
+        warn(note)
+    clusters = prepared.clusters
+    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
+    if solution.held is None:
+        found = uncertainty_of(problem, solution, chosen, solved, request.covariance, kind, read_groups)
+    else:
+        from gradline.fitting.constrained import uncertainty_within
+
+        asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto")
+        found, held = uncertainty_within(
+            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False)
+        )
+        solution = replace(solution, held=held, unconstrained=None)
+    if solution.curvature is not None:
+        solution = replace(solution, curvature=None, extra=())
+    return model_of(request, prepared, problem, solution, found, started)
+
+
+def _optimum(
+    request: FitRequest, problem: Problem, names: tuple[str, ...], progress: bool | None
+) -> tuple[Problem, Solution, Solver, tuple[Centred, Solution] | None]:
+    """(the problem that was solved, its solution, the solver, what that was given and found where the columns were moved for it)."""
     chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
-    begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
+    begin = None if request.start is None else as_start(request.start, problem.shape, names)
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
@@ -90,18 +122,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         check_in_range(problem, solution)
     if moved is not None:
         solution = with_gradient_of_given(problem, solution, moved)
-    if solution.aliased:
-        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
-        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
-        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
-    for note in solution.notes:
-        warn(note)
-    clusters = prepared.clusters
-    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
-    found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), request.covariance, kind, read_groups)
-    if solution.curvature is not None:
-        solution = replace(solution, curvature=None, extra=())
-    return model_of(request, prepared, problem, solution, found, started)
+    return problem, solution, chosen, None if moved is None else (moved, there)
 
 
 def model_of(
