@@ -6,10 +6,10 @@ import pytest
 from fitted import fitted
 
 import gradline as gl
+from gradline.constraints.linear_text import read_hypothesis
 from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
 from gradline.inference.diagnostics import breusch_pagan, diagnose_rows, durbin_watson, reset
-from gradline.constraints.linear_text import read_hypothesis
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import leave_one_out

@@ -32,7 +32,7 @@ def as_inference(given: Any, constraints: ConstraintSpec | None) -> ConstrainedI
 
 
 def bound_to(spec: ConstraintSpec, columns: ConstraintColumns) -> Polyhedron:
-    """The constraints of these columns. Raises ArgumentError for unknown names, for coefficients the model has not, and for what cannot be."""
+    """The constraints of these columns. Raises ArgumentError for unknown names, coefficients the model has not, and what cannot be."""
     rows = spec.rows(columns)
     if not rows:
         raise ArgumentError("the constraints hold no coefficient: every end is infinite; leave constraints= out")

@@ -1,8 +1,8 @@
 """Which constraints contradict each other: the smallest group of rows of which no one can be spared.
 
-A linear program that misses the rows by as little as it can has multipliers on rows that contradict each other; of these one after another is
-left out where the rest still does (the deletion filter of Chinneck and Dravnieks 1991, "Locating minimal infeasible constraint sets in linear
-programs", ORSA J. Computing 3).
+A linear program that misses the rows by as little as it can has multipliers on rows that contradict each other; of these one after
+another is left out where the rest still does (the deletion filter of Chinneck and Dravnieks 1991, "Locating minimal infeasible constraint
+sets in linear programs", ORSA J. Computing 3).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-from gradline.constraints.polyhedron import Polyhedron
+from gradline.constraints.polyhedron import BoolArray, Polyhedron
 
 MISSED = 1e-7
 """What a linear program may miss rows of unit length by."""
@@ -51,7 +51,7 @@ def contradiction_message(texts: list[str]) -> str:
     return f"no coefficients meet the constraints {shown} together{last}" if len(texts) > 1 else f"nothing meets the constraint {shown}"
 
 
-def _least_missed(matrix: Array, right: Array, equal: Array) -> tuple[float, Array]:
+def _least_missed(matrix: Array, right: Array, equal: BoolArray) -> tuple[float, BoolArray]:
     """(by how much rows are missed in all, at the least; which rows press)."""
     from scipy.optimize import linprog
 

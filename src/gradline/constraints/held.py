@@ -58,8 +58,7 @@ class HeldConstraints:
         length = np.linalg.norm(part, axis=1)
         part = part[length > 0] / length[length > 0, None]
         if not len(part):
-            selected = CoefficientMap.selecting((~fixed).reshape(movable.shape[::-1]).T, base)
-            return selected
+            return CoefficientMap.selecting((~fixed).reshape(movable.shape[::-1]).T, base)
         # Columns that no row holds keep a column of their own.
         touched = np.flatnonzero((part != 0).any(axis=0))
         _, singular, vectors = np.linalg.svd(part[:, touched], full_matrices=True)

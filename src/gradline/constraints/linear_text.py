@@ -21,7 +21,7 @@ from gradline.base.words import nearest
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d][\w.]*")
 _UP_TO_SIGN = re.compile(r"[^=<>,;+*/-]+")
-_RELATION = re.compile(r">=|=>|<=|=<|==|=|>|<|≥|≤")  # noqa: RUF001 (what somebody may paste)
+_RELATION = re.compile(r">=|=>|<=|=<|==|=|>|<|≥|≤")
 
 _MEANT = {">=": ">=", "=>": ">=", "≥": ">=", ">": ">=", "<=": "<=", "=<": "<=", "≤": "<=", "<": "<=", "=": "=", "==": "="}
 """What a relation stands for: of numbers that are not whole, above and not below are the same set but for its edge."""
@@ -102,7 +102,9 @@ class _Reader:
             if not self._take(",") and not self._take(";"):
                 break
         if self._peek():
-            raise self._error("expected an operator, = or a comma" if self.what == "hypothesis" else "expected an operator, >=, <=, = or a comma")
+            raise self._error(
+                "expected an operator, = or a comma" if self.what == "hypothesis" else "expected an operator, >=, <=, = or a comma"
+            )
         return found
 
     def _chain(self) -> list[Condition]:

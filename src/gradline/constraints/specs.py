@@ -107,7 +107,7 @@ class BoundConstraints(AddsUp):
             array = np.tile(array[:, None], (1, k))
         if array.shape not in ((size, k), (size - first, k)):
             raise ArgumentError(
-                f"{what}= has shape {np.shape(given)}: give a number for all slopes, one for each of {size - first} slopes, or a dict from names"
+                f"{what}= has shape {np.shape(given)}: give a number for all slopes, one for each of {size - first}, or a dict from names"
             )
         whole = np.full((size, k), none)
         whole[size - len(array) :] = array
@@ -217,7 +217,9 @@ class ShapeConstraint(AddsUp):
         return found
 
     def _of_term(self, term: TermShape, columns: ConstraintColumns) -> list[Row]:
-        matrix, steps = (term.rising, term.rising_steps) if self.shape in ("increasing", "decreasing") else (term.bending, term.bending_steps)
+        matrix, steps = (
+            (term.rising, term.rising_steps) if self.shape in ("increasing", "decreasing") else (term.bending, term.bending_steps)
+        )
         if matrix is None:
             raise ArgumentError(f"{term.term} cannot be held {self.shape}: {term.reason}")
         sign = 1.0 if self.shape in ("increasing", "convex") else -1.0

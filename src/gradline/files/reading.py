@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
+from gradline.files.constraints import read_constraints
 from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
@@ -51,6 +52,7 @@ def load(
             raise ModelFileError("the formula makes other columns than the names of the coefficients")
         loss_function = _loss(model, loss, prediction)
         penalty = None if model.penalty is None else as_penalty(model.penalty)
+        held = read_constraints(model.constraints, (len(model.names), len(model.predictor_names)))
     except ValueError as error:
         raise ModelFileError(f"{where}: {error}") from None
     certificate = model.certificate
@@ -64,6 +66,7 @@ def load(
         digits=None if model.digits is None else _array(model.digits),
         learning_rate=model.learning_rate,
         notes=tuple(model.notes),
+        held=held,
     )
     return Model(
         tuple(model.names),

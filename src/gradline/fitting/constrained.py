@@ -22,6 +22,7 @@ from gradline.inference.inference import Inference
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import residual_quantiles
 from gradline.inference.statistics import FitStatistics, fit_statistics, normal_log_likelihood
+from gradline.inference.support import on_face
 from gradline.inference.tests import coefficient_labels
 from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import Prepared
@@ -67,14 +68,6 @@ def with_constraints(problem: Problem, spec: ConstraintSpec, prepared: Prepared)
         if (bounds.lower > bounds.upper).any():
             check_possible(polyhedron)
     return replace(problem, constraints=polyhedron)
-
-
-def on_face(problem: Problem, held: HeldConstraints, solution: Solution) -> Problem:
-    """The problem of the coefficients that move while the constraints that bind hold."""
-    movable = problem.movable
-    if solution.aliased:
-        movable[list(solution.aliased)] = False
-    return replace(problem, constraints=None, face=held.face(movable, solution.coefficients))
 
 
 def uncertainty_within(

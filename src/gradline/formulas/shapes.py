@@ -1,9 +1,9 @@
 """What the terms of a formula know of their shape, for constraints that hold a curve monotone or convex.
 
-A spline's derivative is a spline of one degree less on the same knots, and is at least zero everywhere where its coefficients are (de Boor 1978,
-A Practical Guide to Splines, chapters X and XI); a polynomial's on an interval where its coefficients in Bernstein's basis are (Farouki 2012,
-Computer Aided Geometric Design 29). A natural cubic spline is convex where its second derivatives at the knots are at least zero. A category
-with an order rises where no level's effect is below that of the level before.
+A spline's derivative is a spline of one degree less on the same knots, and is at least zero everywhere where its coefficients are (de
+Boor 1978, A Practical Guide to Splines, chapters X and XI); a polynomial's on an interval where its coefficients in Bernstein's basis are
+(Farouki 2012, Computer Aided Geometric Design 29). A natural cubic spline is convex where its second derivatives at the knots are at
+least zero. A category with an order rises where no level's effect is below that of the level before.
 """
 
 from __future__ import annotations
@@ -199,7 +199,9 @@ def _levels(factor: CategoricalFactor, levels: tuple[Level, ...], group: Group, 
         for name in order:
             if name not in shown:
                 near = nearest(name, shown)
-                raise ArgumentError(f"order= names {name!r}, which is no level of {factor.name}" + (f"; did you mean {near[0]!r}?" if near else ""))
+                raise ArgumentError(
+                    f"order= names {name!r}, which is no level of {factor.name}" + (f"; did you mean {near[0]!r}?" if near else "")
+                )
         missing = [name for name in shown if name not in order]
         if missing or len(set(order)) < len(order):
             raise ArgumentError(f"order= must name each level of {factor.name} once" + (f"; {missing[0]!r} is missing" if missing else ""))

@@ -170,6 +170,7 @@ def passes_over_rows(problem: Problem, solution: Solution, unasked: bool) -> boo
 
 
 def is_cheap(problem: Problem) -> bool:
+    """Whether standard errors of the problem cost so little that nobody need ask for them."""
     size, k = problem.shape
     return problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
 

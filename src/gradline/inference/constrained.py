@@ -1,11 +1,11 @@
 """Intervals and tests where coefficients must satisfy constraints.
 
-The unconstrained interval holds the true coefficient as often as it says. Where the constraints are true it does so too after it has been cut to the
-values that they allow, and an interval that is cut to nothing says that they are not. Draws around the unconstrained optimum, each moved
-to the nearest point of the set in the metric of their covariance, follow the constrained optimum's own distribution where its bias at the
-boundary is small. That the constraints hold is tested by the distance of the unconstrained optimum from the set, whose distribution
-at the worst true coefficients is a mixture of chi-squared ones (Kudo 1963, Biometrika 50; Wolak 1987, JASA 82; Silvapulle and Sen 2005,
-Constrained Statistical Inference, chapter 3).
+The unconstrained interval holds the true coefficient as often as it says. Where the constraints are true it does so too after it has been
+cut to the values that they allow, and an interval that is cut to nothing says that they are not. Draws around the unconstrained optimum,
+each moved to the nearest point of the set in the metric of their covariance, follow the constrained optimum's own distribution where its
+bias at the boundary is small. That the constraints hold is tested by the distance of the unconstrained optimum from the set, whose
+distribution at the worst true coefficients is a mixture of chi-squared ones (Kudo 1963, Biometrika 50; Wolak 1987, JASA 82; Silvapulle
+and Sen 2005, Constrained Statistical Inference, chapter 3).
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ import numpy as np
 from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import Interval, check_level
 from gradline.linalg.quadratic_program import EPSILON, solve_program
 
-DRAWS = 2_000
+DRAWS = 1_000
 """Of the coefficients for an interval, and of the mixture of chi-squared for its weights."""
 
 SEED = 20150
@@ -61,13 +61,11 @@ def coefficient_ranges(polyhedron: Polyhedron) -> Interval:
 
         used = np.flatnonzero((polyhedron.matrix != 0).any(axis=0))
         above = polyhedron.matrix[:, used]
-        ends = {
-            "A_ub": -above[~polyhedron.equal],
-            "b_ub": -polyhedron.right[~polyhedron.equal],
-            "A_eq": above[polyhedron.equal],
-            "b_eq": polyhedron.right[polyhedron.equal],
-        }
-        ends = {key: value if len(value) else None for key, value in ends.items()}
+        ends: dict[str, Array] = {}
+        if not polyhedron.equal.all():
+            ends |= {"A_ub": -above[~polyhedron.equal], "b_ub": -polyhedron.right[~polyhedron.equal]}
+        if polyhedron.equal.any():
+            ends |= {"A_eq": above[polyhedron.equal], "b_eq": polyhedron.right[polyhedron.equal]}
         joined = np.flatnonzero((polyhedron.matrix[several] != 0).any(axis=0))
         for place in joined:
             cost = (used == place).astype(np.float64)
@@ -96,10 +94,13 @@ def drawn_interval(estimate: Array, covariance: Covariance, polyhedron: Polyhedr
     rank = near.factor.shape[1]
     points = np.empty((DRAWS, near.factor.shape[0]))
     for i in range(DRAWS):
-        draw = random.normal(size=rank)
+        draw = np.asarray(random.normal(size=rank))
         if covariance.degrees_of_freedom is not None:
-            draw *= math.sqrt(covariance.degrees_of_freedom / random.chisquare(covariance.degrees_of_freedom))
+            draw = draw * math.sqrt(covariance.degrees_of_freedom / float(random.chisquare(covariance.degrees_of_freedom)))
         points[i] = near.centre + near.factor @ near.moved(draw)[0]
+    if polyhedron.bounds is not None:
+        # What was moved to an end is there but for rounding.
+        points = np.clip(points, polyhedron.bounds.lower.T.ravel(), polyhedron.bounds.upper.T.ravel())
     tail = 0.5 * (1.0 - level)
     lower, upper = np.quantile(points, [tail, 1.0 - tail], axis=0)
     shape = polyhedron.shape[::-1]
@@ -126,10 +127,7 @@ def constraints_test(estimate: Array, covariance: Covariance, polyhedron: Polyhe
             total += weight * (statistic <= 0.0)
         else:
             total += weight * float(chdtrc(count, statistic) if degrees is None else fdtrc(count, degrees, statistic / count))
-    if (polyhedron.equal).all():
-        kind = f"Wald, {fewest} equations"
-    else:
-        kind = f"chi-bar-squared, weights {how}"
+    kind = f"Wald, {fewest} equations" if polyhedron.equal.all() else f"chi-bar-squared, weights {how}"
     kind += f", {covariance.kind} covariance"
     size = np.linalg.norm(near.matrix, axis=1)
     gap = polyhedron.matrix @ near.centre - polyhedron.right
@@ -170,12 +168,12 @@ class _Near:
         ends = polyhedron.right - polyhedron.matrix @ centre
         return cls(centre, factor, matrix, ends, polyhedron.upper - polyhedron.matrix @ centre)
 
-    def moved(self, draw: Array) -> tuple[Array, Array]:
+    def moved(self, draw: Array) -> tuple[Array, IntArray]:
         """(the w nearest to a draw within the rows, which rows hold)."""
         return _nearest(draw, self.matrix, self.ends, self.upper)
 
 
-def _nearest(draw: Array, matrix: Array, lower: Array, upper: Array) -> tuple[Array, Array]:
+def _nearest(draw: Array, matrix: Array, lower: Array, upper: Array) -> tuple[Array, IntArray]:
     value = matrix @ draw
     size = np.abs(matrix) @ np.abs(draw) + 1e-300
     if (value >= lower - EPSILON * size).all() and (value <= upper + EPSILON * size).all():

@@ -12,8 +12,8 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array, IntArray
-from gradline.inference.covariance.estimate import Covariance
 from gradline.constraints.linear_text import read_hypothesis
+from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
 

@@ -1,9 +1,9 @@
 """Small convex quadratic programs to the last digit: minimise x'Hx / 2 + g'x over lower <= A x <= upper.
 
 A dual active-set method finds which rows of A hold (Arnstrom, Bemporad and Axehill 2022, "A dual active-set solver for embedded quadratic
-programming using recursive LDL' updates", IEEE Trans. Autom. Control 67; the package daqp). What it leaves in digits is then taken off on the
-face of those rows, where the program is a system of equations (Nocedal and Wright 2006, Numerical Optimization, section 16.2): rows of one
-coefficient are met to the bit, the others to rounding, and the multipliers belong to that point.
+programming using recursive LDL' updates", IEEE Trans. Autom. Control 67; the package daqp). What it leaves in digits is then taken off on
+the face of those rows, where the program is a system of equations (Nocedal and Wright 2006, Numerical Optimization, section 16.2): rows
+of one coefficient are met to the bit, the others to rounding, and the multipliers belong to that point.
 """
 
 from __future__ import annotations
@@ -41,8 +41,8 @@ INSTALL = 'constraints need the package daqp; install it with: pip install "grad
 
 @dataclass(frozen=True, eq=False)
 class ProgramMinimum:
-    """x (d,): the minimum. multipliers (m,): the rate at which the minimum changes with the bound a row is held at, above zero at a lower bound
-    and below it at an upper one. held (m,): -1 where a row is at its lower bound, 1 at its upper one, 0 where it is free. violation: the
+    """x (d,): the minimum. multipliers (m,): the rate at which the minimum changes with the bound a row is held at, above zero at a lower
+    bound and below it at an upper one. held (m,): -1 where a row is at its lower bound, 1 at its upper one, 0 elsewhere. violation: the
     largest miss of a row of unit length in scaled coefficients; exact: whether everything is down to rounding."""
 
     x: Array
@@ -182,9 +182,7 @@ def _factor(matrix: Array) -> Any:
     return factor if np.isfinite(pivots).all() and float(pivots.min(initial=1.0)) ** 2 > FLAT * len(pivots) else None
 
 
-def _daqp(
-    curvature: Array, linear: Array, matrix: Array, lower: Array, upper: Array, tolerance: float
-) -> tuple[Array, IntArray] | None:
+def _daqp(curvature: Array, linear: Array, matrix: Array, lower: Array, upper: Array, tolerance: float) -> tuple[Array, IntArray] | None:
     """(x, held) by the dual active-set method; None where no x meets the rows."""
     try:
         import daqp

@@ -15,7 +15,16 @@ from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = ("ActiveSetNewton", "ConstrainedNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear", "ProximalNewton")
+_SOLVERS = (
+    "ActiveSetNewton",
+    "ConstrainedNewton",
+    "GradientDescent",
+    "LBFGS",
+    "LeastSquares",
+    "Newton",
+    "PiecewiseLinear",
+    "ProximalNewton",
+)
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:

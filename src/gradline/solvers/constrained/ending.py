@@ -37,10 +37,8 @@ def constrained_solution(
     count = int(held.binding.sum())
     words = f"{reason}; {count} of {len(multipliers)} constraints bind, none is missed by more than {missed:.0e} of its size"
     remedy = "" if converged else "Scale the columns, leave out nearly dependent ones, or give another start="
-    notes = ()
+    notes: tuple[str, ...] = ()
     if converged and not program.unique:
         notes = ("the optimum is not unique: other coefficients that meet the constraints give the same objective",)
     certificate = Certificate(converged and program.exact, float(np.linalg.norm(left)), words, remedy)
-    return Solution(
-        coefficients, objective, "ConstrainedNewton", certificate, passes, aliased=aliased, notes=notes, held=held
-    )
+    return Solution(coefficients, objective, "ConstrainedNewton", certificate, passes, aliased=aliased, notes=notes, held=held)

@@ -1,9 +1,9 @@
 """Any smooth loss within constraints: Newton's method whose every model keeps them, and squared loss from the sums of one pass.
 
-The loss is replaced by its parabola at the coefficients; the lowest point of that which meets the constraints is the next one, a quadratic
-program of as many coefficients as there are (sequential quadratic programming; Nocedal and Wright 2006, Numerical Optimization, chapter 18).
-Rows are seen in passes that know nothing of the constraints. Near the optimum the rows of the constraints that hold have settled, and the rest is
-Newton's method on their face. Squared loss is its own parabola: second moments of one pass are all it needs.
+The loss is replaced by its parabola at the coefficients; the lowest point of that which meets the constraints is the next one, a
+quadratic program of as many coefficients as there are (sequential quadratic programming; Nocedal and Wright 2006, Numerical Optimization,
+chapter 18). Rows are seen in passes that know nothing of the constraints. Near the optimum the rows of the constraints that hold have
+settled, and the rest is Newton's method on their face. Squared loss is its own parabola: second moments of one pass are all it needs.
 """
 
 from __future__ import annotations
@@ -258,5 +258,13 @@ class _Run:
         if not self.problem.loss.is_convex and converged:
             reason += "; a local optimum, since the loss is not known to be convex"
         return constrained_solution(
-            self.rows, self.point.coefficients, self.point.objective, self.point.gradient, step.program, converged, reason, self.passes, self.aliased
+            self.rows,
+            self.point.coefficients,
+            self.point.objective,
+            self.point.gradient,
+            step.program,
+            converged,
+            reason,
+            self.passes,
+            self.aliased,
         )

@@ -1,7 +1,7 @@
 """Squared loss within constraints from the sums of one pass: the model of every step, exact but for the digits of the sums.
 
-Columns are taken about their means, so that nothing cancels beside the intercept: with z = x - mean and a = b_0 + mean'b the curvature of the
-intercept stands alone. Constraints on the intercept become constraints on a and the slopes.
+Columns are taken about their means, so that nothing cancels beside the intercept: with z = x - mean and a = b_0 + mean'b the curvature of
+the intercept stands alone. Constraints on the intercept become constraints on a and the slopes.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class SquaredModel:
         found = np.diag(squares) - 2.0 * np.einsum("ij,ij->j", cross, slopes) + np.einsum("ij,ij->j", slopes, gram @ slopes)
         if self.intercept:
             found = found + self._left(coefficients) ** 2
-        return np.maximum(found, 0.0)
+        return np.asarray(np.maximum(found, 0.0))
 
     @property
     def target_squares(self) -> Array:
@@ -101,8 +101,8 @@ class SquaredModel:
 
     @property
     def claim(self) -> float:
-        """The share of the coefficients, roughly, that rounding of the sums may take: of squares of sizes before columns were centred, times
-        the condition of the correlations."""
+        """The share of the coefficients, roughly, that rounding of the sums may take: of squares of sizes before columns were centred,
+        times the condition of the correlations."""
         matrix = self.curvature
         diagonal = np.diag(matrix)
         if not (diagonal > 0).all():
