@@ -19,6 +19,7 @@ from gradline.base.version import __version__ as __version__
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
+    "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
@@ -52,6 +53,7 @@ __all__ = [
     "ArgumentError",
     "ArgumentTypeError",
     "ConstrainedNewton",
+    "ConstrainedPiecewiseLinear",
     "DataError",
     "DivergenceError",
     "Fit",
@@ -102,6 +104,7 @@ if TYPE_CHECKING:
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
+    from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton

@@ -97,10 +97,10 @@ def drawn_interval(estimate: Array, covariance: Covariance, polyhedron: Polyhedr
         draw = np.asarray(random.normal(size=rank))
         if covariance.degrees_of_freedom is not None:
             draw = draw * math.sqrt(covariance.degrees_of_freedom / float(random.chisquare(covariance.degrees_of_freedom)))
-        points[i] = near.centre + near.factor @ near.moved(draw)[0]
-    if polyhedron.bounds is not None:
-        # What was moved to an end is there but for rounding.
-        points = np.clip(points, polyhedron.bounds.lower.T.ravel(), polyhedron.bounds.upper.T.ravel())
+        moved, held = near.moved(draw)
+        # What was moved to an end is there to the bit.
+        there = (near.centre + near.factor @ moved).reshape(polyhedron.shape[::-1]).T
+        points[i] = polyhedron.snapped(there, held != 0).T.ravel()
     tail = 0.5 * (1.0 - level)
     lower, upper = np.quantile(points, [tail, 1.0 - tail], axis=0)
     shape = polyhedron.shape[::-1]

@@ -18,6 +18,7 @@ from gradline.solvers.refusing import MOST_COEFFICIENTS
 _SOLVERS = (
     "ActiveSetNewton",
     "ConstrainedNewton",
+    "ConstrainedPiecewiseLinear",
     "GradientDescent",
     "LBFGS",
     "LeastSquares",
@@ -149,7 +150,13 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     if problem.constraints is not None:
         from gradline.solvers.constrained.newton import ConstrainedNewton
 
-        yield ConstrainedNewton() if tolerance is None else ConstrainedNewton(tolerance), ("accuracy",)
+        from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
+
+        kinked = not problem.joint and problem.loss.kinks() is not None
+        if kinked and problem.penalty_kind != "proximal":
+            yield ConstrainedPiecewiseLinear(), ("accuracy", "tolerance")
+        else:
+            yield ConstrainedNewton() if tolerance is None else ConstrainedNewton(tolerance), ("accuracy",)
         return
     if problem.penalty_kind == "proximal":
         from gradline.solvers.proximal.newton import ProximalNewton

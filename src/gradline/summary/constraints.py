@@ -37,7 +37,10 @@ def constraints_line(fit: Model) -> str:
     if not shown:
         return f"{start}, none holds as an equation: the fit is the one without them"
     more = f" and {len(shown) - MOST_SHOWN:,} more" if len(shown) > MOST_SHOWN else ""
-    return f"{start}; {len(shown)} hold as equations (with their multipliers): {', '.join(shown[:MOST_SHOWN])}{more}"
+    holds = (
+        "1 holds as an equation (with its multiplier)" if len(shown) == 1 else f"{len(shown)} hold as equations (with their multipliers)"
+    )
+    return f"{start}; {holds}: {', '.join(shown[:MOST_SHOWN])}{more}"
 
 
 def interval_facts(fit: Model) -> Iterator[Fact]:
