@@ -10,12 +10,7 @@ from gradline.base.errors import ArgumentError
 from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.held import ConstrainedInference
 from gradline.constraints.polyhedron import Polyhedron
-from gradline.constraints.specs import ConstraintSpec, Row, as_spec
-
-
-def as_constraints(given: Any) -> ConstraintSpec | None:
-    """The constraints, or None where there are none. Raises TypeError for what is none."""
-    return None if given is None else as_spec(given)
+from gradline.constraints.specs import ConstraintSpec, Row
 
 
 def as_inference(given: Any, constraints: ConstraintSpec | None) -> ConstrainedInference | None:

@@ -10,9 +10,9 @@ from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentTypeError
 from gradline.base.words import nearest
-from gradline.constraints.arguments import as_constraints, as_inference
+from gradline.constraints.arguments import as_inference
 from gradline.constraints.held import ConstrainedInference
-from gradline.constraints.specs import ConstraintSpec
+from gradline.constraints.specs import ConstraintSpec, as_spec
 from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
 from gradline.penalties.arguments import as_penalty
@@ -123,8 +123,9 @@ class FitRequest:
         formula, data, target = _arguments(positional, formula, data, target)
         rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
         rest["penalty"] = as_penalty(rest["penalty"])
-        rest["constraints"] = as_constraints(rest.get("constraints"))
-        rest["inference"] = as_inference(rest.get("inference"), rest["constraints"])
+        constraints, inference = rest.get("constraints"), rest.get("inference")
+        rest["constraints"] = None if constraints is None else as_spec(constraints)
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
         request = cls(formula=formula, data=data, target=target, **rest)
         if request.of_arrays:
             _refuse_of_tables(data, target, rest)

@@ -82,7 +82,7 @@ def solve_program(
     if guess is not None and factor is not None:
         best = _settled(scaled, np.zeros(len(linear)), guess, few=True)
         if best is not None and best.exact:
-            return _in_units(best, scaled)
+            return _in_units(best, scaled, matrix, lower, upper)
     # A degenerate program may be taken for one that cannot be met: another tolerance, or some curvature lent, tells.
     for lent, tolerance in ATTEMPTS:
         if lent == 0.0 and factor is None:
@@ -92,7 +92,9 @@ def solve_program(
             best = now
         if best is not None and best.exact:
             break
-    return None if best is None else _in_units(best, scaled)
+    if factor is None and (best is None or not best.exact) and _falls(scaled):
+        raise SolverError("the objective has no lowest point that meets the constraints: it falls without end")
+    return None if best is None else _in_units(best, scaled, matrix, lower, upper)
 
 
 def _tried(scaled: _Scaled, lent: float, tolerance: float) -> ProgramMinimum | None:
@@ -114,8 +116,6 @@ def _tried(scaled: _Scaled, lent: float, tolerance: float) -> ProgramMinimum | N
             best = now
         if best is not None and best.exact:
             return best
-        if float(np.abs(point).max()) > 1e12:
-            raise SolverError("the objective has no lowest point that meets the constraints: it falls without end")
         if moved <= 1e-12 * float(np.abs(point).max(initial=1.0)) and turn > 2:
             break
     return best
@@ -161,9 +161,37 @@ def _scaled(curvature: Array, linear: Array, matrix: Array, lower: Array, upper:
     return _Scaled(curvature * np.outer(unit, unit), slope / size, rows, low / size, high / size, unit, length, size)
 
 
-def _in_units(found: ProgramMinimum, scaled: _Scaled) -> ProgramMinimum:
+def _falls(scaled: _Scaled) -> bool:
+    """Whether some direction without curvature leads down and stays within the rows."""
+    from scipy.optimize import linprog
+
+    values, vectors = np.linalg.eigh(scaled.curvature)
+    straight = vectors[:, values <= 1e-11 * max(float(values[-1]), 1e-300)]
+    if not straight.shape[1]:
+        return False
+    rows = scaled.matrix @ straight
+    low, high = np.isfinite(scaled.lower), np.isfinite(scaled.upper)
+    found = linprog(
+        scaled.linear @ straight,
+        A_ub=np.concatenate([-rows[low], rows[high]]),
+        b_ub=np.zeros(int(low.sum() + high.sum())),
+        bounds=(-1.0, 1.0),
+        method="highs",
+    )
+    return bool(found.status == 0 and found.fun < -1e-9)
+
+
+def _in_units(found: ProgramMinimum, scaled: _Scaled, matrix: Array, lower: Array, upper: Array) -> ProgramMinimum:
+    """In the units given, rows of one coefficient met to the bit there."""
+    x = found.x * scaled.unit * scaled.size
+    for row, column in enumerate(rows_of_one(matrix).tolist()):
+        if column < 0:
+            continue
+        weight = matrix[row, column]
+        ends = sorted((lower[row] / weight, upper[row] / weight))
+        x[column] = ends[int((found.held[row] > 0) == (weight > 0))] if found.held[row] else min(max(x[column], ends[0]), ends[1])
     return ProgramMinimum(
-        found.x * scaled.unit * scaled.size,
+        x,
         found.multipliers * scaled.size / scaled.length,
         found.held,
         found.violation,

@@ -50,7 +50,7 @@ class ModelConstraints:
         --------
         >>> import gradline as gl
         >>> x, y = gl.datasets.line(seed=1)
-        >>> gl.fit(x, y, constraints="x1 <= 5").multipliers["x1 <= 5"] > 0
+        >>> gl.fit(x, y, constraints="x <= 5").multipliers["x <= 5"] > 0
         True
         """
         held = self.constraints
@@ -77,9 +77,9 @@ class ModelConstraints:
         --------
         >>> import gradline as gl
         >>> x, y = gl.datasets.line(seed=1)
-        >>> gl.fit(x, y, constraints="x1 >= 0").test_constraints().p_value
+        >>> gl.fit(x, y, constraints="x >= 0").test_constraints().p_value
         1.0
-        >>> gl.fit(x, y, constraints="x1 <= 5").test_constraints().p_value < 1e-6
+        >>> gl.fit(x, y, constraints="x <= 5").test_constraints().p_value < 1e-6
         True
         """
         from gradline.inference.constrained import constraints_test

@@ -12,6 +12,7 @@ from gradline.base.types import Array
 from gradline.constraints.arguments import bound_to
 from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.held import HeldConstraints, held_at
+from gradline.constraints.polyhedron import BoolArray
 from gradline.constraints.specs import ConstraintSpec
 from gradline.moments.least_squares import MomentsFit
 from gradline.solvers.constrained.ending import not_constrained
@@ -37,13 +38,14 @@ def within_constraints(plain: MomentsFit, sums: SecondMoments, columns: Sequence
     penalty = np.where(movable, strength, 0.0)
     penalty[: int(intercept)] = 0.0
     curvature = model.curvature + model.free.restrict_curvature(np.diag(penalty.T.ravel()))
-    coefficients, program = np.zeros((size, 1)), None
+    coefficients: Array = np.zeros((size, 1))
+    guess = None
     for _ in range(3):
         gradient = model.gradient(coefficients) + model.free.restrict_gradient(penalty * coefficients)
-        step = working.step(coefficients, curvature, gradient, None if program is None else program.held)
-        program = step.program
-        coefficients = working.moved(coefficients, step.change, program)
-    held = held_at(polyhedron, coefficients, working.multipliers(program))
+        step = working.step(coefficients, curvature, gradient, guess)
+        guess = step.program.held
+        coefficients = working.moved(coefficients, step.change, step.program)
+    held = held_at(polyhedron, coefficients, working.multipliers(step.program))
     unconstrained = plain.coefficients[:, None].copy()
     unconstrained[[plain.names.index(name) for name in plain.aliased]] = np.nan
     held = replace(held, unconstrained=unconstrained)
@@ -51,11 +53,11 @@ def within_constraints(plain: MomentsFit, sums: SecondMoments, columns: Sequence
 
 
 def _measured(
-    plain: MomentsFit, model: SquaredModel, sums: SecondMoments, held: HeldConstraints, coefficients: Array, movable: Array
+    plain: MomentsFit, model: SquaredModel, sums: SecondMoments, held: HeldConstraints, coefficients: Array, movable: BoolArray
 ) -> MomentsFit:
     """With the measures of the coefficients within the constraints."""
     squares = float(model.squares(coefficients)[0]) * sums.weight
-    free = held.face(movable.astype(np.bool_), coefficients).size
+    free = held.face(movable, coefficients).size
     spare = plain.n - free
     total = plain.total_squares
     return replace(

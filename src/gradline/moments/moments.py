@@ -20,7 +20,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-from gradline.constraints.arguments import as_constraints
+from gradline.constraints.specs import as_spec
 from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
@@ -255,7 +255,7 @@ class Moments:
         for name in (target, *features):
             if name in self._left_out:
                 raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
-        strength, spec = _ridge_strength(penalty), as_constraints(constraints)
+        strength, spec = _ridge_strength(penalty), None if constraints is None else as_spec(constraints)
         plain = fit_moments(self._sums, self._names, target, list(features), intercept, strength)
         if spec is None:
             return plain

@@ -149,7 +149,6 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     many = columns * k > MOST_COEFFICIENTS
     if problem.constraints is not None:
         from gradline.solvers.constrained.newton import ConstrainedNewton
-
         from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
 
         kinked = not problem.joint and problem.loss.kinks() is not None

@@ -21,13 +21,13 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.constraints.contradictions import check_possible
 from gradline.constraints.held import held_at
-from gradline.constraints.polyhedron import polyhedron_of
+from gradline.constraints.polyhedron import BoolArray, polyhedron_of
 from gradline.linalg.quadratic_program import independent_rows
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
 from gradline.solvers.constrained.newton import ConstrainedNewton, feasible_start, free_of_constraints
 from gradline.solvers.constrained.working import WorkingRows
-from gradline.solvers.kinks.pieces import Pieces, pieces_of
+from gradline.solvers.kinks.pieces import PieceArray, Pieces, pieces_of
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.refusing import MOST_COEFFICIENTS, writes_codes_out
 
@@ -62,7 +62,7 @@ class ConstrainedPiecewiseLinear(Options):
     --------
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
-    >>> gl.fit(x, y, loss=gl.losses.absolute, constraints="x1 <= 5", solver=gl.ConstrainedPiecewiseLinear()).slopes
+    >>> gl.fit(x, y, loss=gl.losses.absolute, constraints="x <= 5", solver=gl.ConstrainedPiecewiseLinear()).slopes
     array([5.])
     """
 
@@ -82,8 +82,8 @@ class ConstrainedPiecewiseLinear(Options):
             pieces_of(problem.loss, problem.rows.n_targets)
         except ValueError:
             return (
-                f"ConstrainedPiecewiseLinear solves convex losses that are piecewise linear in y - eta, and {problem.loss.name!r} is not known"
-                " to be one; constraints beside other kinks are not solved: take a smooth loss such as gl.losses.huber"
+                f"ConstrainedPiecewiseLinear solves convex losses that are piecewise linear in y - eta, and {problem.loss.name!r} is not"
+                " known to be one; constraints beside other kinks are not solved: take a smooth loss such as gl.losses.huber"
             )
         if not problem.rows.resident:
             return "ConstrainedPiecewiseLinear needs its rows in memory, and these are read anew at each pass; take a smooth loss"
@@ -112,8 +112,8 @@ class ConstrainedPiecewiseLinear(Options):
         value = problem.evaluate(coefficients, 0).value
         missed = float(polyhedron.missed(coefficients).max(initial=0.0))
         reason = (
-            f"{found.reason}; {int(held.sum())} of {len(multipliers)} constraints hold at the vertex, none is missed by more than {missed:.0e}"
-            " of its size"
+            f"{found.reason}; {int(held.sum())} of {len(multipliers)} constraints hold at the vertex, none is missed by more than"
+            f" {missed:.0e} of its size"
         )
         remedy = "" if found.converged else "Scale the columns, or leave nearly dependent ones out."
         certificate = Certificate(found.converged, found.violation / problem.total_weight, reason, remedy)
@@ -204,9 +204,9 @@ class _Vertex:
             if not turned.any():
                 return self._exact(theta, program)
             held |= turned
-        return self._exact(theta, program)
+        raise SolverError("rows keep changing their lines in the linear programs; scale the columns, or leave nearly dependent ones out")
 
-    def _program(self, held: Array, piece: Array) -> Array | None:
+    def _program(self, held: BoolArray, piece: PieceArray) -> Array | None:
         """The theta (d,) that is lowest with the held residuals on the whole loss and the others on their lines; None without one."""
         from scipy.optimize import linprog
 
