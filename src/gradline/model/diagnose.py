@@ -138,8 +138,9 @@ class Diagnosis:
     @cached_property
     def bread(self) -> Bread:
         """The inverse curvature of the fit."""
-        held = self.fit.inference
-        if held is not None and held.bread is not None:
+        held, within = self.fit.inference, self.fit.constraints
+        # Standard errors within constraints are mostly those without them, and rows are looked at on the face.
+        if held is not None and held.bread is not None and (within is None or within.inference == "face"):
             return held.bread
         return compute_bread(self._kept, self._coefficients, free_coefficients(self._kept, self.fit.solution), self._loss)
 
