@@ -3,7 +3,8 @@
     python benchmarks/constraints.py [--small]
 
 Nonnegative least squares of 1,000,000 x 100 beside the bare symmetric product and scikit-learn's positive=True; 20 inequalities on
-100,000 x 50 beside cvxpy with Clarabel on the rows; a monotone Poisson model of 600,000 x 300 beside glum's. --small: a twentieth of the rows.
+100,000 x 50 beside cvxpy with Clarabel on the rows; a monotone Poisson model of 600,000 x 300 beside glum's. --small: a twentieth of
+the rows.
 """
 
 import os
@@ -13,10 +14,10 @@ import warnings
 os.environ.setdefault("OMP_NUM_THREADS", str(os.cpu_count() or 1))
 
 import numpy as np
-from clock import best
 from scipy.linalg.blas import dsyrk
 
 import gradline as gl
+from clock import best
 
 SMALL = "--small" in sys.argv
 SHARE = 20 if SMALL else 1
@@ -49,9 +50,7 @@ def inequalities():
     X = RANDOM.normal(size=(n, p))
     y = X @ RANDOM.normal(size=p) + RANDOM.normal(size=n)
     A, b = RANDOM.normal(size=(m, p)), RANDOM.normal(size=m)
-    seconds, fit = best(
-        lambda: gl.fit(X, y, intercept=False, constraints=gl.constraints.linear(A, lower=b), covariance=False), 3
-    )
+    seconds, fit = best(lambda: gl.fit(X, y, intercept=False, constraints=gl.constraints.linear(A, lower=b), covariance=False), 3)
 
     def by_cvxpy():
         beta = cvxpy.Variable(p)

@@ -1,6 +1,6 @@
 """How often 95% intervals of constrained fits hold the truth, and how wide they are: the rows of the table in docs/constraints.md.
 
-python tests/constraints/constrained_study.py [replications]
+python tests/constraints/constrained_study.py [replications [loss]]
 """
 
 import sys
@@ -10,7 +10,7 @@ import numpy as np
 
 import gradline as gl
 
-N, REPLICATIONS, SEED = 200, 1000, 15
+N, REPLICATIONS, SEED = 200, 600, 15
 
 WAYS = ("intersection", "draws", "face")
 
@@ -57,7 +57,7 @@ def line(loss, where, way, found):
 
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else REPLICATIONS
-    for loss in LOSSES:
+    for loss in sys.argv[2:] or LOSSES:
         for where, truth in TRUTHS.items():
             for way in WAYS:
                 print(line(loss, where, way, coverage(loss, truth, way, count if way != "draws" else count // 2, SEED)), flush=True)

@@ -144,3 +144,15 @@ def test_a_model_file_keeps_them(tmp_path, inference):
     assert str(loaded.summary()).splitlines()[:20] == str(fit.summary()).splitlines()[:20]
     if inference != "face":
         assert loaded.test_constraints() == fit.test_constraints()
+
+
+def test_intervals_of_predictions_reach_to_both_fits():
+    plain, held = gl.fit(X, Y), gl.fit(X, Y, constraints="x3 >= 0")
+    new = RANDOM.normal(size=(20, 3))
+    expected, found = plain.predict(new, interval="confidence"), held.predict(new, interval="confidence")
+    assert found.prediction == pytest.approx(held.predict(new))
+    assert found.lower == pytest.approx(np.minimum(expected.lower, found.prediction))
+    assert found.upper == pytest.approx(np.maximum(expected.upper, found.prediction))
+    assert "without constraints" in found.guarantee
+    face = gl.fit(X, Y, constraints="x3 >= 0", inference="face").predict(new, interval="confidence")
+    assert face.lower == pytest.approx(gl.fit(X[:, :2], Y).predict(new[:, :2], interval="confidence").lower)

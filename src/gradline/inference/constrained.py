@@ -21,9 +21,9 @@ from gradline.base.types import Array, IntArray
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import Interval, check_level
-from gradline.linalg.quadratic_program import EPSILON, solve_program
+from gradline.linalg.quadratic_program import EPSILON, nearest_point, solve_program
 
-DRAWS = 1_000
+DRAWS = 2_000
 """Of the coefficients for an interval, and of the mixture of chi-squared for its weights."""
 
 SEED = 20150
@@ -115,7 +115,11 @@ def constraints_test(estimate: Array, covariance: Covariance, polyhedron: Polyhe
     Raises InferenceError where a constraint is on coefficients without a standard error.
     """
     near = _Near.of(estimate, covariance, polyhedron)
-    moved, _ = near.moved(np.zeros(near.factor.shape[1]))
+    start = np.zeros(near.factor.shape[1])
+    exact = solve_program(np.eye(len(start)), start, near.matrix, near.ends, near.upper)
+    if exact is None:
+        raise InferenceError("no coefficients near the estimate meet the constraints")
+    moved = exact.x
     statistic = float(moved @ moved)
     fewest = _rank(near.matrix[polyhedron.equal])
     weights, how = _weights(near, polyhedron, fewest)
@@ -178,10 +182,11 @@ def _nearest(draw: Array, matrix: Array, lower: Array, upper: Array) -> tuple[Ar
     size = np.abs(matrix) @ np.abs(draw) + 1e-300
     if (value >= lower - EPSILON * size).all() and (value <= upper + EPSILON * size).all():
         return draw, np.zeros(len(matrix), dtype=np.int64)
-    found = solve_program(np.eye(len(draw)), -draw, matrix, lower, upper)
+    length = np.linalg.norm(matrix, axis=1)
+    found = nearest_point(draw, matrix / length[:, None], lower / length, upper / length)
     if found is None:
         raise InferenceError("no coefficients near the estimate meet the constraints")
-    return found.x, found.held
+    return found
 
 
 def _rank(matrix: Array) -> int:
