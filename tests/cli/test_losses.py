@@ -19,7 +19,8 @@ def folder(tmp_path):
     rows = ["x,time,event,wins,games,calls,rating"]
     names = np.array(["low", "mid", "high"])[np.digitize(x + rng.logistic(size=200), [-1, 1])]
     rows += [
-        f"{a:.17g},{min(t, c):.17g},{int(t <= c)},{w},9,{n},{r}" for a, t, c, w, n, r in zip(x, life, until, wins, calls, names, strict=True)
+        f"{a:.17g},{min(t, c):.17g},{int(t <= c)},{w},9,{n},{r}"
+        for a, t, c, w, n, r in zip(x, life, until, wins, calls, names, strict=True)
     ]
     (tmp_path / "rows.csv").write_text("\n".join(rows) + "\n")
     return tmp_path

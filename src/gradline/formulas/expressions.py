@@ -95,7 +95,14 @@ class Chain:
     rest: tuple[tuple[str, Node], ...]
 
 
-Node = Constant | Column | TextEquals | LevelNumber | Apply | Chain | Learned
+@dataclass(frozen=True)
+class Together:
+    """Several columns of numbers side by side, (m, d), for a transform of all of them."""
+
+    parts: tuple[Node, ...]
+
+
+Node = Constant | Column | TextEquals | LevelNumber | Apply | Chain | Learned | Together
 
 _TABLES: dict[str, Callable[[str], Callable[..., Any]]] = {
     "function": lambda name: FUNCTIONS[name][0],
@@ -125,6 +132,8 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
             return TRANSFORMS[transform].apply(inner, node.settings, states.get(key, {}), key)
         case Chain():
             return _in_turn(node, batch, states)
+        case Together(parts):
+            return np.stack([as_column(evaluate(part, batch, states), batch.n_rows) for part in parts], axis=1)
         case Apply(table, name, arguments):
             values = [evaluate(argument, batch, states) for argument in arguments]
             if table != "logic":
@@ -173,6 +182,9 @@ def walk(node: Node) -> Iterator[Node]:
             yield from walk(argument)
     elif isinstance(node, Learned):
         yield from walk(node.argument)
+    elif isinstance(node, Together):
+        for part in node.parts:
+            yield from walk(part)
     yield node
 
 

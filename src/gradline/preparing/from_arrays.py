@@ -81,7 +81,7 @@ def prepare_arrays(
             f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
         )
     targets = as_columns(target, "y", "y")
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
@@ -117,7 +117,7 @@ class CheckedRows(NamedTuple):
 
 def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
     """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for what does not go with them."""
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_length(len(targets.values), "y", n)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
@@ -129,7 +129,7 @@ def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: 
 
 
 def _columns(data: Any, names: Sequence[str] | None) -> Columns:
-    columns = as_columns(data)
+    columns = as_columns(data, sparse=True)
     if names is None:
         return columns
     if isinstance(names, str):
