@@ -49,8 +49,9 @@ def shown_coefficients(fit: Model, predictor: int) -> Sequence[int]:
         return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0] if not in_curve(fit, int(i), predictor)]
     if fit.curves:
         return [i for i in range(len(fit.names)) if not in_curve(fit, i, predictor)]
-    only = fit.loss_function.intercept_only
-    return range(1 if only and only[predictor] else len(fit.names))
+    only, without = fit.loss_function.intercept_only, fit.loss_function.without_intercept
+    first = int(fit.has_intercept) if without and without[predictor] else 0
+    return range(first, 1 if only and only[predictor] else len(fit.names))
 
 
 def _head(fit: Model) -> Iterator[Fact]:
