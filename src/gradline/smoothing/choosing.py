@@ -41,7 +41,7 @@ SAMPLE = 2000
 DIFFERENCE = 1e-4
 """Of the spread of a linear predictor: the step of third derivatives, which are then off by a hundred-millionth."""
 
-SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-7
+SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-5
 """Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
 at the end, may change by a hundred times as much, measured by their covariance. Of losses that are no likelihood it is less strict."""
 
