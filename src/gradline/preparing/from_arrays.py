@@ -13,6 +13,7 @@ from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.protocol import Loss
+from gradline.preparing.order import numbered
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -72,6 +73,9 @@ def prepare_arrays(
 ) -> Prepared:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
+    unknown = as_loss(loss, prediction, backend)
+    if unknown.takes_order:
+        target = numbered(target)
     if INTERCEPT in columns.names:
         raise ArgumentError(
             f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
@@ -81,7 +85,7 @@ def prepare_arrays(
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
-    unbound = as_loss(loss, prediction, backend).resolve(y.max(axis=0))
+    unbound = unknown.resolve(y.max(axis=0))
     offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle)
     bound = unbound.bind(y, offsets)
     rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
