@@ -20,6 +20,7 @@ _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
+    "LinearClassifier": "gradline.sklearn.classifier",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "ArgumentError": "gradline.base.errors",
@@ -59,6 +60,7 @@ __all__ = [
     "GradlineWarning",
     "InferenceError",
     "LeastSquares",
+    "LinearClassifier",
     "LinearRegression",
     "LossError",
     "ModelFileError",
@@ -97,6 +99,7 @@ if TYPE_CHECKING:
     )
     from gradline.base.warnings import GradlineWarning
     from gradline.moments.moments import Moments
+    from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS

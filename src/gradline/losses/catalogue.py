@@ -9,6 +9,7 @@ from gradline.losses.families.amounts import Gamma, Tweedie, gamma, tweedie
 from gradline.losses.families.classes import Logistic, Multinomial, logistic, multinomial
 from gradline.losses.families.counts import NegativeBinomial, Poisson, negative_binomial, poisson
 from gradline.losses.families.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
+from gradline.losses.families.margins import Hinge, hinge
 from gradline.losses.families.quantiles import (
     Absolute,
     EpsilonInsensitive,
@@ -27,6 +28,7 @@ __all__ = [
     "EpsilonInsensitive",
     "Expectile",
     "Gamma",
+    "Hinge",
     "Huber",
     "JointHuber",
     "LogCosh",
@@ -45,6 +47,7 @@ __all__ = [
     "epsilon_insensitive",
     "expectile",
     "gamma",
+    "hinge",
     "huber",
     "log_cosh",
     "logistic",
