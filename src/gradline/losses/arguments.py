@@ -56,8 +56,6 @@ _ELSEWHERE = {
     "sparse_categorical_crossentropy": "multinomial",
     "crossentropyloss": "multinomial",
     "mnlogit": "multinomial",
-    "softmax": "multinomial",
-    "log_loss": "logistic",
     "hinge_loss": "hinge",
     "hingeloss": "hinge",
     "hinge_embedding_loss": "hinge",

@@ -48,7 +48,7 @@ def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tu
     k = resolved.n_predictors(1)
     if _accepts(resolved, numbers) and k == n - 1 and n > 2:
         return ClassLoss(resolved, numbers, against_first=True)
-    if k != 1 or not resolved.is_resolved or resolved is not unbound and n != k + 1:
+    if k != 1 or not resolved.is_resolved or (resolved is not unbound and n != k + 1):
         raise ArgumentError(f"the loss {unbound.name!r} has {k} linear predictors, which are no scores of {n} classes; use {_LOSSES}")
     if n > 2:
         raise ArgumentError(_only_two(unbound.name, n))
@@ -90,8 +90,8 @@ def _of_own(loss: CustomLoss, classes: tuple[str, ...]) -> ClassLoss:
         if given is not None:
             raise
         raise LossError(
-            f"{error} (y has {n} classes, so that the loss was given a score for each, shape (m, {n}), and labels 0 to {n - 1}; a loss of one"
-            " score takes two classes: see sklearn.multiclass.OneVsRestClassifier)"
+            f"{error} (y has {n} classes, so that the loss was given a score for each, shape (m, {n}), and labels 0 to {n - 1}; a"
+            " loss of one score takes two classes: see sklearn.multiclass.OneVsRestClassifier)"
         ) from error
     if bound.joint:
         raise LossError(joint_message(loss.name))

@@ -51,8 +51,8 @@ class LinearClassifier(LinearModel):
     ----------
     loss : str, loss of ``gl.losses``, or function
         "logistic" (of more than two classes the multinomial), "multinomial", "hinge", or your own. A function of a score for each class,
-        ``loss(y, scores)``, has y = 0, 1, ... and scores (m, K). One of a single score takes two classes, and y is 0 and 1 where the loss of
-        each falls towards its own side, as for a cross-entropy, and otherwise -1 and 1, as for a margin y times score.
+        ``loss(y, scores)``, has y = 0, 1, ... and scores (m, K). One of a single score takes two classes, and y is 0 and 1 where the loss
+        of each falls towards its own side, as for a cross-entropy, and otherwise -1 and 1, as for a margin y times score.
     class_weight : dict or "balanced", optional
         A weight for each class, which multiplies those of its rows; "balanced" gives each class the same total. Standard errors take them
         for weights like any other.
@@ -272,7 +272,8 @@ class LinearClassifier(LinearModel):
         Returns
         -------
         array (m,) or (m, K)
-            For two classes one number, positive for ``classes_[1]``; for more a column for each class, of which ``predict`` takes the highest.
+            For two classes one number, positive for ``classes_[1]``; for more a column for each class, of which ``predict`` takes the
+            highest.
 
         Raises
         ------

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentError
@@ -14,11 +14,21 @@ from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.sklearn.linear import row_weights, two_dimensional
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 
-if TYPE_CHECKING:
-    from gradline.sklearn.regressor import LinearRegression
+
+class Settings(Protocol):
+    """The parameters of an estimator."""
+
+    loss: Any
+    solver: Any
+    accuracy: Any
+    start: Any
+    tolerance: Any
+    penalty: Any
+    covariance: Any
+    fit_intercept: Any
 
 
-def why_no_sums(model: LinearRegression) -> str:
+def why_no_sums(model: Settings) -> str:
     """Why the model cannot be fitted from sums; empty where it can."""
     loss = model.loss
     if loss != "squared" and getattr(loss, "squared_scale", lambda: None)() is None:
@@ -33,7 +43,7 @@ def why_no_sums(model: LinearRegression) -> str:
 
 
 def add_rows(
-    model: LinearRegression, sums: RowSums | None, X: Any, y: Any, sample_weight: Any, frequencies: Any, offset: Any
+    model: Settings, sums: RowSums | None, X: Any, y: Any, sample_weight: Any, frequencies: Any, offset: Any
 ) -> tuple[Fit, RowSums]:
     """The fit of the rows before, of which ``sums`` tell, and of these; and the sums of all.
 

@@ -138,9 +138,9 @@ class LinearRegression(LinearModel):
         """Fit the rows given so far, in any order and any parts: the same as ``fit`` of all of them together.
 
         Squared loss needs nothing of the rows but sums of products, which add up, so this is no step of a descent but the fit itself,
-        whatever the penalty. ``fit`` keeps no sums: after it the rows begin anew, with a warning. ``set_params`` may change the penalty and ``fit_intercept`` between calls. Sums hold about half the digits that
-        ``fit`` does where columns are nearly dependent, and a warning says so. Until there are as many rows as coefficients, later columns
-        are left out.
+        whatever the penalty. ``fit`` keeps no sums: after it the rows begin anew, with a warning. ``set_params`` may change the penalty and
+        ``fit_intercept`` between calls. Sums hold about half the digits that ``fit`` does where columns are nearly dependent, and a warning
+        says so. Until there are as many rows as coefficients, later columns are left out.
 
         Parameters
         ----------
@@ -163,7 +163,8 @@ class LinearRegression(LinearModel):
         sums = getattr(self, "_sums", None)
         if sums is None and hasattr(self, "result_"):
             warn(
-                "partial_fit begins anew: fit(X, y) kept no sums of its rows, so that they do not count here. Give them to partial_fit instead"
+                "partial_fit begins anew: fit(X, y) kept no sums of its rows, so that they do not count here. Give them to partial_fit"
+                " instead"
             )
         result, self._sums = add_rows(self, sums, X, y, sample_weight, frequencies, offset)
         if sums is None:

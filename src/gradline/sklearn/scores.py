@@ -52,8 +52,8 @@ def d_squared(loss: Loss, targets: Array, predictors: Array, offset: Array | Non
     if least is None:
         if not loss.never_negative and (loss.is_likelihood or min(own.min(), null.min()) < 0):
             raise ArgumentError(
-                f"the loss {loss.name!r} has no least value that is known, so that D^2 is not defined: score with a metric of your own, such as"
-                ' scoring="neg_mean_absolute_error"'
+                f"the loss {loss.name!r} has no least value that is known, so that D^2 is not defined: score with a metric of your own,"
+                ' such as scoring="neg_mean_absolute_error"'
             )
         least = np.zeros(len(targets))
     left = float(np.average(own - least, weights=weights))
