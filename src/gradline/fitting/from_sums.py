@@ -18,11 +18,10 @@ from gradline.inference.asked import PendingInference, is_default, is_none
 from gradline.losses.families.robust import squared
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import as_penalty, left_to_data
+from gradline.penalties.arguments import as_penalty, left_to_data, settled
 from gradline.penalties.kinds import ridge_strength
-from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
+from gradline.penalties.kinked_penalty import PenaltyColumns
 from gradline.penalties.protocol import Penalty
-from gradline.penalties.ridge import AutomaticRidge
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.fingerprint import MODULUS
 from gradline.solvers.least_squares.least_squares import moments_solution
@@ -118,20 +117,25 @@ def fit_sums(sums: RowSums, *, intercept: bool, penalty: Any, covariance: Any) -
 
 def _bound(penalty: Any, sums: RowSums) -> Penalty | None:
     """The penalty of these columns. Raises ValueError for one whose strength is left to the data."""
-    given = as_penalty(penalty)
-    if isinstance(given, AutomaticRidge) or left_to_data(given) is not None:
-        raise ArgumentError(
-            'a strength of "auto" is chosen by rows that are held out, which sums do not hold: give the strength, or find it by gl.path'
-        )
-    if not isinstance(given, UnboundPenalty):
-        return given
     moments, p = sums.moments, len(sums.names)
 
     def deviations() -> Array:
         return np.asarray(np.ldexp(np.sqrt(np.maximum(np.diag(moments.centred()), 0.0) / moments.weight), moments.exponents)[:p])
 
     predictors = ("prediction",) if len(sums.target_names) == 1 else sums.target_names
-    return given.bind(PenaltyColumns(sums.names, sums.names, predictors, deviations))
+
+    def columns() -> PenaltyColumns:
+        return PenaltyColumns(sums.names, sums.names, predictors, deviations)
+
+    def choose() -> tuple[float, float]:
+        raise ArgumentError(
+            'a strength of "auto" is chosen by rows that are held out, which sums do not hold: give the strength, or find it by gl.path'
+        )
+
+    given = as_penalty(penalty)
+    if left_to_data(given) is not None:
+        choose()
+    return settled(given, columns, choose)
 
 
 def _rows_of(sums: RowSums, intercept: bool) -> ArrayRows:

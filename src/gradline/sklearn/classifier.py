@@ -8,12 +8,10 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.losses.arguments import as_loss
-from gradline.losses.catalogue import logistic
-from gradline.losses.own_loss import CustomLoss
+from gradline.losses.of_classes import has_probabilities, log_probabilities, loss_of_classes, scores, takes_many_classes
 from gradline.rows.array_checks import check_length
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.sklearn.class_labels import Labels, as_labels, check_known, check_labels, find_classes, weights_of_classes
-from gradline.sklearn.class_losses import log_probabilities, loss_of_classes, scores
 from gradline.sklearn.estimator import available
 from gradline.sklearn.linear import LinearModel, row_weights, two_dimensional
 from gradline.sklearn.routing import UNCHANGED, Request
@@ -31,16 +29,15 @@ if TYPE_CHECKING:
 def _why_no_probabilities(model: LinearClassifier) -> str:
     """Why a loss gives none; empty where it does."""
     try:
-        loss = as_loss(model.loss, model.prediction, model.backend)
+        if has_probabilities(model.loss, model.prediction, model.backend):
+            return ""
     except (TypeError, ValueError, ImportError) as error:
         return str(error)
-    likelihood = loss.likelihood if isinstance(loss, CustomLoss) else getattr(loss, "is_likelihood", False)
-    if likelihood:
-        return ""
-    own = ", or say likelihood=True in gl.losses.custom where it is minus the log of a probability" if isinstance(loss, CustomLoss) else ""
+    name = as_loss(model.loss, model.prediction, model.backend).name
     return (
-        f"the loss {loss.name!r} is no likelihood, and its scores are no probabilities. To learn these from rows held out, wrap it:"
-        f" sklearn.calibration.CalibratedClassifierCV(model){own}"
+        f"the loss {name!r} is no likelihood, and its scores are no probabilities. To learn these from rows held out, wrap it:"
+        " sklearn.calibration.CalibratedClassifierCV(model). Of a function of yours that is minus the log of a probability say so:"
+        " gl.losses.custom(function, likelihood=True)"
     )
 
 
@@ -81,13 +78,12 @@ class LinearClassifier(LinearModel):
     Examples
     --------
     >>> import gradline as gl
-    >>> penguins = gl.datasets.penguins()
-    >>> X = [[a, b] for a, b in zip(penguins["bill_length_mm"], penguins["flipper_length_mm"])]
-    >>> model = gl.LinearClassifier(penalty=gl.penalties.ridge(0.01)).fit(X, penguins["species"])
-    >>> model.classes_.tolist()
-    ['Adelie', 'Chinstrap', 'Gentoo']
-    >>> model.predict_proba(X[:1]).shape
-    (1, 3)
+    >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+    >>> model = gl.LinearClassifier().fit(X, ["high" if value > 3 else "low" for value in y])
+    >>> model.classes_.tolist(), model.predict_proba(X).shape == (len(X), 2)
+    (['high', 'low'], True)
+    >>> bool((model.predict(X) == model.classes_[model.predict_proba(X).argmax(axis=1)]).all())
+    True
     """
 
     classes_: Labels
@@ -342,9 +338,6 @@ class LinearClassifier(LinearModel):
     def _takes_many_classes(self) -> bool:
         """Whether the loss is one of more than two classes; True where it cannot be told."""
         try:
-            loss = as_loss(self.loss, self.prediction, self.backend)
+            return takes_many_classes(self.loss, self.prediction, self.backend)
         except (TypeError, ValueError, ImportError):
             return True
-        if isinstance(loss, CustomLoss):
-            return loss.linear_predictors is None or len(loss.linear_predictors) > 1
-        return loss == logistic or not loss.is_resolved or loss.n_predictors(1) > 1

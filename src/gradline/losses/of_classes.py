@@ -1,4 +1,4 @@
-"""Which loss tells K classes apart, what its targets are, and how its linear predictors become scores and probabilities.
+"""For classifiers: which loss tells K classes apart, what its targets are, and how its linear predictors become scores and probabilities.
 
 Nothing is known of a loss by its name but that the logistic of more than two classes is the multinomial. A likelihood of labels has a
 probability for each class, exp(-loss), whoever wrote it. Any other loss has scores: one for two classes, or one a class.
@@ -96,6 +96,20 @@ def _of_own(loss: CustomLoss, classes: tuple[str, ...]) -> ClassLoss:
     if bound.joint:
         raise LossError(joint_message(loss.name))
     return ClassLoss(loss, numbers)
+
+
+def has_probabilities(loss: Any, prediction: Any, backend: str | None) -> bool:
+    """Whether the loss that ``loss=`` stands for is a likelihood, as far as it is known before any data."""
+    unbound = as_loss(loss, prediction, backend)
+    return bool(unbound.likelihood if isinstance(unbound, CustomLoss) else getattr(unbound, "is_likelihood", False))
+
+
+def takes_many_classes(loss: Any, prediction: Any, backend: str | None) -> bool:
+    """Whether the loss that ``loss=`` stands for is one of more than two classes; True for a function that does not say."""
+    unbound = as_loss(loss, prediction, backend)
+    if isinstance(unbound, CustomLoss):
+        return unbound.linear_predictors is None or len(unbound.linear_predictors) > 1
+    return unbound == logistic or not unbound.is_resolved or unbound.n_predictors(1) > 1
 
 
 def _accepts(loss: UnboundLoss, targets: Array) -> bool:
