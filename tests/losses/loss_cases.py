@@ -63,6 +63,14 @@ def labels(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     return (random.random((m, 1)) < 0.5).astype(float), _predictors(random, m)
 
 
+def ordered(k: int) -> Draw:
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        cuts = np.cumsum(random.uniform(0.05, 2.0, size=(m, k - 1)), axis=1)
+        return random.integers(0, k + 1, size=(m, 1)).astype(float), np.concatenate([_predictors(random, m), cuts], axis=1)
+
+    return draw
+
+
 def signs(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     targets, predictors = labels(random, m)
     return 2.0 * targets - 1.0, predictors
@@ -120,6 +128,8 @@ CASES = [
     Case(losses.tweedie(3.0), modest_amounts),
     Case(losses.normal, mean_and_log_scale),
     Case(losses.multinomial(2), classes(1)),
+    Case(losses.ordinal(2), classes(1)),
+    Case(losses.ordinal(5), ordered(4)),
     Case(losses.multinomial(4), classes(3)),
 ]
 

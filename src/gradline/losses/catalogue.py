@@ -10,6 +10,7 @@ from gradline.losses.families.classes import Logistic, Multinomial, logistic, mu
 from gradline.losses.families.counts import NegativeBinomial, Poisson, negative_binomial, poisson
 from gradline.losses.families.densities import Cauchy, Normal, StudentT, cauchy, normal, student_t
 from gradline.losses.families.margins import Hinge, hinge
+from gradline.losses.families.ordered import Ordinal, ordinal
 from gradline.losses.families.quantiles import (
     Absolute,
     EpsilonInsensitive,
@@ -36,6 +37,7 @@ __all__ = [
     "Multinomial",
     "NegativeBinomial",
     "Normal",
+    "Ordinal",
     "Poisson",
     "Quantile",
     "Squared",
@@ -54,6 +56,7 @@ __all__ = [
     "multinomial",
     "negative_binomial",
     "normal",
+    "ordinal",
     "poisson",
     "quantile",
     "squared",

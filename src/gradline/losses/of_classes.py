@@ -29,11 +29,12 @@ SUMS_TO_ONE = 1e-6
 @dataclass(frozen=True, eq=False)
 class ClassLoss:
     """A loss of K classes: values (K,), what its targets are for each class. against_first: whether its K - 1 linear predictors are those
-    of the other classes against the first."""
+    of the other classes against the first. ordered: whether its linear predictors are one for all classes, and the cuts between them."""
 
     loss: UnboundLoss
     values: Array
     against_first: bool = False
+    ordered: bool = False
 
 
 def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tuple[str, ...]) -> ClassLoss:
@@ -47,12 +48,23 @@ def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tu
     resolved = unbound.resolve(np.array([n - 1.0]))
     k = resolved.n_predictors(1)
     if _accepts(resolved, numbers) and k == n - 1 and n > 2:
-        return ClassLoss(resolved, numbers, against_first=True)
+        ordered = needs_order(resolved, None, None)
+        return ClassLoss(resolved, numbers, against_first=not ordered, ordered=ordered)
     if k != 1 or not resolved.is_resolved or (resolved is not unbound and n != k + 1):
         raise ArgumentError(f"the loss {unbound.name!r} has {k} linear predictors, which are no scores of {n} classes; use {_LOSSES}")
     if n > 2:
         raise ArgumentError(_only_two(unbound.name, n))
     return ClassLoss(resolved, _coding(resolved))
+
+
+def needs_order(loss: Any, prediction: Any, backend: str | None) -> bool:
+    """Whether the loss that ``loss=`` stands for is one of ordered classes."""
+    unbound = as_loss(loss, prediction, backend)
+    if isinstance(unbound, CustomLoss):
+        return False
+    # Of three classes it has one linear predictor that the columns enter, and a cut that they do not.
+    known: Loss = unbound.resolve(np.array([2.0]))  # type: ignore[assignment]
+    return known.target_kind == "class" and any(known.intercept_only)
 
 
 _LOSSES = 'loss="logistic" for probabilities, "hinge" for a margin, or a function of your own'

@@ -66,6 +66,35 @@ def check_labels(labels: Labels, counted: np.ndarray[Any, Any] | None = None) ->
         )
 
 
+def declared_order(y: Any) -> list[Any] | None:
+    """The categories in the order that the data declares: of an ordered categorical of pandas, or an enum of polars; otherwise None."""
+    categorical = getattr(y, "cat", y)
+    if getattr(categorical, "ordered", False) is True:
+        return list(categorical.categories)
+    dtype: Any = getattr(y, "dtype", None)
+    # polars' Enum has categories in their order, and its Categorical a rule for it only.
+    return list(dtype.categories) if str(dtype).startswith("Enum(") else None
+
+
+def in_order(classes: Labels, codes: IntArray, order: list[Any] | None, loss: str) -> tuple[Labels, IntArray]:
+    """Classes and codes in the order that the data declares, or in their own where they are numbers or dates.
+
+    Raises ValueError for text whose order nobody has declared: the alphabet knows nothing of low and high.
+    """
+    if order is None:
+        if classes.dtype.kind in "OUST" and any(isinstance(label, str | bytes) for label in classes.tolist()):
+            listed = ", ".join(shown(label) for label in classes[:4])
+            raise ArgumentError(
+                f"loss={loss!r} takes classes that have an order, and text has none: say it, as in"
+                f" y = pd.Categorical(y, categories=[{listed}{', ...' if len(classes) > 4 else ''}], ordered=True) with the lowest first,"
+                " or give numbers"
+            )
+        return classes, codes
+    place = {label: rank for rank, label in enumerate(order)}
+    ranks = np.argsort([place[label] for label in classes.tolist()], kind="stable")
+    return classes[ranks], np.argsort(ranks)[codes]
+
+
 def find_classes(labels: Labels) -> tuple[Labels, IntArray]:
     """(the K classes, sorted, and the place of each label among them). Raises ValueError for one class only, and for mixed types."""
     try:

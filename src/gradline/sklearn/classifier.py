@@ -8,10 +8,19 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.losses.arguments import as_loss
-from gradline.losses.of_classes import has_probabilities, log_probabilities, loss_of_classes, scores, takes_many_classes
+from gradline.losses.of_classes import has_probabilities, log_probabilities, loss_of_classes, needs_order, scores, takes_many_classes
 from gradline.rows.array_checks import check_length
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.sklearn.class_labels import Labels, as_labels, check_known, check_labels, find_classes, weights_of_classes
+from gradline.sklearn.class_labels import (
+    Labels,
+    as_labels,
+    check_known,
+    check_labels,
+    declared_order,
+    find_classes,
+    in_order,
+    weights_of_classes,
+)
 from gradline.sklearn.estimator import available
 from gradline.sklearn.linear import LinearModel, row_weights, two_dimensional
 from gradline.sklearn.routing import UNCHANGED, Request
@@ -47,7 +56,8 @@ class LinearClassifier(LinearModel):
     Parameters
     ----------
     loss : str, loss of ``gl.losses``, or function
-        "logistic" (of more than two classes the multinomial), "multinomial", "hinge", or your own. A function of a score for each class,
+        "logistic" (of more than two classes the multinomial), "multinomial", "ordinal" (classes in the order of numbers or of an ordered
+        categorical), "hinge", or your own. A function of a score for each class,
         ``loss(y, scores)``, has y = 0, 1, ... and scores (m, K). One of a single score takes two classes, and y is 0 and 1 where the loss
         of each falls towards its own side, as for a cross-entropy, and otherwise -1 and 1, as for a margin y times score.
     class_weight : dict or "balanced", optional
@@ -61,11 +71,12 @@ class LinearClassifier(LinearModel):
     Attributes
     ----------
     classes_ : array (K,)
-        The labels, sorted.
+        The labels, sorted; for "ordinal" in the order that the data declares.
     coef_ : array (1, p) or (K, p)
         A row for two classes, whose scores are positive for ``classes_[1]``; otherwise a row for each class. The multinomial's first is
-        zero: the others are log odds against it.
+        zero: the others are log odds against it. "ordinal" has one row for all.
     intercept_ : array (1,) or (K,)
+        Of "ordinal" (K - 1,): of the log odds of a class above the first, the second, ...
     n_features_in_ : int
         p.
     feature_names_in_ : array (p,)
@@ -161,6 +172,8 @@ class LinearClassifier(LinearModel):
         counted = np.ones(n, dtype=np.bool_) if beside.idle is None else ~beside.idle
         check_labels(labels, counted)
         classes, found = find_classes(labels[counted])
+        if needs_order(self.loss, self.prediction, self.backend):
+            classes, found = in_order(classes, found, declared_order(y), "ordinal")
         codes = np.zeros(n, dtype=np.int64)
         codes[counted] = found
         of_class = weights_of_classes(self.class_weight, classes, found, None if beside.total is None else beside.total[counted])
@@ -174,6 +187,8 @@ class LinearClassifier(LinearModel):
         if used.against_first:
             slopes = np.concatenate([np.zeros((1, slopes.shape[1])), slopes])
             intercepts = np.concatenate([[0.0], intercepts])
+        elif used.ordered:
+            slopes, intercepts = slopes[:1], intercepts[0] - np.concatenate([[0.0], intercepts[1:]])
         elif len(classes) == 2 and len(slopes) == 2:
             slopes, intercepts = slopes[1:] - slopes[:1], intercepts[1:] - intercepts[:1]
         self.coef_, self.intercept_ = slopes, intercepts
