@@ -77,7 +77,9 @@ def test_the_order_is_that_of_the_data(labels):
 
 def test_text_has_no_order_of_its_own():
     x, y = graded()
-    with pytest.raises(ValueError, match=r"loss='ordinal' takes classes that have an order, and text has none: say it, as in\n? ?y = pd.Cat"):
+    with pytest.raises(
+        ValueError, match=r"loss='ordinal' takes classes that have an order, and text has none: say it, as in\n? ?y = pd.Cat"
+    ):
         gl.LinearClassifier(loss="ordinal").fit(x, np.array(GRADES)[y])
 
 

@@ -52,6 +52,10 @@ class CustomLoss:
         return PROBED
 
     @property
+    def intercept_only(self) -> tuple[bool, ...]:
+        return ()
+
+    @property
     def written(self) -> Written:
         """How it is written; what the function returns is not known before ``bind``."""
         own = self.linear_predictors

@@ -253,7 +253,8 @@ class LinearRegression(LinearModel):
         if loss.squared_scale() is not None or loss.joint:
             predictions = self._predictions(predictors).reshape(len(predictors), -1)
             return r_squared(observed, predictions, weights)
-        given = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, predictors.shape[1], idle)
+        whole = np.full(n, offset) if np.ndim(offset) == 0 else offset
+        given = None if offset is None else as_offset(whole, n, predictors.shape[1], idle, loss.intercept_only)
         return d_squared(loss, observed, predictors, None if given is None else given[kept], weights)
 
     def set_partial_fit_request(
