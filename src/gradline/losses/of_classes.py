@@ -48,8 +48,7 @@ def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tu
     resolved = unbound.resolve(np.array([n - 1.0]))
     k = resolved.n_predictors(1)
     if _accepts(resolved, numbers) and k == n - 1 and n > 2:
-        ordered = needs_order(resolved, None, None)
-        return ClassLoss(resolved, numbers, against_first=not ordered, ordered=ordered)
+        return ClassLoss(resolved, numbers, _is_log_odds(resolved, numbers), needs_order(resolved, None, None))
     if k != 1 or not resolved.is_resolved or (resolved is not unbound and n != k + 1):
         raise ArgumentError(f"the loss {unbound.name!r} has {k} linear predictors, which are no scores of {n} classes; use {_LOSSES}")
     if n > 2:
@@ -170,11 +169,16 @@ def _tells_apart(loss: Loss, low: float, high: float) -> bool:
     return bool((first[:half] < first[half:]).all() and (second[half:] < second[:half]).all())
 
 
-def log_probabilities(loss: Loss, values: Array, predictors: Array) -> Array:
-    """log of the probability of each class, (m, K), for a likelihood: predictors (m, k), values (K,).
+def log_probabilities(loss: Loss, values: Array, predictors: Array, against_first: bool = False) -> Array:
+    """log of the probability of each class, (m, K), for a likelihood: predictors (m, k), values (K,). against_first: as for ``ClassLoss``.
 
     Raises ValueError where they do not add up to one: then the loss is no likelihood of labels.
     """
+    if against_first:
+        odds = _with_first(predictors)
+        highest = odds.max(axis=1, keepdims=True)
+        with np.errstate(under="ignore"):
+            return np.asarray(odds - highest - np.log(np.exp(odds - highest).sum(axis=1, keepdims=True)))
     logs = np.empty((len(predictors), len(values)))
     for j, value in enumerate(values):
         logs[:, j] = -loss.derivatives(np.full((len(predictors), 1), value), predictors, 0).value
@@ -189,11 +193,13 @@ def log_probabilities(loss: Loss, values: Array, predictors: Array) -> Array:
     return np.asarray(logs - np.log(totals)[:, None])
 
 
-def scores(loss: Loss, values: Array, predictors: Array) -> Array:
+def scores(loss: Loss, values: Array, predictors: Array, against_first: bool = False) -> Array:
     """The decision function: (m,) for two classes, positive for the second; (m, K) for more, highest for the class that is predicted.
 
-    Of a likelihood the log odds against the first class; of any other loss its linear predictors.
+    Of a likelihood the log odds against the first class; of any other loss its linear predictors. against_first: as for ``ClassLoss``.
     """
+    if against_first:
+        return _with_first(predictors)
     if loss.is_likelihood:
         logs = log_probabilities(loss, values, predictors)
         odds = logs - logs[:, :1]
@@ -201,3 +207,17 @@ def scores(loss: Loss, values: Array, predictors: Array) -> Array:
     if predictors.shape[1] == 1:
         return np.asarray(predictors[:, 0])
     return np.asarray(predictors[:, 1] - predictors[:, 0] if len(values) == 2 else predictors)
+
+
+def _with_first(predictors: Array) -> Array:
+    """Log odds against the first class, (m, K), of the others', (m, K - 1)."""
+    return np.concatenate([np.zeros((len(predictors), 1)), predictors], axis=1)
+
+
+def _is_log_odds(loss: UnboundLoss, values: Array) -> bool:
+    """Whether the K - 1 linear predictors of a likelihood are log odds against the first class, which says all of its probabilities."""
+    bound = loss.bind(values[:, None])
+    if not bound.is_likelihood or any(bound.intercept_only):
+        return False
+    tried = np.linspace(-1.0, 2.0, 3 * (len(values) - 1)).reshape(3, -1)
+    return bool(np.allclose(scores(bound, values, tried), _with_first(tried), rtol=0, atol=1e-9))

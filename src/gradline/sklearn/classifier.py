@@ -181,7 +181,7 @@ class LinearClassifier(LinearModel):
             beside = beside._replace(weights=of_class[codes] * (1.0 if beside.weights is None else beside.weights))
         used = loss_of_classes(self.loss, self.prediction, self.backend, tuple(str(label) for label in classes.tolist()))
         result = self._fit_targets(X, columns, used.values[codes], beside, offset, loss=used.loss)
-        self.classes_, self._values = classes, used.values
+        self.classes_, self._values, self._against_first = classes, used.values, used.against_first
         slopes = np.ascontiguousarray(result.solution.coefficients[int(result.has_intercept) :].T)
         intercepts = np.atleast_1d(np.asarray(result.intercept, dtype=np.float64))
         if used.against_first:
@@ -218,13 +218,17 @@ class LinearClassifier(LinearModel):
         """
         return self._classes_at(self._linear("predict", X, offset))
 
+    def _coding(self, predictors: Array) -> tuple[Array, Array, bool]:
+        """What the loss needs to tell of classes."""
+        return self._values, predictors, self._against_first
+
     def _classes_at(self, predictors: Array) -> Labels:
         """Of linear predictors (m, k)."""
         loss = self.result_.loss_function
         if loss.is_likelihood:
-            found = np.exp(log_probabilities(loss, self._values, predictors)).argmax(axis=1)
+            found = np.exp(log_probabilities(loss, *self._coding(predictors))).argmax(axis=1)
         else:
-            score = scores(loss, self._values, predictors)
+            score = scores(loss, *self._coding(predictors))
             found = (score > 0).astype(np.int64) if score.ndim == 1 else score.argmax(axis=1)
         return np.asarray(self.classes_[found])
 
@@ -270,7 +274,7 @@ class LinearClassifier(LinearModel):
             As ``predict_proba`` does.
         """
         predictors = self._linear("predict_proba", X, offset)
-        return log_probabilities(self.result_.loss_function, self._values, predictors)
+        return log_probabilities(self.result_.loss_function, *self._coding(predictors))
 
     def decision_function(self, X: Any, *, offset: Any = None) -> Array:
         """The scores: log odds against the first class for a likelihood, the linear predictors for any other loss.
@@ -292,7 +296,7 @@ class LinearClassifier(LinearModel):
             What ``predict`` raises.
         """
         predictors = self._linear("decision_function", X, offset)
-        return scores(self.result_.loss_function, self._values, predictors)
+        return scores(self.result_.loss_function, *self._coding(predictors))
 
     def score(self, X: Any, y: Any, sample_weight: Any = None, *, frequencies: Any = None, offset: Any = None) -> float:
         """The share of rows whose class is predicted rightly: scikit-learn's accuracy.
@@ -341,6 +345,7 @@ class LinearClassifier(LinearModel):
         return self._request("predict_log_proba", offset=offset)
 
     _values: Array
+    _against_first: bool
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
