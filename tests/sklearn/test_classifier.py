@@ -274,6 +274,14 @@ def test_losses_that_cannot_tell_the_classes_apart():
             gl.LinearClassifier(loss=loss).fit(x, labels)
 
 
+def test_a_loss_that_wants_whole_numbers_is_told_how_to_have_them():
+    def wrong(y, scores):
+        return tf.nn.sparse_softmax_cross_entropy_with_logits(y, scores)
+
+    with pytest.raises(ValueError, match=r"labels come as float64: write loss=lambda y, scores: tf\.nn\.sparse_softmax_cross_entropy"):
+        gl.LinearClassifier(loss=wrong).fit(*table(k=3))
+
+
 def test_bad_labels():
     x, y = table(20)
     model = gl.LinearClassifier()

@@ -16,7 +16,7 @@ from gradline.base.errors import ArgumentError, LossError
 from gradline.base.types import Array
 from gradline.losses.arguments import as_loss
 from gradline.losses.catalogue import logistic, multinomial
-from gradline.losses.own_loss import CustomLoss, joint_message
+from gradline.losses.own_loss import OF_CLASSES, CustomLoss, joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 
 TRIED = (0.5, 1.0, 2.0)
@@ -98,6 +98,8 @@ def _of_own(loss: CustomLoss, classes: tuple[str, ...]) -> ClassLoss:
     try:
         bound = loss.bind(np.tile(numbers, 8)[:, None])
     except LossError as error:
+        if takes_class_scores(loss.function):
+            raise LossError(f"{error} (labels come as float64: write loss=lambda y, scores: {OF_CLASSES[loss.framework]})") from error
         if given is not None:
             raise
         raise LossError(
