@@ -37,6 +37,7 @@ _NAMES = {
     "LBFGS": "gradline.solvers.first_order.lbfgs",
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
+    "NewtonCG": "gradline.solvers.newton.newton_cg",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
@@ -66,6 +67,7 @@ __all__ = [
     "ModelFileError",
     "Moments",
     "Newton",
+    "NewtonCG",
     "Path",
     "PiecewiseLinear",
     "ProximalNewton",
@@ -107,6 +109,7 @@ if TYPE_CHECKING:
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
 
 

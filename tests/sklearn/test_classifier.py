@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import polars as pl
 import pytest
+import scipy.sparse
 import sklearn.linear_model
 from sklearn.base import clone, is_classifier
 from sklearn.calibration import CalibratedClassifierCV
@@ -451,7 +452,7 @@ def test_frames_names_and_pictures_of_itself():
     transformed = make_pipeline(StandardScaler(), gl.LinearClassifier()).set_output(transform="pandas").fit(frame, NAMES[y])
     assert list(transformed[-1].feature_names_in_) == ["a", "b", "c"]
     tags = model.__sklearn_tags__()
-    assert (tags.input_tags.sparse, tags.input_tags.pairwise, tags.classifier_tags.multi_class) == (False, False, True)
+    assert (tags.input_tags.sparse, tags.input_tags.pairwise, tags.classifier_tags.multi_class) == (True, False, True)
     assert not gl.LinearClassifier(loss="hinge").__sklearn_tags__().classifier_tags.multi_class
 
 
@@ -461,3 +462,17 @@ def test_the_result_has_the_inference():
     direct = gl.fit(x, y * 1.0, loss="logistic", covariance="HC1")
     np.testing.assert_allclose(model.result_.standard_errors, direct.standard_errors, rtol=1e-12)
     assert "log odds" in str(model.result_.summary())
+
+
+@pytest.mark.parametrize("loss", ["logistic", "hinge"])
+def test_a_sparse_x_is_the_same_written_out(loss):
+    x, y = table(k=2)
+    sparse = scipy.sparse.csr_array(np.where(np.abs(x) < 0.7, 0.0, x))
+    model = gl.LinearClassifier(loss=loss, penalty=RIDGE).fit(sparse, NAMES[y])
+    dense = gl.LinearClassifier(loss=loss, penalty=RIDGE).fit(sparse.toarray(), NAMES[y])
+    np.testing.assert_allclose(model.coef_, dense.coef_, rtol=1e-9, atol=1e-12)
+    assert (model.predict(sparse) == dense.predict(sparse.toarray())).all()
+    parts = gl.LinearRegression()
+    for rows in np.array_split(np.arange(len(y)), 3):
+        parts.partial_fit(sparse[rows], x[rows, 0])
+    np.testing.assert_allclose(parts.coef_, gl.LinearRegression().fit(sparse.toarray(), x[:, 0]).coef_, rtol=1e-11, atol=1e-12)

@@ -30,7 +30,7 @@ def test_coefficients_and_errors_are_those_of_statsmodels(k):
     cuts = reference.model.transform_threshold_params(reference.params)[1:-1]
     coefficients = ours.coefficients.reshape(3, -1)
     np.testing.assert_allclose(coefficients[1:, 0], reference.params[:2], rtol=1e-6)
-    np.testing.assert_allclose(np.r_[0.0, coefficients[0, 1:]] - coefficients[0, 0], cuts, rtol=1e-6, atol=1e-8)
+    np.testing.assert_allclose(coefficients[0, 1:], cuts, rtol=1e-6, atol=1e-8)
     np.testing.assert_allclose(ours.standard_errors.reshape(3, -1)[1:, 0], reference.bse[:2], rtol=1e-5)
     assert ours.log_likelihood == pytest.approx(reference.llf, rel=1e-10)
     np.testing.assert_allclose(gl.LinearClassifier(loss="ordinal").fit(x, y).predict_proba(x), reference.predict(x), atol=1e-7)
@@ -88,9 +88,9 @@ def test_an_offset_moves_the_log_odds_and_not_the_cuts():
     offset = np.random.default_rng(1).normal(size=len(y))
     model = gl.LinearClassifier(loss="ordinal").fit(x, y, offset=offset)
     wide = gl.fit(np.c_[x, offset], y * 1.0, loss="ordinal").coefficients
-    held = gl.fit(x, y * 1.0, loss="ordinal", offset=np.c_[offset, np.zeros((len(y), 2))])
+    held = gl.fit(x, y * 1.0, loss="ordinal", offset=np.c_[offset, np.zeros((len(y), 3))])
     np.testing.assert_allclose(model.coef_[0], held.slopes[:, 0], rtol=1e-10)
-    assert wide.shape == (4, 3)
+    assert wide.shape == (4, 4)
     shifted = 1 / (1 + np.exp(-(x @ model.coef_[0] + offset + model.intercept_[0])))
     np.testing.assert_allclose(1 - model.predict_proba(x, offset=offset)[:, 0], shifted, atol=1e-12)
     columns = {"a": x[:, 0], "b": x[:, 1], "y": y * 1.0, "o": offset}
@@ -107,5 +107,5 @@ def test_saved_and_loaded(tmp_path):
     fit.save(tmp_path / "model.json")
     again = gl.load(tmp_path / "model.json")
     np.testing.assert_array_equal(again.predict(x), fit.predict(x))
-    assert again.predictor_names == ("log_odds", "cut_2", "cut_3")
-    assert "log_odds" in str(fit.summary())
+    assert again.predictor_names == ("location", "threshold_1", "threshold_2", "threshold_3")
+    assert "location" in str(fit.summary())

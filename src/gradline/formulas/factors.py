@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Contrast, read_contrast
 from gradline.formulas.errors import FormulaError, at, suggestion
-from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
+from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, LevelNumber, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
 from gradline.formulas.grammar import MOST_TERMS, Factor, chain, hide_quotes, quoted_name, shortened, unparse
 from gradline.tables.sources.dialects import DUCKDB, Speech, Told
@@ -97,9 +97,7 @@ class _Reader:
         plain, self.hidden = hide_quotes(name)
         tree = ast.parse(plain, mode="eval").body
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "C":
-            if target:
-                self._fail("a target is a number, not a category; for one of two classes write I(column == 'class')", "C")
-            return self._categorical(tree)
+            return self._numbered(self._categorical(tree)) if target else self._categorical(tree)
         node, kind = self._node(tree, top=True)
         if kind == "constant":
             self._fail(f"{name} names no column", name)
@@ -326,6 +324,17 @@ class _Reader:
         for placeholder, name in self.hidden.items():
             text = re.sub(rf"\b{placeholder}\b", lambda _, name=name: f"`{name}`", text)  # type: ignore[misc]
         return text
+
+    def _numbered(self, factor: CategoricalFactor) -> NumericFactor:
+        """A target of classes: the number of each among its levels, which the formula lists."""
+        levels = [level for level in factor.declared or () if isinstance(level, str)]
+        if factor.declared is None or len(levels) < len(factor.declared) or not isinstance(factor.argument, str):
+            self._fail(
+                "a target is a number, not a category; for one of two classes write I(column == 'class'), for several of text"
+                " C(column, levels=['a', 'b', 'c']), which numbers them from 0 in that order",
+                "C",
+            )
+        return NumericFactor(factor.argument, LevelNumber(factor.argument, tuple(levels)))
 
     def _literal(self, tree: ast.expr, what: str) -> Any:
         """A number, text, true, false, None, or a list of them as a tuple."""

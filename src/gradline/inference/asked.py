@@ -21,7 +21,7 @@ from gradline.inference.bread import Bread, of_targets, penalty_part
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
-from gradline.inference.inference import Inference, infer
+from gradline.inference.inference import MOST_COEFFICIENTS, Inference, infer, too_many
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -157,6 +157,8 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
+    if problem.shape[0] * problem.shape[1] > MOST_COEFFICIENTS:
+        return NoInference(too_many(problem.shape[0] * problem.shape[1]))
     if not _is_cheap(problem) or not problem.rows.resident:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)

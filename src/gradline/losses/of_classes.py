@@ -29,7 +29,8 @@ SUMS_TO_ONE = 1e-6
 @dataclass(frozen=True, eq=False)
 class ClassLoss:
     """A loss of K classes: values (K,), what its targets are for each class. against_first: whether its K - 1 linear predictors are those
-    of the other classes against the first. ordered: whether its linear predictors are one for all classes, and the cuts between them."""
+    of the other classes against the first. ordered: whether its linear predictors are one location for all classes, and the
+    thresholds between them."""
 
     loss: UnboundLoss
     values: Array
@@ -47,8 +48,10 @@ def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tu
     numbers = np.arange(n, dtype=np.float64)
     resolved = unbound.resolve(np.array([n - 1.0]))
     k = resolved.n_predictors(1)
+    if unbound.takes_order and _accepts(resolved, numbers):
+        return ClassLoss(resolved, numbers, ordered=True)
     if _accepts(resolved, numbers) and k == n - 1 and n > 2:
-        return ClassLoss(resolved, numbers, _is_log_odds(resolved, numbers), needs_order(resolved, None, None))
+        return ClassLoss(resolved, numbers, _is_log_odds(resolved, numbers))
     if k != 1 or not resolved.is_resolved or (resolved is not unbound and n != k + 1):
         raise ArgumentError(f"the loss {unbound.name!r} has {k} linear predictors, which are no scores of {n} classes; use {_LOSSES}")
     if n > 2:
@@ -58,12 +61,7 @@ def loss_of_classes(loss: Any, prediction: Any, backend: str | None, classes: tu
 
 def needs_order(loss: Any, prediction: Any, backend: str | None) -> bool:
     """Whether the loss that ``loss=`` stands for is one of ordered classes."""
-    unbound = as_loss(loss, prediction, backend)
-    if isinstance(unbound, CustomLoss):
-        return False
-    # Of three classes it has one linear predictor that the columns enter, and a cut that they do not.
-    known: Loss = unbound.resolve(np.array([2.0]))  # type: ignore[assignment]
-    return known.target_kind == "class" and any(known.intercept_only)
+    return as_loss(loss, prediction, backend).takes_order
 
 
 _LOSSES = 'loss="logistic" for probabilities, "hinge" for a margin, or a function of your own'

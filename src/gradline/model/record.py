@@ -87,10 +87,17 @@ class Model(ModelUncertainty):
         return bool(self.names) and self.names[0] == INTERCEPT
 
     @property
+    def observed_names(self) -> tuple[str, ...]:
+        """What a prediction is compared with: the targets, or the one thing that two of them tell."""
+        return self.loss_function.observed_names(self.target_names)
+
+    @property
     def predictor_names(self) -> tuple[str, ...]:
         """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
         names = self.loss_function.predictor_names(len(self.target_names))
-        return self.target_names if len(names) == len(self.target_names) else names
+        return (
+            self.target_names if len(names) == len(self.target_names) and not (self.loss_function.takes_pairs and len(names) > 1) else names
+        )
 
     @property
     def loss(self) -> float:

@@ -170,7 +170,7 @@ def _draw(findings: Findings, draw: Callable[..., Any], title: str, alt: str, re
     fit = findings.fit
     several = title not in ("Influence",)
     outputs = len(np.ravel(np.asarray(fit.loss_function.predict(np.zeros((1, len(fit.predictor_names)))))))
-    count = min(outputs if title == "Calibration" else len(fit.target_names) if several else 1, MOST_PANELS)
+    count = min(outputs if title == "Calibration" else len(fit.observed_names) if several else 1, MOST_PANELS)
     axes = _panels(count, HEIGHT)
     try:
         draw(fit, findings.given, ax=axes if count > 1 else axes[0])

@@ -164,7 +164,7 @@ class LinearClassifier(LinearModel):
             whatever :func:`gradline.fit` refuses.
         """
         columns = two_dimensional(X)
-        n = len(columns.values)
+        n = columns.values.shape[0]
         labels = as_labels(y, type(self).__name__)
         check_length(len(labels), "y", n)
         beside = row_weights(sample_weight, frequencies, n)
@@ -188,7 +188,7 @@ class LinearClassifier(LinearModel):
             slopes = np.concatenate([np.zeros((1, slopes.shape[1])), slopes])
             intercepts = np.concatenate([[0.0], intercepts])
         elif used.ordered:
-            slopes, intercepts = slopes[:1], intercepts[0] - np.concatenate([[0.0], intercepts[1:]])
+            slopes, intercepts = slopes[:1], -intercepts[1:]
         elif len(classes) == 2 and len(slopes) == 2:
             slopes, intercepts = slopes[1:] - slopes[:1], intercepts[1:] - intercepts[:1]
         self.coef_, self.intercept_ = slopes, intercepts
@@ -351,7 +351,7 @@ class LinearClassifier(LinearModel):
         from sklearn.utils import ClassifierTags, InputTags, Tags, TargetTags
 
         target = TargetTags(required=True, one_d_labels=False, two_d_labels=False, single_output=True)
-        inputs = InputTags(two_d_array=True, sparse=False, pairwise=False)
+        inputs = InputTags(two_d_array=True, sparse=True, pairwise=False)
         tags = ClassifierTags(multi_class=self._takes_many_classes())
         return Tags(estimator_type="classifier", target_tags=target, classifier_tags=tags, input_tags=inputs)
 

@@ -59,7 +59,7 @@ def add_rows(
         raise ArgumentError(
             f"X has {columns.values.shape[1]} features, but {type(model).__name__} is expecting {len(sums.names)} features as input"
         )
-    beside = row_weights(sample_weight, frequencies, len(columns.values))
+    beside = row_weights(sample_weight, frequencies, columns.values.shape[0])
     check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight, frequencies=frequencies, offset=offset))
     prepared = prepare_arrays(
         columns.values,

@@ -119,7 +119,7 @@ class LinearModel(RoutesMetadata, Estimator):
 
 def two_dimensional(data: Any) -> Columns:
     """X as columns. One dimension is refused: scikit-learn could not tell one row from one column."""
-    columns = as_columns(data)
+    columns = as_columns(data, sparse=True)
     if dimensions(data) == 1:
         raise ArgumentError(
             "X has one dimension, but an estimator takes one row per example and one column per variable. Reshape your data:"

@@ -126,7 +126,7 @@ class LinearRegression(LinearModel):
         """
         self._require_targets(y)
         columns = two_dimensional(X)
-        beside = row_weights(sample_weight, frequencies, len(columns.values))
+        beside = row_weights(sample_weight, frequencies, columns.values.shape[0])
         check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight, frequencies=frequencies, offset=offset))
         result = self._fit_targets(X, columns, y, beside, offset, loss=self.loss, prediction=self.prediction, backend=self.backend)
         self._sums = None
@@ -283,5 +283,5 @@ class LinearRegression(LinearModel):
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
         target = TargetTags(required=True, multi_output=True, single_output=True)
-        inputs = InputTags(two_d_array=True, sparse=False, pairwise=False)
+        inputs = InputTags(two_d_array=True, sparse=True, pairwise=False)
         return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags(), input_tags=inputs)

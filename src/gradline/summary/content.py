@@ -43,8 +43,9 @@ def shown_coefficients(fit: Model, predictor: int) -> Sequence[int]:
     """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows."""
     if fit.encoder is not None and fit.encoder.mask.shape[1] > 1:
         return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0]]
-    only = fit.loss_function.intercept_only
-    return range(1 if only and only[predictor] else len(fit.names))
+    only, without = fit.loss_function.intercept_only, fit.loss_function.without_intercept
+    first = int(fit.has_intercept) if without and without[predictor] else 0
+    return range(first, 1 if only and only[predictor] else len(fit.names))
 
 
 def _head(fit: Model) -> Iterator[Fact]:

@@ -1,4 +1,4 @@
-"""Ordered classes: the cumulative logit."""
+"""Ordered classes: cumulative logit and probit, thresholds beside one location."""
 
 from __future__ import annotations
 
@@ -9,54 +9,87 @@ import numpy as np
 
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import LossError
-from gradline.base.types import Array, IntArray
+from gradline.base.types import Array
 from gradline.losses.defaults import BoolArray, LossDefaults
+from gradline.losses.distribution import Distribution, Tails
+from gradline.losses.links import ORDERED, named
 from gradline.losses.operations import Operations
 
 
 @dataclass(frozen=True)
+class OrderedDistribution(Distribution):
+    """P(y <= j) = F(threshold_j+1 - location)."""
+
+    link: str
+    discrete = True
+
+    def tails(self, targets: Array, predictors: Array, dispersion: Array | None) -> Tails:
+        link = ORDERED[self.link]
+        lower, upper = _ends(targets[:, 0].astype(np.intp), predictors)
+        return Tails(link.probability(lower)[:, None], link.complement(upper)[:, None], link.between(lower, upper)[:, None])
+
+
+@dataclass(frozen=True)
 class Ordinal(LossDefaults):
-    """Cumulative logits with one slope for each column: log odds of a class above j are eta - cut_j, labels 0 .. K - 1 in one column.
+    """-log(F(threshold_j+1 - eta) - F(threshold_j - eta)) of classes j = 0 .. K - 1, threshold_0 and threshold_K infinite.
 
-    The linear predictors are eta, and cut_2 .. cut_{K-1}, numbers of all rows that rise from cut_1 = 0, which eta's intercept stands for:
-    k = K - 1. With u = eta - cut_j and l = eta - cut_{j+1} about class j the loss is softplus(-u) + softplus(l) - log(1 - exp(l - u)),
-    which is convex where the cuts rise, and infinite elsewhere. McCullagh (1980), "Regression models for ordinal data", J. Royal
-    Statistical Society B 42; Pratt (1981), "Concavity of the log likelihood", J. American Statistical Association 76.
-
-    ``n_classes`` None means that it is learned: ``resolve`` takes it from the largest label.
+    The location eta has slopes and no intercept, which the K - 1 thresholds are. The loss is convex in all of them (Burridge 1981, JRSS B
+    43; Pratt 1981, JASA 76), and infinite where the thresholds of a row's class are out of order. McCullagh (1980), "Regression models
+    for ordinal data", JRSS B 42. ``n_classes`` None means that it is learned: ``resolve`` takes it from the largest label.
     """
 
     n_classes: int | None = None
+    link: str = "logit"
 
     name = "ordinal"
     never_negative = True
-    meaning = (
-        "a coefficient is the change of the log odds of a higher class, wherever the line is drawn, when its column rises by one: "
-        "exp(coefficient) multiplies those odds"
-    )
     is_convex = True
     is_likelihood = True
     target_kind = "class"
+    takes_order = True
     aims_at = "mean"
+
+    @property
+    def meaning(self) -> str:
+        if self.link == "logit":
+            return (
+                "a coefficient is the change of the log odds of a class above any threshold when its column rises by one: "
+                "exp(coefficient) multiplies those odds"
+            )
+        return "a coefficient is the change of the normal quantile of being above any threshold when its column rises by one"
 
     @property
     def is_resolved(self) -> bool:
         return self.n_classes is not None
 
     @property
-    def intercept_only(self) -> tuple[bool, ...]:
-        return () if self.n_classes in (None, 2) else (False, *(True,) * (self.n_predictors(1) - 1))
+    def distribution(self) -> OrderedDistribution:
+        return OrderedDistribution(self.link)
 
     def resolve(self, highest: Array) -> Ordinal:
         """With as many classes as the largest label says. Raises ValueError if that is fewer than two."""
         if self.n_classes is not None:
             return self
         self.require_one_target(highest.size)
-        return ordinal(int(highest[0]) + 1)
+        if not highest[0] >= 1:
+            raise LossError("loss ordinal: the targets have one class, 0, and an order takes two or more: 0, 1, 2, ...")
+        return ordinal(int(highest[0]) + 1, self.link)
+
+    def bind(self, targets: Array, offset: Array | None = None) -> Ordinal:
+        found = super().bind(targets, offset)
+        assert found.n_classes is not None
+        if len(targets) > 1:
+            missing = np.flatnonzero(np.bincount(targets[:, 0].astype(np.intp), minlength=found.n_classes) == 0)
+            if missing.size:
+                raise LossError(
+                    f"loss ordinal: no row is of class {missing[0]}, so that its thresholds cannot be told apart; number the classes"
+                    " 0, 1, 2, ... without a gap (np.unique(y, return_inverse=True)[1] does)"
+                )
+        return found
 
     @property
     def domain(self) -> str:
-        return "class labels 0, 1, 2, ..." if self.n_classes is None else f"class labels 0 to {self.n_classes - 1}"
+        return "numbers of ordered classes 0, 1, 2, ..." if self.n_classes is None else f"ordered classes 0 to {self.n_classes - 1}"
 
     def in_domain(self, targets: Array) -> BoolArray:
         allowed: BoolArray = (targets >= 0) & (np.floor(targets) == targets)
@@ -72,107 +105,112 @@ class Ordinal(LossDefaults):
         self.require_one_target(n_targets)
         if self.n_classes is None:
             raise LossError("loss ordinal: the number of classes is not known before the targets are seen; give ordinal(n_classes)")
-        return self.n_classes - 1
+        return self.n_classes
+
+    @property
+    def intercept_only(self) -> tuple[bool, ...]:
+        return () if self.n_classes is None else (False, *(True for _ in range(self.n_classes - 1)))
+
+    @property
+    def without_intercept(self) -> tuple[bool, ...]:
+        return () if self.n_classes is None else (True, *(False for _ in range(self.n_classes - 1)))
 
     def predictor_names(self, n_targets: int) -> tuple[str, ...]:
-        return ("log_odds", *(f"cut_{j + 2}" for j in range(self.n_predictors(n_targets) - 1)))
+        return ("location", *(f"threshold_{j + 1}" for j in range(self.n_predictors(n_targets) - 1)))
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         m, k = predictors.shape
-        rows, label = np.arange(m), targets[:, 0].astype(np.intp)
-        eta = predictors[:, 0]
-        cuts = np.concatenate([np.zeros((m, 1)), predictors[:, 1:]], axis=1)
-        above, below = label > 0, label < k
-        lower, upper = np.maximum(label - 1, 0), np.minimum(label, k - 1)
-        over, under = eta - cuts[rows, lower], eta - cuts[rows, upper]
-        middle = above & below
-        gap = np.where(middle, cuts[rows, upper] - cuts[rows, lower], 1.0)
-        with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
-            value = np.where(above, np.logaddexp(0.0, -over), 0.0) + np.where(below, np.logaddexp(0.0, under), 0.0)
-            value += np.where(middle, -np.log(-np.expm1(-gap)), 0.0)
-            # Cuts out of order have no probabilities, in whichever class the row is.
-            value[(np.diff(cuts, axis=1) <= 0).any(axis=1)] = np.inf
-            if order == 0:
-                return RowDerivatives(value)
-            short, long = np.where(above, _sigmoid(-over), 0.0), np.where(below, _sigmoid(under), 0.0)
-            slope = np.where(middle, -1.0 / np.expm1(gap), 0.0)
-            gradient = np.zeros((m, k + 1))
-            gradient[:, -1] = long - short
-            # Column j holds cut_{j+1}; the first, which is zero, is dropped, and the last is eta's.
-            np.add.at(gradient, (rows, lower), short - slope)
-            np.add.at(gradient, (rows, upper), slope - long)
-            gradient = np.concatenate([gradient[:, -1:], gradient[:, 1:-1]], axis=1)
-            if order == 1:
-                return RowDerivatives(value, gradient)
-            bend_short, bend_long = short * _sigmoid(over), long * _sigmoid(-under)
-            bend = np.where(middle, 1.0 / (np.expm1(gap) * -np.expm1(-gap)), 0.0)
-            full = np.zeros((m, k + 1, k + 1))
-            for place, own in ((lower, bend_short), (upper, bend_long)):
-                np.add.at(full, (rows, place, place), own + bend)
-                np.add.at(full, (rows, place, k), -own)
-                np.add.at(full, (rows, k, place), -own)
-                full[:, k, k] += own
-            np.add.at(full, (rows, lower, upper), -bend)
-            np.add.at(full, (rows, upper, lower), -bend)
-        order_of = np.concatenate([[k], np.arange(1, k)])
-        return RowDerivatives(value, gradient, full[:, order_of[:, None], order_of])
+        label = targets[:, 0].astype(np.intp)
+        link = ORDERED[self.link]
+        value = np.empty(m)
+        gradient, curvature = np.zeros((m, k)), np.zeros((m, k, k) if order == 2 else (0, k, k))
+        lower, upper = _ends(label, predictors)
+        first, last = np.flatnonzero(label == 0), np.flatnonzero(label == k - 1)
+        for rows, part, ends, column in ((first, link.yes, upper, 1), (last, link.no, lower, k - 1)):
+            value[rows], slope, bend = part(ends[rows])
+            if order:
+                gradient[rows, column], gradient[rows, 0] = slope, -slope
+            if order == 2:
+                curvature[rows, column, column] = curvature[rows, 0, 0] = bend
+                curvature[rows, 0, column] = curvature[rows, column, 0] = -bend
+        rows = np.flatnonzero((label > 0) & (label < k - 1))
+        if rows.size:
+            a, b = lower[rows], upper[rows]
+            ordered = b > a
+            found = link.interval(np.where(ordered, a, b - 1.0), b)
+            value[rows] = np.where(ordered, found.value, np.inf)
+            low, up = label[rows], label[rows] + 1
+            if order:
+                gradient[rows, low], gradient[rows, up], gradient[rows, 0] = found.lower, found.upper, -found.both
+            if order == 2:
+                curvature[rows, low, low], curvature[rows, up, up] = found.lower_lower, found.upper_upper
+                curvature[rows, low, up] = curvature[rows, up, low] = found.lower_upper
+                curvature[rows, 0, 0] = found.both_both
+                curvature[rows, 0, low] = curvature[rows, low, 0] = -(found.lower_lower + found.lower_upper)
+                curvature[rows, 0, up] = curvature[rows, up, 0] = -(found.upper_upper + found.lower_upper)
+        if order == 0:
+            return RowDerivatives(value)
+        return RowDerivatives(value, gradient, curvature if order == 2 else None)
 
     def formula(self, operations: Operations, targets: Any, predictors: Any) -> Any:
-        """One number per row (m,) from labels (m,) and predictors (m, k), or (m,) for two classes."""
-        columns = [predictors] if len(predictors.shape) == 1 else [predictors[..., j] for j in range(predictors.shape[-1])]
-        eta, nothing = columns[0], 0.0 * columns[0]
-        cuts, total = [nothing, *columns[1:]], nothing
-        for j, cut in enumerate(cuts):
-            # About cut_{j+1}: it is the lower of class j + 1 and the upper of class j.
-            total = total + operations.where(targets == j + 1.0, operations.softplus(cut - eta), nothing)
-            total = total + operations.where(targets == j + 0.0, operations.softplus(eta - cut), nothing)
-            if j:
-                inside = targets == j + 0.0
-                gap = operations.where(inside, cut - cuts[j - 1], 1.0 + nothing)
-                total = total - operations.where(inside, operations.log(1.0 - operations.exp(-gap)), nothing)
-        return total
+        """One number per row (m,) from labels (m,) and predictors (m, K)."""
+        link = ORDERED[self.link]
+        location, k = predictors[..., 0], int(predictors.shape[-1])
+        first = link.formula_yes(operations, predictors[..., 1] - location)
+        last = link.formula_no(operations, predictors[..., k - 1] - location)
+        value = operations.where(targets == 0.0, first, last)
+        for j in range(1, k - 1):
+            inside = targets == j + 0.0
+            # Rows of other classes may hold thresholds out of order, whose logarithm would spoil the derivatives of theirs.
+            lower = operations.where(inside, predictors[..., j] - location, 0.0 * location - 1.0)
+            upper = operations.where(inside, predictors[..., j + 1] - location, 0.0 * location + 1.0)
+            value = operations.where(inside, link.formula_between(operations, lower, upper), value)
+        return value
 
     def predict(self, predictors: Array) -> Array:
         """Probabilities of all classes: (m, K)."""
         m, k = predictors.shape
-        values = [self._probability(np.full((m, 1), float(j)), predictors) for j in range(k + 1)]
-        return np.column_stack(values)
-
-    def _probability(self, targets: Array, predictors: Array) -> Array:
-        with np.errstate(under="ignore"):
-            return np.asarray(np.exp(-self.derivatives(targets, predictors, 0).value))
+        link = ORDERED[self.link]
+        found = np.empty((m, k))
+        for j in range(k):
+            found[:, j] = link.between(*_ends(np.full(m, j), predictors))
+        return found
 
     def variance(self, predictors: Array) -> Array:
         probabilities = self.predict(predictors)
-        variance: Array = probabilities * (1.0 - probabilities)
-        return variance
+        return np.asarray(np.maximum(probabilities * (1.0 - probabilities), 0.0))
 
     def saturated_loss(self, targets: Array) -> Array:
         return np.zeros(len(targets))
 
     def start(self, targets: Array) -> Array:
-        """Cumulative log odds of the class shares, half a row added to each class, so that the cuts rise."""
-        k = self.n_predictors(1)
-        counts: IntArray = np.bincount(targets[:, 0].astype(np.intp), minlength=k + 1)
-        up_to = np.cumsum(counts + 0.5)
-        log_odds = np.log(up_to[:-1]) - np.log(up_to[-1] - up_to[:-1])
-        return np.asarray(np.concatenate([-log_odds[:1], log_odds[1:] - log_odds[0]]))
+        """A location of zero, and thresholds of the shares of the classes, half a row added to each."""
+        counts = np.bincount(targets[:, 0].astype(np.intp), minlength=self.n_predictors(1)) + 0.5
+        below = np.cumsum(counts)
+        return np.concatenate([[0.0], ORDERED[self.link].inverse(below[:-1] / below[-1])])
 
 
-def _sigmoid(z: Array) -> Array:
-    probability: Array = 1.0 / (1.0 + np.exp(-z))
-    return probability
+def _ends(label: np.ndarray[Any, np.dtype[np.intp]], predictors: Array) -> tuple[Array, Array]:
+    """Where the interval of each row's class begins and ends, less the location; infinite for the first and the last."""
+    m, k = predictors.shape
+    rows = np.arange(m)
+    lower = np.where(label > 0, predictors[rows, np.maximum(label, 1)] - predictors[:, 0], -np.inf)
+    upper = np.where(label < k - 1, predictors[rows, np.minimum(label + 1, k - 1)] - predictors[:, 0], np.inf)
+    return lower, upper
 
 
-def ordinal(n_classes: int | None = None) -> Ordinal:
-    """Ordered classes: one slope a column for the log odds of a higher class, wherever the line between low and high is drawn.
+def ordinal(n_classes: int | None = None, link: str = "logit") -> Ordinal:
+    """Ordered classes: one location, and a threshold between each class and the next.
 
-    McCullagh (1980), "Regression models for ordinal data", J. Royal Statistical Society B 42.
+    P(y <= j) = F(threshold - location), so that a positive coefficient moves rows to higher classes. McCullagh (1980), "Regression models
+    for ordinal data", JRSS B 42; the parameters are those of R's MASS::polr.
 
     Parameters
     ----------
     n_classes : int, optional
-        Labels are 0 .. n_classes - 1. Unless given it is learned from the targets.
+        Targets are 0 .. n_classes - 1 in their order. Unless given it is learned from the targets.
+    link : {"logit", "probit"}, default "logit"
+        F is the logistic or the normal distribution function.
 
     Returns
     -------
@@ -181,16 +219,16 @@ def ordinal(n_classes: int | None = None) -> Ordinal:
     Raises
     ------
     ValueError
-        For fewer than two classes.
+        For fewer than two classes and for another link.
 
     Examples
     --------
     >>> import gradline as gl
     >>> gl.losses.ordinal(4).predictor_names(1)
-    ('log_odds', 'cut_2', 'cut_3')
+    ('location', 'threshold_1', 'threshold_2', 'threshold_3')
     """
     if n_classes is not None:
-        if isinstance(n_classes, bool) or int(n_classes) != n_classes or n_classes < 2:
+        if isinstance(n_classes, bool | str) or int(n_classes) != n_classes or n_classes < 2:
             raise LossError(f"loss ordinal: n_classes must be a whole number, 2 or above, not {n_classes!r}")
         n_classes = int(n_classes)
-    return Ordinal(n_classes)
+    return Ordinal(n_classes, named("ordinal", link, tuple(ORDERED)))
