@@ -22,6 +22,7 @@ _NAMES = {
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
+    "LinearClassifier": "gradline.sklearn.classifier",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "ArgumentError": "gradline.base.errors",
@@ -64,6 +65,7 @@ __all__ = [
     "GradlineWarning",
     "InferenceError",
     "LeastSquares",
+    "LinearClassifier",
     "LinearRegression",
     "LossError",
     "ModelFileError",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     )
     from gradline.base.warnings import GradlineWarning
     from gradline.moments.moments import Moments
+    from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
