@@ -6,6 +6,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 from gradline.api.other_words import ELSEWHERE
+from gradline.api.questions import FitQuestions
 from gradline.base.types import Array
 from gradline.base.words import called_here
 from gradline.model.record import Model
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Model):
+class Fit(FitQuestions):
     """A fitted model, as :func:`gradline.fit` and :func:`gradline.load` return it. Immutable, and holds no rows.
 
     Coefficients, errors, tests and fit measures are read off it; what needs the rows again takes ``data``, and says so where it is
