@@ -62,7 +62,9 @@ def read_asked(encoder: Encoder, columns: Mapping[str, ModelColumn], at: Any, by
     plain = tuple(_plain_name(encoder, name, columns) for name in names)
     for name in plain:
         if name in found:
-            raise ArgumentError(f"column {name!r} is set by at= and cannot tell groups of rows apart as well: leave it out of one of the two")
+            raise ArgumentError(
+                f"column {name!r} is set by at= and cannot tell groups of rows apart as well: leave it out of one of the two"
+            )
     return Asked(columns, found, plain)
 
 

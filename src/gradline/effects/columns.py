@@ -108,7 +108,9 @@ def find_column(encoder: Encoder, asked: str, columns: Mapping[str, ModelColumn]
     raise InferenceError(f"the model has no column {name!r}; {hint}")
 
 
-def facts_of(batch: pa.RecordBatch, encoder: Encoder, columns: Mapping[str, ModelColumn], names: Sequence[str], weights: Array) -> dict[str, ColumnFacts]:
+def facts_of(
+    batch: pa.RecordBatch, encoder: Encoder, columns: Mapping[str, ModelColumn], names: Sequence[str], weights: Array
+) -> dict[str, ColumnFacts]:
     """Of the rows of a batch, none of which lacks a value; weights (m,)."""
     reader = BatchColumns(batch, encoder.kinds)
     found = {}
@@ -128,7 +130,9 @@ def _counted(reader: BatchColumns, name: str, column: ModelColumn, weights: Arra
     values, codes = distinct(reader.arrow(name))
     counts = np.bincount(codes, weights, len(values))
     if len(values) > MOST_LEVELS_COUNTED:
-        raise InferenceError(f"column {name!r} has more than {MOST_LEVELS_COUNTED:,} values; give the ones of interest, at={{{name!r}: [...]}}")
+        raise InferenceError(
+            f"column {name!r} has more than {MOST_LEVELS_COUNTED:,} values; give the ones of interest, at={{{name!r}: [...]}}"
+        )
     return Counter({same_level(value, column.levels): float(count) for value, count in zip(values, counts, strict=True) if count > 0})
 
 

@@ -81,7 +81,9 @@ def _columns(frame: Frame, term: str) -> list[ModelColumn]:
         parts = [find_column(frame.encoder, part, frame.columns) for part in term.split(":")]
     for column in parts:
         if not column.levels:
-            raise InferenceError(f"column {column.name!r} holds numbers, which have no levels to compare: ask for effects({column.name!r}, change=1)")
+            raise InferenceError(
+                f"column {column.name!r} holds numbers, which have no levels to compare: ask for effects({column.name!r}, change=1)"
+            )
     return parts
 
 

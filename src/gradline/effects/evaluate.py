@@ -166,9 +166,7 @@ def _of_rows(
         if slope is None or np.isfinite(slope.low) or np.isfinite(slope.high):
             raise
         if batch.num_rows > 1:
-            rows = [
-                _of_rows(forecast, batch.slice(i, 1), quantity, factors, replications, first_row + i) for i in range(batch.num_rows)
-            ]
+            rows = [_of_rows(forecast, batch.slice(i, 1), quantity, factors, replications, first_row + i) for i in range(batch.num_rows)]
             drawn = None if replications is None else np.concatenate([row[2] for row in rows], axis=1)  # type: ignore[misc]
             return np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]), drawn
         for sided in _sides(batch, quantity, slope, forecast):

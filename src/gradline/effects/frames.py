@@ -168,11 +168,15 @@ def _on_grid(
         forecast = without_other_columns(forecast, differing)
         needed = set(forecast.encoder.feature_columns) - _own(forecast.encoder, differing)
     set_by_quantities = set.intersection(*({name for name, _ in quantity.fixed} for quantity in quantities))
-    missing = [name for name in frame.encoder.feature_columns if name in needed and name not in {*others, *frame.asked.at, *set_by_quantities}]
+    missing = [
+        name for name in frame.encoder.feature_columns if name in needed and name not in {*others, *frame.asked.at, *set_by_quantities}
+    ]
     if missing:
         what = "the average over rows, or at their means," if frame.kind == "average" else "what is asked at the means of the rows"
         values = ", ".join(f"{name!r}: ..." for name in missing[:6]) + (", ..." if len(missing) > 6 else "")
-        raise InferenceError(f"{what} depends on {', '.join(missing)}, and a Fit holds no rows: give data=..., or their values, at={{{values}}}")
+        raise InferenceError(
+            f"{what} depends on {', '.join(missing)}, and a Fit holds no rows: give data=..., or their values, at={{{values}}}"
+        )
     # What nothing depends on may be anything; what the quantities set themselves, a level that is known.
     fillers = {name: column.levels[0] if column.levels else 1.0 for name, column in frame.columns.items()}
     for quantity in quantities[:1]:

@@ -175,9 +175,7 @@ def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:
         columns.setdefault(name, []).append(value)
 
 
-def predictions(
-    model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: str, level: float, bootstrap: Any
-) -> ResultTable:
+def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: str, level: float, bootstrap: Any) -> ResultTable:
     """See :meth:`gradline.Fit.predictions`."""
     frame = open_frame(model, data, at, by, kind, scale, replications=None if bootstrap is None else bootstrap.coefficients)
     parts, labels, ends = list[Estimates](), dict[str, list[Any]](), list[Interval]()
@@ -209,9 +207,7 @@ def _ends(frame: Frame, forecast: Forecast, batch: Any, combinations: int, level
     prediction, so that they stay where predictions can be."""
     rows = [batch]
     if frame.kind == "each row":
-        rows = [
-            next(iter(Quantity(combination).parts(batch, forecast.encoder)))[1] for combination in frame.asked.combinations
-        ]
+        rows = [next(iter(Quantity(combination).parts(batch, forecast.encoder)))[1] for combination in frame.asked.combinations]
     found = []
     for part in rows:
         encoded = forecast.encoder.encode(part, 0, targets=False)
@@ -243,9 +239,11 @@ def how_of(frame: Frame, compare: str, what: str) -> str:
     if frame.rows is None:
         where = "at the values given" if frame.asked.at else "the same at all values of the other columns"
     else:
-        where = {"average": "averaged over the rows of data", "at means": "at the means of numbers and the commonest levels", "each row": "of each row"}[
-            frame.kind
-        ]
+        where = {
+            "average": "averaged over the rows of data",
+            "at means": "at the means of numbers and the commonest levels",
+            "each row": "of each row",
+        }[frame.kind]
     covariance = frame.covariance
     if frame.replications is not None:
         return f"{where}; errors and percentile intervals of {len(frame.replications):,} bootstrap replications"
@@ -261,8 +259,5 @@ def stacked(tables: list[dict[str, list[Any]]], frame: Frame, title: str, level:
         names.update(dict.fromkeys(table))
     numbers = [name for name in names if name in _NUMBERS]
     ordered = [name for name in names if name not in _NUMBERS] + numbers
-    columns = {
-        name: [value for table in tables for value in table.get(name, [None] * len(table["estimate"]))] for name in ordered
-    }
+    columns = {name: [value for table in tables for value in table.get(name, [None] * len(table["estimate"]))] for name in ordered}
     return ResultTable(columns, title, (*frame.notes, how), level, words=len(ordered) - len(numbers))
-

@@ -41,13 +41,14 @@ class _Form:
         return _Form(self.weights * factor, self.constant * factor)
 
 
-def read_constraints(text: str, names: Sequence[str]) -> tuple[Array, Array, tuple[str, ...]]:
-    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``.
+def read_constraints(text: str, names: Sequence[str], terms: Sequence[str] = ()) -> tuple[Array, Array, tuple[str, ...]]:
+    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``. terms: names of terms, which
+    may have been meant.
 
     Raises ValueError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
     matrix, values, labels = list[Array](), list[float](), list[str]()
-    for condition in _Reader(text, names).conditions():
+    for condition in _Reader(text, names, terms).conditions():
         for left, right, label in condition:
             difference = left.plus(right, -1.0)
             if difference.is_number:
@@ -58,21 +59,23 @@ def read_constraints(text: str, names: Sequence[str]) -> tuple[Array, Array, tup
     return np.array(matrix), np.array(values), tuple(labels)
 
 
-def unknown_name(word: str, names: Sequence[str]) -> str:
-    """The message for a name that is no coefficient."""
+def unknown_name(word: str, names: Sequence[str], terms: Sequence[str] = ()) -> str:
+    """The message for a name that is no coefficient; terms: which it may have been meant for."""
     # With several linear predictors a name alone does not say whose coefficient is meant.
     near = [name for name in names if name.endswith(f":{word}") and name.count(":") == word.count(":") + 1][:3]
     near = near or [name for name in names if len(word) >= 3 and name.startswith((f"{word}[", f"{word}_"))][:3]
     near = near or nearest(word, names, 3) or [name for name in names if name in word.replace(":", " ").split()][:3]
     if near:
         return f"there is no coefficient {word!r}; did you mean " + " or ".join(repr(name) for name in near) + "?"
+    if close := nearest(word, terms):
+        return f"there is no coefficient or term {word!r}; did you mean {close[0]!r}?"
     shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
     return f"there is no coefficient {word!r}; there are {shown}"
 
 
 class _Reader:
-    def __init__(self, text: str, names: Sequence[str]) -> None:
-        self.text, self.names, self.place = text, list(names), 0
+    def __init__(self, text: str, names: Sequence[str], terms: Sequence[str] = ()) -> None:
+        self.text, self.names, self.terms, self.place = text, list(names), terms, 0
         self.by_length = sorted(self.names, key=len, reverse=True)
 
     def conditions(self) -> list[list[tuple[_Form, _Form, str]]]:
@@ -150,7 +153,7 @@ class _Reader:
             # What names begin with, with more after it: an interaction or a level that is written in another way.
             begins = any(name.startswith(word.group()) for name in self.names)
             longer = _UP_TO_SIGN.match(self.text, self.place) if begins else None
-            raise InferenceError(unknown_name((longer or word).group().strip(), self.names))
+            raise InferenceError(unknown_name((longer or word).group().strip(), self.names, self.terms))
         raise self._error("expected the name of a coefficient or a number")
 
     def _name(self) -> str | None:
@@ -160,7 +163,7 @@ class _Reader:
                 raise self._error("a backquote is not closed")
             quoted = self.text[self.place + 1 : end]
             if quoted not in self.names:
-                raise InferenceError(unknown_name(quoted, self.names))
+                raise InferenceError(unknown_name(quoted, self.names, self.terms))
             self.place = end + 1
             return quoted
         for name in self.by_length:

@@ -80,7 +80,9 @@ class WrittenTable:
             body.append(f"<tr{style}>" + "".join(cell(text, j, "td") for j, text in enumerate(row)) + "</tr>")
             ruled = False
         below = "".join(f'<p style="opacity: 0.7; margin: 0 0 0.3em 0">{escape(visible(note))}</p>\n' for note in self.notes)
-        table = f'<table style="{_TABLE}">\n{caption}<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n' + "\n".join(body) + "\n</tbody>\n</table>"
+        table = (
+            f'<table style="{_TABLE}">\n{caption}<thead>\n<tr>{head}</tr>\n</thead>\n<tbody>\n' + "\n".join(body) + "\n</tbody>\n</table>"
+        )
         return f'<div class="gradline-table">\n{table}\n{below}</div>'
 
     def to_markdown(self) -> str:
@@ -101,7 +103,12 @@ class WrittenTable:
             return " & ".join(_latex(cell) for cell in cells) + r" \\"
 
         lines = [r"\begin{table}", r"\centering"] + ([rf"\caption{{{_latex(self.title)}}}"] if self.title else [])
-        lines += [rf"\begin{{tabular}}{{{'l' * self.words}{'r' * (len(self.heading) - self.words)}}}", r"\hline", line(self.heading), r"\hline"]
+        lines += [
+            rf"\begin{{tabular}}{{{'l' * self.words}{'r' * (len(self.heading) - self.words)}}}",
+            r"\hline",
+            line(self.heading),
+            r"\hline",
+        ]
         lines += [r"\hline" if row is None else line(row) for row in self.rows]
         lines += [r"\hline", r"\end{tabular}", *(rf"\par {_latex(note)}" for note in self.notes), r"\end{table}"]
         return "\n".join(lines)
