@@ -99,6 +99,9 @@ def terms_tested(text: str, terms: Sequence[Term], labels: Sequence[str], estima
     """
     parts = [part for part in _parted(text) if part]
     chosen = [find_term(terms, part) for part in parts]
+    for part, found in zip(parts, chosen, strict=True):
+        if found is None and part.startswith("C(") and part.endswith(")") and part.count("(") == 1:
+            required_term(terms, part)
     if not parts or all(part in labels for part in parts) or any(term is None for term in chosen):
         return None
     places = list[int]()
