@@ -18,6 +18,7 @@ from gradline.base.version import __version__ as __version__
 
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "compare_models": "gradline.effects.comparing",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
@@ -68,6 +69,7 @@ __all__ = [
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "compare_models",
     "datasets",
     "fit",
     "load",
@@ -96,6 +98,7 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.first_order.gradient_descent import GradientDescent

@@ -19,6 +19,9 @@ from gradline.formulas.factors import CategoricalFactor
 if TYPE_CHECKING:
     import pyarrow as pa
 
+_TRUTHS = {"true": True, "yes": True, "false": False, "no": False}
+"""How a truth value may have been written where a reader of files made one of it."""
+
 MOST_LEVELS_COUNTED = 100_000
 """Different values of a category that are counted for its commonest."""
 
@@ -150,5 +153,7 @@ def same_level(value: Any, levels: Sequence[Any]) -> Any:
     """The level that a value is, whatever its type in this table; the value itself where it is none of them."""
     if value in levels:
         return levels[list(levels).index(value)]
+    if isinstance(value, str) and tuple(levels) == (False, True):
+        return _TRUTHS.get(value.strip().lower(), value)
     text = str(value)
     return next((level for level in levels if str(level) == text), value)
