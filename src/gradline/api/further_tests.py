@@ -1,4 +1,5 @@
-"""What a Fit answers with refits or the rows again: terms, intervals by profiles and bootstraps, classes. Thin: the work is done in ``effects``."""
+"""What a Fit answers with refits or the rows again: terms, intervals by profiles and bootstraps, classes. Thin: the work is done in
+``effects``."""
 
 from __future__ import annotations
 

@@ -1,10 +1,9 @@
 """The analysis of variance: each term of a formula tested as a whole, and each dropped in turn.
 
-Types 1, 2 and 3 as SAS and R's car name them: a term after those before it; after all that do not contain it; after all others. For squared
-loss all three follow from the coefficients and their covariance, since the drop of the sum of squares by a set of coefficients is their Wald
-statistic times the variance (Seber and Lee 2003, Linear Regression Analysis, theorem 4.1); so do Wald's tests of any loss, of any covariance. Likelihood ratios need the rows, for a fit
-without each term.
-"""
+Types 1, 2 and 3 as SAS and R's car name them: a term after those before it; after all that do not contain it; after all others. For
+squared loss all three follow from the coefficients and their covariance, since the drop of the sum of squares by a set of coefficients is
+their Wald statistic times the variance (Seber and Lee 2003, Linear Regression Analysis, theorem 4.1); so do Wald's tests of any loss, of
+any covariance. Likelihood ratios need the rows, for a fit without each term."""
 
 from __future__ import annotations
 
@@ -40,7 +39,9 @@ def anova(model: Model, kind: Any, data: Any, target: Any, test: str | None, row
     squared = model.loss_function.squared_scale() is not None
     if _by_refits(model, test, data, squared):
         if data is None:
-            raise InferenceError(f'test={test!r} fits the model without each term, and a Fit holds no rows: give them, data=...; test="Wald" needs none')
+            raise InferenceError(
+                f'test={test!r} fits the model without each term, and a Fit holds no rows: give them, data=...; test="Wald" needs none'
+            )
         return _ratios(model, kind, terms, Refits(model, attach_data(model, data, target, **rows).problem))
     if test == "likelihood ratio":
         raise InferenceError('squared loss has the F of the sums of squares in place of a likelihood ratio: test="F"')
@@ -109,9 +110,7 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
 
 def _chi_squared(kind: int, term: Term, terms: Sequence[Term], coefficients: Any, covariance: Covariance) -> tuple[int, float]:
     """(degrees of freedom, Wald's chi-squared): of the term and what is set aside with it, less that of the latter alone."""
-    whole, aside = (
-        [place for place in sorted(places) if covariance.estimated[place]] for places in smaller_and_larger(kind, term, terms)
-    )
+    whole, aside = ([place for place in sorted(places) if covariance.estimated[place]] for places in smaller_and_larger(kind, term, terms))
     count = len(whole) - len(aside)
     if not count:
         return 0, float("nan")
@@ -189,11 +188,10 @@ def drop_each(model: Model, data: Any, target: Any, rows: dict[str, Any]) -> Res
     squares = {"deviance": "sum_of_squares"} if full.squared else {}
     named = {squares.get(key, key): values for key, values in columns.items()}
     said = tuple(term.name for term in terms if term not in free)
-    notes = (f"each term dropped, the others fitted again; {how}",)
+    notes: tuple[str, ...] = (f"each term dropped, the others fitted again; {how}",)
     if said:
         notes += (f"not dropped, since an interaction contains them: {', '.join(said)}",)
     return ResultTable(named, f"Terms of {', '.join(model.target_names[:4])} dropped one by one", notes)
 
 
 __all__ = ["anova", "drop_each", "ratio", "smaller_and_larger"]
-

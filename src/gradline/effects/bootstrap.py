@@ -1,10 +1,9 @@
 """The bootstrap of a fit: its coefficients over and over, of rows or clusters drawn anew, or of scores with random signs.
 
-Cases: rows drawn with replacement (Efron 1979, Annals of Statistics 7). Clusters: whole clusters drawn so. Wild: the rows stay, and each row's score, or each cluster's, gets a
-random sign; a step of Newton's method from the fit then gives the coefficients (the score bootstrap of Kline and Santos 2012, J. Econometric Methods 1,
-which for squared loss is Wu's wild bootstrap, 1986, Annals of Statistics 14). Of smooth losses all replications take their steps together:
-one pass over the rows a step.
-"""
+Cases: rows drawn with replacement (Efron 1979, Annals of Statistics 7). Clusters: whole clusters drawn so. Wild: the rows stay, and each
+row's score, or each cluster's, gets a random sign; a step of Newton's method from the fit then gives the coefficients (the score
+bootstrap of Kline and Santos 2012, J. Econometric Methods 1, which for squared loss is Wu's wild bootstrap, 1986, Annals of Statistics
+14). Of smooth losses all replications take their steps together: one pass over the rows a step."""
 
 from __future__ import annotations
 
@@ -199,7 +198,9 @@ def _counts(problem: Problem, clusters: Groups | None, replications: Sequence[in
     held = rows.row_columns
     own = None if held is None else held.frequencies
     if clusters is None and not rows.resident and rows.take(np.arange(1)).frequencies is not None:
-        raise InferenceError("rows with frequencies that are read anew at each pass cannot be drawn row by row: repeat them, or draw clusters")
+        raise InferenceError(
+            "rows with frequencies that are read anew at each pass cannot be drawn row by row: repeat them, or draw clusters"
+        )
     return DrawnCounts(seed, tuple(replications), rows.n_rows if rows.resident else 0, clusters, own)
 
 

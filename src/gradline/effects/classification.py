@@ -1,4 +1,5 @@
-"""How well a model tells classes apart: the confusion matrix, the ROC curve and its area, Brier's score; for the rows of the fit or any others."""
+"""How well a model tells classes apart: the confusion matrix, the ROC curve and its area, Brier's score; for the rows of the fit or any
+others."""
 
 from __future__ import annotations
 
@@ -25,7 +26,8 @@ MOST_NUMBERS = 2**27
 
 
 class RocCurve(NamedTuple):
-    """false_positive, true_positive (t,): the share of the rows of either class whose score is at least the threshold (t,); from (0, 0) to (1, 1)."""
+    """false_positive, true_positive (t,): the share of the rows of either class whose score is at least the threshold (t,); from (0, 0)
+    to (1, 1)."""
 
     false_positive: Array
     true_positive: Array
@@ -34,8 +36,8 @@ class RocCurve(NamedTuple):
 
 @dataclass(frozen=True, eq=False)
 class Classification:
-    """What ``Fit.classification`` returns. probabilities (n, K) and labels (n,): of rows with all values, counts (n,) of each. threshold: at or above
-    which the probability of 1 says 1, of two classes; of more the most probable is said. target: its name."""
+    """What ``Fit.classification`` returns. probabilities (n, K) and labels (n,): of rows with all values, counts (n,) of each. threshold:
+    at or above which the probability of 1 says 1, of two classes; of more the most probable is said. target: its name."""
 
     probabilities: Array
     labels: np.ndarray[Any, Any]
@@ -98,8 +100,8 @@ class Classification:
 
     @cached_property
     def auc(self) -> float:
-        """The area under the ROC curve: how often a row of class 1 has the higher probability than one of class 0, ties as half. Of more classes
-        the mean over each against the others. NaN where a class has no rows. Hanley and McNeil (1982), Radiology 143."""
+        """The area under the ROC curve: how often a row of class 1 has the higher probability than one of class 0, ties as half. Of more
+        classes the mean over each against the others. NaN where a class has no rows. Hanley and McNeil (1982), Radiology 143."""
         if self.n_classes == 2:
             return _area(self.roc())
         return float(np.mean([_area(self.roc(j)) for j in range(self.n_classes)]))
@@ -111,9 +113,7 @@ class Classification:
         steps = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
         hits, misses = np.cumsum(np.where(own, self.counts, 0.0)[order])[steps], np.cumsum(np.where(own, 0.0, self.counts)[order])[steps]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return RocCurve(
-                np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, score[order][steps])
-            )
+            return RocCurve(np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, score[order][steps]))
 
     def _two(self, what: str) -> Array:
         if self.n_classes != 2:
@@ -127,7 +127,13 @@ class Classification:
     @property
     def measures(self) -> dict[str, float]:
         """By name."""
-        found = {"rows": float(self.counts.sum()), "accuracy": self.accuracy, "AUC": self.auc, "Brier score": self.brier, "log loss": self.log_loss}
+        found = {
+            "rows": float(self.counts.sum()),
+            "accuracy": self.accuracy,
+            "AUC": self.auc,
+            "Brier score": self.brier,
+            "log loss": self.log_loss,
+        }
         if self.n_classes == 2:
             found |= {"sensitivity": self.sensitivity, "specificity": self.specificity, "precision": self.precision}
         return found

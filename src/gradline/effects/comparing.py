@@ -27,9 +27,9 @@ _MARKS = ((0.001, "***"), (0.01, "**"), (0.05, "*"))
 
 @dataclass(frozen=True, eq=False)
 class ModelComparison:
-    """What ``gl.compare_models`` returns. names: of the models. coefficients: a row for each coefficient of any model, by its name: for each
-    model estimate, standard_error, p_value, lower, upper, or None where it does not have it. measures: by name, a number or text for each
-    model. table: how it is written."""
+    """What ``gl.compare_models`` returns. names: of the models. coefficients: a row for each coefficient of any model, by its name: for
+    each model estimate, standard_error, p_value, lower, upper, or None where it does not have it. measures: by name, a number or text for
+    each model. table: how it is written."""
 
     names: tuple[str, ...]
     coefficients: dict[str, list[dict[str, float] | None]]
@@ -110,8 +110,8 @@ def compare_models(
     digits : int, default 4
         Significant digits.
     same_rows : bool, default True
-        Refuse models of other targets or rows, whose fit measures say nothing of each other. With False they are shown, without the measures that
-        compare.
+        Refuse models of other targets or rows, whose fit measures say nothing of each other. With False they are shown, without the
+        measures that compare.
     title : str, optional
         Above the table.
 
@@ -285,7 +285,12 @@ def _written(
             rows.append(("", *(_below(own, below, digits) for own in found)))
     rows.append(None)
     for name, values in measures.items():
-        rows.append((name, *("" if v is None else v if isinstance(v, str) else f"{v:,}" if isinstance(v, int) else short(v, digits) for v in values)))
+        rows.append(
+            (
+                name,
+                *("" if v is None else v if isinstance(v, str) else f"{v:,}" if isinstance(v, int) else short(v, digits) for v in values),
+            )
+        )
     kinds = [
         "none" if model.inference is None or model.inference.covariance is None else model.inference.covariance.kind for model in models
     ]

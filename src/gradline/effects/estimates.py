@@ -64,11 +64,11 @@ def weighted(weights: Array, of: Estimates, axis: int) -> Estimates:
 
 def joined(parts: list[Estimates]) -> Estimates:
     """One after the other, each (n,)."""
-    drawn = None if parts[0].draws is None else np.concatenate([part.draws for part in parts], axis=1)  # type: ignore[misc]
+    drawn = None if parts[0].draws is None else np.concatenate([np.asarray(part.draws) for part in parts], axis=1)
     return Estimates(np.concatenate([p.values for p in parts]), np.concatenate([p.images for p in parts]), drawn, parts[0].null)
 
 
-def tested(
+def with_errors(
     of: Estimates, covariance: Covariance, level: float, adjust: Adjust = None, families: Array | None = None, size: int = 0
 ) -> dict[str, list[Any]]:
     """The columns of a table: estimate, standard_error, t or z, p_value, lower, upper; estimates (n,).
@@ -136,8 +136,8 @@ def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
 
 
 def share_beyond(draws: Array, null: float | Array = 0.0) -> Array:
-    """Two-sided: the least level at which the interval of the percentiles leaves ``null`` out, no less than 2 / (R + 1). Efron and Tibshirani (1993),
-    section 15.4."""
+    """Two-sided: the least level at which the interval of the percentiles leaves ``null`` out, no less than 2 / (R + 1). Efron and
+    Tibshirani (1993), section 15.4."""
     count = np.isfinite(draws).sum(axis=0)
     below, above = (draws <= null).sum(axis=0), (draws >= null).sum(axis=0)
     return np.asarray(np.minimum(1.0, 2.0 * (np.minimum(below, above) + 1.0) / (count + 1.0)))

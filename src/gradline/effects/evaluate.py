@@ -81,7 +81,9 @@ def averages(
     factors = covariance.factors if forecast.places is None else covariance.factors[:, forecast.places]
     held_still = np.where(np.isnan(factors), 0.0, factors)
     images = np.einsum("nqakc,akr->nqcr", gradient, held_still)
-    draws = None if replications is None else np.stack([total[key].draws / total[key].weight for key in keys], axis=1)  # type: ignore[operator]
+    draws = None
+    if replications is not None:
+        draws = np.stack([np.asarray(total[key].draws) / total[key].weight for key in keys], axis=1)
     return Values(values, images, keys, weights, draws)
 
 
@@ -152,7 +154,7 @@ def row_values(
         images.append(image)
         draws.append(drawn)
     counts = np.ones(batch.num_rows)
-    at = None if replications is None else np.stack(draws, axis=2)  # type: ignore[arg-type]
+    at = None if replications is None else np.stack([np.asarray(drawn) for drawn in draws], axis=2)
     return Values(np.stack(values, axis=1), np.stack(images, axis=1), [()] * batch.num_rows, counts, at)
 
 
@@ -167,7 +169,7 @@ def _of_rows(
             raise
         if batch.num_rows > 1:
             rows = [_of_rows(forecast, batch.slice(i, 1), quantity, factors, replications, first_row + i) for i in range(batch.num_rows)]
-            drawn = None if replications is None else np.concatenate([row[2] for row in rows], axis=1)  # type: ignore[misc]
+            drawn = None if replications is None else np.concatenate([np.asarray(row[2]) for row in rows], axis=1)
             return np.concatenate([row[0] for row in rows]), np.concatenate([row[1] for row in rows]), drawn
         for sided in _sides(batch, quantity, slope, forecast):
             try:

@@ -32,8 +32,8 @@ MOST_ROWS = 2**20
 
 @dataclass(frozen=True, eq=False)
 class Frame:
-    """model, columns: what is asked. kind: "average", "at means" or "each row". rows: data given again, or None. facts: what the data holds,
-    where it was looked at."""
+    """model, columns: what is asked. kind: "average", "at means" or "each row". rows: data given again, or None. facts: what the data
+    holds, where it was looked at."""
 
     model: Model
     encoder: Encoder

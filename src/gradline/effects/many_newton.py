@@ -1,4 +1,5 @@
-"""Newton's method from many starts at once, each with its own rows' counts and its own free coefficients: one pass a step for all of them."""
+"""Newton's method from many starts at once, each with its own rows' counts and its own free coefficients: one pass a step for all of
+them."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.effects.asking import as_value, reference_of
 from gradline.effects.columns import ModelColumn, find_column
-from gradline.effects.estimates import Adjust, Estimates, difference, joined, of_quantities, ratio, tested, weighted
+from gradline.effects.estimates import Adjust, Estimates, difference, joined, of_quantities, ratio, weighted, with_errors
 from gradline.effects.frames import Frame, open_frame, work_out
 from gradline.effects.quantities import Forecast, Quantity, Slope, is_identity
 from gradline.formulas.factors import factor_columns
@@ -153,7 +153,7 @@ def comparison_columns(
                         _append(labels, row)
                         families.append(family)
                     family += 1
-    return labels | tested(joined(parts), frame.covariance, level, adjust, np.array(families), size)
+    return labels | with_errors(joined(parts), frame.covariance, level, adjust, np.array(families), size)
 
 
 def _compared(held: Estimates, comparisons: Sequence[Comparison]) -> Estimates:
@@ -193,7 +193,7 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
         flat = None if drawn is None else drawn.reshape(len(drawn), -1)
         images = found.values.images
         parts.append(of_quantities(found.values.values.ravel(), images.reshape(-1, images.shape[-1]), flat))
-    columns = tested(joined(parts), frame.covariance, level)
+    columns = with_errors(joined(parts), frame.covariance, level)
     for name in ("t", "z", "p_value"):
         columns.pop(name, None)
     if ends:
@@ -203,8 +203,8 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
 
 
 def _ends(frame: Frame, forecast: Forecast, batch: Any, combinations: int, level: float) -> Interval:
-    """The ends of a prediction as ``Fit.predict`` has them: those of the linear predictor put through the forward pass, where there is one a
-    prediction, so that they stay where predictions can be."""
+    """The ends of a prediction as ``Fit.predict`` has them: those of the linear predictor put through the forward pass, where there is
+    one a prediction, so that they stay where predictions can be."""
     rows = [batch]
     if frame.kind == "each row":
         rows = [next(iter(Quantity(combination).parts(batch, forecast.encoder)))[1] for combination in frame.asked.combinations]

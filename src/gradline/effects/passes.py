@@ -1,5 +1,5 @@
-"""Passes over the rows of a table as columns, not yet encoded: what changes a column and encodes it anew needs them so. Memory does not grow
-with the rows."""
+"""Passes over the rows of a table as columns, not yet encoded: what changes a column and encodes it anew needs them so. Memory does not
+grow with the rows."""
 
 from __future__ import annotations
 
@@ -38,8 +38,8 @@ class CompleteRows:
 
 @dataclass(frozen=True)
 class ReadAgain:
-    """A table given to a model again. extra: columns beyond the formula's that are read. targets: whether it holds the targets, whose missing
-    values then leave a row out, as they did in the fit. frequencies: the column that says how many rows each stands for."""
+    """A table given to a model again. extra: columns beyond the formula's that are read. targets: whether it holds the targets, whose
+    missing values then leave a row out, as they did in the fit. frequencies: the column that says how many rows each stands for."""
 
     encoder: Encoder
     table: Table

@@ -1,8 +1,8 @@
 """Intervals by the profile likelihood: the values of a coefficient at which a likelihood-ratio test would not reject it, all others free.
 
-Each end solves l(theta) = l_max - q^2 phi / 2 with the other coefficients at their best, by Newton's method on both conditions at once (Venzon and
-Moolgavkar 1988, Applied Statistics 37). All ends of all coefficients take their steps together, one pass over the rows a step.
-"""
+Each end solves l(theta) = l_max - q^2 phi / 2 with the other coefficients at their best, by Newton's method on both conditions at once
+(Venzon and Moolgavkar 1988, Applied Statistics 37). All ends of all coefficients take their steps together, one pass over the rows a
+step."""
 
 from __future__ import annotations
 
@@ -93,7 +93,9 @@ class _Profile:
         sums = at_many(problem, unstacked(theta[None], problem.shape))
         factor = factor_of(sums.curvature[0][np.ix_(places, places)])
         if factor is None:
-            raise InferenceError("the likelihood is flat in some direction at the fit, so its profiles have no ends; see the fit's certificate")
+            raise InferenceError(
+                "the likelihood is flat in some direction at the fit, so its profiles have no ends; see the fit's certificate"
+            )
         inverse = solve_with(factor, np.eye(places.size))
         return cls(problem, theta, places, float(sums.value[0]), 0.5 * unit * reach**2, unit, reach, degrees, inverse)
 
@@ -117,7 +119,7 @@ class _Profile:
             full = np.full(self.theta.size, np.nan)
             full[self.places] = values
             found = unstacked(full[None], self.problem.shape)[0]
-            return found[:, 0] if found.shape[1] == 1 else found
+            return np.asarray(found[:, 0] if found.shape[1] == 1 else found)
 
         how = "profile likelihood" + (" (of squared loss the same as Student's t)" if self.degrees is not None else "")
         return TestedInterval(spread(ends[:d]), spread(ends[d:]), spread(p_values), how)

@@ -58,7 +58,7 @@ def pseudo_r_squared(model: Model, data: Any, target: Any, rows: dict[str, Any])
     if loss.target_kind == "label" and len(model.target_names) == 1:
         sums = problem.rows.reduce(_TjurKernel(loss, model.solution.coefficients))
         found["Tjur"] = float(sums[1, 1] / sums[1, 0] - sums[0, 1] / sums[0, 0])
-    columns = {"name": list(found), "value": list(found.values()), "definition": [_MEANINGS[name] for name in found]}
+    columns: dict[str, list[Any]] = {"name": list(found), "value": list(found.values()), "definition": [_MEANINGS[name] for name in found]}
     note = f"l = {best:.6g} the log likelihood, l0 = {least:.6g} that of the intercept alone, n = {n:,.6g}"
     return ResultTable(columns, f"Pseudo R-squared of {', '.join(model.target_names[:4])}", (note,))
 

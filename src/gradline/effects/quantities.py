@@ -1,9 +1,9 @@
 """Quantities that a model predicts: a prediction where some columns are set to chosen values, or its slope in a column.
 
 Each is a weighted sum of predictions of altered rows, so that its derivatives in the coefficients are the same sum of theirs: that is the
-delta method (Greene 2018, Econometric Analysis, section 4.6). A slope is the five-point formula for a first derivative, whose error goes with the fourth
-power of the step; within two steps of an end of what was seen it is the formula for one side (Abramowitz and Stegun 1964, table 25.2).
-"""
+delta method (Greene 2018, Econometric Analysis, section 4.6). A slope is the five-point formula for a first derivative, whose error goes
+with the fourth power of the step; within two steps of an end of what was seen it is the formula for one side (Abramowitz and Stegun 1964,
+table 25.2)."""
 
 from __future__ import annotations
 

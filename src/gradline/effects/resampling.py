@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -12,6 +13,8 @@ from gradline.base.types import Array, IntArray
 from gradline.inference.covariance.clusters import Groups
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
+
+Hashes = np.ndarray[Any, np.dtype[np.uint64]]
 
 _POISSON = np.cumsum([np.exp(-1.0) / float(np.prod(np.arange(1, j + 1))) for j in range(13)])
 """Of a Poisson count of mean 1: the chance of j or fewer."""
@@ -89,7 +92,7 @@ class WildSigns:
         if not self.webb:
             return np.where(uniform < 0.5, -1.0, 1.0)
         place = np.minimum((uniform * 6.0).astype(np.int64), 5)
-        return np.where(place < 3, -1.0, 1.0) * _WEBB[place % 3]
+        return np.asarray(np.where(place < 3, -1.0, 1.0) * _WEBB[place % 3])
 
 
 def uniforms(seed: int, replication: int, units: IntArray) -> Array:
@@ -99,8 +102,8 @@ def uniforms(seed: int, replication: int, units: IntArray) -> Array:
     return np.asarray((mixed >> np.uint64(11)).astype(np.float64) * 2.0**-53)
 
 
-def _mixed(values: np.ndarray) -> np.ndarray:  # type: ignore[type-arg]
+def _mixed(values: Hashes) -> Hashes:
     with np.errstate(over="ignore"):
         values = (values ^ (values >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         values = (values ^ (values >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    return values ^ (values >> np.uint64(31))
+    return np.asarray(values ^ (values >> np.uint64(31)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,9 @@ from gradline.formulas.factors import BasisFactor, CategoricalFactor
 
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
+
+
+Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ def required_term(terms: Sequence[Term], asked: str) -> Term:
     return found
 
 
-def terms_tested(text: str, terms: Sequence[Term], labels: Sequence[str], estimated: np.ndarray) -> tuple[Array, str] | None:  # type: ignore[type-arg]
+def terms_tested(text: str, terms: Sequence[Term], labels: Sequence[str], estimated: Flags) -> tuple[Array, str] | None:
     """(matrix, words) of the hypothesis that whole terms are zero, for a text that names them, such as "C(firm)" or "C(firm), x:C(year)".
 
     None for a text that is to be read as conditions on coefficients. Raises InferenceError for a term of which nothing was estimated.

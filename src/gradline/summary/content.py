@@ -111,7 +111,10 @@ _NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means"}
 
 def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) -> Mapping[str, list[str]]:
     shape = fit.solution.coefficients.shape
-    name = _NAMES_OF_RATIOS.get(fit.predictor_names[predictor].split("_of_")[0], "exp(coef)") if exponentiate else "coefficient"
+    name = "coefficient"
+    if exponentiate:
+        called = fit.loss_function.predictor_names(len(fit.target_names))[predictor]
+        name = next((words for start, words in _NAMES_OF_RATIOS.items() if called.startswith(start)), "exp(coef)")
 
     def shown(values: Array) -> list[float]:
         with np.errstate(over="ignore"):

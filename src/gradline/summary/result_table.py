@@ -24,8 +24,9 @@ _ALIKE = ("estimate", "lower", "upper")
 
 @dataclass(frozen=True, eq=False)
 class ResultTable:
-    """columns maps names to lists of one length, None where there is no value. ``table["estimate"]`` is a column; ``for row in table`` gives
-    the rows, named tuples. ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)`` and DuckDB take it as it is.
+    """columns maps names to lists of one length, None where there is no value. ``table["estimate"]`` is a column; ``for row in table``
+    gives the rows, named tuples. ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)`` and DuckDB take it as
+    it is.
 
     title: what it is of. notes: how its numbers were found, and what a reader should know of them. level: of its intervals. key: the
     columns of a row's own words, which stand first.

@@ -100,7 +100,9 @@ class WrittenTable:
         r"""A ``tabular``, with ``\hline`` and no package beyond LaTeX's own; names are written so that none of them is a command."""
 
         def line(cells: Sequence[str]) -> str:
-            return " & ".join(_latex(cell) for cell in cells) + r" \\"
+            # A star or a bracket that begins a row would be an option of the end of the row before.
+            row = " & ".join(_latex(cell) for cell in cells)
+            return ("{}" if row.startswith("*") else "") + row + r" \\"
 
         lines = [r"\begin{table}", r"\centering"] + ([rf"\caption{{{_latex(self.title)}}}"] if self.title else [])
         lines += [

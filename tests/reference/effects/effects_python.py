@@ -55,18 +55,22 @@ penguins, spector, scotland, warpbreaks, visits = (read(n) for n in ("penguins",
 exact = {"tol": 1e-14, "maxiter": 200}
 models = {
     "penguins": smf.ols("body_mass_g ~ flipper_length_mm * C(species) + bill_length_mm + C(sex)", penguins).fit(),
-    "penguins HC3": smf.ols("body_mass_g ~ flipper_length_mm * C(species) + bill_length_mm + C(sex)", penguins).fit(cov_type="HC3", use_t=True),
+    "penguins HC3": smf.ols("body_mass_g ~ flipper_length_mm * C(species) + bill_length_mm + C(sex)", penguins).fit(
+        cov_type="HC3", use_t=True
+    ),
     "spector": smf.glm("grade ~ gpa + tuce + C(psi)", spector, family=sm.families.Binomial()).fit(**exact),
-    "scotland": smf.glm(
-        "yes ~ unemployment + mortality + C(area)", scotland, family=sm.families.Gamma(sm.families.links.Log())
-    ).fit(**exact),
+    "scotland": smf.glm("yes ~ unemployment + mortality + C(area)", scotland, family=sm.families.Gamma(sm.families.links.Log())).fit(
+        **exact
+    ),
     "warpbreaks": smf.glm("breaks ~ C(wool) * C(tension)", warpbreaks, family=sm.families.Poisson()).fit(**exact),
     "visits": smf.glm("visits ~ age * C(smokes) + C(clinic)", visits, family=sm.families.Poisson()).fit(**exact),
 }
 found = {"versions": {name: version(name) for name in ("statsmodels", "marginaleffects")}}
 for name, model in models.items():
     found[name] = {"average effects": rows(marginaleffects.avg_slopes(model, eps=1e-4), "term", "contrast")}
-found["penguins"]["by species"] = rows(marginaleffects.avg_slopes(models["penguins"], variables="flipper_length_mm", by="species"), "species")
+found["penguins"]["by species"] = rows(
+    marginaleffects.avg_slopes(models["penguins"], variables="flipper_length_mm", by="species"), "species"
+)
 found["visits"]["by clinic"] = rows(marginaleffects.avg_slopes(models["visits"], variables="age", by="clinic"), "clinic")
 found["visits"]["step of ten"] = rows(marginaleffects.avg_comparisons(models["visits"], variables={"age": 10}), "term")
 found["visits"]["predictions by clinic"] = rows(marginaleffects.avg_predictions(models["visits"], by="clinic"), "clinic")
@@ -75,7 +79,9 @@ found["visits"]["at means"] = rows(marginaleffects.predictions(models["visits"],
 found["spector"]["at means"] = rows(
     marginaleffects.slopes(models["spector"], newdata=datagrid(model=models["spector"])), "term", "contrast"
 )
-found["warpbreaks"]["ratios"] = rows(marginaleffects.avg_comparisons(models["warpbreaks"], variables="wool", comparison="ratioavg"), "contrast")
+found["warpbreaks"]["ratios"] = rows(
+    marginaleffects.avg_comparisons(models["warpbreaks"], variables="wool", comparison="ratioavg"), "contrast"
+)
 
 # statsmodels' own margins, where it has them.
 logit = smf.logit("grade ~ gpa + tuce", spector).fit(disp=False, method="newton", tol=1e-14)
@@ -86,7 +92,9 @@ for at in ("overall", "mean"):
 for kind in (1, 2, 3):
     table = sm.stats.anova_lm(models["penguins"], typ=kind)
     found["penguins"][f"anova {kind}"] = [
-        [str(term), float(row.df), float(row.F), float(row["PR(>F)"])] for term, row in table.iterrows() if term not in ("Residual", "Intercept")
+        [str(term), float(row.df), float(row.F), float(row["PR(>F)"])]
+        for term, row in table.iterrows()
+        if term not in ("Residual", "Intercept")
     ]
 found["spector"]["null log likelihood"] = float(logit.llnull)
 found["spector"]["log likelihood"] = float(logit.llf)

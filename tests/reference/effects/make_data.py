@@ -27,10 +27,21 @@ whole = [i for i in range(len(penguins["sex"])) if all(penguins[c][i] is not Non
 write("penguins", {name: [penguins[name][i] for i in whole] for name in columns})
 
 spector = sm.datasets.spector.load_pandas().data
-write("spector", {"grade": spector.GRADE.astype(int), "gpa": spector.GPA, "tuce": spector.TUCE, "psi": np.where(spector.PSI == 1, "yes", "no")})
+write(
+    "spector",
+    {"grade": spector.GRADE.astype(int), "gpa": spector.GPA, "tuce": spector.TUCE, "psi": np.where(spector.PSI == 1, "yes", "no")},
+)
 
 scotland = sm.datasets.scotland.load_pandas().data
-write("scotland", {"yes": scotland.YES, "unemployment": scotland.UNEMPF, "mortality": scotland.MOR, "area": np.where(np.median(scotland.ACT) < scotland.ACT, "high", "low")})
+write(
+    "scotland",
+    {
+        "yes": scotland.YES,
+        "unemployment": scotland.UNEMPF,
+        "mortality": scotland.MOR,
+        "area": np.where(np.median(scotland.ACT) < scotland.ACT, "high", "low"),
+    },
+)
 
 breaks = [26, 30, 54, 25, 70, 52, 51, 26, 67, 18, 21, 29, 17, 12, 18, 35, 30, 36, 36, 21, 24, 18, 10, 43, 28, 15, 26]
 breaks += [27, 14, 29, 19, 29, 31, 41, 20, 44, 42, 26, 19, 16, 39, 28, 21, 39, 29, 20, 21, 24, 17, 13, 15, 15, 16, 28]
