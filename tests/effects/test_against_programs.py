@@ -71,8 +71,22 @@ def test_margins_are_those_of_statsmodels(at, kind):
 
 
 R_CONTRASTS = [
-    ("penguins", "pairs tukey", {"contrasts": "pairs", "adjust": "tukey", "at": {"flipper_length_mm": 200}}, "species", "lower.CL", "t.ratio"),
-    ("penguins", "pairs holm", {"contrasts": "pairs", "adjust": "holm", "at": {"flipper_length_mm": 200}}, "species", "lower.CL", "t.ratio"),
+    (
+        "penguins",
+        "pairs tukey",
+        {"contrasts": "pairs", "adjust": "tukey", "at": {"flipper_length_mm": 200}},
+        "species",
+        "lower.CL",
+        "t.ratio",
+    ),
+    (
+        "penguins",
+        "pairs holm",
+        {"contrasts": "pairs", "adjust": "holm", "at": {"flipper_length_mm": 200}},
+        "species",
+        "lower.CL",
+        "t.ratio",
+    ),
     ("visits", "reference", {"contrasts": "reference", "at": {"age": 40}}, "clinic", "asymp.LCL", "z.ratio"),
 ]
 
@@ -117,7 +131,11 @@ def of_rows(rows, statistic):
 
 def check_terms(table, expected, p_values):
     name = "F" if "F" in table.columns else "chi2"
-    own = {term: values for term, *values in zip(table["term"], table[name], table["df"], table["p_value"], strict=True) if values[0] is not None}
+    own = {
+        term: values
+        for term, *values in zip(table["term"], table[name], table["df"], table["p_value"], strict=True)
+        if values[0] is not None
+    }
     assert set(own) == set(expected)
     for term, (statistic, count) in expected.items():
         np.testing.assert_allclose(own[term][:2], [statistic, count], rtol=1e-6)

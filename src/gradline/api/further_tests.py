@@ -56,7 +56,7 @@ class FitTests(Model):
         >>> fit = gl.fit("body_mass_g ~ flipper_length_mm + C(species)", gl.datasets.penguins())
         >>> table = fit.anova()
         >>> table["term"], [round(value, 1) for value in table["F"][:2]]
-        (['flipper_length_mm', 'C(species)', 'Residual'], [175.8, 18.4])
+        (['flipper_length_mm', 'C(species)', 'Residual'], [175.7, 18.4])
         """
         from gradline.effects.anova import anova
 
@@ -235,7 +235,7 @@ class FitTests(Model):
         >>> fit = gl.fit("I(sex == 'male') ~ body_mass_g", penguins, loss="logistic")
         >>> table = fit.pseudo_r_squared(penguins)
         >>> table["name"][0], round(table["value"][0], 3)
-        ('McFadden', 0.14)
+        ('McFadden', 0.141)
         """
         from gradline.effects.pseudo import pseudo_r_squared
 
@@ -267,7 +267,7 @@ class FitTests(Model):
         >>> penguins = gl.datasets.penguins()
         >>> fit = gl.fit("I(sex == 'male') ~ body_mass_g + C(species)", penguins, loss="logistic")
         >>> round(fit.classification(penguins).auc, 3)
-        0.923
+        0.936
         """
         from gradline.effects.classification import classification
 

@@ -142,7 +142,7 @@ class FitQuestions(Model):
         >>> fit = gl.fit("body_mass_g ~ flipper_length_mm + C(species)", gl.datasets.penguins())
         >>> table = fit.predictions(at={"flipper_length_mm": [190, 200], "species": "all"})
         >>> len(table), round(table["estimate"][0])
-        (6, 3706)
+        (6, 3703)
         """
         from gradline.effects.marginal import predictions
 

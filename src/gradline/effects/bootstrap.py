@@ -43,6 +43,9 @@ BootstrapKind = Literal["cases", "clusters", "wild"]
 TOGETHER = 64
 """Replications that one pass works out."""
 
+MOST_DRAWN = 2**26
+"""Counts of rows that are held at once, 256 MiB."""
+
 MOST_REPLICATIONS = 100_000
 
 
@@ -209,8 +212,9 @@ def _drawn(model: Model, problem: Problem, clusters: Groups | None, replications
     start = stacked(model.solution.coefficients[None])[0]
     flags = np.asarray(abs(free_coefficients(problem, model.solution).matrix).sum(axis=1)).ravel() > 0
     parts = []
-    for first in range(0, replications, TOGETHER):
-        numbers = range(first, min(replications, first + TOGETHER))
+    together = max(1, min(TOGETHER, MOST_DRAWN // problem.rows.n_rows))
+    for first in range(0, replications, together):
+        numbers = range(first, min(replications, first + together))
         count = len(numbers)
         counts = _counts(problem, clusters, numbers, seed)
         found = minima(problem, np.repeat(start[None], count, axis=0), np.repeat(flags[None], count, axis=0), counts)

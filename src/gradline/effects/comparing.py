@@ -134,23 +134,23 @@ def compare_models(
     >>> small = gl.fit("body_mass_g ~ flipper_length_mm", penguins)
     >>> large = gl.fit("body_mass_g ~ flipper_length_mm + C(species)", penguins)
     >>> print(gl.compare_models(small, large, names=["small", "large"]))
-                               small     large
-    -----------------------  -------  --------
-    Intercept                  -5781     -4031
-                             (305.8)   (584.2)
-    flipper_length_mm          49.69     40.71
-                             (1.518)   (3.071)
-    C(species)[T.Chinstrap]             -206.5
-                                       (57.73)
-    C(species)[T.Gentoo]                 266.8
-                                       (95.26)
-    -----------------------  -------  --------
-    rows                         342       342
-    R-squared                  0.759    0.7826
-    adjusted R-squared        0.7583    0.7807
-    log likelihood             -2528     -2510
-    AIC                         5060      5029
-    BIC                         5068      5044
+                               small    large
+    -----------------------  -------  -------
+    Intercept                  -5781    -4031
+                             (305.8)  (584.2)
+    flipper_length_mm          49.69    40.71
+                             (1.518)  (3.071)
+    C(species)[T.Chinstrap]            -206.5
+                                      (57.73)
+    C(species)[T.Gentoo]                266.8
+                                      (95.26)
+    -----------------------  -------  -------
+    rows                         342      342
+    R-squared                  0.759   0.7826
+    adjusted R-squared        0.7583   0.7807
+    log likelihood             -2528    -2511
+    AIC                         5061     5030
+    BIC                         5069     5045
     standard errors in brackets: classical
     """
     if len(models) < 2:

@@ -11,7 +11,7 @@ from gradline.effects.asking import as_value, reference_of
 from gradline.effects.columns import ModelColumn, find_column
 from gradline.effects.estimates import Adjust
 from gradline.effects.frames import Frame, open_frame
-from gradline.effects.marginal import Comparison, Plan, comparison_columns, how_of, stacked, what_of
+from gradline.effects.marginal import Comparison, Plan, comparison_columns, how_of, replications_of, stacked, what_of
 from gradline.effects.quantities import Quantity
 from gradline.summary.result_table import ResultTable
 
@@ -46,7 +46,7 @@ def contrasts(
         raise InferenceError(f'adjust must be "holm", "bonferroni", "tukey" or None, not {adjust!r}')
     if adjust == "tukey" and ways != "pairs":
         raise InferenceError('adjust="tukey" is for all pairs of levels: take adjust="holm" for other contrasts')
-    frame = open_frame(model, data, at, by, kind, scale, replications=None if bootstrap is None else bootstrap.coefficients)
+    frame = open_frame(model, data, at, by, kind, scale, replications_of(model, bootstrap))
     columns = _columns(frame, term)
     for column in columns:
         if column.name in frame.asked.at or column.name in frame.asked.by:

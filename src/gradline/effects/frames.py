@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,10 +47,13 @@ class Frame:
     notes: tuple[str, ...] = ()
     replications: Array | None = None
 
-    @property
+    @cached_property
     def covariance(self) -> Covariance:
-        """Of the coefficients."""
-        return self.model.covariance()
+        """Of the coefficients; nothing where a bootstrap stands in its place."""
+        if self.replications is None:
+            return self.model.covariance()
+        size, k = self.model.solution.coefficients.shape
+        return Covariance("bootstrap", "", np.zeros((size * k, 1)), (size, k), np.ones(size * k, dtype=np.bool_), None)
 
     @property
     def linear(self) -> bool:
@@ -64,6 +68,12 @@ class Frame:
             return ("",)
         names = self.model.predictor_names if self.scale == "linear" else self.model.target_names
         return tuple(names) if len(names) == count else tuple(str(i) for i in range(count))
+
+    def looked_at(self) -> Frame:
+        """With what the rows hold: a pass, where there are rows and it was not made yet."""
+        if self.rows is None or self.facts:
+            return self
+        return replace(self, facts=gather_facts(self.rows, self.columns))
 
     def extended(self, wanted: Mapping[str, Sequence[Any]]) -> Frame:
         """With values outside of what was seen said, in a warning and in the notes."""
@@ -88,10 +98,9 @@ def open_frame(
     by: Any,
     kind: str,
     scale: Any,
-    looks: bool = False,
     replications: Array | None = None,
 ) -> Frame:
-    """Reads what is asked for. looks: whether the spread of columns is needed, which takes a pass where there is data.
+    """Reads what is asked for, with a pass over the data where its means or its range are needed.
 
     Raises ArgumentError and InferenceError for what does not go together.
     """
@@ -117,8 +126,8 @@ def open_frame(
                 raise InferenceError(f"by={name!r} tells groups of rows apart, and a Fit holds no rows: give data=..., or values in at=")
         asked = Asked(columns, {**asked.at, **{name: columns[name].levels for name in asked.by}}, ())
     frame = Frame(model, encoder, columns, asked, scale, kind, rows, replications=replications)
-    if rows is not None and (looks or kind == "at means" or asked.at):
-        frame = replace(frame, facts=gather_facts(rows, columns))
+    if kind == "at means" or asked.at:
+        frame = frame.looked_at()
     return frame.extended(asked.at)
 
 

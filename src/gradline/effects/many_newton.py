@@ -17,6 +17,9 @@ MOST_STEPS = 60
 DECREMENT = 1e-20
 """Of the objective: Newton's decrement below which nothing is left to gain. The error of a coefficient is its root."""
 
+QUADRATIC = 30.0
+"""How many times as large the decrement is a step earlier, at the least, where Newton's method has an optimum to go to."""
+
 Flags = np.ndarray[tuple[int, ...], np.dtype[np.bool_]]
 
 
@@ -33,12 +36,12 @@ def minima(problem: Problem, theta: Array, free: Flags, counts: Counts | None = 
     """The least total objective from each of the starts (S, k P), where free (S, k P) says which coefficients may move.
 
     A step that does not lower the objective is halved. A point whose curvature is singular, as of resampled rows without a level, has not
-    converged.
+    converged, nor has one whose optimum lies at infinity, as where a column tells two classes apart.
     """
     counts = AsTheyAre() if counts is None else counts
     shape, count = problem.shape, len(theta)
     theta, step = theta.copy(), np.zeros_like(theta)
-    reached, value = theta.copy(), np.full(count, np.inf)
+    reached, value, before = theta.copy(), np.full(count, np.inf), np.full(count, np.inf)
     converged, going = np.zeros(count, dtype=np.bool_), np.arange(count)
     passes = 0
     for _ in range(MOST_STEPS):
@@ -64,9 +67,11 @@ def minima(problem: Problem, theta: Array, free: Flags, counts: Counts | None = 
                 continue
             decrement = -float(gradient[i] @ moved)
             if decrement <= DECREMENT * max(abs(value[place]), 1.0):
-                converged[place] = True
+                # Near an optimum a step leaves next to nothing of the decrement; on the way to one at infinity it leaves a third of it.
+                converged[place] = before[place] >= QUADRATIC * decrement
                 theta[place] = reached[place] + moved
                 continue
+            before[place] = decrement
             step[place] = moved
             theta[place] = reached[place] + moved
             left.append(place)

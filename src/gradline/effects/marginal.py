@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.types import Array
 from gradline.effects.asking import as_value, reference_of
 from gradline.effects.columns import ModelColumn, find_column
 from gradline.effects.estimates import Adjust, Estimates, difference, joined, of_quantities, ratio, weighted, with_errors
@@ -63,11 +64,14 @@ def effects(
     """See :meth:`gradline.Fit.effects`."""
     if compare not in ("difference", "ratio"):
         raise InferenceError(f'compare must be "difference" or "ratio", not {compare!r}')
-    frame = open_frame(model, data, at, by, kind, scale, looks=True, replications=None if bootstrap is None else bootstrap.coefficients)
+    frame = open_frame(model, data, at, by, kind, scale, replications_of(model, bootstrap))
     names = _variables(frame, variables)
     for name in names:
         if name in frame.asked.at and frame.columns[name].levels:
             raise ArgumentError(f"the effect of {name!r} compares its levels, so at= cannot set it: leave it out of at=")
+    if any(frame.columns[name].is_number and (change is None or _is_pair(change)) for name in names):
+        # A slope goes by the spread of its column, and by where its rows end.
+        frame = frame.looked_at()
     tables = [_of_one(frame, name, change, compare, level) for name in names]
     return stacked(tables, frame, f"Effects on {what_of(frame)}", level, how_of(frame, compare, "effects"))
 
@@ -76,6 +80,18 @@ def _of_one(frame: Frame, name: str, change: Any, compare: str, level: float) ->
     plan = _plan(frame, frame.columns[name], change, compare)
     values = {name: [as_value(frame.columns[name], value) for value in change]} if _is_pair(change) else {}
     return comparison_columns(frame.extended(values), plan, level)
+
+
+def replications_of(model: Model, bootstrap: Any) -> Array | None:
+    """The coefficients of a bootstrap, (R, P, k). Raises InferenceError for what is none, or of another model."""
+    if bootstrap is None:
+        return None
+    found = getattr(bootstrap, "coefficients", None)
+    if not isinstance(found, np.ndarray) or found.ndim != 3:
+        raise InferenceError(f"bootstrap= takes what fit.bootstrap(data) returns, not {bootstrap!r}")
+    if found.shape[1:] != model.solution.coefficients.shape or not np.array_equal(bootstrap.estimate, model.solution.coefficients):
+        raise InferenceError("the bootstrap is of another fit than this one")
+    return found
 
 
 def _variables(frame: Frame, variables: Any) -> list[str]:
@@ -177,7 +193,7 @@ def _append(columns: dict[str, list[Any]], row: dict[str, Any]) -> None:
 
 def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: str, level: float, bootstrap: Any) -> ResultTable:
     """See :meth:`gradline.Fit.predictions`."""
-    frame = open_frame(model, data, at, by, kind, scale, replications=None if bootstrap is None else bootstrap.coefficients)
+    frame = open_frame(model, data, at, by, kind, scale, replications_of(model, bootstrap))
     parts, labels, ends = list[Estimates](), dict[str, list[Any]](), list[Interval]()
     for found, forecast, batch in work_out(frame, (Quantity(),), None):
         n, combinations, _, outputs = found.values.values.shape

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.optimize import brentq
 from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
@@ -33,7 +34,10 @@ EXACT = 1e-11
 """Of the drop of the likelihood: how near both conditions are met at an end."""
 
 FAR = 1e3
-"""Half-widths of the plain interval beyond which an end that is still moving out lies at infinity."""
+"""Half-widths of the plain interval beyond which Newton's method has lost its way."""
+
+MOST_DOUBLINGS = 12
+"""Of a step of a tenth of the coefficient: where the likelihood has not fallen far enough by then, the end lies at infinity."""
 
 
 def profile_interval(model: Model, level: float, data: Any, target: Any, rows: dict[str, Any]) -> TestedInterval:
@@ -109,6 +113,8 @@ class _Profile:
         d = self.places.size
         which, side = np.tile(np.arange(d), 2), np.repeat([-1.0, 1.0], d)
         ends = self._ends(which, side)
+        for i in np.flatnonzero(np.isnan(ends)):
+            ends[i] = self._bracketed(int(which[i]), float(side[i]))
         p_values = self._p_values()
         names = model.names
         lost = [names[int(self.places[which[i]]) % len(names)] for i in np.flatnonzero(np.isnan(ends))]
@@ -146,8 +152,6 @@ class _Profile:
                 step = self._step(sums.value[i] - target, gradient[i], sums.curvature[i], own, side[place])
                 at = theta[place, self.places[own]]
                 if step is None or abs(at - self.theta[self.places[own]]) > FAR * self.widths[own]:
-                    if sums.value[i] < target:
-                        ends[place] = side[place] * np.inf
                     continue
                 change, off = step
                 if off <= EXACT * self.drop:
@@ -161,6 +165,33 @@ class _Profile:
                 left.append(place)
             going = np.array(left, dtype=np.int64)
         return ends
+
+    def _bracketed(self, own: int, side: float) -> float:
+        """An end that Newton's method did not find, as of an optimum at infinity: by a bracket and Brent's method on the profile itself."""
+        start = float(self.theta[self.places[own]])
+        free: Flags = np.zeros((1, self.theta.size), dtype=np.bool_)
+        free[0, self.places] = True
+        free[0, self.places[own]] = False
+        held = [self.theta[None].copy()]
+
+        def above(value: float) -> float:
+            theta = held[0].copy()
+            theta[0, self.places[own]] = value
+            found = minima(self.problem, theta, free)
+            if found.converged[0]:
+                held[0] = found.theta
+            return float(found.value[0]) - self.lowest - self.drop
+
+        inner, step = start, 0.1 * max(1.0, abs(start))
+        for _ in range(MOST_DOUBLINGS):
+            outer = inner + side * step
+            rise = above(outer)
+            if np.isnan(rise):
+                return np.nan
+            if rise >= 0:
+                return float(brentq(above, inner, outer, xtol=1e-12, rtol=1e-10))
+            inner, step = outer, 2.0 * step
+        return side * np.inf
 
     def _step(self, above: float, gradient: Array, curvature: Array, own: int, side: float) -> tuple[Array, float] | None:
         """(the step over the free coefficients, how far both conditions are off); None where the curvature is singular."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -47,25 +48,28 @@ class DrawnCounts:
     def split(self, block: Block) -> tuple[Block, Array]:
         if self.groups is not None:
             block, codes = self.groups.in_blocks.split(block)
-            table = np.stack([self._multinomial(r, self.groups.sizes[0]) for r in self.replications], axis=1)
-            return block, table[codes[:, 0]]
+            return block, self.held[codes[:, 0]].astype(np.float64)
         if self.size:
             rows = slice(block.first_row, block.first_row + block.n_rows)
-            counts = np.stack([self.counts(r)[rows] for r in self.replications], axis=1)
-            return replace(block, frequencies=None), counts
+            return replace(block, frequencies=None), self.held[rows].astype(np.float64)
         uniform = np.stack([uniforms(self.seed, r, block.row_numbers) for r in self.replications], axis=1)
         return block, np.searchsorted(_POISSON, uniform, side="right").astype(np.float64)
 
-    def counts(self, replication: int) -> Array:
-        """How often each of the rows in memory was drawn, (n,)."""
-        return self._multinomial(replication, self.size)
+    @cached_property
+    def held(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """How often each row in memory, or each cluster, was drawn, (n, S)."""
+        size = self.size if self.groups is None else self.groups.sizes[0]
+        found = np.empty((size, len(self.replications)), dtype=np.int32)
+        for i, replication in enumerate(self.replications):
+            found[:, i] = self._multinomial(replication, size)
+        return found
 
-    def _multinomial(self, replication: int, size: int) -> Array:
+    def _multinomial(self, replication: int, size: int) -> IntArray:
         generator = np.random.default_rng([self.seed, replication])
         if self.frequencies is None or self.groups is not None:
-            return np.bincount(generator.integers(0, size, size), minlength=size).astype(np.float64)
+            return np.bincount(generator.integers(0, size, size), minlength=size)
         total = int(self.frequencies.sum())
-        return generator.multinomial(total, self.frequencies / total).astype(np.float64)
+        return np.asarray(generator.multinomial(total, self.frequencies / total))
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """What statsmodels and marginaleffects find on the five data sets: writes effects_python.json.
 
 Run where both are installed (marginaleffects 0.6.0 wants polars below 2): python effects_python.py
-The derivatives in the coefficients that marginaleffects takes are one-sided, good to 1e-5 of themselves; central ones of five points stand in
-their place.
+The derivatives in the coefficients that marginaleffects takes are one-sided, good to 1e-5 of themselves; central ones of five points
+stand in their place.
 """
 
 import json
