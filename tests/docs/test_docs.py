@@ -17,7 +17,7 @@ import pytest
 import gradline as gl
 
 DOCS = Path(__file__).parents[2] / "docs"
-PAGES = ["../README.md", "tutorial.md", "losses.md", "penalties.md", "tables.md", "inference.md", "report.md", "errors.md"]
+PAGES = ["../README.md", "tutorial.md", "losses.md", "penalties.md", "tables.md", "inference.md", "effects.md", "report.md", "errors.md"]
 
 MADE_UP = {"losses/custom.py"}
 """Modules that a page names to say that there are none."""

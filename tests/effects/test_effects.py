@@ -239,10 +239,11 @@ def test_effects_follow_the_unit_of_their_column_and_not_its_zero(shift, unit):
 
 
 FIT = gl.fit("body_mass_g ~ flipper_length_mm * C(species) + sex", PENGUINS)
+SMALL = gl.fit("body_mass_g ~ sex", PENGUINS)
 COUNTS = gl.fit("visits ~ age + clinic", data("visits"), loss="poisson")
 
 BAD = {
-    "no such column": (lambda: FIT.effects("fliper_length_mm"), r"the model has no column 'fliper_length_mm'; did you mean 'flipper_length_mm'\?"),
+    "no such column": (lambda: FIT.effects("fliper_length_mm"), r"no column 'fliper_length_mm'; did you mean 'flipper_length_mm'\?"),
     "the target": (lambda: FIT.effects("body_mass_g"), "is what the model predicts"),
     "no such level": (lambda: FIT.predictions(at={"species": "Adele", "sex": "male"}), r"no level 'Adele'; did you mean 'Adelie'\?"),
     "text for a number": (lambda: FIT.effects("sex", at={"flipper_length_mm": "long"}), "holds numbers, and 'long' is none"),
@@ -270,7 +271,7 @@ BAD = {
     ),
     "counts without rows": (lambda: COUNTS.effects("age"), "depends on age, clinic, and a Fit holds no rows"),
     "no errors": (lambda: gl.fit("visits ~ age", data("visits"), loss="poisson", covariance=False).effects(), "standard errors"),
-    "a bootstrap of another": (lambda: FIT.effects(data=PENGUINS, bootstrap=gl.fit("body_mass_g ~ sex", PENGUINS).bootstrap(PENGUINS, replications=2)), "of another fit"),
+    "a bootstrap of another": (lambda: FIT.effects(data=PENGUINS, bootstrap=SMALL.bootstrap(PENGUINS, replications=2)), "of another fit"),
     "no bootstrap": (lambda: FIT.effects(data=PENGUINS, bootstrap=True), "what fit.bootstrap"),
 }  # fmt: skip
 

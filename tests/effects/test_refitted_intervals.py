@@ -203,6 +203,7 @@ def test_replications_without_an_optimum_are_counted():
 
 FIT = fitted("visits")
 ROWS = data("visits")
+RIDGE = gl.fit("visits ~ age", ROWS, loss="poisson", penalty=gl.penalties.ridge(1.0))
 BAD = {
     "no rows for a profile": (lambda: FIT.interval(0.9, "profile"), "a Fit holds none"),
     "no rows for a bootstrap": (lambda: FIT.bootstrap(), "a Fit holds none"),
@@ -210,7 +211,7 @@ BAD = {
     "no level": (lambda: FIT.interval(95, "profile", ROWS), "did you mean 0.95"),
     "data for the plain one": (lambda: FIT.interval(0.9, data=ROWS), 'go with method="profile"'),
     "options of the other": (lambda: FIT.interval(0.9, "profile", ROWS, seed=1), 'goes with method="bootstrap"'),
-    "a penalised profile": (lambda: gl.fit("visits ~ age", ROWS, loss="poisson", penalty=gl.penalties.ridge(1.0)).interval(0.9, "profile", ROWS), "penalised"),
+    "a penalised profile": (lambda: RIDGE.interval(0.9, "profile", ROWS), "penalised"),
     "no likelihood": (lambda: gl.fit("visits ~ age", ROWS, loss=gl.losses.huber(1.0)).interval(0.9, "profile", ROWS), "is no likelihood"),
     "no kind": (lambda: FIT.bootstrap(ROWS, kind="parametric"), 'kind must be "cases"'),
     "clusters of what": (lambda: FIT.bootstrap(ROWS, kind="clusters"), "say which"),

@@ -83,10 +83,13 @@ def test_markdown_and_html_of_any_name_are_text():
     assert "<b>" not in found.to_html()
 
 
+HEAVIER = [mass + (i == 7) for i, mass in enumerate(PENGUINS["body_mass_g"])]
+"""One penguin by a gram."""
+
 OTHERS = {
     "another target": lambda: gl.fit("bill_length_mm ~ flipper_length_mm", PENGUINS),
     "fewer rows": lambda: gl.fit("body_mass_g ~ sex", PENGUINS),
-    "other rows": lambda: gl.fit("body_mass_g ~ flipper_length_mm", {**PENGUINS, "body_mass_g": [m and m + (i == 7) for i, m in enumerate(PENGUINS["body_mass_g"])]}),
+    "other rows": lambda: gl.fit("body_mass_g ~ flipper_length_mm", {**PENGUINS, "body_mass_g": HEAVIER}),
 }  # fmt: skip
 
 

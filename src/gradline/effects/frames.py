@@ -181,7 +181,7 @@ def _on_grid(
         name for name in frame.encoder.feature_columns if name in needed and name not in {*others, *frame.asked.at, *set_by_quantities}
     ]
     if missing:
-        what = "the average over rows, or at their means," if frame.kind == "average" else "what is asked at the means of the rows"
+        what = "the average over rows" if frame.kind == "average" else "what is asked at the means of the rows"
         values = ", ".join(f"{name!r}: ..." for name in missing[:6]) + (", ..." if len(missing) > 6 else "")
         raise InferenceError(
             f"{what} depends on {', '.join(missing)}, and a Fit holds no rows: give data=..., or their values, at={{{values}}}"
