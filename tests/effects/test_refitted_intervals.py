@@ -75,12 +75,12 @@ def test_of_squared_loss_profile_and_plain_interval_are_one():
     np.testing.assert_allclose(np.array(fit.interval(0.8, "profile", PENGUINS)), np.array(fit.interval(0.8)), rtol=1e-9)
 
 
-@pytest.mark.parametrize("kind", ["cases", "wild"])
-def test_bootstrap_errors_are_those_of_hc1(kind):
-    fit = fitted("visits", "HC1")
-    found = fit.bootstrap(data("visits"), replications=1500, kind=kind, seed=3)
-    # A standard deviation of 1500 draws is off by 2% at most times; cases by the higher order terms too.
-    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.12 if kind == "cases" else 0.06)
+@pytest.mark.parametrize(("kind", "covariance"), [("cases", "HC1"), ("wild", "HC3")])
+def test_bootstrap_errors_are_those_of_a_sandwich(kind, covariance):
+    fit = fitted("visits", covariance)
+    found = fit.bootstrap(data("visits"), replications=700, kind=kind, seed=3)
+    # A standard deviation of 700 draws is off by 3% at most times; cases by the higher order terms too.
+    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.15 if kind == "cases" else 0.09)
     assert found.covariance.shape == (6, 6)
 
 
@@ -102,7 +102,8 @@ def test_a_wild_replication_is_the_fit_of_its_targets():
     x = np.array([PENGUINS["flipper_length_mm"][i] for i in kept])
     y = np.array([PENGUINS["body_mass_g"][i] for i in kept])
     design = np.column_stack([np.ones(len(x)), x])
-    residuals = (y - design @ fit.coefficients) * np.sqrt(len(y) / (len(y) - 2))
+    leverage = np.einsum("ij,ij->i", design @ np.linalg.inv(design.T @ design), design)
+    residuals = (y - design @ fit.coefficients) / (1 - leverage)
     for r in range(4):
         signs = WildSigns(5).weights(np.array(kept), (r,))[:, 0]
         assert set(signs) == {-1.0, 1.0}
@@ -132,8 +133,8 @@ def test_clusters_by_column_by_labels_and_streamed_are_the_same(kind, monkeypatc
 def test_streamed_cases_are_drawn_by_poisson_counts(monkeypatch):
     fit = fitted("visits", "HC1")
     monkeypatch.setattr(from_table, "MOST_HELD", 0)
-    found = fit.bootstrap(data("visits"), replications=600, seed=1)
-    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.15)
+    found = fit.bootstrap(data("visits"), replications=300, seed=1)
+    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.2)
     again = fit.bootstrap(data("visits"), replications=2, seed=1)
     np.testing.assert_allclose(again.coefficients, found.coefficients[:2], rtol=1e-9)
 
@@ -141,8 +142,8 @@ def test_streamed_cases_are_drawn_by_poisson_counts(monkeypatch):
 @pytest.mark.parametrize("loss", [gl.losses.quantile(0.5), gl.losses.huber(300.0)], ids=["median", "huber"])
 def test_losses_with_kinks_and_without(loss):
     fit = gl.fit("body_mass_g ~ flipper_length_mm", PENGUINS, loss=loss)
-    found = fit.bootstrap(PENGUINS, replications=120, seed=1)
-    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.4)
+    found = fit.bootstrap(PENGUINS, replications=60, seed=1)
+    np.testing.assert_allclose(found.standard_errors, fit.standard_errors, rtol=0.5)
 
 
 def test_a_penalised_fit_is_drawn_at_its_penalty():

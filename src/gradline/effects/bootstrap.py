@@ -22,11 +22,12 @@ from gradline.effects.many_newton import minima
 from gradline.effects.many_points import stacked, unstacked
 from gradline.effects.refits import minimum, statistics_of
 from gradline.effects.resampling import DrawnCounts, WildSigns
-from gradline.inference.bread import compute_bread
+from gradline.inference.bread import compute_bread, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import Groups
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.covariance.kinds import as_kind
-from gradline.inference.kinked import RowLoss, frequencies, row_loss
+from gradline.inference.covariance.meat import adjust
+from gradline.inference.kinked import RowLoss, row_loss
 from gradline.model.attach_data import AttachedData, attach_data
 from gradline.objective.objective import Problem
 from gradline.rows.arrays import ArrayRows
@@ -261,7 +262,8 @@ def _part(block: Block, rows: np.ndarray[Any, Any], counts: Array) -> Rows:
 
 
 def _wild(model: Model, problem: Problem, clusters: Groups | None, replications: int, seed: int, webb: bool) -> Array:
-    """B - A^-1 sum v s, s the scores: the factor of HC1, or of clusters, makes up for residuals that are smaller than errors."""
+    """B - A^-1 sum v s, s the scores, each over 1 - leverage, so that the variance over replications is HC3's; of clusters with their usual
+    factor."""
     coefficients = model.solution.coefficients
     held, loss = model.inference, row_loss(problem, coefficients)
     bread = held.bread if held is not None and held.bread is not None else None
@@ -271,7 +273,7 @@ def _wild(model: Model, problem: Problem, clusters: Groups | None, replications:
     spare = statistics.degrees_of_freedom
     if not spare > 0:
         raise InferenceError("the rows leave no degree of freedom, so their residuals tell nothing of errors")
-    factor = statistics.count / spare
+    factor = 1.0
     if clusters is not None:
         size = clusters.sizes[0]
         factor = size / (size - 1.0) * (statistics.count - 1.0) / spare
@@ -280,7 +282,7 @@ def _wild(model: Model, problem: Problem, clusters: Groups | None, replications:
     most = 4 * TOGETHER
     for first in range(0, replications, most):
         numbers = tuple(range(first, min(replications, first + most)))
-        sums = rows.reduce(_SignedScores(loss, coefficients, signs, numbers))
+        sums = rows.reduce(_SignedScores(loss, coefficients, signs, numbers, bread.roots))
         moved = stacked(sums) @ bread.inverse
         parts.append(coefficients - np.sqrt(factor) * unstacked(moved, problem.shape))
     return np.concatenate(parts)
@@ -288,18 +290,23 @@ def _wild(model: Model, problem: Problem, clusters: Groups | None, replications:
 
 @dataclass(frozen=True)
 class _SignedScores(Kernel[Array]):
-    """sum f w v g (x) x for each replication's v: (S, P, k)."""
+    """sum v s (x) x for each replication's v: (S, P, k). roots: of the bread, by which leverage is told."""
 
     loss: RowLoss
     coefficients: Array
     signs: WildSigns
     replications: tuple[int, ...]
+    roots: Array
 
     def map(self, block: Block) -> Array:
         block, units = self.signs.split(block)
-        score = self.loss.gradient(block.targets, block.linear_predictors(self.coefficients))
-        weight = frequencies(block) if block.weights is None else frequencies(block) * block.weights
-        score = np.where(weight[:, None] > 0, weight[:, None] * score, 0.0)
+        terms = row_terms(self.loss, self.coefficients, block)
+        if self.signs.groups is None:
+            forms = forms_of_images([block.design.predict(root) for root in self.roots])
+            # Copies of a row have a sign each, whose sum has the variance of the root of their number times one.
+            score = np.sqrt(terms.frequencies)[:, None] * adjust(terms, forms, 1.0, block)
+        else:
+            score = terms.frequencies[:, None] * terms.score
         drawn = self.signs.weights(units, self.replications)
         m, k = score.shape
         count = len(self.replications)
