@@ -11,7 +11,7 @@ import numpy as np
 import gradline as gl
 
 SLOPES = np.array([0.5, -0.5])
-DATA_SETS, REPLICATIONS, SEED = 400, 199, 21
+DATA_SETS, REPLICATIONS, SEED = 300, 199, 21
 
 
 class Cell(NamedTuple):

@@ -164,7 +164,7 @@ def test_the_seed_decides_and_intervals_are_percentiles():
     assert np.array_equal(one.coefficients, two.coefficients)
     assert not np.array_equal(one.coefficients, other.coefficients)
     interval = fit.interval(0.9, "bootstrap", data("visits"), replications=99, seed=1)
-    np.testing.assert_allclose(interval.lower, np.quantile(one.coefficients[:, :, 0], 0.05, axis=0))
+    np.testing.assert_allclose(interval.lower, np.sort(one.coefficients[:, :, 0], axis=0)[4])
     basic = one.interval(0.9, "basic")
     np.testing.assert_allclose(basic.lower, 2 * fit.coefficients - interval.upper)
     assert interval.p_values.shape == (6,)
@@ -186,7 +186,7 @@ def test_effects_by_a_bootstrap_are_those_of_its_coefficients():
         design = np.column_stack([np.ones(240), age, yes, clinic == "south", clinic == "west", age * yes])
         slopes.append(((drawn[1] + drawn[5] * yes) * np.exp(design @ drawn)).mean())
     assert table["standard_error"][0] == pytest.approx(np.std(slopes, ddof=1), rel=1e-8)
-    assert table["lower"][0] == pytest.approx(np.quantile(slopes, 0.025), rel=1e-8)
+    assert table["lower"][0] == pytest.approx(np.quantile(slopes, 0.025, method="weibull"), rel=1e-8)
     lasso = gl.fit("visits ~ age + clinic", rows, loss="poisson", penalty=gl.penalties.lasso(0.01, scaled=True))
     drawn = lasso.bootstrap(rows, replications=10, seed=1)
     assert lasso.predictions(at={"age": 40, "clinic": "all"}, bootstrap=drawn)["standard_error"][0] > 0

@@ -129,9 +129,10 @@ def _by_draws(of: Estimates, level: float, adjust: Adjust, families: Array | Non
 
 
 def percentiles(draws: Array, level: float) -> tuple[Array, Array]:
-    """The two ends of the middle ``level`` of draws (R, ...)."""
+    """The two ends of the middle ``level`` of draws (R, ...): those of rank (R + 1) tail from either side, so that a further draw lies
+    beyond with just that chance (Davison and Hinkley 1997, section 2.4)."""
     tail = 0.5 * (1.0 - check_level(level))
-    ends = np.nanquantile(draws, [tail, 1.0 - tail], axis=0)
+    ends = np.nanquantile(draws, [tail, 1.0 - tail], axis=0, method="weibull")
     return ends[0], ends[1]
 
 

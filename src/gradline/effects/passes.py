@@ -57,13 +57,15 @@ class ReadAgain:
         return tuple(found) or tuple(list(self.table.schema.names)[:1])
 
     def over(self, job: Callable[[CompleteRows], Result], held: int = 1) -> Iterator[Result]:
-        """The job's result for some rows at a time, in row order. held: how many times what a block holds is worked out of each row."""
-        blocks = max(1, CHUNK_BLOCKS // held)
-        rows = max(64, blocks * block_rows(self.encoder.row_numbers, self.n_predictors) // max(1, held // CHUNK_BLOCKS))
+        """The job's result for some rows at a time, in row order. held: how many times what a block holds is worked
+        out of each row."""
+        block = block_rows(self.encoder.row_numbers, self.n_predictors)
+        # A chunk is what a thread takes; what is worked out of its rows at a time stays near a core.
+        rows, piece = CHUNK_BLOCKS * block, max(64, block // held)
 
         def run(chunk: Chunk) -> list[Result]:
             first, found = chunk.first_row, []
-            for batch in resized(chunk.batches, rows):
+            for batch in resized(chunk.batches, piece):
                 found.append(job(self._complete(batch, first)))
                 first += batch.num_rows
             return found
