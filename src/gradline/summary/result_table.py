@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections import namedtuple
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -28,8 +28,8 @@ class ResultTable:
     gives the rows, named tuples. ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)`` and DuckDB take it as
     it is.
 
-    title: what it is of. notes: how its numbers were found, and what a reader should know of them. level: of its intervals. key: the
-    columns of a row's own words, which stand first.
+    title: what it is of. notes: how its numbers were found, and what a reader should know of them. level: of its intervals. words: how many
+    of the first columns say what a row is of.
     """
 
     columns: Mapping[str, list[Any]]
@@ -37,7 +37,6 @@ class ResultTable:
     notes: tuple[str, ...] = ()
     level: float | None = None
     words: int = 1
-    attributes: Mapping[str, Any] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Column names to lists of Python values."""
