@@ -67,14 +67,15 @@ def drawn(cell: Cell, generator: np.random.Generator):
 
 
 def coverage(cell: Cell, data_sets: int, seed: int) -> np.ndarray:
-    """The share of intervals that hold each slope, (2,)."""
-    held, count = np.zeros(2), 0
+    """The share of intervals that hold each slope, and below it the share of plain ones, by HC3 or clusters for squared loss, (2, 2)."""
+    held, count = np.zeros((2, 2)), 0
     for i in range(data_sets):
         X, y, groups = drawn(cell, np.random.default_rng([seed, CELLS.index(cell), i]))
-        fit = gl.fit(X, y, loss=cell.loss)
+        kind = {"covariance": "HC3" if groups is None else "cluster", "groups": groups} if cell.loss == "squared" else {}
+        fit = gl.fit(X, y, loss=cell.loss, **kind)
         options = {} if cell.kind is None else {"kind": cell.kind, "replications": REPLICATIONS, "seed": i, "groups": groups}
-        lower, upper = fit.interval(0.95, cell.method, X, y, **options)
-        held += (lower[1:] <= SLOPES) & (upper[1:] >= SLOPES)
+        for j, (lower, upper) in enumerate((fit.interval(0.95, cell.method, X, y, **options), fit.interval())):
+            held[j] += (lower[1:] <= SLOPES) & (upper[1:] >= SLOPES)
         count += 1
     return held / count
 
@@ -84,7 +85,7 @@ def main() -> None:
     data_sets = int(sys.argv[1]) if len(sys.argv) > 1 else DATA_SETS
     for cell in CELLS:
         shares = coverage(cell, data_sets, SEED)
-        print(f"| {cell.name} | {100 * shares[0]:.1f} | {100 * shares[1]:.1f} |", flush=True)
+        print(f"| {cell.name} | " + " | ".join(f"{100 * share:.1f}" for share in shares.ravel()) + " |", flush=True)
 
 
 if __name__ == "__main__":
