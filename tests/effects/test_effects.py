@@ -151,6 +151,13 @@ def test_classes_and_several_predictors():
     np.testing.assert_allclose(estimates(linear), np.stack([both.coefficients[1], both.standard_errors[1]], axis=1), rtol=1e-9)
 
 
+def test_groups_at_means_are_levels():
+    fit = gl.fit("body_mass_g ~ flipper_length_mm * C(species) + sex", PENGUINS)
+    table = fit.effects("flipper_length_mm", by="species", kind="at means", data=PENGUINS)
+    assert table["species"] == ["Adelie", "Chinstrap", "Gentoo"]
+    np.testing.assert_allclose(estimates(table), estimates(fit.effects("flipper_length_mm", by="species")), rtol=1e-8)
+
+
 def test_a_loss_of_ones_own_has_effects():
     jax = pytest.importorskip("jax")
 

@@ -118,12 +118,12 @@ def open_frame(
     rows = None if data is None else rows_for(model, data, asked)
     if rows is None and kind == "each row":
         raise InferenceError('kind="each row" is of rows, and a Fit holds none: give them, data=...')
-    if rows is None and asked.by:
-        # Without rows a column of levels is told apart by all of them.
+    if asked.by and (rows is None or kind == "at means"):
+        # Where there are no rows to tell apart a column of levels is told apart by all of them.
         for name in asked.by:
             column = find_column(encoder, name, columns)
             if not column.levels:
-                raise InferenceError(f"by={name!r} tells groups of rows apart, and a Fit holds no rows: give data=..., or values in at=")
+                raise InferenceError(f"by={name!r} tells groups of rows apart, and here there are none: give data=..., or values in at=")
         asked = Asked(columns, {**asked.at, **{name: columns[name].levels for name in asked.by}}, ())
     frame = Frame(model, encoder, columns, asked, scale, kind, rows, replications=replications)
     if kind == "at means" or asked.at:

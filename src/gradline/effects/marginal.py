@@ -153,6 +153,7 @@ def comparison_columns(
 ) -> dict[str, list[Any]]:
     """The columns of a table of comparisons: for each group or row, each combination of ``at`` and each output, each comparison."""
     parts, labels, families, family = list[Estimates](), dict[str, list[Any]](), list[int](), 0
+    chosen = frame.asked.combinations
     for found, _, _ in work_out(frame, plan.quantities, set(plan.changed)):
         n, combinations, _, outputs = found.values.values.shape
         for i in range(n):
@@ -164,7 +165,7 @@ def comparison_columns(
                     for comparison in plan.comparisons:
                         row = {named: comparison.column, "contrast": comparison.label}
                         row |= {name: own[i] for name, own in found.labels.items()}
-                        row |= dict(frame.asked.combinations[j])
+                        row |= dict(chosen[j])
                         row |= {"output": frame.outputs[c]} if len(frame.outputs) > 1 else {}
                         _append(labels, row)
                         families.append(family)
@@ -195,6 +196,7 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
     """See :meth:`gradline.Fit.predictions`."""
     frame = open_frame(model, data, at, by, kind, scale, replications_of(model, bootstrap))
     parts, labels, ends = list[Estimates](), dict[str, list[Any]](), list[Interval]()
+    chosen = frame.asked.combinations
     for found, forecast, batch in work_out(frame, (Quantity(),), None):
         n, combinations, _, outputs = found.values.values.shape
         if batch is not None and frame.replications is None:
@@ -202,7 +204,7 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
         for i in range(n):
             for j in range(combinations):
                 for c in range(outputs):
-                    row = {name: own[i] for name, own in found.labels.items()} | dict(frame.asked.combinations[j])
+                    row = {name: own[i] for name, own in found.labels.items()} | dict(chosen[j])
                     row |= {"output": frame.outputs[c]} if len(frame.outputs) > 1 else {}
                     _append(labels, row or {"prediction": what_of(frame)})
         drawn = found.values.draws
