@@ -10,7 +10,7 @@ def test_cover_is_near_95(cell):
     shares, plain = study.coverage(cell, study.DATA_SETS, study.SEED)
     print(cell.name, shares, plain)
     # 300 data sets: a share has a standard error of 0.013. Percentiles fall a little short at a hundred rows, as theory has it.
-    assert (shares >= 0.9).all()
+    assert (shares >= 0.88).all()
     assert (shares <= 0.98).all()
     # On the same data sets, so that luck is shared.
     assert (shares >= plain - 0.035).all()
