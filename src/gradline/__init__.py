@@ -20,6 +20,7 @@ _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
+    "compare_models": "gradline.effects.comparing",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearClassifier": "gradline.sklearn.classifier",
@@ -76,6 +77,7 @@ __all__ = [
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "compare_models",
     "constraints",
     "datasets",
     "fit",
@@ -105,6 +107,7 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression

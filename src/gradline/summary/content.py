@@ -31,14 +31,14 @@ MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
 
 
-def summarise(fit: Model) -> Summary:
-    """The summary of a fit."""
+def summarise(fit: Model, exponentiate: bool = False) -> Summary:
+    """The summary of a fit. exponentiate: of exp of the coefficients."""
     from gradline.summary.render import Summary
 
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
-        head=tuple(_head(fit)),
-        blocks=(*(_block(fit, j) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
+        head=(*_head(fit), *((Fact("shown", _RATIOS),) if exponentiate else ())),
+        blocks=(*(_block(fit, j, exponentiate) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
         foot=tuple(_foot(fit)),
     )
 
@@ -100,11 +100,11 @@ def _rows(fit: Model) -> str:
     return text
 
 
-def _block(fit: Model, predictor: int) -> Block:
+def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     everything = shown_coefficients(fit, predictor)
     shown = everything[:MOST_ROWS]
     kept = [i for i in shown if i not in fit.solution.aliased]
-    columns = _columns(fit, predictor, kept)
+    columns = _columns(fit, predictor, kept, exponentiate)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
         visible(fit.predictor_names[predictor]) if len(fit.predictor_names) > 1 else "",
@@ -114,24 +114,41 @@ def _block(fit: Model, predictor: int) -> Block:
     )
 
 
-def _columns(fit: Model, predictor: int, kept: list[int]) -> Mapping[str, list[str]]:
+_RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
+
+_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means"}
+"""What exp of a coefficient is called, by the name of its linear predictor."""
+
+
+def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) -> Mapping[str, list[str]]:
     shape = fit.solution.coefficients.shape
+    name = "coefficient"
+    if exponentiate:
+        called = fit.loss_function.predictor_names(len(fit.target_names))[predictor]
+        name = next((words for start, words in _NAMES_OF_RATIOS.items() if called.startswith(start)), "exp(coef)")
+
+    def shown(values: Array) -> list[float]:
+        with np.errstate(over="ignore"):
+            return [float(value) for value in np.exp(of(values))] if exponentiate else of(values)
 
     def of(values: Array) -> list[float]:
         return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
 
     uncertainty = uncertainty_of(fit)
     if uncertainty is None:
-        columns = {"coefficient": column(of(fit.coefficients))}
+        columns = {name: column(shown(fit.coefficients))}
         if fit.digits is not None:
             columns["digits"] = [f"{math.floor(value)}" if math.isfinite(value) else "" for value in of(fit.digits)]
         return columns
     # One set of decimals, so that a coefficient and the ends of its interval can be compared.
-    alike = column(of(fit.coefficients) + of(uncertainty.lower) + of(uncertainty.upper), 5)
+    alike = column(shown(fit.coefficients) + shown(uncertainty.lower) + shown(uncertainty.upper), 5)
     n = len(kept)
+    errors = of(uncertainty.standard_errors)
+    if exponentiate:
+        errors = [error * ratio for error, ratio in zip(errors, shown(fit.coefficients), strict=True)]
     return {
-        "coefficient": alike[:n],
-        "std error": column(of(uncertainty.standard_errors), 4),
+        name: alike[:n],
+        "std error": column(errors, 4),
         uncertainty.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(uncertainty.statistics)],
         "p": [probability(value) for value in of(uncertainty.p_values)],
         f"{LEVEL:.0%} from": alike[n : 2 * n],
