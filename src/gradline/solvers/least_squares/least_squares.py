@@ -22,6 +22,7 @@ from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_o
 from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
 from gradline.solvers.least_squares.sparse_columns import solve_sparse
 from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.wide import is_wide, solve_wide
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
@@ -121,7 +122,7 @@ def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", rid
         return scaled_solution(solve_sparse(rows, strength), loss_scale)
     solution = None
     if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
-        solution = solve_by_moments(rows, strength)
+        solution = (solve_wide if is_wide(rows, strength) else solve_by_moments)(rows, strength)
     if solution is None:
         block = in_one_block(rows)
         # BLAS would set threads on a block of this size to wait for each other; below, it keeps to one by itself.
