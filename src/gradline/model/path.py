@@ -8,7 +8,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
-from gradline.inference.absent import NoInference
+from gradline.inference.absent import AFTER_SELECTION, NoInference
 from gradline.model.record import Model
 from gradline.penalties.protocol import Penalty
 from gradline.solvers.protocol import Certificate, Solution
@@ -89,5 +89,5 @@ class PathRecord:
             None if np.isnan(gap) else gap,
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
-        reason = "no standard errors: the penalty has kinks, where an estimate is not near normal"
+        reason = "the penalty has kinks, where an estimate is not near normal" + AFTER_SELECTION
         return replace(self.template, solution=solution, penalty=self.penalties[place], uncertainty=NoInference(reason))

@@ -13,6 +13,7 @@ from gradline.inference.absent import NoInference
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
+    from gradline.inference.conditional import Selective
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval
@@ -71,7 +72,8 @@ class ModelUncertainty:
 
     @property
     def p_values(self) -> Array:
-        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``.
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``; NaN where selective intervals have none,
+        since a penalty did not keep it.
 
         Raises
         ------
@@ -80,6 +82,8 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import p_values
 
+        if self._selective is not None:
+            return self._shaped(self._selective.p_values)
         return self._shaped(p_values(self.solution.coefficients, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
@@ -110,6 +114,8 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import Interval, coefficient_interval
 
+        if self._selective is not None:
+            return Interval(*(self._shaped(end) for end in self._selective.interval(level)))
         found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
         return Interval(*(self._shaped(end) for end in found))
 
@@ -323,6 +329,10 @@ class ModelUncertainty:
                 f"fits of the loss {mine.name!r} with other parameters, {dict(mine.parameters)} and {dict(theirs.parameters)}, cannot be"
                 " compared by their losses"
             )
+
+    @property
+    def _selective(self) -> Selective | None:
+        return None if self.inference is None else self.inference.selective
 
     @property
     def _asked(self) -> Inference:

@@ -84,6 +84,11 @@ class KinkedPenalty:
         left = self.part.violation(self.scales * slopes.T.ravel(), whole.T.ravel() / self.scales)
         return float(np.linalg.norm(left * self.scales))
 
+    @property
+    def absolute(self) -> Array | None:
+        """The factors of ``|b|``, (p k,) as vec(B), where the part with kinks is a sum of these; None for any other."""
+        return None if self.part.absolute is None else self.part.absolute * self.scales
+
     def times(self, factor: float) -> KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
         return replace(self, part=self.part.times(factor), smooth_part=None)

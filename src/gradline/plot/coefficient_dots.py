@@ -112,7 +112,7 @@ class _Rows:
         self.upper: Array | None = None
         if in_standard_errors:
             self.scale = np.reshape(fit.standard_errors, shape)
-        if level is not None and fit.inference is not None and fit.inference.covariance is not None:
+        if level is not None and fit.inference is not None and fit.inference.has_intervals:
             interval = fit.interval(level)
             self.lower, self.upper = (np.reshape(end, shape) for end in (interval.lower, interval.upper))
 

@@ -11,7 +11,8 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
 from gradline.penalties.kinds import parameters_of
-from gradline.penalties.kinked_penalty import chosen_by
+from gradline.penalties.kinked import BoolArray
+from gradline.penalties.kinked_penalty import as_kinked, chosen_by
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
@@ -110,22 +111,45 @@ def _columns(fit: Model, predictor: int, kept: list[int]) -> Mapping[str, list[s
         return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
 
     uncertainty = uncertainty_of(fit)
+    zero = set_to_zero(fit)
+    out = [zero is not None and bool(zero[i, predictor]) for i in kept]
+
+    def marked(cells: list[str]) -> list[str]:
+        return ["zero" if gone else cell for cell, gone in zip(cells, out, strict=True)]
+
     if uncertainty is None:
-        columns = {"coefficient": column(of(fit.coefficients))}
+        columns = {"coefficient": marked(column(of(fit.coefficients)))}
         if fit.digits is not None:
             columns["digits"] = [f"{math.floor(value)}" if math.isfinite(value) else "" for value in of(fit.digits)]
         return columns
     # One set of decimals, so that a coefficient and the ends of its interval can be compared.
-    alike = column(of(fit.coefficients) + of(uncertainty.lower) + of(uncertainty.upper), 5)
+    estimates = fit.solution.coefficients if uncertainty.estimates is None else uncertainty.estimates
+    alike = column(of(fit.coefficients) + of(uncertainty.lower) + of(uncertainty.upper) + of(estimates), 5)
     n = len(kept)
-    return {
-        "coefficient": alike[:n],
-        "std error": column(of(uncertainty.standard_errors), 4),
-        uncertainty.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(uncertainty.statistics)],
-        "p": [probability(value) for value in of(uncertainty.p_values)],
-        f"{LEVEL:.0%} from": alike[n : 2 * n],
-        "to": alike[2 * n :],
-    }
+    columns = {"coefficient": marked(alike[:n])}
+    if uncertainty.estimates is not None:
+        columns[uncertainty.estimate_name] = alike[3 * n :]
+    if uncertainty.standard_errors is not None and uncertainty.statistics is not None:
+        columns["std error"] = column(of(uncertainty.standard_errors), 4)
+        found = of(uncertainty.statistics)
+        columns[uncertainty.statistic_name] = [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in found]
+    columns |= {"p": [probability(value) for value in of(uncertainty.p_values)]}
+    columns |= {f"{LEVEL:.0%} from": alike[n : 2 * n], "to": alike[2 * n : 3 * n]}
+    if uncertainty.standard_errors is None:
+        # There is nothing to say of what was not kept.
+        columns = {name: ["" if cell == "nan" else cell for cell in cells] for name, cells in columns.items()}
+    return columns
+
+
+def set_to_zero(fit: Model) -> BoolArray | None:
+    """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
+    penalty = as_kinked(fit.penalty)
+    if penalty is None:
+        return None
+    first = int(fit.has_intercept)
+    found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
+    found[first:] = ~penalty.support(fit.solution.coefficients[first:])
+    return found
 
 
 def _foot(fit: Model) -> Iterator[Fact]:
@@ -133,6 +157,10 @@ def _foot(fit: Model) -> Iterator[Fact]:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
         yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
     yield Fact("fit", "; ".join(_measures(fit)))
+    zero = set_to_zero(fit)
+    if zero is not None:
+        slopes, out = zero[int(fit.has_intercept) :].size, int(zero.sum())
+        yield Fact("kept", f"{slopes - out:,} of {slopes:,} slopes" + ("; the penalty set the others to exactly zero" if out else ""))
     inference = inference_of(fit)
     if inference is not None:
         yield from slopes_line(fit)
