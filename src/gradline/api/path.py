@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal, Self
 
 from gradline.api.result import Fit
@@ -131,7 +131,7 @@ def path(
     *more: Any,
     penalty: UnboundPenalty | None = None,
     strengths: int | Sequence[float] | Array = 100,
-    choose: Literal["folds"] | None = None,
+    choose: Literal["folds", "blocks", "leave-one-out"] | None = None,
     folds: int = 10,
     groups: Any = None,
     seed: int = 0,
@@ -168,12 +168,14 @@ def path(
     strengths : int, or array-like of float, default 100
         How many, from the least that leaves no slope down to a ten-thousandth of it (a hundredth with more columns than rows), in equal
         ratios; or the strengths themselves.
-    choose : "folds", optional
-        Hold rows out, a fold at a time, and record their loss.
+    choose : "folds", "blocks" or "leave-one-out", optional
+        Hold rows out, and record their loss: a fold of random rows at a time; a block of consecutive rows at a time, for rows in order of
+        time; or each row by itself, which costs little more than the path. For losses other than squared, leave-one-out follows the fits
+        without a row to their end on up to 1,000 rows, and takes one Newton step a row beyond.
     folds : int, default 10
-        How many folds. Which one a row is in follows from its number, so that it is the same on every machine.
-    groups : array-like (n,), optional
-        Beside arrays: a label for each row. Rows of one label are held out together.
+        How many folds or blocks. Which fold a row is in follows from its number, so that it is the same on every machine.
+    groups : str, or array-like (n,), optional
+        The column of a table, or beside arrays a label for each row. Rows of one label are held out together, with ``choose="folds"``.
     seed : int
         Another gives other folds.
     loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, progress
@@ -187,7 +189,8 @@ def path(
     Raises
     ------
     TypeError, ValueError
-        As ``gl.fit`` does; for a penalty with a strength of its own, and more folds than rows or groups.
+        As ``gl.fit`` does; for a penalty with a strength of its own, more folds than rows or groups, and leave-one-out of a penalty
+        that is not convex, a loss with kinks, or rows that are not in memory where the loss is not squared.
 
     Examples
     --------
@@ -230,4 +233,6 @@ def path(
         groups=None,
         progress=progress,
     )
+    if groups is not None and choose == "folds" and not request.of_arrays:
+        request = replace(request, groups=groups)
     return Path.of(run_path(request, PathRequest(strengths, choose, folds, groups, seed)))

@@ -260,8 +260,7 @@ def held_out_of(sums: Array, weights: Array, folds: Folds) -> HeldOut:
     share = weights / weights.sum()
     mean = share @ of_fold
     error = np.sqrt(share @ np.square(of_fold - mean) / (folds.count - 1))
-    how = f"{folds.count} folds of {'groups' if folds.grouped else 'rows'}"
-    return HeldOut(mean, error, of_fold, weights, how)
+    return HeldOut(mean, error, of_fold, weights, folds.words)
 
 
 @dataclass(frozen=True)

@@ -17,13 +17,15 @@ from gradline.solvers.protocol import Certificate, Solution
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """The loss of rows that were held out, for each strength: mean (m,), and its standard error over the folds (m,); of_fold (K, m);
-    weights (K,): of the folds. how: what was held out, in words."""
+    weights (K,): of the folds. how: what was held out, in words. Of leave-one-out, where each row is a fold, K is zero, and refits says of
+    how many rows and strengths the fit without the row was made anew."""
 
     mean: Array
     error: Array
     of_fold: Array
     weights: Array
     how: str
+    refits: int = 0
 
 
 @dataclass(frozen=True, eq=False)

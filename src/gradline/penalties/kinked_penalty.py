@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.words import nearest
-from gradline.penalties.kinds import in_units
+from gradline.penalties.kinds import Multiple, in_units
 from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
 
@@ -92,6 +92,11 @@ class KinkedPenalty:
     def times(self, factor: float) -> KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
         return replace(self, part=self.part.times(factor), smooth_part=None)
+
+    def whole_times(self, factor: float) -> KinkedPenalty:
+        """All of it of another strength, smooth part included."""
+        smooth: Any = None if self.smooth_part is None else Multiple(self.smooth_part, factor)
+        return replace(self, part=self.part.times(factor), smooth_part=smooth)
 
     def support(self, slopes: Array) -> BoolArray:
         """The slopes (p, k) that are not zero, or not penalised."""
