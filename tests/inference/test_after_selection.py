@@ -109,7 +109,9 @@ def test_debiased_squared_loss_is_least_squares():
     np.testing.assert_allclose(np.array(far.interval())[:, 1:], np.array(plain.interval())[:, 1:], rtol=1e-6)
 
 
-@pytest.mark.parametrize("penalty", [gl.penalties.lasso(0.01), gl.penalties.mcp(0.02), gl.penalties.group_lasso(0.01, GROUPS), gl.penalties.ridge(0.02)])
+@pytest.mark.parametrize(
+    "penalty", [gl.penalties.lasso(0.01), gl.penalties.mcp(0.02), gl.penalties.group_lasso(0.01, GROUPS), gl.penalties.ridge(0.02)]
+)
 def test_debiased_logistic_is_one_newton_step_from_the_fit(penalty):
     rng = np.random.default_rng(0)
     X = rng.normal(size=(400, 4))
@@ -134,7 +136,7 @@ def test_what_cannot_be_had_is_refused_with_the_reason():
     for kind in both:
         with pytest.raises(ValueError, match=r"do not determine them|no degree of freedom"):
             gl.fit(wide, wide[:, 0] + np.arange(20), penalty=lasso, covariance=kind)
-    with pytest.raises(ValueError, match="is for squared loss|are for squared loss"):
+    with pytest.raises(ValueError, match="are for squared loss"):
         gl.fit(X, (y > 0).astype(float), loss="logistic", penalty=gl.penalties.lasso(0.05), covariance="selective")
     with pytest.raises(ValueError, match="'mcp' is neither"):
         gl.fit(X, y, penalty=gl.penalties.mcp(0.3), covariance="selective")

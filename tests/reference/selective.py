@@ -86,11 +86,10 @@ def intervals(X, y, strength, share):
     b = solved(X, y, strength, share)
     kept = [j for j in range(p) if b[j] != 0]
     idle = [j for j in range(p) if b[j] == 0]
-    take = lambda columns: mp.matrix([[X[i, j] for j in columns] for i in range(n)])
     whole = mp.lu_solve(X.T * X, X.T * y)
     left = y - X * whole
     sigma = mp.sqrt(sum(v**2 for v in left) / (n - p - 1))
-    E = take(kept)
+    E = mp.matrix([[X[i, j] for j in kept] for i in range(n)])
     sign = mp.matrix([mp.sign(b[j]) for j in kept])
     bent = (2 * (E.T * E) / n + strength * (1 - share) * mp.eye(len(kept))) ** -1
     # b_E = bent (2 E'y / n - l1 sign): rows of conditions A y <= c.
@@ -117,10 +116,10 @@ def intervals(X, y, strength, share):
         for row, limit in zip(A, c):
             rate = sum(row[t] * eta[t] for t in range(n)) / size
             slack = limit - sum(row[t] * y[t] for t in range(n))
-            assert slack > -mp.mpf(10) ** -30
+            assert slack > -(mp.mpf(10) ** -30)
             if rate > mp.mpf(10) ** -30:
                 high = min(high, x + slack / rate)
-            elif rate < -mp.mpf(10) ** -30:
+            elif rate < -(mp.mpf(10) ** -30):
                 low = max(low, x + slack / rate)
         spread = sigma * mp.sqrt(size)
         below = share_below(x, mp.mpf(0), spread, low, high)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
 from typing import Any, Literal, Self
@@ -116,6 +117,57 @@ class Path(PathRecord):
         from gradline.plot.paths import path
 
         return path(self, ax=ax, **options)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the path to a JSON file, whole or not at all: no rows, no code that runs.
+
+        Parameters
+        ----------
+        path : path
+            Where to write it, for ``gl.load``.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; the old file is then as it was.
+
+        Examples
+        --------
+        >>> import gradline as gl, pathlib, tempfile
+        >>> found = gl.path(*gl.datasets.line(seed=1), strengths=5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found.save(pathlib.Path(folder) / "path.json")
+        ...     same = gl.load(pathlib.Path(folder) / "path.json")
+        >>> bool((same.coefficients == found.coefficients).all())
+        True
+        """
+        from gradline.files import save_path
+
+        save_path(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, loss: Any = None, prediction: Callable[[Any], Any] | None = None) -> Self:
+        """Read a path that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        loss, prediction : functions, optional
+            As for ``gl.load``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OSError, ValueError
+            As ``gl.load`` does.
+        """
+        from gradline.files import load_path
+
+        return cls.of(load_path(path, loss=loss, prediction=prediction))
 
     def __repr__(self) -> str:
         first, last = self.nonzero[0], self.nonzero[-1]

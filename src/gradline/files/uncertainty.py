@@ -120,9 +120,7 @@ def _selective(held: Selective) -> dict[str, Any]:
 def _read_selective(record: SelectiveRecord) -> Selective:
     from gradline.inference.conditional import Selective
 
-    return Selective(
-        _matrix(record.estimates), _matrix(record.spreads), _matrix(record.below), _matrix(record.above), record.description
-    )
+    return Selective(_matrix(record.estimates), _matrix(record.spreads), _matrix(record.below), _matrix(record.above), record.description)
 
 
 def _statistics(held: FitStatistics) -> dict[str, Any]:

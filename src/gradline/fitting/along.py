@@ -13,7 +13,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
-from gradline.model.path import HeldOut
+from gradline.fitting.left_out import check_leave_one_out, left_out
+from gradline.model.path import HeldOut, Trail
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
@@ -292,10 +293,16 @@ class _HeldOutKernel(Kernel[tuple[Array, Array]]):
 
 
 def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec) -> KinkedPenalty:
-    """The penalty of the strength whose loss of rows held out is least, of 100 strengths and 10 folds."""
-    n = problem.rows.n_rows
-    way = way_of(problem, columns, spec, Folds.of_rows(min(FOLDS, n), 0, n))
-    penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way, problem)]
-    _, held_out = way.run(penalties, lambda: None)
+    """The penalty of the strength whose loss of rows held out is least, of 100 strengths, and 10 folds or each row by itself."""
+    n, alone = problem.rows.n_rows, spec.chosen_by == "leave-one-out"
+    way = way_of(problem, columns, spec, None if alone else Folds.of_rows(min(FOLDS, n), 0, n))
+    strengths = strengths_of(STRENGTHS, way, problem)
+    penalties = [way.penalty(float(strength)) for strength in strengths]
+    if alone:
+        check_leave_one_out(problem, penalties[0])
+    found, held_out = way.run(penalties, lambda: None)
+    if alone:
+        held_out = left_out(problem, found.coefficients, penalties, lambda: None)
     assert held_out is not None
-    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how)
+    trail = Trail(np.array(strengths), found.coefficients, found.losses, found.gaps, tuple(penalties), held_out)
+    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how, trail=trail)

@@ -35,9 +35,7 @@ def check_leave_one_out(problem: Problem, penalty: KinkedPenalty) -> None:
         raise ArgumentError(f"leave-one-out needs three rows at least, and there are {problem.rows.n_rows}")
 
 
-def left_out(
-    problem: Problem, coefficients: Array, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]
-) -> HeldOut:
+def left_out(problem: Problem, coefficients: Array, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> HeldOut:
     """The mean leave-one-out loss of each strength, at the coefficients (m, P, k) of a path."""
     check_leave_one_out(problem, penalties[0])
     rows, loss = problem.rows, problem.loss

@@ -1,8 +1,8 @@
 """Every row's loss by the fit without it, of any smooth loss and convex penalty.
 
-From a fit, one Newton step by leverage on the kept coefficients leads near the fit without a row (Rad and Maleki 2020, JRSS B 82). On few rows
-more steps follow until it is that fit; on many, the step's error is of the order of 1 / n^2. The conditions of the optimum then tell whether
-a coefficient would have left zero or come to it; where one would, the fit without the row is made anew.
+From a fit, one Newton step by leverage on the kept coefficients leads near the fit without a row (Rad and Maleki 2020, JRSS B 82). On few
+rows more steps follow until it is that fit; on many, the step's error is of the order of 1 / n^2. The conditions of the optimum then tell
+whether a coefficient would have left zero or come to it; where one would, the fit without the row is made anew.
 """
 
 from __future__ import annotations
@@ -51,8 +51,8 @@ def losses_left_out(problem: Problem, coefficients: Array, penalty: KinkedPenalt
     block = problem.rows.in_memory()
     if block is None:
         raise ArgumentError(
-            f'choose="leave-one-out" of the loss {problem.loss.name!r} needs the rows in memory, and {problem.rows.source_name or "these"} are'
-            ' read anew at each pass: use choose="folds"'
+            f'choose="leave-one-out" of the loss {problem.loss.name!r} needs the rows in memory, and these are read anew at each pass: use'
+            ' choose="folds"'
         )
     return _Fit(replace(problem, penalty=penalty), block, coefficients).losses()
 

@@ -181,7 +181,9 @@ def penalty_part(problem: Problem, coefficients: Array) -> Array:
     if problem.penalty is None:
         return np.zeros(coefficients.size)
     if problem.penalty_kind == "proximal":
-        raise InferenceError(f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{AFTER_SELECTION}")
+        raise InferenceError(
+            f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{AFTER_SELECTION}"
+        )
     curvature = problem.penalty_terms(coefficients, 2).curvature
     assert curvature is not None
     part = problem.total_weight * curvature

@@ -19,8 +19,8 @@ from gradline.inference.inference import Inference
 from gradline.inference.perfect import PERFECT
 from gradline.inference.support import support_statistics
 from gradline.objective.objective import Problem
-from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked, chosen_by
 from gradline.penalties.kinds import kind_of
+from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked, chosen_by
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 from gradline.solvers.protocol import Solution
 
@@ -48,8 +48,8 @@ def selective(problem: Problem, solution: Solution) -> Inference:
     p = problem.shape[0] - first
     if moments.count <= problem.shape[0]:
         raise InferenceError(
-            f"selective intervals need the variance of the errors, which least squares on all columns tells: {moments.count:,.6g} rows leave"
-            f" no degree of freedom for {problem.shape[0]} coefficients; leave columns out, or give more rows"
+            f"selective intervals need the variance of the errors, which least squares on all columns tells: {moments.count:,.6g} rows"
+            f" leave no degree of freedom for {problem.shape[0]} coefficients; leave columns out, or give more rows"
         )
     unit = np.ldexp(1.0, moments.exponents)
     total = moments.centred() * np.outer(unit, unit)
@@ -86,7 +86,14 @@ def selective(problem: Problem, solution: Solution) -> Inference:
         " (Lee, Sun, Sun and Taylor 2016); normal errors, whose variance is that of least squares on all columns; two-sided"
     )
     notes = ("the strength was chosen from the same rows, and the intervals take it as given",) if chosen_by(penalty) else ()
-    return Inference(support_statistics(problem, solution), None, None, unavailable=NO_ERRORS, notes=notes, selective=Selective(*found, words))
+    return Inference(
+        support_statistics(problem, solution),
+        None,
+        None,
+        unavailable=NO_ERRORS,
+        notes=notes,
+        selective=Selective(found[0], found[1], found[2], found[3], words),
+    )
 
 
 def _checked(problem: Problem, solution: Solution) -> tuple[KinkedPenalty, Array]:
@@ -94,20 +101,20 @@ def _checked(problem: Problem, solution: Solution) -> tuple[KinkedPenalty, Array
     name = problem.loss.name
     if problem.loss.squared_scale() is None:
         raise InferenceError(
-            f'selective intervals are for squared loss, whose sums are normal with normal errors, and this is {name!r}; covariance="debiased"'
-            " goes with any smooth loss"
+            f"selective intervals are for squared loss, whose sums are normal with normal errors, and this is {name!r};"
+            ' covariance="debiased" goes with any smooth loss'
         )
     penalty = as_kinked(problem.penalty)
     if penalty is None:
         raise InferenceError(
-            "selective intervals are given what a penalty kept, and nothing here sets slopes to zero: leave covariance= to its default, or give"
-            " penalty=gl.penalties.lasso(0.1)"
+            "selective intervals are given what a penalty kept, and nothing here sets slopes to zero: leave covariance= to its default, or"
+            " give penalty=gl.penalties.lasso(0.1)"
         )
     weights = penalty.absolute
     quadratic = penalty.smooth_part is None or kind_of(penalty.smooth_part) == "quadratic"
     if weights is None or not quadratic:
         raise InferenceError(
-            f'selective intervals are for the lasso and the elastic net, under which a choice is a polyhedron; {penalty.name!r} is neither.'
+            f"selective intervals are for the lasso and the elastic net, under which a choice is a polyhedron; {penalty.name!r} is neither."
             ' covariance="debiased" goes with any penalty'
         )
     if problem.constraints is not None:
@@ -195,8 +202,8 @@ def _inverse(matrix: Array) -> Array:
         lower = np.linalg.cholesky(matrix / np.outer(size, size))
     except np.linalg.LinAlgError:
         raise InferenceError(
-            "no selective intervals: columns that were kept determine each other, so that least squares on them has no one answer; leave one"
-            " out"
+            "no selective intervals: columns that were kept determine each other, so that least squares on them has no one answer;"
+            " leave one out"
         ) from None
     half = np.linalg.solve(lower, np.eye(len(lower))) / size
     return np.asarray(half.T @ half)

@@ -10,6 +10,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
 from gradline.inference.absent import AFTER_SELECTION, NoInference
 from gradline.model.record import Model
+from gradline.penalties.kinked_penalty import KinkedPenalty, trail_of
 from gradline.penalties.protocol import Penalty
 from gradline.solvers.protocol import Certificate, Solution
 
@@ -26,6 +27,18 @@ class HeldOut:
     weights: Array
     how: str
     refits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """What a fit keeps of the path that its strength was chosen from: as in a ``PathRecord``."""
+
+    strengths: Array
+    coefficients: Array
+    losses: Array
+    gaps: Array
+    penalties: tuple[Penalty, ...]
+    held_out: HeldOut | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,4 +105,30 @@ class PathRecord:
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
         reason = "the penalty has kinks, where an estimate is not near normal" + AFTER_SELECTION
-        return replace(self.template, solution=solution, penalty=self.penalties[place], uncertainty=NoInference(reason))
+        penalty = self.penalties[place]
+        if isinstance(penalty, KinkedPenalty):
+            trail = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out)
+            best = self.held_out is not None and place in (self.best_place, self.within_one_error_place)
+            penalty = replace(penalty, trail=trail, chosen_by=self.held_out.how if best and self.held_out is not None else "")
+        return replace(self.template, solution=solution, penalty=penalty, uncertainty=NoInference(reason))
+
+
+def path_of(model: Model) -> PathRecord | None:
+    """The path that a model's strength was chosen from; None where it was given."""
+    trail: Trail | None = trail_of(model.penalty)
+    if trail is None:
+        return None
+    nothing = np.full(len(trail.strengths), np.nan)
+    return PathRecord(
+        trail.strengths,
+        trail.coefficients,
+        trail.losses,
+        nothing,
+        trail.gaps,
+        nothing,
+        np.ones(len(nothing), dtype=np.bool_),
+        trail.penalties,
+        trail.held_out,
+        model,
+        model.solution.passes,
+    )

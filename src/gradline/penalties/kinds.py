@@ -132,7 +132,7 @@ class Multiple:
 
     @property
     def kind(self) -> PenaltyKind:
-        return kind_of(self.penalty)
+        return kind_of(self.penalty) or "smooth"
 
     @property
     def ridge_strength(self) -> None:

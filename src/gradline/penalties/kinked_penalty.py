@@ -51,6 +51,8 @@ class KinkedPenalty:
     asked: Any
     chosen_by: str = ""
     """How the data chose the strength; empty where it was given."""
+    trail: Any = None
+    """The path along which the strength was chosen (``model.path.Trail``); None where it was given."""
     kind: ClassVar[PenaltyKind] = "proximal"
 
     @property
@@ -141,6 +143,11 @@ class OnSupport:
 def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:
     """The penalty where it tells solvers what it does at zero; None for any other."""
     return penalty if isinstance(penalty, KinkedPenalty) else None
+
+
+def trail_of(penalty: Penalty | None) -> Any:
+    """The path along which a strength was chosen; None for one that was given."""
+    return penalty.trail if isinstance(penalty, KinkedPenalty) else None
 
 
 def chosen_by(penalty: Penalty) -> str:

@@ -13,7 +13,7 @@ from gradline.base.file_names import named
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import diagnostics, intervals, partial_regressions
+from gradline.report.pictures import chosen_along, diagnostics, intervals, partial_regressions
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -60,7 +60,9 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
-    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), () if partial is None else (partial,))
+    along = chosen_along(findings)
+    pictures = (*(() if along is None else (along,)), *diagnostics(findings))
+    text = page(findings, found, intervals(findings), pictures, () if partial is None else (partial,))
     return Report(found, text)
 
 

@@ -91,7 +91,7 @@ def errors_line(inference: Inference) -> str:
     if inference.selective is not None:
         return inference.selective.description
     if covariance is None:
-        return f"none: {inference.unavailable}"
+        return f"none: {inference.unavailable.removeprefix('no standard errors: ')}"
     degrees = covariance.degrees_of_freedom
     law = "z, from the normal distribution" if degrees is None else f"t with {short(degrees)} degrees of freedom"
     return f"{covariance.kind}: {covariance.description}; {law}"
