@@ -169,7 +169,7 @@ def test_the_picture_marks_both_choices():
         ({"choose": "folds", "groups": [0, 1]}, "2 labels for 400 rows"),
         ({"choose": "folds", "groups": np.zeros(N)}, "as many groups"),
         ({"groups": np.arange(N)}, "goes with choose"),
-        ({"loss": "absolute"}, "smooth loss"),
+        ({"loss": "absolute", "penalty": gl.penalties.elastic_net("auto")}, "smooth loss"),
         ({"alphas": 3}, "unexpected keyword"),
     ],
 )

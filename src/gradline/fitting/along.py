@@ -23,6 +23,9 @@ from gradline.rows.column_change import ColumnChange
 from gradline.rows.folds import Folds, picked, without_fold
 from gradline.rows.kernel import Kernel
 from gradline.solvers.centring import centred
+from gradline.solvers.kinks.penalty_rows import null_strength
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
@@ -99,7 +102,10 @@ class Way:
 
     def largest(self) -> float:
         """The least strength that leaves no slope."""
-        return null_dual(self.problem, self._working(self.penalty(1.0)))
+        unit = self._working(self.penalty(1.0))
+        if PiecewiseLinear().refuses(replace(self.problem, penalty=unit)) is None:
+            return null_strength(self.problem, unit, pieces_of(self.problem.loss, self.problem.rows.n_targets))
+        return null_dual(self.problem, unit)
 
     def _working(self, penalty: KinkedPenalty) -> KinkedPenalty:
         """The penalty on slopes of the problem's columns."""
@@ -228,8 +234,11 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
 
 
 def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    solver = ProximalNewton()
+    solver: ProximalNewton | PiecewiseLinear = ProximalNewton()
     reason = solver.refuses(replace(problem, penalty=penalties[0]))
+    if reason is not None and not problem.joint and problem.loss.kinks() is not None:
+        solver = PiecewiseLinear()
+        reason = solver.refuses(replace(problem, penalty=penalties[0]))
     if reason is not None:
         raise ArgumentError(reason)
     start, curvature, passes = None, None, 0

@@ -1,8 +1,8 @@
 """Every row's loss by the fit without it, of squared loss and a lasso or elastic net: from sums, and one pass over the rows.
 
 Around a fit the kept slopes are those of a ridge, whose fit without a row follows from leverage (Allen 1974). That holds as long as no
-slope leaves zero or comes to it, which the conditions of the optimum tell of each row. Of the few rows for which they fail, the fit without the
-row is made anew, from the sums without it. The total penalty, W times the strength, stays as it is when a row is left out.
+slope leaves zero or comes to it, which the conditions of the optimum tell of each row. Of the few rows for which they fail, the fit without
+the row is made anew, from the sums without it. The total penalty, W times the strength, stays as it is when a row is left out.
 """
 
 from __future__ import annotations
@@ -30,7 +30,8 @@ NEAR = 1e-9
 @dataclass(frozen=True)
 class _Strength:
     """One fit: places of the kept and idle slopes; inverse: of the curvature of the kept ones; onto (idle, kept): how a step of these
-    moves the gradient of the idle ones, through the inverse; gradient and bound (idle,). signs (kept,): zero where a slope may go through zero."""
+    moves the gradient of the idle ones, through the inverse; gradient and bound (idle,). signs (kept,): zero where a slope may go through
+    zero."""
 
     kept: IntArray
     idle: IntArray

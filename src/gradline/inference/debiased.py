@@ -1,8 +1,9 @@
 """Coefficients of a penalised fit with what the penalty took off put back: one Newton step on the loss alone, and its standard errors.
 
 With g the gradient and H the whole curvature of the mean loss at the penalised coefficients b, ``b - H^-1 g`` differs from the fit without
-a penalty by the square of its distance, and so has its standard errors: one step from an estimate that is near by root n is efficient (Le Cam
-1956; van de Geer, Buhlmann, Ritov and Dezeure 2014, Annals of Statistics 42, whose approximate inverse is the inverse itself where n > p).
+a penalty by the square of its distance, and so has its standard errors: one step from an estimate that is near by root n is efficient (Le
+Cam 1956; van de Geer, Buhlmann, Ritov and Dezeure 2014, Annals of Statistics 42, whose approximate inverse is the inverse
+itself where n > p).
 For squared loss the step ends at least squares.
 """
 
@@ -40,8 +41,8 @@ def debiased(problem: Problem, solution: Solution) -> Inference:
     plain, size = replace(problem, penalty=None), problem.free.size
     if problem.rows.n_rows <= problem.shape[0]:
         raise InferenceError(
-            f'covariance="debiased" takes one Newton step of all {size} coefficients, and {problem.rows.n_rows:,} rows do not determine them:'
-            " the curvature of the loss has no inverse. Give more rows, or fewer columns"
+            f'covariance="debiased" takes one Newton step of all {size} coefficients, and {problem.rows.n_rows:,} rows do not determine'
+            " them: the curvature of the loss has no inverse. Give more rows, or fewer columns"
         )
     coefficients = solution.coefficients
     bread = compute_bread(plain, coefficients, plain.free)

@@ -1,8 +1,8 @@
 """The normal distribution between two limits, with the digits kept however far out they lie.
 
 Everything is in units of the standard deviation and about the value seen: that is at 0, the limits at ``below`` <= 0 and ``above`` >= 0,
-the mean at ``mean``. Masses are written as exp(-m^2 / 2) times a factor, m the point of the interval that is nearest to the mean, so that only
-differences of squares, which are products, are ever exponentiated.
+the mean at ``mean``. Masses are written as exp(-m^2 / 2) times a factor, m the point of the interval that is nearest to the mean, so that
+only differences of squares, which are products, are ever exponentiated.
 """
 
 from __future__ import annotations

@@ -85,8 +85,8 @@ def chosen_along(findings: Findings) -> Picture | None:
     reading = "To the left the penalty is strong and slopes are zero; to the right it lets them go, one after the other."
     if held is not None:
         alts.append(
-            f"The mean loss of rows held out ({held.how}) at each strength, with a band of one standard error and two lines: the least loss,"
-            " and the strongest penalty within one error of it."
+            f"The mean loss of rows held out ({held.how}) at each strength, with a band of one standard error and two lines: the least"
+            " loss, and the strongest penalty within one error of it."
         )
         reading += (
             f" The second picture is the loss of rows that were held out ({held.how}): the strength of least loss predicts best, and the"
