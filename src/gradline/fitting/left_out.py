@@ -9,7 +9,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-from gradline.fitting.left_out_rows import EXACT_ROWS, losses_left_out
+from gradline.fitting.left_out_rows import EXACT_ROWS, losses_left_out, one_step_is_exact
 from gradline.fitting.left_out_sums import LeftOut, from_sums
 from gradline.model.path import HeldOut
 from gradline.objective.objective import Problem
@@ -40,7 +40,7 @@ def left_out(problem: Problem, coefficients: Array, penalties: Sequence[KinkedPe
     check_leave_one_out(problem, penalties[0])
     rows, loss = problem.rows, problem.loss
     sums = loss.squared_scale() is not None and problem.shape[1] == rows.n_targets == 1 and problem.mask is None and not rows.coded_levels
-    if sums and penalties[0].absolute is not None and rows.n_columns <= MOST_COLUMNS:
+    if sums and one_step_is_exact(problem, penalties[0]) and rows.n_columns <= MOST_COLUMNS:
         found, again = from_sums(problem, coefficients, penalties, advance)
         return _held(found, again, "")
     moved = centred(replace(problem, penalty=penalties[0]))
@@ -58,7 +58,7 @@ def left_out(problem: Problem, coefficients: Array, penalties: Sequence[KinkedPe
     block = rows.in_memory()
     copies = float(used.sum() if block is None or block.frequencies is None else block.frequencies[used].sum())
     total = LeftOut(weight, copies, np.array(losses), np.array(squares))
-    rough = "" if rows.n_rows <= EXACT_ROWS or loss.squared_scale() is not None else ", by one Newton step a row"
+    rough = "" if rows.n_rows <= EXACT_ROWS or one_step_is_exact(problem, penalties[0]) else ", by one Newton step a row"
     return _held(total, again, rough)
 
 

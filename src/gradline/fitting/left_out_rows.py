@@ -18,6 +18,7 @@ from gradline.inference.bread import Bread, RowTerms, compute_bread, forms_of_im
 from gradline.inference.kinked import RowLoss
 from gradline.inference.support import on_support
 from gradline.objective.objective import Problem
+from gradline.penalties.kinds import kind_of
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.rows.altered import AlteredRows
 from gradline.rows.block import Block
@@ -44,6 +45,12 @@ class _OneLess:
         if 0 <= place < block.n_rows:
             counts[place] -= 1.0
         return replace(block, frequencies=counts)
+
+
+def one_step_is_exact(problem: Problem, penalty: KinkedPenalty) -> bool:
+    """Whether the objective is quadratic as long as the same coefficients are kept."""
+    flat = penalty.smooth_part is None or kind_of(penalty.smooth_part) == "quadratic"
+    return problem.loss.squared_scale() is not None and penalty.absolute is not None and flat
 
 
 def losses_left_out(problem: Problem, coefficients: Array, penalty: KinkedPenalty) -> tuple[Array, Array, int]:
@@ -81,7 +88,7 @@ class _Fit:
         assert plain.gradient is not None
         assert plain.curvature is not None
         self.gradient, self.curvature = self.total * plain.gradient, self.total * plain.curvature
-        exact = n <= EXACT_ROWS and problem.loss.squared_scale() is None
+        exact = n <= EXACT_ROWS and not one_step_is_exact(problem, self.penalty)
         found, again, used = np.zeros(n), list[int](), np.flatnonzero(self.weights > 0)
         size = max(1, AT_ONCE // n) if exact else 4096
         for start in range(0, len(used), size):
