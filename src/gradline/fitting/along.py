@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.base import progress as progress_bar
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
@@ -301,7 +302,7 @@ class _HeldOutKernel(Kernel[tuple[Array, Array]]):
         return first[0] + second[0], first[1] + second[1]
 
 
-def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec) -> KinkedPenalty:
+def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec, progress: bool | None = False) -> KinkedPenalty:
     """The penalty of the strength whose loss of rows held out is least, of 100 strengths, and 10 folds or each row by itself."""
     n, alone = problem.rows.n_rows, spec.chosen_by == "leave-one-out"
     way = way_of(problem, columns, spec, None if alone else Folds.of_rows(min(FOLDS, n), 0, n))
@@ -309,9 +310,11 @@ def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: Penalt
     penalties = [way.penalty(float(strength)) for strength in strengths]
     if alone:
         check_leave_one_out(problem, penalties[0])
-    found, held_out = way.run(penalties, lambda: None)
-    if alone:
-        held_out = left_out(problem, found.coefficients, penalties, lambda: None)
+    rounds = 2 if way.folds is None else way.folds.count + 1
+    with progress_bar.bar("Strengths", len(strengths) * rounds, progress, patience=1.0) as advance:
+        found, held_out = way.run(penalties, lambda: advance(1, ""))
+        if alone:
+            held_out = left_out(problem, found.coefficients, penalties, lambda: advance(1, ""))
     assert held_out is not None
     trail = Trail(np.array(strengths), found.coefficients, found.losses, found.gaps, tuple(penalties), held_out)
     return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how, trail=trail)
