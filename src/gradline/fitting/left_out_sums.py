@@ -84,13 +84,16 @@ def from_sums(
     kernel = _Kernel(coefficients[:, :, 0], tuple(strengths), moments.means[:p] * first, weight, scale, first)
     found: LeftOut = problem.rows.reduce(kernel)
     again, losses, squares = 0, found.losses.copy(), found.squares.copy()
+    models = dict[int, MomentsModel]()
     for places, block in found.again:
         for row in range(block.n_rows):
             one = picked(block, np.array([row]))
             counts, precision = _counts(one)
-            single = replace(one, frequencies=np.ones(1))
-            rest = _without(moments, single)
-            model = MomentsModel(rest, 1, bool(first), scale)
+            number = int(one.row_numbers[0])
+            if number not in models:
+                # One row changes what is kept at several strengths.
+                models[number] = MomentsModel(_without(moments, replace(one, frequencies=np.ones(1))), 1, bool(first), scale)
+            model = models[number]
             t = int(places[row])
             anew = model.solve(penalties[t].whole_times(weight / (weight - precision)), coefficients[t, first:])
             loss = scale * float(np.square(one.targets - one.linear_predictors(anew.coefficients))[0, 0])

@@ -53,6 +53,13 @@ class Inference:
         """Whether coefficients have intervals."""
         return self.covariance is not None or self.selective is not None
 
+    @property
+    def estimates(self) -> tuple[Array | None, str]:
+        """((P, k), what to call them): what intervals are about, where that is not the coefficients."""
+        if self.selective is not None:
+            return self.selective.estimates, "least squares on what was kept"
+        return (None, "") if self.covariance is None else (self.covariance.estimates, "debiased")
+
     def infer(self) -> Inference:
         """Itself: it is worked out already."""
         return self
