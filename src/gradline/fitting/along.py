@@ -14,6 +14,7 @@ from gradline.base import progress as progress_bar
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
+from gradline.fitting.classes import refuse_one_class
 from gradline.fitting.left_out import check_leave_one_out, left_out
 from gradline.model.path import HeldOut, Trail
 from gradline.objective.objective import Problem
@@ -59,6 +60,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 1:
             raise ArgumentError(f"strengths must be a count of at least 1, or the strengths themselves, not {asked!r}")
+        refuse_one_class(problem)
         largest = way.largest()
         if not largest > 0:
             raise ArgumentError(
@@ -78,7 +80,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
     if given.ndim != 1 or given.dtype.kind not in "iuf" or not given.size:
         raise ArgumentTypeError(f"strengths must be a count, or an array of strengths, not {asked!r}")
     if not np.isfinite(given).all() or (given < 0).any():
-        raise ArgumentError(f"strengths must be finite and at least 0; {given[~(np.isfinite(given) & (given >= 0))][0]!r} is not")
+        raise ArgumentError(f"strengths must be finite and at least 0; {given[~(np.isfinite(given) & (given >= 0))][0]:g} is not")
     return np.unique(given.astype(np.float64))[::-1].copy()
 
 
@@ -235,17 +237,17 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
 
 
 def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    solver: ProximalNewton | PiecewiseLinear = ProximalNewton()
-    reason = solver.refuses(replace(problem, penalty=penalties[0]))
+    first_problem, smooth, vertex = replace(problem, penalty=penalties[0]), ProximalNewton(), PiecewiseLinear()
+    reason, exact = smooth.refuses(first_problem), False
     if reason is not None and not problem.joint and problem.loss.kinks() is not None:
-        solver = PiecewiseLinear()
-        reason = solver.refuses(replace(problem, penalty=penalties[0]))
+        reason, exact = vertex.refuses(first_problem), True
     if reason is not None:
         raise ArgumentError(reason)
     start, curvature, passes = None, None, 0
     solutions = []
     for penalty in penalties:
-        solution = solver.solve_from(replace(problem, penalty=penalty), start, curvature)
+        one = replace(problem, penalty=penalty)
+        solution = vertex.solve(one, start) if exact else smooth.solve_from(one, start, curvature)
         start, curvature, passes = solution.coefficients, solution.curvature, passes + solution.passes
         solutions.append(solution)
         advance()

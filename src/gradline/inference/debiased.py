@@ -45,7 +45,13 @@ def debiased(problem: Problem, solution: Solution) -> Inference:
             " them: the curvature of the loss has no inverse. Give more rows, or fewer columns"
         )
     coefficients = solution.coefficients
-    bread = compute_bread(plain, coefficients, plain.free)
+    try:
+        bread = compute_bread(plain, coefficients, plain.free)
+    except ValueError:
+        raise InferenceError(
+            'covariance="debiased" takes a step by the whole curvature of the loss, which is singular here: a column is constant or'
+            " determined by others, or the coefficients lie where the loss is flat. Leave such a column out"
+        ) from None
     gradient = plain.evaluate(coefficients, 1).gradient
     assert gradient is not None
     step = bread.root @ (bread.root.T @ (plain.total_weight * gradient).T.ravel())

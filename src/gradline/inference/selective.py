@@ -79,6 +79,7 @@ def selective(problem: Problem, solution: Solution) -> Inference:
             rate=2.0 * scale / moments.weight,
             l1=weights[places],
             allowed=np.flatnonzero(problem.movable[first:, j]),
+            bent=bool(more[np.ix_(places, places)].any()),
         )
         found[:, :, j] = one.limits(solution.coefficients[first:, j])
     words = (
@@ -129,7 +130,8 @@ def _checked(problem: Problem, solution: Solution) -> tuple[KinkedPenalty, Array
 @dataclass(frozen=True, eq=False)
 class _Target:
     """Sums of one target. gram (p, p), cross (p,), squares: about the means (None where there is no intercept), or about zero. curvature
-    (p, p): of the objective. rate: the loss's part of it over ``gram``. l1 (p,). allowed: the columns that the model may use."""
+    (p, p): of the objective. rate: the loss's part of it over ``gram``. l1 (p,). allowed: the columns that the
+    model may use. bent: whether the penalty has a part of squares."""
 
     gram: Array
     cross: Array
@@ -142,6 +144,7 @@ class _Target:
     rate: float
     l1: Array
     allowed: IntArray
+    bent: bool
 
     def limits(self, slopes: Array) -> Array:
         """(4, P): estimates, spreads, below, above."""
@@ -173,7 +176,8 @@ class _Target:
             steps = self.rate * answer @ moves[kept]
             pushed = self.curvature[np.ix_(idle, kept)] @ steps
             rise, size = pushed - self.rate * moves[idle], np.abs(pushed) + np.abs(self.rate * moves[idle])
-            rise[np.abs(rise) <= NOTHING * size] = 0.0
+            # What a lasso leaves of the idle columns is independent of the estimates; only a ridge beside it ties them together.
+            rise[(np.abs(rise) <= NOTHING * size) | (not self.bent)] = 0.0
             rates = np.concatenate([-(sign * steps)[signed], rise, -rise])
             spread = sigma * np.sqrt(variance)
             with np.errstate(over="ignore"):

@@ -10,7 +10,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
 from gradline.inference.absent import AFTER_SELECTION, NoInference
 from gradline.model.record import Model
-from gradline.penalties.kinked_penalty import KinkedPenalty, trail_of
+from gradline.penalties.kinked_penalty import trail_of, with_trail
 from gradline.penalties.protocol import Penalty
 from gradline.solvers.protocol import Certificate, Solution
 
@@ -85,6 +85,8 @@ class PathRecord:
 
     def place_of(self, strength: float) -> int:
         """Where a strength is on the path. Raises ValueError where it is not on it."""
+        if isinstance(strength, bool) or not isinstance(strength, int | float | np.integer | np.floating) or not strength >= 0:
+            raise ArgumentError(f"strength must be one of the path's strengths, a number of at least 0, not {strength!r}")
         place = int(np.argmin(np.abs(np.log(np.maximum(self.strengths, 1e-300) / max(strength, 1e-300)))))
         if not np.isclose(self.strengths[place], strength, rtol=1e-6):
             raise ArgumentError(
@@ -105,11 +107,9 @@ class PathRecord:
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
         reason = "the penalty has kinks, where an estimate is not near normal" + AFTER_SELECTION
-        penalty = self.penalties[place]
-        if isinstance(penalty, KinkedPenalty):
-            trail = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out)
-            best = self.held_out is not None and place in (self.best_place, self.within_one_error_place)
-            penalty = replace(penalty, trail=trail, chosen_by=self.held_out.how if best and self.held_out is not None else "")
+        trail, held = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out), self.held_out
+        best = held is not None and place == self.best_place
+        penalty = with_trail(self.penalties[place], trail, held.how if best and held is not None else "")
         return replace(self.template, solution=solution, penalty=penalty, uncertainty=NoInference(reason))
 
 

@@ -145,6 +145,11 @@ def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:
     return penalty if isinstance(penalty, KinkedPenalty) else None
 
 
+def with_trail(penalty: Penalty, trail: Any, chosen_by: str) -> Penalty:
+    """The penalty with the path that its strength is of; any other kind as it is."""
+    return replace(penalty, trail=trail, chosen_by=chosen_by) if isinstance(penalty, KinkedPenalty) else penalty
+
+
 def trail_of(penalty: Penalty | None) -> Any:
     """The path along which a strength was chosen; None for one that was given."""
     return penalty.trail if isinstance(penalty, KinkedPenalty) else None

@@ -94,10 +94,6 @@ class PiecewiseLinear(Options):
         notes = () if all(one.unique for one in found) else (NOT_UNIQUE,)
         return Solution(coefficients, loss, "PiecewiseLinear", certificate, search.passes + 1, aliased=search.aliased, notes=notes)
 
-    def solve_from(self, problem: Problem, start: Array | None, curvature: Array | None = None) -> Solution:
-        """The same from the neighbour on a path; it has no use for a curvature."""
-        return self.solve(problem, start)
-
 
 class _Searched(NamedTuple):
     """The vertex of each target, and the rows on a kink that determine it; passes; the columns that are aliased; the largest target of a
