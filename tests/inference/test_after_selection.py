@@ -222,3 +222,14 @@ def test_intervals_hold_between_93_5_and_96_5(cell):
     print(study.line(cell, share, count))
     if cell.promised:
         assert 0.935 <= share <= 0.965
+
+
+def test_columns_that_say_nothing_or_the_same():
+    X, y = data(1)
+    fit = gl.fit(X, y, penalty=gl.penalties.lasso(0.3), covariance="selective")
+    twice = gl.fit(np.column_stack([X, X[:, 0]]), y, penalty=gl.penalties.lasso(0.3), covariance="selective")
+    np.testing.assert_allclose(np.array(twice.interval())[:, :7], fit.interval(), rtol=1e-6)
+    constant = gl.fit(np.column_stack([X, np.ones(60)]), y, penalty=gl.penalties.lasso(0.3), covariance="selective")
+    np.testing.assert_allclose(np.array(constant.interval())[:, :7], fit.interval(), rtol=1e-6)
+    with pytest.raises(ValueError, match="singular here: a column is constant or determined by others"):
+        gl.fit(np.column_stack([X, np.ones(60)]), y, penalty=gl.penalties.lasso(0.3), covariance="debiased")
