@@ -16,6 +16,7 @@ from gradline.base.warnings import warn
 from gradline.base.words import nearest
 from gradline.fitting.along import strengths_of, way_of
 from gradline.fitting.column_scales import warn_of_scales
+from gradline.fitting.curves import refuse_curves
 from gradline.fitting.left_out import check_leave_one_out, left_out
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
@@ -66,6 +67,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         for note in prepared.notes:
             warn(note)
         problem = problem_of(prepared)
+        refuse_curves(prepared)
         warn_of_scales(problem, prepared.names, spec)
         columns = penalty_columns(problem, prepared)
         folds = _folds(ask, problem, prepared)

@@ -1,10 +1,11 @@
-"""A fit that set coefficients to zero, seen from the coefficients that it kept."""
+"""A fit that set coefficients to zero, or holds them by constraints, seen from the coefficients that it left free."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from gradline.base.types import Array
+from gradline.constraints.held import HeldConstraints
 from gradline.inference.bread import compute_bread
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.objective.objective import Problem
@@ -34,3 +35,11 @@ def support_statistics(problem: Problem, solution: Solution) -> FitStatistics:
     except ValueError:
         bread = None
     return fit_statistics(kept, solution.coefficients, kept.free, bread)
+
+
+def on_face(problem: Problem, held: HeldConstraints, solution: Solution) -> Problem:
+    """The problem of the coefficients that move while the constraints that bind hold."""
+    movable = problem.movable
+    if solution.aliased:
+        movable[list(solution.aliased)] = False
+    return replace(problem, constraints=None, face=held.face(movable, solution.coefficients))

@@ -10,6 +10,7 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
+from gradline.model.constrained import ModelConstraints
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from gradline.solvers.protocol import Solution
 
 
-class ModelUncertainty:
+class ModelUncertainty(ModelConstraints):
     """Reads ``uncertainty``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
 
     uncertainty: Inference | PendingInference | NoInference
@@ -68,7 +69,7 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import statistics
 
-        return self._shaped(statistics(self.solution.coefficients, self.covariance()))
+        return self._shaped(statistics(self.estimate, self.covariance()))
 
     @property
     def p_values(self) -> Array:
@@ -84,7 +85,7 @@ class ModelUncertainty:
 
         if self._selective is not None:
             return self._shaped(self._selective.p_values)
-        return self._shaped(p_values(self.solution.coefficients, self.covariance()))
+        return self._shaped(p_values(self.estimate, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
         """Confidence intervals of the coefficients.
@@ -97,7 +98,8 @@ class ModelUncertainty:
         Returns
         -------
         Interval
-            ``lower`` and ``upper``, each shaped like ``coefficients``. NaN where a coefficient has no standard error.
+            ``lower`` and ``upper``, each shaped like ``coefficients``. NaN where a coefficient has no standard error. Within constraints
+            as ``inference=`` of ``gl.fit`` says, and NaN with a warning where nothing is left of an interval.
 
         Raises
         ------
@@ -116,7 +118,12 @@ class ModelUncertainty:
 
         if self._selective is not None:
             return Interval(*(self._shaped(end) for end in self._selective.interval(level)))
-        found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
+        if self.constraints is not None:
+            from gradline.model.constrained import interval_within
+
+            found = interval_within(self, level)
+        else:
+            found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
         return Interval(*(self._shaped(end) for end in found))
 
     def test(self, hypothesis: Any) -> HypothesisResult:
@@ -152,7 +159,7 @@ class ModelUncertainty:
         from gradline.inference.tests import coefficient_labels, linear_test
 
         labels = coefficient_labels(self.names, self.predictor_names)
-        return linear_test(hypothesis, self.solution.coefficients, self.covariance(), labels)
+        return linear_test(hypothesis, self.estimate, self.covariance(), labels)
 
     @property
     def joint_test(self) -> HypothesisResult | None:
@@ -165,7 +172,7 @@ class ModelUncertainty:
         """
         from gradline.inference.tests import joint_test
 
-        return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
+        return joint_test(self.estimate, self.covariance(), self.has_intercept)
 
     def compare(self, other: ModelUncertainty) -> HypothesisResult:
         """The test of two nested fits to the same rows: F for squared loss, else the likelihood ratio.

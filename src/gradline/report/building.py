@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.atomic_file import write_whole
 from gradline.base.file_names import named
+from gradline.base.warnings import GradlineWarning
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import chosen_along, diagnostics, intervals, partial_regressions
+from gradline.report.pictures import chosen_along, curves, diagnostics, intervals, partial_regressions
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -60,9 +62,14 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
+    with warnings.catch_warnings():
+        # The page has this among its concerns.
+        warnings.filterwarnings("ignore", "nothing is left of an interval", GradlineWarning)
+        shown = intervals(findings)
+    wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
     along = chosen_along(findings)
     pictures = (*(() if along is None else (along,)), *diagnostics(findings))
-    text = page(findings, found, intervals(findings), pictures, () if partial is None else (partial,))
+    text = page(findings, found, shown, pictures, wide)
     return Report(found, text)
 
 
