@@ -228,7 +228,10 @@ def test_columns_that_say_nothing_or_the_same():
     X, y = data(1)
     fit = gl.fit(X, y, penalty=gl.penalties.lasso(0.3), covariance="selective")
     twice = gl.fit(np.column_stack([X, X[:, 0]]), y, penalty=gl.penalties.lasso(0.3), covariance="selective")
-    np.testing.assert_allclose(np.array(twice.interval())[:, :7], fit.interval(), rtol=1e-6)
+    ends = np.array(twice.interval())
+    # Either of the two may be the one that is kept.
+    ends[:, 1] = np.where(np.isnan(ends[:, 1]), ends[:, 7], ends[:, 1])
+    np.testing.assert_allclose(ends[:, :7], fit.interval(), rtol=1e-6)
     constant = gl.fit(np.column_stack([X, np.ones(60)]), y, penalty=gl.penalties.lasso(0.3), covariance="selective")
     np.testing.assert_allclose(np.array(constant.interval())[:, :7], fit.interval(), rtol=1e-6)
     with pytest.raises(ValueError, match="singular here: a column is constant or determined by others"):
