@@ -1,7 +1,7 @@
 """Least squares of very many columns in the memory of one Gram matrix: filled a panel at a time, factored in place, corrected by residuals.
 
-A pass for a panel of columns costs what its share of the Gram matrix costs, and no thread holds more than a panel. The Cholesky factor takes
-the Gram matrix's place. What normal equations lose beside QR is won back by corrections, as for a sparse matrix (``sparse_columns``).
+A pass for a panel of columns costs what its share of the Gram matrix costs, and no thread holds more than a panel. The Cholesky factor
+takes the Gram matrix's place. What normal equations lose beside QR is won back by corrections, as for a sparse matrix (``sparse_columns``).
 """
 
 from __future__ import annotations
