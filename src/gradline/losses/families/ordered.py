@@ -168,8 +168,7 @@ class Ordinal(LossDefaults):
             lower = operations.where(inside, predictors[..., j] - location, lower)
             upper = operations.where(inside, predictors[..., j + 1] - location, upper)
         ends = operations.abs(targets - 0.5 * (k - 1)) > 0.5 * (k - 2)
-        value = operations.where(ends, value, link.formula_between(operations, lower, upper))
-        return value
+        return operations.where(ends, value, link.formula_between(operations, lower, upper))
 
     def predict(self, predictors: Array) -> Array:
         """Probabilities of all classes: (m, K)."""
