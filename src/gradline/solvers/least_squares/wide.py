@@ -26,9 +26,8 @@ WIDE = 1000
 PANEL, PANELS = 64, 32
 """Columns of a panel at least, and panels at most: threads hold a few between them."""
 
-SMALLEST_PIVOT = 1e-6
-"""Of a column about its mean: with less left, QR is to tell whether earlier columns determine it."""
-
+SMALLEST_PIVOT = 1e-4
+"""Of a column about its mean: rounding enters standard errors divided by its square, so that eight digits are left."""
 
 CERTAIN = 8.0
 """Times the last correction: it is rounding, of the same kind and size as what is left."""
