@@ -19,6 +19,8 @@ from gradline.base.version import __version__ as __version__
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "compare_models": "gradline.effects.comparing",
+    "ConstrainedNewton": "gradline.solvers.constrained.newton",
+    "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
@@ -37,6 +39,7 @@ _NAMES = {
     "LBFGS": "gradline.solvers.first_order.lbfgs",
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
+    "NewtonCG": "gradline.solvers.newton.newton_cg",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
@@ -44,13 +47,15 @@ _NAMES = {
     "load": "gradline.api.loading",
     "path": "gradline.api.path",
 }
-_MODULES = ("datasets", "losses", "penalties", "plot")
+_MODULES = ("constraints", "datasets", "losses", "penalties", "plot")
 
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
     "ArgumentError",
     "ArgumentTypeError",
+    "ConstrainedNewton",
+    "ConstrainedPiecewiseLinear",
     "DataError",
     "DivergenceError",
     "Fit",
@@ -65,11 +70,13 @@ __all__ = [
     "ModelFileError",
     "Moments",
     "Newton",
+    "NewtonCG",
     "Path",
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
     "compare_models",
+    "constraints",
     "datasets",
     "fit",
     "load",
@@ -80,7 +87,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from gradline import datasets, losses, penalties, plot
+    from gradline import constraints, datasets, losses, penalties, plot
     from gradline.api.fitting import fit
     from gradline.api.loading import load
     from gradline.api.path import Path, path
@@ -101,12 +108,15 @@ if TYPE_CHECKING:
     from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
+    from gradline.solvers.constrained.newton import ConstrainedNewton
+    from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
 
 

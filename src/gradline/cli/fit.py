@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
+    from gradline.smoothing.terms import FittedCurve
 
 
 def fit(
@@ -28,6 +29,10 @@ def fit(
         str | None, typer.Option(metavar="FILE.py:NAME", help="A loss of your own: function NAME(y, prediction) in FILE.py.")
     ] = None,
     penalty: Annotated[str | None, typer.Option(metavar="NAME:STRENGTH", help="On the slopes, such as ridge:0.1.")] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What coefficients must satisfy, such as 'x1 >= 0, x2 + x3 = 1'. May be given several times."),
+    ] = None,
     solver: Annotated[
         str,
         typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs, piecewise-linear or active-set-newton."),
@@ -66,12 +71,13 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss huber:1.35 --where "area < 500"
       gradline fit flats.csv "price ~ area" --loss quantile:0.9 --json
       gradline fit line.csv "y ~ x" --solver gradient-descent --learning-rate 0.01
+      gradline fit flats.csv "price ~ area + rooms" --constraint "area >= 0, rooms >= 0"
       gradline fit flats --database city.duckdb "price ~ area"
       gradline fit "y ~ x" --database city.duckdb --query "SELECT * FROM flats"
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
 
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
-    - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
+    s(x) a curve, - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings
@@ -95,6 +101,7 @@ def fit(
             data,
             loss=chosen_loss,
             penalty=chosen_penalty,
+            constraints=constraint or None,
             solver=chosen_solver,
             **arguments,
         )
@@ -126,6 +133,17 @@ def _errors(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
     return {name: np.reshape(values, shape) for name, values in found.items()}
 
 
+def _curve(curve: FittedCurve) -> dict[str, Any]:
+    import math
+    from dataclasses import asdict
+
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(curve).items()
+        if name not in ("start", "stop", "predictor")
+    }
+
+
 def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
     """What a program wants to know; a coefficient that was left out is null."""
     import math
@@ -151,10 +169,13 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
             for i, name in enumerate(fit.names)
             if mask is None or mask[i, j]
         ],
+        **({"curves": [_curve(curve) for curve in fit.curves]} if fit.curves else {}),
         "covariance": None if fit.inference is None or fit.inference.covariance is None else fit.inference.covariance.description,
         "objective": number(fit.loss),
         "rows_used": fit.rows_used,
         "rows_dropped": fit.rows_dropped,
+        "constraints": {text: number(multiplier) for text, multiplier in fit.multipliers.items()},
+        "active_constraints": list(fit.active_constraints),
         "solver": fit.solver,
         "converged": fit.certificate.converged,
         "reason": fit.certificate.reason,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
-from gradline.effects.refits import Refits, statistics_of
+from gradline.effects.refits import Refits, refuse_constraints, statistics_of
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.statistics import FitStatistics
 from gradline.inference.tests import wald_statistic
@@ -34,6 +34,8 @@ def anova(model: Model, kind: Any, data: Any, target: Any, test: str | None, row
     if test not in (None, *TESTS):
         raise InferenceError(f'test must be "F", "likelihood ratio" or "Wald", not {test!r}')
     terms = _terms(model)
+    if data is not None:
+        refuse_constraints(model, "the likelihood ratio of a term")
     if model.penalty is not None and test == "likelihood ratio":
         raise InferenceError('a penalised fit has no likelihood-ratio test; test="Wald" takes the covariance at the penalised optimum')
     squared = model.loss_function.squared_scale() is not None
@@ -82,7 +84,7 @@ def smaller_and_larger(kind: int, term: Term, terms: Sequence[Term]) -> tuple[se
 
 def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
     covariance = model.covariance()
-    coefficients, statistics = model.solution.coefficients, model.inference.statistics if model.inference else None
+    coefficients, statistics = model.estimate, model.inference.statistics if model.inference else None
     squared = statistics is not None and statistics.squared and covariance.kind == "classical" and not statistics.penalised
     columns: dict[str, list[Any]] = {"term": [], "df": []}
     name = "F" if covariance.degrees_of_freedom is not None else "chi2"
@@ -165,6 +167,7 @@ def drop_each(model: Model, data: Any, target: Any, rows: dict[str, Any]) -> Res
     if model.penalty is not None:
         raise InferenceError("terms of a penalised fit are not dropped one by one: its likelihood is not at its maximum; see gl.path")
     terms = _terms(model)
+    refuse_constraints(model, "dropping a term")
     if data is None:
         raise InferenceError("each term is dropped and the rest fitted again, and a Fit holds no rows: give them, data=...")
     if not (model.loss_function.is_likelihood or model.loss_function.squared_scale() is not None):

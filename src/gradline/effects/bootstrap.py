@@ -20,7 +20,7 @@ from gradline.effects.estimates import percentiles, share_beyond
 from gradline.effects.intervals import TestedInterval
 from gradline.effects.many_newton import minima
 from gradline.effects.many_points import stacked, unstacked
-from gradline.effects.refits import minimum, statistics_of
+from gradline.effects.refits import minimum, refuse_constraints, statistics_of
 from gradline.effects.resampling import DrawnCounts, WildSigns
 from gradline.inference.bread import compute_bread, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import Groups
@@ -148,6 +148,7 @@ def bootstrap(
     if count is not None and count < 2:
         raise InferenceError("there is one cluster only, and drawing it again gives the fit itself")
     if kind == "wild":
+        refuse_constraints(model, 'kind="wild"')
         drawn = _wild(model, problem, clusters, replications, seed, webb)
     elif _is_smooth(problem):
         drawn = _drawn(model, problem, clusters, replications, seed)
@@ -194,7 +195,7 @@ def _attached(model: Model, data: Any, target: Any, groups: Any, rows: dict[str,
 
 
 def _is_smooth(problem: Problem) -> bool:
-    return problem.loss.kinks() is None and problem.penalty_kind != "proximal"
+    return problem.loss.kinks() is None and problem.penalty_kind != "proximal" and problem.constraints is None
 
 
 def _counts(problem: Problem, clusters: Groups | None, replications: Sequence[int], seed: int) -> DrawnCounts:

@@ -110,6 +110,11 @@ def open_frame(
         raise InferenceError(f'scale must be "mean" (of the prediction) or "linear" (of the linear predictor), not {scale!r}')
     if replications is None:
         model.covariance()
+        if model.constraints is not None:
+            raise InferenceError(
+                "the standard errors of a fit within constraints are those of the fit without them, which the delta method cannot take:"
+                " give bootstrap=fit.bootstrap(data)"
+            )
     if scale == "mean":
         refuse_offset(model)
     encoder = encoder_of(model)

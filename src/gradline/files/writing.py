@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from gradline.base.atomic_file import write_whole
 from gradline.base.errors import ModelFileError
 from gradline.base.version import __version__
+from gradline.files.constraints import describe_constraints
 from gradline.files.parts import first_problem, write_number
 from gradline.files.penalties import StoredPenalty
 from gradline.files.schema import FORMAT, VERSION, Document, checksum
@@ -22,6 +24,8 @@ from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
+    from gradline.smoothing.terms import FittedCurve
+from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.protocol import Penalty
 
@@ -83,7 +87,10 @@ def _model(fit: Model) -> dict[str, Any]:
         "formula": None if encoder is None else encoder.to_json(),
         "beside": dict(fit.row_columns),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
+        "constraints": describe_constraints(solution.held),
         "uncertainty": describe_uncertainty(fit),
+        "curves": [_curve(curve) for curve in fit.curves],
+        "smoothing": fit.penalty.chosen_by if has_curves(fit.penalty) else "",
     }
 
 
@@ -106,6 +113,11 @@ def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
     numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     slopes = fit.solution.coefficients[int(fit.has_intercept) :]
     return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}
+
+
+def _curve(curve: FittedCurve) -> dict[str, Any]:
+    numbers = ("degrees_of_freedom", "reference", "statistic", "p_value")
+    return asdict(curve) | {"strengths": list(curve.strengths)} | {name: write_number(getattr(curve, name)) for name in numbers}
 
 
 def _plain(array: Any) -> list[list[Any]]:

@@ -8,8 +8,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from gradline.base.errors import ArgumentTypeError
+from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
+from gradline.constraints.arguments import as_inference
+from gradline.constraints.held import ConstrainedInference
+from gradline.constraints.specs import ConstraintSpec, as_spec
 from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
 from gradline.penalties.arguments import as_penalty
@@ -54,6 +57,11 @@ _ELSEWHERE = {
     "cost": "loss=",
     "link": "the loss's own link, or prediction= beside a loss function of your own",
     "activation": "prediction= beside a loss function of your own",
+    "positive": "constraints=gl.constraints.nonnegative()",
+    "constraint": "constraints=",
+    "bounds": "constraints=gl.constraints.bounds(...)",
+    "lower_bounds": "constraints=gl.constraints.bounds(lower=...)",
+    "upper_bounds": "constraints=gl.constraints.bounds(upper=...)",
     "fit_intercept": "intercept=",
     "sample_weight": "weights=",
     "sample_weights": "weights=",
@@ -89,6 +97,8 @@ class FitRequest:
     prediction: Callable[[Any], Any] | None
     backend: str | None
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None
+    constraints: ConstraintSpec | None
+    inference: ConstrainedInference | None
     solver: str | Solver
     weights: Any
     frequencies: Any
@@ -106,6 +116,7 @@ class FitRequest:
     covariance: Any
     groups: Any
     progress: bool | None
+    smoothing: str = "REML"
 
     @classmethod
     def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:
@@ -113,6 +124,10 @@ class FitRequest:
         formula, data, target = _arguments(positional, formula, data, target)
         rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
         rest["penalty"] = as_penalty(rest["penalty"])
+        rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
+        constraints, inference = rest.get("constraints"), rest.get("inference")
+        rest["constraints"] = None if constraints is None else as_spec(constraints)
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
         request = cls(formula=formula, data=data, target=target, **rest)
         if request.of_arrays:
             _refuse_of_tables(data, target, rest)
@@ -121,9 +136,25 @@ class FitRequest:
         return request
 
     @property
+    def leaves_all_to_us(self) -> bool:
+        """Whether neither a solver nor anything of its own is asked for."""
+        solver = isinstance(self.solver, str) and self.solver == "auto"
+        return solver and self.start is None and self.accuracy == "auto" and self.tolerance is None
+
+    @property
     def of_arrays(self) -> bool:
         """Whether the data is X and y, rather than a table."""
         return self.formula is None and self.features is None
+
+
+def _smoothing(given: Any) -> str:
+    """How strengths of curves are chosen. Raises ValueError for a way that there is none of."""
+    ways = {"reml": "REML", "leave-one-out": "leave-one-out"}
+    found = ways.get(given.lower().replace("_", "-")) if isinstance(given, str) else None
+    if found is None:
+        hint = "; generalised cross-validation stands for leave-one-out, which is here itself" if str(given).lower() == "gcv" else ""
+        raise ArgumentError(f'smoothing must be "REML" or "leave-one-out", not {given!r}{hint}')
+    return found
 
 
 def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any) -> tuple[Any, Any, Any]:

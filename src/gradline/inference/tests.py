@@ -12,8 +12,8 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array, IntArray
+from gradline.constraints.linear_text import read_hypothesis
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.hypothesis_text import read_constraints
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
 
@@ -48,7 +48,7 @@ def linear_test(
 ) -> HypothesisResult:
     """Wald's test: F with the covariance's degrees of freedom where it has them, chi-squared otherwise.
 
-    hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraint_text``), or a matrix (c, k P) whose rows
+    hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraints.linear_text``), or a matrix (c, k P) whose rows
     times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``. terms: what else a name may have been meant
     for, in messages.
 
@@ -56,7 +56,7 @@ def linear_test(
     TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
-        matrix, values, texts = read_constraints(hypothesis, labels, terms)
+        matrix, values, texts = read_hypothesis(hypothesis, labels, terms)
     else:
         try:
             matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))

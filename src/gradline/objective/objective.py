@@ -174,7 +174,7 @@ class _RowCurvatureKernel(Kernel[float]):
     def map(self, block: Block) -> float:
         curvature = self.loss.derivatives(block.targets, block.linear_predictors(self.coefficients), 2).curvature
         assert curvature is not None
-        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * np.square(block.design.dense()).sum(axis=1)
+        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * block.design.row_squares()
         weights = block.row_weights
         return float((size if weights is None else weights * size).max())
 
@@ -197,6 +197,8 @@ class Problem:
     """What this is a sample of, whose rows messages name; None for a problem of its own."""
     constraints: Constraints | None = None
     """Which coefficients are allowed; None for all. No evaluation looks at them: a solver keeps to them, or refuses."""
+    face: CoefficientMap | None = None
+    """The coefficients that move while constraints hold, where a solution is looked at as one on their face; None elsewhere."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -293,6 +295,8 @@ class Problem:
     def free(self) -> CoefficientMap:
         """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows; across the
         directions that change no row's loss, where the loss has any and no penalty decides."""
+        if self.face is not None:
+            return self.face
         flat = self.loss.flat_directions
         if flat is None:
             return CoefficientMap.selecting(self.movable)
@@ -308,6 +312,9 @@ class Problem:
                     f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
                 )
             free[1:, j] &= not only
+        if self.rows.intercept:
+            for j, without in enumerate(self.loss.without_intercept):
+                free[0, j] &= not without
         if self.mask is not None:
             free &= self.mask
         return free
@@ -325,20 +332,13 @@ class Problem:
     @property
     def all_free(self) -> bool:
         """Whether every coefficient may move."""
+        if self.face is not None:
+            return False
         return not any(self.loss.intercept_only) and (self.mask is None or bool(self.mask.all()))
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = self.rows.sample(n_rows, seed).without_zero_weights()
-        rows = ArrayRows(
-            block.design.slopes(),
-            block.targets,
-            weights=block.weights,
-            frequencies=block.frequencies,
-            offset=block.offset,
-            intercept=self.rows.intercept,
-        )
-        return replace(self, rows=rows, sampled=self)
+        return replace(self, rows=ArrayRows.of_block(self.rows.sample(n_rows, seed).without_zero_weights()), sampled=self)
 
     def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows

@@ -82,7 +82,9 @@ def partial_regression(
             spare.remove()
         axes = axes.ravel()[: len(chosen)][None, :]
     what = (
-        fit.target_names[0] if fit.loss_function.squared_scale() is not None else fit.loss_function.predictor_names(1)[0].replace("_", " ")
+        fit.observed_names[0]
+        if fit.loss_function.squared_scale() is not None
+        else fit.loss_function.predictor_names(1)[0].replace("_", " ")
     )
     for i, (panel, place) in enumerate(zip(axes[0], chosen, strict=True)):
         panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
@@ -112,6 +114,8 @@ def partial_residuals(given: PlotSubject, places: Sequence[int]) -> tuple[Array,
         )
     if problem.penalty is not None:
         raise ArgumentError("a partial regression plot is of a fit without a penalty, which would pull its slopes from the coefficients")
+    if fit.constraints is not None:
+        raise ArgumentError("a partial regression plot is of a fit without constraints, which hold its slopes where they are")
     if problem.loss.kinks() is not None:
         raise ArgumentError(f"a partial regression plot divides by the loss's curvature, and {problem.loss.name!r} has kinks in its place")
     inverse = given.diagnosis.bread.inverse

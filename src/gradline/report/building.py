@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.atomic_file import write_whole
 from gradline.base.file_names import named
+from gradline.base.warnings import GradlineWarning
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import diagnostics, intervals, partial_regressions
+from gradline.report.pictures import curves, diagnostics, intervals, partial_regressions
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -60,7 +62,12 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
-    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), () if partial is None else (partial,))
+    with warnings.catch_warnings():
+        # The page has this among its concerns.
+        warnings.filterwarnings("ignore", "nothing is left of an interval", GradlineWarning)
+        shown = intervals(findings)
+    wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
+    text = page(findings, found, shown, tuple(diagnostics(findings)), wide)
     return Report(found, text)
 
 

@@ -20,6 +20,7 @@ from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.linalg.curvature_factor import bent_upwards
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
@@ -33,9 +34,6 @@ EPSILON = float(np.finfo(float).eps)
 
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
-
-FLAT = 1e-8
-"""Of a curvature in unit-diagonal scale: below it a direction counts as straight."""
 
 NEAR = 1e-11
 """Of the objective: what a step promises to take off where rounding hides it."""
@@ -227,7 +225,7 @@ class _Steps:
         x, scaled = self.point.x, self.scales * self.point.x
         matrix = curvature / np.outer(self.scales, self.scales)
         if not self.smooth.loss.is_convex:
-            matrix = _bent_upwards(matrix)
+            matrix = bent_upwards(matrix)
         if damping > 0:
             matrix[np.diag_indices_from(matrix)] += damping
         gradient = self.point.gradient / self.scales
@@ -285,19 +283,6 @@ def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) 
     gradient = replace(problem, penalty=None).evaluate(coefficients, 1).gradient
     assert gradient is not None
     return np.where(problem.movable, gradient, 0.0)[int(problem.rows.intercept) :].T.ravel() / unit.scales
-
-
-def _bent_upwards(matrix: Array) -> Array:
-    """The curvature with directions that bend downwards bent upwards as much, since a parabola without a lowest point leads nowhere."""
-    size = np.sqrt(np.abs(matrix.diagonal()))
-    size = np.where(size > 0, size, 1.0)
-    unit = matrix / np.outer(size, size)
-    if not np.isfinite(unit).all():
-        return matrix
-    values, vectors = np.linalg.eigh(unit)
-    if values[0] >= -FLAT:
-        return matrix
-    return np.asarray((vectors * np.maximum(np.abs(values), FLAT)) @ vectors.T * np.outer(size, size))
 
 
 def _moved(x: Array, change: Array) -> Array:
