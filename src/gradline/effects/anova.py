@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
@@ -87,10 +88,21 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
     coefficients, statistics = model.estimate, model.inference.statistics if model.inference else None
     squared = statistics is not None and statistics.squared and covariance.kind == "classical" and not statistics.penalised
     columns: dict[str, list[Any]] = {"term": [], "df": []}
+    if model.curves:
+        squared = False
     name = "F" if covariance.degrees_of_freedom is not None else "chi2"
+    curves = {curve.name: curve for curve in model.curves if np.isfinite(curve.statistic)}
     for term in terms:
-        count, chi_squared = _chi_squared(kind, term, terms, coefficients, covariance)
-        statistic, p_value = _law(chi_squared, count, covariance.degrees_of_freedom)
+        statistic: float | None
+        p_value: float | None
+        count: float
+        if term.name in curves:
+            # A curve that is held back has fewer degrees of freedom than columns, and a test of its own.
+            curve = curves[term.name]
+            count, chi_squared, statistic, p_value = curve.reference, np.nan, curve.statistic, curve.p_value
+        else:
+            count, chi_squared = _chi_squared(kind, term, terms, coefficients, covariance)
+            statistic, p_value = _law(chi_squared, int(count), covariance.degrees_of_freedom)
         row: dict[str, Any] = {"term": term.name, "df": count}
         if squared and statistics is not None and statistics.dispersion is not None and statistics.dispersion.size == 1:
             row["sum_of_squares"] = chi_squared * float(statistics.dispersion[0])
@@ -107,6 +119,8 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
         columns["p_value"].append(None)
     elif covariance.degrees_of_freedom is not None:
         how += f", F with {covariance.degrees_of_freedom:.6g} degrees of freedom below"
+    if curves:
+        how += "; of curves by their effective degrees of freedom"
     return ResultTable(columns, f"Analysis of variance of {', '.join(model.target_names[:4])}", (f"type {kind}: {_TYPES[kind]}; {how}",))
 
 

@@ -20,7 +20,7 @@ from gradline.effects.estimates import percentiles, share_beyond
 from gradline.effects.intervals import TestedInterval
 from gradline.effects.many_newton import minima
 from gradline.effects.many_points import stacked, unstacked
-from gradline.effects.refits import minimum, refuse_constraints, statistics_of
+from gradline.effects.refits import minimum, statistics_of
 from gradline.effects.resampling import DrawnCounts, WildSigns
 from gradline.inference.bread import compute_bread, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import Groups
@@ -136,6 +136,10 @@ def bootstrap(
     """See :meth:`gradline.Fit.bootstrap`."""
     if data is None:
         raise InferenceError("a bootstrap draws the rows anew, and a Fit holds none: give them, data=...")
+    if model.constraints is not None:
+        raise InferenceError(
+            "a fit within constraints is not drawn anew: the bootstrap fails where they bind; fit.interval() draws by what binds"
+        )
     kind = ("cases" if groups is None else "clusters") if kind is None else kind
     _check(kind, replications, groups, seed)
     found, clusters = _attached(model, data, target, groups, rows)
@@ -148,7 +152,6 @@ def bootstrap(
     if count is not None and count < 2:
         raise InferenceError("there is one cluster only, and drawing it again gives the fit itself")
     if kind == "wild":
-        refuse_constraints(model, 'kind="wild"')
         drawn = _wild(model, problem, clusters, replications, seed, webb)
     elif _is_smooth(problem):
         drawn = _drawn(model, problem, clusters, replications, seed)
@@ -195,7 +198,7 @@ def _attached(model: Model, data: Any, target: Any, groups: Any, rows: dict[str,
 
 
 def _is_smooth(problem: Problem) -> bool:
-    return problem.loss.kinks() is None and problem.penalty_kind != "proximal" and problem.constraints is None
+    return problem.loss.kinks() is None and problem.penalty_kind != "proximal"
 
 
 def _counts(problem: Problem, clusters: Groups | None, replications: Sequence[int], seed: int) -> DrawnCounts:
