@@ -6,6 +6,8 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import accumulate
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,6 +26,7 @@ from gradline.rows.kernel import Kernel
 from gradline.solvers.centring import centred
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
+from gradline.solvers.proximal.moments_path import moments_path
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
 
 STRENGTHS, FOLDS = 100, 10
@@ -47,6 +50,8 @@ class PathFound(NamedTuple):
     gradient_norms: Array
     converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
     passes: int
+    knots: Array | None = None
+    """Where the support changes, in units of the first strength; None where the path is not one of straight pieces."""
 
 
 def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
@@ -180,11 +185,9 @@ class _MomentsWay(Way):
         if folds is None:
             return found, None
         sums, weights = np.empty((folds.count, len(penalties))), np.array([part.weight for part in parts])
-        for fold in range(folds.count):
-            # The others are added up: to subtract one from the total would lose digits.
-            rest = _along_moments(self._of(_added([*parts[:fold], *parts[fold + 1 :]])), penalties, advance)
-            held = self._of(parts[fold])
-            sums[fold] = [held.loss_at(coefficients) * weights[fold] for coefficients in rest.coefficients]
+        for fold, others in enumerate(all_but_one(parts)):
+            rest = _along_moments(self._of(others), penalties, advance)
+            sums[fold] = self._of(parts[fold]).losses_at(rest.coefficients) * weights[fold]
         return found, held_out_of(sums, weights, folds)
 
 
@@ -207,14 +210,14 @@ def _added(parts: Sequence[SecondMoments]) -> SecondMoments:
     return total
 
 
+def all_but_one(parts: Sequence[SecondMoments]) -> list[SecondMoments]:
+    """The sums of all parts but each. They are added up, from both ends: to subtract one from the total would lose digits."""
+    before, after = list(accumulate(parts[:-1], add)), list(accumulate(parts[:0:-1], add))[::-1]
+    return [after[0], *(before[i - 1] + after[i] for i in range(1, len(parts) - 1)), before[-1]]
+
+
 def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    slopes = np.zeros((model.n_slopes, model.n_targets))
-    points = []
-    for penalty in penalties:
-        point = model.solve(penalty, slopes)
-        slopes = point.coefficients[int(model.intercept) :]
-        points.append(point)
-        advance()
+    points, knots = moments_path(model, penalties, advance)
     return PathFound(
         np.array([point.coefficients for point in points]),
         np.array([point.loss for point in points]),
@@ -223,6 +226,7 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
         np.array([point.gradient_norm for point in points]),
         np.array([point.exact for point in points]),
         1,
+        knots,
     )
 
 

@@ -36,6 +36,10 @@ class KinkedPart(Protocol):
         """Of a slope, relative."""
 
     @property
+    def absolute(self) -> Array | None:
+        """The w (d,) where the penalty is ``sum w |x|``; None for any other."""
+
+    @property
     def blocks(self) -> Sequence[IntArray]:
         """Places of the coefficients that enter and leave together: a partition of 0 ... d - 1."""
 
@@ -97,6 +101,10 @@ class SparseGroups:
     @property
     def accuracy(self) -> float:
         return EPSILON
+
+    @property
+    def absolute(self) -> Array | None:
+        return None if self.grouped else self.l1
 
     @cached_property
     def grouped(self) -> bool:
@@ -247,6 +255,10 @@ class Folded:
     @property
     def accuracy(self) -> float:
         return EPSILON
+
+    @property
+    def absolute(self) -> Array | None:
+        return None
 
     @cached_property
     def blocks(self) -> Sequence[IntArray]:

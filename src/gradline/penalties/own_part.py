@@ -52,6 +52,10 @@ class OwnPart:
     def accuracy(self) -> float:
         return max(shape.function.accuracy for shape in self.shapes)
 
+    @property
+    def absolute(self) -> Array | None:
+        return None
+
     @cached_property
     def single(self) -> bool:
         """Whether the function is one of single coefficients."""

@@ -1,7 +1,8 @@
 """The minimum of a quadratic model plus a penalty with kinks: what a proximal Newton step is, and all of squared loss.
 
-Blocks of coefficients are minimised in turn until those at zero have settled, then all that are not zero move together by Newton's method,
-up to the first that meets zero. Coordinate descent finds the support (Tseng 2001, J. Optim. Theory Appl. 109), Newton's method the digits.
+With L1 alone it is followed exactly (``homotopy``); what comes here is for other penalties, and for what that leaves. Blocks of
+coefficients are minimised in turn until those at zero have settled, then all that are not zero move together by Newton's method, up to the
+first that meets zero. Coordinate descent finds the support (Tseng 2001, J. Optim. Theory Appl. 109), Newton's method the digits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.penalties.kinked import KinkedPart
+from gradline.solvers.proximal.homotopy import minimum_from
 
 MOST_ROUNDS = 200
 
@@ -39,7 +41,9 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
 
     curvature (d, d), positive semidefinite. tolerance: of the violation, beyond rounding.
     """
-    x = start.copy()
+    weights = part.absolute
+    followed = None if weights is None else minimum_from(curvature, linear, weights, start)
+    x = start.copy() if followed is None or not np.isfinite(followed).all() else followed
     blocks = list(part.blocks)
     largest = [_largest_eigenvalue(curvature, block) for block in blocks]
     owner = np.empty(len(x), dtype=np.int64)
