@@ -29,7 +29,7 @@ STALE = 1e-9
 """The same, from which the inverse is made anew."""
 
 PENDING, FEW = 16, 150
-"""Changes of the inverse that are kept apart and added up together, where more than a few coefficients make it large: memory is read once."""
+"""Changes of the inverse that wait to be added together, and the coefficients from which they do: memory is read once for all."""
 
 FALLING = 1e-10
 """Of its parts: a rate that is told from zero."""
@@ -96,14 +96,14 @@ class _Support:
         size = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
         if not (size > 0).all():
             return False
-        from scipy.linalg.lapack import dpotrf, dpotri
+        from scipy.linalg.lapack import dpotrf, dtrtri
 
         factor, failed = dpotrf(matrix / np.outer(size, size), lower=1)
         if failed or np.square(factor.diagonal()).min() < DEPENDENT:
             return False
-        lower, _ = dpotri(factor, lower=1)
-        lower = np.tril(lower)
-        self.inverse[:k, :k] = (lower + np.tril(lower, -1).T) / np.outer(size, size)
+        # LAPACK's own product of the two (potri) wakes threads for matrices of any size.
+        inverse = np.tril(dtrtri(factor, lower=1)[0]) / size
+        self.inverse[:k, :k] = inverse.T @ inverse
         return True
 
     def times_inverse(self, right: Array) -> Array:

@@ -1,4 +1,4 @@
-"""Every strength of a penalty for squared loss of which the sums are known: L1 exactly, breakpoints included, any other one from the other."""
+"""Every strength of a penalty for squared loss of which the sums are known: L1 exactly, breakpoints included; others one by one."""
 
 from __future__ import annotations
 

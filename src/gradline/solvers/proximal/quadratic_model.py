@@ -23,6 +23,9 @@ FULL = 4
 LARGE_BLOCK = 200
 """Coefficients of a block from which its eigenvalues cost too much."""
 
+SMALL = 1e-6
+"""Of the coefficients: a Newton step that should square what is left, unless it is rounding."""
+
 SWEEPS = 3
 """Of coordinate descent over all blocks."""
 
@@ -108,6 +111,7 @@ def _sweep(
 
 def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> None:
     """Newton's method over the support, x changed in place; a coefficient that meets zero stays there and leaves the support."""
+    before = np.inf
     for _ in range(4 * len(x) + 10):
         support = np.flatnonzero(part.support(x))
         if not support.size:
@@ -131,8 +135,11 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             continue
         if not _descended(curvature, linear, part, x, support, step):
             return
-        if np.abs(step).max() <= 4.0 * np.finfo(float).eps * np.abs(x).max():
+        # Along a direction that is nearly flat steps of rounding go on for ever.
+        left, small = float(np.abs(gradient).max()), float(np.abs(step).max()) / float(np.abs(x).max() or 1.0)
+        if small <= 4.0 * np.finfo(float).eps or (small <= SMALL and left > 0.5 * before):
             return
+        before = left
         if bend.ndim == 1 and not bend.any():
             # The objective is a parabola here: that was its minimum. A second step takes off what rounding left of the first.
             gradient = linear[support] + curvature[np.ix_(support, support)] @ x[support] + part.slope(x)[support]
