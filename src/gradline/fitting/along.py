@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import accumulate
 from operator import add
 from typing import Any, NamedTuple
@@ -15,7 +15,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
-from gradline.model.path import HeldOut
+from gradline.model.path import HeldOut, PathRecord
+from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
@@ -54,7 +55,27 @@ class PathFound(NamedTuple):
     """Where the support changes, in units of the first strength; None where the path is not one of straight pieces."""
 
 
-def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
+def record_of(
+    strengths: Array, found: PathFound, penalties: tuple[KinkedPenalty, ...], held_out: HeldOut | None, template: Model
+) -> PathRecord:
+    """What a path found, as it is kept."""
+    return PathRecord(
+        strengths=strengths,
+        coefficients=found.coefficients,
+        losses=found.losses,
+        objectives=found.objectives,
+        gaps=found.gaps,
+        gradient_norms=found.gradient_norms,
+        converged=found.converged,
+        penalties=penalties,
+        held_out=held_out,
+        template=template,
+        passes=found.passes,
+        breakpoints=None if found.knots is None else found.knots * strengths[0],
+    )
+
+
+def strengths_of(asked: Any, way: Way) -> Array:
     """The strengths that ``gl.path(strengths=)`` asks for, (m,), falling. Raises as it does."""
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 1:
@@ -69,7 +90,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
                 "no strength sets all slopes to zero, since the penalty has no kink at zero on one of its sides: give strengths= as an"
                 " array"
             )
-        share = LEAST_SHARE if problem.rows.n_rows > problem.rows.n_columns else LEAST_SHARE_WIDE
+        share = LEAST_SHARE_WIDE if way.wide else LEAST_SHARE
         return np.asarray(largest * np.geomspace(1.0, share, int(asked)))
     try:
         given = np.asarray(asked)
@@ -100,6 +121,11 @@ class Way:
         if found is None:
             raise ArgumentError(f"a path is for penalties that set slopes to zero, and {bound.name!r} does not; use gl.penalties.lasso()")
         return found
+
+    @property
+    def wide(self) -> bool:
+        """Whether there are no more rows than columns."""
+        return self.problem.rows.n_rows <= self.problem.rows.n_columns
 
     def largest(self) -> float:
         """The least strength that leaves no slope."""
@@ -147,7 +173,7 @@ def _say_of_fold(fold: int, folds: Folds, count: int, said: Sequence[str]) -> No
     )
 
 
-class _MomentsWay(Way):
+class MomentsWay(Way):
     """Of squared loss: one pass makes sums of each fold, and the rest is algebra."""
 
     def _of(self, moments: SecondMoments) -> MomentsModel:
@@ -167,9 +193,14 @@ class _MomentsWay(Way):
         return [state.sums for state in states if state is not None]
 
     @cached_property
+    def total(self) -> SecondMoments:
+        """The sums of all rows."""
+        return reduce(add, self.parts)
+
+    @cached_property
     def model(self) -> MomentsModel:
         """Of all rows."""
-        return self._of(_added(self.parts))
+        return self._of(self.total)
 
     def largest(self) -> float:
         model, unit = self.model, self.penalty(1.0)
@@ -196,18 +227,11 @@ def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | 
     rows = problem.rows
     sums = problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels and rows.n_columns <= MOST_COLUMNS
     if sums:
-        return _MomentsWay(problem, columns, spec, folds)
+        return MomentsWay(problem, columns, spec, folds)
     moved = centred(replace(problem, penalty=Way(problem, columns, spec).penalty(1.0)))
     if moved is None:
         return Way(problem, columns, spec, folds)
     return Way(replace(moved.problem, penalty=None), columns, spec, folds, moved.change)
-
-
-def _added(parts: Sequence[SecondMoments]) -> SecondMoments:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
 
 
 def all_but_one(parts: Sequence[SecondMoments]) -> list[SecondMoments]:
@@ -300,7 +324,7 @@ def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: Penalt
     """The penalty of the strength whose loss of rows held out is least, of 100 strengths and 10 folds."""
     n = problem.rows.n_rows
     way = way_of(problem, columns, spec, Folds.of_rows(min(FOLDS, n), 0, n))
-    penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way, problem)]
+    penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way)]
     _, held_out = way.run(penalties, lambda: None)
     assert held_out is not None
     return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how)

@@ -36,12 +36,12 @@ class KinkedPart(Protocol):
         """Of a slope, relative."""
 
     @property
-    def absolute(self) -> Array | None:
-        """The w (d,) where the penalty is ``sum w |x|``; None for any other."""
-
-    @property
     def blocks(self) -> Sequence[IntArray]:
         """Places of the coefficients that enter and leave together: a partition of 0 ... d - 1."""
+
+    @property
+    def absolute(self) -> Array | None:
+        """(d,): the factors of ``|x_i|``, where the penalty is a sum of these and nothing else; None for any other."""
 
     def value(self, x: Array) -> float: ...
 
@@ -102,13 +102,13 @@ class SparseGroups:
     def accuracy(self) -> float:
         return EPSILON
 
-    @property
-    def absolute(self) -> Array | None:
-        return None if self.grouped else self.l1
-
     @cached_property
     def grouped(self) -> bool:
         return bool((self.group >= 0).any())
+
+    @property
+    def absolute(self) -> Array | None:
+        return None if self.grouped and self.weights.any() else self.l1
 
     @cached_property
     def members(self) -> list[IntArray]:

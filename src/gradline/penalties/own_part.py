@@ -52,10 +52,6 @@ class OwnPart:
     def accuracy(self) -> float:
         return max(shape.function.accuracy for shape in self.shapes)
 
-    @property
-    def absolute(self) -> Array | None:
-        return None
-
     @cached_property
     def single(self) -> bool:
         """Whether the function is one of single coefficients."""
@@ -74,6 +70,10 @@ class OwnPart:
         order = np.argsort(self.group, kind="stable")
         bounds = np.searchsorted(self.group[order], np.arange(len(self.strength) + 1))
         return [order[a:b] for a, b in pairwise(bounds)]
+
+    @property
+    def absolute(self) -> Array | None:
+        return None
 
     @cached_property
     def blocks(self) -> Sequence[IntArray]:

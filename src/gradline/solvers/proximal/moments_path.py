@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from gradline.base.threads import small_algebra
+from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array
 from gradline.penalties.kinked import soft
 from gradline.penalties.kinked_penalty import KinkedPenalty
@@ -27,7 +27,8 @@ class MomentsPath(NamedTuple):
 
 def moments_path(model: MomentsModel, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> MomentsPath:
     """The minima of squared loss with each penalty, from the strongest down."""
-    with small_algebra(model.n_slopes * model.n_targets):
+    # Products of a matrix and a vector: threads of BLAS would wait for each other.
+    with single_threaded_blas():
         shares = _shares(penalties, (model.n_slopes, model.n_targets))
         points: list[PenalisedPoint | None] = [None] * len(penalties)
         knots = None
@@ -103,4 +104,4 @@ def _followed(model: MomentsModel, penalties: Sequence[KinkedPenalty], shares: A
         else None
         for j in range(len(shares))
     ]
-    return points, path.knots if sure.all() else None
+    return points, path.knots if path.reached <= shares[-1] else None
