@@ -26,6 +26,8 @@ from gradline.rows.folds import Folds, picked, without_fold
 from gradline.rows.kernel import Kernel
 from gradline.solvers.centring import centred
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+from gradline.solvers.protocol import Solution
+from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
 from gradline.solvers.proximal.moments_path import moments_path
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
@@ -147,18 +149,26 @@ class Way:
         """The fits of all strengths, and the loss of what was held out."""
         folds = self.folds
         penalties = [self._working(penalty) for penalty in penalties]
-        found = _along(self.problem, penalties, advance)
+        many = solve_many(self.problem, penalties, folds, advance) if takes_many(self.problem, penalties) else None
+        found = _along(self.problem, penalties, advance, None if many is None else many.solutions)
+        if many is not None:
+            found = found._replace(passes=found.passes + many.passes)
         if folds is None:
             return self._given(found), None
         held = np.empty((folds.count, len(penalties), *found.coefficients.shape[1:]))
+        known = many is not None
         for fold in range(folds.count):
             rest = replace(self.problem, rows=without_fold(self.problem.rows, folds, fold))
+            solved = None if many is None else many.folds[fold]
+            known = known and solved is not None and None not in solved
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                without = _along(rest, penalties, advance)
+                without = _along(rest, penalties, advance, solved)
             held[fold] = without.coefficients
             if not without.converged.all():
                 _say_of_fold(fold, folds, int((~without.converged).sum()), [str(each.message) for each in caught])
+        if many is not None and known:
+            return self._given(found), held_out_of(many.held_out, many.weights, folds)
         sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
         return self._given(found), held_out_of(sums, weights, folds)
 
@@ -254,18 +264,23 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
     )
 
 
-def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
+def _along(
+    problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None], known: Sequence[Solution | None] | None = None
+) -> PathFound:
+    """One strength from the other, but for those that are known."""
     solver = ProximalNewton()
     reason = solver.refuses(replace(problem, penalty=penalties[0]))
     if reason is not None:
         raise ArgumentError(reason)
     start, curvature, passes = None, None, 0
     solutions = []
-    for penalty in penalties:
-        solution = solver.solve_from(replace(problem, penalty=penalty), start, curvature)
+    for place, penalty in enumerate(penalties):
+        solution = None if known is None else known[place]
+        if solution is None:
+            solution = solver.solve_from(replace(problem, penalty=penalty), start, curvature)
+            advance()
         start, curvature, passes = solution.coefficients, solution.curvature, passes + solution.passes
         solutions.append(solution)
-        advance()
     first = int(problem.rows.intercept)
     objectives = np.array([solution.loss for solution in solutions])
     penalised = np.array([p.value(s.coefficients[first:]) for p, s in zip(penalties, solutions, strict=True)])

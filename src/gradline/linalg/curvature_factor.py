@@ -98,3 +98,20 @@ def spectral_step(curvature: Array, floor: Array, gradient: Array) -> tuple[Arra
     along = vectors.T @ (gradient / scale)
     step = -along / np.maximum(np.abs(eigenvalues), 1e-15 * float(np.abs(eigenvalues).max()))
     return vectors @ step / scale, math.sqrt(max(-float(along @ step), 0.0)), float(eigenvalues[0])
+
+
+STRAIGHT = 1e-8
+"""Of a curvature in unit-diagonal scale: below it a direction counts as straight."""
+
+
+def bent_upwards(matrix: Array) -> Array:
+    """A curvature with directions that bend downwards bent upwards as much, since a parabola without a lowest point leads nowhere."""
+    size = np.sqrt(np.abs(matrix.diagonal()))
+    size = np.where(size > 0, size, 1.0)
+    unit = matrix / np.outer(size, size)
+    if not np.isfinite(unit).all():
+        return matrix
+    values, vectors = np.linalg.eigh(unit)
+    if values[0] >= -STRAIGHT:
+        return matrix
+    return np.asarray((vectors * np.maximum(np.abs(values), STRAIGHT)) @ vectors.T * np.outer(size, size))

@@ -20,6 +20,7 @@ from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.linalg.curvature_factor import bent_upwards
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
@@ -33,9 +34,6 @@ EPSILON = float(np.finfo(float).eps)
 
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
-
-FLAT = 1e-8
-"""Of a curvature in unit-diagonal scale: below it a direction counts as straight."""
 
 NEAR = 1e-11
 """Of the objective: what a step promises to take off where rounding hides it."""
@@ -183,7 +181,7 @@ class _Steps:
                 break
             if promise <= NEAR * abs(self.point.objective) or not change.any():
                 # The objective no longer tells one point from the next; its gradient still does.
-                trial: _Point | None = self.at(_moved(self.point.x, change), 1) if change.any() else self.point
+                trial: _Point | None = self.at(moved(self.point.x, change), 1) if change.any() else self.point
                 assert trial is not None
                 now = self.violation(trial)
                 if now < 0.5 * violation and promise > 0:
@@ -227,7 +225,7 @@ class _Steps:
         x, scaled = self.point.x, self.scales * self.point.x
         matrix = curvature / np.outer(self.scales, self.scales)
         if not self.smooth.loss.is_convex:
-            matrix = _bent_upwards(matrix)
+            matrix = bent_upwards(matrix)
         if damping > 0:
             matrix[np.diag_indices_from(matrix)] += damping
         gradient = self.point.gradient / self.scales
@@ -243,7 +241,7 @@ class _Steps:
         share, x = 1.0, self.point.x
         slack = 4.0 * EPSILON * abs(self.point.objective)
         for _ in range(40):
-            trial = self.at(_moved(x, share * change), 1)
+            trial = self.at(moved(x, share * change), 1)
             if np.isfinite(trial.objective) and trial.objective <= self.point.objective - 1e-4 * share * promise + slack:
                 return trial
             share *= 0.5
@@ -252,24 +250,45 @@ class _Steps:
         return None
 
     def _solution(self, converged: bool, reason: str) -> Solution:
-        point, part = self.point, self.part
-        gap, remedy = None, ""
-        convex, lowest = part.convex and self.smooth.loss.is_convex, None
-        if convex and part.homogeneous:
-            lowest = lowest_loss(self.smooth)
-        elif part.homogeneous and part.convex and (tried := convex_where_tried(self.smooth, self.free.expand(point.x))):
-            lowest = 0.0
-            reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
-        if lowest is not None:
-            gap = duality_gap(part, self.scales * point.x, point.gradient / self.scales, point.objective, lowest)
-        elif converged and not convex:
-            reason += "; a local minimum, since the objective is not known to be convex"
-        if not converged:
-            remedy = "Penalise more, leave columns out that say the same, or give another start="
-        left = part.violation(self.scales * point.x, point.gradient / self.scales) * self.scales
-        certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
-        coefficients = self.free.expand(point.x)
-        return Solution(coefficients, point.objective, "ProximalNewton", certificate, self.passes, curvature=self.curvature)
+        point = self.point
+        found = solution_at(self.smooth, self.free, self.part, self.scales, point.x, point.objective, point.gradient, (converged, reason))
+        return replace(found, passes=self.passes, curvature=self.curvature)
+
+
+CONVERGED = (True, "no step lowers the objective beyond rounding")
+
+
+def solution_at(
+    smooth: Problem,
+    free: CoefficientMap,
+    part: KinkedPart,
+    scales: Array,
+    x: Array,
+    objective: float,
+    gradient: Array,
+    ending: tuple[bool, str] = CONVERGED,
+    lowest: float | None = None,
+) -> Solution:
+    """The solution x (d,) with its certificate. gradient (d,): of the problem without the kinked part. lowest: a lower bound of the loss;
+    asked of the loss unless given, where that is convex."""
+    (converged, reason), gap, remedy = ending, None, ""
+    convex = part.convex and smooth.loss.is_convex
+    if convex and part.homogeneous:
+        lowest = lowest_loss(smooth) if lowest is None else lowest
+    elif part.homogeneous and part.convex and (tried := convex_where_tried(smooth, free.expand(x))):
+        lowest = 0.0
+        reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
+    else:
+        lowest = None
+    if lowest is not None:
+        gap = duality_gap(part, scales * x, gradient / scales, objective, lowest)
+    elif converged and not convex:
+        reason += "; a local minimum, since the objective is not known to be convex"
+    if not converged:
+        remedy = "Penalise more, leave columns out that say the same, or give another start="
+    left = part.violation(scales * x, gradient / scales) * scales
+    certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
+    return Solution(free.expand(x), objective, "ProximalNewton", certificate, 0)
 
 
 def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
@@ -287,20 +306,7 @@ def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) 
     return np.where(problem.movable, gradient, 0.0)[int(problem.rows.intercept) :].T.ravel() / unit.scales
 
 
-def _bent_upwards(matrix: Array) -> Array:
-    """The curvature with directions that bend downwards bent upwards as much, since a parabola without a lowest point leads nowhere."""
-    size = np.sqrt(np.abs(matrix.diagonal()))
-    size = np.where(size > 0, size, 1.0)
-    unit = matrix / np.outer(size, size)
-    if not np.isfinite(unit).all():
-        return matrix
-    values, vectors = np.linalg.eigh(unit)
-    if values[0] >= -FLAT:
-        return matrix
-    return np.asarray((vectors * np.maximum(np.abs(values), FLAT)) @ vectors.T * np.outer(size, size))
-
-
-def _moved(x: Array, change: Array) -> Array:
+def moved(x: Array, change: Array) -> Array:
     """x + change, exactly zero where the change says so."""
     return np.where(change == -x, 0.0, x + change)
 

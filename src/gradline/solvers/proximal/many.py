@@ -1,0 +1,333 @@
+"""Many strengths of a penalty at once, for any smooth loss: each pass over the rows serves them all, with and without each fold.
+
+Every strength takes proximal Newton steps of its own (``newton``). What costs passes is shared: a pass gives the gradients of all of them,
+and curvatures of a few, between which those of the others are interpolated along the path. A curvature that is a little off costs a step
+more, no accuracy: each strength ends where its own gradient says so.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
+
+import numpy as np
+
+from gradline.base.threads import single_threaded_blas
+from gradline.base.types import Array
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.linalg.curvature_factor import bent_upwards
+from gradline.objective.many import Answer, Asked, evaluate_many
+from gradline.objective.objective import Problem
+from gradline.penalties.kinds import terms_of
+from gradline.penalties.kinked import KinkedPart
+from gradline.penalties.kinked_penalty import KinkedPenalty
+from gradline.rows.folds import Folds
+from gradline.solvers.newton.beginning import constant_start
+from gradline.solvers.protocol import Solution
+from gradline.solvers.proximal.gap import convex_where_tried, lowest_loss
+from gradline.solvers.proximal.newton import CONTRACTION, CONVERGED, EPSILON, NEAR, moved, slope_places, solution_at
+from gradline.solvers.proximal.quadratic_model import minimise_model
+
+ANCHORS = 4
+"""Curvatures of a pass, at most, beside the gradients; a fold takes one."""
+
+MOST_PASSES = 25
+
+SETTLED = 1e-9
+"""Of the coefficients: a step that is not worth a pass."""
+
+JOINING = 1e-3
+"""Of the objective: what the steps of all rows promise when the folds begin, at the same coefficients."""
+
+WIDEST = 1_500
+"""Free coefficients of which several curvatures are held."""
+
+
+@dataclass(eq=False)
+class _Task:
+    """One strength, of all rows or of those without a fold.
+
+    x (d,), mean loss and gradient (d,) there, and the loss of the rows left out. trial: where the next pass looks.
+    """
+
+    place: int
+    x: Array
+    loss: float = np.inf
+    gradient: Array = field(default_factory=lambda: np.zeros(0))
+    held_out: float = 0.0
+    objective: float = np.inf
+    violation: float = np.inf
+    trial: Array | None = None
+    promise: float = np.inf
+    share: float = 1.0
+    """Of the step that is tried."""
+    step: Array | None = None
+    poor: bool = True
+    """Whether the last step left more than it should: a nearer curvature is wanted."""
+    lingering: int = 0
+    """Passes since the objective no longer tells one point from the next."""
+    last: bool = False
+    """Whether the step that is tried is its last."""
+    ended: bool = False
+
+
+@dataclass(eq=False)
+class _Set:
+    """The strengths of some rows: tasks from the strongest down, and curvatures (d, d) by the place of the strength they are of."""
+
+    without: int | None
+    tasks: list[_Task]
+    anchors: dict[int, Array]
+    held_weight: float = 0.0
+
+    @property
+    def active(self) -> list[_Task]:
+        return [task for task in self.tasks if not task.ended]
+
+    def curvature(self, place: int) -> Array:
+        """Between the two nearest that are known."""
+        known = sorted(self.anchors)
+        left = max((at for at in known if at <= place), default=known[0])
+        right = min((at for at in known if at >= place), default=known[-1])
+        if left >= right:
+            return self.anchors[left]
+        share = (place - left) / (right - left)
+        return (1.0 - share) * self.anchors[left] + share * self.anchors[right]
+
+    def keep(self, place: int, curvature: Array, width: int) -> None:
+        """A curvature of now, in place of older ones nearby."""
+        for at in [at for at in self.anchors if abs(at - place) < width]:
+            del self.anchors[at]
+        self.anchors[place] = curvature
+
+
+class ManyFound(NamedTuple):
+    """solutions: one a strength, of all rows; folds: the same without each fold; None where a strength has to be solved alone. held_out
+    (K, m), weights (K,): the loss of the rows left out, summed, and their weights. passes: over the rows."""
+
+    solutions: list[Solution | None]
+    folds: list[list[Solution | None]]
+    held_out: Array
+    weights: Array
+    passes: int
+
+
+def takes_many(problem: Problem, penalties: Sequence[KinkedPenalty]) -> bool:
+    """Whether all strengths can be solved at once: minima are the only ones there are, and curvatures small enough to hold."""
+    convex = all(penalty.part.convex for penalty in penalties)
+    if len(penalties) < 3 or not convex or problem.joint or problem.rows.coded_levels or problem.loss.flat_directions is not None:
+        return False
+    if problem.free.size > WIDEST:
+        return False
+    return problem.loss.is_convex or convex_where_tried(problem, constant_start(problem)) > 0
+
+
+def solve_many(problem: Problem, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> ManyFound:
+    """The minima with each penalty, falling in strength, of all rows and without each fold."""
+    run = _Run(replace(problem, penalty=None), penalties, folds, advance)
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return run.found()
+
+
+class _Run:
+    """All strengths and folds of one path."""
+
+    def __init__(self, problem: Problem, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> None:
+        self.problem, self.penalties, self.folds, self.advance = problem, penalties, folds, advance
+        self.free: CoefficientMap = problem.free
+        places = slope_places(self.free, problem.rows.intercept)
+        self.scales = [np.where(places >= 0, penalty.scales[places], 1.0) for penalty in penalties]
+        self.parts: list[KinkedPart] = [penalty.part.restricted(places) for penalty in penalties]
+        self.bends = not problem.loss.is_convex
+        self.width = max(1, len(penalties) // 16)
+        self.passes = 0
+
+    def found(self) -> ManyFound:
+        m = len(self.penalties)
+        begin = self.free.contract(constant_start(self.problem))
+        first = _Set(None, [_Task(place, begin) for place in range(m)], {})
+        # All strengths begin at the same coefficients: one evaluation is that of all.
+        answer = self._pass([Asked(self.free.expand(begin)[None], None, (0,))])[0]
+        first.anchors[0] = self._kept(answer.curvatures[0])
+        for task in first.tasks:
+            self._take(task, begin, answer, 0)
+        sets, waiting = [first], [] if self.folds is None else list(range(self.folds.count))
+        while self.passes < MOST_PASSES:
+            with single_threaded_blas():
+                for each in sets:
+                    self._steps(each)
+            if waiting and all(task.ended or task.promise <= JOINING * abs(task.objective) for task in first.tasks):
+                for fold in waiting:
+                    tasks = [_Task(task.place, task.x, trial=task.x if task.trial is None else task.trial) for task in first.tasks]
+                    sets.append(_Set(fold, tasks, dict(first.anchors)))
+                waiting = []
+            working = [(each, [task for task in each.active if task.trial is not None]) for each in sets]
+            working = [(each, tasks) for each, tasks in working if tasks]
+            if not working:
+                break
+            self._evaluate(working)
+        return self._result(sets)
+
+    def _evaluate(self, working: list[tuple[_Set, list[_Task]]]) -> None:
+        """A pass at the trials of all tasks, and what becomes of each."""
+        asked = []
+        for each, tasks in working:
+            points = np.array([self.free.expand(task.trial) for task in tasks if task.trial is not None])
+            asked.append(Asked(points, each.without, self._wanted(each, tasks)))
+        answers = self._pass(asked)
+        for (each, tasks), question, answer in zip(working, asked, answers, strict=True):
+            each.held_weight = answer.held_weight
+            for at, curvature in zip(question.curvature_at, answer.curvatures, strict=True):
+                if np.isfinite(curvature).all():
+                    each.keep(tasks[at].place, self._kept(curvature), self.width)
+            for at, task in enumerate(tasks):
+                self._judge(task, answer, at)
+                if task.last:
+                    self._end(task)
+            failed = [task for task in tasks if task.share < 1.0]
+            if failed:
+                self._borrow(each, failed)
+
+    def _wanted(self, each: _Set, tasks: list[_Task]) -> tuple[int, ...]:
+        """The trials whose curvature is taken: some of those whose last steps left too much, evenly among them."""
+        poor = [at for at, task in enumerate(tasks) if task.poor]
+        if not poor or (each.without is not None and not np.isfinite(tasks[0].objective)):
+            return ()
+        most = min(ANCHORS if each.without is None else 1, len(poor))
+        places = np.linspace(0, len(poor) - 1, most + 2)[1:-1] if most < 3 else np.linspace(0, len(poor) - 1, most)
+        return tuple(sorted({poor[round(place)] for place in places}))
+
+    def _pass(self, asked: list[Asked]) -> list[Answer]:
+        self.passes += 1
+        return evaluate_many(self.problem, asked, self.folds)
+
+    def _kept(self, curvature: Array) -> Array:
+        found = self.free.restrict_curvature(curvature)
+        return bent_upwards(found) if self.bends else found
+
+    def _take(self, task: _Task, x: Array, answer: Answer, at: int) -> None:
+        """Let a task stand at a point that has been evaluated."""
+        self._stand(task, x, float(answer.values[at]), self.free.restrict_gradient(answer.gradients[at]), float(answer.held_out[at]))
+
+    def _stand(self, task: _Task, x: Array, loss: float, gradient: Array, held_out: float) -> None:
+        task.x, task.loss, task.gradient, task.held_out = x, loss, gradient, held_out
+        task.objective = self._objective(task.place, x, loss)
+        task.violation = self._violation(task)
+
+    def _objective(self, place: int, x: Array, loss: float) -> float:
+        smooth, total = self.penalties[place].smooth_part, loss + self.parts[place].value(self.scales[place] * x)
+        return total if smooth is None else total + terms_of(smooth, self.free.expand(x), self.problem.rows.intercept, 0).value
+
+    def _whole_gradient(self, task: _Task) -> Array:
+        """Of the loss and the smooth part of the penalty."""
+        smooth = self.penalties[task.place].smooth_part
+        if smooth is None:
+            return task.gradient
+        terms = terms_of(smooth, self.free.expand(task.x), self.problem.rows.intercept, 1)
+        assert terms.gradient is not None
+        return np.asarray(task.gradient + self.free.restrict_gradient(terms.gradient))
+
+    def _violation(self, task: _Task) -> float:
+        scales = self.scales[task.place]
+        return float(np.abs(self.parts[task.place].violation(scales * task.x, self._whole_gradient(task) / scales)).max(initial=0.0))
+
+    def _steps(self, each: _Set) -> None:
+        """The next trial of every task, or its end."""
+        before: Array | None = None
+        for task in each.active:
+            if task.share < 1.0 and task.step is not None:
+                task.trial = moved(task.x, task.share * task.step)
+                continue
+            before = self._step(each, task, before)
+
+    def _step(self, each: _Set, task: _Task, before: Array | None) -> Array:
+        """The minimum of parabola and penalty from here; returns it, near which that of the next strength is."""
+        place = task.place
+        scales, part = self.scales[place], self.parts[place]
+        curvature, smooth = each.curvature(place), self.penalties[place].smooth_part
+        if smooth is not None:
+            more = terms_of(smooth, self.free.expand(task.x), self.problem.rows.intercept, 2).curvature
+            assert more is not None
+            whole = np.diag(more.T.ravel()) if more.shape == self.problem.shape else more
+            curvature = curvature + self.free.restrict_curvature(whole)
+        matrix, scaled = curvature / np.outer(scales, scales), scales * task.x
+        gradient = self._whole_gradient(task) / scales
+        start = before if before is not None and task.violation > 0 and self.passes == 1 else scaled
+        found = minimise_model(matrix, gradient - matrix @ scaled, part, start)
+        change = found.x - scaled
+        task.promise = -(float(gradient @ change) + 0.5 * float(change @ matrix @ change) + part.value(found.x) - part.value(scaled))
+        task.step = np.where(found.x == 0, 0.0, task.x + change / scales) - task.x
+        task.trial = moved(task.x, task.step)
+        near = task.promise <= NEAR * abs(task.objective)
+        task.lingering += near
+        small = float(np.abs(change).max(initial=0.0)) <= SETTLED * float(np.abs(scaled).max(initial=0.0))
+        # The last step is taken too: it costs one pass for all, and the gap is proportional to what it leaves.
+        task.last = near and (small or task.lingering > 5)
+        if not change.any():
+            self._end(task)
+        return found.x
+
+    def _end(self, task: _Task) -> None:
+        task.ended, task.trial = True, None
+        self.advance()
+
+    def _judge(self, task: _Task, answer: Answer, at: int) -> None:
+        """Whether the trial is where the task stands from now on."""
+        trial, loss = task.trial, float(answer.values[at])
+        assert trial is not None
+        gradient = self.free.restrict_gradient(answer.gradients[at])
+        if not np.isfinite(task.objective):
+            # The first evaluation of a fold.
+            if np.isfinite(loss) and np.isfinite(gradient).all():
+                self._stand(task, trial, loss, gradient, float(answer.held_out[at]))
+            task.poor = False
+            return
+        reached = self._objective(task.place, trial, loss)
+        slack = 4.0 * EPSILON * abs(task.objective)
+        usable = np.isfinite(reached) and np.isfinite(gradient).all()
+        near = task.promise <= NEAR * abs(task.objective)
+        if usable and (near or reached <= task.objective - 1e-4 * task.share * task.promise + slack):
+            old = replace(task)
+            self._stand(task, trial, loss, gradient, float(answer.held_out[at]))
+            task.poor = not task.violation <= CONTRACTION * old.violation
+            if near and not task.violation < old.violation:
+                task.x, task.loss, task.gradient, task.held_out = old.x, old.loss, old.gradient, old.held_out
+                task.objective, task.violation = old.objective, old.violation
+            task.share = 1.0
+            return
+        task.share, task.poor = 0.3 * task.share, True
+
+    def _borrow(self, each: _Set, failed: list[_Task]) -> None:
+        """Tasks whose step led up begin from where a neighbour of theirs stands, where that is lower for them too."""
+        for task in failed:
+            best, lowest = None, task.objective
+            for other in each.tasks:
+                if other is not task and np.isfinite(other.loss):
+                    there = self._objective(task.place, other.x, other.loss)
+                    if there < lowest:
+                        best, lowest = other, there
+            if best is not None:
+                self._stand(task, best.x, best.loss, best.gradient, best.held_out)
+                task.share = 1.0
+
+    def _result(self, sets: list[_Set]) -> ManyFound:
+        lowest = lowest_loss(self.problem) if self.problem.loss.is_convex else None
+        solutions = [self._solution(sets[0], task, lowest) for task in sets[0].tasks]
+        count = 0 if self.folds is None else self.folds.count
+        held, weights = np.full((count, len(self.penalties)), np.nan), np.zeros(count)
+        folds: list[list[Solution | None]] = [[None] * len(self.penalties) for _ in range(count)]
+        for each in sets[1:]:
+            assert each.without is not None
+            folds[each.without] = [self._solution(each, task, lowest) for task in each.tasks]
+            held[each.without] = [task.held_out for task in each.tasks]
+            weights[each.without] = each.held_weight
+        return ManyFound(solutions, folds, held, weights, self.passes)
+
+    def _solution(self, each: _Set, task: _Task, lowest: float | None) -> Solution | None:
+        if not task.ended:
+            return None
+        penalty = self.penalties[task.place]
+        problem = replace(self.problem, penalty=penalty.smooth_part)
+        part, scales = self.parts[task.place], self.scales[task.place]
+        return solution_at(problem, self.free, part, scales, task.x, task.objective, self._whole_gradient(task), CONVERGED, lowest)
