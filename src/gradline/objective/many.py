@@ -110,7 +110,8 @@ class _ManyKernel(Kernel[list[_Sums]]):
         run = max(1, RUN_ROWS // max(n, 1)) if self.loss.takes_long_runs else 1
         for first in range(0, m, run):
             part = points[first : first + run]
-            found = self.loss.derivatives(np.tile(targets, (len(part), 1)), part.reshape(-1, k), 1)
+            repeated = targets if len(part) == 1 else np.tile(targets, (len(part), 1))
+            found = self.loss.derivatives(repeated, part.reshape(-1, k), 1)
             assert found.gradient is not None
             values[first : first + run] = found.value.reshape(len(part), n)
             gradients[first : first + run] = found.gradient.reshape(len(part), n, k)

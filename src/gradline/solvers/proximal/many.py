@@ -32,13 +32,28 @@ from gradline.solvers.proximal.quadratic_model import minimise_model
 ANCHORS = 4
 """Curvatures of a pass, at most, beside the gradients; a fold takes one."""
 
+SECANTS = 3
+"""Of the last steps, that mend a curvature."""
+
 MOST_PASSES = 25
 
 SETTLED = 1e-9
-"""Of the coefficients: a step that is not worth a pass."""
+"""Of the coefficients: what the last step leaves."""
+
+LEFT = 1e-4
+"""Of the gradient: a violation with which no strength has ended."""
+
+NEARER = 0.2
+"""Of the violation: a step that leaves more asks for nearer curvatures."""
 
 JOINING = 1e-3
 """Of the objective: what the steps of all rows promise when the folds begin, at the same coefficients."""
+
+SAMPLED, SHARE = 20_000, 16
+"""Rows of a sample on which a path begins, at least, and the share of all that it is: where it ends is near, and its curvatures with it."""
+
+ROUGH = 1e-6
+"""Of the objective: what a step on a sample promises where it ends."""
 
 WIDEST = 1_500
 """Free coefficients of which several curvatures are held."""
@@ -60,16 +75,22 @@ class _Task:
     violation: float = np.inf
     trial: Array | None = None
     promise: float = np.inf
+    contraction: float = 1.0
+    """What the last step left of the violation."""
     share: float = 1.0
     """Of the step that is tried."""
     step: Array | None = None
     poor: bool = True
     """Whether the last step left more than it should: a nearer curvature is wanted."""
+    secants: list[tuple[Array, Array]] = field(default_factory=list)
+    """Steps that were taken, and by how much the gradient of the loss changed along them."""
     lingering: int = 0
     """Passes since the objective no longer tells one point from the next."""
     last: bool = False
     """Whether the step that is tried is its last."""
     ended: bool = False
+    stuck: bool = False
+    """Whether it has to be solved alone."""
 
 
 @dataclass(eq=False)
@@ -80,26 +101,48 @@ class _Set:
     tasks: list[_Task]
     anchors: dict[int, Array]
     held_weight: float = 0.0
+    along: Array = field(default_factory=lambda: np.zeros(0))
+    sampled: bool = False
+    """Whether the curvatures are those of a sample."""
 
     @property
     def active(self) -> list[_Task]:
-        return [task for task in self.tasks if not task.ended]
+        return [task for task in self.tasks if not task.ended and not task.stuck]
+
+    def measure(self) -> None:
+        """How far along the path each strength is: curvatures change with the coefficients, not with the strength's name."""
+        size = np.sqrt(np.maximum(next(iter(self.anchors.values())).diagonal(), 0.0))
+        points = np.array([task.x if task.trial is None else task.trial for task in self.tasks]) * size
+        self.along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
 
     def curvature(self, place: int) -> Array:
         """Between the two nearest that are known."""
         known = sorted(self.anchors)
         left = max((at for at in known if at <= place), default=known[0])
         right = min((at for at in known if at >= place), default=known[-1])
-        if left >= right:
+        span = self.along[right] - self.along[left]
+        if left >= right or not span > 0:
             return self.anchors[left]
-        share = (place - left) / (right - left)
-        return (1.0 - share) * self.anchors[left] + share * self.anchors[right]
+        share = (self.along[place] - self.along[left]) / span
+        return np.asarray((1.0 - share) * self.anchors[left] + share * self.anchors[right])
 
     def keep(self, place: int, curvature: Array, width: int) -> None:
         """A curvature of now, in place of older ones nearby."""
         for at in [at for at in self.anchors if abs(at - place) < width]:
             del self.anchors[at]
         self.anchors[place] = curvature
+
+
+def _with_secants(curvature: Array, secants: list[tuple[Array, Array]]) -> Array:
+    """The curvature that is right along the last steps: Broyden, Fletcher, Goldfarb and Shanno's (Nocedal and Wright 2006, section 6.1)."""
+    found = curvature
+    for step, change in secants[-SECANTS:]:
+        along = found @ step
+        bend, known = float(step @ change), float(step @ along)
+        if not (bend > 1e-8 * known > 0) or bend > 1e8 * known:
+            continue
+        found = found - np.multiply.outer(along, along / known) + np.multiply.outer(change, change / bend)
+    return found
 
 
 class ManyFound(NamedTuple):
@@ -125,16 +168,27 @@ def takes_many(problem: Problem, penalties: Sequence[KinkedPenalty]) -> bool:
 
 def solve_many(problem: Problem, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> ManyFound:
     """The minima with each penalty, falling in strength, of all rows and without each fold."""
-    run = _Run(replace(problem, penalty=None), penalties, folds, advance)
+    problem = replace(problem, penalty=None)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        return run.found()
+        begun, size = None, max(SAMPLED, problem.rows.n_rows // SHARE, 20 * problem.free.size)
+        if 4 * size <= problem.rows.n_rows:
+            begun = _Run(problem.sample(size), penalties, None, lambda: None, rough=True).sets()[0]
+        run = _Run(problem, penalties, folds, advance)
+        return run.result(run.sets(begun))
 
 
 class _Run:
     """All strengths and folds of one path."""
 
-    def __init__(self, problem: Problem, penalties: Sequence[KinkedPenalty], folds: Folds | None, advance: Callable[[], None]) -> None:
-        self.problem, self.penalties, self.folds, self.advance = problem, penalties, folds, advance
+    def __init__(
+        self,
+        problem: Problem,
+        penalties: Sequence[KinkedPenalty],
+        folds: Folds | None,
+        advance: Callable[[], None],
+        rough: bool = False,
+    ) -> None:
+        self.problem, self.penalties, self.folds, self.advance, self.rough = problem, penalties, folds, advance, rough
         self.free: CoefficientMap = problem.free
         places = slope_places(self.free, problem.rows.intercept)
         self.scales = [np.where(places >= 0, penalty.scales[places], 1.0) for penalty in penalties]
@@ -143,21 +197,18 @@ class _Run:
         self.width = max(1, len(penalties) // 16)
         self.passes = 0
 
-    def found(self) -> ManyFound:
-        m = len(self.penalties)
-        begin = self.free.contract(constant_start(self.problem))
-        first = _Set(None, [_Task(place, begin) for place in range(m)], {})
-        # All strengths begin at the same coefficients: one evaluation is that of all.
-        answer = self._pass([Asked(self.free.expand(begin)[None], None, (0,))])[0]
-        first.anchors[0] = self._kept(answer.curvatures[0])
-        for task in first.tasks:
-            self._take(task, begin, answer, 0)
+    def sets(self, begun: _Set | None = None) -> list[_Set]:
+        """Where the strengths of all rows, and without each fold, end. begun: where they do on a sample."""
+        if begun is None:
+            first = self._begun()
+        else:
+            first = _Set(None, [_Task(task.place, task.x, trial=task.x) for task in begun.tasks], begun.anchors, sampled=True)
         sets, waiting = [first], [] if self.folds is None else list(range(self.folds.count))
         while self.passes < MOST_PASSES:
             with single_threaded_blas():
                 for each in sets:
                     self._steps(each)
-            if waiting and all(task.ended or task.promise <= JOINING * abs(task.objective) for task in first.tasks):
+            if waiting and all(task.ended or task.stuck or task.promise <= JOINING * abs(task.objective) for task in first.tasks):
                 for fold in waiting:
                     tasks = [_Task(task.place, task.x, trial=task.x if task.trial is None else task.trial) for task in first.tasks]
                     sets.append(_Set(fold, tasks, dict(first.anchors)))
@@ -167,7 +218,17 @@ class _Run:
             if not working:
                 break
             self._evaluate(working)
-        return self._result(sets)
+        return sets
+
+    def _begun(self) -> _Set:
+        """All strengths at the same coefficients, where one evaluation is that of all."""
+        begin = self.free.contract(constant_start(self.problem))
+        first = _Set(None, [_Task(place, begin) for place in range(len(self.penalties))], {})
+        answer = self._pass([Asked(self.free.expand(begin)[None], None, (0,))])[0]
+        first.anchors[0] = self._kept(answer.curvatures[0])
+        for task in first.tasks:
+            self._stand(task, begin, float(answer.values[0]), self.free.restrict_gradient(answer.gradients[0]), 0.0)
+        return first
 
     def _evaluate(self, working: list[tuple[_Set, list[_Task]]]) -> None:
         """A pass at the trials of all tasks, and what becomes of each."""
@@ -178,6 +239,8 @@ class _Run:
         answers = self._pass(asked)
         for (each, tasks), question, answer in zip(working, asked, answers, strict=True):
             each.held_weight = answer.held_weight
+            if each.sampled and question.curvature_at:
+                each.anchors, each.sampled = {}, False
             for at, curvature in zip(question.curvature_at, answer.curvatures, strict=True):
                 if np.isfinite(curvature).all():
                     each.keep(tasks[at].place, self._kept(curvature), self.width)
@@ -194,9 +257,13 @@ class _Run:
         poor = [at for at, task in enumerate(tasks) if task.poor]
         if not poor or (each.without is not None and not np.isfinite(tasks[0].objective)):
             return ()
-        most = min(ANCHORS if each.without is None else 1, len(poor))
-        places = np.linspace(0, len(poor) - 1, most + 2)[1:-1] if most < 3 else np.linspace(0, len(poor) - 1, most)
-        return tuple(sorted({poor[round(place)] for place in places}))
+        each.measure()
+        cap = 1 if each.without is not None else 2 * ANCHORS if each.sampled else ANCHORS
+        most = min(cap, 1 + len(poor) * 2 * ANCHORS // len(self.penalties))
+        along = each.along[[tasks[at].place for at in poor]]
+        ends = (0.0, 1.0) if most > 2 else (0.5, 0.5) if most == 1 else (0.25, 0.75)
+        wanted = along[0] + np.linspace(*ends, most) * (along[-1] - along[0])
+        return tuple(sorted({poor[int(np.abs(along - place).argmin())] for place in wanted}))
 
     def _pass(self, asked: list[Asked]) -> list[Answer]:
         self.passes += 1
@@ -205,10 +272,6 @@ class _Run:
     def _kept(self, curvature: Array) -> Array:
         found = self.free.restrict_curvature(curvature)
         return bent_upwards(found) if self.bends else found
-
-    def _take(self, task: _Task, x: Array, answer: Answer, at: int) -> None:
-        """Let a task stand at a point that has been evaluated."""
-        self._stand(task, x, float(answer.values[at]), self.free.restrict_gradient(answer.gradients[at]), float(answer.held_out[at]))
 
     def _stand(self, task: _Task, x: Array, loss: float, gradient: Array, held_out: float) -> None:
         task.x, task.loss, task.gradient, task.held_out = x, loss, gradient, held_out
@@ -235,7 +298,10 @@ class _Run:
     def _steps(self, each: _Set) -> None:
         """The next trial of every task, or its end."""
         before: Array | None = None
+        each.measure()
         for task in each.active:
+            if not np.isfinite(task.objective):
+                continue
             if task.share < 1.0 and task.step is not None:
                 task.trial = moved(task.x, task.share * task.step)
                 continue
@@ -245,7 +311,7 @@ class _Run:
         """The minimum of parabola and penalty from here; returns it, near which that of the next strength is."""
         place = task.place
         scales, part = self.scales[place], self.parts[place]
-        curvature, smooth = each.curvature(place), self.penalties[place].smooth_part
+        curvature, smooth = _with_secants(each.curvature(place), task.secants), self.penalties[place].smooth_part
         if smooth is not None:
             more = terms_of(smooth, self.free.expand(task.x), self.problem.rows.intercept, 2).curvature
             assert more is not None
@@ -260,10 +326,19 @@ class _Run:
         task.step = np.where(found.x == 0, 0.0, task.x + change / scales) - task.x
         task.trial = moved(task.x, task.step)
         near = task.promise <= NEAR * abs(task.objective)
+        settled = task.violation <= LEFT * float(np.abs(gradient).max(initial=0.0))
+        if near and not settled:
+            # A model that led nowhere, though there is somewhere to go: one of a plain curvature, or else this strength goes alone.
+            if task.secants:
+                task.secants, task.poor = [], True
+                return self._step(each, task, before)
+            task.trial, task.stuck = None, True
+            return scaled
         task.lingering += near
-        small = float(np.abs(change).max(initial=0.0)) <= SETTLED * float(np.abs(scaled).max(initial=0.0))
-        # The last step is taken too: it costs one pass for all, and the gap is proportional to what it leaves.
-        task.last = near and (small or task.lingering > 5)
+        reach = min(task.contraction, CONTRACTION) * float(np.abs(change).max(initial=0.0))
+        small = reach <= SETTLED * float(np.abs(scaled).max(initial=0.0))
+        # The last step is taken too: what it leaves is what the gap is made of.
+        task.last = task.promise <= ROUGH * abs(task.objective) if self.rough else near and (small or task.lingering > 5)
         if not change.any():
             self._end(task)
         return found.x
@@ -278,7 +353,7 @@ class _Run:
         assert trial is not None
         gradient = self.free.restrict_gradient(answer.gradients[at])
         if not np.isfinite(task.objective):
-            # The first evaluation of a fold.
+            # The first evaluation of what began elsewhere.
             if np.isfinite(loss) and np.isfinite(gradient).all():
                 self._stand(task, trial, loss, gradient, float(answer.held_out[at]))
             task.poor = False
@@ -289,8 +364,10 @@ class _Run:
         near = task.promise <= NEAR * abs(task.objective)
         if usable and (near or reached <= task.objective - 1e-4 * task.share * task.promise + slack):
             old = replace(task)
+            task.secants.append((trial - task.x, gradient - task.gradient))
             self._stand(task, trial, loss, gradient, float(answer.held_out[at]))
-            task.poor = not task.violation <= CONTRACTION * old.violation
+            task.contraction = task.violation / old.violation if old.violation > 0 else 0.0
+            task.poor = not task.contraction <= NEARER
             if near and not task.violation < old.violation:
                 task.x, task.loss, task.gradient, task.held_out = old.x, old.loss, old.gradient, old.held_out
                 task.objective, task.violation = old.objective, old.violation
@@ -309,9 +386,9 @@ class _Run:
                         best, lowest = other, there
             if best is not None:
                 self._stand(task, best.x, best.loss, best.gradient, best.held_out)
-                task.share = 1.0
+                task.share, task.secants = 1.0, []
 
-    def _result(self, sets: list[_Set]) -> ManyFound:
+    def result(self, sets: list[_Set]) -> ManyFound:
         lowest = lowest_loss(self.problem) if self.problem.loss.is_convex else None
         solutions = [self._solution(sets[0], task, lowest) for task in sets[0].tasks]
         count = 0 if self.folds is None else self.folds.count

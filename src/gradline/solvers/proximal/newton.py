@@ -19,12 +19,16 @@ from gradline.base.threads import small_algebra
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.base.words import Options
+from gradline.design.dense import DenseDesign
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import bent_upwards
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
+from gradline.rows.altered import AlteredRows
+from gradline.rows.block import Block
 from gradline.solvers.newton.beginning import constant_start
+from gradline.solvers.newton.newton import Newton
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.proximal.gap import convex_where_tried, duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
@@ -294,9 +298,24 @@ def solution_at(
 def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
     """The least factor of a penalty that leaves no slope: the dual norm of the gradient where only what is not penalised is fitted."""
     begin = constant_start(problem)
-    dual = unit.part.largest_dual(_slope_gradient(problem, unit, begin))
-    solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
-    return unit.part.largest_dual(_slope_gradient(problem, unit, solution.coefficients))
+    if unit.support(np.zeros((problem.shape[0] - int(problem.rows.intercept), problem.n_predictors))).any():
+        dual = unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+        solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
+        return unit.part.largest_dual(_slope_gradient(problem, unit, solution.coefficients))
+    if problem.rows.intercept:
+        # Only intercepts: the columns need not be multiplied with anything.
+        rows = AlteredRows(problem.rows, _WithoutSlopes(), 1, problem.rows.n_targets)
+        alone = Problem(rows, problem.loss, None, problem.names[:1], None if problem.mask is None else problem.mask[:1])
+        begin[0] = Newton().solve(alone, begin[:1]).coefficients[0]
+    return unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+
+
+@dataclass(frozen=True)
+class _WithoutSlopes:
+    """Blocks of which the intercept is left."""
+
+    def block(self, block: Block) -> Block:
+        return replace(block, design=DenseDesign(np.empty((block.n_rows, 0)), intercept=True))
 
 
 def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) -> Array:
