@@ -41,7 +41,7 @@ SETTLED = 1e-9
 """Of the coefficients: what the last step leaves."""
 
 LEFT = 1e-4
-"""Of the gradient: a violation with which no strength has ended."""
+"""Of the gradient without slopes: a violation with which no strength has ended."""
 
 NEARER = 0.2
 """Of the violation: a step that leaves more asks for nearer curvatures."""
@@ -170,10 +170,11 @@ def solve_many(problem: Problem, penalties: Sequence[KinkedPenalty], folds: Fold
     """The minima with each penalty, falling in strength, of all rows and without each fold."""
     problem = replace(problem, penalty=None)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
-        begun, size = None, max(SAMPLED, problem.rows.n_rows // SHARE, 20 * problem.free.size)
+        begun, gradient, size = None, 0.0, max(SAMPLED, problem.rows.n_rows // SHARE, 20 * problem.free.size)
         if 4 * size <= problem.rows.n_rows:
-            begun = _Run(problem.sample(size), penalties, None, lambda: None, rough=True).sets()[0]
-        run = _Run(problem, penalties, folds, advance)
+            near = _Run(problem.sample(size), penalties, None, lambda: None, rough=True)
+            begun, gradient = near.sets()[0], near.size
+        run = _Run(problem, penalties, folds, advance, size=gradient)
         return run.result(run.sets(begun))
 
 
@@ -187,6 +188,7 @@ class _Run:
         folds: Folds | None,
         advance: Callable[[], None],
         rough: bool = False,
+        size: float = 0.0,
     ) -> None:
         self.problem, self.penalties, self.folds, self.advance, self.rough = problem, penalties, folds, advance, rough
         self.free: CoefficientMap = problem.free
@@ -196,6 +198,8 @@ class _Run:
         self.bends = not problem.loss.is_convex
         self.width = max(1, len(penalties) // 16)
         self.passes = 0
+        self.size = size
+        """Of the gradient without slopes."""
 
     def sets(self, begun: _Set | None = None) -> list[_Set]:
         """Where the strengths of all rows, and without each fold, end. begun: where they do on a sample."""
@@ -226,6 +230,7 @@ class _Run:
         first = _Set(None, [_Task(place, begin) for place in range(len(self.penalties))], {})
         answer = self._pass([Asked(self.free.expand(begin)[None], None, (0,))])[0]
         first.anchors[0] = self._kept(answer.curvatures[0])
+        self.size = float(np.abs(answer.gradients[0]).max(initial=0.0))
         for task in first.tasks:
             self._stand(task, begin, float(answer.values[0]), self.free.restrict_gradient(answer.gradients[0]), 0.0)
         return first
@@ -326,7 +331,7 @@ class _Run:
         task.step = np.where(found.x == 0, 0.0, task.x + change / scales) - task.x
         task.trial = moved(task.x, task.step)
         near = task.promise <= NEAR * abs(task.objective)
-        settled = task.violation <= LEFT * float(np.abs(gradient).max(initial=0.0))
+        settled = task.violation <= LEFT * self.size
         if near and not settled:
             # A model that led nowhere, though there is somewhere to go: one of a plain curvature, or else this strength goes alone.
             if task.secants:

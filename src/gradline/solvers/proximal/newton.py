@@ -307,7 +307,8 @@ def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
         rows = AlteredRows(problem.rows, _WithoutSlopes(), 1, problem.rows.n_targets)
         alone = Problem(rows, problem.loss, None, problem.names[:1], None if problem.mask is None else problem.mask[:1])
         begin[0] = Newton().solve(alone, begin[:1]).coefficients[0]
-    return unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+    # A hair more, so that rounding leaves no slope at it either.
+    return (1.0 + 1e-12) * unit.part.largest_dual(_slope_gradient(problem, unit, begin))
 
 
 @dataclass(frozen=True)
