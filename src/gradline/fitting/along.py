@@ -29,14 +29,18 @@ from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondM
 from gradline.solvers.protocol import Solution
 from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
-from gradline.solvers.proximal.moments_path import moments_path
+from gradline.solvers.proximal.moments_path import moments_path, proportions
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
+from gradline.solvers.proximal.wide_path import WidePath, WideRows, wide_path
 
 STRENGTHS, FOLDS = 100, 10
 """Tried where a strength is "auto"."""
 
 MOST_COLUMNS = 5_000
 """Columns of which sums of products are held: 200 MB."""
+
+WIDE = 500
+"""Columns from which a path of fewer than half as many rows takes working sets."""
 
 LEAST_SHARE, LEAST_SHARE_WIDE = 1e-4, 1e-2
 """The weakest strength of a path, of the one that leaves no slope; of data with more columns than rows."""
@@ -232,16 +236,76 @@ class MomentsWay(Way):
         return found, held_out_of(sums, weights, folds)
 
 
+class _WideWay(Way):
+    """Of squared loss with more columns than rows: working sets of columns, of rows in memory."""
+
+    def _rows(self, kept: Any = None) -> WideRows:
+        """All rows, or those that are kept, (n,) bool."""
+        rows, scale = self.problem.rows, self.problem.loss.squared_scale()
+        block = rows.in_memory()
+        assert block is not None
+        assert scale is not None
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        target = block.targets[:, 0] if block.offset is None else block.targets[:, 0] - block.offset[:, 0]
+        columns = block.design.slopes()
+        if kept is not None:
+            columns, target, weights = columns[kept], target[kept], weights[kept]
+        return WideRows(columns, target, weights / weights.sum(), scale, rows.intercept)
+
+    def largest(self) -> float:
+        rows, unit = self._rows(), self.penalty(1.0)
+        gradient = rows.gradients((rows.target - rows.level)[:, None])[0]
+        return unit.part.largest_dual(gradient / unit.scales)
+
+    def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        first, folds = penalties[0], self.folds
+        shares = proportions(penalties, (self.problem.rows.n_columns - int(self.problem.rows.intercept), 1))
+        absolute = first.part.absolute
+        assert shares is not None
+        assert absolute is not None
+        weights, whole = absolute * first.scales, self._rows()
+        found = self._found(whole, wide_path(whole, weights, shares, advance))
+        if folds is None:
+            return found, None
+        block = self.problem.rows.in_memory()
+        assert block is not None
+        owner = folds.of(block)
+        counts = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        sums, held = np.zeros((folds.count, len(penalties))), np.bincount(owner, counts, minlength=folds.count)
+        for fold in range(folds.count):
+            rest = self._rows((owner != fold) & (counts > 0))
+            without = wide_path(rest, weights, shares, advance).slopes
+            inside = (owner == fold) & (counts > 0)
+            left = whole.target[inside][:, None] - rest.intercepts(without) - whole.columns[inside] @ without.T
+            sums[fold] = whole.scale * (counts[inside] @ np.square(left))
+        return found, held_out_of(sums, held, folds)
+
+    def _found(self, rows: WideRows, path: WidePath) -> PathFound:
+        slopes = path.slopes[:, :, None]
+        coefficients = np.concatenate([rows.intercepts(path.slopes)[:, None, None], slopes], axis=1) if rows.centred else slopes
+        return PathFound(coefficients, path.losses, path.objectives, path.gaps, path.gradient_norms, path.converged, 1, path.knots)
+
+
 def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | None) -> Way:
     """The way of a path that suits the loss and the rows."""
     rows = problem.rows
-    sums = problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels and rows.n_columns <= MOST_COLUMNS
-    if sums:
-        return MomentsWay(problem, columns, spec, folds)
+    if problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels:
+        wide = rows.n_columns > WIDE and rows.n_columns > 2 * rows.n_rows and rows.n_targets == 1 and rows.resident
+        if wide and _charges_each_alone(Way(problem, columns, spec)):
+            return _WideWay(problem, columns, spec, folds)
+        if rows.n_columns <= MOST_COLUMNS:
+            return MomentsWay(problem, columns, spec, folds)
     moved = centred(replace(problem, penalty=Way(problem, columns, spec).penalty(1.0)))
     if moved is None:
         return Way(problem, columns, spec, folds)
     return Way(replace(moved.problem, penalty=None), columns, spec, folds, moved.change)
+
+
+def _charges_each_alone(way: Way) -> bool:
+    """Whether the penalty is its strength times a sum of sizes, of all slopes, and nothing else."""
+    one, two = way.penalty(1.0), way.penalty(2.0)
+    absolute, shape = one.part.absolute, (way.problem.rows.n_columns - int(way.problem.rows.intercept), 1)
+    return absolute is not None and bool((absolute > 0).all()) and one.smooth_part is None and proportions([two, one], shape) is not None
 
 
 def all_but_one(parts: Sequence[SecondMoments]) -> list[SecondMoments]:

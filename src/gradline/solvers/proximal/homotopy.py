@@ -202,17 +202,23 @@ class _Support:
         self.changes = np.pad(self.changes, ((0, 0), (0, more)))
 
 
-def lasso_path(curvature: Array, linear: Array, weights: Array, strengths: Array) -> Followed:
-    """The minima of ``linear' x + x' curvature x / 2 + t sum weights |x|`` at strengths t (m,), falling: from all of them zero."""
+def lasso_path(
+    curvature: Array, linear: Array, weights: Array, strengths: Array, begin: float = np.inf, start: Array | None = None
+) -> Followed:
+    """The minima of ``linear' x + x' curvature x / 2 + t sum weights |x|`` at strengths t (m,), falling: from all of them zero, or from the
+    minimum x (d,) at the strength that it is given for."""
     zero = np.zeros_like(linear)
     model = Model(curvature, np.stack([linear, zero]), np.stack([zero, weights]))
-    free = np.flatnonzero(weights == 0)
-    support = _Support(model)
-    for place in free:
+    support, free = _Support(model), weights == 0
+    if start is not None and start.any():
+        places = np.flatnonzero((start != 0) | free)
+        if not support.start(places, np.where(free[places], 0.0, np.sign(start[places]))):
+            return Followed(np.zeros((len(strengths), len(linear))), np.zeros(0), begin)
+        return _follow(support, begin, strengths, np.zeros(len(linear), dtype=np.bool_))
+    for place in np.flatnonzero(free):
         # A column that earlier ones determine stays at zero: any of its coefficients is as good.
         support.add(int(place), 0.0)
-    barred = (weights == 0) & ~support.inside
-    return _follow(support, np.inf, strengths, barred)
+    return _follow(support, begin, strengths, free & ~support.inside)
 
 
 def minimum_from(curvature: Array, linear: Array, weights: Array, start: Array) -> Array | None:

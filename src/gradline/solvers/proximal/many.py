@@ -37,8 +37,8 @@ SECANTS = 3
 
 MOST_PASSES = 25
 
-SETTLED = 1e-9
-"""Of the coefficients: what the last step leaves."""
+SETTLED, SETTLED_FEW, FEW = 1e-9, 1e-12, 10**7
+"""Of the coefficients: what the last step leaves; the same where rows hold fewer numbers than that, and a pass costs little."""
 
 LEFT = 1e-4
 """Of the gradient without slopes: a violation with which no strength has ended."""
@@ -197,6 +197,8 @@ class _Run:
         self.parts: list[KinkedPart] = [penalty.part.restricted(places) for penalty in penalties]
         self.bends = not problem.loss.is_convex
         self.width = max(1, len(penalties) // 16)
+        numbers = problem.rows.n_rows * problem.rows.n_columns
+        self.settled = SETTLED_FEW if problem.rows.resident and numbers < FEW else SETTLED
         self.passes = 0
         self.size = size
         """Of the gradient without slopes."""
@@ -341,7 +343,7 @@ class _Run:
             return scaled
         task.lingering += near
         reach = min(task.contraction, CONTRACTION) * float(np.abs(change).max(initial=0.0))
-        small = reach <= SETTLED * float(np.abs(scaled).max(initial=0.0))
+        small = reach <= self.settled * float(np.abs(scaled).max(initial=0.0))
         # The last step is taken too: what it leaves is what the gap is made of.
         task.last = task.promise <= ROUGH * abs(task.objective) if self.rough else near and (small or task.lingering > 5)
         if not change.any():

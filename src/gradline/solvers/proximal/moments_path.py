@@ -29,7 +29,7 @@ def moments_path(model: MomentsModel, penalties: Sequence[KinkedPenalty], advanc
     """The minima of squared loss with each penalty, from the strongest down."""
     # Products of a matrix and a vector: threads of BLAS would wait for each other.
     with single_threaded_blas():
-        shares = _shares(penalties, (model.n_slopes, model.n_targets))
+        shares = proportions(penalties, (model.n_slopes, model.n_targets))
         points: list[PenalisedPoint | None] = [None] * len(penalties)
         knots = None
         if shares is not None:
@@ -43,7 +43,7 @@ def moments_path(model: MomentsModel, penalties: Sequence[KinkedPenalty], advanc
     return MomentsPath(found, knots)
 
 
-def _shares(penalties: Sequence[KinkedPenalty], shape: tuple[int, int]) -> Array | None:
+def proportions(penalties: Sequence[KinkedPenalty], shape: tuple[int, int]) -> Array | None:
     """Each penalty's strength in units of the first, where they are one sum of sizes times that and nothing else changes; else None."""
     first = penalties[0]
     weights = first.part.absolute
