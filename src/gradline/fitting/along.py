@@ -271,7 +271,7 @@ class _WideWay(Way):
         assert block is not None
         owner = folds.of(block)
         counts = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-        sums, held = np.zeros((folds.count, len(penalties))), np.bincount(owner, counts, minlength=folds.count)
+        sums, held = np.zeros((folds.count, len(penalties))), np.bincount(owner, counts, minlength=folds.count).astype(np.float64)
         for fold in range(folds.count):
             rest = self._rows((owner != fold) & (counts > 0))
             without = wide_path(rest, weights, shares, advance).slopes

@@ -17,7 +17,7 @@ from gradline.base.warnings import warn
 from gradline.fitting.along import MomentsWay, record_of, strengths_of
 from gradline.fitting.column_scales import words_of_spreads
 from gradline.inference.absent import NoInference
-from gradline.losses.arguments import as_loss
+from gradline.losses.families.robust import squared
 from gradline.model.path import PathRecord
 from gradline.model.record import Model
 from gradline.moments.moments import DesignOfSums, Moments
@@ -94,7 +94,7 @@ def run_path_of_sums(
     # No rows, of the right columns: what a penalty, a loss and a strength ask of them.
     rows = ArrayRows(np.zeros((1, p)), np.zeros((1, 1)), intercept=design.intercept)
     names = (("Intercept",) if design.intercept else ()) + design.features
-    problem = Problem(rows, as_loss("squared"), None, names)
+    problem = Problem(rows, squared, None, names)
     spreads = _spreads(designs)
     said = words_of_spreads(spec, design.features, spreads) if minds_units(spec) else None
     if said is not None:

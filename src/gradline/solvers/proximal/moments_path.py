@@ -57,7 +57,7 @@ def proportions(penalties: Sequence[KinkedPenalty], shape: tuple[int, int]) -> A
             return None
         shares[j] = own[place] / weights[place]
         more = _fixed_curvature(penalty, shape)
-        if (more is None) != (smooth is None) or (more is not None and not np.array_equal(more, smooth)):
+        if (more is None) != (smooth is None) or (more is not None and smooth is not None and not np.array_equal(more, smooth)):
             return None
         if (np.abs(own - shares[j] * weights) > 8.0 * EPSILON * own).any():
             return None

@@ -17,7 +17,7 @@ import numpy as np
 
 from gradline.base.threads import single_threaded_blas
 from gradline.base.types import Array, IntArray
-from gradline.penalties.kinked import SparseGroups
+from gradline.penalties.kinked import BoolArray, SparseGroups
 from gradline.solvers.proximal.homotopy import lasso_path
 from gradline.solvers.proximal.quadratic_model import minimise_model
 
@@ -43,7 +43,7 @@ class WidePath(NamedTuple):
     objectives: Array
     gaps: Array
     gradient_norms: Array
-    converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    converged: BoolArray
     knots: Array | None
 
 
@@ -175,5 +175,5 @@ def _certified(slopes: Array, gradients: Array, losses: Array, weights: Array, s
         excess = np.maximum((np.abs(gradients) / each).max(axis=1) - 1.0, 0.0)
     inner = np.einsum("ij,ij->i", gradients, slopes) + charges
     gaps = np.maximum(inner, 0.0) + objectives * excess
-    converged = (left <= 100.0 * SURE * each).all(axis=1)
+    converged = np.asarray((left <= 100.0 * SURE * each).all(axis=1))
     return WidePath(slopes, losses, objectives, gaps, np.linalg.norm(left, axis=1), converged, knots)
