@@ -135,7 +135,9 @@ class Way:
 
     def largest(self) -> float:
         """The least strength that leaves no slope."""
-        return null_dual(self.problem, self._working(self.penalty(1.0)))
+        unit = self._working(self.penalty(1.0))
+        _check_solvable(self.problem, unit)
+        return null_dual(self.problem, unit)
 
     def _working(self, penalty: KinkedPenalty) -> KinkedPenalty:
         """The penalty on slopes of the problem's columns."""
@@ -153,6 +155,7 @@ class Way:
         """The fits of all strengths, and the loss of what was held out."""
         folds = self.folds
         penalties = [self._working(penalty) for penalty in penalties]
+        _check_solvable(self.problem, penalties[0])
         many = solve_many(self.problem, penalties, folds, advance) if takes_many(self.problem, penalties) else None
         found = _along(self.problem, penalties, advance, None if many is None else many.solutions)
         if many is not None:
@@ -328,14 +331,19 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
     )
 
 
+def _check_solvable(problem: Problem, penalty: KinkedPenalty) -> None:
+    """Raises ValueError where the solver of a path refuses the problem."""
+    reason = ProximalNewton().refuses(replace(problem, penalty=penalty))
+    if reason is not None:
+        raise ArgumentError(reason)
+
+
 def _along(
     problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None], known: Sequence[Solution | None] | None = None
 ) -> PathFound:
     """One strength from the other, but for those that are known."""
     solver = ProximalNewton()
-    reason = solver.refuses(replace(problem, penalty=penalties[0]))
-    if reason is not None:
-        raise ArgumentError(reason)
+    _check_solvable(problem, penalties[0])
     start, curvature, passes = None, None, 0
     solutions = []
     for place, penalty in enumerate(penalties):
