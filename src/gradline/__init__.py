@@ -36,6 +36,7 @@ _NAMES = {
     "LBFGS": "gradline.solvers.first_order.lbfgs",
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
+    "NewtonCG": "gradline.solvers.newton.newton_cg",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
@@ -64,6 +65,7 @@ __all__ = [
     "ModelFileError",
     "Moments",
     "Newton",
+    "NewtonCG",
     "Path",
     "PiecewiseLinear",
     "ProximalNewton",
@@ -104,6 +106,7 @@ if TYPE_CHECKING:
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
 
 

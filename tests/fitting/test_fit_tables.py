@@ -246,6 +246,7 @@ REFUSED = [
     (TypeError, "features must be a list of column names, not the single text 'x'", lambda: gl.fit(DATA, target="y", features="x")),
     (TypeError, "features= needs target=", lambda: gl.fit(DATA, features=["x"])),
     (TypeError, "is no table; give a path, a data frame", lambda: gl.fit("y ~ x", 3)),
+    (TypeError, "give X and y as two arguments", lambda: gl.fit("y ~ x", (DATA[["x"]], DATA.y))),
     (ValueError, "nothing to read: give a source, or query=", lambda: gl.fit("y ~ x")),
     (ValueError, "has no column 'ww'; did you mean 'w'?", lambda: gl.fit("y ~ x", DATA, weights="ww")),
     (ValueError, "no column 'xx'; did you mean 'x'?", lambda: gl.fit("y ~ xx", DATA)),

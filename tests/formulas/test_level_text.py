@@ -73,6 +73,8 @@ def test_words_in_capitals_stay_categories_of_their_own():
 
 def test_other_values_are_still_unseen(sources):
     fit = gl.fit("y ~ C(day) + C(flag)", sources["Parquet"])
+    with pytest.raises(ValueError, match="column 'day' holds 2025-01-01 in row 0"):
+        fit.predict({"day": [datetime.date(2025, 1, 1)], "flag": ["true"]})
     for day, flag in (("2024-05-01", "true"), ("2024-03-31 00:00:01", "true"), ("2024-03-31", "maybe")):
         with pytest.raises(ValueError, match="a level that was not there"):
             fit.predict({"day": [day], "flag": [flag]})

@@ -55,7 +55,8 @@ def test_closed_forms_equal_the_tapes(case, framework):
     assert closed.curvature.shape == (*predictors.shape, predictors.shape[1])
     assert_close(closed.value, taped.value)
     assert_close(closed.gradient, taped.gradient)
-    assert_close(closed.curvature, taped.curvature)
+    tolerance = 1e-8 if case.gamma_of_predictors and framework == "torch" else 1e-10
+    assert_close(closed.curvature, taped.curvature, tolerance=tolerance)
 
 
 @pytest.mark.parametrize("case", CASES + SEVERAL, ids=label)

@@ -39,6 +39,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -66,6 +67,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -88,6 +90,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -118,6 +121,7 @@ def fit(
     database: Any = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -176,9 +180,12 @@ def fit(
     covariance : str or tuple, optional
         The kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two million numbers
         in memory). "default" asks for it at any size. "classical", "HC0" to "HC3", "cluster", ``("newey-west", lags)`` and, for losses with
-        kinks, "constant-density" name one. False asks for none.
+        kinks, "constant-density" name one; of a penalised fit also "bayesian", the default of curves. False asks for none.
     groups : array-like (n,) or (n, 2), or str
         With ``covariance="cluster"``: a label for each row, or two for two-way clusters. Of a table, the names of one or two columns.
+    smoothing : {"REML", "leave-one-out"}, default "REML"
+        How the strengths of curves, ``s(x)`` and ``te(x, z)`` of a formula, are chosen: by restricted likelihood, or by the loss of rows
+        left out.
     progress : bool, optional
         Whether to show a progress bar. Unless given, in a terminal or a notebook only.
 
@@ -236,6 +243,7 @@ def fit(
         database=database,
         covariance=covariance,
         groups=groups,
+        smoothing=smoothing,
         progress=progress,
     )
     return Fit.of(run(request))

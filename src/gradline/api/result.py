@@ -13,6 +13,7 @@ from gradline.model.record import Model
 if TYPE_CHECKING:
     import os
 
+    from gradline.model.curves import CurveBand
     from gradline.model.diagnose import Diagnosis
     from gradline.model.intervals import IntervalPrediction
     from gradline.report import Report
@@ -124,6 +125,43 @@ class Fit(Model):
         from gradline.model.predict import predict
 
         return predict(self, data, kind, unseen, offset, interval, level, calibration, weight)
+
+    def curve(self, name: str | None = None, at: Any = None, *, points: int = 100, level: float = 0.95) -> CurveBand:
+        """One of the formula's curves on a grid, as its part of the linear predictor, with bands.
+
+        Parameters
+        ----------
+        name : str, optional
+            Such as "s(x)" or "s(x, by=g)[a]", as in ``Fit.curves``; the only one unless given.
+        at : array-like (m,) or (m, d), optional
+            Where; a grid over the range of the data unless given. Beyond that range a curve goes on as a line.
+        points : int, default 100
+            Of the grid, along each column.
+        level : float, default 0.95
+            Of the bands.
+
+        Returns
+        -------
+        CurveBand
+            ``values``, ``estimate``, ``standard_errors``, ``lower`` and ``upper`` at each place, and ``simultaneous_lower`` and
+            ``simultaneous_upper``, which hold the whole curve. NaN where the fit has no standard errors.
+
+        Raises
+        ------
+        ValueError
+            For a fit without curves and an unknown name.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> fit = gl.fit("body_mass_g ~ s(flipper_length_mm) + species", gl.datasets.penguins())
+        >>> band = fit.curve("s(flipper_length_mm)")
+        >>> bool((band.simultaneous_upper >= band.upper).all())
+        True
+        """
+        from gradline.model.curves import curve_band
+
+        return curve_band(self, name, at, points, level)
 
     def with_covariance(self, kind: Any, data: Any = None, target: Any = None, *, groups: Any = None, **rows: Any) -> Self:
         """The same fit with another kind of standard errors; the coefficients stay as they are.

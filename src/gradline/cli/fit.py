@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
+    from gradline.smoothing.terms import FittedCurve
 
 
 def fit(
@@ -71,7 +72,7 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
 
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
-    - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
+    s(x) a curve, - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings
@@ -126,6 +127,17 @@ def _errors(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
     return {name: np.reshape(values, shape) for name, values in found.items()}
 
 
+def _curve(curve: FittedCurve) -> dict[str, Any]:
+    import math
+    from dataclasses import asdict
+
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(curve).items()
+        if name not in ("start", "stop", "predictor")
+    }
+
+
 def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
     """What a program wants to know; a coefficient that was left out is null."""
     import math
@@ -151,6 +163,7 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
             for i, name in enumerate(fit.names)
             if mask is None or mask[i, j]
         ],
+        **({"curves": [_curve(curve) for curve in fit.curves]} if fit.curves else {}),
         "covariance": None if fit.inference is None or fit.inference.covariance is None else fit.inference.covariance.description,
         "objective": number(fit.loss),
         "rows_used": fit.rows_used,

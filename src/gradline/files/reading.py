@@ -17,12 +17,13 @@ from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
 from gradline.files.parts import first_problem, shown
-from gradline.files.penalties import as_penalty
+from gradline.files.penalties import as_penalty, penalty_of_curves
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
 from gradline.files.uncertainty import read_uncertainty
 from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 from gradline.model.record import Model
+from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.tables.sources.paths import missing_file
 
@@ -50,7 +51,10 @@ def load(
         if encoder is not None and encoder.names != tuple(model.names):
             raise ModelFileError("the formula makes other columns than the names of the coefficients")
         loss_function = _loss(model, loss, prediction)
+        curves = tuple(FittedCurve(**{**dict(curve), "strengths": tuple(curve.strengths)}) for curve in model.curves)
         penalty = None if model.penalty is None else as_penalty(model.penalty)
+        if curves and encoder is not None:
+            penalty = penalty_of_curves(encoder, curves, model)
     except ValueError as error:
         raise ModelFileError(f"{where}: {error}") from None
     certificate = model.certificate
@@ -79,6 +83,7 @@ def load(
         row_columns={str(keyword): column for keyword, column in model.beside.items()},
         fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
         seconds=model.seconds,
+        curves=curves,
         **({} if encoder is None else {"encoder": encoder}),
     )
 

@@ -64,6 +64,23 @@ class PenaltyRecord(Part):
     value: Number
 
 
+class CurveRecord(Part):
+    """One curve of the formula, in one linear predictor."""
+
+    name: str
+    predictor: Count
+    start: Count = Field(description="Its first design column, counted from 0.")
+    stop: Count = Field(description="The design column after its last.")
+    strengths: list[Number] = Field(
+        description="Of its penalty, in the unit of the mean loss; one for each column it is a curve of.", min_length=1
+    )
+    degrees_of_freedom: Number
+    reference: Number = Field(description="Degrees of freedom of its test.")
+    statistic: Number
+    p_value: Number
+    statistic_name: Literal["F", "chi2"]
+
+
 class CertificateRecord(Part):
     """Why the coefficients can be believed, or not."""
 
@@ -105,6 +122,8 @@ class ModelRecord(Part):
         None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
     )
     uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
+    curves: list[CurveRecord] = Field(default_factory=list, description="The curves of the formula, s(x) and te(x, z).")
+    smoothing: str = Field("", description="How the strengths of the curves were chosen; empty where the formula gave them.")
 
     @model_validator(mode="after")
     def _belongs_together(self) -> Self:
@@ -118,6 +137,8 @@ class ModelRecord(Part):
             raise ModelFileError(f"intercept is {self.intercept}, but the first name is {self.names[0]!r}")
         if len(set(self.aliased)) < len(self.aliased) or any(place >= columns for place in self.aliased):
             raise ModelFileError(f"aliased should name each of {columns} columns once at most")
+        if any(not curve.start < curve.stop <= columns or curve.predictor >= predictors for curve in self.curves):
+            raise ModelFileError(f"a curve should lie within {columns} columns and {predictors} linear predictors")
         wrong = misfit(self.uncertainty, columns, predictors, len(self.target_names))
         if wrong:
             raise ModelFileError(f"uncertainty: {wrong}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,8 @@ from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
+    from gradline.smoothing.terms import FittedCurve
+from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.protocol import Penalty
 
@@ -84,6 +87,8 @@ def _model(fit: Model) -> dict[str, Any]:
         "beside": dict(fit.row_columns),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
         "uncertainty": describe_uncertainty(fit),
+        "curves": [_curve(curve) for curve in fit.curves],
+        "smoothing": fit.penalty.chosen_by if has_curves(fit.penalty) else "",
     }
 
 
@@ -106,6 +111,11 @@ def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
     numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     slopes = fit.solution.coefficients[int(fit.has_intercept) :]
     return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}
+
+
+def _curve(curve: FittedCurve) -> dict[str, Any]:
+    numbers = ("degrees_of_freedom", "reference", "statistic", "p_value")
+    return asdict(curve) | {"strengths": list(curve.strengths)} | {name: write_number(getattr(curve, name)) for name in numbers}
 
 
 def _plain(array: Any) -> list[list[Any]]:

@@ -15,6 +15,7 @@ from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.fitting.along import record_of, strengths_of, way_of
 from gradline.fitting.column_scales import warn_of_scales
+from gradline.fitting.curves import refuse_curves
 from gradline.fitting.request import FitRequest
 from gradline.fitting.run import model_of, opened, penalty_columns, problem_of
 from gradline.inference.absent import NoInference
@@ -60,6 +61,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         for note in prepared.notes:
             warn(note)
         problem = problem_of(prepared)
+        refuse_curves(prepared)
         warn_of_scales(problem, prepared.names, spec)
         columns = penalty_columns(problem, prepared)
         folds = _folds(ask, problem, prepared)

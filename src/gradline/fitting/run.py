@@ -9,11 +9,13 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.base.errors import ArgumentError
+from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
+from gradline.fitting.curves import covariance_of_curves, described, with_curves
 from gradline.fitting.request import FitRequest
-from gradline.inference.asked import checked_kind, is_none, uncertainty_of
+from gradline.inference.absent import NoInference
+from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
@@ -30,7 +32,6 @@ from gradline.solvers.protocol import EndsWithCurvature, Solution, TakesAnyColum
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
-    from gradline.inference.absent import NoInference
     from gradline.inference.asked import PendingInference
     from gradline.inference.covariance.kinds import CovarianceKind
     from gradline.inference.inference import Inference
@@ -70,16 +71,31 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     for note in prepared.notes:
         warn(note)
     problem = problem_of(prepared)
-    if request.penalty is not None:
-        warn_of_scales(problem, prepared.names, request.penalty)
-    problem = with_penalty(problem, request.penalty, prepared)
-    chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
+    curves = None
+    if prepared.encoder is not None and prepared.encoder.has_curves:
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing)
+        problem = curves.problem
+    else:
+        if request.smoothing != "REML":
+            raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
+        if request.penalty is not None:
+            warn_of_scales(problem, prepared.names, request.penalty)
+        problem = with_penalty(problem, request.penalty, prepared)
+    covariance = request.covariance
+    if curves is not None:
+        covariance, kind = covariance_of_curves(covariance, kind)
+    if curves is not None and curves.solver is not None and request.leaves_all_to_us:
+        chosen = curves.solver
+    else:
+        chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
-    if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
+    if covariance is not None and not is_none(covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
     begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
+    if begin is None and curves is not None:
+        begin = curves.start
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
@@ -98,10 +114,16 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         warn(note)
     clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
-    found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), request.covariance, kind, read_groups)
+    try:
+        found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), covariance, kind, read_groups)
+    except InferenceError as error:
+        if curves is None or not (request.covariance is None or is_default(request.covariance)):
+            raise
+        found = NoInference(str(error))
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, extra=())
-    return model_of(request, prepared, problem, solution, found, started)
+    model = model_of(request, prepared, problem, solution, found, started)
+    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
 
 
 def model_of(

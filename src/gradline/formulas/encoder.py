@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -20,8 +21,10 @@ from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
 from gradline.formulas.expressions import Column, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
+from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group, coded_part, dense_columns
 from gradline.formulas.learner import State
+from gradline.formulas.level_text import moment
 from gradline.tables.sources.arrow import Mask, from_numbers
 
 if TYPE_CHECKING:
@@ -112,6 +115,11 @@ class Encoder:
     def row_numbers(self) -> int:
         """Numbers a row of the design holds: what sizes a block of rows, rather than P, where categoricals are kept as codes."""
         return int(self.intercept) + sum(1 if group.coded else len(group.names) for group in self.groups)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether the formula has s() or te(), whose columns come with a penalty."""
+        return any(isinstance(factor, BasisFactor) and factor.node.transform in CURVES for factor in self.factors.values())
 
     @property
     def plain(self) -> bool:
@@ -265,8 +273,9 @@ class Encoder:
             codes[strange] = factor.contrast.reference_of(levels) if factor.contrast.one_hot else 0
             return codes
         value = value_at(array, int(strange[0]))
+        shown = moment(str(value)) if isinstance(value, datetime.date) else repr(value)
         raise UnseenLevelError(
-            f"{called} holds {value!r} in row {first_row + int(strange[0])}, a level that was not there when the model was fitted;"
+            f"{called} holds {shown} in row {first_row + int(strange[0])}, a level that was not there when the model was fitted;"
             f" {suggestion(str(value), map(str, levels), 'it had')}",
             factor.argument if isinstance(factor.argument, str) else None,
             value,

@@ -17,11 +17,12 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.absent import ASK, JOINT, NoInference
-from gradline.inference.bread import Bread, of_targets, penalty_part
+from gradline.inference.bread import Bread, as_matrix, of_targets, penalty_part
+from gradline.inference.covariance.bayesian import WORDS, dispersion_of_squares
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
-from gradline.inference.inference import Inference, infer
+from gradline.inference.inference import MOST_COEFFICIENTS, Inference, infer, too_many
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -92,6 +93,8 @@ class PendingInference:
     strength: float
     intercept: bool
     penalised: bool
+    penalty: Array | None = None
+    """The penalty's part of A where it is no ridge, (P, P): the covariance is then the Bayesian one."""
     is_pending: ClassVar[bool] = True
 
     @cached_property
@@ -102,20 +105,24 @@ class PendingInference:
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""
         (size, k), weights = self.coefficients.shape, self.sums.weights
-        penalty = np.zeros((size, k))
-        penalty[int(self.intercept) :] = weights.weight * self.strength
-        diagonal = np.asarray(penalty.T.ravel())
+        ridge = np.zeros((size, k))
+        ridge[int(self.intercept) :] = weights.weight * self.strength
+        penalty = np.asarray(ridge.T.ravel()) if self.penalty is None else self.penalty
         # The curvature of c (y - eta)^2 is 2 c.
         free = CoefficientMap.selecting(np.ones((size, k), dtype=np.bool_))
         free = free.without(self.aliased) if self.aliased else free
-        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, diagonal)
+        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, penalty)
         totals = self._statistics(bread)
         words = ""
         found = None
         try:
-            factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
+            if self.penalty is not None:
+                factor, description = np.sqrt(dispersion_of_squares(totals) * 2.0 * self.scale) * bread.root, WORDS
+            else:
+                factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
             estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
-            found = Covariance("classical", description, factor, (size, k), estimated, totals.degrees_of_freedom)
+            kind = "classical" if self.penalty is None else "bayesian"
+            found = Covariance(kind, description, factor, (size, k), estimated, totals.degrees_of_freedom)
             if k > 1 and totals.squares is not None:
                 found = found.without_targets(totals.squares == 0.0)
         except ValueError as error:
@@ -157,6 +164,8 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
+    if problem.shape[0] * problem.shape[1] > MOST_COEFFICIENTS:
+        return NoInference(too_many(problem.shape[0] * problem.shape[1]))
     if not _is_cheap(problem) or not problem.rows.resident:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
@@ -182,8 +191,10 @@ def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind |
     pending = pending_inference(problem, solution)
     known = None if pending is None else pending.infer()
     if known is None:
-        return infer(problem, solution, kind, keep_meat=True)
-    if (kind is None or kind.name == "classical") and known.covariance is not None and problem.rows.in_memory() is None:
+        # Of curves, what a sandwich needs would be a pass that nobody asked for.
+        return infer(problem, solution, kind, keep_meat=kind is None or kind.name != "bayesian")
+    own = known.covariance is not None and (kind is None or kind.name == known.covariance.kind)
+    if own and ((kind is not None and kind.name == "bayesian") or problem.rows.in_memory() is None):
         return known
     return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
 
@@ -192,9 +203,24 @@ def pending_inference(problem: Problem, solution: Solution) -> PendingInference 
     """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
     strength = problem.ridge_strength
-    if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
+    if scale is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
         return None
     sums = solution.sums
+    if strength is None:
+        # Who solved with a penalty of any matrix left its root, or nothing.
+        if sums is None or problem.shape[1] > 1:
+            return None
+        return PendingInference(
+            sums,
+            solution.aliased,
+            solution.coefficients,
+            problem.loss.name,
+            scale,
+            0.0,
+            problem.rows.intercept,
+            True,
+            as_matrix(penalty_part(problem, solution.coefficients)),
+        )
     if sums is None:
         block = in_one_block(problem.rows)
         sums = None if block is None or solution.aliased else factor_of_block(problem.rows, block, strength / scale, solution.coefficients)

@@ -7,6 +7,7 @@ pass of Gram matrices; where its Cholesky pivots show that too few digits would 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -224,6 +225,8 @@ class CurvatureKernel(Kernel[Array]):
 @dataclass(frozen=True)
 class _TriangleKernel(Kernel[Array | None]):
     """R of the rows ``S_i' Z_i' C``, with f w H_i = S_i S_i'; None where some H_i has a negative eigenvalue."""
+
+    writes_columns: ClassVar[bool] = True
 
     loss: RowLoss
     coefficients: Array

@@ -27,6 +27,14 @@ MOST_COEFFICIENTS = 6_000
 """Whose covariance is worked out: a matrix of 275 MiB, several times over."""
 
 
+def too_many(size: int) -> str:
+    """Why so many coefficients have no standard errors."""
+    return (
+        f"no standard errors: the covariance of {size:,} coefficients would be a matrix of {size**2 * 8 / 2**30:.1f} GiB; at most"
+        f" {MOST_COEFFICIENTS:,} have one. Fit fewer columns to have them, such as those that matter most, or resample the rows"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Inference:
     """Sums and small matrices only, never rows.
@@ -78,10 +86,7 @@ def _inferred(
     coefficients = solution.coefficients
     try:
         if free.size > MOST_COEFFICIENTS:
-            raise InferenceError(
-                f"no standard errors: the covariance of {free.size:,} coefficients would be a matrix of {free.size**2 * 8 / 2**30:.1f} GiB;"
-                f" at most {MOST_COEFFICIENTS:,} have one"
-            )
+            raise InferenceError(too_many(free.size))
         if kind is not None:
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)

@@ -63,6 +63,13 @@ class CustomLoss:
     def n_predictors(self, n_targets: int) -> int:
         return n_targets if self.linear_predictors is None else len(self.linear_predictors)
 
+    @property
+    def takes_order(self) -> bool:
+        return False
+
+    def with_own_formulas(self) -> CustomLoss:
+        return self
+
     def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
         """The names the user gave, else those of the targets where there are several."""
         if self.linear_predictors is not None:

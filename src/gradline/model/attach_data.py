@@ -87,7 +87,7 @@ def attach_data(
 
 def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: Any, offset: Any, same: bool) -> AttachedData:
     expected = fit.names[int(fit.has_intercept) :]
-    columns = as_columns(select_columns(data, expected) if fit.named else data, "X")
+    columns = as_columns(select_columns(data, expected) if fit.named else data, "X", sparse=True)
     if columns.values.shape[1] != len(expected):
         raise InferenceError(f"X has {columns.values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
     targets = as_columns(target, "y", "y")
@@ -102,7 +102,8 @@ def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: An
     whole = rows
     if not same and given.idle is not None and given.idle.any():
         # A row of weight zero has a prediction and a residual all the same, of what it really holds.
-        whole = ArrayRows(_finite(columns.values), _own_targets(targets.values, offset), **row_columns, intercept=fit.has_intercept)
+        values = given.values if rows.sparse_columns else _finite(columns.values)
+        whole = ArrayRows(values, _own_targets(targets.values, offset), **row_columns, intercept=fit.has_intercept)
     return AttachedData(_problem(fit, rows), whole)
 
 

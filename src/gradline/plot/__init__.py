@@ -17,6 +17,7 @@ from gradline.plot.paths import path
 from gradline.plot.predicted import everything, prediction
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.scatter import data
+from gradline.plot.smooths import smooths
 
 __all__ = [
     "Animation",
@@ -36,6 +37,7 @@ __all__ = [
     "quantiles",
     "residuals",
     "scale_location",
+    "smooths",
 ]
 
 

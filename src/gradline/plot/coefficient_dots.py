@@ -69,9 +69,11 @@ def coefficients(
     >>> axes = gl.plot.coefficients(gl.fit(X, y), intercept=False)
     """
     matrix = None if true is None else true_coefficients(fit, true)
-    places = list(range(0 if intercept or not fit.has_intercept else 1, len(fit.names)))
+    first = 0 if intercept or not fit.has_intercept else 1
+    places = [i for i in range(first, len(fit.names)) if not any(curve.start <= i < curve.stop for curve in fit.curves)]
     if not places:
-        raise ArgumentError("the model has an intercept only; draw it with intercept=True")
+        what = "its curves are drawn by gl.plot.smooths" if fit.curves else "draw it with intercept=True"
+        raise ArgumentError(f"the model has an intercept only; {what}")
     rows = _Rows(fit, places[:MOST_ROWS], level, in_standard_errors)
     k = fit.solution.coefficients.shape[1]
     width = style.WIDTH if k <= 2 else min(9.6, 1.6 + 2.4 * k)

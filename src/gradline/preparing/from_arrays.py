@@ -13,6 +13,7 @@ from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.protocol import Loss
+from gradline.preparing.order import numbered
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -72,16 +73,19 @@ def prepare_arrays(
 ) -> Prepared:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
+    unknown = as_loss(loss, prediction, backend)
+    if unknown.takes_order:
+        target = numbered(target)
     if INTERCEPT in columns.names:
         raise ArgumentError(
             f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
         )
     targets = as_columns(target, "y", "y")
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
-    unbound = as_loss(loss, prediction, backend).resolve(y.max(axis=0))
+    unbound = unknown.resolve(y.max(axis=0))
     offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle)
     bound = unbound.bind(y, offsets)
     rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
@@ -113,7 +117,7 @@ class CheckedRows(NamedTuple):
 
 def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
     """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for what does not go with them."""
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_length(len(targets.values), "y", n)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
@@ -125,7 +129,7 @@ def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: 
 
 
 def _columns(data: Any, names: Sequence[str] | None) -> Columns:
-    columns = as_columns(data)
+    columns = as_columns(data, sparse=True)
     if names is None:
         return columns
     if isinstance(names, str):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +16,9 @@ from gradline.formulas.formula import Encoder
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
-from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
+from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
 from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.order import with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -70,8 +71,12 @@ def watched_table(
     if not isinstance(intercept, bool | np.bool_):
         raise ArgumentTypeError(f"intercept must be True or False, not {intercept!r}")
     unbound = as_loss(loss, prediction, backend)
+    if isinstance(formula, Mapping):
+        unbound = unbound.with_own_formulas()
     target, features, weights, frequencies, offset = (composed_names(given) for given in (target, features, weights, frequencies, offset))
     opened = open_table(data, query=query, database=database, where=where)
+    if unbound.takes_order:
+        formula = with_order(formula, opened)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
     labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]
@@ -80,6 +85,7 @@ def watched_table(
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         prepared = _prepare(source, unbound, ahead=_begins_with_moments(solver))
+        check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
         yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
 

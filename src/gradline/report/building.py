@@ -13,7 +13,7 @@ from gradline.base.file_names import named
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import diagnostics, intervals, partial_regressions
+from gradline.report.pictures import curves, diagnostics, intervals, partial_regressions
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -60,7 +60,8 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
-    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), () if partial is None else (partial,))
+    wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
+    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), wide)
     return Report(found, text)
 
 

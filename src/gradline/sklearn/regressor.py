@@ -118,7 +118,7 @@ class LinearRegression(Estimator):
         if y is None:
             raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         columns = _two_dimensional(X)
-        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(columns.values), whole=False)
+        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", columns.values.shape[0], whole=False)
         check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
         result = fit(
             columns.values,
@@ -228,15 +228,15 @@ class LinearRegression(Estimator):
         return _r_squared(observed[~idle], predictions[~idle], weights[~idle])
 
     def __sklearn_tags__(self) -> Any:
-        from sklearn.utils import RegressorTags, Tags, TargetTags
+        from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
         target = TargetTags(required=True, multi_output=True, single_output=True)
-        return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags())
+        return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags(), input_tags=InputTags(sparse=True))
 
 
 def _two_dimensional(data: Any) -> Columns:
     """X as columns. One dimension is refused: scikit-learn could not tell one row from one column."""
-    columns = as_columns(data)
+    columns = as_columns(data, sparse=True)
     if _dimensions(data) == 1:
         raise ArgumentError(
             "X has one dimension, but an estimator takes one row per example and one column per variable. Reshape your data:"

@@ -15,7 +15,7 @@ from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "PiecewiseLinear", "ProximalNewton")
+_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "NewtonCG", "PiecewiseLinear", "ProximalNewton")
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -161,6 +161,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.newton.newton import Newton
 
         yield Newton(tolerance), ("accuracy",)
+    elif problem.rows.sparse_columns:
+        from gradline.solvers.newton.newton_cg import NewtonCG
+
+        yield NewtonCG(tolerance), ("accuracy",)
     from gradline.solvers.first_order.lbfgs import LBFGS
 
     yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)

@@ -10,10 +10,13 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
+from gradline.model.record import in_curve
+from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked_penalty import chosen_by
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
+from gradline.summary.curves import curve_blocks
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
@@ -34,17 +37,20 @@ def summarise(fit: Model) -> Summary:
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
         head=tuple(_head(fit)),
-        blocks=tuple(_block(fit, j) for j in range(len(fit.predictor_names))),
+        blocks=(*(_block(fit, j) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
         foot=tuple(_foot(fit)),
     )
 
 
 def shown_coefficients(fit: Model, predictor: int) -> Sequence[int]:
-    """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows."""
+    """The design columns that a linear predictor can use: those of its own formula; the intercept where it is one number for all rows.
+    Those of curves are left out."""
     if fit.encoder is not None and fit.encoder.mask.shape[1] > 1:
-        return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0]]
-    only = fit.loss_function.intercept_only
-    return range(1 if only and only[predictor] else len(fit.names))
+        return [int(i) for i in fit.encoder.mask[:, predictor].nonzero()[0] if not in_curve(fit, int(i), predictor)]
+    only, without = fit.loss_function.intercept_only, fit.loss_function.without_intercept
+    first = int(fit.has_intercept) if without and without[predictor] else 0
+    shown = range(first, 1 if only and only[predictor] else len(fit.names))
+    return [i for i in shown if not in_curve(fit, i, predictor)] if fit.curves else shown
 
 
 def _head(fit: Model) -> Iterator[Fact]:
@@ -65,6 +71,8 @@ def _chosen(penalty: Penalty) -> str:
     """How the data chose the penalty's strength; empty where it was given."""
     if was_chosen(penalty):
         return "; its strength was chosen by leave-one-out, and standard errors take it as given"
+    if has_curves(penalty):
+        return f"; strengths chosen by {penalty.chosen_by}" if penalty.chosen_by else ""
     how = chosen_by(penalty)
     return f"; its strength has the least loss in {how}" if how else ""
 

@@ -59,7 +59,8 @@ def uncertainty_of(fit: Model) -> Uncertainty | None:
 def slopes_line(fit: Model) -> Iterator[Fact]:
     """The test that every slope is zero, where the covariance allows it."""
     inference = fit.inference
-    if inference is None or inference.covariance is None:
+    # Of curves each has a test of its own, and a joint one of all their coefficients would not know of the penalty.
+    if inference is None or inference.covariance is None or fit.curves:
         return
     try:
         found = fit.joint_test

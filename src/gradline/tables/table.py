@@ -320,6 +320,8 @@ def _from_source(source: Any) -> Source:
 
     found = frame_source(source)
     if found is None:
+        if isinstance(source, tuple) and len(source) == 2:
+            raise ArgumentTypeError("a pair is no table; give X and y as two arguments, not as a pair of them")
         raise ArgumentTypeError(
             f"{type(source).__name__} is no table; give a path, a data frame, an Arrow table, a dict of arrays, a generator of batches, or"
             " a DuckDB relation"

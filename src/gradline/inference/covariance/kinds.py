@@ -12,7 +12,7 @@ from gradline.base.words import nearest
 from gradline.inference.covariance.clusters import Groups, held_groups
 from gradline.losses.protocol import Loss
 
-NAMES = ("classical", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
+NAMES = ("classical", "bayesian", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
 
 _ELSEWHERE = {
     "hac": "newey-west",
