@@ -294,6 +294,7 @@ def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | 
     rows = problem.rows
     if problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels:
         wide = rows.n_columns > WIDE and rows.n_columns > 2 * rows.n_rows and rows.n_targets == 1 and rows.resident
+        wide = wide and not rows.sparse_columns
         if wide and _charges_each_alone(Way(problem, columns, spec)):
             return _WideWay(problem, columns, spec, folds)
         if rows.n_columns <= MOST_COLUMNS:
