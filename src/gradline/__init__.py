@@ -18,6 +18,8 @@ from gradline.base.version import __version__ as __version__
 
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "ConstrainedNewton": "gradline.solvers.constrained.newton",
+    "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
     "LinearRegression": "gradline.sklearn.regressor",
@@ -44,13 +46,15 @@ _NAMES = {
     "load": "gradline.api.loading",
     "path": "gradline.api.path",
 }
-_MODULES = ("datasets", "losses", "penalties", "plot")
+_MODULES = ("constraints", "datasets", "losses", "penalties", "plot")
 
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
     "ArgumentError",
     "ArgumentTypeError",
+    "ConstrainedNewton",
+    "ConstrainedPiecewiseLinear",
     "DataError",
     "DivergenceError",
     "Fit",
@@ -70,6 +74,7 @@ __all__ = [
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "constraints",
     "datasets",
     "fit",
     "load",
@@ -80,7 +85,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from gradline import datasets, losses, penalties, plot
+    from gradline import constraints, datasets, losses, penalties, plot
     from gradline.api.fitting import fit
     from gradline.api.loading import load
     from gradline.api.path import Path, path
@@ -100,6 +105,8 @@ if TYPE_CHECKING:
     from gradline.base.warnings import GradlineWarning
     from gradline.moments.moments import Moments
     from gradline.sklearn.regressor import LinearRegression
+    from gradline.solvers.constrained.newton import ConstrainedNewton
+    from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton

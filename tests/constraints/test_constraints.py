@@ -1,4 +1,4 @@
-"""The room for constraints: a problem holds them, and no solver loses them in silence."""
+"""A problem holds constraints: no solver loses them in silence, and the automatic choice keeps to them."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ from gradline.solvers.least_squares.many_levels import ManyLevels
 from gradline.solvers.newton.many_levels import ManyLevelsNewton
 
 RANDOM = np.random.default_rng(5)
-COUNTS = "keeps to no constraints, and the problem has bounds; no solver of gradline's can yet"
+COUNTS = "keeps to no constraints, and the problem has bounds; use gl.ConstrainedNewton"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,9 +56,12 @@ def test_solvers_of_many_levels_refuse_them(solver):
 
 
 @pytest.mark.parametrize("loss", [gl.losses.squared, gl.losses.huber(1.0), gl.losses.absolute], ids=str)
-def test_the_automatic_choice_says_that_none_can(loss):
-    with pytest.raises(ValueError, match=COUNTS):
-        registry.automatic(problem(loss, NotBelowZero()))
+def test_the_automatic_choice_keeps_to_constraints_of_another_hand(loss):
+    held = problem(loss, NotBelowZero())
+    solution = registry.solve(registry.automatic(held), held)
+    assert (solution.coefficients[1:] >= 0).all()
+    assert solution.held is not None
+    assert solution.certificate.converged
 
 
 def test_they_stay_with_samples_and_in_the_users_units():

@@ -6,10 +6,10 @@ import pytest
 from fitted import fitted
 
 import gradline as gl
+from gradline.constraints.linear_text import read_hypothesis
 from gradline.design.dense import DenseDesign
 from gradline.inference import intervals
 from gradline.inference.diagnostics import breusch_pagan, diagnose_rows, durbin_watson, reset
-from gradline.inference.hypothesis_text import read_constraints
 from gradline.inference.inference import infer
 from gradline.inference.kinked import row_loss
 from gradline.inference.leave_one_out import leave_one_out
@@ -109,12 +109,12 @@ def test_hypotheses(plain, text, message):
 def test_a_name_without_its_linear_predictor():
     names = ("mean:Intercept", "mean:x1", "log_scale:Intercept", "log_scale:x1")
     with pytest.raises(ValueError, match="no coefficient 'x1'; did you mean 'mean:x1' or 'log_scale:x1'"):
-        read_constraints("x1 = 0", names)
+        read_hypothesis("x1 = 0", names)
 
 
 def test_a_level_written_in_another_way():
     with pytest.raises(ValueError, match=r"no coefficient 'C\(g\)\[b\]'; did you mean 'C\(g\)\[T.b\]'"):
-        read_constraints("C(g)[b] = 0", ("Intercept", "x", "C(g)[T.b]", "C(h)[T.c]"))
+        read_hypothesis("C(g)[b] = 0", ("Intercept", "x", "C(g)[T.b]", "C(h)[T.c]"))
 
 
 @pytest.mark.parametrize("hypothesis", [None, 3, ["income", "rate"], [[[1.0]]]])
@@ -125,12 +125,12 @@ def test_what_is_no_hypothesis(plain, hypothesis):
 
 def test_text_of_conditions():
     names = ("Intercept", "x1", "x1:x2", "C(g)[b]", "x12", "odd name", "a-b")
-    matrix, values, texts = read_constraints("x1:x2 = 2*(x1 - 3), -C(g)[b] + 1/2 == x12; `a-b`", names)
+    matrix, values, texts = read_hypothesis("x1:x2 = 2*(x1 - 3), -C(g)[b] + 1/2 == x12; `a-b`", names)
     np.testing.assert_allclose(matrix, [[0, -2, 1, 0, 0, 0, 0], [0, 0, 0, -1, -1, 0, 0], [0, 0, 0, 0, 0, 0, 1]])
     np.testing.assert_allclose(values, [-6, -0.5, 0])
     assert texts[2] == "`a-b` = 0"
-    assert len(read_constraints("x1 = x12 = 0", names)[0]) == 2
-    np.testing.assert_allclose(read_constraints("1e-1*odd name = .5", names)[1], [0.5])
+    assert len(read_hypothesis("x1 = x12 = 0", names)[0]) == 2
+    np.testing.assert_allclose(read_hypothesis("1e-1*odd name = .5", names)[1], [0.5])
 
 
 def test_too_few_rows():

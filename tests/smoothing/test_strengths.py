@@ -234,3 +234,20 @@ def test_a_curve_of_nothing_is_rejected_as_often_as_it_should():
     x = rng.uniform(size=200)
     found = [gl.fit("y ~ s(x)", {"x": x, "y": rng.normal(size=200)}).curves[0].p_value for _ in range(120)]
     assert 0.0 <= np.mean(np.array(found) < 0.1) < 0.22
+
+
+@pytest.mark.parametrize("loss", ["squared", gl.losses.huber(0.5), gl.losses.quantile(0.5)])
+@pytest.mark.parametrize(("origin", "unit"), [(3.0, 1e-6), (-40.0, 2.0**20)])
+def test_units_of_the_column_change_nothing(origin, unit, loss, data):
+    plain = gl.fit("t ~ s(x, k=8)", data, loss=loss)
+    moved = gl.fit("t ~ s(x, k=8)", {**data, "x": origin * unit + unit * data["x"]}, loss=loss)
+    assert moved.curves[0].degrees_of_freedom == pytest.approx(plain.curves[0].degrees_of_freedom, rel=1e-4)
+    assert moved.predict({"x": origin * unit + unit * np.array([0.2, 0.9])}) == pytest.approx(plain.predict({"x": [0.2, 0.9]}), abs=1e-4)
+
+
+def test_units_of_the_target_change_nothing_but_units(data):
+    plain = gl.fit("y ~ s(x)", data)
+    moved = gl.fit("y ~ s(x)", {**data, "y": 1e6 * data["y"] + 1e7})
+    assert moved.curves[0].strengths == pytest.approx(plain.curves[0].strengths, rel=1e-5)
+    assert moved.curves[0].p_value == pytest.approx(plain.curves[0].p_value, rel=1e-3)
+    assert moved.curve().estimate == pytest.approx(1e6 * plain.curve().estimate, rel=1e-5, abs=1.0)

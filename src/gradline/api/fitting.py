@@ -25,6 +25,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -40,6 +41,7 @@ def fit(
     covariance: Any = None,
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -52,6 +54,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: str | None = None,
     frequencies: str | None = None,
@@ -68,6 +71,7 @@ def fit(
     covariance: Any = None,
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -78,6 +82,7 @@ def fit(
     loss: LossArgument = "squared",
     prediction: Callable[[Any], Any] | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -91,6 +96,7 @@ def fit(
     covariance: Any = None,
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 def fit(
@@ -104,6 +110,7 @@ def fit(
     prediction: Callable[[Any], Any] | None = None,
     backend: str | None = None,
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+    constraints: Any = None,
     solver: str | Solver = "auto",
     weights: Any = None,
     frequencies: Any = None,
@@ -122,6 +129,7 @@ def fit(
     covariance: Any = None,
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
+    inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -151,6 +159,9 @@ def fit(
         The framework of your own loss, where it cannot be read off the function.
     penalty : penalty of ``gl.penalties``, optional
         On the slopes, never on the intercept: ``gl.penalties.ridge(0.1)``, or ``ridge("auto")`` for a strength chosen by leave-one-out.
+    constraints : str, constraints of ``gl.constraints``, or a list of these, optional
+        What the coefficients must satisfy: ``"x1 >= 0, x2 + x3 = 1, 0 <= x4 <= 1"``, or ``gl.constraints.nonnegative()``, ``bounds``,
+        ``linear``, ``sum_to``, ``monotone``, ``convex``. With several linear predictors a coefficient is called ``"mean:x1"``.
     solver : "auto" or a solver, default "auto"
         "auto" takes the best solver for the loss; or one such as ``gl.GradientDescent(learning_rate=0.01)``.
     weights : array-like (n,), or str
@@ -186,6 +197,10 @@ def fit(
     smoothing : {"REML", "leave-one-out"}, default "REML"
         How the strengths of curves, ``s(x)`` and ``te(x, z)`` of a formula, are chosen: by restricted likelihood, or by the loss of rows
         left out.
+    inference : {"intersection", "draws", "face"}, optional
+        With ``constraints=``: what intervals are. "intersection" (as where it is not given): those without the constraints, cut to the
+        coefficients that are allowed. "draws": those of draws around the optimum without constraints, each moved to the nearest
+        coefficients allowed. "face": as if the constraints that bind had been known to bind.
     progress : bool, optional
         Whether to show a progress bar. Unless given, in a terminal or a notebook only.
 
@@ -227,6 +242,7 @@ def fit(
         prediction=prediction,
         backend=backend,
         penalty=penalty,
+        constraints=constraints,
         solver=solver,
         weights=weights,
         frequencies=frequencies,
@@ -244,6 +260,7 @@ def fit(
         covariance=covariance,
         groups=groups,
         smoothing=smoothing,
+        inference=inference,
         progress=progress,
     )
     return Fit.of(run(request))

@@ -29,6 +29,10 @@ def fit(
         str | None, typer.Option(metavar="FILE.py:NAME", help="A loss of your own: function NAME(y, prediction) in FILE.py.")
     ] = None,
     penalty: Annotated[str | None, typer.Option(metavar="NAME:STRENGTH", help="On the slopes, such as ridge:0.1.")] = None,
+    constraint: Annotated[
+        list[str] | None,
+        typer.Option(metavar="TEXT", help="What coefficients must satisfy, such as 'x1 >= 0, x2 + x3 = 1'. May be given several times."),
+    ] = None,
     solver: Annotated[
         str,
         typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs, piecewise-linear or active-set-newton."),
@@ -67,6 +71,7 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss huber:1.35 --where "area < 500"
       gradline fit flats.csv "price ~ area" --loss quantile:0.9 --json
       gradline fit line.csv "y ~ x" --solver gradient-descent --learning-rate 0.01
+      gradline fit flats.csv "price ~ area + rooms" --constraint "area >= 0, rooms >= 0"
       gradline fit flats --database city.duckdb "price ~ area"
       gradline fit "y ~ x" --database city.duckdb --query "SELECT * FROM flats"
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
@@ -96,6 +101,7 @@ def fit(
             data,
             loss=chosen_loss,
             penalty=chosen_penalty,
+            constraints=constraint or None,
             solver=chosen_solver,
             **arguments,
         )
@@ -168,6 +174,8 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
         "objective": number(fit.loss),
         "rows_used": fit.rows_used,
         "rows_dropped": fit.rows_dropped,
+        "constraints": {text: number(multiplier) for text, multiplier in fit.multipliers.items()},
+        "active_constraints": list(fit.active_constraints),
         "solver": fit.solver,
         "converged": fit.certificate.converged,
         "reason": fit.certificate.reason,

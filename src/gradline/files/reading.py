@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
+from gradline.files.constraints import read_constraints
 from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty, penalty_of_curves
 from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
@@ -55,6 +56,7 @@ def load(
         penalty = None if model.penalty is None else as_penalty(model.penalty)
         if curves and encoder is not None:
             penalty = penalty_of_curves(encoder, curves, model)
+        held = read_constraints(model.constraints, (len(model.names), len(model.predictor_names)))
     except ValueError as error:
         raise ModelFileError(f"{where}: {error}") from None
     certificate = model.certificate
@@ -68,6 +70,7 @@ def load(
         digits=None if model.digits is None else _array(model.digits),
         learning_rate=model.learning_rate,
         notes=tuple(model.notes),
+        held=held,
     )
     return Model(
         tuple(model.names),

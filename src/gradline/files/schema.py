@@ -91,6 +91,26 @@ class CertificateRecord(Part):
     gap: Number | None = Field(None, description="By how much the objective can be above its minimum at most, where that was proved.")
 
 
+class ConstraintRow(Part):
+    """A row of the constraints: weights times the coefficients at some places is at least ``right``, or equal to it."""
+
+    text: str = Field(description="In words.")
+    places: list[Count] = Field(description="Of the coefficients, those of the first linear predictor before those of the second.")
+    weights: list[Number]
+    right: Number
+    equal: bool
+    multiplier: Number = Field(description="How fast the lowest objective rises with ``right``.")
+    holds: bool = Field(description="Whether it is met as an equation.")
+
+
+class ConstraintsRecord(Part):
+    """What the coefficients must satisfy."""
+
+    rows: list[ConstraintRow] = Field(min_length=1)
+    unconstrained: list[list[Number]] | None = Field(description="The optimum without them, shaped like the coefficients; null if unknown.")
+    inference: Literal["intersection", "draws", "face"] = Field(description="What intervals are.")
+
+
 class ModelRecord(Part):
     """A fitted model. P design columns, k linear predictors, q targets."""
 
@@ -121,6 +141,7 @@ class ModelRecord(Part):
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
         None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
     )
+    constraints: ConstraintsRecord | None = None
     uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
     curves: list[CurveRecord] = Field(default_factory=list, description="The curves of the formula, s(x) and te(x, z).")
     smoothing: str = Field("", description="How the strengths of the curves were chosen; empty where the formula gave them.")

@@ -10,6 +10,9 @@ from typing import Any, Literal, Self
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
+from gradline.constraints.arguments import as_inference
+from gradline.constraints.held import ConstrainedInference
+from gradline.constraints.specs import ConstraintSpec, as_spec
 from gradline.inference.asked import cluster_arguments
 from gradline.losses.arguments import LossArgument
 from gradline.penalties.arguments import as_penalty
@@ -54,6 +57,11 @@ _ELSEWHERE = {
     "cost": "loss=",
     "link": "the loss's own link, or prediction= beside a loss function of your own",
     "activation": "prediction= beside a loss function of your own",
+    "positive": "constraints=gl.constraints.nonnegative()",
+    "constraint": "constraints=",
+    "bounds": "constraints=gl.constraints.bounds(...)",
+    "lower_bounds": "constraints=gl.constraints.bounds(lower=...)",
+    "upper_bounds": "constraints=gl.constraints.bounds(upper=...)",
     "fit_intercept": "intercept=",
     "sample_weight": "weights=",
     "sample_weights": "weights=",
@@ -89,6 +97,8 @@ class FitRequest:
     prediction: Callable[[Any], Any] | None
     backend: str | None
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None
+    constraints: ConstraintSpec | None
+    inference: ConstrainedInference | None
     solver: str | Solver
     weights: Any
     frequencies: Any
@@ -115,6 +125,9 @@ class FitRequest:
         rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
         rest["penalty"] = as_penalty(rest["penalty"])
         rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
+        constraints, inference = rest.get("constraints"), rest.get("inference")
+        rest["constraints"] = None if constraints is None else as_spec(constraints)
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
         request = cls(formula=formula, data=data, target=target, **rest)
         if request.of_arrays:
             _refuse_of_tables(data, target, rest)

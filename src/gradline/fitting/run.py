@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
-from gradline.fitting.curves import covariance_of_curves, described, with_curves
+from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import NoInference
 from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
@@ -26,9 +26,9 @@ from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.solvers.centring import centred, with_gradient_of_given
+from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
-from gradline.solvers.protocol import EndsWithCurvature, Solution, TakesAnyColumns, as_start
+from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, TakesAnyColumns, as_start
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
@@ -84,17 +84,55 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     covariance = request.covariance
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
-    if curves is not None and curves.solver is not None and request.leaves_all_to_us:
-        chosen = curves.solver
+    if request.constraints is not None:
+        from gradline.fitting.constrained import with_constraints
+
+        problem = with_constraints(problem, request.constraints, prepared)
+    problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
+    if solution.aliased:
+        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
+        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
+        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
+    for note in solution.notes:
+        warn(note)
+    clusters = prepared.clusters
+    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
+    if solution.held is None:
+        try:
+            found = uncertainty_of(problem, solution, chosen, solved, covariance, kind, read_groups)
+        except InferenceError as error:
+            if curves is None or not (request.covariance is None or is_default(request.covariance)):
+                raise
+            found = NoInference(str(error))
+    else:
+        from gradline.fitting.constrained import uncertainty_within
+
+        asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto", covariance=covariance)
+        found, held = uncertainty_within(
+            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
+        )
+        solution = replace(solution, held=held, unconstrained=None)
+    if solution.curvature is not None:
+        solution = replace(solution, curvature=None, extra=())
+    model = model_of(request, prepared, problem, solution, found, started)
+    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
+
+
+def _optimum(
+    request: FitRequest, problem: Problem, names: tuple[str, ...], progress: bool | None, curves: CurveFit | None
+) -> tuple[Problem, Solution, Solver, tuple[Centred, Solution] | None]:
+    """(the problem that was solved, its solution, the solver, what that was given and found where the columns were moved for it)."""
+    if curves is not None and curves.solver is not None and problem.constraints is None and request.leaves_all_to_us:
+        chosen: Solver = curves.solver
     else:
         chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
-    if covariance is not None and not is_none(covariance) and isinstance(chosen, EndsWithCurvature):
+    if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
-    begin = None if request.start is None else as_start(request.start, problem.shape, prepared.names)
-    if begin is None and curves is not None:
+    begin = None if request.start is None else as_start(request.start, problem.shape, names)
+    if begin is None and curves is not None and problem.constraints is None:
         begin = curves.start
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
@@ -106,24 +144,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         check_in_range(problem, solution)
     if moved is not None:
         solution = with_gradient_of_given(problem, solution, moved)
-    if solution.aliased:
-        left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
-        it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
-        warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
-    for note in solution.notes:
-        warn(note)
-    clusters = prepared.clusters
-    read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
-    try:
-        found = uncertainty_of(problem, solution, chosen, None if moved is None else (moved, there), covariance, kind, read_groups)
-    except InferenceError as error:
-        if curves is None or not (request.covariance is None or is_default(request.covariance)):
-            raise
-        found = NoInference(str(error))
-    if solution.curvature is not None:
-        solution = replace(solution, curvature=None, extra=())
-    model = model_of(request, prepared, problem, solution, found, started)
-    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
+    return problem, solution, chosen, None if moved is None else (moved, there)
 
 
 def model_of(

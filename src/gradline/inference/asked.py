@@ -166,7 +166,7 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
         return pending
     if problem.shape[0] * problem.shape[1] > MOST_COEFFICIENTS:
         return NoInference(too_many(problem.shape[0] * problem.shape[1]))
-    if not _is_cheap(problem) or not problem.rows.resident:
+    if not is_cheap(problem) or not problem.rows.resident:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
 
@@ -175,10 +175,11 @@ def passes_over_rows(problem: Problem, solution: Solution, unasked: bool) -> boo
     """Whether ``default_inference``, or ``asked_inference`` where it was asked for, goes over the rows for a matrix of curvature."""
     if problem.joint or pending_inference(problem, solution) is not None:
         return False
-    return not unasked or (solution.certificate.converged and _is_cheap(problem) and problem.rows.resident)
+    return not unasked or (solution.certificate.converged and is_cheap(problem) and problem.rows.resident)
 
 
-def _is_cheap(problem: Problem) -> bool:
+def is_cheap(problem: Problem) -> bool:
+    """Whether standard errors of the problem cost so little that nobody need ask for them."""
     size, k = problem.shape
     return problem.rows.n_rows * size * k <= CHEAP_NUMBERS and size * k <= CHEAP_COEFFICIENTS
 

@@ -1,12 +1,14 @@
-"""A fit that set coefficients to zero, seen from the coefficients that it kept."""
+"""A fit that set coefficients to zero, or holds them by constraints, seen from the coefficients that it left free."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 from gradline.base.types import Array
+from gradline.constraints.held import HeldConstraints
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import OnSupport, as_kinked
+from gradline.solvers.protocol import Solution
 
 
 def on_support(problem: Problem, coefficients: Array) -> Problem:
@@ -21,3 +23,11 @@ def on_support(problem: Problem, coefficients: Array) -> Problem:
     kept, first = problem.movable.copy(), int(problem.rows.intercept)
     kept[first:] &= penalty.support(coefficients[first:])
     return replace(problem, penalty=OnSupport(penalty), mask=kept)
+
+
+def on_face(problem: Problem, held: HeldConstraints, solution: Solution) -> Problem:
+    """The problem of the coefficients that move while the constraints that bind hold."""
+    movable = problem.movable
+    if solution.aliased:
+        movable[list(solution.aliased)] = False
+    return replace(problem, constraints=None, face=held.face(movable, solution.coefficients))

@@ -12,8 +12,8 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array, IntArray
+from gradline.constraints.linear_text import read_hypothesis
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.hypothesis_text import read_constraints
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
 
@@ -46,14 +46,14 @@ def coefficient_labels(names: Sequence[str], predictors: Sequence[str]) -> tuple
 def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, labels: Sequence[str]) -> HypothesisResult:
     """Wald's test: F with the covariance's degrees of freedom where it has them, chi-squared otherwise.
 
-    hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraint_text``), or a matrix (c, k P) whose rows
+    hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraints.linear_text``), or a matrix (c, k P) whose rows
     times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``.
 
     Raises ValueError for unknown names, for coefficients that were not estimated, and for conditions that repeat or contradict others;
     TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
-        matrix, values, texts = read_constraints(hypothesis, labels)
+        matrix, values, texts = read_hypothesis(hypothesis, labels)
     else:
         try:
             matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))

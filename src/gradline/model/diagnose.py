@@ -28,7 +28,7 @@ from gradline.inference.diagnostics import (
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import LeaveOneOut, leave_one_out
 from gradline.inference.statistics import FitStatistics, fit_statistics
-from gradline.inference.support import on_support
+from gradline.inference.support import on_face, on_support
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData, attach_data
 from gradline.objective.objective import Problem
@@ -138,8 +138,9 @@ class Diagnosis:
     @cached_property
     def bread(self) -> Bread:
         """The inverse curvature of the fit."""
-        held = self.fit.inference
-        if held is not None and held.bread is not None:
+        held, within = self.fit.inference, self.fit.constraints
+        # Standard errors within constraints are mostly those without them, and rows are looked at on the face.
+        if held is not None and held.bread is not None and (within is None or within.inference == "face"):
             return held.bread
         return compute_bread(self._kept, self._coefficients, free_coefficients(self._kept, self.fit.solution), self._loss)
 
@@ -162,6 +163,8 @@ class Diagnosis:
     @cached_property
     def _kept(self) -> Problem:
         """The problem, of what a penalty has left of the coefficients."""
+        if self.fit.constraints is not None:
+            return on_face(self.rows.problem, self.fit.constraints, self.fit.solution)
         return on_support(self.rows.problem, self._coefficients)
 
     @property

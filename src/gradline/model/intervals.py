@@ -48,6 +48,8 @@ class IntervalOutputs:
     n_targets: int
     weight: float | None = None
     penalised: bool = False
+    shift: Array | None = None
+    """(P, k): what the optimum without constraints has more than the coefficients, of a fit whose errors belong to that; None elsewhere."""
 
     @property
     def width(self) -> int:
@@ -60,7 +62,8 @@ class IntervalOutputs:
         if self.interval == "confidence":
             assert self.covariance is not None
             law = "the normal distribution" if self.covariance.degrees_of_freedom is None else "Student's t"
-            return f"for the prediction itself, by the {self.covariance.kind} covariance and {law}"
+            within = "" if self.shift is None else "; around the fit without constraints, and as far as the prediction"
+            return f"for the prediction itself, by the {self.covariance.kind} covariance and {law}{within}"
         return self._guarantee
 
     def __call__(self, design: Design, predictors: Array) -> Array:
@@ -70,12 +73,20 @@ class IntervalOutputs:
     def ends(self, design: Design, predictors: Array) -> Interval:
         """The interval at rows of a design, (m, c) each; predictors (m, k), offset included."""
         if self.interval == "confidence":
-            assert self.covariance is not None
-            if self.kind == "linear":
-                return linear_interval(design, predictors, self.covariance, self.level)
-            return mean_interval(design, predictors, self.covariance, self.loss, self.level)
-        found = self._prediction(design, predictors)
-        return Interval(found.lower, found.upper)
+            centre = predictors if self.shift is None else predictors + design.predict(self.shift)
+            found = self._confidence(design, centre)
+            if self.shift is None:
+                return found
+            own = predict_linear(self.loss, predictors, self.kind)
+            return Interval(np.minimum(found.lower, own), np.maximum(found.upper, own))
+        ends = self._prediction(design, predictors)
+        return Interval(ends.lower, ends.upper)
+
+    def _confidence(self, design: Design, predictors: Array) -> Interval:
+        assert self.covariance is not None
+        if self.kind == "linear":
+            return linear_interval(design, predictors, self.covariance, self.level)
+        return mean_interval(design, predictors, self.covariance, self.loss, self.level)
 
     @property
     def _guarantee(self) -> str:
@@ -139,6 +150,7 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
         len(fit.target_names),
         None if weight is None else float(weight),
         fit.penalty is not None,
+        None if fit.estimate is fit.solution.coefficients else fit.estimate - fit.solution.coefficients,
     )
     _ = outputs.guarantee
     return outputs

@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
+
 from gradline.base.errors import InferenceError
 from gradline.inference.asked import cluster_arguments, in_given_columns, is_default, is_none
 from gradline.inference.covariance.estimate import Covariance, covariance, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import Inference, infer, without_rows
 from gradline.inference.kinked import row_loss
+from gradline.inference.support import on_face
 from gradline.model.attach_data import AttachedData, attach_data
 from gradline.objective.objective import Problem
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -33,13 +36,27 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
     found = attach_data(fit, data, target, labels=labels, **rows)
     chosen = _kind(kind, groups, labels, found, data, target)
     problem, solution = found.problem, fit.solution
+    within = fit.constraints is not None
+    if within:
+        problem, solution = _whose_errors(fit, problem)
     if held is None or held.bread is None:
         return replace(fit, uncertainty=_inferred(problem, solution, chosen))
     loss = row_loss(problem, solution.coefficients)
     meat = score_products(problem, solution.coefficients, held.bread, loss) if held.meat is None else held.meat
     totals = held.statistics
-    new = covariance(problem, solution, chosen, bread=held.bread, statistics=totals, loss=loss, meat=meat)
+    new = covariance(problem, solution, chosen, bread=held.bread, statistics=None if within else totals, loss=loss, meat=meat)
     return replace(fit, uncertainty=_holding(replace(held, meat=meat), new))
+
+
+def _whose_errors(fit: Any, problem: Problem) -> tuple[Problem, Solution]:
+    """The problem and the solution whose standard errors those of a fit within constraints are."""
+    held, solution = fit.constraints, fit.solution
+    if held.inference == "face":
+        return on_face(problem, held, solution), replace(solution, aliased=())
+    if held.unconstrained is None:
+        raise InferenceError('the fit holds no optimum without its constraints: ask for errors at once, gl.fit(..., covariance="default")')
+    left_out = tuple(int(place) for place in np.flatnonzero(np.isnan(held.unconstrained).any(axis=1)))
+    return problem, replace(solution, coefficients=fit.estimate, aliased=left_out)
 
 
 def _inferred(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Any:

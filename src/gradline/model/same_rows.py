@@ -101,6 +101,10 @@ def _has_gradient(fit: Model, problem: Problem, sums: _GradientSums) -> bool:
     slope = problem.penalty_terms(coefficients, 1).gradient
     assert slope is not None
     gradient, size = gradient + slope, size + np.abs(slope)
+    if fit.constraints is not None:
+        # What the multipliers of the constraints balance is left of the gradient at the optimum.
+        force = fit.constraints.force
+        gradient, size = gradient - force, size + np.abs(force)
     free = free_coefficients(problem, fit.solution)
     reach = np.abs(free.restrict_gradient(gradient))
     allowed, slack = free.restrict_gradient(radius), SAME_GRADIENT * free.restrict_gradient(size)

@@ -10,6 +10,7 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
+from gradline.model.constrained import ModelConstraints
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from gradline.solvers.protocol import Solution
 
 
-class ModelUncertainty:
+class ModelUncertainty(ModelConstraints):
     """Reads ``uncertainty``, which ``gl.fit(..., covariance=...)`` leaves in a Fit."""
 
     uncertainty: Inference | PendingInference | NoInference
@@ -67,7 +68,7 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import statistics
 
-        return self._shaped(statistics(self.solution.coefficients, self.covariance()))
+        return self._shaped(statistics(self.estimate, self.covariance()))
 
     @property
     def p_values(self) -> Array:
@@ -80,7 +81,7 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import p_values
 
-        return self._shaped(p_values(self.solution.coefficients, self.covariance()))
+        return self._shaped(p_values(self.estimate, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
         """Confidence intervals of the coefficients.
@@ -93,7 +94,8 @@ class ModelUncertainty:
         Returns
         -------
         Interval
-            ``lower`` and ``upper``, each shaped like ``coefficients``. NaN where a coefficient has no standard error.
+            ``lower`` and ``upper``, each shaped like ``coefficients``. NaN where a coefficient has no standard error. Within constraints
+            as ``inference=`` of ``gl.fit`` says, and NaN with a warning where nothing is left of an interval.
 
         Raises
         ------
@@ -110,7 +112,12 @@ class ModelUncertainty:
         """
         from gradline.inference.intervals import Interval, coefficient_interval
 
-        found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
+        if self.constraints is not None:
+            from gradline.model.constrained import interval_within
+
+            found = interval_within(self, level)
+        else:
+            found = coefficient_interval(self.solution.coefficients, self.covariance(), level)
         return Interval(*(self._shaped(end) for end in found))
 
     def test(self, hypothesis: Any) -> HypothesisResult:
@@ -146,7 +153,7 @@ class ModelUncertainty:
         from gradline.inference.tests import coefficient_labels, linear_test
 
         labels = coefficient_labels(self.names, self.predictor_names)
-        return linear_test(hypothesis, self.solution.coefficients, self.covariance(), labels)
+        return linear_test(hypothesis, self.estimate, self.covariance(), labels)
 
     @property
     def joint_test(self) -> HypothesisResult | None:
@@ -159,7 +166,7 @@ class ModelUncertainty:
         """
         from gradline.inference.tests import joint_test
 
-        return joint_test(self.solution.coefficients, self.covariance(), self.has_intercept)
+        return joint_test(self.estimate, self.covariance(), self.has_intercept)
 
     def compare(self, other: ModelUncertainty) -> HypothesisResult:
         """The test of two nested fits to the same rows: F for squared loss, else the likelihood ratio.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.names import INTERCEPT
 from gradline.base.types import Array, IntArray
 from gradline.base.words import nearest
+from gradline.constraints.held import HeldConstraints
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import MOST_DIGITS
 from gradline.solvers.least_squares.second_moments import SecondMoments
@@ -27,7 +28,9 @@ class MomentsFit:
     intercept, about zero without. f_statistic: that all slopes are zero, None with a penalty or no slopes. log_likelihood: of normal
     errors with variance dispersion / w; aic, bic count the coefficients and not the variance, as statsmodels does; None with a penalty.
     degrees_of_freedom: what dispersion is divided by. digits (P,): significant digits claimed, NaN where aliased; dispersion_digits
-    the same for the dispersion. aliased: columns left out because earlier ones determine them.
+    the same for the dispersion. aliased: columns left out because earlier ones determine them. total_squares: those of the target, about
+    its mean with an intercept. held: the constraints, None where there are none; with them standard errors are those of the fit without,
+    likelihood and F are None, and digits NaN.
     """
 
     target: str
@@ -46,6 +49,22 @@ class MomentsFit:
     digits: Array
     dispersion_digits: float
     aliased: tuple[str, ...]
+    total_squares: float = float("nan")
+    held: HeldConstraints | None = None
+
+    @property
+    def active_constraints(self) -> tuple[str, ...]:
+        """The constraints that hold as equations at the coefficients, in words."""
+        return (
+            ()
+            if self.held is None
+            else tuple(text for text, holds in zip(self.held.polyhedron.texts, self.held.held, strict=True) if holds)
+        )
+
+    @property
+    def multipliers(self) -> Mapping[str, float]:
+        """How fast the lowest mean loss rises with the end of each constraint, by its words."""
+        return {} if self.held is None else dict(zip(self.held.polyhedron.texts, self.held.multipliers.tolist(), strict=True))
 
 
 def parse_formula(formula: str, names: Sequence[str]) -> tuple[str, list[str], bool]:
@@ -162,6 +181,7 @@ def fit_moments(
         digits=fit.digits[:, 0],
         dispersion_digits=digits,
         aliased=tuple(labels[j] for j in fit.aliased),
+        total_squares=total,
     )
 
 

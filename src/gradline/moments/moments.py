@@ -20,6 +20,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
+from gradline.constraints.specs import as_spec
 from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
@@ -211,6 +212,7 @@ class Moments:
         features: Sequence[str] | None = None,
         intercept: bool = True,
         penalty: Any = None,
+        constraints: Any = None,
     ) -> MomentsFit:
         """Least squares of any column on any others, without the rows, in the time of a p by p Cholesky factorisation.
 
@@ -227,6 +229,8 @@ class Moments:
             With target: whether there is an intercept.
         penalty : float or penalty, optional
             A ridge, or its strength s: mean loss + s / 2 sum b^2, the intercept not penalised.
+        constraints : str, constraints of ``gl.constraints``, or a list of these, optional
+            What the coefficients must satisfy, as for :func:`gradline.fit`.
 
         Returns
         -------
@@ -246,7 +250,13 @@ class Moments:
         array([-5.,  6.])
         """
         target, labels, intercept = self._columns(formula, target, features, intercept)
-        return fit_moments(self._sums, self._names, target, labels, intercept, _ridge_strength(penalty))
+        strength, spec = _ridge_strength(penalty), None if constraints is None else as_spec(constraints)
+        plain = fit_moments(self._sums, self._names, target, labels, intercept, strength)
+        if spec is None:
+            return plain
+        from gradline.moments.constrained import within_constraints
+
+        return within_constraints(plain, self._sums, [self._names.index(name) for name in (*labels, target)], strength, spec)
 
     def save(self, path: str | Path) -> None:
         """Write one small JSON file, whole or not at all.

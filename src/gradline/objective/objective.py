@@ -197,6 +197,8 @@ class Problem:
     """What this is a sample of, whose rows messages name; None for a problem of its own."""
     constraints: Constraints | None = None
     """Which coefficients are allowed; None for all. No evaluation looks at them: a solver keeps to them, or refuses."""
+    face: CoefficientMap | None = None
+    """The coefficients that move while constraints hold, where a solution is looked at as one on their face; None elsewhere."""
 
     @cached_property
     def n_predictors(self) -> int:
@@ -293,6 +295,8 @@ class Problem:
     def free(self) -> CoefficientMap:
         """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows; across the
         directions that change no row's loss, where the loss has any and no penalty decides."""
+        if self.face is not None:
+            return self.face
         flat = self.loss.flat_directions
         if flat is None:
             return CoefficientMap.selecting(self.movable)
@@ -328,6 +332,8 @@ class Problem:
     @property
     def all_free(self) -> bool:
         """Whether every coefficient may move."""
+        if self.face is not None:
+            return False
         return not any(self.loss.intercept_only) and (self.mask is None or bool(self.mask.all()))
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:

@@ -114,6 +114,8 @@ def partial_residuals(given: PlotSubject, places: Sequence[int]) -> tuple[Array,
         )
     if problem.penalty is not None:
         raise ArgumentError("a partial regression plot is of a fit without a penalty, which would pull its slopes from the coefficients")
+    if fit.constraints is not None:
+        raise ArgumentError("a partial regression plot is of a fit without constraints, which hold its slopes where they are")
     if problem.loss.kinks() is not None:
         raise ArgumentError(f"a partial regression plot divides by the loss's curvature, and {problem.loss.name!r} has kinks in its place")
     inverse = given.diagnosis.bread.inverse

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.atomic_file import write_whole
 from gradline.base.file_names import named
+from gradline.base.warnings import GradlineWarning
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
@@ -60,8 +62,12 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
     partial = partial_regressions(findings)
+    with warnings.catch_warnings():
+        # The page has this among its concerns.
+        warnings.filterwarnings("ignore", "nothing is left of an interval", GradlineWarning)
+        shown = intervals(findings)
     wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
-    text = page(findings, found, intervals(findings), tuple(diagnostics(findings)), wide)
+    text = page(findings, found, shown, tuple(diagnostics(findings)), wide)
     return Report(found, text)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from gradline.report.findings import Findings
 from gradline.report.wording import degrees_text, p_value_text
+from gradline.summary.constraints import constraints_line, interval_facts
 from gradline.summary.numbers import counted, short, visible
 
 CHANCE = 0.01
@@ -53,7 +54,19 @@ def concerns(findings: Findings) -> tuple[Concern, ...]:
     """All there are, serious ones first."""
     found = [
         concern
-        for check in (_rows, _convergence, _dropped, _aliased, _collinear, _influential, _spread, _overdispersed, _shape, _order)
+        for check in (
+            _rows,
+            _convergence,
+            _constrained,
+            _dropped,
+            _aliased,
+            _collinear,
+            _influential,
+            _spread,
+            _overdispersed,
+            _shape,
+            _order,
+        )
         for concern in check(findings)
     ]
     return tuple(sorted(found, key=lambda concern: ("serious", "look", "note").index(concern.level)))
@@ -87,6 +100,21 @@ def _convergence(findings: Findings) -> Iterator[Concern]:
         yield Concern("look", "No standard errors", _sentence(inference.unavailable))
     for note in () if inference is None else inference.notes:
         yield Concern("look", "About the standard errors", _sentence(note))
+
+
+def _constrained(findings: Findings) -> Iterator[Concern]:
+    fit = findings.fit
+    if fit.constraints is None:
+        return
+    yield Concern("note", "Constraints", _sentence(constraints_line(fit)))
+    for fact in interval_facts(fit):
+        if fact.tone == "bad":
+            yield Concern(
+                "serious",
+                "The data does not support the constraints",
+                _sentence(fact.text),
+                "Look at the rows and at the constraints: one of the two is not what it was taken for.",
+            )
 
 
 def _dropped(findings: Findings) -> Iterator[Concern]:

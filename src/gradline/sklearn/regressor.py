@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 import numpy as np
 
 from gradline.api.fitting import fit
-from gradline.base.errors import ArgumentError
+from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
+from gradline.constraints import nonnegative
 from gradline.rows.array_checks import Columns, Rows, as_columns, as_weights, check_finite, check_length, select_columns
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.sklearn.estimator import Estimator
@@ -34,10 +35,12 @@ class LinearRegression(Estimator):
 
     Parameters
     ----------
-    loss, prediction, penalty, solver, backend, start, accuracy, tolerance, covariance, progress
+    loss, prediction, penalty, constraints, solver, backend, start, accuracy, tolerance, covariance, progress
         As for :func:`gradline.fit`. The settings of a solver, a loss or a penalty are parameters too:
         ``set_params(solver__learning_rate=0.1)``, or a grid over ``penalty__strength``, replaces the solver or the penalty with one that
         differs in that setting only.
+    positive : bool
+        Whether slopes must be zero or above, as well as what ``constraints`` says.
     fit_intercept : bool
         Whether the model has an intercept.
 
@@ -74,6 +77,8 @@ class LinearRegression(Estimator):
         loss: LossArgument = "squared",
         prediction: Callable[[Any], Any] | None = None,
         penalty: Penalty | UnboundPenalty | AutomaticRidge | None = None,
+        constraints: Any = None,
+        positive: bool = False,
         solver: str | Solver = "auto",
         fit_intercept: bool = True,
         backend: str | None = None,
@@ -86,6 +91,8 @@ class LinearRegression(Estimator):
         self.loss = loss
         self.prediction = prediction
         self.penalty = penalty
+        self.constraints = constraints
+        self.positive = positive
         self.solver = solver
         self.fit_intercept = fit_intercept
         self.backend = backend
@@ -127,6 +134,7 @@ class LinearRegression(Estimator):
             prediction=self.prediction,
             backend=self.backend,
             penalty=self.penalty,
+            constraints=self._constraints(),
             solver=self.solver,
             weights=weights,
             start=self.start,
@@ -152,6 +160,14 @@ class LinearRegression(Estimator):
         elif hasattr(self, "feature_names_in_"):
             del self.feature_names_in_
         return self
+
+    def _constraints(self) -> Any:
+        """Those given, with ``positive=True`` among them."""
+        if not isinstance(self.positive, bool | np.bool_):
+            raise ArgumentTypeError(f"positive must be True or False, not {self.positive!r}")
+        if not self.positive:
+            return self.constraints
+        return nonnegative() if self.constraints is None else [nonnegative(), self.constraints]
 
     def predict(self, X: Any) -> Array:
         """Predictions.

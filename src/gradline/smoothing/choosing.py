@@ -41,9 +41,12 @@ SAMPLE = 2000
 DIFFERENCE = 1e-4
 """Of the spread of a linear predictor: the step of third derivatives, which are then off by a hundred-millionth."""
 
-SETTLED = 1e-9
+SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-5
 """Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
-at the end, may change by a hundred times as much, measured by their covariance."""
+at the end, may change by a hundred times as much, measured by their covariance. Of losses that are no likelihood it is less strict."""
+
+FULL_STEPS = 8
+"""After which steps of a loss that is no likelihood become smaller and smaller."""
 
 REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
 
@@ -211,7 +214,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     before: tuple[Array, float] | None = None
     effective = float(len(places))
     fits = 0
-    for _ in range(MOST_PASSES):
+    for count in range(MOST_PASSES):
         spread = sample.linear_predictors(coefficients).std(axis=0)
         steps = DIFFERENCE * np.where(spread > 0, spread, 1.0)
         roots = None
@@ -257,12 +260,18 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
         found, point, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(places[place]) % size))
         held = terms.add_to(np.zeros_like(curvature), np.exp(found))
         effective = float(len(places) - np.sum(point.root * (held @ point.root)))
+        if not likelihood and count >= FULL_STEPS:
+            # Rows that go from one side of a bend to the other and back would lead to and fro for ever.
+            share = 1.0 / (count - FULL_STEPS + 2)
+            found = rho + share * (found - rho)
+            point = point._replace(coefficients=b + share * (point.coefficients - b))
         moved = point.coefficients - b
         change = float(moved @ (curvature @ moved) + moved @ (held @ moved)) / dispersion
         shift = float(np.abs(np.diag(point.hessian)) @ np.square(found - rho))
         rho = found
         coefficients = _whole(point.coefficients, places, size, k)
-        if change < 100.0 * SETTLED * max(1.0, effective) and shift < SETTLED and (roots is not None or not likelihood):
+        enough = SETTLED if likelihood else SETTLED_ROUGHLY
+        if change < 100.0 * enough * max(1.0, effective) and shift < enough and (roots is not None or not likelihood):
             return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, sure)
     return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, False)
 

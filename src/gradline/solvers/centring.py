@@ -72,7 +72,7 @@ def centred(problem: Problem) -> Centred | None:
     leave them as they are.
     """
     unmoved = not has_units(problem.penalty)
-    if unmoved or problem.constraints is not None:
+    if unmoved or problem.constraints is not None or problem.face is not None:
         return None
     rows = problem.rows
     sample = rows.sample(SAMPLE).without_zero_weights()

@@ -13,6 +13,7 @@ from gradline.base.types import Array, IntArray
 from gradline.rows.labels import check_names_of_rows
 
 if TYPE_CHECKING:
+    from gradline.constraints.held import HeldConstraints
     from gradline.objective.objective import ExtraSum, Problem
     from gradline.solvers.squared_sums import SquaredSums
 
@@ -102,6 +103,10 @@ class Solution:
     extra: tuple[Any, ...] = ()
     without_errors: str = ""
     """Why these coefficients can have no standard errors; empty where they can."""
+    held: HeldConstraints | None = None
+    """Which constraints hold, and their multipliers; None where there are none."""
+    unconstrained: Solution | None = None
+    """The optimum without the constraints, where the solver had it at no cost. A Fit keeps its coefficients only."""
 
 
 @runtime_checkable

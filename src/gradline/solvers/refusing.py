@@ -91,8 +91,8 @@ def smooth_and_free(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that knows no constraints, and beside the loss no kinks."""
     if problem.constraints is not None:
         return (
-            f"{_name(solver)} keeps to no constraints, and the problem has {problem.constraints.name}; no solver of gradline's can"
-            " yet: leave them out, or bring a solver of your own"
+            f"{_name(solver)} keeps to no constraints, and the problem has {problem.constraints.name}; use gl.ConstrainedNewton(), or leave"
+            " them out"
         )
     if problem.penalty is not None and problem.penalty_kind == "proximal":
         return (

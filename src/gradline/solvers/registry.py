@@ -15,7 +15,18 @@ from gradline.objective.objective import Problem
 from gradline.solvers.protocol import Solution, Solver
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = ("ActiveSetNewton", "GradientDescent", "LBFGS", "LeastSquares", "Newton", "NewtonCG", "PiecewiseLinear", "ProximalNewton")
+_SOLVERS = (
+    "ActiveSetNewton",
+    "ConstrainedNewton",
+    "ConstrainedPiecewiseLinear",
+    "GradientDescent",
+    "LBFGS",
+    "LeastSquares",
+    "Newton",
+    "NewtonCG",
+    "PiecewiseLinear",
+    "ProximalNewton",
+)
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -137,6 +148,16 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
     """Solvers, the best one for the kind of loss first."""
     columns, k = problem.shape
     many = columns * k > MOST_COEFFICIENTS
+    if problem.constraints is not None:
+        from gradline.solvers.constrained.newton import ConstrainedNewton
+        from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
+
+        kinked = not problem.joint and problem.loss.kinks() is not None
+        if kinked and problem.penalty_kind != "proximal":
+            yield ConstrainedPiecewiseLinear(), ("accuracy", "tolerance")
+        else:
+            yield ConstrainedNewton() if tolerance is None else ConstrainedNewton(tolerance), ("accuracy",)
+        return
     if problem.penalty_kind == "proximal":
         from gradline.solvers.proximal.newton import ProximalNewton
 

@@ -16,6 +16,7 @@ from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked_penalty import chosen_by
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
+from gradline.summary.constraints import constraints_line, interval_facts
 from gradline.summary.curves import curve_blocks
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
@@ -63,6 +64,8 @@ def _head(fit: Model) -> Iterator[Fact]:
             "penalty",
             call(fit.penalty.name, parameters_of(fit.penalty)) + "; the intercept is not penalised" + _chosen(fit.penalty),
         )
+    if fit.constraints is not None:
+        yield Fact("constraints", constraints_line(fit))
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
 
@@ -145,6 +148,8 @@ def _foot(fit: Model) -> Iterator[Fact]:
     if inference is not None:
         yield from slopes_line(fit)
         yield Fact("errors", errors_line(inference))
+        if fit.constraints is not None:
+            yield from interval_facts(fit)
     elif isinstance(fit.uncertainty, NoInference):
         yield Fact("errors", f"none: {fit.uncertainty.reason}")
     if fit.digits is not None:

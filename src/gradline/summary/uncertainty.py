@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -43,9 +44,14 @@ def uncertainty_of(fit: Model) -> Uncertainty | None:
     if inference is None or inference.covariance is None:
         return None
     from gradline.inference.intervals import coefficient_interval, p_values, statistics
+    from gradline.model.constrained import interval_within
 
-    coefficients, covariance = fit.solution.coefficients, inference.covariance
+    coefficients, covariance = fit.estimate, inference.covariance
     lower, upper = coefficient_interval(coefficients, covariance, LEVEL)
+    if fit.constraints is not None:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the summary says so itself
+            lower, upper = interval_within(fit, LEVEL)
     return Uncertainty(
         covariance.standard_errors,
         statistics(coefficients, covariance),

@@ -19,7 +19,7 @@ from gradline.solvers.least_squares.minimum_norm import minimum_norm
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
-from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
 from gradline.solvers.least_squares.sparse_columns import solve_sparse
 from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
@@ -142,7 +142,11 @@ def scaled_solution(solution: Solution, loss_scale: float) -> Solution:
 def solve_by_moments(rows: Rows, strength: float) -> Solution | None:
     """One pass of second moments and Cholesky, and one more in two words where doubles cannot claim enough digits; None where those
     cannot either."""
-    found = rows.reduce(MomentsKernel())
+    return solution_of_moments(rows, rows.reduce(MomentsKernel()), strength)
+
+
+def solution_of_moments(rows: Rows, found: MomentsOfRows, strength: float) -> Solution | None:
+    """The same of the second moments that a pass has found."""
     moments = found.sums
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if not moments.finite() or moments.rows < rows.n_columns:

@@ -1,8 +1,8 @@
-"""Linear hypotheses written as text: ``"x1 = x2, 2*x3 + `odd name` = 1"``, read into rows of numbers.
+"""Linear conditions written as text, hypotheses and constraints: ``"x1 = x2, 2*x3 + `odd name` >= 1"``, read into rows of numbers.
 
 Names are the coefficients', the longest that fits first, so that ``x1:x2`` or ``C(g)[b]`` need no quotes; a name in backquotes is taken
-as it is. Terms are joined by + and -, numbers multiply and divide, parentheses group, ``=`` may be chained, and a term alone is taken to
-equal zero. Conditions are separated by commas (or semicolons).
+as it is. Terms are joined by + and -, numbers multiply and divide, parentheses group. ``=`` and, in constraints, ``>=`` and ``<=`` may be
+chained. Of a hypothesis a term alone is taken to equal zero. Conditions are separated by commas (or semicolons).
 """
 
 from __future__ import annotations
@@ -10,17 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from typing import Literal
 
 import numpy as np
 
-from gradline.base.errors import InferenceError
+from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 
 _NUMBER = re.compile(r"(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _WORD = re.compile(r"[^\W\d][\w.]*")
-_UP_TO_SIGN = re.compile(r"[^=,;+*/-]+")
+_UP_TO_SIGN = re.compile(r"[^=<>,;+*/-]+")
+_RELATION = re.compile(r">=|=>|<=|=<|==|=|>|<|≥|≤")
+
+_MEANT = {">=": ">=", "=>": ">=", "≥": ">=", ">": ">=", "<=": "<=", "=<": "<=", "≤": "<=", "<": "<=", "=": "=", "==": "="}
+"""What a relation stands for: of numbers that are not whole, above and not below are the same set but for its edge."""
 
 
 @dataclass(frozen=True)
@@ -41,21 +45,31 @@ class _Form:
         return _Form(self.weights * factor, self.constant * factor)
 
 
-def read_constraints(text: str, names: Sequence[str]) -> tuple[Array, Array, tuple[str, ...]]:
+@dataclass(frozen=True)
+class Condition:
+    """weights (d,) times the coefficients ``relation`` right: "=" or ">=". text: as it was written."""
+
+    weights: Array
+    right: float
+    relation: Literal["=", ">="]
+    text: str
+
+
+def read_hypothesis(text: str, names: Sequence[str]) -> tuple[Array, Array, tuple[str, ...]]:
     """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``.
 
-    Raises ValueError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
+    Raises InferenceError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
-    matrix, values, labels = list[Array](), list[float](), list[str]()
-    for condition in _Reader(text, names).conditions():
-        for left, right, label in condition:
-            difference = left.plus(right, -1.0)
-            if difference.is_number:
-                raise InferenceError(f"the condition {label!r} holds no coefficient (or they cancel)")
-            matrix.append(difference.weights)
-            values.append(-difference.constant)
-            labels.append(label)
-    return np.array(matrix), np.array(values), tuple(labels)
+    found = _Reader(text, names, "hypothesis", InferenceError).conditions()
+    return np.array([one.weights for one in found]), np.array([one.right for one in found]), tuple(one.text for one in found)
+
+
+def read_constraints(text: str, names: Sequence[str]) -> list[Condition]:
+    """The conditions of a text such as ``"x1 >= 0, x2 + x3 = 1, 0 <= x4 <= 1"``, a chain link by link.
+
+    Raises ArgumentError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
+    """
+    return _Reader(text, names, "constraint", ArgumentError).conditions()
 
 
 def unknown_name(word: str, names: Sequence[str]) -> str:
@@ -71,35 +85,69 @@ def unknown_name(word: str, names: Sequence[str]) -> str:
 
 
 class _Reader:
-    def __init__(self, text: str, names: Sequence[str]) -> None:
+    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised."""
+
+    def __init__(self, text: str, names: Sequence[str], what: str, error: type[ArgumentError] | type[InferenceError]) -> None:
         self.text, self.names, self.place = text, list(names), 0
+        self.what, self.error = what, error
         self.by_length = sorted(self.names, key=len, reverse=True)
 
-    def conditions(self) -> list[list[tuple[_Form, _Form, str]]]:
-        found = list[list[tuple[_Form, _Form, str]]]()
+    def conditions(self) -> list[Condition]:
+        found = list[Condition]()
         if not self.text.strip():
-            raise InferenceError('the hypothesis is empty; write one such as "x1 = x2, x3 = 0"')
+            such = "x1 = x2, x3 = 0" if self.what == "hypothesis" else "x1 >= 0, x2 + x3 = 1"
+            raise self.error(f'the {self.what} is empty; write one such as "{such}"')
         while True:
-            found.append(self._condition())
+            found += self._chain()
             if not self._take(",") and not self._take(";"):
                 break
         if self._peek():
-            raise self._error("expected an operator, = or a comma")
+            raise self._error(
+                "expected an operator, = or a comma" if self.what == "hypothesis" else "expected an operator, >=, <=, = or a comma"
+            )
         return found
 
-    def _condition(self) -> list[tuple[_Form, _Form, str]]:
-        forms, ends = [], [self.place]
+    def _chain(self) -> list[Condition]:
+        """The conditions between commas: one for each relation of a chain."""
+        forms, starts, ends, relations = list[_Form](), list[int](), list[int](), list[str]()
         while True:
+            self._peek()
+            starts.append(self.place)
             forms.append(self._sum())
             ends.append(self.place)
-            if not self._take("="):
+            relation = self._relation()
+            if relation is None:
                 break
-            self._take("=")  # == is how some write it
-        pieces = [self.text[a:b].strip(" =,;") for a, b in pairwise(ends)]
-        if len(forms) == 1:
-            zero = _Form(np.zeros(len(self.names)), 0.0)
-            return [(forms[0], zero, f"{pieces[0]} = 0")]
-        return [(forms[i], forms[i + 1], f"{pieces[i]} = {pieces[i + 1]}") for i in range(len(forms) - 1)]
+            relations.append(relation)
+        pieces = [self.text[a:b].strip() for a, b in zip(starts, ends, strict=True)]
+        if not relations:
+            if self.what != "hypothesis":
+                raise self.error(f'the constraint {pieces[0]!r} has no >=, <= or =: write what it is to be, such as "{pieces[0]} >= 0"')
+            return [self._condition(forms[0], _Form(np.zeros(len(self.names)), 0.0), "=", f"{pieces[0]} = 0")]
+        return [
+            self._condition(forms[i], forms[i + 1], relation, f"{pieces[i]} {relation} {pieces[i + 1]}")
+            for i, relation in enumerate(relations)
+        ]
+
+    def _condition(self, left: _Form, right: _Form, relation: str, text: str) -> Condition:
+        difference = left.plus(right, -1.0)
+        if difference.is_number:
+            what = "condition" if self.what == "hypothesis" else "constraint"
+            raise self.error(f"the {what} {text!r} holds no coefficient (or they cancel)")
+        sign = -1.0 if relation == "<=" else 1.0
+        # Minus zero would show in what is printed.
+        return Condition(sign * difference.weights + 0.0, -sign * difference.constant + 0.0, "=" if relation == "=" else ">=", text)
+
+    def _relation(self) -> str | None:
+        self._peek()
+        found = _RELATION.match(self.text, self.place)
+        if found is None:
+            return None
+        meant = _MEANT[found.group()]
+        if self.what == "hypothesis" and meant != "=":
+            raise self._error("a hypothesis is an equation; what holds within bounds is a constraint, as in constraints=")
+        self.place = found.end()
+        return meant
 
     def _sum(self) -> _Form:
         total = self._product()
@@ -150,7 +198,7 @@ class _Reader:
             # What names begin with, with more after it: an interaction or a level that is written in another way.
             begins = any(name.startswith(word.group()) for name in self.names)
             longer = _UP_TO_SIGN.match(self.text, self.place) if begins else None
-            raise InferenceError(unknown_name((longer or word).group().strip(), self.names))
+            raise self.error(unknown_name((longer or word).group().strip(), self.names))
         raise self._error("expected the name of a coefficient or a number")
 
     def _name(self) -> str | None:
@@ -160,7 +208,7 @@ class _Reader:
                 raise self._error("a backquote is not closed")
             quoted = self.text[self.place + 1 : end]
             if quoted not in self.names:
-                raise InferenceError(unknown_name(quoted, self.names))
+                raise self.error(unknown_name(quoted, self.names))
             self.place = end + 1
             return quoted
         for name in self.by_length:
@@ -191,5 +239,5 @@ class _Reader:
         self.place += 1
         return True
 
-    def _error(self, what: str) -> ValueError:
-        return InferenceError(f"the hypothesis {self.text!r} cannot be read at {self.text[self.place :] or 'its end'!r}: {what}")
+    def _error(self, what: str) -> ArgumentError | InferenceError:
+        return self.error(f"the {self.what} {self.text!r} cannot be read at {self.text[self.place :] or 'its end'!r}: {what}")

@@ -1,0 +1,1 @@
+"""Solvers that keep to constraints."""

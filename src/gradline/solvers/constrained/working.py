@@ -1,0 +1,98 @@
+"""Constraints over the coefficients that a solver moves, and the step of a quadratic model within them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError, SolverError
+from gradline.base.types import Array, IntArray
+from gradline.constraints.contradictions import check_possible, contradiction_message
+from gradline.constraints.polyhedron import Polyhedron
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.linalg.quadratic_program import ProgramMinimum, solve_program
+
+INFEASIBLE = 1e-9
+"""Beside the sizes of a row's terms: by more a start misses it."""
+
+
+class Step(NamedTuple):
+    """change (d,); promise: by how much the model would fall; length: of the change, by the model's curvature; program: what was solved."""
+
+    change: Array
+    promise: float
+    length: float
+    program: ProgramMinimum
+
+
+@dataclass(frozen=True, eq=False)
+class WorkingRows:
+    """The rows of a polyhedron over free coefficients theta, vec(B) = b0 + C theta: matrix (r, d), and which row of the polyhedron each is,
+    places (r,). Rows that no free coefficient has are left out, and met."""
+
+    polyhedron: Polyhedron
+    free: CoefficientMap
+    matrix: Array
+    places: IntArray
+
+    @classmethod
+    def of(cls, polyhedron: Polyhedron, free: CoefficientMap) -> WorkingRows:
+        """Raises ArgumentError where a row that no free coefficient has is not met."""
+        matrix = np.asarray((free.matrix.T @ polyhedron.matrix.T).T)
+        empty = ~(matrix != 0).any(axis=1)
+        if empty.any():
+            missed = polyhedron.missed(free.base)
+            for row in np.flatnonzero(empty & (missed > INFEASIBLE)):
+                raise ArgumentError(contradiction_message([polyhedron.texts[row]]) + ": none of its coefficients is free")
+        places = np.flatnonzero(~empty & np.isfinite(polyhedron.right))
+        return cls(polyhedron, free, matrix[places], places)
+
+    def ends(self, coefficients: Array) -> tuple[Array, Array]:
+        """(lower, upper): how far each row may move from coefficients (P, k), (r,)."""
+        poly = self.polyhedron
+        value = poly.matrix[self.places] @ coefficients.T.ravel()
+        return poly.right[self.places] - value, poly.upper[self.places] - value
+
+    def step(self, coefficients: Array, curvature: Array, gradient: Array, guess: IntArray | None = None) -> Step:
+        """The change (d,) of free coefficients to the minimum of a quadratic model within the constraints.
+
+        Raises ArgumentError naming constraints that contradict each other.
+        """
+        lower, upper = self.ends(coefficients)
+        found = solve_program(curvature, gradient, self.matrix, lower, upper, guess)
+        if found is None:
+            check_possible(self.polyhedron)
+            raise SolverError("no coefficients meet the constraints to the last digit: some of them contradict each other by a little")
+        change = found.x
+        promise = -(float(gradient @ change) + 0.5 * float(change @ curvature @ change))
+        return Step(change, promise, float(np.sqrt(max(float(change @ curvature @ change), 0.0))), found)
+
+    def nearest(self, coefficients: Array, scale: Array) -> Array:
+        """The coefficients (P, k) that meet the constraints nearest to those given. scale (d,): sizes of the free coefficients' columns."""
+        moved = self.step(coefficients, np.diag(scale**2), np.zeros(len(scale))).change
+        return self.moved(coefficients, moved, None)
+
+    def moved(self, coefficients: Array, change: Array, program: ProgramMinimum | None) -> Array:
+        """Coefficients (P, k) after a change (d,), at the very ends of the rows of one coefficient that the program holds."""
+        held = self._nothing.copy()
+        if program is not None and len(self.places):
+            held[self.places] = program.held != 0
+        return self.polyhedron.snapped(coefficients + self._expanded(change), held)
+
+    def _expanded(self, change: Array) -> Array:
+        """What a change (d,) is of all coefficients, (P, k)."""
+        step: Array = np.asarray(self.free.matrix @ change)
+        return step.reshape(self.free.base.shape[::-1]).T
+
+    @property
+    def _nothing(self) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+        return np.zeros(len(self.polyhedron.right), dtype=np.bool_)
+
+    def multipliers(self, program: ProgramMinimum) -> Array:
+        """(m,): of the polyhedron's rows."""
+        found = np.zeros(len(self.polyhedron.right))
+        if len(self.places):
+            found[self.places] = program.multipliers
+        return found
