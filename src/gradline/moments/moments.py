@@ -309,7 +309,30 @@ class Moments:
     def design(
         self, formula: str | None = None, *, target: str | None = None, features: Sequence[str] | None = None, intercept: bool = True
     ) -> DesignOfSums:
-        """The sums of one model's columns, its target last. Raises ValueError as ``fit`` does."""
+        """The sums of one model's columns, its target last: what ``gl.path`` takes of moments.
+
+        Parameters
+        ----------
+        formula, target, features, intercept
+            As for ``fit``.
+
+        Returns
+        -------
+        DesignOfSums
+            features, target, intercept and sums.
+
+        Raises
+        ------
+        ValueError
+            As ``fit`` does.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> gl.Moments({"x": x, "y": y}).design("y ~ x").features
+        ('x',)
+        """
         target, labels, intercept = self._columns(formula, target, features, intercept)
         places = places_of(self._names, target, labels)
         return DesignOfSums(tuple(labels), target, intercept, self._sums.select(np.array(places, dtype=np.int64)))
