@@ -162,6 +162,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.proximal.newton import ProximalNewton
 
         yield ProximalNewton() if tolerance is None else ProximalNewton(tolerance), ("accuracy",)
+        if not problem.joint and problem.loss.kinks() is not None:
+            from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+
+            yield PiecewiseLinear(), ("accuracy", "tolerance")
         return
     squared = problem.loss.squared_scale() is not None
     if not (squared or problem.joint or problem.loss.kinks() is None):
