@@ -136,7 +136,7 @@ def test_few_rows_are_refused():
         gl.fit("y ~ s(x, k=4)", rows)
 
 
-def test_two_many_levels_are_refused():
+def test_too_many_levels_are_refused():
     rng = np.random.default_rng(0)
     rows = {"y": rng.normal(size=600), "x": rng.uniform(size=600), "g": np.arange(600) % 60}
     with pytest.raises(ValueError, match="group the levels"):
