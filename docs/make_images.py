@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -50,6 +51,15 @@ def path() -> None:
     y = 3 * X[:, 0] - 2 * X[:, 1] + 0.5 * X[:, 2] + rng.normal(size=300)
     axes = gl.path(X, y, choose="folds").plot()
     axes[0, 0].figure.savefig(IMAGES / "path.png", dpi=90)
+
+
+def smooth() -> None:
+    """The curves of docs/smooth.md, whose first block makes the data and the fit."""
+    page = (IMAGES.parent / "smooth.md").read_text(encoding="utf-8")
+    held: dict[str, Any] = {"__name__": "smooth"}
+    exec(page.partition("```python\n")[2].partition("```")[0], held)
+    axes = gl.plot.smooths(held["fit"])
+    axes[0].figure.savefig(IMAGES / "smooth-demand.png", dpi=100)
 
 
 def diagnostics() -> None:
@@ -93,4 +103,5 @@ if __name__ == "__main__":
     planes()
     momentum()
     path()
+    smooth()
     diagnostics()

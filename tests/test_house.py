@@ -243,6 +243,7 @@ class Drawn:
     intercept: bool = True
     source_name: str = "a generator"
     coded_levels: bool = False
+    sparse_columns: bool = False
     resident: bool = False
     row_columns: None = None
 

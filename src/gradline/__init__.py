@@ -20,8 +20,10 @@ _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
+    "compare_models": "gradline.effects.comparing",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
+    "LinearClassifier": "gradline.sklearn.classifier",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "ArgumentError": "gradline.base.errors",
@@ -38,6 +40,7 @@ _NAMES = {
     "LBFGS": "gradline.solvers.first_order.lbfgs",
     "Moments": "gradline.moments.moments",
     "Newton": "gradline.solvers.newton.newton",
+    "NewtonCG": "gradline.solvers.newton.newton_cg",
     "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
     "ProximalNewton": "gradline.solvers.proximal.newton",
     "GradlineWarning": "gradline.base.warnings",
@@ -63,15 +66,18 @@ __all__ = [
     "GradlineWarning",
     "InferenceError",
     "LeastSquares",
+    "LinearClassifier",
     "LinearRegression",
     "LossError",
     "ModelFileError",
     "Moments",
     "Newton",
+    "NewtonCG",
     "Path",
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "compare_models",
     "constraints",
     "datasets",
     "fit",
@@ -101,7 +107,9 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
+    from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
@@ -111,6 +119,7 @@ if TYPE_CHECKING:
     from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
     from gradline.solvers.least_squares.least_squares import LeastSquares
     from gradline.solvers.newton.newton import Newton
+    from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
 
 

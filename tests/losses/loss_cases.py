@@ -22,6 +22,8 @@ class Case:
 
     loss: Any
     draw: Draw
+    gamma_of_predictors: bool = False
+    """Whether the loss takes gamma functions of linear predictors, whose second derivatives have nine digits in PyTorch."""
 
     @property
     def label(self) -> str:
@@ -63,12 +65,74 @@ def labels(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     return (random.random((m, 1)) < 0.5).astype(float), _predictors(random, m)
 
 
+def signs(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    targets, predictors = labels(random, m)
+    return 2.0 * targets - 1.0, predictors
+
+
 def classes(k: int) -> Draw:
     def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
         predictors = np.concatenate([_predictors(random, m)[random.permutation(m)] for _ in range(k)], axis=1)
         return random.integers(0, k + 1, size=(m, 1)).astype(float), predictors
 
     return draw
+
+
+def moderate(draw: Draw, largest: float) -> Draw:
+    """Linear predictors within these bounds, beyond which a derivative is beyond float64."""
+
+    def drawn(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        targets, predictors = draw(random, m)
+        return targets, np.clip(predictors, -largest, largest)
+
+    return drawn
+
+
+def ordered(k: int) -> Draw:
+    """Labels below k, a location, and thresholds in order."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        thresholds = np.cumsum(0.05 + random.gamma(0.7, size=(m, k - 1)), axis=1) - 2.0
+        return random.integers(0, k, size=(m, 1)).astype(float), np.concatenate([_predictors(random, m), thresholds], axis=1)
+
+    return draw
+
+
+def successes(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    trials = random.integers(1, 30, size=m)
+    yes = random.binomial(trials, random.random(m))
+    return np.stack([yes, trials - yes], axis=1).astype(float), _predictors(random, m)
+
+
+def whole_counts(k: int) -> Draw:
+    """Counts with many zeros, a log mean and k - 1 other linear predictors."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        targets, mean = counts(random, m)
+        return np.floor(targets), np.concatenate([mean, 2.0 * random.normal(size=(m, k - 1))], axis=1)
+
+    return draw
+
+
+def shares(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    predictors = np.concatenate([_predictors(random, m), 2.0 * random.normal(size=(m, 1))], axis=1)
+    return np.clip(random.beta(1.5, 0.9, size=(m, 1)), 1e-9, 1 - 1e-9), predictors
+
+
+def lifetimes(k: int) -> Draw:
+    """Times, some of them censored, and a location near their logs; with k = 2 a log scale."""
+
+    def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+        location = 2.0 * random.normal(size=(m, 1))
+        times = np.exp(location + random.normal(size=(m, 1)))
+        targets = np.concatenate([times, random.random((m, 1)) < 0.7], axis=1)
+        return targets, np.concatenate([location, 0.5 * random.normal(size=(m, k - 1))], axis=1)
+
+    return draw
+
+
+def positive_predictors(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    return amounts(random, m)[0], np.exp(random.normal(size=(m, 1)))
 
 
 def mean_and_log_scale(random: np.random.Generator, m: int) -> tuple[Array, Array]:
@@ -105,8 +169,24 @@ CASES = [
     Case(losses.cauchy(0.7), real),
     Case(losses.tukey(4.685), real),
     Case(losses.logistic, labels),
+    Case(losses.hinge, signs),
+    Case(losses.probit, labels),
+    Case(losses.cloglog, moderate(labels, 300.0)),
+    Case(losses.loglog, moderate(labels, 300.0)),
+    Case(losses.cauchit, labels),
+    Case(losses.ordinal(2), ordered(2)),
+    Case(losses.ordinal(5), ordered(5)),
+    Case(losses.ordinal(4, "probit"), moderate(ordered(4), 40.0)),
     Case(losses.poisson, counts),
     Case(losses.gamma, amounts),
+    Case(losses.gamma("inverse"), positive_predictors),
+    Case(losses.gaussian("log"), moderate(real, 150.0)),
+    Case(losses.negative_binomial(), moderate(whole_counts(2), 300.0), gamma_of_predictors=True),
+    Case(losses.zero_inflated(), moderate(whole_counts(2), 300.0)),
+    Case(losses.zero_inflated("negative_binomial"), moderate(whole_counts(3), 30.0), gamma_of_predictors=True),
+    Case(losses.hurdle(), moderate(whole_counts(2), 30.0)),
+    Case(losses.hurdle("negative_binomial"), moderate(whole_counts(3), 30.0), gamma_of_predictors=True),
+    Case(losses.beta(), moderate(shares, 100.0), gamma_of_predictors=True),
     Case(losses.negative_binomial(0.5), counts),
     Case(losses.negative_binomial(30.0), counts),
     Case(losses.tweedie(1.5), amounts),
@@ -122,6 +202,12 @@ SEVERAL = [
     Case(losses.huber(1.35), several(real, 3)),
     Case(losses.quantile(0.9), several(real, 2)),
     Case(losses.poisson, several(counts, 2)),
+    Case(losses.binomial(), successes),
+    Case(losses.weibull(), lifetimes(2)),
+    Case(losses.exponential, lifetimes(1)),
+    Case(losses.log_normal(), lifetimes(2)),
+    Case(losses.log_logistic(), lifetimes(2)),
+    Case(losses.binomial("probit"), moderate(successes, 40.0)),
 ]
 
 

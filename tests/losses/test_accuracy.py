@@ -78,3 +78,57 @@ class TestNothingCancels:
         # theta p - y q with p = 1, and (theta + y) p q with q, then p, tiny.
         np.testing.assert_allclose(found[1], [2.0, math.exp(-700.0)], rtol=1e-13)
         np.testing.assert_allclose(found[2], [5.0 * math.exp(-700.0 - math.log(0.5)), 2.0 * math.exp(-700.0 + math.log(0.5))], rtol=1e-12)
+
+    @pytest.mark.parametrize("count", [0.0, 1.0, 7.0, 300.0])
+    def test_negative_binomial_of_every_dispersion(self, count):
+        """Close to Poisson the parts of the dispersion's derivatives are a million times their sum."""
+        mpmath = pytest.importorskip("mpmath")
+        log_dispersion = np.array([-40.0, -20.0, -12.0, -5.0, -3.5, -3.4, 0.0, 3.0, 30.0])
+        eta = np.full(log_dispersion.size, 0.7)
+        found = losses.negative_binomial().derivatives(np.full((eta.size, 1), count), np.column_stack([eta, log_dispersion]), 2)
+
+        def loss(s):
+            theta, mean, y = mpmath.exp(-s), mpmath.exp(mpmath.mpf(0.7)), mpmath.mpf(count)
+            constant = mpmath.loggamma(y + theta) - mpmath.loggamma(theta) - mpmath.loggamma(y + 1)
+            return -(constant - theta * mpmath.log1p(mean / theta) + y * mpmath.log(mean / (theta + mean)))
+
+        with mpmath.workdps(80):
+            points = [mpmath.mpf(float(s)) for s in log_dispersion]
+            for part, order in ((found.value, 0), (found.gradient[:, 1], 1), (found.curvature[:, 1, 1], 2)):
+                exact = np.array([float(mpmath.diff(loss, s, order) if order else loss(s)) for s in points])
+                np.testing.assert_allclose(part, exact, rtol=1e-9, atol=1e-12 * max(count, 1.0))
+
+    @pytest.mark.parametrize("z", [-1e8, -700.0, -50.1, -49.9, -30.0, -5.0, -0.1, 0.0, 2.0, 9.0, 37.0])
+    def test_probit(self, z):
+        mpmath = pytest.importorskip("mpmath")
+        value, gradient, curvature = losses.probit.elementwise(np.ones(1), np.array([z]), 2)
+        with mpmath.workdps(60):
+            x = mpmath.mpf(z)
+            if x < -1000:
+                # Mills' series, far beyond where it has these digits.
+                ratio = -x * (1 + 1 / x**2 - 2 / x**4)
+            else:
+                with mpmath.workdps(30 + int(abs(z) * abs(z))) if abs(z) < 60 else mpmath.workdps(60):
+                    ratio = mpmath.npdf(x) / mpmath.ncdf(x) if x > -200 else -x * (1 + 1 / x**2 - 2 / x**4 + 10 / x**6 - 74 / x**8)
+            assert gradient[0] == pytest.approx(-float(ratio), rel=1e-13)
+            assert curvature[0] == pytest.approx(float(ratio * (ratio + x)), rel=5e-12)
+        assert np.isfinite(value).all()
+
+    @pytest.mark.parametrize(
+        ("a", "b"), [(-9.0, -8.9999999), (0.3, 0.30001), (-1e-9, 1e-9), (20.0, 21.0), (-30.0, 30.0), (5.0, 9.0), (-6.0, -2.0)]
+    )
+    @pytest.mark.parametrize("link", ["logit", "probit"])
+    def test_the_probability_of_an_interval(self, a, b, link):
+        mpmath = pytest.importorskip("mpmath")
+        predictors = np.array([[0.0, a, b]])
+        found = losses.ordinal(3, link).derivatives(np.ones((1, 1)), predictors, 2)
+        with mpmath.workdps(400):
+            cdf = mpmath.ncdf if link == "probit" else lambda x: 1 / (1 + mpmath.exp(-x))
+            low, high = mpmath.mpf(a), mpmath.mpf(b)
+
+            def loss(eta):
+                return -mpmath.log(cdf(high - eta) - cdf(low - eta))
+
+            assert found.value[0] == pytest.approx(float(loss(mpmath.mpf(0))), rel=1e-13, abs=1e-15)
+            assert found.gradient[0, 0] == pytest.approx(float(mpmath.diff(loss, 0)), rel=1e-9, abs=1e-15)
+            assert found.curvature[0, 0, 0] == pytest.approx(float(mpmath.diff(loss, 0, 2)), rel=1e-6, abs=1e-12)

@@ -24,6 +24,7 @@ DISCRETE = {
 }
 CONTINUOUS = {
     "gamma": (gl.losses.gamma, st.gamma(1 / 0.5, scale=0.5 * MEAN)),
+    "gaussian": (gl.losses.gaussian("log"), st.norm(MEAN, np.sqrt(0.5))),
     "student_t": (gl.losses.student_t(4, 2.0), st.t(4, loc=ETA, scale=2.0)),
     "cauchy": (gl.losses.cauchy(2.0), st.cauchy(loc=ETA, scale=2.0)),
 }
@@ -72,3 +73,36 @@ def test_losses_without_a_known_distribution_have_none():
         assert loss.distribution is None
     with pytest.raises(ValueError, match="need its dispersion"):
         quantile_residuals(gl.losses.gamma, MEAN, ETA, UNIFORM)
+
+
+@pytest.mark.parametrize(
+    ("loss", "eta", "law"),
+    [
+        (gl.losses.gamma("inverse"), MEAN, st.gamma(1 / 0.5, scale=0.5 / MEAN)),
+        (gl.losses.gaussian("log"), ETA, st.norm(MEAN, np.sqrt(0.5))),
+    ],
+    ids=["gamma", "gaussian"],
+)
+def test_quantiles_of_means_by_other_links(loss, eta, law):
+    found = loss.distribution.quantile(eta, np.zeros(eta.shape), 0.9, np.array([0.5]))
+    np.testing.assert_allclose(found, law.ppf(0.9), rtol=1e-8)
+    y = law.rvs(size=(200, 1), random_state=2)
+    residuals = quantile_residuals(loss, y, eta, UNIFORM, np.array([0.5]))
+    np.testing.assert_allclose(residuals, st.norm.ppf(law.cdf(y)), rtol=1e-7, atol=1e-8)
+    with pytest.raises(ValueError, match="need its dispersion"):
+        quantile_residuals(loss, y, eta, UNIFORM)
+
+
+@pytest.mark.parametrize(
+    ("name", "law"), [("probit", st.norm.cdf), ("cauchit", st.cauchy.cdf), ("cloglog", lambda eta: -np.expm1(-np.exp(eta)))]
+)
+def test_labels_and_trials_by_other_links(name, law):
+    y = (UNIFORM < 0.4).astype(float)
+    one = law(ETA)
+    expected = st.norm.ppf(np.where(y == 1, 1 - one + UNIFORM * one, UNIFORM * (1 - one)))
+    np.testing.assert_allclose(quantile_residuals(getattr(gl.losses, name), y, ETA, UNIFORM), expected, rtol=1e-7, atol=1e-8)
+    trials = np.column_stack([3 * y[:, 0] + 1, np.full(200, 4.0)])
+    known = st.binom(trials.sum(axis=1), one[:, 0])
+    drawn = known.cdf(trials[:, 0] - 1) + UNIFORM[:, 0] * known.pmf(trials[:, 0])
+    found = quantile_residuals(gl.losses.binomial(name), trials, ETA, UNIFORM)
+    np.testing.assert_allclose(found[:, 0], st.norm.ppf(drawn), rtol=1e-6, atol=1e-8)

@@ -16,6 +16,7 @@ from pathlib import Path
 import matplotlib as mpl
 import numpy as np
 import pytest
+from scipy import sparse
 
 import gradline as gl
 from gradline.base.threads import single_threaded_blas
@@ -220,7 +221,22 @@ def seldom(patch):
     score_products(nearly, np.zeros((5, 1)), bread, RowLoss(nearly.loss))
 
 
-TOUR = [arrays, pictures, many_rows, tables, seldom]
+def sparse_columns(patch):
+    """Sparse matrices: least squares, a column that others determine, conjugate gradients."""
+    held = sparse.csr_array(np.where(np.abs(X) > 0.5, X, 0.0))
+    gl.fit(held, Y, weights=WEIGHTS)
+    gl.fit(sparse.hstack([held, held[:, :1]]), COUNTS, loss=gl.losses.poisson)
+    gl.fit(held, COUNTS, loss=gl.losses.poisson, solver=gl.NewtonCG())
+
+
+def wide(patch):
+    """What is done with very many columns, by making few many."""
+    patch.setattr("gradline.solvers.least_squares.least_squares.EXACT_NUMBERS", 10)
+    patch.setattr("gradline.solvers.least_squares.wide.WIDE", 2)
+    gl.fit(X, Y)
+
+
+TOUR = [arrays, pictures, many_rows, tables, seldom, sparse_columns, wide]
 
 
 def test_every_kernel_gives_the_same_state_in_another_process():

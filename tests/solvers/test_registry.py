@@ -130,6 +130,7 @@ class TestOneNumberForAllRows:
         (gl.PiecewiseLinear(), problem("absolute"), problem("absolute", penalty=penalties.ridge(1.0))),
         (gl.PiecewiseLinear(), problem("absolute", targets=2), problem(losses.huber(1.0))),
         (gl.GradientDescent(), problem("absolute", penalty=Own(1.0)), problem(mask=np.array([[True], [True], [False]]))),
+        (gl.NewtonCG(), problem(losses.huber(1.0), penalty=Own(1.0)), problem("absolute")),
         (ManyLevels(), None, problem()),
         (ManyLevelsNewton(), None, problem(losses.huber(1.0))),
     ],

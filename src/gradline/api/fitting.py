@@ -40,6 +40,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
@@ -69,6 +70,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
@@ -93,6 +95,7 @@ def fit(
     backend: str | None = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
@@ -125,6 +128,7 @@ def fit(
     database: Any = None,
     covariance: Any = None,
     groups: Any = None,
+    smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
     progress: bool | None = None,
     **unknown: Any,
@@ -187,9 +191,13 @@ def fit(
     covariance : str or tuple, optional
         The kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two million numbers
         in memory). "default" asks for it at any size. "classical", "HC0" to "HC3", "cluster", ``("newey-west", lags)`` and, for losses with
-        kinks, "constant-density" name one. False asks for none.
+        kinks, "constant-density" name one; of a penalised fit also "bayesian", the default of curves, "debiased" and, for squared loss with
+        a lasso or an elastic net, "selective". False asks for none.
     groups : array-like (n,) or (n, 2), or str
         With ``covariance="cluster"``: a label for each row, or two for two-way clusters. Of a table, the names of one or two columns.
+    smoothing : {"REML", "leave-one-out"}, default "REML"
+        How the strengths of curves, ``s(x)`` and ``te(x, z)`` of a formula, are chosen: by restricted likelihood, or by the loss of rows
+        left out.
     inference : {"intersection", "draws", "face"}, optional
         With ``constraints=``: what intervals are. "intersection" (as where it is not given): those without the constraints, cut to the
         coefficients that are allowed. "draws": those of draws around the optimum without constraints, each moved to the nearest
@@ -252,6 +260,7 @@ def fit(
         database=database,
         covariance=covariance,
         groups=groups,
+        smoothing=smoothing,
         inference=inference,
         progress=progress,
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from gradline.api.further_tests import FitTests
 from gradline.api.other_words import ELSEWHERE
+from gradline.api.questions import FitQuestions
 from gradline.base.types import Array
 from gradline.base.words import called_here
 from gradline.model.record import Model
@@ -13,6 +15,7 @@ from gradline.model.record import Model
 if TYPE_CHECKING:
     import os
 
+    from gradline.model.curves import CurveBand
     from gradline.model.diagnose import Diagnosis
     from gradline.model.intervals import IntervalPrediction
     from gradline.report import Report
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Model):
+class Fit(FitQuestions, FitTests):
     """A fitted model, as :func:`gradline.fit` and :func:`gradline.load` return it. Immutable, and holds no rows.
 
     Coefficients, errors, tests and fit measures are read off it; what needs the rows again takes ``data``, and says so where it is
@@ -124,6 +127,43 @@ class Fit(Model):
         from gradline.model.predict import predict
 
         return predict(self, data, kind, unseen, offset, interval, level, calibration, weight)
+
+    def curve(self, name: str | None = None, at: Any = None, *, points: int = 100, level: float = 0.95) -> CurveBand:
+        """One of the formula's curves on a grid, as its part of the linear predictor, with bands.
+
+        Parameters
+        ----------
+        name : str, optional
+            Such as "s(x)" or "s(x, by=g)[a]", as in ``Fit.curves``; the only one unless given.
+        at : array-like (m,) or (m, d), optional
+            Where; a grid over the range of the data unless given. Beyond that range a curve goes on as a line.
+        points : int, default 100
+            Of the grid, along each column.
+        level : float, default 0.95
+            Of the bands.
+
+        Returns
+        -------
+        CurveBand
+            ``values``, ``estimate``, ``standard_errors``, ``lower`` and ``upper`` at each place, and ``simultaneous_lower`` and
+            ``simultaneous_upper``, which hold the whole curve. NaN where the fit has no standard errors.
+
+        Raises
+        ------
+        ValueError
+            For a fit without curves and an unknown name.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> fit = gl.fit("body_mass_g ~ s(flipper_length_mm) + species", gl.datasets.penguins())
+        >>> band = fit.curve("s(flipper_length_mm)")
+        >>> bool((band.simultaneous_upper >= band.upper).all())
+        True
+        """
+        from gradline.model.curves import curve_band
+
+        return curve_band(self, name, at, points, level)
 
     def with_covariance(self, kind: Any, data: Any = None, target: Any = None, *, groups: Any = None, **rows: Any) -> Self:
         """The same fit with another kind of standard errors; the coefficients stay as they are.
@@ -281,8 +321,14 @@ class Fit(Model):
             report.save(path)
         return report
 
-    def summary(self) -> Summary:
+    def summary(self, exponentiate: bool = False) -> Summary:
         """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed.
+
+        Parameters
+        ----------
+        exponentiate : bool, default False
+            Show exp of each coefficient and of the ends of its interval: odds ratios, ratios of means. The standard error is then of the
+            ratio; the test is the coefficient's.
 
         Returns
         -------
@@ -290,7 +336,7 @@ class Fit(Model):
         """
         from gradline.summary import summarise
 
-        return summarise(self)
+        return summarise(self, exponentiate)
 
     def table(self) -> CoefficientTable:
         """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.

@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
+    from gradline.smoothing.terms import FittedCurve
 
 
 def fit(
@@ -76,7 +77,7 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
 
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
-    - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
+    s(x) a curve, - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings
@@ -125,11 +126,24 @@ def _errors(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
     """Standard errors and what goes with them, (P, k) each; nothing where the fit has none."""
     import numpy as np
 
-    if fit.inference is None or fit.inference.covariance is None:
+    if fit.inference is None or not fit.inference.has_intervals:
         return {}
     lower, upper = fit.interval()
-    found = {"standard_error": fit.standard_errors, "statistic": fit.statistics, "p_value": fit.p_values, "lower": lower, "upper": upper}
+    found = {"p_value": fit.p_values, "lower": lower, "upper": upper}
+    if fit.inference.covariance is not None:
+        found = {"standard_error": fit.standard_errors, "statistic": fit.statistics} | found
     return {name: np.reshape(values, shape) for name, values in found.items()}
+
+
+def _curve(curve: FittedCurve) -> dict[str, Any]:
+    import math
+    from dataclasses import asdict
+
+    return {
+        name: None if isinstance(value, float) and not math.isfinite(value) else value
+        for name, value in asdict(curve).items()
+        if name not in ("start", "stop", "predictor")
+    }
 
 
 def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
@@ -157,6 +171,7 @@ def as_json(fit: Fit, formula: str, out: Path | None) -> dict[str, Any]:
             for i, name in enumerate(fit.names)
             if mask is None or mask[i, j]
         ],
+        **({"curves": [_curve(curve) for curve in fit.curves]} if fit.curves else {}),
         "covariance": None if fit.inference is None or fit.inference.covariance is None else fit.inference.covariance.description,
         "objective": number(fit.loss),
         "rows_used": fit.rows_used,

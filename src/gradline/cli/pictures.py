@@ -35,6 +35,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         raise ArgumentError(f"{table.name} has no rows; there is nothing to draw")
     try:
         observed, missing = _observed(encoder, rows)
+        observed = fitted.loss_function.observed(observed)
         if missing.all():
             raise ArgumentError(f"no row of {table.name} is complete: each misses a value, so there is nothing to draw")
         predicted = predict_table(fitted, encoder, rows, points(fitted, "mean"), "missing")
@@ -49,7 +50,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
         raise ArgumentError(
             f"every row of {table.name} has a level that was not there when the model was fitted, so there is nothing to draw"
         )
-    q = len(fitted.target_names)
+    q = len(fitted.observed_names)
     if predicted.shape[1] != q:
         raise ArgumentError(f"the model predicts {predicted.shape[1]} numbers per row for {q} targets, so they cannot share an axis")
     use_screenless()
@@ -57,7 +58,7 @@ def draw_table(fitted: Fit, table: Table, out: Path) -> None:
     one = inputs[0] if len(inputs) == 1 and encoder.kinds[inputs[0]] == "number" else None
     axes = style.panels(None, 1, q)
     for j, panel in enumerate(axes[0]):
-        name = fitted.target_names[j]
+        name = fitted.observed_names[j]
         if one is None:
             shown = ~(missing | np.isnan(predicted[:, j]))
             style.points(panel, predicted[shown, j], observed[shown, j])

@@ -95,7 +95,10 @@ class CategoricalDesign:
 
         return _symmetric(curvature, total)
 
-    def squares(self) -> Array:
+    def squares(self, weights: Array | None = None) -> Array:
+        if weights is not None:
+            squared = CategoricalDesign(self.codes, self.n_columns, None if self.values is None else np.square(self.values))
+            return squared.adjoint(weights)
         return self.diagonal(None)[:, 0, 0]
 
     def largest(self) -> Array:

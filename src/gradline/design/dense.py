@@ -9,7 +9,7 @@ Products of many rows are written ``np.dot``: ``@`` keeps Python's lock where th
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
@@ -28,6 +28,10 @@ class Design(Protocol):
     @property
     def intercept(self) -> bool: ...
 
+    @property
+    def sparse(self) -> bool:
+        """Whether it holds what is not zero only, and is not to be written out or moved."""
+
     def predict(self, coefficients: Array) -> Array:
         """Linear predictors ``X B``: (P, k) -> (m, k)."""
 
@@ -37,11 +41,17 @@ class Design(Protocol):
     def gram(self, curvature: Array | None) -> Array:
         """``sum_i H_i (x) x_i x_i'``: (m, k, k) -> (kP, kP), blocks ordered by linear predictor; None stands for H_i = 1."""
 
-    def squares(self) -> Array:
-        """The sum of each column's squares, (P,)."""
+    def squares(self, weights: Array | None = None) -> Array:
+        """The sum of each column's squares, (P,); with weights (m, k), ``sum_i w_ia x_ij^2``, (P, k)."""
+
+    def row_squares(self) -> Array:
+        """The sum of each row's squares, (m,)."""
 
     def largest(self) -> Array:
         """Each column's largest absolute value, (P,); zero without rows."""
+
+    def column_moments(self, weights: Array) -> tuple[Array, Array, Array]:
+        """Of columns weighted by (m,): mean; sum of squares about it; sum of squares about zero; (P,) each."""
 
     def absolute(self) -> Design:
         """The design of the columns' absolute values, by which sums of sizes are taken."""
@@ -52,14 +62,22 @@ class Design(Protocol):
     def changed(self, origin: Array, unit: Array) -> Design:
         """The design with column j at (x_j - origin_j) unit_j, (P,) each; only of the columns of ``numbers``, and not of the intercept."""
 
+    def beside(self, columns: Array) -> Design:
+        """The design with columns (m, c) more, put last."""
+
     def numbers(self) -> Array:
         """The columns that are held as numbers, which come first, the intercept among them: (m, D)."""
 
     def slopes(self) -> Array:
-        """The columns without the intercept, (m, p) float64, as they are held where they are held as numbers."""
+        """The columns without the intercept, (m, p) float64, as they are held: a matrix of SciPy's where they are sparse."""
 
     def dense(self) -> Array:
         """The block as an (m, P) float64 array, intercept column included; for small blocks and compiled loops."""
+
+
+def is_sparse(values: Any) -> bool:
+    """Whether columns are held as a sparse matrix in compressed rows."""
+    return hasattr(values, "indptr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +86,8 @@ class DenseDesign:
 
     ``values`` is (m, p) float64 in any memory order; P = p + 1 with an intercept, p without.
     """
+
+    sparse: ClassVar[bool] = False
 
     values: Array
     intercept: bool
@@ -112,13 +132,21 @@ class DenseDesign:
                 total[b, :, a, :] = part
         return total.reshape(k * size, k * size)
 
-    def squares(self) -> Array:
+    def squares(self, weights: Array | None = None) -> Array:
+        if weights is not None:
+            return DenseDesign(np.square(self.values), self.intercept).adjoint(weights)
         slopes: Array = np.einsum("ij,ij->j", self.values, self.values)
         return np.append(float(self.n_rows), slopes) if self.intercept else slopes
 
     def largest(self) -> Array:
         slopes: Array = np.abs(self.values).max(axis=0, initial=0.0)
         return np.append(float(self.n_rows > 0), slopes) if self.intercept else slopes
+
+    def row_squares(self) -> Array:
+        return np.asarray(np.einsum("ij,ij->i", self.values, self.values) + float(self.intercept))
+
+    def column_moments(self, weights: Array) -> tuple[Array, Array, Array]:
+        return moments_of(self.dense(), weights)
 
     def absolute(self) -> DenseDesign:
         return DenseDesign(np.abs(self.values), self.intercept)
@@ -131,6 +159,9 @@ class DenseDesign:
         values = np.subtract(self.values, origin[first:])
         values *= unit[first:]
         return DenseDesign(values, self.intercept)
+
+    def beside(self, columns: Array) -> DenseDesign:
+        return DenseDesign(np.concatenate([self.values, columns], axis=1), self.intercept)
 
     def slopes(self) -> Array:
         return self.values
@@ -172,6 +203,13 @@ class DenseDesign:
         full[0, 1:] = full[1:, 0] = first
         full[1:, 1:] = core
         return full
+
+
+def moments_of(columns: Array, weights: Array) -> tuple[Array, Array, Array]:
+    """``Design.column_moments`` of columns (m, P) written out."""
+    total = float(weights.sum())
+    mean = np.dot(weights, columns) / total if total > 0 else np.zeros(columns.shape[1])
+    return mean, np.dot(weights, np.square(columns - mean)), np.dot(weights, np.square(columns))
 
 
 def weighted_gram(design: Design, curvature: Array, constant: tuple[bool, ...]) -> Array:

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.design.categorical import CategoricalDesign
-from gradline.design.dense import DenseDesign
+from gradline.design.dense import DenseDesign, moments_of
 from gradline.linalg.bordered import BorderedGram
 
 
 @dataclass(frozen=True, slots=True)
 class StackedDesign:
     """A dense design followed by at least one categorical; columns in that order."""
+
+    sparse: ClassVar[bool] = False
 
     dense_part: DenseDesign
     categorical: tuple[CategoricalDesign, ...]
@@ -71,11 +74,19 @@ class StackedDesign:
             for j, other in enumerate(parts[:i]):
                 _mirror(corner, here, slice(starts[j], starts[j + 1]), part.cross_categorical(other, curvature))
 
-    def squares(self) -> Array:
+    def squares(self, weights: Array | None = None) -> Array:
+        if weights is not None:
+            return np.concatenate([self.dense_part.squares(weights), *(part.squares(weights) for part in self.categorical)])
         return np.concatenate([self.dense_part.squares(), *(part.squares() for part in self.categorical)])
 
     def largest(self) -> Array:
         return np.concatenate([self.dense_part.largest(), *(part.largest() for part in self.categorical)])
+
+    def row_squares(self) -> Array:
+        return np.asarray(np.square(self.dense()).sum(axis=1))
+
+    def column_moments(self, weights: Array) -> tuple[Array, Array, Array]:
+        return moments_of(self.dense(), weights)
 
     def absolute(self) -> StackedDesign:
         return StackedDesign(self.dense_part.absolute(), tuple(part.absolute() for part in self.categorical))
@@ -86,6 +97,9 @@ class StackedDesign:
     def changed(self, origin: Array, unit: Array) -> StackedDesign:
         held = self.dense_part.n_columns
         return StackedDesign(self.dense_part.changed(origin[:held], unit[:held]), self.categorical)
+
+    def beside(self, columns: Array) -> DenseDesign:
+        return DenseDesign(np.concatenate([self.slopes(), columns], axis=1), self.intercept)
 
     def numbers(self) -> Array:
         return self.dense_part.dense()

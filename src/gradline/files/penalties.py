@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -11,8 +11,10 @@ from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 
 if TYPE_CHECKING:
-    from gradline.files.schema import PenaltyRecord
+    from gradline.files.schema import ModelRecord, PenaltyRecord
+    from gradline.formulas.encoder import Encoder
     from gradline.penalties.protocol import Penalty
+    from gradline.smoothing.terms import FittedCurve
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,21 @@ class StoredPenalty:
 
     def curvature(self, slopes: Array) -> Array:
         raise ModelFileError(f"the penalty {self.name!r} is known by its name, its numbers and its value only, from a model file")
+
+
+def penalty_of_curves(encoder: Encoder, curves: Sequence[FittedCurve], model: ModelRecord) -> Penalty:
+    """The penalty of the curves of a formula, made anew of their strengths. Raises ValueError for curves that the formula does not have."""
+    from gradline.formulas.curves import curves_of
+    from gradline.smoothing.blocks import Block, penalty_of
+
+    learned = {curve.start: curve for curve in curves_of(encoder)}
+    blocks = []
+    for curve in curves:
+        own = learned.get(curve.start)
+        if own is None or own.stop != curve.stop or len(own.matrices) != len(curve.strengths):
+            raise ModelFileError(f"the formula has no curve {curve.name!r} at these columns")
+        blocks.append(Block(curve.name, curve.predictor, own))
+    return penalty_of(blocks, [curve.strengths for curve in curves], model.intercept, model.smoothing)
 
 
 def as_penalty(record: PenaltyRecord) -> Penalty:

@@ -10,10 +10,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from gradline.base import progress as progress_bar
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
-from gradline.model.path import HeldOut
+from gradline.fitting.classes import refuse_one_class
+from gradline.fitting.left_out import check_leave_one_out, left_out
+from gradline.model.path import HeldOut, Trail
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
@@ -22,6 +25,9 @@ from gradline.rows.column_change import ColumnChange
 from gradline.rows.folds import Folds, picked, without_fold
 from gradline.rows.kernel import Kernel
 from gradline.solvers.centring import centred
+from gradline.solvers.kinks.penalty_rows import null_strength
+from gradline.solvers.kinks.pieces import pieces_of
+from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
@@ -54,6 +60,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 1:
             raise ArgumentError(f"strengths must be a count of at least 1, or the strengths themselves, not {asked!r}")
+        refuse_one_class(problem)
         largest = way.largest()
         if not largest > 0:
             raise ArgumentError(
@@ -73,7 +80,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
     if given.ndim != 1 or given.dtype.kind not in "iuf" or not given.size:
         raise ArgumentTypeError(f"strengths must be a count, or an array of strengths, not {asked!r}")
     if not np.isfinite(given).all() or (given < 0).any():
-        raise ArgumentError(f"strengths must be finite and at least 0; {given[~(np.isfinite(given) & (given >= 0))][0]!r} is not")
+        raise ArgumentError(f"strengths must be finite and at least 0; {given[~(np.isfinite(given) & (given >= 0))][0]:g} is not")
     return np.unique(given.astype(np.float64))[::-1].copy()
 
 
@@ -98,7 +105,10 @@ class Way:
 
     def largest(self) -> float:
         """The least strength that leaves no slope."""
-        return null_dual(self.problem, self._working(self.penalty(1.0)))
+        unit = self._working(self.penalty(1.0))
+        if PiecewiseLinear().refuses(replace(self.problem, penalty=unit)) is None:
+            return null_strength(self.problem, unit, pieces_of(self.problem.loss, self.problem.rows.n_targets))
+        return null_dual(self.problem, unit)
 
     def _working(self, penalty: KinkedPenalty) -> KinkedPenalty:
         """The penalty on slopes of the problem's columns."""
@@ -227,14 +237,17 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
 
 
 def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    solver = ProximalNewton()
-    reason = solver.refuses(replace(problem, penalty=penalties[0]))
+    first_problem, smooth, vertex = replace(problem, penalty=penalties[0]), ProximalNewton(), PiecewiseLinear()
+    reason, exact = smooth.refuses(first_problem), False
+    if reason is not None and not problem.joint and problem.loss.kinks() is not None:
+        reason, exact = vertex.refuses(first_problem), True
     if reason is not None:
         raise ArgumentError(reason)
     start, curvature, passes = None, None, 0
     solutions = []
     for penalty in penalties:
-        solution = solver.solve_from(replace(problem, penalty=penalty), start, curvature)
+        one = replace(problem, penalty=penalty)
+        solution = vertex.solve(one, start) if exact else smooth.solve_from(one, start, curvature)
         start, curvature, passes = solution.coefficients, solution.curvature, passes + solution.passes
         solutions.append(solution)
         advance()
@@ -260,8 +273,7 @@ def held_out_of(sums: Array, weights: Array, folds: Folds) -> HeldOut:
     share = weights / weights.sum()
     mean = share @ of_fold
     error = np.sqrt(share @ np.square(of_fold - mean) / (folds.count - 1))
-    how = f"{folds.count} folds of {'groups' if folds.grouped else 'rows'}"
-    return HeldOut(mean, error, of_fold, weights, how)
+    return HeldOut(mean, error, of_fold, weights, folds.words)
 
 
 @dataclass(frozen=True)
@@ -292,11 +304,19 @@ class _HeldOutKernel(Kernel[tuple[Array, Array]]):
         return first[0] + second[0], first[1] + second[1]
 
 
-def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec) -> KinkedPenalty:
-    """The penalty of the strength whose loss of rows held out is least, of 100 strengths and 10 folds."""
-    n = problem.rows.n_rows
-    way = way_of(problem, columns, spec, Folds.of_rows(min(FOLDS, n), 0, n))
-    penalties = [way.penalty(float(strength)) for strength in strengths_of(STRENGTHS, way, problem)]
-    _, held_out = way.run(penalties, lambda: None)
+def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec, progress: bool | None = False) -> KinkedPenalty:
+    """The penalty of the strength whose loss of rows held out is least, of 100 strengths, and 10 folds or each row by itself."""
+    n, alone = problem.rows.n_rows, spec.chosen_by == "leave-one-out"
+    way = way_of(problem, columns, spec, None if alone else Folds.of_rows(min(FOLDS, n), 0, n))
+    strengths = strengths_of(STRENGTHS, way, problem)
+    penalties = [way.penalty(float(strength)) for strength in strengths]
+    if alone:
+        check_leave_one_out(problem, penalties[0])
+    rounds = 2 if way.folds is None else way.folds.count + 1
+    with progress_bar.bar("Strengths", len(strengths) * rounds, progress, patience=1.0) as advance:
+        found, held_out = way.run(penalties, lambda: advance(1, ""))
+        if alone:
+            held_out = left_out(problem, found.coefficients, penalties, lambda: advance(1, ""))
     assert held_out is not None
-    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how)
+    trail = Trail(np.array(strengths), found.coefficients, found.losses, found.gaps, tuple(penalties), held_out)
+    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how, trail=trail)

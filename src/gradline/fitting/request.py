@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from gradline.base.errors import ArgumentTypeError
+from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
 from gradline.constraints.arguments import as_inference
 from gradline.constraints.held import ConstrainedInference
@@ -116,6 +116,7 @@ class FitRequest:
     covariance: Any
     groups: Any
     progress: bool | None
+    smoothing: str = "REML"
 
     @classmethod
     def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:
@@ -123,6 +124,7 @@ class FitRequest:
         formula, data, target = _arguments(positional, formula, data, target)
         rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
         rest["penalty"] = as_penalty(rest["penalty"])
+        rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
         constraints, inference = rest.get("constraints"), rest.get("inference")
         rest["constraints"] = None if constraints is None else as_spec(constraints)
         rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
@@ -134,9 +136,25 @@ class FitRequest:
         return request
 
     @property
+    def leaves_all_to_us(self) -> bool:
+        """Whether neither a solver nor anything of its own is asked for."""
+        solver = isinstance(self.solver, str) and self.solver == "auto"
+        return solver and self.start is None and self.accuracy == "auto" and self.tolerance is None
+
+    @property
     def of_arrays(self) -> bool:
         """Whether the data is X and y, rather than a table."""
         return self.formula is None and self.features is None
+
+
+def _smoothing(given: Any) -> str:
+    """How strengths of curves are chosen. Raises ValueError for a way that there is none of."""
+    ways = {"reml": "REML", "leave-one-out": "leave-one-out"}
+    found = ways.get(given.lower().replace("_", "-")) if isinstance(given, str) else None
+    if found is None:
+        hint = "; generalised cross-validation stands for leave-one-out, which is here itself" if str(given).lower() == "gcv" else ""
+        raise ArgumentError(f'smoothing must be "REML" or "leave-one-out", not {given!r}{hint}')
+    return found
 
 
 def _arguments(positional: tuple[Any, ...], formula: Any, data: Any, target: Any) -> tuple[Any, Any, Any]:

@@ -9,11 +9,13 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.base.errors import ArgumentError
+from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
+from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves
 from gradline.fitting.request import FitRequest
-from gradline.inference.asked import checked_kind, is_none, uncertainty_of
+from gradline.inference.absent import NoInference
+from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
@@ -30,7 +32,6 @@ from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, Takes
 from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
 
 if TYPE_CHECKING:
-    from gradline.inference.absent import NoInference
     from gradline.inference.asked import PendingInference
     from gradline.inference.covariance.kinds import CovarianceKind
     from gradline.inference.inference import Inference
@@ -70,14 +71,24 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     for note in prepared.notes:
         warn(note)
     problem = problem_of(prepared)
-    if request.penalty is not None:
-        warn_of_scales(problem, prepared.names, request.penalty)
-    problem = with_penalty(problem, request.penalty, prepared)
+    curves = None
+    if prepared.encoder is not None and prepared.encoder.has_curves:
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing)
+        problem = curves.problem
+    else:
+        if request.smoothing != "REML":
+            raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
+        if request.penalty is not None:
+            warn_of_scales(problem, prepared.names, request.penalty)
+        problem = with_penalty(problem, request.penalty, prepared, progress)
+    covariance = request.covariance
+    if curves is not None:
+        covariance, kind = covariance_of_curves(covariance, kind)
     if request.constraints is not None:
         from gradline.fitting.constrained import with_constraints
 
         problem = with_constraints(problem, request.constraints, prepared)
-    problem, solution, chosen, solved = _optimum(request, problem, prepared.names, progress)
+    problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
@@ -87,31 +98,42 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     if solution.held is None:
-        found = uncertainty_of(problem, solution, chosen, solved, request.covariance, kind, read_groups)
+        try:
+            found = uncertainty_of(problem, solution, chosen, solved, covariance, kind, read_groups)
+        except InferenceError as error:
+            if curves is None or not (request.covariance is None or is_default(request.covariance)):
+                raise
+            found = NoInference(str(error))
     else:
         from gradline.fitting.constrained import uncertainty_within
 
-        asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto")
+        asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto", covariance=covariance)
         found, held = uncertainty_within(
-            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False)
+            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
         )
         solution = replace(solution, held=held, unconstrained=None)
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, extra=())
-    return model_of(request, prepared, problem, solution, found, started)
+    model = model_of(request, prepared, problem, solution, found, started)
+    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
 
 
 def _optimum(
-    request: FitRequest, problem: Problem, names: tuple[str, ...], progress: bool | None
+    request: FitRequest, problem: Problem, names: tuple[str, ...], progress: bool | None, curves: CurveFit | None
 ) -> tuple[Problem, Solution, Solver, tuple[Centred, Solution] | None]:
     """(the problem that was solved, its solution, the solver, what that was given and found where the columns were moved for it)."""
-    chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
+    if curves is not None and curves.solver is not None and problem.constraints is None and request.leaves_all_to_us:
+        chosen: Solver = curves.solver
+    else:
+        chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
     moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
     begin = None if request.start is None else as_start(request.start, problem.shape, names)
+    if begin is None and curves is not None and problem.constraints is None:
+        begin = curves.start
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
@@ -169,7 +191,9 @@ def penalty_columns(problem: Problem, prepared: Prepared) -> PenaltyColumns:
     return PenaltyColumns(names, terms, predictors, cache(lambda: standard_deviations(rows)[first:]))
 
 
-def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared) -> Problem:
+def with_penalty(
+    problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared, progress: bool | None = False
+) -> Problem:
     """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
 
     Raises ValueError for losses without a leave-one-out loss.
@@ -188,5 +212,5 @@ def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | Automatic
     if undecided is not None:
         from gradline.fitting.along import with_chosen_strength
 
-        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided))
+        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided, progress))
     return replace(problem, penalty=settled(penalty, lambda: penalty_columns(problem, prepared), choose))

@@ -10,11 +10,12 @@ import numpy as np
 
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Level, Product, code_terms
+from gradline.formulas.curve_checks import check_curves
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, Kinds, NumericFactor, ReadFactor, Tell, factor_columns, read_factor
-from gradline.formulas.grammar import Factor, Sides
+from gradline.formulas.grammar import Factor, Sides, is_curve
 from gradline.formulas.groups import make_groups
 from gradline.formulas.learner import State
 
@@ -68,6 +69,8 @@ def check(sides: Mapping[str, Sides], kinds: Kinds, tell: Tell | None = None) ->
                 if factor.name not in factors:
                     factors[factor.name] = read_factor(factor, kinds, part.text, tell=tell)
                 _check_not_target(factor, factors[factor.name], targets, part)
+        if any(is_curve(factor) for term in part.terms for factor in term):
+            check_curves(part, factors)
         offsets[name] = tuple(_offset(factor, kinds, part, tell) for factor in part.offsets)
     return CheckedFormula(tuple(targets), sides, factors, offsets)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from gradline.formulas.learner import Options, State, Transform
 from gradline.formulas.splines.knots import BasisSpline, CubicSpline, apply_basis_spline, apply_cubic_spline
+from gradline.formulas.splines.penalised import CurveBasis, apply_curve, curve_labels
 from gradline.formulas.transforms.polynomials import apply_polynomials, learn_polynomials
 from gradline.formulas.transforms.scaling import Moments, Standardized, apply_scaling
 
@@ -32,6 +33,8 @@ def _cubic(cyclic: bool) -> Transform:
     )
 
 
+_CURVE = Transform({"k": 10, "by": None, "degree": 3, "order": 2, "strength": None}, CurveBasis, apply_curve, curve_labels)
+
 TRANSFORMS: dict[str, Transform] = {
     "center": Transform({}, Moments, apply_scaling),
     "scale": Transform({"center": True, "scale": True, "ddof": 1}, Moments, apply_scaling),
@@ -57,5 +60,7 @@ TRANSFORMS: dict[str, Transform] = {
     "cr": _cubic(cyclic=False),
     "cs": _cubic(cyclic=False),
     "cc": _cubic(cyclic=True),
+    "s": _CURVE,
+    "te": _CURVE,
 }
 """By the name a formula calls them by."""

@@ -21,6 +21,7 @@ from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
 from gradline.formulas.expressions import Column, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
+from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group, coded_part, dense_columns
 from gradline.formulas.learner import State
 from gradline.formulas.level_text import moment
@@ -114,6 +115,11 @@ class Encoder:
     def row_numbers(self) -> int:
         """Numbers a row of the design holds: what sizes a block of rows, rather than P, where categoricals are kept as codes."""
         return int(self.intercept) + sum(1 if group.coded else len(group.names) for group in self.groups)
+
+    @property
+    def has_curves(self) -> bool:
+        """Whether the formula has s() or te(), whose columns come with a penalty."""
+        return any(isinstance(factor, BasisFactor) and factor.node.transform in CURVES for factor in self.factors.values())
 
     @property
     def plain(self) -> bool:

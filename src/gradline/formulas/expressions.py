@@ -55,6 +55,14 @@ class TextEquals:
 
 
 @dataclass(frozen=True)
+class LevelNumber:
+    """The number of a text column's value among levels in their order, from 0; NaN for any other value."""
+
+    column: str
+    levels: tuple[str, ...]
+
+
+@dataclass(frozen=True)
 class Apply:
     """A function of the closed list, by table and name."""
 
@@ -87,7 +95,14 @@ class Chain:
     rest: tuple[tuple[str, Node], ...]
 
 
-Node = Constant | Column | TextEquals | Apply | Chain | Learned
+@dataclass(frozen=True)
+class Together:
+    """Several columns of numbers side by side, (m, d), for a transform of all of them."""
+
+    parts: tuple[Node, ...]
+
+
+Node = Constant | Column | TextEquals | LevelNumber | Apply | Chain | Learned | Together
 
 _TABLES: dict[str, Callable[[str], Callable[..., Any]]] = {
     "function": lambda name: FUNCTIONS[name][0],
@@ -107,11 +122,18 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
         case TextEquals(column, text, negated):
             same = batch.equals(column, text)
             return ~same if negated else same
+        case LevelNumber(column, levels):
+            numbers = np.full(batch.n_rows, np.nan)
+            for number, level in enumerate(levels):
+                numbers[batch.equals(column, level)] = number
+            return numbers
         case Learned(key, transform, argument, _):
             inner = as_column(evaluate(argument, batch, states), batch.n_rows)
             return TRANSFORMS[transform].apply(inner, node.settings, states.get(key, {}), key)
         case Chain():
             return _in_turn(node, batch, states)
+        case Together(parts):
+            return np.stack([as_column(evaluate(part, batch, states), batch.n_rows) for part in parts], axis=1)
         case Apply(table, name, arguments):
             values = [evaluate(argument, batch, states) for argument in arguments]
             if table != "logic":
@@ -160,6 +182,9 @@ def walk(node: Node) -> Iterator[Node]:
             yield from walk(argument)
     elif isinstance(node, Learned):
         yield from walk(node.argument)
+    elif isinstance(node, Together):
+        for part in node.parts:
+            yield from walk(part)
     yield node
 
 
@@ -169,6 +194,6 @@ def columns_of(node: Node) -> tuple[str, ...]:
     for part in walk(node):
         if isinstance(part, Column):
             names[part.name] = None
-        elif isinstance(part, TextEquals):
+        elif isinstance(part, TextEquals | LevelNumber):
             names[part.column] = None
     return tuple(names)

@@ -10,10 +10,12 @@ from typing import Any, NoReturn
 
 from gradline.formulas.catalogue import TRANSFORMS
 from gradline.formulas.contrasts import Contrast, read_contrast
+from gradline.formulas.curve_calls import read_curve
 from gradline.formulas.errors import FormulaError, at, suggestion
-from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, Node, TextEquals, columns_of
+from gradline.formulas.expressions import Apply, Chain, Column, Constant, Learned, LevelNumber, Node, TextEquals, columns_of
 from gradline.formulas.functions import ALL_ROWS, ARITHMETIC, BOOLEAN, COMPARISONS, CONSTANTS, FUNCTIONS, LOGIC
-from gradline.formulas.grammar import MOST_TERMS, Factor, chain, hide_quotes, quoted_name, shortened, unparse
+from gradline.formulas.grammar import CURVES, Factor, chain, hide_quotes, quoted_name, shortened, unparse
+from gradline.formulas.option_checks import check_options, listed, near_function
 from gradline.tables.sources.dialects import DUCKDB, Speech, Told
 
 Kinds = Mapping[str, str]
@@ -97,9 +99,7 @@ class _Reader:
         plain, self.hidden = hide_quotes(name)
         tree = ast.parse(plain, mode="eval").body
         if isinstance(tree, ast.Call) and isinstance(tree.func, ast.Name) and tree.func.id == "C":
-            if target:
-                self._fail("a target is a number, not a category; for one of two classes write I(column == 'class')", "C")
-            return self._categorical(tree)
+            return self._numbered(self._categorical(tree)) if target else self._categorical(tree)
         node, kind = self._node(tree, top=True)
         if kind == "constant":
             self._fail(f"{name} names no column", name)
@@ -251,6 +251,10 @@ class _Reader:
             return self._node(call.args[0])
         if name == "Q" and len(call.args) == 1 and isinstance(call.args[0], ast.Constant):
             return self._column(str(call.args[0].value))
+        if name in CURVES:
+            if not top:
+                self._fail(f"{name}() makes several columns and stands on its own, not inside another function", name)
+            return read_curve(call, name, self._restored(unparse(call)), _CurveReading(self)), "number"
         if name in TRANSFORMS:
             return self._learned(call, name, top)
         if name in FUNCTIONS:
@@ -271,14 +275,14 @@ class _Reader:
                 name,
             )
         known = sorted({*FUNCTIONS, *TRANSFORMS, "C", "I", "offset"})
-        raise self._error(f"a formula has no function {name!r}; {_near_function(name, known)}", name)
+        raise self._error(f"a formula has no function {name!r}; {near_function(name, known)}", name)
 
     def _learned(self, call: ast.Call, name: str, top: bool) -> tuple[Node, str]:
         transform = TRANSFORMS[name]
         if transform.labels is not None and not top:
             self._fail(f"{name}() makes several columns and stands on its own, not inside another function", name)
         if not call.args or len(call.args) > 1 + len(transform.defaults):
-            self._fail(f"{name}() takes a column{_listed(transform.defaults)}", name)
+            self._fail(f"{name}() takes a column{listed(transform.defaults)}", name)
         options: dict[str, Any] = dict(transform.defaults)
         given: set[str] = set()
         pairs = [*zip(transform.defaults, call.args[1:], strict=False), *((keyword.arg, keyword.value) for keyword in call.keywords)]
@@ -289,7 +293,7 @@ class _Reader:
                 self._fail(f"{name}() is given {key} twice", name)
             given.add(key)
             options[key] = self._literal(value, key)
-        _check_options(name, options, self._fail)
+        check_options(name, options, self._fail)
         node, kind = self._number(call.args[0], f"{name}()")
         if kind == "constant":
             self._fail(f"{name}() needs a column", name)
@@ -326,6 +330,17 @@ class _Reader:
         for placeholder, name in self.hidden.items():
             text = re.sub(rf"\b{placeholder}\b", lambda _, name=name: f"`{name}`", text)  # type: ignore[misc]
         return text
+
+    def _numbered(self, factor: CategoricalFactor) -> NumericFactor:
+        """A target of classes: the number of each among its levels, which the formula lists."""
+        levels = [level for level in factor.declared or () if isinstance(level, str)]
+        if factor.declared is None or len(levels) < len(factor.declared) or not isinstance(factor.argument, str):
+            self._fail(
+                "a target is a number, not a category; for one of two classes write I(column == 'class'), for several of text"
+                " C(column, levels=['a', 'b', 'c']), which numbers them from 0 in that order",
+                "C",
+            )
+        return NumericFactor(factor.argument, LevelNumber(factor.argument, tuple(levels)))
 
     def _literal(self, tree: ast.expr, what: str) -> Any:
         """A number, text, true, false, None, or a list of them as a tuple."""
@@ -378,39 +393,27 @@ class _Reader:
         return at(message, self.text, start, end)
 
 
+@dataclass(frozen=True)
+class _CurveReading:
+    """What reads a curve's arguments."""
+
+    reader: _Reader
+
+    def number(self, tree: ast.expr, what: str) -> tuple[Node, str]:
+        return self.reader._number(tree, what)
+
+    def literal(self, tree: ast.expr, what: str) -> Any:
+        return self.reader._literal(tree, what)
+
+    def kind_of_by(self, tree: ast.expr) -> str:
+        column = self.reader._column_name(tree)
+        if column is None:
+            return "category"
+        return "category" if self.reader._kind(column) in (*_LEVELS, "date") else "number"
+
+    def fail(self, message: str, word: str | None) -> NoReturn:
+        self.reader._fail(message, word)
+
+
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(part) for part in value) if isinstance(value, list | tuple) else value
-
-
-def _listed(defaults: Mapping[str, Any]) -> str:
-    return f" and the options {', '.join(defaults)}" if defaults else " and no options"
-
-
-def _near_function(name: str, known: list[str]) -> str:
-    usual = {"ln": "log", "pow": "power", "factor": "C", "as.factor": "C", "ns": "cr", "s": "cr", "asin": "arcsin", "acos": "arccos"}
-    return f"did you mean {usual[name]!r}?" if name in usual else suggestion(name, known, "among those it has are")
-
-
-def _check_options(name: str, options: dict[str, Any], fail: Any) -> None:
-    """Options of the right type, so that learning cannot stumble over them."""
-    for key, value in options.items():
-        numeric = isinstance(value, int | float) and not isinstance(value, bool)
-        if key in ("df", "degree") and value is not None and not (isinstance(value, int) and numeric and value >= 0):
-            fail(f"{name}(): {key} must be a whole number, not {value!r}", key)
-        most = {"df": MOST_TERMS, "degree": 1000}.get(key)
-        if most is not None and value is not None and value > most:
-            fail(f"{name}(): {key} may be {most:,} at most, not {value!r}", key)
-        if key in ("lower_bound", "upper_bound") and value is not None and not numeric:
-            fail(f"{name}(): {key} must be a number, not {value!r}", key)
-        if key == "ddof" and not numeric:
-            fail(f"{name}(): ddof must be a number, not {value!r}", key)
-        if key in ("center", "scale", "rescale") and not isinstance(value, bool | int | float):
-            fail(f"{name}(): {key} must be True, False or a number, not {value!r}", key)
-        if key == "extrapolation" and value not in ("raise", "clip", "na", "zero", "extend"):
-            fail(f'{name}(): extrapolation must be "raise", "clip", "na", "zero" or "extend", not {value!r}', key)
-        if (
-            key == "knots"
-            and value is not None
-            and not (isinstance(value, tuple) and all(isinstance(knot, int | float) and not isinstance(knot, bool) for knot in value))
-        ):
-            fail(f"{name}(): knots must be a list of numbers, not {value!r}", key)

@@ -16,6 +16,9 @@ _WORD = re.compile(r"[^\W\d]\w*")
 QUOTED = re.compile(r"`([^`]+)`")
 STRING = re.compile(r"\"(?:\\.|[^\"\\])*\"|'(?:\\.|[^'\\])*'")
 
+CURVES = ("s", "te")
+"""Functions of a formula that stand for curves with a penalty."""
+
 MOST_TERMS = 25_000
 """Terms beyond which nobody can have meant a formula: 200 columns in all pairs are 20,100."""
 
@@ -50,6 +53,11 @@ class Sides:
 def is_call(factor: Factor, function: str) -> bool:
     """Whether a factor is ``function(...)``."""
     return not factor.is_column and factor.name.startswith(function + "(")
+
+
+def is_curve(factor: Factor) -> bool:
+    """Whether a factor is ``s(...)`` or ``te(...)``."""
+    return any(is_call(factor, name) for name in CURVES)
 
 
 def hide_quotes(text: str) -> tuple[str, dict[str, str]]:

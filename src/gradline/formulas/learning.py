@@ -60,7 +60,8 @@ def learn_states(nodes: Iterable[Node], table: Table, kinds: Kinds) -> dict[str,
         for batch in _read(table, needed, kinds):
             for node, learner in active.values():
                 values = as_column(evaluate(node.argument, batch, states), batch.n_rows)
-                learner.update(values[np.isfinite(values)])
+                finite = np.isfinite(values)
+                learner.update(values[finite if values.ndim == 1 else finite.all(axis=1)])
         for key, (_, learner) in list(active.items()):
             state = learner.finish()
             if state is not None:

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError
+from gradline.formulas.curve_calls import with_by
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.grammar import (
     MOST_TERMS,
@@ -27,9 +28,11 @@ from gradline.formulas.grammar import (
     columns_named,
     expression,
     is_call,
+    is_curve,
     read_sum,
     too_many,
 )
+from gradline.formulas.pairs import apart
 
 MOST_PRODUCTS = 100_000
 """Products on the way to the terms: ``(a + b)**9`` is made of 2^9 of them, few of which differ."""
@@ -102,8 +105,15 @@ def _sides(text: str, targets: list[Term], terms: list[Term]) -> Sides:
         for factor in term:
             if len(term) > 1 and is_call(factor, "offset"):
                 raise at("an offset cannot be part of an interaction", text, factor.start, factor.end)
-    rest = [term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))]
-    return Sides(text, tuple(term[0] for term in targets), tuple(sorted(rest, key=len)), offsets)
+    rest = [
+        with_by(term, text) if any(map(is_curve, term)) else term for term in terms if not (len(term) == 1 and is_call(term[0], "offset"))
+    ]
+    return Sides(
+        text,
+        tuple(part for term in targets for part in (term if term[0].is_column else apart(term[0], text))),
+        tuple(sorted(rest, key=len)),
+        offsets,
+    )
 
 
 def refuse_words_of_r(text: str) -> None:

@@ -17,11 +17,14 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.absent import ASK, JOINT, NoInference
-from gradline.inference.bread import Bread, of_targets, penalty_part
+from gradline.inference.bread import Bread, as_matrix, of_targets, penalty_part
+from gradline.inference.covariance.bayesian import WORDS, dispersion_of_squares
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
-from gradline.inference.inference import Inference, infer
+from gradline.inference.debiased import debiased
+from gradline.inference.inference import MOST_COEFFICIENTS, Inference, infer, too_many
+from gradline.inference.selective import selective
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -92,6 +95,8 @@ class PendingInference:
     strength: float
     intercept: bool
     penalised: bool
+    penalty: Array | None = None
+    """The penalty's part of A where it is no ridge, (P, P): the covariance is then the Bayesian one."""
     is_pending: ClassVar[bool] = True
 
     @cached_property
@@ -102,20 +107,24 @@ class PendingInference:
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""
         (size, k), weights = self.coefficients.shape, self.sums.weights
-        penalty = np.zeros((size, k))
-        penalty[int(self.intercept) :] = weights.weight * self.strength
-        diagonal = np.asarray(penalty.T.ravel())
+        ridge = np.zeros((size, k))
+        ridge[int(self.intercept) :] = weights.weight * self.strength
+        penalty = np.asarray(ridge.T.ravel()) if self.penalty is None else self.penalty
         # The curvature of c (y - eta)^2 is 2 c.
         free = CoefficientMap.selecting(np.ones((size, k), dtype=np.bool_))
         free = free.without(self.aliased) if self.aliased else free
-        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, diagonal)
+        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, penalty)
         totals = self._statistics(bread)
         words = ""
         found = None
         try:
-            factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
+            if self.penalty is not None:
+                factor, description = np.sqrt(dispersion_of_squares(totals) * 2.0 * self.scale) * bread.root, WORDS
+            else:
+                factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
             estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
-            found = Covariance("classical", description, factor, (size, k), estimated, totals.degrees_of_freedom)
+            kind = "classical" if self.penalty is None else "bayesian"
+            found = Covariance(kind, description, factor, (size, k), estimated, totals.degrees_of_freedom)
             if k > 1 and totals.squares is not None:
                 found = found.without_targets(totals.squares == 0.0)
         except ValueError as error:
@@ -157,6 +166,8 @@ def default_inference(problem: Problem, solution: Solution) -> Inference | Pendi
     pending = pending_inference(problem, solution)
     if pending is not None:
         return pending
+    if problem.shape[0] * problem.shape[1] > MOST_COEFFICIENTS:
+        return NoInference(too_many(problem.shape[0] * problem.shape[1]))
     if not is_cheap(problem) or not problem.rows.resident:
         return NoInference(f"on {problem.rows.n_rows:,} rows they cost a pass or two, and were not asked for: {ASK}")
     return infer(problem, solution)
@@ -183,8 +194,10 @@ def asked_inference(problem: Problem, solution: Solution, kind: CovarianceKind |
     pending = pending_inference(problem, solution)
     known = None if pending is None else pending.infer()
     if known is None:
-        return infer(problem, solution, kind, keep_meat=True)
-    if (kind is None or kind.name == "classical") and known.covariance is not None and problem.rows.in_memory() is None:
+        # Of curves, what a sandwich needs would be a pass that nobody asked for.
+        return infer(problem, solution, kind, keep_meat=kind is None or kind.name != "bayesian")
+    own = known.covariance is not None and (kind is None or kind.name == known.covariance.kind)
+    if own and ((kind is not None and kind.name == "bayesian") or problem.rows.in_memory() is None):
         return known
     return infer(problem, solution, kind, keep_meat=True, bread=known.bread, statistics=known.statistics)
 
@@ -193,9 +206,24 @@ def pending_inference(problem: Problem, solution: Solution) -> PendingInference 
     """What least squares left behind, or a small block of rows gives; None for other losses and where too few digits would be left."""
     scale = problem.loss.squared_scale()
     strength = problem.ridge_strength
-    if scale is None or strength is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
+    if scale is None or not problem.all_free or problem.shape[1] != problem.rows.n_targets:
         return None
     sums = solution.sums
+    if strength is None:
+        # Who solved with a penalty of any matrix left its root, or nothing.
+        if sums is None or problem.shape[1] > 1:
+            return None
+        return PendingInference(
+            sums,
+            solution.aliased,
+            solution.coefficients,
+            problem.loss.name,
+            scale,
+            0.0,
+            problem.rows.intercept,
+            True,
+            as_matrix(penalty_part(problem, solution.coefficients)),
+        )
     if sums is None:
         block = in_one_block(problem.rows)
         sums = None if block is None or solution.aliased else factor_of_block(problem.rows, block, strength / scale, solution.coefficients)
@@ -213,6 +241,13 @@ def pending_inference(problem: Problem, solution: Solution) -> PendingInference 
     )
 
 
+def after_selection(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference | None:
+    """What is found of a penalised fit in a way of its own; None for a kind that is a covariance of the coefficients."""
+    if kind is not None and kind.name == "debiased":
+        return debiased(problem, solution)
+    return selective(problem, solution) if kind is not None and kind.name == "selective" else None
+
+
 def uncertainty(
     problem: Problem, solution: Solution, covariance: Any, kind: CovarianceKind | None, read_groups: Callable[[], Groups] | None
 ) -> Inference | PendingInference | NoInference:
@@ -225,6 +260,9 @@ def uncertainty(
         kind = CovarianceKind("cluster", groups=read_groups())
     if kind is None and problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
+    special = after_selection(problem, solution, kind)
+    if special is not None:
+        return special
     return asked_inference(problem, solution, kind)
 
 
@@ -241,6 +279,9 @@ def uncertainty_of(
 
     problem, solution: in the columns given. solved: what the solver was given and found, where that was in moved columns.
     """
+    if kind is not None and kind.name == "selective":
+        # Its sums have an origin of their own.
+        return selective(problem, solution)
     if solved is None and not is_none(covariance):
         moved = centred(problem) if passes_over_rows(problem, solution, covariance is None) else None
         if moved is not None:
@@ -264,9 +305,14 @@ def in_given_columns(
     held, bread = found.covariance, found.bread
     return replace(
         found,
-        covariance=None if held is None else replace(held, factor=change.combinations_from_changed(held.factor)),
+        covariance=None if held is None else _covariance(held, change),
         bread=None if bread is None else _bread(bread, change, problem, solution),
     )
+
+
+def _covariance(held: Covariance, change: ColumnChange) -> Covariance:
+    estimates = None if held.estimates is None else change.from_changed(held.estimates)
+    return replace(held, factor=change.combinations_from_changed(held.factor), estimates=estimates)
 
 
 def _bread(bread: Bread, change: ColumnChange, problem: Problem, solution: Solution) -> Bread:

@@ -7,6 +7,7 @@ pass of Gram matrices; where its Cholesky pivots show that too few digits would 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -14,6 +15,7 @@ from scipy.linalg import solve_triangular
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.design.dense import Design
+from gradline.inference.absent import AFTER_SELECTION
 from gradline.inference.kinked import RowLoss, frequencies, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -180,7 +182,9 @@ def penalty_part(problem: Problem, coefficients: Array) -> Array:
     if problem.penalty is None:
         return np.zeros(coefficients.size)
     if problem.penalty_kind == "proximal":
-        raise InferenceError(f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal")
+        raise InferenceError(
+            f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{AFTER_SELECTION}"
+        )
     curvature = problem.penalty_terms(coefficients, 2).curvature
     assert curvature is not None
     part = problem.total_weight * curvature
@@ -224,6 +228,8 @@ class CurvatureKernel(Kernel[Array]):
 @dataclass(frozen=True)
 class _TriangleKernel(Kernel[Array | None]):
     """R of the rows ``S_i' Z_i' C``, with f w H_i = S_i S_i'; None where some H_i has a negative eigenvalue."""
+
+    writes_columns: ClassVar[bool] = True
 
     loss: RowLoss
     coefficients: Array

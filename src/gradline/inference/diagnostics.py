@@ -71,7 +71,7 @@ def row_kernel(
         inner = np.linalg.lstsq(bread.root, covariance.factor, rcond=None)[0]
         metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
     scale = problem.loss.squared_scale()
-    q = problem.rows.n_targets
+    q = 1 if problem.loss.takes_pairs else problem.rows.n_targets
     dispersion = np.ones(q) if statistics.dispersion is None else statistics.dispersion
     outputs = np.asarray(problem.loss.predict(np.zeros((1, problem.shape[1])))).reshape(1, -1).shape[1]
     curvature = 1.0 if scale is None else 2.0 * scale
@@ -137,8 +137,9 @@ class RowDiagnosticsKernel:
         cook[alone], left_out[alone] = np.nan, np.nan
         fitted = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
         q = self.n_targets
-        residuals = block.targets - fitted if fitted.shape[1] == q else np.full(block.targets.shape, np.nan)
-        variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.variance(predictors)
+        observed = loss.observed(block.targets)
+        residuals = observed - fitted if fitted.shape[1] == q else np.full(observed.shape, np.nan)
+        variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.observed_variance(block.targets, predictors)
         standardised = np.full(residuals.shape, np.nan)
         if variance is not None and variance.shape == residuals.shape:
             weights = np.ones(block.n_rows) if block.weights is None else block.weights

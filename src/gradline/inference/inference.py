@@ -11,6 +11,7 @@ from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.threads import small_algebra
 from gradline.base.types import Array
 from gradline.inference.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
+from gradline.inference.conditional import Selective
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind, known_name
 from gradline.inference.covariance.meat import GramKernel
@@ -27,13 +28,22 @@ MOST_COEFFICIENTS = 6_000
 """Whose covariance is worked out: a matrix of 275 MiB, several times over."""
 
 
+def too_many(size: int) -> str:
+    """Why so many coefficients have no standard errors."""
+    return (
+        f"no standard errors: the covariance of {size:,} coefficients would be a matrix of {size**2 * 8 / 2**30:.1f} GiB; at most"
+        f" {MOST_COEFFICIENTS:,} have one. Fit fewer columns to have them, such as those that matter most, or resample the rows"
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Inference:
     """Sums and small matrices only, never rows.
 
     covariance: None where there is none, and ``unavailable`` then says why in a sentence. bread: the inverse curvature, None where it is
     singular. meat: of HC0 and HC1, (d, d), where it was kept. residuals: quantiles of leave-one-out residuals, for prediction intervals of
-    losses without a distribution; None where not needed or not to be had. notes: what a user should know.
+    losses without a distribution; None where not needed or not to be had. notes: what a user should know. selective: intervals given what
+    a penalty kept, in the place of a covariance; None where they were not asked for.
     """
 
     statistics: FitStatistics
@@ -43,7 +53,20 @@ class Inference:
     residuals: ResidualQuantiles | None = None
     unavailable: str = ""
     notes: tuple[str, ...] = ()
+    selective: Selective | None = None
     is_pending: ClassVar[bool] = False
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether coefficients have intervals."""
+        return self.covariance is not None or self.selective is not None
+
+    @property
+    def estimates(self) -> tuple[Array | None, str]:
+        """((P, k), what to call them): what intervals are about, where that is not the coefficients."""
+        if self.selective is not None:
+            return self.selective.estimates, "least squares on what was kept"
+        return (None, "") if self.covariance is None else (self.covariance.estimates, "debiased")
 
     def infer(self) -> Inference:
         """Itself: it is worked out already."""
@@ -78,10 +101,7 @@ def _inferred(
     coefficients = solution.coefficients
     try:
         if free.size > MOST_COEFFICIENTS:
-            raise InferenceError(
-                f"no standard errors: the covariance of {free.size:,} coefficients would be a matrix of {free.size**2 * 8 / 2**30:.1f} GiB;"
-                f" at most {MOST_COEFFICIENTS:,} have one"
-            )
+            raise InferenceError(too_many(free.size))
         if kind is not None:
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)

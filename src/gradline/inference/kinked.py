@@ -67,7 +67,7 @@ class RowLoss:
         assert curvature is not None
         if self.expected:
             # In a generalised linear model the curvature is linear in y, so its expectation is its value at the mean.
-            curvature = self.loss.derivatives(self.loss.predict(predictors), predictors, 2).curvature
+            curvature = self.loss.derivatives(self.loss.expected_targets(targets, predictors), predictors, 2).curvature
             assert curvature is not None
         if not self.kinks:
             return gradient, curvature

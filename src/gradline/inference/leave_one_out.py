@@ -8,7 +8,7 @@ squared loss, ridge included (Allen 1974's PRESS), and to second order for other
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,8 @@ def leave_one_out(
 @dataclass(frozen=True)
 class _LossKernel(Kernel[Array]):
     """(sum f w, sum f w loss left out, sum f w loss)."""
+
+    writes_columns: ClassVar[bool] = True
 
     loss: RowLoss
     coefficients: Array

@@ -77,6 +77,11 @@ def prediction_interval(
         upper = loss.distribution.quantile(predictors, errors, 1.0 - tail, dispersion)
         if lower is not None and upper is not None:
             return PredictionInterval(lower, upper, f"where targets have the {loss.name} distribution" + (_BIAS if penalised else ""))
+    if loss.takes_pairs:
+        raise InferenceError(
+            f"a new target of the loss {loss.name!r} is a share whose spread depends on its trials, which rows to predict do not tell:"
+            ' interval="confidence" gives the uncertainty of the probability'
+        )
     if residuals is None:
         raise InferenceError(
             f"a prediction interval for the loss {loss.name!r} needs the quantiles of leave-one-out residuals, which this fit does not hold"

@@ -228,7 +228,7 @@ def pearson_squares(loss: Loss, targets: Array, predictors: Array) -> tuple[Arra
     if loss.squared_scale() is not None:
         with np.errstate(over="ignore"):
             return np.square(targets - predictors), np.square(targets)
-    variance = loss.variance(predictors)
+    targets, variance = loss.observed(targets), loss.observed_variance(targets, predictors)
     mean = loss.predict(predictors)
     if variance is None or variance.shape != targets.shape or mean.shape != targets.shape:
         return None, None

@@ -43,17 +43,20 @@ def coefficient_labels(names: Sequence[str], predictors: Sequence[str]) -> tuple
     return tuple(names) if len(predictors) == 1 else tuple(f"{predictor}:{name}" for predictor in predictors for name in names)
 
 
-def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, labels: Sequence[str]) -> HypothesisResult:
+def linear_test(
+    hypothesis: Any, coefficients: Array, covariance: Covariance, labels: Sequence[str], terms: Sequence[str] = ()
+) -> HypothesisResult:
     """Wald's test: F with the covariance's degrees of freedom where it has them, chi-squared otherwise.
 
     hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraints.linear_text``), or a matrix (c, k P) whose rows
-    times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``.
+    times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``. terms: what else a name may have been meant
+    for, in messages.
 
     Raises ValueError for unknown names, for coefficients that were not estimated, and for conditions that repeat or contradict others;
     TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
-        matrix, values, texts = read_hypothesis(hypothesis, labels)
+        matrix, values, texts = read_hypothesis(hypothesis, labels, terms)
     else:
         try:
             matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
@@ -75,7 +78,7 @@ def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, la
                 f"the coefficient {labels[int(place)]!r} was left out of the model, or is of a target that is fitted perfectly,"
                 " so nothing can be said about it"
             )
-    theta = coefficients.T.ravel()
+    theta = (coefficients if covariance.estimates is None else covariance.estimates).T.ravel()
     # In units of standard errors: columns of very different scales must not decide about rank.
     errors = np.where(covariance.estimated, covariance.standard_errors.T.ravel(), 0.0)
     _check_rank(matrix * np.where(errors > 0, errors, 1.0), texts)
@@ -96,10 +99,19 @@ def _wald_test(hypothesis: str, root: Array, difference: Array, covariance: Cova
     return HypothesisResult(hypothesis, statistic, "chi2", count, None, float(chdtrc(count, statistic)), words)
 
 
+def wald_statistic(places: Sequence[int] | IntArray, coefficients: Array, covariance: Covariance) -> float:
+    """Chi-squared of the hypothesis that the coefficients at these places of B stacked are zero; 0 without places."""
+    chosen = np.asarray(places, dtype=np.int64)
+    if not chosen.size:
+        return 0.0
+    return _wald(covariance.factor[chosen].T, coefficients.T.ravel()[chosen], covariance.signs)
+
+
 def joint_test(coefficients: Array, covariance: Covariance, intercept: bool) -> HypothesisResult | None:
     """That every slope is zero (the F of a summary); None without slopes. With the classical covariance of squared loss it equals the F
     of the sums of squares."""
     size = coefficients.shape[0]
+    coefficients = coefficients if covariance.estimates is None else covariance.estimates
     places = [i for i in np.flatnonzero(covariance.estimated) if not (intercept and i % size == 0)]
     if not places:
         return None

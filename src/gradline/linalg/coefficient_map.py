@@ -80,7 +80,11 @@ class CoefficientMap:
         gram = self.matrix.T @ self.matrix
         if gram.nnz == self.size and (gram.data == 1.0).all():
             return reached  # a selection
-        return np.asarray(np.linalg.solve(gram.toarray(), reached))
+        if self.size <= 1000:
+            return np.asarray(np.linalg.solve(gram.toarray(), reached))
+        from scipy.sparse.linalg import spsolve
+
+        return np.asarray(spsolve(gram.tocsc(), reached))
 
     @cached_property
     def _is_identity(self) -> bool:

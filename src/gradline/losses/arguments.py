@@ -30,7 +30,6 @@ _ELSEWHERE = {
     "quadratic": "squared",
     "squared_error": "squared",
     "ols": "squared",
-    "gaussian": "squared",
     "mae": "absolute",
     "mean_absolute_error": "absolute",
     "meanabsoluteerror": "absolute",
@@ -56,13 +55,42 @@ _ELSEWHERE = {
     "sparse_categorical_crossentropy": "multinomial",
     "crossentropyloss": "multinomial",
     "mnlogit": "multinomial",
+    "hinge_loss": "hinge",
+    "hingeloss": "hinge",
+    "hinge_embedding_loss": "hinge",
+    "svm": "hinge",
+    "svc": "hinge",
     "poisson_nll_loss": "poisson",
     "poissonnllloss": "poisson",
     "negbin": "negative_binomial",
+    "nb2": "negative_binomial",
+    "glm_nb": "negative_binomial",
+    "ordered": "ordinal",
+    "ordered_logit": "ordinal",
+    "ordered_probit": "ordinal",
+    "ologit": "ordinal",
+    "oprobit": "ordinal",
+    "polr": "ordinal",
+    "clm": "ordinal",
+    "cumulative": "ordinal",
+    "cumulative_logit": "ordinal",
+    "proportional_odds": "ordinal",
+    "complementary_log_log": "cloglog",
+    "zip": "zero_inflated",
+    "zinb": "zero_inflated",
+    "zeroinfl": "zero_inflated",
+    "zero_inflated_poisson": "zero_inflated",
+    "zero_inflated_negative_binomial": "zero_inflated",
+    "betareg": "beta",
+    "beta_regression": "beta",
+    "survreg": "weibull",
+    "weibull_aft": "weibull",
+    "aft": "weibull",
+    "lognormal": "log_normal",
+    "loglogistic": "log_logistic",
     "absolute_error": "absolute",
     "median": "absolute",
     "pinball": "quantile",
-    "binomial": "logistic",
     "bernoulli": "logistic",
     "logit": "logistic",
     "log_loss": "logistic",
@@ -114,10 +142,10 @@ def by_name(name: str, **parameters: Parameter) -> Loss:
     Raises ValueError for an unknown name, a missing or unknown parameter, or a number the loss refuses.
     """
     entry = _entry(name)
+    if not parameters and is_loss(entry):
+        return entry  # type: ignore[return-value]
     if not callable(entry):
-        if parameters:
-            raise LossError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
-        return entry
+        raise LossError(f"loss {name} takes no parameters, but got {', '.join(parameters)}")
     signature = inspect.signature(entry)
     unknown = [given for given in parameters if given not in signature.parameters]
     if unknown:
@@ -140,7 +168,7 @@ def meant(name: str) -> str | None:
 
 def written(name: str) -> str:
     """How a loss of the catalogue is written in Python."""
-    return f"gl.losses.{name}" + ("(...)" if callable(_CATALOGUE[name]) else "")
+    return f"gl.losses.{name}" + ("" if is_loss(_CATALOGUE[name]) else "(...)")
 
 
 def parse(text: str) -> Loss:
@@ -152,18 +180,20 @@ def parse(text: str) -> Loss:
     name, colon, rest = text.partition(":")
     name = name.strip()
     entry = _entry(name)
-    expected = list(inspect.signature(entry).parameters) if callable(entry) else []
+    expected = dict(inspect.signature(entry).parameters) if callable(entry) else {}
     parameters: dict[str, Parameter] = {}
     for position, part in enumerate(rest.split(",") if colon else []):
         key, equals, value = part.partition("=")
         if not equals:
             if position >= len(expected):
                 raise LossError(f"loss {text!r}: {name} takes {len(expected)} parameters ({', '.join(expected) or 'none'})")
-            key, value = expected[position], part
+            key, value = list(expected)[position], part
         key = key.strip()
         if key in parameters:
             raise LossError(f"loss {text!r}: {key} is given twice")
-        parameters[key] = _value(text, value.strip())
+        # Annotations are text here.
+        takes_words = key in expected and any(word in str(expected[key].annotation) for word in ("str", "Literal"))
+        parameters[key] = _value(text, value.strip(), takes_words)
     return by_name(name, **parameters)
 
 
@@ -181,8 +211,8 @@ def _entry(name: str) -> Loss | Callable[..., Loss]:
     return _CATALOGUE[name]
 
 
-def _value(text: str, value: str) -> Parameter:
-    if value == "joint":
+def _value(text: str, value: str, takes_words: bool) -> Parameter:
+    if value == "joint" or (takes_words and value.isidentifier() and value not in ("nan", "inf", "infinity")):
         return value
     for kind in (int, float):
         try:

@@ -41,6 +41,10 @@ class LossDefaults:
         return ()
 
     @property
+    def without_intercept(self) -> tuple[bool, ...]:
+        return ()
+
+    @property
     def is_likelihood(self) -> bool:
         return False
 
@@ -90,6 +94,18 @@ class LossDefaults:
 
     @property
     def sums_over_targets(self) -> bool:
+        return False
+
+    @property
+    def limit_remedy(self) -> str:
+        return ""
+
+    @property
+    def takes_order(self) -> bool:
+        return False
+
+    @property
+    def takes_pairs(self) -> bool:
         return False
 
     @property
@@ -163,6 +179,9 @@ class LossDefaults:
         found.check_targets(targets)
         return found
 
+    def with_own_formulas(self) -> Self:
+        return self
+
     def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
         return self.predictor_names(len(target_names))
 
@@ -196,6 +215,18 @@ class LossDefaults:
 
     def variance(self, predictors: Array) -> Array | None:
         return None
+
+    def observed(self, targets: Array) -> Array:
+        return targets
+
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        return tuple(target_names)
+
+    def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
+        return self.variance(predictors)
+
+    def expected_targets(self, targets: Array, predictors: Array) -> Array:
+        return self.predict(predictors)
 
     def saturated_loss(self, targets: Array) -> Array | None:
         return None

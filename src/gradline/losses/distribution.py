@@ -37,6 +37,12 @@ class Distribution:
 
     discrete = False
     """Whether targets are counts or labels, so that their quantile residuals are drawn at random within a jump."""
+
+    @property
+    def in_whole_numbers(self) -> bool:
+        """Whether targets are whole numbers: counts and labels are."""
+        return self.discrete
+
     has_quantiles = False
     """Whether ``quantile`` is known."""
 

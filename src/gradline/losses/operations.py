@@ -22,8 +22,8 @@ Binary = Callable[[Any, Any], Any]
 class Operations:
     """Elementwise functions of arrays, and ``sum`` over the last axis.
 
-    softplus is log(1 + exp(x)) without overflow; lgamma is log |Gamma(x)|; ``where(condition, a, b)`` takes two arrays, since a plain
-    number beside a float64 array is float32 to some frameworks.
+    softplus is log(1 + exp(x)) without overflow; lgamma is log |Gamma(x)|; erfc is one less the error function;
+    ``where(condition, a, b)`` takes two arrays, since a plain number beside a float64 array is float32 to some frameworks.
     """
 
     exp: Unary
@@ -33,6 +33,8 @@ class Operations:
     square: Unary
     softplus: Unary
     lgamma: Unary
+    erfc: Unary
+    atan: Unary
     sum: Unary
     maximum: Binary
     minimum: Binary
@@ -49,7 +51,7 @@ def operations(framework: Framework) -> Operations:
 
 def _numpy() -> Operations:
     import numpy as np
-    from scipy.special import gammaln
+    from scipy.special import erfc, gammaln
 
     return Operations(
         exp=np.exp,
@@ -59,6 +61,8 @@ def _numpy() -> Operations:
         square=np.square,
         softplus=lambda x: np.logaddexp(0.0, x),
         lgamma=gammaln,
+        erfc=erfc,
+        atan=np.arctan,
         sum=lambda x: np.sum(x, axis=-1),
         maximum=np.maximum,
         minimum=np.minimum,
@@ -77,6 +81,8 @@ def _tensorflow() -> Operations:
         square=tf.square,
         softplus=tf.math.softplus,
         lgamma=tf.math.lgamma,
+        erfc=tf.math.erfc,
+        atan=tf.atan,
         sum=lambda x: tf.reduce_sum(x, axis=-1),
         maximum=tf.maximum,
         minimum=tf.minimum,
@@ -96,6 +102,8 @@ def _jax() -> Operations:
         square=jnp.square,
         softplus=jax.nn.softplus,
         lgamma=jax.scipy.special.gammaln,
+        erfc=jax.scipy.special.erfc,
+        atan=jnp.arctan,
         sum=lambda x: jnp.sum(x, axis=-1),
         maximum=jnp.maximum,
         minimum=jnp.minimum,
@@ -119,6 +127,8 @@ def _torch() -> Operations:
         # torch.nn.functional.softplus turns linear at 20, an error of 2e-9.
         softplus=lambda x: torch.logaddexp(x, torch.zeros_like(x)),
         lgamma=torch.lgamma,
+        erfc=torch.erfc,
+        atan=torch.atan,
         sum=lambda x: torch.sum(x, dim=-1),
         maximum=bound(torch.maximum),
         minimum=bound(torch.minimum),

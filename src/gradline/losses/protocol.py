@@ -65,8 +65,21 @@ class UnboundLoss(Protocol):
     def n_predictors(self, n_targets: int) -> int:
         """k, given q. Raises ValueError where the loss cannot take q targets or is not resolved."""
 
+    @property
+    def takes_order(self) -> bool:
+        """Targets are classes in an order, which numbers alone have of themselves."""
+
+    def with_own_formulas(self) -> UnboundLoss:
+        """The loss where each linear predictor has a formula of its own, so that one that is a single number unless told otherwise may have
+        columns. Itself for most."""
+
     def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
         """What the formulas of the k linear predictors go by, where each has its own. Raises ValueError as ``n_predictors`` does."""
+
+    @property
+    def intercept_only(self) -> tuple[bool, ...]:
+        """One flag a linear predictor, once the loss is resolved: True where it is one number for all rows, which no column and no offset
+        enters. Empty where no predictor is so restricted."""
 
     def squared_scale(self) -> float | None:
         """As for ``Loss``, where it is known before any data is seen; otherwise None."""
@@ -115,10 +128,12 @@ class Loss(UnboundLoss, Protocol):
         """A name for each of the k linear predictors, such as ("mean", "log_scale")."""
 
     @property
-    def intercept_only(self) -> tuple[bool, ...]:
-        """One flag a linear predictor: True where it is one number for all rows. Empty where no predictor is so restricted."""
+    def without_intercept(self) -> tuple[bool, ...]:
+        """One flag a linear predictor: True where it has slopes alone, since others hold its intercept. Empty where all have one."""
 
     def resolve(self, highest: Array) -> Loss: ...
+
+    def with_own_formulas(self) -> Loss: ...
 
     def derivatives(self, targets: Array, predictors: Array, order: int) -> RowDerivatives:
         """targets (m, q), predictors (m, k); order 0, 1 or 2. Overflow gives infinity, without a NumPy warning."""
@@ -135,6 +150,18 @@ class Loss(UnboundLoss, Protocol):
 
     def variance(self, predictors: Array) -> Array | None:
         """Variance of each prediction's target, dispersion left out: shaped like ``predict``; None if the loss implies none."""
+
+    def observed(self, targets: Array) -> Array:
+        """What of the targets (m, q) a prediction is compared with, (m, outputs): the targets themselves for most."""
+
+    def observed_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
+        """What ``observed`` is called, (outputs,)."""
+
+    def observed_variance(self, targets: Array, predictors: Array) -> Array | None:
+        """The variance of ``observed``, where it depends on the row's targets too, as on its trials; ``variance`` for most."""
+
+    def expected_targets(self, targets: Array, predictors: Array) -> Array:
+        """The targets' expectation (m, q), at which the curvature is the expected one; ``targets`` tell what is given, such as trials."""
 
     def saturated_loss(self, targets: Array) -> Array | None:
         """The least each row's loss can be, (m,), for the deviance 2 sum w (loss - least): McCullagh and Nelder (1989), section 2.3.
@@ -203,6 +230,14 @@ class Loss(UnboundLoss, Protocol):
     @property
     def sums_over_targets(self) -> bool:
         """The loss of a row is a sum of one loss for each target and its own linear predictor."""
+
+    @property
+    def limit_remedy(self) -> str:
+        """What to do where a linear predictor beyond the first runs away; empty where there is nothing to say of this loss alone."""
+
+    @property
+    def takes_pairs(self) -> bool:
+        """Two target columns are one observation, such as successes and failures, so that its linear predictors are not the targets'."""
 
     @property
     def of_residuals(self) -> bool:

@@ -24,8 +24,16 @@ class Wrapped(LossDefaults):
         return self.loss.intercept_only
 
     @property
+    def without_intercept(self) -> tuple[bool, ...]:
+        return self.loss.without_intercept
+
+    @property
     def is_resolved(self) -> bool:
         return self.loss.is_resolved
+
+    @property
+    def takes_pairs(self) -> bool:
+        return self.loss.takes_pairs
 
     @property
     def lowest_target(self) -> float:

@@ -204,8 +204,9 @@ class _ResidualsKernel:
     def map(self, block: Block) -> Array:
         fitted = np.asarray(self.loss.predict(block.linear_predictors(self.coefficients)), dtype=np.float64).reshape(block.n_rows, -1)
         q = block.targets.shape[1]
-        if fitted.shape[1] != q:
+        observed = self.loss.observed(block.targets)
+        if fitted.shape[1] != observed.shape[1]:
             raise InferenceError(
                 f"the loss {self.loss.name!r} predicts {fitted.shape[1]} numbers for {q} targets per row, so none is a residual"
             )
-        return block.targets - fitted
+        return observed - fitted

@@ -8,9 +8,10 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
-from gradline.design.dense import DenseDesign
+from gradline.design.dense import is_sparse
 from gradline.model.outputs import Outputs, points
 from gradline.rows.array_checks import as_columns, check_finite, select_columns
+from gradline.rows.arrays import design_of
 from gradline.rows.labels import check_same_labels, of_arguments
 
 if TYPE_CHECKING:
@@ -63,14 +64,15 @@ def predict_outputs(model: Model, data: Any, outputs: Outputs, unseen: Any, offs
         raise InferenceError(f"unseen={unseen!r} goes with a model fitted with a formula; this one has no levels")
     # One layout in memory, whichever the solver left: the order of sums, and so the last bit, could depend on it.
     coefficients = np.ascontiguousarray(model.solution.coefficients)
-    design = DenseDesign(_columns(model, data), model.has_intercept)
+    design = design_of(_columns(model, data), model.has_intercept)
     predictors = design.predict(coefficients)
     if offset is not None:
         from gradline.preparing.from_arrays import as_offset
 
         check_same_labels(of_arguments(data=data, offset=offset))
         n, k = predictors.shape
-        predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
+        given = np.full(n, offset) if np.ndim(offset) == 0 else offset
+        predictors += as_offset(given, n, k, constant=model.loss_function.intercept_only)
     elif "offset" in model.row_columns:
         raise InferenceError("the model was fitted with offset=, which is a part of it: give that of the new rows, offset=..., or offset=0")
     missing = np.asarray(np.isnan(predictors).any(axis=1))
@@ -86,7 +88,7 @@ def predict_outputs(model: Model, data: Any, outputs: Outputs, unseen: Any, offs
 def _columns(model: Model, data: Any) -> Array:
     expected = model.names[int(model.has_intercept) :]
     # The columns of a frame are found by name, so that others, text among them, do not matter.
-    values = as_columns(select_columns(data, expected) if model.named else data, "data").values
+    values = as_columns(select_columns(data, expected) if model.named else data, "data", sparse=True).values
     if values.shape[1] != len(expected):
         hint = ""
         if values.shape == (len(expected), 1) and np.ndim(data) == 1:
@@ -94,6 +96,9 @@ def _columns(model: Model, data: Any) -> Array:
             hint = f"; for one row of {len(expected)} values give a list of rows, [[{shown}]]"
         has = "1 column" if values.shape[1] == 1 else f"{values.shape[1]} columns"
         raise InferenceError(f"data has {has}, but the model was fitted to {len(expected)}: {', '.join(expected)}{hint}")
+    if is_sparse(values):
+        check_finite(values, "data", expected, missing=True)
+        return values
     finite = np.asarray(values, dtype=np.float64)
     infinite = np.isinf(finite)
     if infinite.any():

@@ -14,6 +14,7 @@ from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
 from gradline.model.uncertainty import ModelUncertainty
 from gradline.penalties.protocol import Penalty
+from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.protocol import Certificate, History, Solution
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ class Model(ModelUncertainty):
     """The formula with what it learned from the rows; None where the columns were taken as they are."""
     row_columns: Mapping[str, str | None] = field(default_factory=dict)
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
+    curves: tuple[FittedCurve, ...] = ()
+    """What is said of each curve of the formula, s(x) and te(x, z)."""
     fingerprint: int | None = None
     """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
@@ -87,10 +90,17 @@ class Model(ModelUncertainty):
         return bool(self.names) and self.names[0] == INTERCEPT
 
     @property
+    def observed_names(self) -> tuple[str, ...]:
+        """What a prediction is compared with: the targets, or the one thing that two of them tell."""
+        return self.loss_function.observed_names(self.target_names)
+
+    @property
     def predictor_names(self) -> tuple[str, ...]:
         """The linear predictors, such as ("mean", "log_scale"); for several targets, theirs."""
         names = self.loss_function.predictor_names(len(self.target_names))
-        return self.target_names if len(names) == len(self.target_names) else names
+        return (
+            self.target_names if len(names) == len(self.target_names) and not (self.loss_function.takes_pairs and len(names) > 1) else names
+        )
 
     @property
     def loss(self) -> float:
@@ -136,12 +146,13 @@ class Model(ModelUncertainty):
         lines = [f"{type(self).__name__} of {self.loss_name} loss by {self.solver}: {self.rows_used:,} rows, loss {self.loss:.6g}"]
         if not self.certificate.converged:
             lines.append(f"not converged: {self.certificate.reason}")
-        shown = self.names[:12]
         for j, predictor in enumerate(self.predictor_names):
             mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
-            kept = [i for i in range(len(shown)) if i not in self.solution.aliased and (mask is None or mask[i])]
-            terms = [_term(self.solution.coefficients[i, j], shown[i]) for i in kept]
-            terms += [f"... {len(self.names) - 12} more"] if len(self.names) > 12 else []
+            own = [i for i in range(len(self.names)) if not in_curve(self, i, j)]
+            kept = [i for i in own[:12] if i not in self.solution.aliased and (mask is None or mask[i])]
+            terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
+            terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
+            terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
         if self.aliased:
             lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
@@ -151,3 +162,8 @@ class Model(ModelUncertainty):
 def _term(value: float, name: str) -> str:
     sign = "-" if value < 0 else "+"
     return f"{sign} {abs(value):.6g}" + ("" if name == INTERCEPT else f" {name}")
+
+
+def in_curve(fit: Model, column: int, predictor: int) -> bool:
+    """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
+    return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in fit.curves)

@@ -174,7 +174,7 @@ class _RowCurvatureKernel(Kernel[float]):
     def map(self, block: Block) -> float:
         curvature = self.loss.derivatives(block.targets, block.linear_predictors(self.coefficients), 2).curvature
         assert curvature is not None
-        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * np.square(block.design.dense()).sum(axis=1)
+        size = np.abs(np.linalg.eigvalsh(curvature)).max(axis=1) * block.design.row_squares()
         weights = block.row_weights
         return float((size if weights is None else weights * size).max())
 
@@ -312,6 +312,9 @@ class Problem:
                     f"the loss {self.loss.name!r} needs an intercept for its {self.loss.predictor_names(1)[j]}; leave intercept=True"
                 )
             free[1:, j] &= not only
+        if self.rows.intercept:
+            for j, without in enumerate(self.loss.without_intercept):
+                free[0, j] &= not without
         if self.mask is not None:
             free &= self.mask
         return free
@@ -335,16 +338,7 @@ class Problem:
 
     def sample(self, n_rows: int, seed: int = 0) -> Problem:
         """The same problem over a random sample of rows, held in memory."""
-        block = self.rows.sample(n_rows, seed).without_zero_weights()
-        rows = ArrayRows(
-            block.design.slopes(),
-            block.targets,
-            weights=block.weights,
-            frequencies=block.frequencies,
-            offset=block.offset,
-            intercept=self.rows.intercept,
-        )
-        return replace(self, rows=rows, sampled=self)
+        return replace(self, rows=ArrayRows.of_block(self.rows.sample(n_rows, seed).without_zero_weights()), sampled=self)
 
     def _sums(self, kernel: _EvaluateKernel) -> tuple[Sums, list[Any]]:
         rows = self.rows

@@ -39,6 +39,10 @@ class KinkedPart(Protocol):
     def blocks(self) -> Sequence[IntArray]:
         """Places of the coefficients that enter and leave together: a partition of 0 ... d - 1."""
 
+    @property
+    def absolute(self) -> Array | None:
+        """(d,): the factors of ``|x_i|``, where the penalty is a sum of these and nothing else; None for any other."""
+
     def value(self, x: Array) -> float: ...
 
     def support(self, x: Array) -> BoolArray:
@@ -101,6 +105,10 @@ class SparseGroups:
     @cached_property
     def grouped(self) -> bool:
         return bool((self.group >= 0).any())
+
+    @property
+    def absolute(self) -> Array | None:
+        return None if self.grouped and self.weights.any() else self.l1
 
     @cached_property
     def members(self) -> list[IntArray]:
@@ -247,6 +255,10 @@ class Folded:
     @property
     def accuracy(self) -> float:
         return EPSILON
+
+    @property
+    def absolute(self) -> Array | None:
+        return None
 
     @cached_property
     def blocks(self) -> Sequence[IntArray]:

@@ -82,7 +82,9 @@ def partial_regression(
             spare.remove()
         axes = axes.ravel()[: len(chosen)][None, :]
     what = (
-        fit.target_names[0] if fit.loss_function.squared_scale() is not None else fit.loss_function.predictor_names(1)[0].replace("_", " ")
+        fit.observed_names[0]
+        if fit.loss_function.squared_scale() is not None
+        else fit.loss_function.predictor_names(1)[0].replace("_", " ")
     )
     for i, (panel, place) in enumerate(zip(axes[0], chosen, strict=True)):
         panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")

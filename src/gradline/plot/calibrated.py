@@ -82,7 +82,7 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
     found = calibration_bins(given.diagnosis.rows.problem, fit.solution.coefficients, bins, level)
     shown = found[:MOST_PANELS]
     quantile = fit.loss_function.quantile_level
-    names = fit.target_names
+    names = fit.observed_names
     classes = fit.loss_function.target_kind == "class"
     axes = style.panels(ax, 1, len(shown), (4.8, 4.4) if len(shown) == 1 else (3.0 * len(shown), 3.2))
     for j, (panel, one) in enumerate(zip(axes[0], shown, strict=True)):
@@ -171,7 +171,7 @@ class _BinKernel(Kernel[_Sums]):
         counts = counts[used]
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
-        targets = block.targets[used]
+        targets = self.loss.observed(block.targets[used])
         if self.loss.target_kind == "class":
             targets = (targets == np.arange(predicted.shape[1])).astype(np.float64)
         elif self.quantile is not None:

@@ -70,6 +70,8 @@ class _Layout(NamedTuple):
 
     k: int
     q: int
+    residuals: int
+    """Residuals of a row: one for each target, one where two targets are one observation."""
 
     def split(self, found: Array) -> list[Array]:
         """predictors, targets, weights, frequencies, and the rest."""
@@ -100,7 +102,8 @@ def see_rows(
     kernel: None for rows that are not the fit's. dispersion (q,): of the fit. Raises ValueError where the loss has no residual of one
     target, and where no row counts.
     """
-    layout = _Layout(coefficients.shape[1], rows.problem.rows.n_targets)
+    q = rows.problem.rows.n_targets
+    layout = _Layout(coefficients.shape[1], q, 1 if loss.takes_pairs else q)
     chooser = _Chooser(loss, layout, dispersion, kernel)
     start = 0
     for found in rows.iterate(_SeenKernel(coefficients, kernel)):
@@ -114,16 +117,16 @@ class _Chooser:
 
     def __init__(self, loss: Loss, layout: _Layout, dispersion: Array | None, diagnostics: RowDiagnosticsKernel | None) -> None:
         self.loss, self.layout, self.diagnostics = loss, layout, diagnostics
-        self.dispersion = np.ones(layout.q) if dispersion is None else dispersion
+        self.dispersion = np.ones(layout.residuals) if dispersion is None else dispersion
         self.keys, self.uniform = np.random.default_rng(0), np.random.default_rng(1)
         self.kind: ResidualKind | None = None
         self.n, self.left_out = 0, 0
-        k, q = layout
+        k, _, q = layout
         # Columns of a kept row: number, key, then the kernel's, then residuals, Pearson ones and deviates.
         self.kept = np.empty((0, 2 + k + q + 2 + k + 1 + 3 * q))
 
     def add(self, start: int, found: Array) -> None:
-        k, q = self.layout
+        k, _, q = self.layout
         keys, uniform = self.keys.random(len(found)), self.uniform.random((len(found), q))
         present = np.flatnonzero(~np.isnan(found[:, 0]))
         self.n += len(present)
@@ -133,10 +136,11 @@ class _Chooser:
         if self.kind is None and len(found):
             self.kind = _kind(self.loss, targets, weights) if self._has_spread else "raw"
         predictions = _predictions(self.loss, predictors, q)
-        residuals = np.sqrt(weights) * (targets - predictions)
+        observed = self.loss.observed(targets)
+        residuals = np.sqrt(weights) * (observed - predictions)
         if self.diagnostics is None:
             leverage, cook = np.full((len(found), k), np.nan), np.full((len(found), 1), np.nan)
-            standardised = _without_leverage(self.loss, residuals, predictors, self.dispersion)
+            standardised = _without_leverage(self.loss, residuals, targets, predictors, self.dispersion)
         else:
             parts = split_rows(rest, self.diagnostics)
             leverage, cook, standardised = parts.leverage, parts.cooks_distance[:, None], parts.standardised
@@ -148,7 +152,7 @@ class _Chooser:
             deviates = standardised
         numbers = (start + present).astype(np.float64)
         rows = np.concatenate(
-            [numbers[:, None], keys[:, None], predictors, targets, weights, counts, leverage, cook, residuals, standardised, deviates],
+            [numbers[:, None], keys[:, None], predictors, observed, weights, counts, leverage, cook, residuals, standardised, deviates],
             axis=1,
         )
         self.kept = self._pruned(np.concatenate([self.kept, rows]))
@@ -163,7 +167,7 @@ class _Chooser:
         """What was kept. Raises ValueError where no row counted."""
         if self.kind is None:
             raise ArgumentError("no row of the data is complete and counts, so there is nothing to diagnose")
-        k, q = self.layout
+        k, _, q = self.layout
         kept = self.kept[np.argsort(self.kept[:, 0], kind="stable")]
         numbers, keys, predictors, targets, weights, counts, leverage, cook, residuals, pearson, deviates = np.split(
             kept, np.cumsum([1, 1, k, q, 1, 1, k, 1, q, q]), axis=1
@@ -194,7 +198,7 @@ class _Chooser:
 
     def _pruned(self, rows: Array) -> Array:
         """The rows that can still be chosen."""
-        _, q = self.layout
+        q = self.layout.residuals
         chosen = [_lowest(rows[:, 1], MAX_POINTS), _lowest(-rows[:, -1 - 3 * q], EXTREMES)]
         for j in range(1, q + 1):
             chosen += [_lowest(rows[:, -j], EXTREMES), _lowest(-rows[:, -j], EXTREMES)]
@@ -216,7 +220,7 @@ def _kind(loss: Loss, targets: Array, weights: Array) -> ResidualKind:
         return "standardised"
     if loss.distribution is not None:
         # The weight of a count or a label changes its distribution in ways only the user knows; so does a count that is not whole.
-        plain = not loss.distribution.discrete or bool((weights == 1).all() and (targets == np.round(targets)).all())
+        plain = not loss.distribution.in_whole_numbers or bool((weights == 1).all() and (targets == np.round(targets)).all())
         if plain:
             return "quantile"
     if loss.variance(np.zeros((1, loss.n_predictors(targets.shape[1])))) is not None:
@@ -235,9 +239,9 @@ def _predictions(loss: Loss, predictors: Array, q: int) -> Array:
     return found
 
 
-def _without_leverage(loss: Loss, residuals: Array, predictors: Array, dispersion: Array) -> Array:
+def _without_leverage(loss: Loss, residuals: Array, targets: Array, predictors: Array, dispersion: Array) -> Array:
     """Weighted residuals over their standard deviation, for rows that had no part in the fit; NaN where the loss implies none."""
-    variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.variance(predictors)
+    variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.observed_variance(targets, predictors)
     if variance is None or variance.shape != residuals.shape:
         return np.full(residuals.shape, np.nan)
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -76,6 +76,8 @@ def read(x: Any, y: Any, groups: Any = None, fit: Model | None = None) -> Exampl
     complete = np.isfinite(values).all(axis=1) & np.isfinite(observed).all(axis=1)
     if not complete.any():
         raise ArgumentError("no row of the data is complete: each has a missing or infinite value, so there is nothing to draw")
+    if fit is not None:
+        target_names, observed = fit.observed_names, np.where(complete[:, None], fit.loss_function.observed(observed), np.nan)
     everything = Examples(values, observed, tuple(names), tuple(target_names), labels, int(n - complete.sum()))
     return everything if complete.all() else everything.take(np.flatnonzero(complete))
 
@@ -107,7 +109,7 @@ def predictions(fit: Model, x: Array, coefficients: Array | None = None) -> Arra
     chosen = fit.solution.coefficients if coefficients is None else coefficients
     predicted = np.asarray(fit.loss_function.predict(DenseDesign(x, fit.has_intercept).predict(chosen)), dtype=np.float64)
     predicted = predicted[:, None] if predicted.ndim == 1 else predicted
-    q = len(fit.target_names)
+    q = len(fit.observed_names)
     if predicted.shape[1] != q:
         raise ArgumentError(
             f"the fit predicts {predicted.shape[1]} numbers per row for {q} targets, so observed and predicted cannot share an axis"
@@ -117,7 +119,7 @@ def predictions(fit: Model, x: Array, coefficients: Array | None = None) -> Arra
 
 def is_straight(fit: Model, coefficients: Array) -> bool:
     """Whether predictions are the linear predictors themselves, so that an equation tells all."""
-    if coefficients.shape[1] != len(fit.target_names):
+    if coefficients.shape[1] != len(fit.observed_names):
         return False
     probe = np.random.default_rng(0).normal(size=(8, coefficients.shape[0] - int(fit.has_intercept)))
     linear = DenseDesign(probe, fit.has_intercept).predict(coefficients)

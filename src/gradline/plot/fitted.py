@@ -178,7 +178,7 @@ def _curves(fit: Model, examples: Examples, index: int, targets: list[int], held
         color = style.INK if groups else style.FIT if len(targets) == 1 else style.color(j)
         equation = "" if held else _equation(fit, j)
         alone = f"fit: {equation}" if equation else "fit"
-        label = alone if len(targets) == 1 else equation or fit.target_names[j]
+        label = alone if len(targets) == 1 else equation or fit.observed_names[j]
         curves.append(Curve(grid[:, index], predicted[:, j], color, label))
     return curves
 
@@ -217,7 +217,7 @@ def _equation(fit: Model, j: int, matrix: Array | None = None) -> str:
     if not is_straight(fit, chosen):
         return ""
     slopes = chosen[int(fit.has_intercept) :, j]
-    text = style.equation(fit.target_names[j], input_names(fit), list(slopes), chosen[0, j] if fit.has_intercept else None)
+    text = style.equation(fit.observed_names[j], input_names(fit), list(slopes), chosen[0, j] if fit.has_intercept else None)
     return text if len(text) <= 60 else ""
 
 

@@ -61,7 +61,7 @@ def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **row
     if pearson is None:
         y, name = seen.cooks_distance, "Cook's distance"
     else:
-        y, name = pearson, "standardised residual of " + fit.target_names[0]
+        y, name = pearson, "standardised residual of " + fit.observed_names[0]
     shown = np.isfinite(x) & np.isfinite(y)
     if not shown.any() and not (seen.leverage >= 1.0 - 1e-10).any(axis=1).all():
         raise ArgumentError("the fit is perfect and leaves no spread, by which the influence of a row would be measured")

@@ -42,8 +42,8 @@ def diagnostics(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **
     >>> gl.plot.diagnostics(gl.fit(x, y), x, y).shape
     (2, 2)
     """
-    if len(fit.target_names) > 1:
-        raise ArgumentError(f"the panel is of one target, and this fit has {len(fit.target_names)}; gl.plot.residuals draws each")
+    if len(fit.observed_names) > 1:
+        raise ArgumentError(f"the panel is of one target, and this fit has {len(fit.observed_names)}; gl.plot.residuals draws each")
     given = diagnosed(fit, data, target, rows)
     given.require_own("a panel with leverage")
     axes = style.panels(ax, 2, 2, (9.2, 7.4))

@@ -76,7 +76,7 @@ def prediction(
     if (x is None) != (y is None):
         raise ArgumentError("give both x and y, the training data, or neither")
     examples = None if x is None else read(x, y, None, fit)
-    names = fit.target_names
+    names = fit.observed_names
     if len(input_names(fit)) == 1:
         axes = style.panels(ax)
         panel = axes[0, 0]
@@ -151,7 +151,7 @@ def everything(
         style.legend(panel)
         return panel
     examples = read(x, y, None, fit)
-    q = len(fit.target_names)
+    q = len(fit.observed_names)
     axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.3))
     _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
     draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
@@ -182,7 +182,10 @@ def _lines(fit: Model, new: Array, examples: Examples | None) -> list[Curve]:
     q = predicted.shape[1]
     return [
         Curve(
-            grid, predicted[:, j], style.FIT if q == 1 else style.color(j), "line of best fit" if q == 1 else f"fit, {fit.target_names[j]}"
+            grid,
+            predicted[:, j],
+            style.FIT if q == 1 else style.color(j),
+            "line of best fit" if q == 1 else f"fit, {fit.observed_names[j]}",
         )
         for j in range(q)
     ]
@@ -207,10 +210,10 @@ def _mark(ax: Any, fit: Model, new: Array) -> None:
             if write:
                 _guide(ax, [at, at, left], [bottom, value, value])
             if write and q == 1:
-                text = f"{fit.target_names[j]} = {style.number(value)}\nat {name} = {style.number(at)}"
+                text = f"{fit.observed_names[j]} = {style.number(value)}\nat {name} = {style.number(at)}"
                 _write(ax, at, value, text, across, rising=bool(ahead[i, j]))
         if write and q > 1:
-            texts = [f"{target} = {style.number(value)}" for target, value in zip(fit.target_names, predicted[i], strict=True)]
+            texts = [f"{target} = {style.number(value)}" for target, value in zip(fit.observed_names, predicted[i], strict=True)]
             _write_apart(ax, at, predicted[i], texts, across, (bottom, top))
             side = ("right", -5) if across > TURN else ("left", 5)
             _text(ax, f"{name} = {style.number(at)}", (at, bottom), (side[1], 5), side[0], "bottom")
@@ -312,7 +315,7 @@ def _values_alone(fit: Model, new: Array, xlabel: str | None, ylabel: Any, ax: A
     m, q = predicted.shape
     axes = style.panels(ax, 1, 1, (style.WIDTH, max(1.8, 0.9 + 0.42 * m * q)))
     panel = axes[0, 0]
-    labels = [name if m == 1 else f"{name}, row {i + 1}" for i in range(m) for name in fit.target_names]
+    labels = [name if m == 1 else f"{name}, row {i + 1}" for i in range(m) for name in fit.observed_names]
     place = np.arange(m * q)
     panel.plot(predicted.ravel(), place, "D", color=style.MARK, markersize=9, markeredgecolor="white", label="prediction")
     for position, value in zip(place, predicted.ravel(), strict=True):

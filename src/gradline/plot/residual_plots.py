@@ -68,7 +68,7 @@ def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **ro
         y = seen.residuals[:, j] if own_units else seen.deviates[:, j]
         name = residual_name(fit, seen, j)
         if seen.kind == "standardised":
-            name = f"{'weighted ' if seen.weighted else ''}residual of {fit.target_names[j]}"
+            name = f"{'weighted ' if seen.weighted else ''}residual of {fit.observed_names[j]}"
         panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
         style.points(panel, x, y, label="_rows")
         _draw_trend(panel, trend(fit.loss_function, seen, x, y, j))
@@ -117,7 +117,7 @@ def scale_location(fit: Model, data: Any, target: Any = None, *, ax: Any = None,
         kept = seen.sampled & np.isfinite(y)
         style.points(panel, x, y, label="_rows")
         _draw_trend(panel, lowess(x[kept], y[kept]))
-        style.dress(panel, across, f"√|{residual_name(fit, seen, j).removesuffix(f' of {fit.target_names[j]}')}|")
+        style.dress(panel, across, f"√|{residual_name(fit, seen, j).removesuffix(f' of {fit.observed_names[j]}')}|")
         style.heading(panel, "Spread")
         panel.set_ylim(bottom=0.0)
         _name_farthest(panel, seen, x, y, j)

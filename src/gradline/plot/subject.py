@@ -78,7 +78,7 @@ def panels(given: PlotSubject, ax: Any) -> Any:
     """(1, targets) Axes: one for each target, the first four of more."""
     from gradline.plot.fitted import panel_size
 
-    count = min(len(given.fit.target_names), MOST_PANELS)
+    count = min(len(given.fit.observed_names), MOST_PANELS)
     return style.panels(ax, 1, count, panel_size(count))
 
 
@@ -90,7 +90,7 @@ def finish(axes: Any, given: PlotSubject, seen: DiagnosticSample, *, extremes: b
 
 def remark(given: PlotSubject, seen: DiagnosticSample, *, extremes: bool = True) -> str:
     """What a picture leaves out, in words. extremes: whether rows beside the sample are drawn."""
-    q = len(given.fit.target_names)
+    q = len(given.fit.observed_names)
     parts = [f"first {MOST_PANELS} of {q} targets"] if q > MOST_PANELS else []
     if seen.drawn < seen.n:
         parts.append(f"{seen.drawn:,} of {seen.n:,} rows drawn" + (", and the extremes" if extremes else ""))
@@ -103,7 +103,7 @@ def fitted_values(fit: Model, seen: DiagnosticSample, j: int) -> tuple[Array, st
     """What goes across for a target, and its name: the prediction where it is the linear predictor, otherwise the linear predictor, on
     whose scale the model is a line."""
     q = seen.targets.shape[1]
-    name = fit.target_names[j]
+    name = fit.observed_names[j]
     if seen.predictors.shape[1] == q and not np.array_equal(seen.predictors, seen.predictions):
         predictor = fit.loss_function.predictor_names(1)[0].replace("_", " ")
         return seen.predictors[:, j], f"fitted {predictor} of {name}"
@@ -118,7 +118,7 @@ def is_drawn(fit: Model) -> bool:
 
 def residual_name(fit: Model, seen: DiagnosticSample, j: int) -> str:
     """What the deviates of a target are called, in units of their spread."""
-    name = fit.target_names[j]
+    name = fit.observed_names[j]
     if seen.kind == "raw":
         return f"{'weighted ' if seen.weighted else ''}residual of {name}"
     if seen.kind == "quantile":

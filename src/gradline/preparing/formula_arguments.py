@@ -13,6 +13,7 @@ from gradline.formulas.building import check
 from gradline.formulas.errors import suggestion
 from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
 from gradline.formulas.grammar import Factor, quoted_name
+from gradline.formulas.pairs import is_lifetime
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.from_arrays import Mask
 from gradline.tables.cleaning import Tally
@@ -50,6 +51,16 @@ def mask_of(encoder: Encoder, loss: Loss) -> Mask | None:
             name = encoder.predictors[j]
             raise ArgumentError(f"{name!r} of the loss {loss.name!r} is one number for all rows, so that its formula can only be '~ 1'")
     return np.asarray(encoder.mask)
+
+
+def check_pairs(formula: Any, loss: Loss) -> None:
+    """Raises ValueError for times and events as the targets of a loss that takes each target by itself."""
+    texts = formula.values() if isinstance(formula, Mapping) else [formula or ""]
+    if loss.sums_over_targets and any("urv(" in text and is_lifetime(text) for text in texts):
+        raise ArgumentError(
+            f"surv(time, event) goes with a loss of lifetimes, such as weibull, log_normal or exponential; the loss {loss.name!r} would"
+            " take the two for two targets"
+        )
 
 
 def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula:
@@ -113,7 +124,7 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
 
 
 def _one_of_two_classes(column: str) -> Callable[[Any], str]:
-    several = "for several, with loss=multinomial, give a column of their numbers 0, 1, 2, ..."
+    several = "for several, with loss=multinomial, give a column of their numbers 0, 1, 2, ..., or C(column, levels=[...])"
     return lambda value: f"for one of two classes write I({quoted_name(column)} == {value!r}) in its place; {several}"
 
 

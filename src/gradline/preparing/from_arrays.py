@@ -13,6 +13,7 @@ from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.protocol import Loss
+from gradline.preparing.order import numbered
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -72,17 +73,20 @@ def prepare_arrays(
 ) -> Prepared:
     """X (n, p) and y (n,) or (n, q) as Rows, with the loss bound to them. Raises as :func:`gradline.fit` says."""
     columns = _columns(data, names)
+    unknown = as_loss(loss, prediction, backend)
+    if unknown.takes_order:
+        target = numbered(target)
     if INTERCEPT in columns.names:
         raise ArgumentError(
             f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
         )
     targets = as_columns(target, "y", "y")
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
-    unbound = as_loss(loss, prediction, backend).resolve(y.max(axis=0))
-    offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle)
+    unbound = unknown.resolve(y.max(axis=0))
+    offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle, unbound.intercept_only)
     bound = unbound.bind(y, offsets)
     rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
@@ -113,7 +117,7 @@ class CheckedRows(NamedTuple):
 
 def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: Any) -> CheckedRows:
     """What goes with the columns, row by row; a row of weight zero may hold anything. Raises ValueError for what does not go with them."""
-    n = len(columns.values)
+    n = columns.values.shape[0]
     check_length(len(targets.values), "y", n)
     row_weights = None if weights is None else as_weights(weights, "weights", n, whole=False)
     counts = None if frequencies is None else as_weights(frequencies, "frequencies", n, whole=True)
@@ -125,7 +129,7 @@ def checked_rows(columns: Columns, targets: Columns, weights: Any, frequencies: 
 
 
 def _columns(data: Any, names: Sequence[str] | None) -> Columns:
-    columns = as_columns(data)
+    columns = as_columns(data, sparse=True)
     if names is None:
         return columns
     if isinstance(names, str):
@@ -144,20 +148,33 @@ def _as_flag(intercept: Any) -> bool:
     return bool(intercept)
 
 
-def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Idle | None = None) -> Array:
-    """An offset for each linear predictor, (n, k). idle: rows of weight zero, (n,), which may hold anything.
+def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Idle | None = None, constant: tuple[bool, ...] = ()) -> Array:
+    """An offset for each linear predictor, (n, k); one for a row is that of each that is not one number for all rows (constant).
+
+    idle: rows of weight zero, (n,), which may hold anything.
 
     Raises ValueError for another shape and for a NaN or infinity.
     """
     if np.ndim(offset) <= 1:
         column = as_row_numbers(offset, "offset", n_rows, idle)
-        return np.repeat(column[:, None], n_predictors, axis=1)
+        return spread_offset(column[:, None], n_predictors, constant)
     columns = as_columns(offset, "offset")
     check_length(len(columns.values), "offset", n_rows)
     if columns.values.shape[1] != n_predictors:
         predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
         raise ArgumentError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
     return np.ascontiguousarray(usable(columns.values, "offset", columns.names, idle), dtype=np.float64)
+
+
+def spread_offset(offset: Array, n_predictors: int, constant: tuple[bool, ...]) -> Array:
+    """An offset of one column for each of k linear predictors, (m, k), but for those that are one number for all rows."""
+    if offset.shape[1] == n_predictors:
+        return offset
+    spread = np.repeat(offset, n_predictors, axis=1)
+    for j, only in enumerate(constant):
+        if only:
+            spread[:, j] = 0.0
+    return spread
 
 
 def without_idle_targets(y: Array, weights: Array | None, frequencies: Array | None) -> Array:

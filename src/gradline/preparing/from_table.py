@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,8 +16,9 @@ from gradline.formulas.formula import Encoder
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
-from gradline.preparing.formula_arguments import formula_for, mask_of, notes_on_levels
-from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
+from gradline.preparing.from_arrays import Prepared, idle_rows, spread_offset, without_idle_targets
+from gradline.preparing.order import with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -70,8 +71,12 @@ def watched_table(
     if not isinstance(intercept, bool | np.bool_):
         raise ArgumentTypeError(f"intercept must be True or False, not {intercept!r}")
     unbound = as_loss(loss, prediction, backend)
+    if isinstance(formula, Mapping):
+        unbound = unbound.with_own_formulas()
     target, features, weights, frequencies, offset = (composed_names(given) for given in (target, features, weights, frequencies, offset))
     opened = open_table(data, query=query, database=database, where=where)
+    if unbound.takes_order:
+        formula = with_order(formula, opened)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
     labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]
@@ -80,6 +85,7 @@ def watched_table(
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         prepared = _prepare(source, unbound, ahead=_begins_with_moments(solver))
+        check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
         yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
 
@@ -94,8 +100,11 @@ class TableSource:
     frequencies: str | None
     missing: Any
 
-    def rows(self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None) -> TableRows:
-        """The rows; n_predictors: what one formula's offset is repeated for. targets: in place of the formula's."""
+    def rows(
+        self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None, constant: tuple[bool, ...] = ()
+    ) -> TableRows:
+        """The rows; n_predictors: what one formula's offset is repeated for, but those that are constant. targets: in place of the
+        formula's."""
         encoder, table = self.encoder, self.table
         features = encoder.names[int(encoder.intercept) :]
         options = {"weights": self.weights, "frequencies": self.frequencies, "missing": missing or self.missing}
@@ -104,7 +113,7 @@ class TableSource:
             return TableRows(table, PlainEncoder(features, encoder.intercept), targets or PlainValues(encoder.target_names), **options)
         offset: RowValues | None = FormulaOffset(encoder) if any(encoder.offsets) else None
         if offset is not None and offset.n_values < n_predictors:
-            offset = _Repeated(offset, n_predictors)
+            offset = _Repeated(offset, n_predictors, constant)
         return TableRows(table, FormulaDesign(encoder), targets or FormulaTargets(encoder), offset=offset, **options)
 
     @property
@@ -123,13 +132,14 @@ class _Repeated:
 
     one: RowValues
     n_values: int
+    constant: tuple[bool, ...] = ()
 
     @property
     def columns(self) -> Any:
         return self.one.columns
 
     def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
-        return np.repeat(self.one.values(batch, first_row), self.n_values, axis=1)
+        return spread_offset(self.one.values(batch, first_row), self.n_values, self.constant)
 
 
 def _begins_with_moments(solver: str | Solver) -> bool:
@@ -150,7 +160,7 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
     unbound = unbound.resolve(held.targets.max(axis=0))
     k = unbound.n_predictors(held.n_targets)
     if held.offset is not None and held.offset.shape[1] < k:
-        held.offset = np.repeat(held.offset, k, axis=1)
+        held.offset = spread_offset(held.offset, k, unbound.intercept_only)
     try:
         loss = unbound.bind(held.targets, held.offset)
     except ValueError:
@@ -184,7 +194,7 @@ def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead:
     found: int | None = facts.fingerprint
     if any(source.encoder.offsets) and len(source.encoder.predictors) < k:
         # The offset is one for each linear predictor now, and was hashed as one.
-        rows, found = source.rows(k), None
+        rows, found = source.rows(k, constant=unbound.intercept_only), None
     if unbound.rows_to_bind:
         block = rows.sample(unbound.rows_to_bind).without_zero_weights()
         loss = unbound.bind(block.targets, block.offset)

@@ -68,7 +68,7 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
 
     seen = attempt("rows", lambda: given.seen, own=False)
     joint = None
-    if fit.inference is not None and fit.inference.covariance is not None:
+    if fit.inference is not None and fit.inference.covariance is not None and not fit.curves:
         joint = attempt("joint", lambda: fit.joint_test, own=False)
     return Findings(
         given,
@@ -77,7 +77,8 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
         attempt("breusch_pagan", lambda: diagnosis.breusch_pagan),
         attempt("reset", lambda: diagnosis.reset),
         attempt("durbin_watson", lambda: diagnosis.durbin_watson),
-        attempt("collinearity", lambda: diagnosis.collinearity),
+        # The columns of a curve overlap by design.
+        None if fit.curves else attempt("collinearity", lambda: diagnosis.collinearity),
         joint,
         attempt("left_out_loss", lambda: diagnosis.leave_one_out_loss.left_out),
         _overdispersion(given),

@@ -113,7 +113,7 @@ def _coefficients(findings: Findings, intervals: Picture | None) -> str:
     parts = []
     for block in summarise(findings.fit).blocks:
         rows = [(row.name, *row.cells) for row in block.rows]
-        caption = f"{block.title}: the coefficient of each column" if block.title else "The coefficient of each column"
+        caption = f"{block.title}: {block.what}" if block.title else f"{block.what[:1].upper()}{block.what[1:]}"
         parts.append(html.table(caption, ("column", *block.columns), rows, muted=[row.left_out for row in block.rows]))
         if block.more:
             parts.append(html.paragraph(f"{block.more:,} more are not shown: Fit.table() has them all."))

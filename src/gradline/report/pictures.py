@@ -11,6 +11,9 @@ from typing import Any
 import numpy as np
 
 from gradline import plot
+from gradline.model.curves import learned_curve
+from gradline.model.path import path_of
+from gradline.model.record import in_curve
 from gradline.plot import style
 from gradline.plot.influence import is_pearson
 from gradline.plot.subject import MOST_PANELS, farthest, is_drawn
@@ -27,6 +30,8 @@ MOST_PARTIAL = 9
 
 MOST_VECTORS = 400
 """Points drawn as shapes; more are drawn as dots of an image, or the page would weigh megabytes."""
+
+MOST_CURVES = 12
 
 APART = 30.0
 """How many times longer the widest interval may be than the narrowest before coefficients are drawn in their standard errors."""
@@ -46,18 +51,21 @@ def intervals(findings: Findings) -> Picture | None:
     fit = findings.fit
     inference = fit.inference
     covariance = None if inference is None else inference.covariance
-    several = len(fit.names) > int(fit.has_intercept)
+    own = [
+        i for i in range(int(fit.has_intercept), len(fit.names)) if not any(in_curve(fit, i, j) for j in range(len(fit.predictor_names)))
+    ]
+    several = bool(own)
     if covariance is None or not several or len(fit.predictor_names) > MOST_PANELS:
         return None
-    errors = covariance.standard_errors[int(fit.has_intercept) :]
+    errors = covariance.standard_errors[own]
     errors = errors[np.isfinite(errors) & (errors > 0)]
     if not errors.size:
         return None
     apart = bool(errors.max() > APART * errors.min())
-    rows = min(len(fit.names), 40)
+    rows = min(len(own) + 1, 40)
     axes = _panels(len(fit.predictor_names), 1.1 + 0.32 * rows)
     plot.coefficients(fit, intercept=False, in_standard_errors=apart, ax=axes)
-    names = [visible(name) for name in fit.names[int(fit.has_intercept) :]]
+    names = [visible(fit.names[i]) for i in own]
     reading = (
         "A dot is a coefficient, the line through it its 95% confidence interval. Where the line crosses zero, the data do not say which"
         " sign it has."
@@ -67,6 +75,31 @@ def intervals(findings: Findings) -> Picture | None:
     listed = ", ".join(names[:12]) + (" and others" if len(names) > 12 else "")
     alt = f"Coefficients of {listed} with their 95% intervals; the table has the numbers."
     return Picture("Intervals", tuple((_source(panel), alt) for panel in axes), reading)
+
+
+def chosen_along(findings: Findings) -> Picture | None:
+    """The path that the strength of the penalty was chosen from; None where it was given."""
+    found = path_of(findings.fit)
+    if found is None:
+        return None
+    held = found.held_out
+    axes = _panels(1 if held is None else 2, HEIGHT)
+    plot.path(found, ax=axes)
+    for panel in axes:
+        panel.set_title("", loc="left")
+    name, count = visible(found.penalties[0].name), len(found.strengths)
+    alts = [f"Slopes at {count} strengths of the {name}, from the strongest to the weakest; the largest have their names at the ends."]
+    reading = "To the left the penalty is strong and slopes are zero; to the right it lets them go, one after the other."
+    if held is not None:
+        alts.append(
+            f"The mean loss of rows held out ({held.how}) at each strength, with a band of one standard error and two lines: the least"
+            " loss, and the strongest penalty within one error of it."
+        )
+        reading += (
+            f" The second picture is the loss of rows that were held out ({held.how}): the strength of least loss predicts best, and the"
+            " strongest within one standard error of it is the simplest model that is as good, as far as these rows can tell."
+        )
+    return Picture("The path", tuple((_source(panel), alt) for panel, alt in zip(axes, alts, strict=True)), reading)
 
 
 def diagnostics(findings: Findings) -> Iterator[Picture]:
@@ -139,10 +172,29 @@ def _influence(findings: Findings, rows: str) -> Picture:
     return _draw(findings, plot.leverage, "Influence", alt, reading)
 
 
+def curves(findings: Findings) -> Picture | None:
+    """The curves of the formula; None where it has none that can be drawn."""
+    fit = findings.fit
+    shown = [curve.name for curve in fit.curves if len(learned_curve(fit, curve).variables) <= 2][:MOST_CURVES]
+    if not shown:
+        return None
+    axes = _panels(len(shown), SMALL_HEIGHT, SMALL_WIDTH)
+    plot.smooths(fit, shown, ax=axes)
+    more = f" The first {len(shown)} of {len(fit.curves)} are drawn." if len(shown) < len(fit.curves) else ""
+    return Picture(
+        "Curves",
+        tuple((_source(panel), f"The curve {visible(name)} with its bands.") for panel, name in zip(axes, shown, strict=True)),
+        "Each curve is its part of the linear predictor, and its mean over the rows is zero. The dark band holds it at any one place with"
+        f" 95% probability, the pale one the whole curve. A band that holds a level line throughout leaves no effect to be seen.{more}",
+    )
+
+
 def partial_regressions(findings: Findings) -> Picture | None:
     """What each coefficient rests on; None where that cannot be drawn."""
     fit = findings.fit
-    columns = [fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased]
+    columns = [
+        fit.names[i] for i in range(int(fit.has_intercept), len(fit.names)) if i not in fit.solution.aliased and not in_curve(fit, i, 0)
+    ]
     # For counts and labels the working residuals of a few rows hide the rest; gl.plot.partial_regression draws them all the same.
     if not findings.own or len(columns) < 2 or fit.loss_function.squared_scale() is None:
         return None
@@ -170,7 +222,7 @@ def _draw(findings: Findings, draw: Callable[..., Any], title: str, alt: str, re
     fit = findings.fit
     several = title not in ("Influence",)
     outputs = len(np.ravel(np.asarray(fit.loss_function.predict(np.zeros((1, len(fit.predictor_names)))))))
-    count = min(outputs if title == "Calibration" else len(fit.target_names) if several else 1, MOST_PANELS)
+    count = min(outputs if title == "Calibration" else len(fit.observed_names) if several else 1, MOST_PANELS)
     axes = _panels(count, HEIGHT)
     try:
         draw(fit, findings.given, ax=axes if count > 1 else axes[0])

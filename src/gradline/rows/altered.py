@@ -12,7 +12,6 @@ from typing import Protocol
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign
 from gradline.rows.block import Block, RowColumns
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
 from gradline.rows.protocol import Rows
@@ -60,6 +59,10 @@ class AlteredRows:
         return self.rows.coded_levels
 
     @property
+    def sparse_columns(self) -> bool:
+        return self.rows.sparse_columns
+
+    @property
     def row_columns(self) -> RowColumns | None:
         return None
 
@@ -90,6 +93,10 @@ class AlteredRows:
 class _Altered(Kernel[State]):
     kernel: Kernel[State]
     alteration: Alteration
+
+    @property
+    def writes_columns(self) -> bool:  # type: ignore[override]
+        return self.kernel.writes_columns
 
     def map(self, block: Block) -> State:
         return self.kernel.map(self.alteration.block(block))
@@ -131,8 +138,7 @@ class MoreColumns:
     columns: BlockValues
 
     def block(self, block: Block) -> Block:
-        intercept, values = block.design.intercept, block.design.slopes()
-        return replace(block, design=DenseDesign(np.concatenate([values, self.columns.of(block)], axis=1), intercept))
+        return replace(block, design=block.design.beside(self.columns.of(block)))
 
 
 def with_targets(rows: Rows, targets: BlockValues, *, unweighted: bool = False) -> AlteredRows:

@@ -13,9 +13,18 @@ from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.base.threads import available_cores, worker_threads
 from gradline.base.types import Array
 from gradline.base.warnings import warn
+from gradline.rows.sparse_checks import as_compressed_rows, check_finite_entries, without_odd_entries
 
 LARGEST_WHOLE = 2**53
 """Up to here float64 holds every integer."""
+
+
+def holds_sparse(data: Any) -> bool:
+    """Whether data is a sparse matrix of SciPy's, in any format, or a pandas frame with a sparse column."""
+    if hasattr(data, "nnz") and hasattr(data, "tocsr"):
+        return True
+    return hasattr(data, "iloc") and getattr(data, "ndim", 0) == 2 and any(hasattr(kind, "fill_value") for kind in data.dtypes)
+
 
 Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 """Which rows, (n,)."""
@@ -31,14 +40,15 @@ class Columns:
     """Whether the names came with the data rather than being made up."""
 
 
-def as_columns(data: Any, what: str = "X", default: str = "x") -> Columns:
+def as_columns(data: Any, what: str = "X", default: str = "x", *, sparse: bool = False) -> Columns:
     """Two-dimensional numeric data with column names: an array (n, p), a 1-D array as one column, or a data frame.
 
-    Without names of their own, columns are called x1, x2, ... or, if there is just one, x. Raises TypeError for data that is not
+    Without names of their own, columns are called x1, x2, ... or, if there is just one, x. sparse: whether a sparse matrix may stay one;
+    its values are then a csr_array without duplicates. Raises TypeError for data that is not
     numeric and ValueError for the wrong number of dimensions, for no rows and for no columns.
     """
     names = _frame_names(data)
-    values = as_numeric(data, what, names)
+    values: Any = as_compressed_rows(data, what) if sparse and holds_sparse(data) else as_numeric(data, what, names)
     if values.ndim == 1:
         series = getattr(data, "name", None)
         values, names = values[:, None], (str(series),) if isinstance(series, str) else None
@@ -73,6 +83,9 @@ def usable(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None,
     """The values (n, p) as a fit can take them. idle: rows of weight zero, (n,), which may hold anything: where one is not finite it
     becomes a copy of the first row that counts. Raises ValueError as ``check_finite`` does for the others."""
     check_finite(values, what, names, idle)
+    if hasattr(values, "indptr"):  # a sparse matrix in compressed rows
+        found: np.ndarray[Any, Any] = without_odd_entries(values, idle)
+        return found
     if idle is None or values.dtype.kind in "iub" or not idle.any() or idle.all():
         return values
     places = np.flatnonzero(idle)
@@ -104,8 +117,14 @@ def check_length(length: int, what: str, n_rows: int) -> None:
         raise DataError(f"{what} has {length} rows but X has {n_rows}; they must match, row by row")
 
 
-def check_finite(values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None) -> None:
-    """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them."""
+def check_finite(
+    values: np.ndarray[Any, Any], what: str, names: Sequence[str] | None, idle: Rows | None = None, *, missing: bool = False
+) -> None:
+    """Raises ValueError naming the first row and the column of a NaN or infinity; rows that are idle, (n,), may hold them. missing: whether
+    a sparse matrix may hold NaN."""
+    if hasattr(values, "indptr"):  # a sparse matrix in compressed rows
+        check_finite_entries(values, what, names, idle, missing=missing)
+        return
     if values.dtype.kind in "iub" or _surely_finite(values):
         return
     step = max(1, 2**20 // values.shape[1])
@@ -216,9 +235,8 @@ def as_array(data: Any, what: str) -> np.ndarray[Any, Any]:
     Raises TypeError for what is no table of values and for categories, ValueError for a ragged one.
     """
     if hasattr(data, "toarray") and hasattr(data, "nnz"):
-        raise ArgumentTypeError(
-            f"{what} is a sparse matrix, which gradline does not take yet; convert it with .toarray() if it fits in memory"
-        )
+        shown = f"{what}.toarray()" + (".ravel()" if 1 in data.shape else "")
+        raise ArgumentTypeError(f"{what} is a sparse matrix, and only X may be one; give {shown}")
     if _is_lazy(data):
         raise ArgumentTypeError(f"{what} is a {type(data).__name__}, not read yet; give {what}.collect()")
     data = unmasked(data)

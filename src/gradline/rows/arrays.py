@@ -11,9 +11,9 @@ import numpy as np
 
 from gradline.base.threads import in_order, single_threaded_blas
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import DenseDesign, some_rows
+from gradline.design.dense import DenseDesign, Design, is_sparse, some_rows
 from gradline.rows.block import Block, RowColumns, weight_of_rows
-from gradline.rows.fold import SpanFold, block_rows, chunk_blocks, span_rows, sum_blocks
+from gradline.rows.fold import SpanFold, block_rows, chunk_blocks, span_rows, sparse_block_rows, sum_blocks
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
 from gradline.rows.sampling import spread_rows
 
@@ -21,10 +21,20 @@ PART_ROWS = 2**17
 """Rows whose results ``iterate`` makes at a time."""
 
 
+def design_of(values: np.ndarray[Any, Any], intercept: bool) -> Design:
+    """The design of columns (m, p) in any real dtype, or of a sparse matrix in compressed rows."""
+    if not is_sparse(values):
+        return DenseDesign(np.asarray(values, dtype=np.float64), intercept)
+    from gradline.design.sparse import SparseDesign
+
+    return SparseDesign(values.astype(np.float64, copy=False), intercept)
+
+
 class ArrayRows:
     """Arrays in memory as Rows.
 
-    values (n, p) in any real dtype and memory order, converted to float64 a block at a time; targets (n, q) float64;
+    values (n, p) in any real dtype and memory order, converted to float64 a block at a time, or a sparse matrix in compressed rows without
+    duplicates (``rows.sparse_checks``), which never becomes an array; targets (n, q) float64;
     weights, frequencies (n,) or None; offset (n, k) or None. numbers: (n,) what to call the rows in messages, where they are a part of
     the data; None for 0, 1, 2, ...
     """
@@ -50,6 +60,20 @@ class ArrayRows:
         self.threads = threads
         self.numbers = numbers
         self._whole: Block | None = None
+        self.sparse_columns = hasattr(values, "indptr")
+
+    @classmethod
+    def of_block(cls, block: Block) -> ArrayRows:
+        """The rows of a block, numbered from 0."""
+        design = block.design
+        return cls(
+            design.slopes(),
+            block.targets,
+            weights=block.weights,
+            frequencies=block.frequencies,
+            offset=block.offset,
+            intercept=design.intercept,
+        )
 
     @property
     def n_rows(self) -> int:
@@ -69,7 +93,7 @@ class ArrayRows:
         return weight_of_rows(self.weights, self.frequencies)
 
     def reduce(self, kernel: Kernel[State]) -> State:
-        chunks = self._chunks()
+        chunks = self._chunks(kernel.writes_columns)
         if len(chunks) == 1:
             with single_threaded_blas():
                 return sum_blocks(kernel, self._blocks(chunks[0]))
@@ -81,7 +105,7 @@ class ArrayRows:
 
     def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
         """``reduce`` for a kernel that takes several blocks at once: runs of consecutive chunks, of about ``rows`` rows together."""
-        chunks = self._chunks()
+        chunks = self._chunks(kernel.writes_columns)
         size = max(1, rows // (chunks[0].stop - chunks[0].start))
         runs = [chunks[start : start + size] for start in range(0, len(chunks), size)]
 
@@ -99,7 +123,7 @@ class ArrayRows:
         def map_chunk(chunk: range) -> list[Array]:
             return [kernel.map(block) for block in self._blocks(chunk)]
 
-        chunks = self._chunks()
+        chunks = self._chunks(writes_columns=True)
         return np.concatenate([part for parts in in_order(map_chunk, chunks, 1 if len(chunks) == 1 else self.threads) for part in parts])
 
     def iterate(self, kernel: RowKernel) -> Iterator[Array]:
@@ -113,9 +137,8 @@ class ArrayRows:
         def pick(column: Array | None) -> Array | None:
             return None if column is None else column[rows]
 
-        values = np.asarray(some_rows(self.values, rows), dtype=np.float64)
         return Block(
-            DenseDesign(values, self.intercept),
+            design_of(self.values[rows] if self.sparse_columns else some_rows(self.values, rows), self.intercept),
             self.targets[rows],
             pick(self.weights),
             pick(self.frequencies),
@@ -142,7 +165,7 @@ class ArrayRows:
             return None if column is None else column[start:stop]
 
         return ArrayRows(
-            self.values[start:stop],
+            self._values(start, stop),
             self.targets[start:stop],
             weights=cut(self.weights),
             frequencies=cut(self.frequencies),
@@ -180,9 +203,8 @@ class ArrayRows:
         def cut(column: Array | None) -> Array | None:
             return None if column is None else column[start:stop]
 
-        values = np.asarray(self.values[start:stop], dtype=np.float64)
         return Block(
-            DenseDesign(values, self.intercept),
+            design_of(self._values(start, stop), self.intercept),
             self.targets[start:stop],
             cut(self.weights),
             cut(self.frequencies),
@@ -191,16 +213,34 @@ class ArrayRows:
             None if self.numbers is None else self.numbers[start:stop],
         )
 
+    def _values(self, start: int, stop: int) -> np.ndarray[Any, Any]:
+        if not self.sparse_columns:
+            return self.values[start:stop]
+        from gradline.design.sparse import rows_between
+
+        found: np.ndarray[Any, Any] = rows_between(self.values, start, stop)
+        return found
+
     def _blocks(self, chunk: range) -> Iterator[Block]:
         for start in chunk:
             yield self._block(start, min(start + chunk.step, chunk.stop))
 
-    def _chunks(self) -> list[range]:
-        """The first rows of each chunk's blocks."""
+    def _chunks(self, writes_columns: bool = False) -> list[range]:
+        """The first rows of each chunk's blocks. writes_columns: as the kernel has it."""
         n, step = self.n_rows, block_rows(self.n_columns, self.n_targets)
+        if self.sparse_columns:
+            step = sparse_block_rows(self._row_numbers, self.n_columns, self.n_targets, writes_columns)
         size = step * chunk_blocks(-(-n // step))
         return [range(start, min(start + size, n), step) for start in range(0, n, size)]
 
     @property
     def _span_rows(self) -> int:
-        return span_rows(self.n_columns, self.n_columns, self.n_targets)
+        return span_rows(self._row_numbers, self.n_columns, self.n_targets)
+
+    @property
+    def _row_numbers(self) -> int:
+        """That a row of the design holds; of a sparse matrix on average."""
+        if not self.sparse_columns:
+            return self.n_columns
+        matrix: Any = self.values
+        return -(-int(matrix.indptr[-1]) // self.n_rows) + 1

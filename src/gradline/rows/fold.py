@@ -30,9 +30,36 @@ SPAN_STATES = 64
 """The data of a span is at least so many times as large as a state."""
 
 
+STATE_SHARE = 8
+"""Numbers in a block of a sparse matrix, or products in its Gram matrix, for each number of what they are added up to."""
+
+GRAM_COLUMNS = 6000
+"""Columns of a sparse matrix beyond which nobody takes its Gram matrix or writes its rows."""
+
+MOST_SPARSE = 2**22
+"""Numbers in a block of a sparse matrix at most for the sake of a Gram matrix: 50 MiB."""
+
+MOST_WRITTEN = 2**22
+"""Numbers that a kernel writes of a block of a sparse matrix: 32 MiB."""
+
+
 def block_rows(row_numbers: int, n_predictors: int) -> int:
     """Rows a block: a function of the shape of a row only. row_numbers: that a row of the design holds."""
     return max(FEWEST_BLOCK_ROWS, BLOCK_NUMBERS // (row_numbers + 2 * n_predictors))
+
+
+def sparse_block_rows(row_numbers: int, n_columns: int, n_predictors: int, writes_columns: bool) -> int:
+    """Rows a block of a sparse matrix of n_columns, whose rows hold row_numbers on average.
+
+    So many that what a block is added up to, a number or two a column and up to a few thousand columns their Gram matrix, costs less than
+    the adding; and, where a kernel writes as many numbers a row as there are columns, so few that these are no more than 32 MiB.
+    """
+    numbers = max(BLOCK_NUMBERS, STATE_SHARE * n_columns * n_predictors)
+    if n_columns <= GRAM_COLUMNS:
+        gram_rows = 2 * STATE_SHARE * (n_columns // row_numbers) ** 2
+        numbers = max(numbers, min(MOST_SPARSE, gram_rows * row_numbers))
+    rows = max(FEWEST_BLOCK_ROWS, numbers // (row_numbers + 2 * n_predictors))
+    return min(rows, max(1, MOST_WRITTEN // n_columns)) if writes_columns and n_columns <= GRAM_COLUMNS else rows
 
 
 def chunk_blocks(n_blocks: int) -> int:

@@ -6,7 +6,7 @@ A kernel is a frozen dataclass and pure: it keeps nothing of the blocks it has s
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Protocol, TypeVar
+from typing import ClassVar, Protocol, TypeVar
 
 from gradline.base.types import Array
 from gradline.rows.block import Block
@@ -16,6 +16,9 @@ State = TypeVar("State")
 
 class Kernel(Protocol[State]):
     """A sum over rows. Kernels name it as their base class, for the sake of ``add``."""
+
+    writes_columns: ClassVar[bool] = False
+    """Whether it makes as many numbers of a row as there are columns: blocks of a sparse matrix, whose rows hold few, are then smaller."""
 
     def map(self, block: Block) -> State:
         """The state of a block."""

@@ -39,6 +39,10 @@ class Rows(Protocol):
         """Whether a categorical is kept as codes, whose columns a design does not hold."""
 
     @property
+    def sparse_columns(self) -> bool:
+        """Whether the columns are held as a sparse matrix, which is not to be written out but for a few rows at a time."""
+
+    @property
     def row_columns(self) -> RowColumns | None:
         """Targets, weights and offset of all rows, where they lie in memory as they are; otherwise None, and a pass finds them."""
 

@@ -13,6 +13,7 @@ from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
+from gradline.solvers.dependent_columns import dependent_columns
 from gradline.solvers.least_squares.scaled_rows import find_scales
 from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
 
@@ -47,8 +48,12 @@ def aliased_columns(rows: Rows) -> tuple[int, ...]:
         gram = rows.reduce(_GramKernel())
     if well_conditioned(gram):
         return ()
-    if n > 2 * size and well_conditioned(rows.reduce(_GramKernel())):
-        return ()
+    if n > 2 * size:
+        gram = rows.reduce(_GramKernel())
+        if well_conditioned(gram):
+            return ()
+    if rows.sparse_columns:
+        return dependent_columns(rows, gram)
     scales = find_scales(rows, None)
     factor = triangular_factor(rows, scales, None)
     return independent_columns(factor, rows.n_columns)[2]
@@ -117,9 +122,7 @@ class ColumnMomentsKernel(Kernel[ColumnMoments]):
 
     def map(self, block: Block) -> ColumnMoments:
         weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-        design, total = block.design.dense(), float(weights.sum())
-        mean = np.dot(weights, design) / total if total > 0 else np.zeros(design.shape[1])
-        return ColumnMoments(total, mean, np.dot(weights, np.square(design - mean)), np.dot(weights, np.square(design)))
+        return ColumnMoments(float(weights.sum()), *block.design.column_moments(weights))
 
     def merge(self, first: ColumnMoments, second: ColumnMoments) -> ColumnMoments:
         total = first.weight + second.weight

@@ -15,6 +15,10 @@ MOST_WRITTEN = 3000
 """Columns of categories kept as codes that a solver without a way with codes may write out: 300 MiB a block."""
 
 
+MOST_SPARSE_COEFFICIENTS = 6000
+"""Coefficients of a sparse matrix up to which a solver may hold their curvature: 275 MiB."""
+
+
 def moves_every_coefficient(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that knows no coefficients that stay where they are."""
     if problem.all_free:
@@ -36,11 +40,28 @@ def keeps_to_the_free(problem: Problem) -> str:
 def writes_codes_out(solver: Solver, problem: Problem) -> str | None:
     """Why not, of a solver that would make columns of more levels than can be, a block at a time."""
     columns = problem.rows.n_columns
+    if problem.rows.sparse_columns:
+        return _is_wide(solver, problem)
     if not problem.rows.coded_levels or columns <= MOST_WRITTEN:
         return None
     return (
         f"the formula makes {columns:,} columns of categories, which {_name(solver)} would write out; leave such a category out, or take"
         ' solver="auto" and a smooth loss (huber in place of absolute), which keep them as codes'
+    )
+
+
+def _is_wide(solver: Solver, problem: Problem) -> str | None:
+    """Why not, of a solver that holds a matrix as large as the columns are many, squared, where X is sparse with very many."""
+    size = problem.shape[0] * problem.shape[1]
+    if size <= MOST_SPARSE_COEFFICIENTS:
+        return None
+    smooth = problem.joint or problem.loss.kinks() is None
+    other = "gl.NewtonCG() or gl.LBFGS(), which hold none" if smooth else "a smooth loss, such as gl.losses.huber in place of absolute"
+    if problem.penalty_kind == "proximal":
+        other = "a smooth penalty such as gl.penalties.ridge(0.1) with gl.NewtonCG() or gl.LBFGS(), or fewer columns"
+    return (
+        f"X is a sparse matrix that gives {size:,} coefficients, and {_name(solver)} holds a matrix of {size:,} x {size:,} numbers"
+        f" ({size**2 * 8 / 2**30:,.1f} GiB); use {other}"
     )
 
 

@@ -23,6 +23,7 @@ _SOLVERS = (
     "LBFGS",
     "LeastSquares",
     "Newton",
+    "NewtonCG",
     "PiecewiseLinear",
     "ProximalNewton",
 )
@@ -161,6 +162,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.proximal.newton import ProximalNewton
 
         yield ProximalNewton() if tolerance is None else ProximalNewton(tolerance), ("accuracy",)
+        if not problem.joint and problem.loss.kinks() is not None:
+            from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+
+            yield PiecewiseLinear(), ("accuracy", "tolerance")
         return
     squared = problem.loss.squared_scale() is not None
     if not (squared or problem.joint or problem.loss.kinks() is None):
@@ -181,6 +186,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.newton.newton import Newton
 
         yield Newton(tolerance), ("accuracy",)
+    elif problem.rows.sparse_columns:
+        from gradline.solvers.newton.newton_cg import NewtonCG
+
+        yield NewtonCG(tolerance), ("accuracy",)
     from gradline.solvers.first_order.lbfgs import LBFGS
 
     yield LBFGS() if tolerance is None else LBFGS(tolerance), ("accuracy",)

@@ -32,3 +32,4 @@ class Block:
     columns: tuple[str, ...]
     rows: tuple[Row, ...]
     more: int = 0
+    what: str = "the coefficient of each column"

@@ -15,6 +15,7 @@ _SOLVERS = {
     "PiecewiseLinear": "piecewise linear",
     "ActiveSetNewton": "active-set Newton",
     "ProximalNewton": "proximal Newton",
+    "NewtonCG": "Newton by conjugate gradients",
 }
 
 _MOST_COLUMNS = 12

@@ -226,6 +226,10 @@ class TableRows:
         return self.encoder.row_numbers < self.n_columns
 
     @property
+    def sparse_columns(self) -> bool:
+        return False
+
+    @property
     def row_columns(self) -> None:
         return None
 

@@ -22,6 +22,7 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.bread import Bread, compute_bread
+from gradline.inference.covariance.bayesian import bayesian_factor
 from gradline.inference.covariance.classical import classical_factor
 from gradline.inference.covariance.clusters import Groups
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind
@@ -56,6 +57,8 @@ class Covariance:
     clusters: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     signs: Array | None = None
+    estimates: Array | None = None
+    """(P, k): what the errors are about, where that is not the coefficients."""
 
     @property
     def matrix(self) -> Array:
@@ -162,6 +165,9 @@ def _of_kind(
         require_spread(problem, coefficients, "standard errors")
     if chosen.name == "classical":
         factor, description = classical_factor(problem, coefficients, bread, statistics, loss)
+        return _covariance(chosen.name, description, factor, bread, _degrees(statistics))
+    if chosen.name == "bayesian":
+        factor, description = bayesian_factor(problem, coefficients, bread, statistics, loss)
         return _covariance(chosen.name, description, factor, bread, _degrees(statistics))
     if chosen.name == "cluster":
         return _clustered(problem, coefficients, bread, statistics, loss, chosen)

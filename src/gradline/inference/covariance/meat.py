@@ -8,7 +8,7 @@ with weights f w^2 g g' that costs as much as a curvature.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -80,6 +80,8 @@ class ScoreKernel(Kernel[Array]):
     power 0 is HC0, 1/2 HC2 and 1 HC3 (MacKinnon and White 1985, J. Econometrics 29); for other losses than squared power 1 is one Newton
     step of the jackknife: leaving the row out moves the coefficients by A^-1 times the adjusted score. roots: (k, P, d) of the bread.
     """
+
+    writes_columns: ClassVar[bool] = True
 
     loss: RowLoss
     coefficients: Array
@@ -154,6 +156,8 @@ def sum_by_code(codes: IntArray, rows: Array) -> tuple[IntArray, Array]:
 class ClusterKernel(Kernel[ClusterScores]):
     """Whitened scores f u summed by cluster, of one way or (way 2) of the intersection of two. Holds one sum for every cluster seen."""
 
+    writes_columns: ClassVar[bool] = True
+
     loss: RowLoss
     coefficients: Array
     roots: Array
@@ -185,6 +189,8 @@ class Lagged(NamedTuple):
 @dataclass(frozen=True)
 class LagKernel(Kernel[Lagged]):
     """sum_t u_t u_(t-l)' for l = 0 .. lags, over rows in their order; rows of weight zero are no part of it."""
+
+    writes_columns: ClassVar[bool] = True
 
     loss: RowLoss
     coefficients: Array

@@ -12,6 +12,8 @@ from gradline.base.types import Array
 from gradline.losses.checks import positive
 from gradline.losses.defaults import BoolArray, Elementwise, PerTarget, saturated_by_log
 from gradline.losses.distribution import Distribution, Tails, bisect, mixed
+from gradline.losses.families.linked import InverseGamma
+from gradline.losses.links import named
 from gradline.losses.operations import Operations
 
 _MEANING = "a coefficient is the change of the log of the mean of y when its column rises by one: exp(coefficient) multiplies the mean"
@@ -81,6 +83,10 @@ class Gamma(_LogLinkAmounts):
     is_convex = True
     is_likelihood = True
     distribution = GammaDistribution()
+
+    def __call__(self, link: str = "log") -> Gamma | InverseGamma:
+        """The same with another link: "log" or "inverse"."""
+        return self if named("gamma", link, ("log", "inverse")) == "log" else InverseGamma(link)
 
     def in_domain(self, targets: Array) -> BoolArray:
         return targets > 0

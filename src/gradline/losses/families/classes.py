@@ -12,6 +12,8 @@ from gradline.base.errors import LossError
 from gradline.base.types import Array, IntArray
 from gradline.losses.defaults import BoolArray, Elementwise, LossDefaults, PerTarget
 from gradline.losses.distribution import Distribution, Tails
+from gradline.losses.families.binary import Cauchit, CLogLog, LogLog, Probit, cauchit, cloglog, loglog, probit
+from gradline.losses.links import named
 from gradline.losses.operations import Operations
 
 
@@ -39,6 +41,17 @@ class Logistic(PerTarget):
     distribution = LabelDistribution()
     is_convex = True
     is_likelihood = True
+
+    def __call__(self, link: str = "logit") -> Logistic | Probit | CLogLog | LogLog | Cauchit:
+        """The same with another link: "logit", "probit", "cloglog", "loglog" or "cauchit"."""
+        known: dict[str, Logistic | Probit | CLogLog | LogLog | Cauchit] = {
+            "logit": self,
+            "probit": probit,
+            "cloglog": cloglog,
+            "loglog": loglog,
+            "cauchit": cauchit,
+        }
+        return known[named("logistic", link, tuple(known))]
 
     def in_domain(self, targets: Array) -> BoolArray:
         allowed: BoolArray = (targets == 0) | (targets == 1)

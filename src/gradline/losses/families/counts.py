@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.checks import positive
 from gradline.losses.defaults import BoolArray, Elementwise, PerTarget, saturated_by_log
 from gradline.losses.distribution import Distribution, Tails, count_quantile, mixed
+from gradline.losses.families.overdispersed import EstimatedDispersion
 from gradline.losses.operations import Operations
 
 _TABLE = 1024
@@ -272,15 +274,16 @@ def _beta_constant(counts: Array, theta: float) -> Array:
 poisson = Poisson()
 
 
-def negative_binomial(dispersion: float) -> NegativeBinomial:
+def negative_binomial(dispersion: float | str = "estimated") -> NegativeBinomial | EstimatedDispersion:
     """Counts with the log link that vary more than a Poisson's.
 
     The NB2 of Cameron and Trivedi (2013), Regression Analysis of Count Data, section 3.3.
 
     Parameters
     ----------
-    dispersion : float
-        The variance is mu + dispersion mu^2.
+    dispersion : float or {"estimated", "varying"}, default "estimated"
+        The variance is mu + dispersion mu^2. Estimated it is one number for all rows, exp of a second linear predictor; "varying", or
+        where each linear predictor has its own formula, it depends on the columns.
 
     Returns
     -------
@@ -289,12 +292,18 @@ def negative_binomial(dispersion: float) -> NegativeBinomial:
     Raises
     ------
     ValueError
-        Unless dispersion is above 0.
+        For a number that is not above 0, and for another word.
 
     Examples
     --------
     >>> import gradline as gl
-    >>> gl.losses.negative_binomial(0.5).is_likelihood
+    >>> gl.losses.negative_binomial(0.5).is_convex
     True
+    >>> gl.losses.negative_binomial().predictor_names(1)
+    ('log_mean', 'log_dispersion')
     """
+    if isinstance(dispersion, str):
+        if dispersion not in ("estimated", "varying"):
+            raise LossError(f"loss negative_binomial: dispersion must be a number above 0, 'estimated' or 'varying', not {dispersion!r}")
+        return EstimatedDispersion(dispersion)
     return NegativeBinomial(positive("negative_binomial", "dispersion", dispersion))

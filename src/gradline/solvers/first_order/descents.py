@@ -40,13 +40,14 @@ def units_of(problem: Problem, batch: int | None) -> Units:
 def descent_for(problem: Problem, full: bool, units: Units | None = None) -> Descent:
     """The fastest loop for a problem; ``full`` when every step uses all rows."""
     loss = problem.loss
-    if loss.tape is not None and problem.penalty is None:
+    if loss.tape is not None and problem.penalty is None and not problem.rows.sparse_columns:
         block = problem.rows.in_memory()
         if block is not None:
             return loss.tape.descent(block.without_zero_weights())
     if problem.joint and not problem.rows.resident:
         raise SolverError(problem.joint_message)
-    mean = MomentsDescent(problem) if full and problem.penalty is None and loss.squared_scale() is not None else RowsDescent(problem)
+    by_moments = full and problem.penalty is None and loss.squared_scale() is not None and not problem.rows.sparse_columns
+    mean = MomentsDescent(problem) if by_moments else RowsDescent(problem)
     return mean if units is None or units == Units() else InUnits(mean, units)
 
 

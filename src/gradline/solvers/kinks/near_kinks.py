@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, ClassVar, NamedTuple, Protocol
 
 import numpy as np
 
@@ -257,6 +257,8 @@ def _joined(found: Sequence[tuple[Any, ...]]) -> Places:
 
 @dataclass(frozen=True)
 class _NearKernel(Kernel[_Found]):
+    writes_columns: ClassVar[bool] = True
+
     kinks: Kinks
     coefficients: Array
     reach: float

@@ -7,7 +7,7 @@ a few numbers for each row near a kink and one vector for all others.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -133,6 +133,8 @@ class SurveyKernel(Kernel[Survey]):
 
     along: (P,), if given: also the rows that move along this direction, with the distance in units of their speed.
     """
+
+    writes_columns: ClassVar[bool] = True
 
     column: OneTarget
     coefficients: Array

@@ -13,6 +13,7 @@ extremely ill-conditioned matrices in floating-point", Japan J. Indust. Appl. Ma
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -41,6 +42,8 @@ class InverseGram:
 @dataclass(frozen=True)
 class _OrthonormalKernel(Kernel[Array]):
     """S = B' W B."""
+
+    writes_columns: ClassVar[bool] = True
 
     scales: Scales
     transform: Array

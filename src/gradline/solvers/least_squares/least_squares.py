@@ -20,7 +20,9 @@ from gradline.solvers.least_squares.normal_equations import NormalEquations, sol
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
 from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
 from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
+from gradline.solvers.least_squares.sparse_columns import solve_sparse
 from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.wide import is_wide, solve_wide
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
@@ -74,7 +76,7 @@ class LeastSquares(Options):
 
     def refuses(self, problem: Problem) -> str | None:
         """A loss that is not c (y - eta)^2, a penalty that is not a ridge, constraints, coefficients that are not free, codes of very many
-        levels."""
+        levels, and a sparse matrix where its rows would be factored, or with very many columns."""
         scale = problem.loss.squared_scale()
         if scale is None or not scale > 0:
             return (
@@ -85,7 +87,25 @@ class LeastSquares(Options):
             assert problem.penalty is not None
             other = "gl.ProximalNewton()" if problem.penalty_kind == "proximal" else "gl.Newton() or gl.LBFGS()"
             return f"LeastSquares takes a ridge penalty or none, and the penalty is {problem.penalty.name}; use {other}"
-        return moves_every_coefficient(self, problem) or writes_codes_out(self, problem) or smooth_and_free(self, problem)
+        reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem) or smooth_and_free(self, problem)
+        return reason or self._needs_written_rows(problem)
+
+    def _needs_written_rows(self, problem: Problem) -> str | None:
+        """Why not, where the exact solution, by QR of the rows written out, would be needed of a sparse matrix."""
+        rows = problem.rows
+        if not rows.sparse_columns:
+            return None
+        if self.accuracy == "full":
+            return (
+                'LeastSquares(accuracy="full") factors the rows written out (QR), and X is a sparse matrix; use accuracy="auto", which'
+                " corrects normal equations by residuals, or give X.toarray()"
+            )
+        if rows.n_rows < rows.n_columns and problem.penalty is None:
+            return (
+                f"LeastSquares factors the rows written out (QR) where there are fewer of them ({rows.n_rows:,}) than columns"
+                f" ({rows.n_columns:,}), and X is a sparse matrix; use gl.Newton(), or add a ridge (penalty=gl.penalties.ridge(0.1))"
+            )
+        return None
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The minimum of the problem's objective. Neither ``start`` nor ``progress`` is needed, and neither is used."""
@@ -98,9 +118,11 @@ class LeastSquares(Options):
 def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", ridge: float = 0.0, loss_scale: float = 1.0) -> Solution:
     """The minimum of ``c sum f w |y - X b|^2 / sum f w + ridge / 2 sum b^2``, the intercept unpenalised; c is ``loss_scale``."""
     strength = ridge / loss_scale
+    if rows.sparse_columns:
+        return scaled_solution(solve_sparse(rows, strength), loss_scale)
     solution = None
     if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
-        solution = solve_by_moments(rows, strength)
+        solution = (solve_wide if is_wide(rows, strength) else solve_by_moments)(rows, strength)
     if solution is None:
         block = in_one_block(rows)
         # BLAS would set threads on a block of this size to wait for each other; below, it keeps to one by itself.
@@ -147,11 +169,20 @@ def solution_of_moments(rows: Rows, found: MomentsOfRows, strength: float) -> So
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
         squares, passes = rows.reduce(SquaresKernel(b)), 2
+    return moments_solution(fit, moments, squares, strength, intercept=rows.intercept, passes=passes)
+
+
+def moments_solution(
+    fit: NormalEquations, moments: SecondMoments, squares: Array, strength: float, *, intercept: bool, passes: int
+) -> Solution:
+    """What normal equations found, as a solution. squares (k,): weighted sums of squared residuals; strength: of a ridge."""
+    b = fit.coefficients
     objective = float(squares.sum()) / moments.weight
     if strength > 0:
-        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
+        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(intercept) :], b[int(intercept) :]))
     certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
-    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
+    sums = _sums_of(fit, moments, squares)
+    return Solution(b, objective, "least_squares", certificate, passes, aliased=fit.aliased, digits=fit.digits, sums=sums)
 
 
 def solve_by_words(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:

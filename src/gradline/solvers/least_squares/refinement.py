@@ -19,7 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
@@ -64,6 +64,8 @@ class Refined(NamedTuple):
 @dataclass(frozen=True)
 class GradientKernel(Kernel[Gradient]):
     """One pass for the exact gradient at coefficients (k, words, P). kept: the design columns they belong to, or None for all."""
+
+    writes_columns: ClassVar[bool] = True
 
     scales: Scales
     coefficients: Array

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -67,6 +68,8 @@ class _Extremes:
 
 class ScanKernel(Kernel[_Extremes]):
     """Largest size of every column (with its weight), of every target and of the weights; and the total weight."""
+
+    writes_columns: ClassVar[bool] = True
 
     def map(self, block: Block) -> _Extremes:
         values, targets = block.design.dense(), _exact_targets(block)[:, 0]
@@ -163,7 +166,9 @@ def _exact_weights(block: Block) -> Array | None:
 
 
 def in_one_block(rows: Rows) -> Block | None:
-    """All rows as one block where they are few and in memory."""
+    """All rows as one block where they are few and in memory, and no sparse matrix."""
+    if rows.sparse_columns:
+        return None
     return rows.in_memory() if rows.n_rows * (rows.n_columns + rows.n_targets) <= SMALL else None
 
 

@@ -135,6 +135,8 @@ def _columns(block: Block) -> tuple[Array, Array]:
 
 def _opened(block: Block) -> SecondMoments:
     """The sums of a chunk's first block, with the shift and scale that suit it."""
+    if block.design.sparse:
+        return _of_sparse(_shifted_targets(block), block)
     parts = _columns(block)
     weights = block.row_weights
     if weights is not None and not weights.all() and weights.any():
@@ -186,6 +188,8 @@ def _exponent(column: Array, shift: float) -> int:
 
 def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
     """The sums with a block's rows added; the arrays of ``total`` are reused."""
+    if block.design.sparse:
+        return _of_sparse(total, block)
     values, targets = _columns(block)
     m, p = values.shape
     # Overflow is left to show in the sums, where the caller looks for it.
@@ -217,6 +221,55 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
             products[:p, p + j] += cross
             products[p + j, :p] += cross
         products[p:, p:] += np.dot(t.T, t)
+    return SecondMoments(
+        total.shift,
+        total.exponents,
+        total.sums + sums,
+        products,
+        total.weight + weight,
+        total.count + count,
+        total.log_weight + logs,
+        total.rows + kept,
+        total.steps + 1,
+    )
+
+
+def _shifted_targets(block: Block) -> SecondMoments:
+    """Nothing yet, of sparse columns, which stay where they are, and targets about their mean: zero says most of a sparse column."""
+    targets = block.targets if block.offset is None else block.targets - block.offset
+    weights = block.row_weights
+    if weights is not None and weights.any():
+        targets = targets[weights > 0]
+    p = block.design.n_columns - int(block.design.intercept)
+    shift = np.concatenate([np.zeros(p), targets.mean(axis=0)])
+    return _nothing(np.where(np.isfinite(shift), shift, 0.0), np.zeros(len(shift), dtype=np.int64))
+
+
+def _of_sparse(total: SecondMoments, block: Block) -> SecondMoments:
+    """``_accumulate`` by the design's own products."""
+    design, weights, first = block.design, block.row_weights, int(block.design.intercept)
+    p = design.n_columns - first
+    # Columns lie at zero; where a merge has moved them the sums are brought back, which loses nothing that zero had kept.
+    total = total.about(np.concatenate([np.zeros(p), total.shift[p:]]), np.zeros_like(total.exponents))
+    m = block.n_rows
+    with np.errstate(over="ignore", invalid="ignore"):
+        t = (block.targets if block.offset is None else block.targets - block.offset) - total.shift[p:]
+        weight, count, logs, kept = float(m), float(m), 0.0, m
+        weighted = t
+        if weights is not None:
+            t = np.where(weights[:, None] > 0, t, 0.0)
+            weighted = weights[:, None] * t
+            weight = float(weights.sum())
+            count, logs, kept = _counts(block, weights)
+        gram = design.gram(None if weights is None else weights[:, None, None])
+        cross = design.adjoint(weighted)[first:]
+        slopes = gram[0, 1:] if first else design.adjoint((ones(m) if weights is None else weights)[:, None])[:, 0]
+        products = total.products
+        products[:p, :p] += gram[first:, first:]
+        products[:p, p:] += cross
+        products[p:, :p] += cross.T
+        products[p:, p:] += np.dot(t.T, weighted)
+        sums = np.concatenate([slopes, weighted.sum(axis=0)])
     return SecondMoments(
         total.shift,
         total.exponents,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -35,6 +36,8 @@ SMALLEST_PIVOT = 1e-4
 @dataclass(frozen=True)
 class FactorKernel(Kernel[list[Array]]):
     """Stacked rows, or their triangle once there are enough: [R z; 0 s] of the columns and targets, (up to 4 (P + k), P + k)."""
+
+    writes_columns: ClassVar[bool] = True
 
     scales: Scales
 

@@ -151,6 +151,8 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
         if slopes
         else "A ridge leaves the intercept alone: look at the target, which may hold one value only, or never one of its classes."
     )
+    if problem.loss.limit_remedy and runs_away[:, 1:].any():
+        remedy = problem.loss.limit_remedy
     return Runaway(
         f"the objective keeps falling as {_named(problem, runs_away)} grows in size without end: no finite coefficients are best"
         " (separation)",

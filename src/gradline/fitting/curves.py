@@ -1,0 +1,110 @@
+"""A fit with curves: their strengths are chosen first, and what is said of each curve comes last."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError
+from gradline.base.types import Array
+from gradline.base.warnings import warn
+from gradline.formulas.curves import curves_of
+from gradline.formulas.encoder import Encoder
+from gradline.inference.absent import NoInference
+from gradline.inference.asked import is_default
+from gradline.inference.covariance.bayesian import dispersion_is_known
+from gradline.inference.covariance.kinds import CovarianceKind
+from gradline.objective.objective import Problem
+from gradline.preparing.from_arrays import Mask, Prepared
+from gradline.smoothing.blocks import Block, blocks_of, penalty_of
+from gradline.smoothing.choosing import choose
+from gradline.smoothing.terms import FittedCurve, fitted_curves
+from gradline.solvers.least_squares.penalised_sums import PenalisedSums
+from gradline.solvers.protocol import Solver
+from gradline.solvers.registry import automatic, solve
+
+if TYPE_CHECKING:
+    from gradline.inference.asked import PendingInference
+    from gradline.inference.inference import Inference
+
+ROUGH = 1e-3
+"""Of the fit that the search for strengths begins with."""
+
+
+@dataclass(frozen=True, eq=False)
+class CurveFit:
+    """problem: with the curves' penalty. blocks and their strengths. start: coefficients near the optimum, or None. solver: what solves
+    from sums that are known already, or None."""
+
+    problem: Problem
+    blocks: tuple[Block, ...]
+    strengths: tuple[tuple[float, ...], ...]
+    start: Array | None
+    solver: Solver | None
+
+
+def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: Any, smoothing: str) -> CurveFit:
+    """The problem with the penalty of the formula's curves, whose strengths are chosen. mask (P, k): the columns of each linear predictor.
+
+    Raises ValueError for a penalty beside curves, and where strengths cannot be chosen.
+    """
+    curves = curves_of(encoder)
+    if penalty is not None:
+        raise ArgumentError(
+            "penalty= beside curves would act on their coefficients too, which mean nothing one by one; leave it out,"
+            " or write the curve without a penalty of its own, as in bs(x, df=8)"
+        )
+    names = problem.loss.predictor_names(problem.rows.n_targets)
+    blocks = blocks_of(curves, mask, names)
+
+    def fitted(tried: Problem, start: Array | None) -> Array:
+        # A place to begin, no more.
+        rough = ROUGH if tried.loss.squared_scale() is None else None
+        return solve(automatic(tried, tolerance=rough), tried, start).coefficients
+
+    choice = choose(problem, blocks, fitted, smoothing)
+    if not choice.settled:
+        warn("the strengths of the curves have not settled: they are near an optimum of the criterion, and the curves are usable")
+    chosen = any(block.curve.strengths is None for block in blocks)
+    bound = replace(problem, penalty=penalty_of(blocks, choice.strengths, problem.rows.intercept, smoothing if chosen else ""))
+    solver = None if choice.sums is None else PenalisedSums(choice.sums)
+    return CurveFit(bound, blocks, choice.strengths, choice.coefficients, solver)
+
+
+def refuse_curves(prepared: Prepared) -> None:
+    """Raises ValueError for a formula with curves, where a penalty of another kind is looked for."""
+    if prepared.encoder is not None and prepared.encoder.has_curves:
+        raise ArgumentError(
+            "a path is over the strengths of one penalty, and a curve such as s(x) has its own; fit it with gl.fit, which chooses it"
+        )
+
+
+def covariance_of_curves(covariance: Any, kind: CovarianceKind | None) -> tuple[Any, CovarianceKind | None]:
+    """What is asked about standard errors of a fit with curves: the Bayesian kind where nothing or the default was asked."""
+    if covariance is None or is_default(covariance):
+        return "default", CovarianceKind("bayesian")
+    return covariance, kind
+
+
+def described(found: CurveFit, coefficients: Array, uncertainty: Inference | PendingInference | NoInference) -> tuple[FittedCurve, ...]:
+    """Each curve's degrees of freedom and test. Without inference there are neither."""
+    inference = None if isinstance(uncertainty, NoInference) else uncertainty.infer()
+    bread = None if inference is None else inference.bread
+    if inference is None or bread is None:
+        return tuple(_without(block, own) for block, own in zip(found.blocks, found.strengths, strict=True))
+    penalty = bread.penalty if bread.penalty.ndim == 2 else np.diag(bread.penalty)
+    loss, statistics = found.problem.loss, inference.statistics
+    covariance = None if inference.covariance is None else inference.covariance
+    # The test is by the Bayesian covariance; another kind is a covariance of the same coefficients all the same.
+    matrix = None if covariance is None else np.nan_to_num(covariance.matrix)
+    spare = None if dispersion_is_known(loss) else statistics.degrees_of_freedom
+    return fitted_curves(found.blocks, found.strengths, coefficients, bread.inverse, penalty, matrix, spare)
+
+
+def _without(block: Block, strengths: Sequence[float]) -> FittedCurve:
+    missing = float("nan")
+    own = tuple(map(float, strengths))
+    return FittedCurve(block.name, block.predictor, block.curve.start, block.curve.stop, own, missing, missing, missing, missing, "F")

@@ -1,0 +1,77 @@
+"""The order of classes: that of an ordered categorical, else one that has to be given."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from gradline.base.errors import ArgumentError
+from gradline.formulas.grammar import NAME, QUOTED, quoted_name
+from gradline.tables.sources.renamed import composed
+from gradline.tables.table import Table
+
+SHOWN = 8
+"""Levels that a message lists."""
+
+
+def numbered(target: Any) -> Any:
+    """The targets of arrays: of an ordered categorical the number of each level, anything else itself.
+
+    Raises ValueError for text and for a categorical without an order, and for a missing value in one with it.
+    """
+    kind: Any = getattr(target, "dtype", None)
+    if not hasattr(kind, "ordered"):
+        values = np.asarray(target).ravel()
+        if values.dtype.kind in "OUST" and values.size and isinstance(values[0], str):
+            raise ArgumentError(
+                f"y holds text, {str(values[0])!r} in row 0, and nothing says in which order: give the numbers 0, 1, 2, ... of the classes,"
+                " or pd.Categorical(y, categories=[...], ordered=True) with the lowest first"
+            )
+        return target
+    categorical = getattr(target, "cat", target)
+    levels = [str(level) for level in kind.categories]
+    if not kind.ordered:
+        listed = ", ".join(map(repr, levels[:SHOWN]))
+        raise ArgumentError(
+            f"y is a categorical without an order ({listed}); say which order its levels have, as in"
+            " y.cat.set_categories([...], ordered=True) with the lowest first"
+        )
+    codes = np.asarray(categorical.codes, dtype=np.float64)
+    if (codes < 0).any():
+        row = int(np.flatnonzero(codes < 0)[0])
+        raise ArgumentError(f"y holds no level in row {row}; drop that row or fill the value in before fitting")
+    # Levels that no row has are no classes of the fit.
+    return np.unique(codes, return_inverse=True)[1].astype(np.float64)
+
+
+def with_order(formula: Any, table: Table) -> Any:
+    """The formula, whose target of text is written C(y, levels=[...]) where the column says in which order its levels are.
+
+    Raises ValueError for text whose order nobody declared, naming what it holds.
+    """
+    if isinstance(formula, dict):
+        return {name: _one(text, table) for name, text in formula.items()}
+    return _one(formula, table)
+
+
+def _one(text: Any, table: Table) -> Any:
+    if not isinstance(text, str) or "~" not in text:
+        return text
+    left, _, right = text.partition("~")
+    word = composed(left.strip())
+    quoted = QUOTED.fullmatch(word)
+    name = quoted[1] if quoted else word if NAME.fullmatch(word) else None
+    if name is None or table.columns.get(name) not in ("text", "category"):
+        return text
+    import pyarrow as pa
+
+    levels = [str(level) for level in table.levels(name)]
+    kind = table.source.schema.field(name).type
+    if not (pa.types.is_dictionary(kind) and kind.ordered):
+        listed = ", ".join(map(repr, levels[:SHOWN])) + (", ..." if len(levels) > SHOWN else "")
+        raise ArgumentError(
+            f"target {name!r} of {table.name} holds {listed}, and nothing says in which order: write"
+            f" C({quoted_name(name)}, levels=[{listed}]) ~ ... with the lowest first, or make the column an ordered categorical"
+        )
+    return f"C({quoted_name(name)}, levels={levels!r}) ~{right}"

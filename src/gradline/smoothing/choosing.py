@@ -1,0 +1,305 @@
+"""The strengths of curves by restricted likelihood (REML), from sums over rows.
+
+Squared loss: one pass of second moments, and the rest is p x p. Other losses: each outer step is one pass, which takes value, gradient and
+curvature at the coefficients, and the slope of log |A| there; the parabola these make is minimised in strengths and coefficients
+together (``criterion``). Where it comes to rest the derivative of Laplace's approximate restricted likelihood is zero (Wood 2011, JRSS B
+73), with no approximation but that one; the pass replaces the implicit differentiation of a fit.
+
+A loss that is no likelihood is taken for one of dispersion phi: exp(-loss / phi), phi = mean g^2 / mean H, so that scores vary as much as
+the curvature says, as they do in a likelihood (Bissiri, Holmes and Walker 2016, JRSS B 78, for such posteriors; Fasiolo et al. 2021, JASA
+116, calibrate quantile curves to the same identity). Its curvature counts as fixed in each step. Kinks are smoothed while strengths are
+looked for (``losses/smoothing.py``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradline.base.errors import SolverError
+from gradline.base.types import Array, IntArray
+from gradline.inference.covariance.bayesian import dispersion_is_known
+from gradline.losses.smoothing import Smoothed
+from gradline.objective.objective import Problem
+from gradline.smoothing.blocks import Block, penalty_of
+from gradline.smoothing.criterion import Parabola, Part, Point, Terms, minimise
+from gradline.smoothing.leave_one_out import least_left_out
+from gradline.smoothing.passes import BesideSum
+from gradline.solvers.least_squares.penalised_sums import CentredSums
+from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+
+MOST_PASSES = 60
+
+MOST_COLUMNS = 5000
+"""Columns of which sums of products are held."""
+
+SAMPLE = 2000
+"""Rows that tell how wide linear predictors and residuals are."""
+
+DIFFERENCE = 1e-4
+"""Of the spread of a linear predictor: the step of third derivatives, which are then off by a hundred-millionth."""
+
+SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-5
+"""Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
+at the end, may change by a hundred times as much, measured by their covariance. Of losses that are no likelihood it is less strict."""
+
+FULL_STEPS = 8
+"""After which steps of a loss that is no likelihood become smaller and smaller."""
+
+REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
+
+LEFT_OUT_FITS, LEFT_OUT_SETTLED = 8, 1e-2
+"""Curvatures taken anew while strengths are looked for by rows left out, and change of their logarithms at which that ends."""
+
+Solve = Callable[[Problem, Array | None], Array]
+
+
+@dataclass(frozen=True, eq=False)
+class Choice:
+    """strengths: of each block, in the unit of the mean loss. coefficients (P, k), near the optimum; None where sums give it. sums: the
+    second moments of squared loss. passes over the rows; settled: whether the criterion is at a minimum."""
+
+    strengths: tuple[tuple[float, ...], ...]
+    coefficients: Array | None
+    sums: SecondMoments | None
+    passes: int
+    settled: bool
+
+
+def has_sums(problem: Problem) -> bool:
+    """Whether second moments are all that the strengths need."""
+    return problem.loss.squared_scale() is not None and problem.all_free and problem.rows.n_columns <= MOST_COLUMNS
+
+
+def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: str = REML) -> Choice:
+    """The strengths of all blocks that the formula leaves open. problem: without a penalty. solve: a fit of a problem, from a start.
+    smoothing: REML or LEAVE_ONE_OUT.
+
+    Raises ValueError where the data do not determine the curves, and for a loss of all rows together.
+    """
+    if problem.joint:
+        raise SolverError(f"the strength of a curve is chosen by the curvature of single rows; {problem.joint_message}")
+    if problem.loss.flat_directions is not None:
+        raise SolverError(
+            f"curves beside the loss {problem.loss.name!r} are not to be had, since its linear predictors are not identified one by"
+            " one; fit one class against the others with gl.losses.logistic"
+        )
+    left_out = smoothing == LEAVE_ONE_OUT and any(block.curve.strengths is None for block in blocks)
+    if left_out and problem.shape[1] > 1:
+        raise SolverError(
+            'smoothing="leave-one-out" is for one linear predictor, and here are several; take smoothing="REML", or fit one target'
+            " at a time"
+        )
+    if has_sums(problem):
+        sums = problem.rows.reduce(MomentsKernel()).sums
+        return _left_out_by_sums(problem, blocks, sums) if left_out else _by_sums(problem, blocks, sums)
+    return _by_passes(problem, blocks, solve, left_out)
+
+
+def terms_of(blocks: Sequence[Block], places: Callable[[Block], IntArray], held: float, size: int) -> Terms:
+    """The penalty's matrices at their places. held: the weight by which strengths of the mean loss are those of the total."""
+    parts, members, free = list[Part](), list[tuple[int, ...]](), list[bool]()
+    for number, block in enumerate(blocks):
+        first = len(parts)
+        parts += [Part(places(block), matrix, number, column) for column, matrix in enumerate(block.curve.matrices)]
+        members.append(tuple(range(first, len(parts))))
+        free += [block.curve.strengths is None] * block.count
+    null = size - sum(block.rank for block in blocks)
+    return Terms(tuple(parts), tuple(block.curve.spectrum for block in blocks), tuple(members), np.array(free), null)
+
+
+def _start(terms: Terms, blocks: Sequence[Block], curvature: Array, weight: float) -> Array:
+    """rho where each penalty weighs as much as the data, or where the formula puts it."""
+    given = [value for block in blocks for value in (block.curve.strengths or (np.nan,) * block.count)]
+    fixed = np.array([np.nan if value is None else value for value in given])
+    with np.errstate(divide="ignore"):
+        return np.where(terms.free, np.log(terms.balanced(curvature)), np.log(weight * np.maximum(fixed, 1e-300)))
+
+
+def _strengths(blocks: Sequence[Block], rho: Array, weight: float) -> tuple[tuple[float, ...], ...]:
+    found, place = list[tuple[float, ...]](), 0
+    for block in blocks:
+        own = block.curve.strengths
+        found.append(tuple(float(np.exp(value)) / weight for value in rho[place : place + block.count]) if own is None else own)
+        place += block.count
+    return tuple(found)
+
+
+def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) -> Choice:
+    rows, scale = problem.rows, problem.loss.squared_scale()
+    assert scale is not None
+    if not moments.finite():
+        raise SolverError("sums of products of the columns leave the range of a double; give columns and target in other units")
+    first = int(rows.intercept)
+    held = CentredSums(moments, rows.n_targets, rows.intercept, scale)
+    strengths: dict[int, tuple[float, ...]] = {}
+    settled = True
+    for target in range(rows.n_targets):
+        own = [(i, block) for i, block in enumerate(blocks) if block.predictor == target]
+        if not own:
+            continue
+        chosen = [block for _, block in own]
+        p = held.gram.shape[0]
+        terms = terms_of(chosen, lambda block: np.arange(block.curve.start - first, block.curve.stop - first), moments.weight, p)
+        parabola = Parabola(held.gram, held.cross[:, target], held.constant(target), None, moments.count - terms.null - first)
+        if parabola.spare <= 0:
+            raise SolverError(f"{moments.rows:,} rows are too few for {terms.null + first} coefficients that no penalty holds")
+        rho = _start(terms, chosen, held.gram, moments.weight)
+        if terms.free.any():
+            rho, _, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(place + first))
+            settled &= sure
+        for (i, _), found in zip(own, _strengths(chosen, rho, moments.weight), strict=True):
+            strengths[i] = found
+    return Choice(tuple(strengths[i] for i in range(len(blocks))), None, moments, 1, settled)
+
+
+def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) -> Choice:
+    """Squared loss: the parabola is the loss, over all coefficients, since a row's leverage counts the intercept's."""
+    rows, scale = problem.rows, problem.loss.squared_scale()
+    assert scale is not None
+    held = CentredSums(moments, rows.n_targets, rows.intercept, scale)
+    p, first = held.n_slopes, int(rows.intercept)
+    curvature = held.gram
+    right = held.cross[:, 0]
+    if first:
+        means, whole = moments.means, 2.0 * scale * moments.weight
+        joint = np.concatenate([[1.0], means[:p]])
+        curvature = whole * np.outer(joint, joint)
+        curvature[1:, 1:] += held.gram
+        right = np.concatenate([[0.0], right]) + whole * means[p] * joint
+    terms = terms_of(blocks, lambda block: np.arange(block.curve.start, block.curve.stop), moments.weight, p + first)
+    constant = held.constant(0) + (scale * moments.weight * float(moments.means[p]) ** 2 if first else 0.0)
+    parabola = Parabola(curvature, right, constant, 1.0)
+    begin = _by_sums(problem, blocks, moments)
+    rho = np.log(moments.weight * np.maximum(np.concatenate([np.array(own) for own in begin.strengths]), 1e-300))
+    rho, _, passes, sure = least_left_out(problem, parabola, terms, rho, np.arange(p + first))
+    return Choice(_strengths(blocks, rho, moments.weight), None, moments, 1 + passes, sure)
+
+
+def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out: bool = False) -> Choice:
+    size, k = problem.shape
+    sample = problem.rows.sample(SAMPLE).without_zero_weights()
+    start = np.zeros((size, k))
+    if problem.rows.intercept:
+        start[0] = problem.loss.start(sample.targets)
+    kinked = problem.loss.kinks() is not None
+    working = (
+        replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
+    )
+    known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
+    likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
+    places = np.flatnonzero(np.asarray(abs(working.free.matrix).sum(axis=1)).ravel() > 0)
+    inverse = np.full(size * k, -1)
+    inverse[places] = np.arange(len(places))
+    weight = working.total_weight
+    terms = terms_of(blocks, lambda block: inverse[block.places(size)], weight, len(places))
+
+    first = working.evaluate(start, 2)
+    assert first.curvature is not None
+    rho = _start(terms, blocks, _definite(weight * first.curvature[np.ix_(places, places)]), weight)
+
+    def fitted(rho: Array, begin: Array | None) -> Array:
+        return solve(replace(working, penalty=penalty_of(blocks, _strengths(blocks, rho, weight), problem.rows.intercept)), begin)
+
+    coefficients, passes = fitted(rho, None), 2
+    if kinked:
+        rest = sample.targets - sample.linear_predictors(coefficients)[:, : sample.targets.shape[1]]
+        working = replace(problem, loss=Smoothed(problem.loss, _window(rest)))
+        coefficients = fitted(rho, coefficients)
+    if not terms.free.any():
+        return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, True)
+    point: Point | None = None
+    before: tuple[Array, float] | None = None
+    effective = float(len(places))
+    fits = 0
+    for count in range(MOST_PASSES):
+        spread = sample.linear_predictors(coefficients).std(axis=0)
+        steps = DIFFERENCE * np.where(spread > 0, spread, 1.0)
+        roots = None
+        if likelihood and point is not None:
+            whole = np.zeros((size * k, len(places)))
+            whole[places] = point.root
+            roots = whole.reshape(k, size, -1)
+        there, (beside,) = working.evaluate_with(coefficients, 2, None, (BesideSum(working.loss, roots, steps, working.shape),))
+        passes += 1
+        assert there.gradient is not None
+        assert there.curvature is not None
+        value = weight * there.value
+        b = coefficients.T.ravel()[places]
+        if before is not None:
+            last, value_last = before
+            if not value + _charge(terms, rho, b) <= (value_last + _charge(terms, rho, last)) + 1e-7 * (abs(value_last) + 1.0):
+                # The parabola led too far: half of the step.
+                coefficients = _whole(0.5 * (b + last), places, size, k)
+                continue
+        before = (b, value)
+        curvature = _definite(weight * there.curvature[np.ix_(places, places)])
+        gradient = weight * there.gradient.T.ravel()[places]
+        dispersion = known
+        if dispersion is None:
+            spare = max(beside.copies - effective / k, 1.0)
+            dispersion = max((beside.squares / spare) / max(beside.curvatures / beside.copies, 1e-300), 1e-300)
+        right = curvature @ b - gradient
+        constant = value - float(gradient @ b) + 0.5 * float(b @ curvature @ b)
+        bend = beside.bend.T.ravel()[places] if roots is not None else None
+        parabola = Parabola(curvature, right, constant, dispersion, bend=bend)
+        if left_out:
+            # Where the curvature counts as fixed the slopes are not quite those of the loss, so that a search may end beside its minimum.
+            found, _, more, _ = least_left_out(working, parabola, terms, rho, places)
+            passes += more
+            settled = float(np.abs(found - rho).max()) < LEFT_OUT_SETTLED
+            rho = found
+            coefficients = fitted(rho, coefficients)
+            fits += 1
+            before = None
+            if settled or fits == LEFT_OUT_FITS:
+                return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, settled)
+            continue
+        found, point, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(places[place]) % size))
+        held = terms.add_to(np.zeros_like(curvature), np.exp(found))
+        effective = float(len(places) - np.sum(point.root * (held @ point.root)))
+        if not likelihood and count >= FULL_STEPS:
+            # Rows that go from one side of a bend to the other and back would lead to and fro for ever.
+            share = 1.0 / (count - FULL_STEPS + 2)
+            found = rho + share * (found - rho)
+            point = point._replace(coefficients=b + share * (point.coefficients - b))
+        moved = point.coefficients - b
+        change = float(moved @ (curvature @ moved) + moved @ (held @ moved)) / dispersion
+        shift = float(np.abs(np.diag(point.hessian)) @ np.square(found - rho))
+        rho = found
+        coefficients = _whole(point.coefficients, places, size, k)
+        enough = SETTLED if likelihood else SETTLED_ROUGHLY
+        if change < 100.0 * enough * max(1.0, effective) and shift < enough and (roots is not None or not likelihood):
+            return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, sure)
+    return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, False)
+
+
+def _whole(entries: Array, places: IntArray, size: int, k: int) -> Array:
+    found = np.zeros(size * k)
+    found[places] = entries
+    return found.reshape(k, size).T.copy()
+
+
+def _charge(terms: Terms, rho: Array, b: Array) -> float:
+    return sum(
+        0.5 * float(np.exp(value)) * float(b[part.places] @ part.matrix @ b[part.places])
+        for part, value in zip(terms.parts, rho, strict=True)
+    )
+
+
+def _definite(curvature: Array) -> Array:
+    """The curvature without directions in which it falls: of a loss that is not convex, on the way."""
+    values, vectors = np.linalg.eigh(0.5 * (curvature + curvature.T))
+    if values[0] >= -1e-10 * values[-1]:
+        return curvature
+    return np.asarray((vectors * np.maximum(values, 1e-8 * np.abs(values).max())) @ vectors.T)
+
+
+def _window(residuals: Array) -> float:
+    """Half the width over which a kinked loss is averaged: a bandwidth for the density of the residuals (Silverman 1986, section 3.4)."""
+    quartiles = np.quantile(residuals, [0.25, 0.75], axis=0)
+    spread = np.minimum(residuals.std(axis=0), (quartiles[1] - quartiles[0]) / 1.34)
+    widest = float(np.where(spread > 0, spread, residuals.std(axis=0)).max())
+    return 0.9 * widest * len(residuals) ** -0.2 if widest > 0 else 1.0
