@@ -23,6 +23,7 @@ from gradline.formulas.expressions import Column
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, ReadFactor, factor_columns
 from gradline.formulas.groups import Group
 from gradline.formulas.splines.basis import cubic_spline
+from gradline.formulas.splines.penalised import Centring
 from gradline.formulas.transforms.polynomials import apply_polynomials
 
 NO_PRODUCTS = "it is an interaction, whose curve is another at each value of the other column"
@@ -97,6 +98,8 @@ def _curve(
         return _basis_spline(np.asarray(state["knots"]), int(options["degree"]))
     if transform in ("cr", "cs"):
         return _natural_spline(np.asarray(state["knots"]), state["constraints"])
+    if transform == "s" and options["by"] is None:
+        return _penalised_spline(int(options["k"]), np.asarray(state["means"], dtype=np.float64))
     if transform == "poly":
         if within is None:
             raise ArgumentError(
@@ -150,6 +153,12 @@ def _natural_spline(knots: Array, constraints: list[list[float]] | None) -> _Cur
         q = np.linalg.qr(np.asarray(constraints).T, mode="complete")[0][:, len(constraints) :]
         rows, second = rows @ q, second @ q
     return _Curve(_unit(rows), _unit(second), "", lambda row, order: f"in piece {row // 3 + 1}" if order == 1 else f"at knot {row + 2}")
+
+
+def _penalised_spline(count: int, means: Array) -> _Curve:
+    """Of B-splines on evenly spaced knots: differences of neighbouring coefficients, over the columns that are left by centring."""
+    rising, bending = (Centring(means).columns(differences(count, order).T.copy()).T for order in (1, 2))
+    return _Curve(_unit(rising), _unit(bending))
 
 
 def _second_derivatives(knots: Array, middle: Array) -> Array:
