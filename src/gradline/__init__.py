@@ -18,11 +18,12 @@ from gradline.base.version import __version__ as __version__
 
 _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
-    "compare_models": "gradline.effects.comparing",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
+    "compare_models": "gradline.effects.comparing",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
+    "LinearClassifier": "gradline.sklearn.classifier",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "ArgumentError": "gradline.base.errors",
@@ -65,6 +66,7 @@ __all__ = [
     "GradlineWarning",
     "InferenceError",
     "LeastSquares",
+    "LinearClassifier",
     "LinearRegression",
     "LossError",
     "ModelFileError",
@@ -107,6 +109,7 @@ if TYPE_CHECKING:
     from gradline.base.warnings import GradlineWarning
     from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
+    from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear

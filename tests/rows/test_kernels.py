@@ -229,7 +229,14 @@ def sparse_columns(patch):
     gl.fit(held, COUNTS, loss=gl.losses.poisson, solver=gl.NewtonCG())
 
 
-TOUR = [arrays, pictures, many_rows, tables, seldom, sparse_columns]
+def wide(patch):
+    """What is done with very many columns, by making few many."""
+    patch.setattr("gradline.solvers.least_squares.least_squares.EXACT_NUMBERS", 10)
+    patch.setattr("gradline.solvers.least_squares.wide.WIDE", 2)
+    gl.fit(X, Y)
+
+
+TOUR = [arrays, pictures, many_rows, tables, seldom, sparse_columns, wide]
 
 
 def test_every_kernel_gives_the_same_state_in_another_process():

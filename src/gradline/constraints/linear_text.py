@@ -56,8 +56,8 @@ class Condition:
 
 
 def read_hypothesis(text: str, names: Sequence[str], terms: Sequence[str] = ()) -> tuple[Array, Array, tuple[str, ...]]:
-    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``. terms: names of terms,
-    which may have been meant.
+    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``. terms: names of terms, which
+    may have been meant.
 
     Raises InferenceError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
@@ -88,13 +88,13 @@ def unknown_name(word: str, names: Sequence[str], terms: Sequence[str] = ()) -> 
 
 
 class _Reader:
-    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised."""
+    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised. terms: which a name may be meant for."""
 
     def __init__(
         self, text: str, names: Sequence[str], what: str, error: type[ArgumentError] | type[InferenceError], terms: Sequence[str] = ()
     ) -> None:
-        self.text, self.names, self.terms, self.place = text, list(names), terms, 0
-        self.what, self.error = what, error
+        self.text, self.names, self.place = text, list(names), 0
+        self.what, self.error, self.terms = what, error, terms
         self.by_length = sorted(self.names, key=len, reverse=True)
 
     def conditions(self) -> list[Condition]:

@@ -79,7 +79,7 @@ def linear_test(
                 f"the coefficient {labels[int(place)]!r} was left out of the model, or is of a target that is fitted perfectly,"
                 " so nothing can be said about it"
             )
-    theta = coefficients.T.ravel()
+    theta = (coefficients if covariance.estimates is None else covariance.estimates).T.ravel()
     # In units of standard errors: columns of very different scales must not decide about rank.
     errors = np.where(covariance.estimated, covariance.standard_errors.T.ravel(), 0.0)
     _check_rank(matrix * np.where(errors > 0, errors, 1.0), texts)
@@ -136,6 +136,7 @@ def joint_test(coefficients: Array, covariance: Covariance, intercept: bool) -> 
     """That every slope is zero (the F of a summary); None without slopes. With the classical covariance of squared loss it equals the F
     of the sums of squares."""
     size = coefficients.shape[0]
+    coefficients = coefficients if covariance.estimates is None else covariance.estimates
     places = [i for i in np.flatnonzero(covariance.estimated) if not (intercept and i % size == 0)]
     if not places:
         return None

@@ -16,6 +16,7 @@ from gradline.model.constrained import ModelConstraints
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
     from gradline.inference.asked import PendingInference
+    from gradline.inference.conditional import Selective
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval
@@ -78,7 +79,8 @@ class ModelUncertainty(ModelConstraints):
 
     @property
     def p_values(self) -> Array:
-        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``.
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``; NaN where selective intervals have none,
+        since a penalty did not keep it.
 
         Raises
         ------
@@ -87,6 +89,8 @@ class ModelUncertainty(ModelConstraints):
         """
         from gradline.inference.intervals import p_values
 
+        if self._selective is not None:
+            return self._shaped(self._selective.p_values)
         return self._shaped(p_values(self.estimate, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
@@ -118,6 +122,8 @@ class ModelUncertainty(ModelConstraints):
         """
         from gradline.inference.intervals import Interval, coefficient_interval
 
+        if self._selective is not None:
+            return Interval(*(self._shaped(end) for end in self._selective.interval(level)))
         if self.constraints is not None:
             from gradline.model.constrained import interval_within
 
@@ -354,6 +360,10 @@ class ModelUncertainty(ModelConstraints):
                 f"fits of the loss {mine.name!r} with other parameters, {dict(mine.parameters)} and {dict(theirs.parameters)}, cannot be"
                 " compared by their losses"
             )
+
+    @property
+    def _selective(self) -> Selective | None:
+        return None if self.inference is None else self.inference.selective
 
     @property
     def _asked(self) -> Inference:

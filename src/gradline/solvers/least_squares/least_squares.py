@@ -22,6 +22,7 @@ from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_o
 from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
 from gradline.solvers.least_squares.sparse_columns import solve_sparse
 from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.wide import is_wide, solve_wide
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
@@ -121,7 +122,7 @@ def least_squares(rows: Rows, *, accuracy: Literal["auto", "full"] = "auto", rid
         return scaled_solution(solve_sparse(rows, strength), loss_scale)
     solution = None
     if accuracy == "auto" and rows.n_rows * rows.n_columns > EXACT_NUMBERS:
-        solution = solve_by_moments(rows, strength)
+        solution = (solve_wide if is_wide(rows, strength) else solve_by_moments)(rows, strength)
     if solution is None:
         block = in_one_block(rows)
         # BLAS would set threads on a block of this size to wait for each other; below, it keeps to one by itself.
@@ -168,11 +169,20 @@ def solution_of_moments(rows: Rows, found: MomentsOfRows, strength: float) -> So
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
         squares, passes = rows.reduce(SquaresKernel(b)), 2
+    return moments_solution(fit, moments, squares, strength, intercept=rows.intercept, passes=passes)
+
+
+def moments_solution(
+    fit: NormalEquations, moments: SecondMoments, squares: Array, strength: float, *, intercept: bool, passes: int
+) -> Solution:
+    """What normal equations found, as a solution. squares (k,): weighted sums of squared residuals; strength: of a ridge."""
+    b = fit.coefficients
     objective = float(squares.sum()) / moments.weight
     if strength > 0:
-        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
+        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(intercept) :], b[int(intercept) :]))
     certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
-    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
+    sums = _sums_of(fit, moments, squares)
+    return Solution(b, objective, "least_squares", certificate, passes, aliased=fit.aliased, digits=fit.digits, sums=sums)
 
 
 def solve_by_words(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:
