@@ -183,7 +183,10 @@ class ModelUncertainty(ModelConstraints):
         """The terms of the formula with their coefficients, without the intercept; of a model of arrays its columns."""
         from gradline.model.terms import terms_of
 
-        return terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept)
+        found = terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept)
+        # A linear predictor that is one number for all rows, such as a threshold, has no terms.
+        only = self.loss_function.intercept_only
+        return tuple(term for term in found if not (only and only[term.predictor]))
 
     @property
     def joint_test(self) -> HypothesisResult | None:
