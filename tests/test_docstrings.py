@@ -13,6 +13,7 @@ MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets)
 CLASSES = (
     gl.Fit,
     gl.Moments,
+    gl.LinearClassifier,
     gl.LinearRegression,
     gl.ActiveSetNewton,
     gl.GradientDescent,
@@ -45,7 +46,8 @@ DESCRIBED = {**FUNCTIONS, **{f"gradline.{of.__name__}": of for of in CLASSES if 
 SOLVERS_OWN = {"refuses", "solve", "begin", "ending_with_curvature"}
 """Methods of solvers that gradline calls; what they take is told where the protocol of solvers is."""
 
-ROUTING = {"set_fit_request", "set_score_request", "get_metadata_routing"}
+ROUTING = {name for of in (gl.LinearClassifier, gl.LinearRegression) for name in dir(of) if re.fullmatch("set_.*_request", name)}
+ROUTING |= {"get_metadata_routing"}
 """Methods that scikit-learn calls."""
 
 INTERNAL = {"gradline.Fit.of", "gradline.losses.by_name", "gradline.losses.parse"}

@@ -20,8 +20,10 @@ _NAMES = {
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
+    "compare_models": "gradline.effects.comparing",
     "fit": "gradline.api.fitting",
     "Fit": "gradline.api.result",
+    "LinearClassifier": "gradline.sklearn.classifier",
     "LinearRegression": "gradline.sklearn.regressor",
     "GradientDescent": "gradline.solvers.first_order.gradient_descent",
     "ArgumentError": "gradline.base.errors",
@@ -64,6 +66,7 @@ __all__ = [
     "GradlineWarning",
     "InferenceError",
     "LeastSquares",
+    "LinearClassifier",
     "LinearRegression",
     "LossError",
     "ModelFileError",
@@ -74,6 +77,7 @@ __all__ = [
     "PiecewiseLinear",
     "ProximalNewton",
     "SolverError",
+    "compare_models",
     "constraints",
     "datasets",
     "fit",
@@ -103,7 +107,9 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
+    from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear

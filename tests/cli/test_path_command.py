@@ -120,7 +120,7 @@ def test_wrong_usage(arguments, words, folder):
         (["rows.csv", "y x1"], "lacks the ~"),
         (["none.csv", "y ~ x1"], "none.csv"),
         (["rows.csv", "y ~ x1", "--folds", "500"], "500 folds need as many rows, and there are 240"),
-        (["rows.csv", "y ~ x1", "--loss", "quantile:0.5"], "has kinks too"),
+        (["rows.csv", "y ~ x1", "--loss", "quantile:0.5", "--penalty", "elastic_net"], "smooth part"),
         (["rows.csv", "y ~ x1", "--out", "nowhere/model.json"], "there is no folder 'nowhere'"),
     ],
 )
@@ -149,3 +149,50 @@ def test_a_dozen_places_hold_both_ends_and_the_marks(count):
 )
 def test_a_number_is_shown_to_the_second_digit_of_its_error(value, error, shown):
     assert with_error(value, error) == shown
+
+
+@pytest.mark.parametrize(
+    ("options", "asked"),
+    [
+        (["--hold-out", "leave-one-out"], {"choose": "leave-one-out"}),
+        (["--hold-out", "blocks", "--folds", "4"], {"choose": "blocks", "folds": 4}),
+        (["--groups", "town", "--folds", "3"], {"choose": "folds", "folds": 3, "groups": "town"}),
+    ],
+)
+def test_what_is_held_out_and_the_path_as_a_file(folder, options, asked, tmp_path):
+    saved = tmp_path / "path.json"
+    asked_for = ["--strengths", "12", "--path-out", saved, *options]
+    result = call_inside("path", "rows.csv", "y ~ . - id - sold - town", *asked_for, folder=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.endswith(f"\npath saved: {saved}\n")
+    path = gl.path("y ~ . - id - sold - town", folder / "rows.csv", strengths=12, **asked)
+    again = gl.load(saved)
+    np.testing.assert_array_equal(again.coefficients, path.coefficients)
+    np.testing.assert_array_equal(again.held_out.mean, path.held_out.mean)
+    assert path.held_out.how in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--hold-out", "half"], "--hold-out must be folds, blocks or leave-one-out"),
+        (["--hold-out", "blocks", "--groups", "town"], "--groups goes with --hold-out folds"),
+        (["--out", "a.json", "--path-out", "a.json"], "the same file"),
+        (["--groups", "village"], "village"),
+        (["--groups", "town", "--folds", "4"], "need as many groups"),
+    ],
+)
+def test_what_cannot_be_held_out(folder, options, message):
+    result = call_inside("path", "rows.csv", "y ~ x1 + x2", *options, folder=folder)
+    assert result.returncode != 0
+    assert message in " ".join(result.stderr.replace("│", " ").split())
+
+
+@pytest.mark.parametrize("strength", ["auto", "leave-one-out"])
+def test_fit_with_a_strength_that_the_data_choose(folder, strength, tmp_path):
+    out = tmp_path / "model.json"
+    result = call_inside("fit", "rows.csv", "y ~ x1 + x2 + x3 + x4", "--penalty", f"lasso:{strength}", "--out", out, folder=folder)
+    assert (result.returncode, result.stderr) == (0, "")
+    fit = gl.fit("y ~ x1 + x2 + x3 + x4", folder / "rows.csv", penalty=gl.penalties.lasso(strength))
+    np.testing.assert_array_equal(gl.load(out).coefficients, fit.coefficients)
+    assert ("leave-one-out" if strength != "auto" else "10 folds") in " ".join(result.stdout.split())

@@ -219,3 +219,24 @@ class TestSquared:
 def exact_likelihood(fit):
     squares = float(np.sum(np.square(Y - X @ fit.slopes - fit.intercept)))
     return -0.5 * len(Y) * (np.log(2 * np.pi * squares / len(Y)) + 1.0)
+
+
+def test_without_daqp_the_command_to_install_it_is_said(monkeypatch):
+    monkeypatch.setitem(__import__("sys").modules, "daqp", None)
+    with pytest.raises(ImportError, match=r"pip install \"gradline\[constraints\]\""):
+        gl.fit(X, Y, constraints="x1 >= 0")
+
+
+def test_rows_that_are_read_anew_at_each_pass(tmp_path, monkeypatch):
+    path = tmp_path / "rows.csv"
+    path.write_text(
+        "\n".join(["x1,x2,y", *(f"{a!r},{b!r},{c!r}" for a, b, c in zip(X[:, 0].tolist(), X[:, 1].tolist(), Y.tolist(), strict=True))])
+    )
+    monkeypatch.setattr("gradline.preparing.from_table.MOST_HELD", 10)
+    for loss in ("squared", gl.losses.huber(1.0)):
+        streamed = gl.fit("y ~ x1 + x2", path, loss=loss, constraints="x2 >= 0, x1 <= 0.5")
+        held = gl.fit("y ~ x1 + x2", TABLE, loss=loss, constraints="x2 >= 0, x1 <= 0.5")
+        assert streamed.coefficients == pytest.approx(held.coefficients, abs=1e-12)
+        assert streamed.multipliers == pytest.approx(held.multipliers, abs=1e-10)
+    with pytest.raises(ValueError, match="needs its rows in memory"):
+        gl.fit("y ~ x1 + x2", path, loss="absolute", constraints="x2 >= 0")

@@ -318,3 +318,17 @@ class TestIntercept:
         residuals = COUNTS - fit.predict(X)
         np.testing.assert_allclose(X.T @ residuals, 0.0, atol=1e-10)
         assert abs(residuals.sum()) > 1.0
+
+
+def test_an_offset_is_no_part_of_a_scale_that_is_one_number_for_all_rows():
+    generator = np.random.default_rng(8)
+    x, offset = generator.normal(size=(120, 1)), generator.normal(size=120)
+    y = 2.0 * x[:, 0] + generator.standard_t(4, size=120)
+    loss = gl.losses.huber(1.35, scale="joint")
+    plain, shifted = gl.fit(x, y, loss=loss), gl.fit(x, y + offset, loss=loss, offset=offset)
+    np.testing.assert_allclose(shifted.coefficients, plain.coefficients, rtol=1e-9, atol=1e-12)
+    table = {"x": x[:, 0], "y": y + offset, "o": offset}
+    by_formula = gl.fit("y ~ x + offset(o)", table, loss=loss)
+    np.testing.assert_allclose(by_formula.coefficients, plain.coefficients, rtol=1e-9, atol=1e-12)
+    np.testing.assert_allclose(by_formula.predict(table, kind="linear")[:, 1], plain.coefficients[0, 1], rtol=1e-9)
+    np.testing.assert_allclose(shifted.predict(x, offset=offset, kind="linear"), by_formula.predict(table, kind="linear"), rtol=1e-9)

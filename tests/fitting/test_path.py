@@ -169,7 +169,8 @@ def test_the_picture_marks_both_choices():
         ({"choose": "folds", "groups": [0, 1]}, "2 labels for 400 rows"),
         ({"choose": "folds", "groups": np.zeros(N)}, "as many groups"),
         ({"groups": np.arange(N)}, "goes with choose"),
-        ({"loss": "absolute"}, "smooth loss"),
+        ({"loss": "absolute", "penalty": gl.penalties.elastic_net("auto")}, "smooth loss"),
+        ({"strengths": [0.1, np.nan]}, "at least 0; nan is not"),
         ({"alphas": 3}, "unexpected keyword"),
     ],
 )
@@ -232,3 +233,16 @@ def test_few_rows_with_missing_values_are_dealt_out_as_those_that_are_left(loss,
     of_arrays = gl.path(X[rows, :2][~holes], Y[rows][~holes], loss=loss, strengths=4, choose="folds")
     np.testing.assert_allclose(of_table.held_out.of_fold, of_arrays.held_out.of_fold, rtol=1e-9)
     assert of_table.held_out.weights.sum() == 87
+
+
+def test_one_class_and_strengths_that_are_none():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    for penalty in (gl.penalties.lasso(), gl.penalties.lasso("leave-one-out")):
+        with pytest.raises(ValueError, match="one class only"):
+            gl.fit(X, np.ones(30), loss="logistic", penalty=penalty)
+    with pytest.raises(ValueError, match="one class only"):
+        gl.path(X, np.ones(30), loss="logistic")
+    path = gl.path(X, X[:, 0], strengths=3)
+    for strength in ("best", -1.0, np.nan, True):
+        with pytest.raises(ValueError, match="a number of at least 0"):
+            path.fit(strength)

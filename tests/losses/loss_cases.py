@@ -65,6 +65,11 @@ def labels(random: np.random.Generator, m: int) -> tuple[Array, Array]:
     return (random.random((m, 1)) < 0.5).astype(float), _predictors(random, m)
 
 
+def signs(random: np.random.Generator, m: int) -> tuple[Array, Array]:
+    targets, predictors = labels(random, m)
+    return 2.0 * targets - 1.0, predictors
+
+
 def classes(k: int) -> Draw:
     def draw(random: np.random.Generator, m: int) -> tuple[Array, Array]:
         predictors = np.concatenate([_predictors(random, m)[random.permutation(m)] for _ in range(k)], axis=1)
@@ -164,6 +169,7 @@ CASES = [
     Case(losses.cauchy(0.7), real),
     Case(losses.tukey(4.685), real),
     Case(losses.logistic, labels),
+    Case(losses.hinge, signs),
     Case(losses.probit, labels),
     Case(losses.cloglog, moderate(labels, 300.0)),
     Case(losses.loglog, moderate(labels, 300.0)),

@@ -130,7 +130,7 @@ def test_sums_add_up():
     [
         (lambda: gl.penalties.lasso(-1), "zero or more"),
         (lambda: gl.penalties.lasso(float("nan")), "finite number"),
-        (lambda: gl.penalties.lasso("strong"), "finite number or"),
+        (lambda: gl.penalties.lasso("strong"), "finite number"),
         (lambda: gl.penalties.lasso(True), "finite number"),
         (lambda: gl.penalties.elastic_net(0.1, 1.5), "between 0 and 1"),
         (lambda: gl.penalties.scad(0.1, a=2.0), "above 2"),

@@ -343,3 +343,24 @@ def test_a_loss_of_one_s_own_is_given_again(folder):
     result = call("own.json", "rows.csv", "--loss-from", "own.py:late", folder=folder)
     assert result.returncode == 0, result.stderr
     assert "report written" in result.stdout
+
+
+@pytest.mark.parametrize("how", ["auto", "leave-one-out", "path"])
+def test_a_strength_that_was_chosen_has_the_pictures_of_its_path(sound, how):
+    if how == "path":
+        path = gl.path("y ~ a + b", sound, strengths=10, choose="folds")
+        fit = path.fit(path.within_one_error)
+    else:
+        fit = gl.fit("y ~ a + b", sound, penalty=gl.penalties.lasso(how))
+    page = fit.report(sound).html
+    assert "The path" in page
+    assert "the strongest within one standard error of it" in page
+    assert page.count("The mean loss of rows held out") == 1
+    assert "The path" not in gl.fit("y ~ a + b", sound, penalty=gl.penalties.lasso(0.1)).report(sound).html
+
+
+def test_intervals_after_selection_are_no_missing_standard_errors(sound):
+    for kind in ("selective", "debiased"):
+        report = gl.fit("y ~ a + b", sound, penalty=gl.penalties.lasso(0.3), covariance=kind).report(sound)
+        assert "No standard errors" not in {concern.title for concern in report.concerns}
+        assert {"selective": "Lee, Sun, Sun and Taylor", "debiased": "one Newton step"}[kind] in report.html

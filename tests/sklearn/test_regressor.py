@@ -134,7 +134,7 @@ def test_bad_input_to_score():
     model = gl.LinearRegression().fit(x, y)
     with pytest.raises(ValueError, match="y has 19 rows but X has 20"):
         model.score(x, y[:-1])
-    with pytest.raises(ValueError, match="there are 2 targets and 1 predictions per row"):
+    with pytest.raises(ValueError, match="y has 2 targets, but the model was fitted to 1"):
         model.score(x, np.column_stack([y, y]))
     with pytest.raises(ValueError, match="y holds NaN in row 3"):
         model.score(x, np.where(np.arange(20) == 3, np.nan, y))
@@ -387,7 +387,7 @@ def test_a_loss_with_more_predictors_than_targets():
     assert model.coef_.shape == (2, 2)
     assert model.intercept_.shape == (2,)
     assert model.predict(x).shape == (60, 2)
-    with pytest.raises(ValueError, match="there are 1 targets and 2 predictions per row; score the predictions with a metric of your own"):
+    with pytest.raises(ValueError, match="no least value that is known, so that D\\^2 is not defined: score with a metric of your own"):
         model.score(x, y)
 
 
@@ -401,3 +401,24 @@ def test_a_subclass_keeps_its_parameters():
     assert set(model.get_params()) == {"loss", "delta", "solver"}
     assert clone(model).delta == 2.0
     assert repr(model) == "Robust(delta=2.0)"
+
+
+def test_a_strength_that_the_data_choose_and_a_grid_over_strengths():
+    from sklearn.model_selection import GridSearchCV
+
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(120, 5))
+    y = 2 * X[:, 0] - X[:, 1] + rng.normal(size=120)
+    model = gl.LinearRegression(penalty=gl.penalties.lasso("auto")).fit(X, y)
+    path = gl.path(X, y, choose="folds")
+    np.testing.assert_allclose(model.coef_, path.fit().slopes)
+    assert float(model.result_.penalty.parameters["strength"]) == path.best
+    strengths = [0.05, 0.2, 1.0]
+    grid = GridSearchCV(gl.LinearRegression(penalty=gl.penalties.lasso(1.0)), {"penalty__strength": strengths}, cv=4).fit(X, y)
+    from sklearn.linear_model import Lasso
+
+    theirs = GridSearchCV(Lasso(tol=1e-12), {"alpha": [s / 2 for s in strengths]}, cv=4).fit(X, y)
+    np.testing.assert_allclose(grid.cv_results_["mean_test_score"], theirs.cv_results_["mean_test_score"], rtol=1e-8)
+    assert grid.best_params_["penalty__strength"] == 2 * theirs.best_params_["alpha"]
+    chosen = gl.LinearRegression(penalty=gl.penalties.lasso(0.3), covariance="selective").fit(X, y)
+    assert np.isfinite(chosen.result_.interval().lower[1])

@@ -191,7 +191,8 @@ def fit(
     covariance : str or tuple, optional
         The kind of standard errors. Unless given, the loss's own where it is free (squared loss) or costs little (up to two million numbers
         in memory). "default" asks for it at any size. "classical", "HC0" to "HC3", "cluster", ``("newey-west", lags)`` and, for losses with
-        kinks, "constant-density" name one; of a penalised fit also "bayesian", the default of curves. False asks for none.
+        kinks, "constant-density" name one; of a penalised fit also "bayesian", the default of curves, "debiased" and, for squared loss with
+        a lasso or an elastic net, "selective". False asks for none.
     groups : array-like (n,) or (n, 2), or str
         With ``covariance="cluster"``: a label for each row, or two for two-way clusters. Of a table, the names of one or two columns.
     smoothing : {"REML", "leave-one-out"}, default "REML"

@@ -1,4 +1,4 @@
-"""load(): a Fit from a model file."""
+"""load(): a Fit from a model file, or a Path from that of a path."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def load(
     loss: Callable[[Any, Any], Any] | CustomLoss | Loss | None = None,
     prediction: Callable[[Any], Any] | None = None,
 ) -> Fit:
-    """Read a model that ``Fit.save`` wrote. It predicts as the original did, to the bit.
+    """Read a model that ``Fit.save`` wrote, or a path that ``Path.save`` wrote. It predicts as the original did, to the bit.
 
     Parameters
     ----------
@@ -33,6 +33,7 @@ def load(
     Returns
     -------
     Fit
+        A ``gl.Path`` where the file holds one; ``gl.Path.load`` reads these only, and says so to checkers of types.
 
     Warns
     -----
@@ -58,4 +59,9 @@ def load(
     >>> bool((same.coefficients == fit.coefficients).all())
     True
     """
+    if reading.holds_path(path):
+        from gradline.api.path import Path
+
+        found: Any = Path.load(path, loss=loss, prediction=prediction)
+        return found  # type: ignore[no-any-return]
     return Fit.of(reading.load(path, loss=loss, prediction=prediction))

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any, Literal, Self
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.fitting.path import PathRequest, run_path
+from gradline.fitting.path_of_sums import moments_given, run_path_of_sums
 from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.losses.arguments import LossArgument
 from gradline.model.path import PathRecord
@@ -117,6 +119,57 @@ class Path(PathRecord):
 
         return path(self, ax=ax, **options)
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write the path to a JSON file, whole or not at all: no rows, no code that runs.
+
+        Parameters
+        ----------
+        path : path
+            Where to write it, for ``gl.load``.
+
+        Raises
+        ------
+        OSError
+            Where the file cannot be written; the old file is then as it was.
+
+        Examples
+        --------
+        >>> import gradline as gl, pathlib, tempfile
+        >>> found = gl.path(*gl.datasets.line(seed=1), strengths=5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     found.save(pathlib.Path(folder) / "path.json")
+        ...     same = gl.load(pathlib.Path(folder) / "path.json")
+        >>> bool((same.coefficients == found.coefficients).all())
+        True
+        """
+        from gradline.files import save_path
+
+        save_path(self, path)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str], *, loss: Any = None, prediction: Callable[[Any], Any] | None = None) -> Self:
+        """Read a path that ``save`` wrote.
+
+        Parameters
+        ----------
+        path : path
+            The file.
+        loss, prediction : functions, optional
+            As for ``gl.load``.
+
+        Returns
+        -------
+        Path
+
+        Raises
+        ------
+        OSError, ValueError
+            As ``gl.load`` does.
+        """
+        from gradline.files import load_path
+
+        return cls.of(load_path(path, loss=loss, prediction=prediction))
+
     def __repr__(self) -> str:
         first, last = self.nonzero[0], self.nonzero[-1]
         chosen = "" if self.held_out is None else f", best {self.best:.6g}, within one error {self.within_one_error:.6g}"
@@ -131,7 +184,7 @@ def path(
     *more: Any,
     penalty: UnboundPenalty | None = None,
     strengths: int | Sequence[float] | Array = 100,
-    choose: Literal["folds"] | None = None,
+    choose: Literal["folds", "blocks", "leave-one-out"] | None = None,
     folds: int = 10,
     groups: Any = None,
     seed: int = 0,
@@ -162,18 +215,20 @@ def path(
     Parameters
     ----------
     formula_or_X, data_or_y, data, target, formula, features
-        As for ``gl.fit``.
+        As for ``gl.fit``. Squared loss takes ``gl.Moments`` as data, and needs no rows then; in a list of them each is a fold.
     penalty : penalty of ``gl.penalties`` without a strength, optional
         ``gl.penalties.lasso()`` unless given. Of a sum of penalties one leaves its strength to the path.
     strengths : int, or array-like of float, default 100
         How many, from the least that leaves no slope down to a ten-thousandth of it (a hundredth with more columns than rows), in equal
         ratios; or the strengths themselves.
-    choose : "folds", optional
-        Hold rows out, a fold at a time, and record their loss.
+    choose : "folds", "blocks" or "leave-one-out", optional
+        Hold rows out, and record their loss: a fold of random rows at a time; a block of consecutive rows at a time, for rows in order of
+        time; or each row by itself, which costs little more than the path. For losses other than squared, leave-one-out follows the fits
+        without a row to their end on up to 1,000 rows, and takes one Newton step a row beyond.
     folds : int, default 10
-        How many folds. Which one a row is in follows from its number, so that it is the same on every machine.
-    groups : array-like (n,), optional
-        Beside arrays: a label for each row. Rows of one label are held out together.
+        How many folds or blocks. Which fold a row is in follows from its number, so that it is the same on every machine.
+    groups : str, or array-like (n,), optional
+        The column of a table, or beside arrays a label for each row. Rows of one label are held out together, with ``choose="folds"``.
     seed : int
         Another gives other folds.
     loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, progress
@@ -182,12 +237,14 @@ def path(
     Returns
     -------
     Path
-        strengths, coefficients, losses, gaps, and what was held out.
+        strengths, coefficients, losses, gaps, and what was held out; for squared loss and a lasso also ``breakpoints``, the strengths at
+        which slopes enter and leave.
 
     Raises
     ------
     TypeError, ValueError
-        As ``gl.fit`` does; for a penalty with a strength of its own, and more folds than rows or groups.
+        As ``gl.fit`` does; for a penalty with a strength of its own, more folds than rows or groups, and leave-one-out of a penalty
+        that is not convex, a loss with kinks, or rows that are not in memory where the loss is not squared.
 
     Examples
     --------
@@ -201,6 +258,16 @@ def path(
     """
     if unknown:
         raise ArgumentTypeError(unknown_keyword("path", unknown, path))
+    sums = moments_given(data_or_y, data)
+    if sums is not None:
+        beside = {"weights": weights, "frequencies": frequencies, "offset": offset, "names": names, "missing": missing, "where": where}
+        beside |= {"query": query, "database": database, "groups": groups, "prediction": prediction, "backend": backend}
+        beside |= {"loss": None if loss == "squared" else loss}
+        chosen = lasso() if penalty is None else penalty
+        asked = formula_or_X if formula is None else formula
+        return Path.of(
+            run_path_of_sums(sums, asked, target, features, intercept, chosen, strengths, choose, refused=beside, progress=progress)
+        )
     positional = (formula_or_X, data_or_y, *more)
     given = positional[: max((i + 1 for i, value in enumerate(positional) if value is not None), default=0)]
     request = FitRequest.read(
@@ -230,4 +297,6 @@ def path(
         groups=None,
         progress=progress,
     )
+    if groups is not None and choose == "folds" and not request.of_arrays:
+        request = replace(request, groups=groups)
     return Path.of(run_path(request, PathRequest(strengths, choose, folds, groups, seed)))

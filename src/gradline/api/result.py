@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
+from gradline.api.further_tests import FitTests
 from gradline.api.other_words import ELSEWHERE
+from gradline.api.questions import FitQuestions
 from gradline.base.types import Array
 from gradline.base.words import called_here
 from gradline.model.record import Model
@@ -21,7 +23,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Fit(Model):
+class Fit(FitQuestions, FitTests):
     """A fitted model, as :func:`gradline.fit` and :func:`gradline.load` return it. Immutable, and holds no rows.
 
     Coefficients, errors, tests and fit measures are read off it; what needs the rows again takes ``data``, and says so where it is
@@ -319,8 +321,14 @@ class Fit(Model):
             report.save(path)
         return report
 
-    def summary(self) -> Summary:
+    def summary(self, exponentiate: bool = False) -> Summary:
         """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed.
+
+        Parameters
+        ----------
+        exponentiate : bool, default False
+            Show exp of each coefficient and of the ends of its interval: odds ratios, ratios of means. The standard error is then of the
+            ratio; the test is the coefficient's.
 
         Returns
         -------
@@ -328,7 +336,7 @@ class Fit(Model):
         """
         from gradline.summary import summarise
 
-        return summarise(self)
+        return summarise(self, exponentiate)
 
     def table(self) -> CoefficientTable:
         """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.

@@ -9,11 +9,11 @@ class GradlineWarning(UserWarning):
     """Something a user should know about a fit that is still usable."""
 
 
-def warn(message: str) -> None:
-    """Warn from the caller of gradline, not from inside it."""
+def warn(message: str, category: type[Warning] = GradlineWarning) -> None:
+    """Warn from the caller of gradline, not from inside it. category: another program's, where its conventions ask for that."""
     import sys
 
     depth, frame = 2, sys._getframe(1)  # stacklevel 1 would be this function
     while frame.f_back is not None and frame.f_globals.get("__name__", "").partition(".")[0] == "gradline":
         depth, frame = depth + 1, frame.f_back
-    warnings.warn(message, GradlineWarning, stacklevel=depth)
+    warnings.warn(message, category, stacklevel=depth)

@@ -126,10 +126,12 @@ def _errors(fit: Fit, shape: tuple[int, ...]) -> dict[str, Any]:
     """Standard errors and what goes with them, (P, k) each; nothing where the fit has none."""
     import numpy as np
 
-    if fit.inference is None or fit.inference.covariance is None:
+    if fit.inference is None or not fit.inference.has_intervals:
         return {}
     lower, upper = fit.interval()
-    found = {"standard_error": fit.standard_errors, "statistic": fit.statistics, "p_value": fit.p_values, "lower": lower, "upper": upper}
+    found = {"p_value": fit.p_values, "lower": lower, "upper": upper}
+    if fit.inference.covariance is not None:
+        found = {"standard_error": fit.standard_errors, "statistic": fit.statistics} | found
     return {name: np.reshape(values, shape) for name, values in found.items()}
 
 

@@ -75,7 +75,9 @@ def read_penalty(text: str | None) -> Any:
     if name.strip() == "group_lasso" and "," in rest:
         raise usage("--penalty group_lasso takes a strength only: its groups are the terms of the formula")
     try:
-        return known[name.strip()](*("auto" if part.strip() == "auto" else float(part) for part in rest.split(",")))
+        return known[name.strip()](
+            *(part.strip() if part.strip() in ("auto", "leave-one-out") else float(part) for part in rest.split(","))
+        )
     except (ValueError, TypeError) as error:
         why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
         raise usage(f"--penalty {text}: {why}") from None

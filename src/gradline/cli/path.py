@@ -35,7 +35,12 @@ def path(
     loss_from: Annotated[
         str | None, typer.Option(metavar="FILE.py:NAME", help="A loss of your own: function NAME(y, prediction) in FILE.py.")
     ] = None,
+    hold_out: Annotated[
+        str,
+        typer.Option(metavar="folds|blocks|leave-one-out", help="Held out: random parts, blocks of consecutive rows, or each row."),
+    ] = "folds",
     folds: Annotated[int, typer.Option(metavar="NUMBER", help="Parts of the rows, each held out once.")] = 10,
+    groups: Annotated[str | None, typer.Option(metavar="COLUMN", help="Rows of one value are held out together.")] = None,
     strengths: Annotated[int, typer.Option(metavar="NUMBER", help="How many strengths.")] = 100,
     choose: Annotated[
         str, typer.Option(metavar="best|one-error", help="The strength of least loss held out, or the largest within one error of it.")
@@ -50,6 +55,7 @@ def path(
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png|FILE.svg|FILE.pdf", help="Draw the path here.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the chosen model here, for gradline predict.")] = None,
+    path_out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the whole path here, for gl.load.")] = None,
 ) -> None:
     """Fit many strengths of a penalty, hold rows out to compare them, and print the model that was chosen.
 
@@ -58,6 +64,7 @@ def path(
       gradline path flats.csv "price ~ ."
       gradline path flats.csv "price ~ . - id" --plot path.png --out model.json
       gradline path flats.csv "sold ~ area + C(city)" --loss logistic --penalty group_lasso
+      gradline path flats.csv "price ~ . - street" --groups street --path-out path.json
       gradline path "sales/*.parquet" "log(price) ~ ." --penalty elastic_net:auto,0.5 --choose best
     """
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_path_penalty, require_drawing, usage
@@ -66,6 +73,10 @@ def path(
     data, formula = read_data_and_formula("path", data, formula, query, missing)
     if choose not in ("best", "one-error"):
         raise usage(f"--choose must be best or one-error, not {choose!r}")
+    if hold_out not in ("folds", "blocks", "leave-one-out"):
+        raise usage(f"--hold-out must be folds, blocks or leave-one-out, not {hold_out!r}")
+    if groups is not None and hold_out != "folds":
+        raise usage(f"--groups goes with --hold-out folds, not {hold_out}")
     for option, value, least in (("--folds", folds, 2), ("--strengths", strengths, 1)):
         if value < least:
             raise usage(f"{option} must be at least {least}, not {value}")
@@ -74,6 +85,10 @@ def path(
     inputs = input_files(data, database)
     if out is not None:
         check_out(out, "--out", inputs, (".json",))
+    if path_out is not None:
+        check_out(path_out, "--path-out", inputs, (".json",))
+        if out is not None and out.absolute() == path_out.absolute():
+            raise usage("--out and --path-out are the same file; give two names")
     if plot is not None:
         check_out(plot, "--plot", inputs, (".png", ".svg", ".pdf"))
         require_drawing("--plot needs")
@@ -86,8 +101,9 @@ def path(
             penalty=chosen_penalty,
             loss=chosen_loss,
             strengths=strengths,
-            choose="folds",
+            choose=hold_out,  # type: ignore[arg-type]
             folds=folds,
+            groups=groups,
             seed=seed,
             weights=weights,
             frequencies=frequencies,
@@ -102,11 +118,14 @@ def path(
         if out is not None:
             found.fit(float(found.strengths[place])).save(out)
             typer.echo(f"\nmodel saved: {out}")
+        if path_out is not None:
+            found.save(path_out)
+            typer.echo(f"{'' if out else chr(10)}path saved: {path_out}")
         if plot is not None:
             from gradline.cli.pictures import draw_path
 
             draw_path(found, plot)
-            typer.echo(f"{'' if out else chr(10)}picture written: {plot}")
+            typer.echo(f"{'' if out or path_out else chr(10)}picture written: {plot}")
 
 
 def shown_places(count: int, marked: Sequence[int]) -> list[int]:

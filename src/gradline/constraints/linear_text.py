@@ -55,12 +55,13 @@ class Condition:
     text: str
 
 
-def read_hypothesis(text: str, names: Sequence[str]) -> tuple[Array, Array, tuple[str, ...]]:
-    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``.
+def read_hypothesis(text: str, names: Sequence[str], terms: Sequence[str] = ()) -> tuple[Array, Array, tuple[str, ...]]:
+    """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``. terms: names of terms, which
+    may have been meant.
 
     Raises InferenceError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
-    found = _Reader(text, names, "hypothesis", InferenceError).conditions()
+    found = _Reader(text, names, "hypothesis", InferenceError, terms).conditions()
     return np.array([one.weights for one in found]), np.array([one.right for one in found]), tuple(one.text for one in found)
 
 
@@ -72,24 +73,28 @@ def read_constraints(text: str, names: Sequence[str]) -> list[Condition]:
     return _Reader(text, names, "constraint", ArgumentError).conditions()
 
 
-def unknown_name(word: str, names: Sequence[str]) -> str:
-    """The message for a name that is no coefficient."""
+def unknown_name(word: str, names: Sequence[str], terms: Sequence[str] = ()) -> str:
+    """The message for a name that is no coefficient; terms: which it may have been meant for."""
     # With several linear predictors a name alone does not say whose coefficient is meant.
     near = [name for name in names if name.endswith(f":{word}") and name.count(":") == word.count(":") + 1][:3]
     near = near or [name for name in names if len(word) >= 3 and name.startswith((f"{word}[", f"{word}_"))][:3]
     near = near or nearest(word, names, 3) or [name for name in names if name in word.replace(":", " ").split()][:3]
     if near:
         return f"there is no coefficient {word!r}; did you mean " + " or ".join(repr(name) for name in near) + "?"
+    if close := nearest(word, terms):
+        return f"there is no coefficient or term {word!r}; did you mean {close[0]!r}?"
     shown = ", ".join(repr(name) for name in names[:10]) + (", ..." if len(names) > 10 else "")
     return f"there is no coefficient {word!r}; there are {shown}"
 
 
 class _Reader:
-    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised."""
+    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised. terms: which a name may be meant for."""
 
-    def __init__(self, text: str, names: Sequence[str], what: str, error: type[ArgumentError] | type[InferenceError]) -> None:
+    def __init__(
+        self, text: str, names: Sequence[str], what: str, error: type[ArgumentError] | type[InferenceError], terms: Sequence[str] = ()
+    ) -> None:
         self.text, self.names, self.place = text, list(names), 0
-        self.what, self.error = what, error
+        self.what, self.error, self.terms = what, error, terms
         self.by_length = sorted(self.names, key=len, reverse=True)
 
     def conditions(self) -> list[Condition]:
@@ -198,7 +203,7 @@ class _Reader:
             # What names begin with, with more after it: an interaction or a level that is written in another way.
             begins = any(name.startswith(word.group()) for name in self.names)
             longer = _UP_TO_SIGN.match(self.text, self.place) if begins else None
-            raise self.error(unknown_name((longer or word).group().strip(), self.names))
+            raise self.error(unknown_name((longer or word).group().strip(), self.names, self.terms))
         raise self._error("expected the name of a coefficient or a number")
 
     def _name(self) -> str | None:
@@ -208,7 +213,7 @@ class _Reader:
                 raise self._error("a backquote is not closed")
             quoted = self.text[self.place + 1 : end]
             if quoted not in self.names:
-                raise self.error(unknown_name(quoted, self.names))
+                raise self.error(unknown_name(quoted, self.names, self.terms))
             self.place = end + 1
             return quoted
         for name in self.by_length:

@@ -3,7 +3,7 @@
 docs/model-file.md describes it.
 """
 
-from gradline.files.reading import load
-from gradline.files.writing import save
+from gradline.files.reading import load, load_path
+from gradline.files.writing import save, save_path
 
-__all__ = ["load", "save"]
+__all__ = ["load", "load_path", "save", "save_path"]

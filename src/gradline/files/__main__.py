@@ -1,5 +1,7 @@
-"""``python -m gradline.files`` prints the schema of model files: docs/model-schema.json."""
+"""``python -m gradline.files`` prints the schema of model files: docs/model-schema.json; with ``path`` after it docs/path-schema.json."""
 
-from gradline.files.schema import json_schema
+import sys
 
-print(json_schema(), end="")
+from gradline.files.schema import Document, PathDocument, json_schema
+
+print(json_schema(PathDocument if sys.argv[1:] == ["path"] else Document), end="")

@@ -19,10 +19,11 @@ from gradline.base.version import __version__
 from gradline.files.constraints import read_constraints
 from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty, penalty_of_curves
-from gradline.files.schema import FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, checksum
+from gradline.files.schema import FORMAT, PATH_FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, PathDocument, checksum
 from gradline.files.uncertainty import read_uncertainty
 from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
+from gradline.model.path import HeldOut, PathRecord
 from gradline.model.record import Model
 from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.protocol import Certificate, Solution
@@ -46,7 +47,54 @@ def load(
 ) -> Model:
     """A model that ``save`` wrote; see :func:`gradline.load`."""
     where = Path(os.path.expanduser(path))
-    model = read_model(where)
+    return _model_of(read_model(where), where, loss, prediction)
+
+
+def load_path(
+    path: str | os.PathLike[str],
+    *,
+    loss: Callable[[Any, Any], Any] | CustomLoss | Loss | None = None,
+    prediction: Callable[[Any], Any] | None = None,
+) -> PathRecord:
+    """A path that ``save_path`` wrote; see :func:`gradline.load`."""
+    where = Path(os.path.expanduser(path))
+    document = _sound(where, PATH_FORMAT, PathDocument)
+    assert isinstance(document, PathDocument)
+    record = document.path
+    try:
+        penalties = tuple(as_penalty(penalty) for penalty in record.penalties)
+    except ValueError as error:
+        raise ModelFileError(f"{where}: {error}") from None
+    held, held_out = record.held_out, None
+    if held is not None:
+        of_fold = np.array(held.of_fold, dtype=np.float64).reshape(-1, len(record.strengths))
+        held_out = HeldOut(_line(held.mean), _line(held.error), of_fold, _line(held.weights), held.how, held.refits)
+    return PathRecord(
+        strengths=_line(record.strengths),
+        coefficients=np.array(record.coefficients, dtype=np.float64),
+        losses=_line(record.losses),
+        objectives=_line(record.objectives),
+        gaps=_line(record.gaps),
+        gradient_norms=_line(record.gradient_norms),
+        converged=np.array(record.converged, dtype=np.bool_),
+        penalties=penalties,
+        held_out=held_out,
+        template=_model_of(document.model, where, loss, prediction),
+        passes=record.passes,
+    )
+
+
+def holds_path(path: str | os.PathLike[str]) -> bool:
+    """Whether a file says in its first line but one that it holds a path; what it is otherwise is not asked."""
+    try:
+        with Path(os.path.expanduser(path)).open("rb") as file:
+            head = file.read(_HEAD)
+    except OSError:
+        return False
+    return f'"format": "{PATH_FORMAT}"'.encode() in head
+
+
+def _model_of(model: ModelRecord, where: Path, loss: Any, prediction: Any) -> Model:
     try:
         encoder = None if model.formula is None else _encoder(model.formula)
         if encoder is not None and encoder.names != tuple(model.names):
@@ -93,12 +141,21 @@ def load(
 
 def read_model(path: Path) -> ModelRecord:
     """The checked content of a model file. Raises as ``load`` does."""
+    return _sound(path, FORMAT, Document).model
+
+
+def _sound(path: Path, wanted: str, kind: type[Document | PathDocument]) -> Document | PathDocument:
+    """The checked content of a file of that format."""
     document = _document(path, _text(path))
-    if document.get("format") != FORMAT:
+    if document.get("format") != wanted:
+        if document.get("format") == PATH_FORMAT:
+            raise ModelFileError(f"{path} holds a path, not a model; read it with gl.load, and take a fit of it")
+        if document.get("format") == FORMAT:
+            raise ModelFileError(f"{path} holds a model, not a path; read it with gl.load")
         if document.get("format") == "gradline moments":
             raise ModelFileError(f"{path} holds moments, not a model; read it with gl.Moments.load")
         said = f"its format is {shown(document['format'])}" if "format" in document else "it names no format"
-        raise ModelFileError(f"{path} is JSON, but not a gradline model: {said}, where a model says {FORMAT!r}")
+        raise ModelFileError(f"{path} is JSON, but not a gradline model: {said}, where a {wanted.split()[-1]} says {wanted!r}")
     version = document.get("version")
     if isinstance(version, int) and not isinstance(version, bool) and version > VERSION:
         raise ModelFileError(
@@ -107,12 +164,12 @@ def read_model(path: Path) -> ModelRecord:
         )
     try:
         # Types first: for a file that somebody edited, the name of the field helps more than a wrong checksum.
-        model = Document.model_validate(document).model
+        found = kind.model_validate(document)
     except ValidationError as error:
         raise ModelFileError(f"{path} is not a sound model file: {first_problem(error)}") from None
     if document["checksum"] != checksum(document):
         raise ModelFileError(f"{path} has been changed since it was saved: its checksum does not match its content. Save the model again")
-    return model
+    return found
 
 
 def _text(path: Path) -> str:
@@ -198,6 +255,10 @@ def _encoder(saved: dict[str, Any]) -> Any:
     from gradline.formulas.encoder_json import encoder_from_json
 
     return encoder_from_json(saved)
+
+
+def _line(values: list[float]) -> Array:
+    return np.array(values, dtype=np.float64)
 
 
 def _array(rows: list[list[float]]) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from itertools import pairwise
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import AllowInfNan, Field, JsonValue, model_validator
@@ -15,6 +16,7 @@ from gradline.files.parts import Count, Number, Part
 from gradline.files.uncertainty_schema import UncertaintyRecord, misfit
 
 FORMAT = "gradline model"
+PATH_FORMAT = "gradline path"
 VERSION = 2
 
 
@@ -178,6 +180,65 @@ class Document(Part):
     model: ModelRecord
 
 
+class HeldOutRecord(Part):
+    """The loss of rows that were held out, at each of m strengths."""
+
+    mean: list[Number]
+    error: list[Number] = Field(description="Standard errors of the means.")
+    of_fold: list[list[Number]] = Field(description="K lists of m, one for each fold; none of leave-one-out.")
+    weights: list[Number] = Field(description="K: of the folds.")
+    how: str = Field(description="What was held out.")
+    refits: Count = Field(0, description="Of leave-one-out: fits without a row that were made anew.")
+
+
+class PathPart(Part):
+    """The fits of m strengths, from the strongest down."""
+
+    strengths: list[Number] = Field(min_length=1)
+    coefficients: list[list[list[Number]]] = Field(description="m lists of P lists of k numbers.")
+    losses: list[Number]
+    objectives: list[Number]
+    gaps: list[Number]
+    gradient_norms: list[Number]
+    converged: list[bool]
+    penalties: list[PenaltyRecord]
+    held_out: HeldOutRecord | None
+    passes: Count
+
+    @model_validator(mode="after")
+    def _as_many(self) -> Self:
+        m = len(self.strengths)
+        for name in ("coefficients", "losses", "objectives", "gaps", "gradient_norms", "converged", "penalties"):
+            if len(getattr(self, name)) != m:
+                raise ModelFileError(f"{name} should hold {m}, one for each strength, not {len(getattr(self, name))}")
+        if any(b >= a for a, b in pairwise(self.strengths)):
+            raise ModelFileError("strengths should fall")
+        held = self.held_out
+        if held is not None:
+            rows = (held.mean, held.error, *held.of_fold)
+            if any(len(row) != m for row in rows) or len(held.weights) != len(held.of_fold):
+                raise ModelFileError(f"held_out should hold {m} numbers, one for each strength, and a weight for each fold")
+        return self
+
+
+class PathDocument(Part):
+    """The whole file of a path. model: of one of the strengths; the others differ in what the path says."""
+
+    format: Literal["gradline path"]
+    version: Annotated[int, Field(ge=1, le=VERSION)]
+    gradline: str = Field(description="The gradline that wrote the file.")
+    checksum: str = Field(description="As of a model file.")
+    model: ModelRecord
+    path: PathPart
+
+    @model_validator(mode="after")
+    def _belongs_together(self) -> Self:
+        size, k = len(self.model.names), len(self.model.predictor_names)
+        if any(len(point) != size or any(len(row) != k for row in point) for point in self.path.coefficients):
+            raise ModelFileError(f"each of the path's coefficients should hold {size} lists of {k} numbers")
+        return self
+
+
 def checksum(document: Mapping[str, Any]) -> str:
     """The checksum of a document, whatever checksum it holds."""
     content = {key: value for key, value in document.items() if key != "checksum"}
@@ -190,7 +251,7 @@ def source_hash(source: str) -> str:
     return hashlib.sha256(source.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-def json_schema() -> str:
-    """The published schema, docs/model-schema.json."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Document.model_json_schema(mode="serialization")}
+def json_schema(document: type[Part] = Document) -> str:
+    """The published schema, docs/model-schema.json; of a ``PathDocument``, docs/path-schema.json."""
+    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **document.model_json_schema(mode="serialization")}
     return json.dumps(schema, indent=2, sort_keys=True, ensure_ascii=False) + "\n"

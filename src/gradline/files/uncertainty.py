@@ -14,6 +14,7 @@ from gradline.files.uncertainty_schema import (
     BreadRecord,
     CovarianceRecord,
     ResidualsRecord,
+    SelectiveRecord,
     StatisticsRecord,
     SumsRecord,
 )
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gradline.files.schema import ModelRecord
     from gradline.inference.asked import PendingInference
     from gradline.inference.bread import Bread
+    from gradline.inference.conditional import Selective
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.leave_one_out import ResidualQuantiles
@@ -77,6 +79,7 @@ def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInf
         None if record.residuals is None else _read_residuals(record.residuals),
         record.unavailable,
         tuple(record.notes),
+        None if record.selective is None else _read_selective(record.selective),
     )
 
 
@@ -103,7 +106,21 @@ def _inference(held: Inference) -> dict[str, Any]:
         "residuals": None if held.residuals is None else _residuals(held.residuals),
         "unavailable": held.unavailable,
         "notes": list(held.notes),
+        "selective": None if held.selective is None else _selective(held.selective),
     }
+
+
+def _selective(held: Selective) -> dict[str, Any]:
+    tables = {name: getattr(held, name) for name in ("estimates", "spreads", "below", "above")}
+    return {name: [[write_number(number) for number in row] for row in table.tolist()] for name, table in tables.items()} | {
+        "description": held.description
+    }
+
+
+def _read_selective(record: SelectiveRecord) -> Selective:
+    from gradline.inference.conditional import Selective
+
+    return Selective(_matrix(record.estimates), _matrix(record.spreads), _matrix(record.below), _matrix(record.above), record.description)
 
 
 def _statistics(held: FitStatistics) -> dict[str, Any]:
@@ -136,6 +153,7 @@ def _covariance(held: Covariance) -> dict[str, Any]:
         "degrees_of_freedom": None if held.degrees_of_freedom is None else float(held.degrees_of_freedom),
         "clusters": [int(count) for count in held.clusters],
         "notes": list(held.notes),
+        "estimates": None if held.estimates is None else held.estimates.tolist(),
     }
 
 
@@ -152,6 +170,7 @@ def _read_covariance(record: CovarianceRecord, shape: tuple[int, int]) -> Covari
         tuple(record.clusters),
         tuple(record.notes),
         None if record.signs is None else _vector(record.signs),
+        None if record.estimates is None else _matrix(record.estimates),
     )
 
 
@@ -190,7 +209,7 @@ def _read_residuals(record: ResidualsRecord) -> ResidualQuantiles:
 def _is_finite(record: Any) -> bool:
     """Whether the matrices of a record hold finite numbers only."""
     if isinstance(record, dict):
-        return all(_is_finite(value) for key, value in record.items() if key != "statistics")
+        return all(_is_finite(value) for key, value in record.items() if key not in ("statistics", "selective"))
     if isinstance(record, list) and record and isinstance(record[0], list | float):
         return bool(np.isfinite(np.array(record, dtype=np.float64)).all())
     return True

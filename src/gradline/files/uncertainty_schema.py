@@ -67,6 +67,19 @@ class CovarianceRecord(Part):
     degrees_of_freedom: Number | None = Field(description="Of Student's t; null for the normal distribution.")
     clusters: list[Count]
     notes: list[str]
+    estimates: Matrix | None = Field(
+        None, description="P lists of k: what the errors are about, where that is not the coefficients; null for these."
+    )
+
+
+class SelectiveRecord(Part):
+    """Intervals given what a penalty kept: normal between two limits. P lists of k each, null where a coefficient was not kept."""
+
+    estimates: list[list[Number]] = Field(description="Of least squares on the kept columns.")
+    spreads: list[list[Number]] = Field(description="Their standard deviations before anything is given.")
+    below: list[list[Number]] = Field(description="The lower limits, in spreads from the estimate.")
+    above: list[list[Number]] = Field(description="The upper limits, in spreads from the estimate.")
+    description: str
 
 
 class BreadRecord(Part):
@@ -100,6 +113,7 @@ class InferenceRecord(Part):
     residuals: ResidualsRecord | None
     unavailable: str = Field(description="Why there is no covariance; empty where there is one.")
     notes: list[str]
+    selective: SelectiveRecord | None = Field(None, description="In the place of a covariance, where that was asked for.")
 
 
 class AbsentRecord(Part):
@@ -127,6 +141,13 @@ def misfit(record: Any, columns: int, predictors: int, targets: int) -> str:
             return f"the covariance should be that of {size} coefficients"
         if covariance.signs is not None and len(covariance.signs) != len(covariance.factor[0]):
             return "the covariance should have a sign for each column of its factor"
+        if covariance.estimates is not None and not _shaped(covariance.estimates, columns, predictors):
+            return f"the estimates of the covariance should be {columns} lists of {predictors}"
+    chosen = record.selective
+    if chosen is not None:
+        for table in (chosen.estimates, chosen.spreads, chosen.below, chosen.above):
+            if len(table) != columns or any(len(row) != predictors for row in table):
+                return f"selective intervals should hold {columns} lists of {predictors}"
     if bread is not None:
         numbers = len(bread.penalty)
         if not _shaped(bread.root, columns if bread.one else size) or len(bread.free) != size or numbers not in (size, size * size):

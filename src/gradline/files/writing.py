@@ -17,12 +17,13 @@ from gradline.base.version import __version__
 from gradline.files.constraints import describe_constraints
 from gradline.files.parts import first_problem, write_number
 from gradline.files.penalties import StoredPenalty
-from gradline.files.schema import FORMAT, VERSION, Document, checksum
+from gradline.files.schema import FORMAT, PATH_FORMAT, VERSION, Document, PathDocument, checksum
 from gradline.files.uncertainty import describe_uncertainty
 from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
+    from gradline.model.path import PathRecord
     from gradline.model.record import Model
     from gradline.smoothing.terms import FittedCurve
 from gradline.penalties.curves import has_curves
@@ -41,17 +42,53 @@ def save(fit: Model, path: str | os.PathLike[str]) -> None:
 
 def as_text(fit: Model) -> str:
     """The text of the model file."""
+    return _text({"format": FORMAT, "model": _model(fit)}, Document)
+
+
+def save_path(found: PathRecord, path: str | os.PathLike[str]) -> None:
+    """Write a path to a file. Raises as ``save`` does."""
+    write_whole(Path(path), path_as_text(found))
+
+
+def path_as_text(found: PathRecord) -> str:
+    """The text of a path's file."""
+    held = found.held_out
+    numbers = {name: _numbers(getattr(found, name)) for name in ("strengths", "losses", "objectives", "gaps", "gradient_norms")}
+    record: dict[str, Any] = numbers | {
+        "coefficients": [_plain(point) for point in found.coefficients],
+        "converged": found.converged.tolist(),
+        "penalties": [_penalty(penalty, found.model(place)) for place, penalty in enumerate(found.penalties)],
+        "held_out": None,
+        "passes": int(found.passes),
+    }
+    if held is not None:
+        record["held_out"] = {name: _numbers(getattr(held, name)) for name in ("mean", "error", "weights")} | {
+            "of_fold": _plain(held.of_fold),
+            "how": held.how,
+            "refits": int(held.refits),
+        }
+    return _text({"format": PATH_FORMAT, "model": _model(found.template), "path": record}, PathDocument)
+
+
+def _text(content: dict[str, Any], kind: type[Document | PathDocument]) -> str:
     try:
-        model = _model(fit)
-        empty = {"format": FORMAT, "version": VERSION, "gradline": __version__, "checksum": "", "model": model}
-        document: dict[str, Any] = Document.model_validate(empty).model_dump()
+        empty = {"version": VERSION, "gradline": __version__, "checksum": "", **content}
+        filled: dict[str, Any] = kind.model_validate(empty).model_dump()
     except ValidationError as error:
         raise ModelFileError(f"the model cannot be saved: {first_problem(error)}") from None
-    document["checksum"] = checksum(document)
+    filled["checksum"] = checksum(filled)
     # A line for each field: readable, and one changed coefficient is one changed line of a version control system.
-    lines = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in document.items() if key != "model"]
-    fields = [f"    {json.dumps(key)}: {_compact(value)}" for key, value in document["model"].items()]
-    return "{\n" + ",\n".join([*lines, '  "model": {\n' + ",\n".join(fields) + "\n  }"]) + "\n}\n"
+    long = ("model", "path")
+    lines = [f"  {json.dumps(key)}: {_compact(value)}" for key, value in filled.items() if key not in long]
+    for part in long:
+        if part in filled:
+            fields = [f"    {json.dumps(key)}: {_compact(value)}" for key, value in filled[part].items()]
+            lines.append(f"  {json.dumps(part)}: {{\n" + ",\n".join(fields) + "\n  }")
+    return "{\n" + ",\n".join(lines) + "\n}\n"
+
+
+def _numbers(values: Any) -> list[Any]:
+    return [write_number(value) for value in values.tolist()]
 
 
 def _model(fit: Model) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
-from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves
+from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import NoInference
 from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
@@ -80,14 +80,15 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
             raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
         if request.penalty is not None:
             warn_of_scales(problem, prepared.names, request.penalty)
-        problem = with_penalty(problem, request.penalty, prepared)
+        problem = with_penalty(problem, request.penalty, prepared, progress)
     covariance = request.covariance
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
-    if request.constraints is not None:
+    constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
+    if constraints is not None:
         from gradline.fitting.constrained import with_constraints
 
-        problem = with_constraints(problem, request.constraints, prepared)
+        problem = with_constraints(problem, constraints, prepared)
     problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
@@ -191,7 +192,9 @@ def penalty_columns(problem: Problem, prepared: Prepared) -> PenaltyColumns:
     return PenaltyColumns(names, terms, predictors, cache(lambda: standard_deviations(rows)[first:]))
 
 
-def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared) -> Problem:
+def with_penalty(
+    problem: Problem, penalty: Penalty | UnboundPenalty | AutomaticRidge | None, prepared: Prepared, progress: bool | None = False
+) -> Problem:
     """The problem with its penalty; a strength that is left to the data is chosen first, by fits whose solver is the automatic one.
 
     Raises ValueError for losses without a leave-one-out loss.
@@ -210,5 +213,5 @@ def with_penalty(problem: Problem, penalty: Penalty | UnboundPenalty | Automatic
     if undecided is not None:
         from gradline.fitting.along import with_chosen_strength
 
-        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided))
+        return replace(problem, penalty=with_chosen_strength(problem, penalty_columns(problem, prepared), undecided, progress))
     return replace(problem, penalty=settled(penalty, lambda: penalty_columns(problem, prepared), choose))

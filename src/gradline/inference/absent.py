@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+AFTER_SELECTION = '; covariance="debiased" has errors of one step beyond it, and covariance="selective" intervals given what was kept'
+"""What a penalised fit can have instead of standard errors."""
+
 ASK = 'ask for them with gl.fit(..., covariance="default"), or a kind such as "classical", "HC3" or ("cluster", groups)'
 
 

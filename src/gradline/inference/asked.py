@@ -22,7 +22,9 @@ from gradline.inference.covariance.bayesian import WORDS, dispersion_of_squares
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
+from gradline.inference.debiased import debiased
 from gradline.inference.inference import MOST_COEFFICIENTS, Inference, infer, too_many
+from gradline.inference.selective import selective
 from gradline.inference.statistics import FitStatistics, degrees_left, normal_log_likelihood
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -239,6 +241,13 @@ def pending_inference(problem: Problem, solution: Solution) -> PendingInference 
     )
 
 
+def after_selection(problem: Problem, solution: Solution, kind: CovarianceKind | None) -> Inference | None:
+    """What is found of a penalised fit in a way of its own; None for a kind that is a covariance of the coefficients."""
+    if kind is not None and kind.name == "debiased":
+        return debiased(problem, solution)
+    return selective(problem, solution) if kind is not None and kind.name == "selective" else None
+
+
 def uncertainty(
     problem: Problem, solution: Solution, covariance: Any, kind: CovarianceKind | None, read_groups: Callable[[], Groups] | None
 ) -> Inference | PendingInference | NoInference:
@@ -251,6 +260,9 @@ def uncertainty(
         kind = CovarianceKind("cluster", groups=read_groups())
     if kind is None and problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
+    special = after_selection(problem, solution, kind)
+    if special is not None:
+        return special
     return asked_inference(problem, solution, kind)
 
 
@@ -267,6 +279,9 @@ def uncertainty_of(
 
     problem, solution: in the columns given. solved: what the solver was given and found, where that was in moved columns.
     """
+    if kind is not None and kind.name == "selective":
+        # Its sums have an origin of their own.
+        return selective(problem, solution)
     if solved is None and not is_none(covariance):
         moved = centred(problem) if passes_over_rows(problem, solution, covariance is None) else None
         if moved is not None:
@@ -290,9 +305,14 @@ def in_given_columns(
     held, bread = found.covariance, found.bread
     return replace(
         found,
-        covariance=None if held is None else replace(held, factor=change.combinations_from_changed(held.factor)),
+        covariance=None if held is None else _covariance(held, change),
         bread=None if bread is None else _bread(bread, change, problem, solution),
     )
+
+
+def _covariance(held: Covariance, change: ColumnChange) -> Covariance:
+    estimates = None if held.estimates is None else change.from_changed(held.estimates)
+    return replace(held, factor=change.combinations_from_changed(held.factor), estimates=estimates)
 
 
 def _bread(bread: Bread, change: ColumnChange, problem: Problem, solution: Solution) -> Bread:

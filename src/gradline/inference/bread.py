@@ -15,6 +15,7 @@ from scipy.linalg import solve_triangular
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.design.dense import Design
+from gradline.inference.absent import AFTER_SELECTION
 from gradline.inference.kinked import RowLoss, frequencies, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -181,7 +182,9 @@ def penalty_part(problem: Problem, coefficients: Array) -> Array:
     if problem.penalty is None:
         return np.zeros(coefficients.size)
     if problem.penalty_kind == "proximal":
-        raise InferenceError(f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal")
+        raise InferenceError(
+            f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{AFTER_SELECTION}"
+        )
     curvature = problem.penalty_terms(coefficients, 2).curvature
     assert curvature is not None
     part = problem.total_weight * curvature

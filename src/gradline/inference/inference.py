@@ -11,6 +11,7 @@ from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.threads import small_algebra
 from gradline.base.types import Array
 from gradline.inference.bread import Bread, CurvatureKernel, as_matrix, compute_bread, penalty_part
+from gradline.inference.conditional import Selective
 from gradline.inference.covariance.estimate import WHITENED, Covariance, covariance, free_coefficients, sandwich_factor, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind, known_name
 from gradline.inference.covariance.meat import GramKernel
@@ -41,7 +42,8 @@ class Inference:
 
     covariance: None where there is none, and ``unavailable`` then says why in a sentence. bread: the inverse curvature, None where it is
     singular. meat: of HC0 and HC1, (d, d), where it was kept. residuals: quantiles of leave-one-out residuals, for prediction intervals of
-    losses without a distribution; None where not needed or not to be had. notes: what a user should know.
+    losses without a distribution; None where not needed or not to be had. notes: what a user should know. selective: intervals given what
+    a penalty kept, in the place of a covariance; None where they were not asked for.
     """
 
     statistics: FitStatistics
@@ -51,7 +53,20 @@ class Inference:
     residuals: ResidualQuantiles | None = None
     unavailable: str = ""
     notes: tuple[str, ...] = ()
+    selective: Selective | None = None
     is_pending: ClassVar[bool] = False
+
+    @property
+    def has_intervals(self) -> bool:
+        """Whether coefficients have intervals."""
+        return self.covariance is not None or self.selective is not None
+
+    @property
+    def estimates(self) -> tuple[Array | None, str]:
+        """((P, k), what to call them): what intervals are about, where that is not the coefficients."""
+        if self.selective is not None:
+            return self.selective.estimates, "least squares on what was kept"
+        return (None, "") if self.covariance is None else (self.covariance.estimates, "debiased")
 
     def infer(self) -> Inference:
         """Itself: it is worked out already."""

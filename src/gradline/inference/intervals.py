@@ -43,8 +43,9 @@ def critical_value(level: float, degrees: float | None) -> float:
 
 
 def statistics(coefficients: Array, covariance: Covariance) -> Array:
-    """t or z, (P, k): coefficients over their standard errors; NaN where there is none, or one of zero."""
+    """t or z, (P, k): coefficients, or what the errors are about, over their standard errors; NaN where there is none, or one of zero."""
     errors = covariance.standard_errors
+    coefficients = coefficients if covariance.estimates is None else covariance.estimates
     return np.asarray(coefficients / np.where(errors > 0, errors, np.nan))
 
 
@@ -58,6 +59,7 @@ def p_values(coefficients: Array, covariance: Covariance) -> Array:
 def coefficient_interval(coefficients: Array, covariance: Covariance, level: float = 0.95) -> Interval:
     """The confidence interval of every coefficient, (P, k) each; NaN where there is no standard error."""
     reach = critical_value(level, covariance.degrees_of_freedom) * covariance.standard_errors
+    coefficients = coefficients if covariance.estimates is None else covariance.estimates
     return Interval(coefficients - reach, coefficients + reach)
 
 

@@ -6,6 +6,8 @@ from dataclasses import replace
 
 from gradline.base.types import Array
 from gradline.constraints.held import HeldConstraints
+from gradline.inference.bread import compute_bread
+from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import OnSupport, as_kinked
 from gradline.solvers.protocol import Solution
@@ -23,6 +25,16 @@ def on_support(problem: Problem, coefficients: Array) -> Problem:
     kept, first = problem.movable.copy(), int(problem.rows.intercept)
     kept[first:] &= penalty.support(coefficients[first:])
     return replace(problem, penalty=OnSupport(penalty), mask=kept)
+
+
+def support_statistics(problem: Problem, solution: Solution) -> FitStatistics:
+    """The sums of a fit that set coefficients to zero: the parameters are those that it kept."""
+    kept = on_support(problem, solution.coefficients)
+    try:
+        bread = compute_bread(kept, solution.coefficients, kept.free)
+    except ValueError:
+        bread = None
+    return fit_statistics(kept, solution.coefficients, kept.free, bread)
 
 
 def on_face(problem: Problem, held: HeldConstraints, solution: Solution) -> Problem:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -26,13 +26,14 @@ class HypothesisResult:
     hypothesis: str
     statistic: float
     distribution: Literal["F", "chi2"]
-    numerator: int
+    numerator: int | float
     denominator: float | None
     p_value: float
     method: str
 
     def __repr__(self) -> str:
-        degrees = f"{self.numerator}" if self.denominator is None else f"{self.numerator}, {self.denominator:.6g}"
+        above = f"{self.numerator:.6g}"
+        degrees = above if self.denominator is None else f"{above}, {self.denominator:.6g}"
         p_value = "< 1e-300" if self.p_value == 0 else f"= {self.p_value:.4g}"
         return f"{self.hypothesis}: {self.distribution}({degrees}) = {self.statistic:.6g}, p {p_value} ({self.method})"
 
@@ -43,17 +44,20 @@ def coefficient_labels(names: Sequence[str], predictors: Sequence[str]) -> tuple
     return tuple(names) if len(predictors) == 1 else tuple(f"{predictor}:{name}" for predictor in predictors for name in names)
 
 
-def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, labels: Sequence[str]) -> HypothesisResult:
+def linear_test(
+    hypothesis: Any, coefficients: Array, covariance: Covariance, labels: Sequence[str], terms: Sequence[str] = ()
+) -> HypothesisResult:
     """Wald's test: F with the covariance's degrees of freedom where it has them, chi-squared otherwise.
 
     hypothesis: text such as ``"x1 = x2, x3 = 0"`` or ``"2*x1 + x2 = 1"`` (see ``constraints.linear_text``), or a matrix (c, k P) whose rows
-    times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``.
+    times the coefficients are to be zero. coefficients (P, k). labels: ``coefficient_labels``. terms: what else a name may have been meant
+    for, in messages.
 
     Raises ValueError for unknown names, for coefficients that were not estimated, and for conditions that repeat or contradict others;
     TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
-        matrix, values, texts = read_hypothesis(hypothesis, labels)
+        matrix, values, texts = read_hypothesis(hypothesis, labels, terms)
     else:
         try:
             matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))
@@ -75,7 +79,7 @@ def linear_test(hypothesis: Any, coefficients: Array, covariance: Covariance, la
                 f"the coefficient {labels[int(place)]!r} was left out of the model, or is of a target that is fitted perfectly,"
                 " so nothing can be said about it"
             )
-    theta = coefficients.T.ravel()
+    theta = (coefficients if covariance.estimates is None else covariance.estimates).T.ravel()
     # In units of standard errors: columns of very different scales must not decide about rank.
     errors = np.where(covariance.estimated, covariance.standard_errors.T.ravel(), 0.0)
     _check_rank(matrix * np.where(errors > 0, errors, 1.0), texts)
@@ -96,10 +100,43 @@ def _wald_test(hypothesis: str, root: Array, difference: Array, covariance: Cova
     return HypothesisResult(hypothesis, statistic, "chi2", count, None, float(chdtrc(count, statistic)), words)
 
 
+class TestedCurve(Protocol):
+    """What a test of a curve found."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def statistic_name(self) -> str: ...
+    @property
+    def reference(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def curve_test(curve: TestedCurve, covariance: Covariance) -> HypothesisResult:
+    """The test that a curve is zero, as the fit has made it: of fewer degrees of freedom than the curve has columns."""
+    of_f = curve.statistic_name == "F"
+    denominator = covariance.degrees_of_freedom if of_f else None
+    words = f"{curve.name}: the curve is zero"
+    law: Literal["F", "chi2"] = "F" if of_f else "chi2"
+    return HypothesisResult(words, curve.statistic, law, curve.reference, denominator, curve.p_value, "by its effective degrees of freedom")
+
+
+def wald_statistic(places: Sequence[int] | IntArray, coefficients: Array, covariance: Covariance) -> float:
+    """Chi-squared of the hypothesis that the coefficients at these places of B stacked are zero; 0 without places."""
+    chosen = np.asarray(places, dtype=np.int64)
+    if not chosen.size:
+        return 0.0
+    return _wald(covariance.factor[chosen].T, coefficients.T.ravel()[chosen], covariance.signs)
+
+
 def joint_test(coefficients: Array, covariance: Covariance, intercept: bool) -> HypothesisResult | None:
     """That every slope is zero (the F of a summary); None without slopes. With the classical covariance of squared loss it equals the F
     of the sums of squares."""
     size = coefficients.shape[0]
+    coefficients = coefficients if covariance.estimates is None else covariance.estimates
     places = [i for i in np.flatnonzero(covariance.estimated) if not (intercept and i % size == 0)]
     if not places:
         return None

@@ -21,6 +21,7 @@ from gradline.losses.families.lifetimes import (
     weibull,
 )
 from gradline.losses.families.linked import ExponentialMean, InverseGamma, gaussian
+from gradline.losses.families.margins import Hinge, hinge
 from gradline.losses.families.ordered import Ordinal, ordinal
 from gradline.losses.families.overdispersed import EstimatedDispersion
 from gradline.losses.families.quantiles import (
@@ -50,6 +51,7 @@ __all__ = [
     "Exponential",
     "ExponentialMean",
     "Gamma",
+    "Hinge",
     "Huber",
     "Hurdle",
     "InverseGamma",
@@ -83,6 +85,7 @@ __all__ = [
     "exponential",
     "gamma",
     "gaussian",
+    "hinge",
     "huber",
     "hurdle",
     "log_cosh",

@@ -52,6 +52,10 @@ class CustomLoss:
         return PROBED
 
     @property
+    def intercept_only(self) -> tuple[bool, ...]:
+        return ()
+
+    @property
     def written(self) -> Written:
         """How it is written; what the function returns is not known before ``bind``."""
         own = self.linear_predictors
@@ -237,11 +241,12 @@ def bound_again(written: Written, likelihood: bool, n_targets: int, n_predictors
     return BoundLoss(custom, loss, squared_scale)
 
 
-_OF_CLASSES: dict[Framework, str] = {
+OF_CLASSES: dict[Framework, str] = {
     "torch": 'torch.nn.functional.cross_entropy(scores, y.long(), reduction="none")',
     "tensorflow": "tf.nn.sparse_softmax_cross_entropy_with_logits(tf.cast(y, tf.int32), scores)",
     "jax": "-jnp.take_along_axis(jax.nn.log_softmax(scores), y.astype(int)[:, None], axis=1)[:, 0]",
 }
+"""How a cross-entropy of a score for each class is written: labels come as float64, and some of these functions want whole numbers."""
 
 
 def _needs_scores(name: str, framework: Framework) -> str:
@@ -249,7 +254,7 @@ def _needs_scores(name: str, framework: Framework) -> str:
     return (
         f"the loss {name!r} takes a score for each class, and each row has one linear predictor here: it would be a softmax over the rows."
         " A target of class numbers 0, 1, ... needs a linear predictor for each class, each with a name:"
-        f' loss=gl.losses.custom(lambda y, scores: {_OF_CLASSES[framework]}, linear_predictors=["class 0", "class 1", "class 2"]).'
+        f' loss=gl.losses.custom(lambda y, scores: {OF_CLASSES[framework]}, linear_predictors=["class 0", "class 1", "class 2"]).'
         ' loss="multinomial" is that loss ready made, and loss="logistic" the one of two classes'
     )
 

@@ -76,6 +76,11 @@ class UnboundLoss(Protocol):
     def formula_names(self, target_names: Sequence[str]) -> tuple[str, ...]:
         """What the formulas of the k linear predictors go by, where each has its own. Raises ValueError as ``n_predictors`` does."""
 
+    @property
+    def intercept_only(self) -> tuple[bool, ...]:
+        """One flag a linear predictor, once the loss is resolved: True where it is one number for all rows, which no column and no offset
+        enters. Empty where no predictor is so restricted."""
+
     def squared_scale(self) -> float | None:
         """As for ``Loss``, where it is known before any data is seen; otherwise None."""
 
@@ -121,10 +126,6 @@ class Loss(UnboundLoss, Protocol):
 
     def predictor_names(self, n_targets: int) -> tuple[str, ...]:
         """A name for each of the k linear predictors, such as ("mean", "log_scale")."""
-
-    @property
-    def intercept_only(self) -> tuple[bool, ...]:
-        """One flag a linear predictor: True where it is one number for all rows. Empty where no predictor is so restricted."""
 
     @property
     def without_intercept(self) -> tuple[bool, ...]:

@@ -96,7 +96,8 @@ def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: An
     given = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)
     fit.loss_function.check_targets(given.targets)
     n, k = len(given.targets), fit.solution.coefficients.shape[1]
-    offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k, given.idle)
+    constant = fit.loss_function.intercept_only
+    offsets = None if offset is None else as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k, given.idle, constant)
     row_columns: dict[str, Any] = {"weights": given.weights, "frequencies": given.frequencies, "offset": offsets}
     rows = ArrayRows(given.values, given.targets, **row_columns, intercept=fit.has_intercept)
     whole = rows
@@ -165,9 +166,10 @@ def _of_table(
     check_kinds(encoder, table, encoder.columns)
     k = fit.solution.coefficients.shape[1]
     source = TableSource(table, encoder, row_columns.get("weights"), row_columns.get("frequencies"), "drop")
-    rows = source.rows(k)
+    constant = fit.loss_function.intercept_only
+    rows = source.rows(k, constant=constant)
     held = rows.as_arrays(MOST_HELD)
-    return AttachedData(_problem(fit, rows if held is None else held), source.rows(k, missing="keep"), source)
+    return AttachedData(_problem(fit, rows if held is None else held), source.rows(k, missing="keep", constant=constant), source)
 
 
 def _needs_target(fit: Model) -> NoReturn:

@@ -18,6 +18,7 @@ from gradline.losses.protocol import Loss
 from gradline.model.outputs import OutputKind, predict_linear
 
 if TYPE_CHECKING:
+    from gradline.inference.inference import Inference
     from gradline.model.record import Model
 
 
@@ -132,6 +133,7 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
         raise InferenceError(f"weight must be a number above zero, the precision of the new targets, not {weight!r}")
     held = fit.inference
     covariance = None if held is None else held.covariance
+    _refuse_after_selection(held, calibration)
     if interval == "confidence" or (held is None and calibration is None):
         covariance = fit.covariance()
     found = None if calibration is None else _calibrated(fit, calibration)
@@ -154,6 +156,17 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
     )
     _ = outputs.guarantee
     return outputs
+
+
+def _refuse_after_selection(held: Inference | None, calibration: Any) -> None:
+    """Raises ValueError for errors that are about other coefficients than those that predict."""
+    covariance = None if held is None else held.covariance
+    debiased = covariance is not None and covariance.estimates is not None
+    if calibration is None and held is not None and (debiased or held.selective is not None):
+        raise InferenceError(
+            f"{'debiased' if debiased else 'selective'} intervals are about other coefficients than those that predict: fit without the"
+            ' penalty for intervals of predictions, or give interval="prediction" with calibration=, rows that the fit has not seen'
+        )
 
 
 def _calibrated(fit: Model, calibration: Any) -> Calibration:

@@ -8,8 +8,9 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
-from gradline.inference.absent import NoInference
+from gradline.inference.absent import AFTER_SELECTION, NoInference
 from gradline.model.record import Model
+from gradline.penalties.kinked_penalty import trail_of, with_trail
 from gradline.penalties.protocol import Penalty
 from gradline.solvers.protocol import Certificate, Solution
 
@@ -17,13 +18,27 @@ from gradline.solvers.protocol import Certificate, Solution
 @dataclass(frozen=True, eq=False)
 class HeldOut:
     """The loss of rows that were held out, for each strength: mean (m,), and its standard error over the folds (m,); of_fold (K, m);
-    weights (K,): of the folds. how: what was held out, in words."""
+    weights (K,): of the folds. how: what was held out, in words. Of leave-one-out, where each row is a fold, K is zero, and refits says of
+    how many rows and strengths the fit without the row was made anew."""
 
     mean: Array
     error: Array
     of_fold: Array
     weights: Array
     how: str
+    refits: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Trail:
+    """What a fit keeps of the path that its strength was chosen from: as in a ``PathRecord``."""
+
+    strengths: Array
+    coefficients: Array
+    losses: Array
+    gaps: Array
+    penalties: tuple[Penalty, ...]
+    held_out: HeldOut | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,7 +46,9 @@ class PathRecord:
     """strengths (m,), falling. coefficients (m, P, k). losses (m,): mean losses a row; objectives (m,): with the penalty. gaps (m,): how
     far an objective can be above its minimum, NaN where that is not known. gradient_norms (m,): of what the
     penalty leaves of the gradient. converged (m,). penalties: the m penalties. held_out: None where
-    nothing was. template: a model of the same rows, whose solution stands for any of the path."""
+    nothing was. template: a model of the same rows, whose solution stands for any of the path. passes: how often the rows were read.
+    breakpoints: the strengths at which a slope enters or leaves, falling, as far as the path goes; between them slopes are straight lines
+    of the strength. None where they are not, or were not looked for: for squared loss and a lasso they are known."""
 
     strengths: Array
     coefficients: Array
@@ -44,6 +61,7 @@ class PathRecord:
     held_out: HeldOut | None
     template: Model
     passes: int
+    breakpoints: Array | None = None
 
     @property
     def nonzero(self) -> IntArray:
@@ -70,6 +88,8 @@ class PathRecord:
 
     def place_of(self, strength: float) -> int:
         """Where a strength is on the path. Raises ValueError where it is not on it."""
+        if isinstance(strength, bool) or not isinstance(strength, int | float | np.integer | np.floating) or not strength >= 0:
+            raise ArgumentError(f"strength must be one of the path's strengths, a number of at least 0, not {strength!r}")
         place = int(np.argmin(np.abs(np.log(np.maximum(self.strengths, 1e-300) / max(strength, 1e-300)))))
         if not np.isclose(self.strengths[place], strength, rtol=1e-6):
             raise ArgumentError(
@@ -89,5 +109,29 @@ class PathRecord:
             None if np.isnan(gap) else gap,
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
-        reason = "no standard errors: the penalty has kinks, where an estimate is not near normal"
-        return replace(self.template, solution=solution, penalty=self.penalties[place], uncertainty=NoInference(reason))
+        reason = "the penalty has kinks, where an estimate is not near normal" + AFTER_SELECTION
+        trail, held = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out), self.held_out
+        best = held is not None and place == self.best_place
+        penalty = with_trail(self.penalties[place], trail, held.how if best and held is not None else "")
+        return replace(self.template, solution=solution, penalty=penalty, uncertainty=NoInference(reason))
+
+
+def path_of(model: Model) -> PathRecord | None:
+    """The path that a model's strength was chosen from; None where it was given."""
+    trail: Trail | None = trail_of(model.penalty)
+    if trail is None:
+        return None
+    nothing = np.full(len(trail.strengths), np.nan)
+    return PathRecord(
+        trail.strengths,
+        trail.coefficients,
+        trail.losses,
+        nothing,
+        trail.gaps,
+        nothing,
+        np.ones(len(nothing), dtype=np.bool_),
+        trail.penalties,
+        trail.held_out,
+        model,
+        model.solution.passes,
+    )

@@ -71,7 +71,8 @@ def predict_outputs(model: Model, data: Any, outputs: Outputs, unseen: Any, offs
 
         check_same_labels(of_arguments(data=data, offset=offset))
         n, k = predictors.shape
-        predictors += as_offset(np.full(n, offset) if np.ndim(offset) == 0 else offset, n, k)
+        given = np.full(n, offset) if np.ndim(offset) == 0 else offset
+        predictors += as_offset(given, n, k, constant=model.loss_function.intercept_only)
     elif "offset" in model.row_columns:
         raise InferenceError("the model was fitted with offset=, which is a part of it: give that of the new rows, offset=..., or offset=0")
     missing = np.asarray(np.isnan(predictors).any(axis=1))

@@ -12,6 +12,7 @@ from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.formulas.encoder import Encoder, Unseen
 from gradline.model.outputs import OutputKind, Outputs, points
+from gradline.preparing.from_arrays import spread_offset
 from gradline.rows.array_checks import unmasked
 from gradline.rows.fold import CHUNK_BLOCKS, block_rows
 from gradline.tables.batches import joined, resized
@@ -73,7 +74,7 @@ def prediction_stream(
     """
     _check(encoder, table, unseen)
     table.check_columns(keep)
-    coefficients = np.ascontiguousarray(fit.solution.coefficients)
+    coefficients, constant = np.ascontiguousarray(fit.solution.coefficients), fit.loss_function.intercept_only
     rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
 
     numbers = _numbers(encoder, encoder.feature_columns)
@@ -85,7 +86,7 @@ def prediction_stream(
         for batch in resized(chunk.batches, rows):
             for name in numbers:
                 see_whole_numbers(name, batch.column(name), first_row, tally, name in table.whole_numbers)
-            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen))
+            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen, constant))
             kept.append(batch.select(list(keep)))
             first_row += batch.num_rows
         return np.concatenate(values), joined(kept)
@@ -129,11 +130,20 @@ def output_names(fit: Model, kind: OutputKind, what: str = "prediction") -> tupl
     return tuple(f"{what}_{name}" for name in (names if len(names) == count else range(count)))
 
 
-def _predict_batch(encoder: Encoder, coefficients: Array, batch: pa.RecordBatch, first_row: int, outputs: Outputs, unseen: Unseen) -> Array:
+def _predict_batch(
+    encoder: Encoder,
+    coefficients: Array,
+    batch: pa.RecordBatch,
+    first_row: int,
+    outputs: Outputs,
+    unseen: Unseen,
+    constant: tuple[bool, ...],
+) -> Array:
+    """constant: the linear predictors that no offset enters."""
     encoded = encoder.encode(batch, first_row, targets=False, unseen=unseen)
     predictors = encoded.design.predict(coefficients)
     if encoded.offset is not None:
-        predictors += encoded.offset
+        predictors += spread_offset(encoded.offset, predictors.shape[1], constant)
     if encoded.kept is None:
         return outputs(encoded.design, predictors)
     full = np.full((batch.num_rows, outputs.width), np.nan)

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from gradline.base.errors import InferenceError
-from gradline.inference.asked import cluster_arguments, in_given_columns, is_default, is_none
+from gradline.inference.asked import after_selection, cluster_arguments, in_given_columns, is_default, is_none
 from gradline.inference.covariance.estimate import Covariance, covariance, score_products
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import Inference, infer, without_rows
@@ -36,6 +36,8 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
     found = attach_data(fit, data, target, labels=labels, **rows)
     chosen = _kind(kind, groups, labels, found, data, target)
     problem, solution = found.problem, fit.solution
+    if chosen is not None and chosen.name in ("debiased", "selective"):
+        return replace(fit, uncertainty=_after_selection(problem, solution, chosen))
     within = fit.constraints is not None
     if within:
         problem, solution = _whose_errors(fit, problem)
@@ -67,6 +69,15 @@ def _inferred(problem: Problem, solution: Solution, kind: CovarianceKind | None)
     if kind is not None and kind.groups is not None:
         kind = replace(kind, groups=kind.groups.changed(moved.change.rows))
     found = infer(moved.problem, moved.of_given(solution), kind, keep_meat=True)
+    return in_given_columns(found, moved.change, problem, solution)
+
+
+def _after_selection(problem: Problem, solution: Solution, kind: CovarianceKind) -> Any:
+    moved = None if kind.name == "selective" else centred(problem)
+    if moved is None:
+        return after_selection(problem, solution, kind)
+    found = after_selection(moved.problem, moved.of_given(solution), kind)
+    assert found is not None
     return in_given_columns(found, moved.change, problem, solution)
 
 

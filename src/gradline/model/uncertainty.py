@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +14,17 @@ from gradline.inference.absent import NoInference
 from gradline.model.constrained import ModelConstraints
 
 if TYPE_CHECKING:
+    from gradline.formulas.encoder import Encoder
     from gradline.inference.asked import PendingInference
+    from gradline.inference.conditional import Selective
     from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.intervals import Interval
     from gradline.inference.statistics import FitStatistics
     from gradline.inference.tests import HypothesisResult
     from gradline.losses.protocol import Loss
+    from gradline.model.terms import Term
+    from gradline.smoothing.terms import FittedCurve
     from gradline.solvers.protocol import Solution
 
 
@@ -32,6 +37,8 @@ class ModelUncertainty(ModelConstraints):
     solution: Solution
     fingerprint: int | None
     named: bool
+    encoder: Encoder | None
+    curves: tuple[FittedCurve, ...]
 
     if TYPE_CHECKING:
 
@@ -72,7 +79,8 @@ class ModelUncertainty(ModelConstraints):
 
     @property
     def p_values(self) -> Array:
-        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``.
+        """Two-sided, of the hypothesis that a coefficient is zero, shaped like ``coefficients``; NaN where selective intervals have none,
+        since a penalty did not keep it.
 
         Raises
         ------
@@ -81,6 +89,8 @@ class ModelUncertainty(ModelConstraints):
         """
         from gradline.inference.intervals import p_values
 
+        if self._selective is not None:
+            return self._shaped(self._selective.p_values)
         return self._shaped(p_values(self.estimate, self.covariance()))
 
     def interval(self, level: float = 0.95) -> Interval:
@@ -112,6 +122,8 @@ class ModelUncertainty(ModelConstraints):
         """
         from gradline.inference.intervals import Interval, coefficient_interval
 
+        if self._selective is not None:
+            return Interval(*(self._shaped(end) for end in self._selective.interval(level)))
         if self.constraints is not None:
             from gradline.model.constrained import interval_within
 
@@ -127,7 +139,8 @@ class ModelUncertainty(ModelConstraints):
         ----------
         hypothesis : str or array
             Conditions on the names of the coefficients, such as "x1 = x2, x3 = 0" or "2*x1 + x2 = 1". With several linear predictors a
-            coefficient is called "predictor:name". Or a matrix (c, k P), whose rows times the coefficients are to be zero.
+            coefficient is called "predictor:name". A term of the formula by its name, "C(firm)", stands for all its coefficients. Or a
+            matrix (c, k P), whose rows times the coefficients are to be zero.
 
         Returns
         -------
@@ -150,10 +163,30 @@ class ModelUncertainty(ModelConstraints):
         >>> fit.test("bill_length_mm = bill_depth_mm").p_value < 0.05
         True
         """
-        from gradline.inference.tests import coefficient_labels, linear_test
+        from gradline.inference.tests import coefficient_labels, curve_test, linear_test
+        from gradline.model.terms import terms_tested
 
-        labels = coefficient_labels(self.names, self.predictor_names)
-        return linear_test(hypothesis, self.estimate, self.covariance(), labels)
+        labels, covariance = coefficient_labels(self.names, self.predictor_names), self.covariance()
+        words = ""
+        if isinstance(hypothesis, str):
+            curve = next((own for own in self.curves if own.name == hypothesis.strip() and own.p_value == own.p_value), None)
+            if curve is not None:
+                return curve_test(curve, covariance)
+            whole = terms_tested(hypothesis, self.terms, labels, covariance.estimated)
+            if whole is not None:
+                hypothesis, words = whole
+        found = linear_test(hypothesis, self.estimate, covariance, labels, tuple(term.name for term in self.terms))
+        return replace(found, hypothesis=words) if words else found
+
+    @cached_property
+    def terms(self) -> tuple[Term, ...]:
+        """The terms of the formula with their coefficients, without the intercept; of a model of arrays its columns."""
+        from gradline.model.terms import terms_of
+
+        found = terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept)
+        # A linear predictor that is one number for all rows, such as a threshold, has no terms.
+        only = self.loss_function.intercept_only
+        return tuple(term for term in found if not (only and only[term.predictor]))
 
     @property
     def joint_test(self) -> HypothesisResult | None:
@@ -330,6 +363,10 @@ class ModelUncertainty(ModelConstraints):
                 f"fits of the loss {mine.name!r} with other parameters, {dict(mine.parameters)} and {dict(theirs.parameters)}, cannot be"
                 " compared by their losses"
             )
+
+    @property
+    def _selective(self) -> Selective | None:
+        return None if self.inference is None else self.inference.selective
 
     @property
     def _asked(self) -> Inference:

@@ -115,7 +115,7 @@ def weight_of_groups(each: Any, group: IntArray, count: int, columns: PenaltyCol
 
 
 def group_lasso(
-    strength: float | Literal["auto"] = "auto",
+    strength: float | Literal["auto", "leave-one-out"] = "auto",
     groups: Groups = None,
     *,
     l1_share: float = 0.0,
@@ -130,8 +130,8 @@ def group_lasso(
 
     Parameters
     ----------
-    strength : float
-        At least 0.
+    strength : float, "auto" or "leave-one-out"
+        At least 0, or how to choose it, as for ``lasso``.
     groups : list of lists, dict of lists, or labels, optional
         Which columns belong together: names of columns or of terms. The terms of the formula unless given, so that a category enters with
         all its levels.

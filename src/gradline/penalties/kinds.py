@@ -120,6 +120,34 @@ def has_units(penalty: Penalty | None) -> bool:
     return isinstance(penalty, HasUnits) or kind_of(penalty) != "proximal"
 
 
+class Multiple:
+    """A smooth penalty times a number."""
+
+    def __init__(self, penalty: SmoothPenalty, factor: float) -> None:
+        self.penalty, self.factor = penalty, factor
+
+    @property
+    def name(self) -> str:
+        return self.penalty.name
+
+    @property
+    def kind(self) -> PenaltyKind:
+        return kind_of(self.penalty) or "smooth"
+
+    @property
+    def ridge_strength(self) -> None:
+        return None
+
+    def value(self, slopes: Array) -> float:
+        return self.factor * self.penalty.value(slopes)
+
+    def gradient(self, slopes: Array) -> Array:
+        return self.factor * self.penalty.gradient(slopes)
+
+    def curvature(self, slopes: Array) -> Array:
+        return self.factor * self.penalty.curvature(slopes)
+
+
 class _InUnits:
     """b = unit b^, and derivatives by the chain rule. It is no ridge, whatever the penalty is."""
 

@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.words import nearest
-from gradline.penalties.kinds import in_units
+from gradline.penalties.kinds import Multiple, in_units
 from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
 
@@ -51,6 +51,8 @@ class KinkedPenalty:
     asked: Any
     chosen_by: str = ""
     """How the data chose the strength; empty where it was given."""
+    trail: Any = None
+    """The path along which the strength was chosen (``model.path.Trail``); None where it was given."""
     kind: ClassVar[PenaltyKind] = "proximal"
 
     @property
@@ -84,9 +86,19 @@ class KinkedPenalty:
         left = self.part.violation(self.scales * slopes.T.ravel(), whole.T.ravel() / self.scales)
         return float(np.linalg.norm(left * self.scales))
 
+    @property
+    def absolute(self) -> Array | None:
+        """The factors of ``|b|``, (p k,) as vec(B), where the part with kinks is a sum of these; None for any other."""
+        return None if self.part.absolute is None else self.part.absolute * self.scales
+
     def times(self, factor: float) -> KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
         return replace(self, part=self.part.times(factor), smooth_part=None)
+
+    def whole_times(self, factor: float) -> KinkedPenalty:
+        """All of it of another strength, smooth part included."""
+        smooth: Any = None if self.smooth_part is None else Multiple(self.smooth_part, factor)
+        return replace(self, part=self.part.times(factor), smooth_part=smooth)
 
     def support(self, slopes: Array) -> BoolArray:
         """The slopes (p, k) that are not zero, or not penalised."""
@@ -131,6 +143,16 @@ class OnSupport:
 def as_kinked(penalty: Penalty | None) -> KinkedPenalty | None:
     """The penalty where it tells solvers what it does at zero; None for any other."""
     return penalty if isinstance(penalty, KinkedPenalty) else None
+
+
+def with_trail(penalty: Penalty, trail: Any, chosen_by: str) -> Penalty:
+    """The penalty with the path that its strength is of; any other kind as it is."""
+    return replace(penalty, trail=trail, chosen_by=chosen_by) if isinstance(penalty, KinkedPenalty) else penalty
+
+
+def trail_of(penalty: Penalty | None) -> Any:
+    """The path along which a strength was chosen; None for one that was given."""
+    return penalty.trail if isinstance(penalty, KinkedPenalty) else None
 
 
 def chosen_by(penalty: Penalty) -> str:

@@ -58,7 +58,7 @@ class Lasso(ElasticNet):
         return "lasso"
 
 
-def lasso(strength: float | Literal["auto"] = "auto", *, weights: Weights = None, scaled: bool = False) -> Lasso:
+def lasso(strength: float | Literal["auto", "leave-one-out"] = "auto", *, weights: Weights = None, scaled: bool = False) -> Lasso:
     """A lasso: the fit minimises mean loss + strength * sum |b| over the slopes, and some of them become zero.
 
     The intercept is not penalised. Tibshirani (1996), J. R. Statist. Soc. B 58. For squared loss scikit-learn's Lasso takes
@@ -66,8 +66,9 @@ def lasso(strength: float | Literal["auto"] = "auto", *, weights: Weights = None
 
     Parameters
     ----------
-    strength : float
-        At least 0, in the unit of the mean loss per unit of a slope. At 0 nothing is penalised.
+    strength : float, "auto" or "leave-one-out"
+        At least 0, in the unit of the mean loss per unit of a slope. At 0 nothing is penalised. "auto" takes the strength of least loss in
+        ten folds, "leave-one-out" that of least loss of each row by the fit without it.
     weights : dict, or array-like (p,), optional
         A factor of the strength for each column, or each term of the formula: ``{"x1": 0, "C(g)": 2}``. 1 where nothing is said, 0 for a
         column that is not penalised. Factors of one over a first fit's coefficients make an adaptive lasso.
@@ -97,7 +98,7 @@ def lasso(strength: float | Literal["auto"] = "auto", *, weights: Weights = None
 
 
 def elastic_net(
-    strength: float | Literal["auto"] = "auto", l1_share: float = 0.5, *, weights: Weights = None, scaled: bool = False
+    strength: float | Literal["auto", "leave-one-out"] = "auto", l1_share: float = 0.5, *, weights: Weights = None, scaled: bool = False
 ) -> ElasticNet:
     """An elastic net: mean loss + strength * (l1_share * sum |b| + (1 - l1_share) / 2 * sum b^2). The intercept is not penalised.
 
@@ -107,8 +108,8 @@ def elastic_net(
 
     Parameters
     ----------
-    strength : float
-        At least 0.
+    strength : float, "auto" or "leave-one-out"
+        At least 0, or how to choose it, as for ``lasso``.
     l1_share : float
         Between 0, a ridge, and 1, a lasso.
     weights : dict, or array-like (p,), optional

@@ -17,10 +17,10 @@ def checked_number(strength: Any, name: str) -> float:
 
 
 def checked_strength(strength: Any, name: str, *, auto: bool = True) -> float | str:
-    """The strength of a penalty. Raises ValueError unless it is finite and at least 0, or "auto" where that is known."""
-    known = 'a finite number or "auto"' if auto else "a finite number"
+    """The strength of a penalty. Raises ValueError unless it is finite and at least 0, or a way to choose it where these are known."""
+    known = 'a finite number, "auto" or "leave-one-out"' if auto else "a finite number"
     if isinstance(strength, str):
-        if strength == "auto" and auto:
+        if strength in ("auto", "leave-one-out") and auto:
             return strength
         raise ArgumentError(f"the strength of {name} must be {known}, not {strength!r}")
     if (

@@ -71,6 +71,10 @@ class OwnPart:
         bounds = np.searchsorted(self.group[order], np.arange(len(self.strength) + 1))
         return [order[a:b] for a, b in pairwise(bounds)]
 
+    @property
+    def absolute(self) -> Array | None:
+        return None
+
     @cached_property
     def blocks(self) -> Sequence[IntArray]:
         singles = [np.array([i]) for i in np.flatnonzero(self.group < 0)]

@@ -32,7 +32,13 @@ class PenaltySpec:
     @property
     def undecided(self) -> bool:
         """Whether the strength is left to the data."""
-        return getattr(self, "strength", None) == "auto"
+        return bool(self.chosen_by)
+
+    @property
+    def chosen_by(self) -> str:
+        """How the data is to choose the strength: "auto" or "leave-one-out"; empty where it is given."""
+        strength = getattr(self, "strength", None)
+        return strength if isinstance(strength, str) else ""
 
     @property
     def minds_units(self) -> bool:
@@ -123,7 +129,12 @@ class PenaltySum(PenaltySpec):
     @property
     def undecided(self) -> bool:
         """Whether the strength of a part is left to the data."""
-        return any(isinstance(part, PenaltySpec) and part.undecided for part in self.parts)
+        return bool(self.chosen_by)
+
+    @property
+    def chosen_by(self) -> str:
+        """How the data is to choose it."""
+        return next((part.chosen_by for part in self.parts if isinstance(part, PenaltySpec) and part.undecided), "")
 
     @property
     def minds_units(self) -> bool:

@@ -9,6 +9,7 @@ from gradline.plot.animated import Animation, animation
 from gradline.plot.calibrated import calibration
 from gradline.plot.coefficient_dots import coefficients
 from gradline.plot.descent_path import descent
+from gradline.plot.effect_plots import effects, roc
 from gradline.plot.fitted import fit
 from gradline.plot.influence import leverage
 from gradline.plot.loss_curve import loss
@@ -27,6 +28,7 @@ __all__ = [
     "data",
     "descent",
     "diagnostics",
+    "effects",
     "everything",
     "fit",
     "leverage",
@@ -36,6 +38,7 @@ __all__ = [
     "prediction",
     "quantiles",
     "residuals",
+    "roc",
     "scale_location",
     "smooths",
 ]

@@ -112,11 +112,14 @@ class _Rows:
         self.scale = np.ones(shape)
         self.lower: Array | None = None
         self.upper: Array | None = None
+        self.estimates: Array | None = None
+        self.estimate_name = ""
         if in_standard_errors:
             self.scale = np.reshape(fit.standard_errors, shape)
-        if level is not None and fit.inference is not None and fit.inference.covariance is not None:
+        if level is not None and fit.inference is not None and fit.inference.has_intervals:
             interval = fit.interval(level)
             self.lower, self.upper = (np.reshape(end, shape) for end in (interval.lower, interval.upper))
+            self.estimates, self.estimate_name = fit.inference.estimates
 
     def draw(self, ax: Any, matrix: Array | None, predictors: list[int], *, names: bool, legend: bool) -> None:
         """The dots of some of the linear predictors, each slightly below the last. matrix: the true coefficients (P, k)."""
@@ -133,6 +136,10 @@ class _Rows:
             if self.lower is not None and self.upper is not None:
                 ends = (self.lower[places, j] / scale, self.upper[places, j] / scale)
                 ax.hlines(rows + shift, *ends, color=color, linewidth=2.2, alpha=0.75, zorder=3.5, label="_interval")
+            if self.estimates is not None:
+                own = self.estimate_name if shift == shifts[-1] else "_estimate"
+                line = {"linestyle": "none", "marker": "|", "markersize": 13, "markeredgewidth": 2.2}
+                ax.plot(self.estimates[places, j] / scale, rows + shift, color=color, label=own, zorder=3.6, **line)
             dots = self.found[places, j] / scale
             ax.plot(dots, rows + shift, style.marker(j) if several else "o", color=color, markersize=6, label=label, zorder=4)
         if matrix is not None:
@@ -148,5 +155,5 @@ class _Rows:
         ax.margins(x=0.08)
         style.dress(ax, "coefficient", "", grid="x")
         ax.tick_params(axis="y", length=0, labelleft=names)
-        if legend and (several or matrix is not None):
+        if legend and (several or matrix is not None or self.estimates is not None):
             style.legend(ax)

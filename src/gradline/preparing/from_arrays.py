@@ -86,7 +86,7 @@ def prepare_arrays(
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
     unbound = unknown.resolve(y.max(axis=0))
-    offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle)
+    offsets = None if offset is None else as_offset(offset, n, unbound.n_predictors(y.shape[1]), given.idle, unbound.intercept_only)
     bound = unbound.bind(y, offsets)
     rows = ArrayRows(given.values, y, weights=row_weights, frequencies=counts, offset=offsets, intercept=_as_flag(intercept))
     given_beside = {"weights": weights, "frequencies": frequencies, "offset": offset}
@@ -148,20 +148,33 @@ def _as_flag(intercept: Any) -> bool:
     return bool(intercept)
 
 
-def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Idle | None = None) -> Array:
-    """An offset for each linear predictor, (n, k). idle: rows of weight zero, (n,), which may hold anything.
+def as_offset(offset: Any, n_rows: int, n_predictors: int, idle: Idle | None = None, constant: tuple[bool, ...] = ()) -> Array:
+    """An offset for each linear predictor, (n, k); one for a row is that of each that is not one number for all rows (constant).
+
+    idle: rows of weight zero, (n,), which may hold anything.
 
     Raises ValueError for another shape and for a NaN or infinity.
     """
     if np.ndim(offset) <= 1:
         column = as_row_numbers(offset, "offset", n_rows, idle)
-        return np.repeat(column[:, None], n_predictors, axis=1)
+        return spread_offset(column[:, None], n_predictors, constant)
     columns = as_columns(offset, "offset")
     check_length(len(columns.values), "offset", n_rows)
     if columns.values.shape[1] != n_predictors:
         predictors = "is 1 linear predictor" if n_predictors == 1 else f"are {n_predictors} linear predictors"
         raise ArgumentError(f"offset has {columns.values.shape[1]} columns, but there {predictors}")
     return np.ascontiguousarray(usable(columns.values, "offset", columns.names, idle), dtype=np.float64)
+
+
+def spread_offset(offset: Array, n_predictors: int, constant: tuple[bool, ...]) -> Array:
+    """An offset of one column for each of k linear predictors, (m, k), but for those that are one number for all rows."""
+    if offset.shape[1] == n_predictors:
+        return offset
+    spread = np.repeat(offset, n_predictors, axis=1)
+    for j, only in enumerate(constant):
+        if only:
+            spread[:, j] = 0.0
+    return spread
 
 
 def without_idle_targets(y: Array, weights: Array | None, frequencies: Array | None) -> Array:

@@ -17,7 +17,7 @@ from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
-from gradline.preparing.from_arrays import Prepared, idle_rows, without_idle_targets
+from gradline.preparing.from_arrays import Prepared, idle_rows, spread_offset, without_idle_targets
 from gradline.preparing.order import with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
@@ -100,8 +100,11 @@ class TableSource:
     frequencies: str | None
     missing: Any
 
-    def rows(self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None) -> TableRows:
-        """The rows; n_predictors: what one formula's offset is repeated for. targets: in place of the formula's."""
+    def rows(
+        self, n_predictors: int = 1, *, missing: Any = None, targets: RowValues | None = None, constant: tuple[bool, ...] = ()
+    ) -> TableRows:
+        """The rows; n_predictors: what one formula's offset is repeated for, but those that are constant. targets: in place of the
+        formula's."""
         encoder, table = self.encoder, self.table
         features = encoder.names[int(encoder.intercept) :]
         options = {"weights": self.weights, "frequencies": self.frequencies, "missing": missing or self.missing}
@@ -110,7 +113,7 @@ class TableSource:
             return TableRows(table, PlainEncoder(features, encoder.intercept), targets or PlainValues(encoder.target_names), **options)
         offset: RowValues | None = FormulaOffset(encoder) if any(encoder.offsets) else None
         if offset is not None and offset.n_values < n_predictors:
-            offset = _Repeated(offset, n_predictors)
+            offset = _Repeated(offset, n_predictors, constant)
         return TableRows(table, FormulaDesign(encoder), targets or FormulaTargets(encoder), offset=offset, **options)
 
     @property
@@ -129,13 +132,14 @@ class _Repeated:
 
     one: RowValues
     n_values: int
+    constant: tuple[bool, ...] = ()
 
     @property
     def columns(self) -> Any:
         return self.one.columns
 
     def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
-        return np.repeat(self.one.values(batch, first_row), self.n_values, axis=1)
+        return spread_offset(self.one.values(batch, first_row), self.n_values, self.constant)
 
 
 def _begins_with_moments(solver: str | Solver) -> bool:
@@ -156,7 +160,7 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
     unbound = unbound.resolve(held.targets.max(axis=0))
     k = unbound.n_predictors(held.n_targets)
     if held.offset is not None and held.offset.shape[1] < k:
-        held.offset = np.repeat(held.offset, k, axis=1)
+        held.offset = spread_offset(held.offset, k, unbound.intercept_only)
     try:
         loss = unbound.bind(held.targets, held.offset)
     except ValueError:
@@ -190,7 +194,7 @@ def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead:
     found: int | None = facts.fingerprint
     if any(source.encoder.offsets) and len(source.encoder.predictors) < k:
         # The offset is one for each linear predictor now, and was hashed as one.
-        rows, found = source.rows(k), None
+        rows, found = source.rows(k, constant=unbound.intercept_only), None
     if unbound.rows_to_bind:
         block = rows.sample(unbound.rows_to_bind).without_zero_weights()
         loss = unbound.bind(block.targets, block.offset)

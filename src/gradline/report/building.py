@@ -15,7 +15,7 @@ from gradline.base.warnings import GradlineWarning
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import curves, diagnostics, intervals, partial_regressions
+from gradline.report.pictures import chosen_along, curves, diagnostics, intervals, partial_regressions
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -67,7 +67,9 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
         warnings.filterwarnings("ignore", "nothing is left of an interval", GradlineWarning)
         shown = intervals(findings)
     wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
-    text = page(findings, found, shown, tuple(diagnostics(findings)), wide)
+    along = chosen_along(findings)
+    pictures = (*(() if along is None else (along,)), *diagnostics(findings))
+    text = page(findings, found, shown, pictures, wide)
     return Report(found, text)
 
 

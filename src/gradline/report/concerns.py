@@ -96,7 +96,7 @@ def _convergence(findings: Findings) -> Iterator[Concern]:
     for note in findings.fit.solution.notes:
         yield Concern("look", "The solver says", _sentence(note))
     inference = findings.fit.inference
-    if inference is not None and inference.covariance is None and inference.unavailable:
+    if inference is not None and not inference.has_intervals and inference.unavailable:
         yield Concern("look", "No standard errors", _sentence(inference.unavailable))
     for note in () if inference is None else inference.notes:
         yield Concern("look", "About the standard errors", _sentence(note))

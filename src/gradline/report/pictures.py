@@ -12,6 +12,7 @@ import numpy as np
 
 from gradline import plot
 from gradline.model.curves import learned_curve
+from gradline.model.path import path_of
 from gradline.model.record import in_curve
 from gradline.plot import style
 from gradline.plot.influence import is_pearson
@@ -74,6 +75,31 @@ def intervals(findings: Findings) -> Picture | None:
     listed = ", ".join(names[:12]) + (" and others" if len(names) > 12 else "")
     alt = f"Coefficients of {listed} with their 95% intervals; the table has the numbers."
     return Picture("Intervals", tuple((_source(panel), alt) for panel in axes), reading)
+
+
+def chosen_along(findings: Findings) -> Picture | None:
+    """The path that the strength of the penalty was chosen from; None where it was given."""
+    found = path_of(findings.fit)
+    if found is None:
+        return None
+    held = found.held_out
+    axes = _panels(1 if held is None else 2, HEIGHT)
+    plot.path(found, ax=axes)
+    for panel in axes:
+        panel.set_title("", loc="left")
+    name, count = visible(found.penalties[0].name), len(found.strengths)
+    alts = [f"Slopes at {count} strengths of the {name}, from the strongest to the weakest; the largest have their names at the ends."]
+    reading = "To the left the penalty is strong and slopes are zero; to the right it lets them go, one after the other."
+    if held is not None:
+        alts.append(
+            f"The mean loss of rows held out ({held.how}) at each strength, with a band of one standard error and two lines: the least"
+            " loss, and the strongest penalty within one error of it."
+        )
+        reading += (
+            f" The second picture is the loss of rows that were held out ({held.how}): the strength of least loss predicts best, and the"
+            " strongest within one standard error of it is the simplest model that is as good, as far as these rows can tell."
+        )
+    return Picture("The path", tuple((_source(panel), alt) for panel, alt in zip(axes, alts, strict=True)), reading)
 
 
 def diagnostics(findings: Findings) -> Iterator[Picture]:

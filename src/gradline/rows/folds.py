@@ -37,17 +37,34 @@ class Folds:
     of_row: IntArray | None = None
     grouped: bool = False
     """Whether rows are held out by groups of theirs."""
+    consecutive: int | None = None
+    """How many rows there are, where folds are consecutive blocks of them; None for any other folds."""
 
     @classmethod
     def of_rows(cls, count: int, seed: int, n: int) -> Folds:
         """Of n rows: by the hash, or where they are few dealt out one by one in random order, so that no fold is empty by chance."""
         return cls(count, seed, dealt(n, count, seed) if n < FEW * count else None)
 
+    @classmethod
+    def of_blocks(cls, count: int, n: int) -> Folds:
+        """Consecutive blocks of n rows, as long as each other, to one."""
+        return cls(count, consecutive=n)
+
+    @property
+    def words(self) -> str:
+        """What they are."""
+        if self.consecutive is not None:
+            return f"{self.count} consecutive blocks of rows"
+        return f"{self.count} folds of {'groups' if self.grouped else 'rows'}"
+
     def of(self, block: Block) -> IntArray:
         """The fold of each row, (m,)."""
+        if self.consecutive is not None:
+            places = np.arange(block.first_row, block.first_row + block.n_rows, dtype=np.int64)
+            return np.asarray(places * self.count // self.consecutive)
         if self.of_row is not None:
             # By the place among the rows used: numbers in the data go on over rows that were left out.
-            return self.of_row[block.first_row : block.first_row + block.n_rows]
+            return np.asarray(self.of_row[block.first_row : block.first_row + block.n_rows], dtype=np.int64)
         numbers = block.row_numbers
         with np.errstate(over="ignore"):
             mixed = (numbers.astype(np.uint64) + np.uint64(self.seed + 1)) * _MIX[0]

@@ -1,4 +1,4 @@
-"""What scikit-learn asks of any estimator: parameters by name, routing of metadata, copies, and whether it is fitted.
+"""What scikit-learn asks of any estimator: parameters by name, copies, a picture of itself, and whether it is fitted.
 
 Duck-typed: nothing here imports scikit-learn unless scikit-learn is what asks.
 """
@@ -6,9 +6,12 @@ Duck-typed: nothing here imports scikit-learn unless scikit-learn is what asks.
 from __future__ import annotations
 
 import dataclasses
+import functools
+import html
 import inspect
 import sys
 import types
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
 from gradline.base.errors import ArgumentError
@@ -75,28 +78,6 @@ class Estimator:
             setattr(self, name, _changed(name, getattr(self, name), changes))
         return self
 
-    def set_fit_request(self, *, sample_weight: bool | str | None = True) -> Self:
-        """For scikit-learn's metadata routing: whether, or under which name, ``fit`` asks for sample_weight."""
-        return self._request("fit", sample_weight)
-
-    def set_score_request(self, *, sample_weight: bool | str | None = True) -> Self:
-        """For scikit-learn's metadata routing: whether, or under which name, ``score`` asks for sample_weight."""
-        return self._request("score", sample_weight)
-
-    def get_metadata_routing(self) -> Any:
-        """scikit-learn's MetadataRequest for this estimator."""
-        from sklearn.utils.metadata_routing import MetadataRequest
-
-        routing = MetadataRequest(owner=self)
-        requests = getattr(self, "_requests", {})
-        for method in ("fit", "score"):
-            getattr(routing, method).add_request(param="sample_weight", alias=requests.get(method))
-        return routing
-
-    def _request(self, method: str, sample_weight: bool | str | None) -> Self:
-        self._requests = {**getattr(self, "_requests", {}), method: sample_weight}
-        return self
-
     def _fitted(self, method: str) -> Fit:
         result: Fit | None = getattr(self, "result_", None)
         if result is None:
@@ -116,15 +97,40 @@ class Estimator:
     def __sklearn_clone__(self) -> Self:
         # Parameters are shared, not copied as scikit-learn would: they never change, a callback must reach its owner's list, and a loss
         # that stays the same object is not traced again.
-        clone = type(self)(**self.get_params(deep=False))
-        if hasattr(self, "_requests"):
-            clone._requests = dict(self._requests)
-        return clone
+        return type(self)(**self.get_params(deep=False))
 
     def __repr__(self) -> str:
         defaults = inspect.signature(type(self).__init__).parameters
         changed = {name: value for name, value in self.get_params(deep=False).items() if not _same(value, defaults[name].default)}
         return f"{type(self).__name__}({', '.join(f'{name}={_shown(value)}' for name, value in changed.items())})"
+
+    def _repr_html_(self) -> str:
+        if "sklearn" not in sys.modules:
+            return f"<pre>{html.escape(repr(self))}</pre>"
+        from sklearn.utils import estimator_html_repr
+
+        return str(estimator_html_repr(self))
+
+
+class available:
+    """A method that an estimator has only where ``why_not(self)`` is empty: else to ask for it is an AttributeError with that sentence,
+    so that ``hasattr`` tells what scikit-learn's meta-estimators ask."""
+
+    def __init__(self, why_not: Callable[[Any], str]) -> None:
+        self.why_not = why_not
+
+    def __call__(self, method: Callable[..., Any]) -> available:
+        self.__func__ = method
+        functools.update_wrapper(self, method)
+        return self
+
+    def __get__(self, owner: Any, kind: type | None = None) -> Any:
+        if owner is None:
+            return self.__func__
+        reason = self.why_not(owner)
+        if reason:
+            raise AttributeError(f"this {type(owner).__name__} has no {self.__func__.__name__}: {reason}")
+        return types.MethodType(self.__func__, owner)
 
 
 def _settings(holder: Any) -> dict[str, Any]:

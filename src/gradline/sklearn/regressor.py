@@ -5,24 +5,28 @@ Duck-typed: nothing here imports scikit-learn unless scikit-learn is what asks, 
 
 from __future__ import annotations
 
-import math
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from gradline.api.fitting import fit
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.constraints import nonnegative
-from gradline.rows.array_checks import Columns, Rows, as_columns, as_weights, check_finite, check_length, select_columns
+from gradline.preparing.from_arrays import as_offset
+from gradline.rows.array_checks import as_columns, check_finite, check_length
 from gradline.rows.labels import check_same_labels, of_arguments
-from gradline.sklearn.estimator import Estimator
+from gradline.sklearn.estimator import available
+from gradline.sklearn.incremental import add_rows, why_no_sums
+from gradline.sklearn.linear import LinearModel, dimensions, row_weights, two_dimensional
+from gradline.sklearn.routing import OF_ROWS, UNCHANGED, Request
+from gradline.sklearn.scores import d_squared, r_squared
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from gradline.api.result import Fit
+    from gradline.fitting.from_sums import RowSums
     from gradline.losses.arguments import LossArgument
     from gradline.penalties.kinked_penalty import UnboundPenalty
     from gradline.penalties.protocol import Penalty
@@ -30,7 +34,7 @@ if TYPE_CHECKING:
     from gradline.solvers.protocol import Solver
 
 
-class LinearRegression(Estimator):
+class LinearRegression(LinearModel):
     """A linear model of any loss, as a scikit-learn regressor.
 
     Parameters
@@ -53,6 +57,8 @@ class LinearRegression(Estimator):
         p.
     feature_names_in_ : array (p,)
         Where the columns of X are all named by strings.
+    n_iter_ : int
+        Steps of gradient descent; of other solvers, passes over the rows.
     result_ : Fit
         The :class:`gradline.Fit`.
 
@@ -67,9 +73,8 @@ class LinearRegression(Estimator):
 
     coef_: Array
     intercept_: float | Array
-    n_features_in_: int
-    feature_names_in_: np.ndarray[Any, Any]
-    result_: Fit
+
+    _ROUTED: ClassVar = {**LinearModel._ROUTED, "partial_fit": OF_ROWS}
 
     def __init__(
         self,
@@ -102,7 +107,7 @@ class LinearRegression(Estimator):
         self.covariance = covariance
         self.progress = progress
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, frequencies: Any = None, offset: Any = None) -> Self:
         """Fit the model.
 
         Parameters
@@ -111,6 +116,10 @@ class LinearRegression(Estimator):
         y : array (n,) or (n, q)
         sample_weight : array (n,), optional
             Precision weights. A row of weight zero is left out.
+        frequencies : array (n,), optional
+            Repeat counts: 2 equals the row twice, in standard errors too.
+        offset : array (n,) or (n, k), optional
+            Added to the linear predictor. ``predict`` and ``score`` then ask for that of their rows.
 
         Returns
         -------
@@ -122,43 +131,54 @@ class LinearRegression(Estimator):
         ValueError
             For a one-dimensional X, and whatever :func:`gradline.fit` refuses.
         """
-        if y is None:
-            raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None")
-        columns = _two_dimensional(X)
-        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", columns.values.shape[0], whole=False)
-        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
-        result = fit(
-            columns.values,
-            y,
-            loss=self.loss,
-            prediction=self.prediction,
-            backend=self.backend,
-            penalty=self.penalty,
-            constraints=self._constraints(),
-            solver=self.solver,
-            weights=weights,
-            start=self.start,
-            accuracy=self.accuracy,
-            tolerance=self.tolerance,
-            covariance=self.covariance,
-            intercept=self.fit_intercept,
-            names=columns.names if columns.named else None,
-            progress=self.progress,
-        )
-        # Two-dimensional targets stay so in the coefficients and the predictions, even where there is but one column of them.
-        self._target_dimensions = _dimensions(y)
-        several = result.slopes.ndim == 2 or self._target_dimensions == 2
+        self._require_targets(y)
+        columns = two_dimensional(X)
+        beside = row_weights(sample_weight, frequencies, columns.values.shape[0])
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight, frequencies=frequencies, offset=offset))
+        result = self._fit_targets(X, columns, y, beside, offset, loss=self.loss, prediction=self.prediction, backend=self.backend)
+        self._sums = None
+        self._show(result, dimensions(y))
+        return self
+
+    @available(why_no_sums)
+    def partial_fit(self, X: Any, y: Any, sample_weight: Any = None, *, frequencies: Any = None, offset: Any = None) -> Self:
+        """Fit the rows given so far, in any order and any parts: the same as ``fit`` of all of them together.
+
+        Squared loss needs nothing of the rows but sums of products, which add up, so this is no step of a descent but the fit itself,
+        whatever the penalty. ``fit`` keeps no sums: after it the rows begin anew, with a warning. ``set_params`` may change the penalty and
+        ``fit_intercept`` between calls. Sums hold about half the digits that ``fit`` does where columns are nearly dependent, and a warning
+        says so. Until there are as many rows as coefficients, later columns are left out.
+
+        Parameters
+        ----------
+        X, y, sample_weight, frequencies, offset
+            As for ``fit``. A frame's columns are found by name.
+
+        Returns
+        -------
+        LinearRegression
+            Itself.
+
+        Raises
+        ------
+        AttributeError
+            For any other loss: only sums of products tell all that a loss needs of its rows.
+        ValueError
+            For other columns or targets than before, and for what needs the rows, such as a strength of "auto".
+        """
+        self._require_targets(y)
+        sums = getattr(self, "_sums", None)
+        if sums is None and hasattr(self, "result_"):
+            warn(
+                "partial_fit begins anew: fit(X, y) kept no sums of its rows, so that they do not count here. Give them to partial_fit"
+                " instead"
+            )
+        result, self._sums = add_rows(self, sums, X, y, sample_weight, frequencies, offset)
+        if sums is None:
+            self._learn_columns(X, two_dimensional(X))
+        self.n_iter_ = 1
         self.result_ = result
-        # A column left out as aliased has the coefficient 0 here, where code computes X @ coef_; result_ marks it with NaN.
-        slopes = result.solution.coefficients[int(result.has_intercept) :]
-        self.coef_ = np.ascontiguousarray(slopes.T) if several else slopes[:, 0].copy()
-        self.intercept_ = np.atleast_1d(np.asarray(result.intercept)) if several else result.intercept
-        self.n_features_in_ = columns.values.shape[1]
-        names = _string_names(X)
-        if names is not None:
-            self.feature_names_in_ = names
-        elif hasattr(self, "feature_names_in_"):
-            del self.feature_names_in_
+        self._show(result, dimensions(y))
         return self
 
     def _constraints(self) -> Any:
@@ -169,13 +189,15 @@ class LinearRegression(Estimator):
             return self.constraints
         return nonnegative() if self.constraints is None else [nonnegative(), self.constraints]
 
-    def predict(self, X: Any) -> Array:
+    def predict(self, X: Any, *, offset: Any = None) -> Array:
         """Predictions.
 
         Parameters
         ----------
         X : array or data frame (m, p)
             The columns of a data frame are matched by name where the model was fitted to one.
+        offset : array (m,) or (m, k), or number
+            For a model fitted with one.
 
         Returns
         -------
@@ -185,35 +207,36 @@ class LinearRegression(Estimator):
         Raises
         ------
         ValueError
-            For the wrong columns, and for NaN or infinity.
+            For the wrong columns, for NaN or infinity, and where an offset is forgotten.
         NotFittedError
             Before ``fit``.
         """
-        return self._predictions(X, None)
+        return self._predictions(self._linear("predict", X, offset))
 
-    def _predictions(self, X: Any, idle: Rows | None) -> Array:
-        """idle: rows of weight zero, (n,), which may hold anything."""
-        result = self._fitted("predict")
-        data = select_columns(X, result.names[int(result.has_intercept) :]) if result.named else X
-        columns = _two_dimensional(data)
-        if columns.values.shape[1] != self.n_features_in_:
-            raise ArgumentError(
-                f"X has {columns.values.shape[1]} features, but {type(self).__name__} is expecting {self.n_features_in_} features as input"
-            )
-        check_finite(columns.values, "X", columns.names, idle)
-        predictions = result.predict(data if columns.named else columns.values)
-        return predictions[:, None] if predictions.ndim < self._target_dimensions else predictions
+    def _predictions(self, predictors: Array) -> Array:
+        """Of linear predictors (m, k)."""
+        predictions = np.asarray(self.result_.loss_function.predict(predictors), dtype=np.float64)
+        if self._target_dimensions == 2:
+            return predictions.reshape(len(predictions), -1)
+        return predictions[:, 0] if predictions.ndim == 2 and predictions.shape[1] == 1 else predictions
 
-    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
-        """R^2 of the predictions, averaged over targets: 1 - sum w (y - prediction)^2 / sum w (y - mean)^2.
+    def score(self, X: Any, y: Any, sample_weight: Any = None, *, frequencies: Any = None, offset: Any = None) -> float:
+        """R^2 for squared loss, D^2 for any other: the share of the loss that a constant leaves which the model takes away.
 
-        As in scikit-learn, targets that do not vary score 1 if predicted exactly and 0 otherwise.
+        R^2 is averaged over targets: 1 - sum w (y - prediction)^2 / sum w (y - mean)^2. D^2 puts the model's own loss in place of squares,
+        and the constant of least loss in place of the mean; for Poisson, gamma and logistic loss it is the share of deviance explained,
+        as scikit-learn's ``d2_tweedie_score`` and ``d2_log_loss_score``. D^2 of different losses, or of one loss with different numbers, do
+        not compare: a search over ``loss`` needs a ``scoring=`` that is the same for all. Targets that do not vary score 1 if predicted
+        exactly and 0 otherwise. A loss of all rows together has R^2.
 
         Parameters
         ----------
         X : array or data frame (m, p)
         y : array (m,) or (m, q)
-        sample_weight : array (m,), optional
+        sample_weight, frequencies : array (m,), optional
+            A row counts by their product.
+        offset : array (m,) or (m, k), or number
+            For a model fitted with one.
 
         Returns
         -------
@@ -223,64 +246,57 @@ class LinearRegression(Estimator):
         Raises
         ------
         ValueError
-            What ``predict`` raises, and where there is not one prediction for each target.
+            What ``predict`` raises, and for losses whose least value is not known, such as those with a density of their own.
         """
+        self._fitted("score")
         targets = as_columns(y, "y", "y")
-        weights = None if sample_weight is None else as_weights(sample_weight, "sample_weight", len(targets.values), whole=False)
-        idle = None if weights is None else weights == 0
-        predictions = self._predictions(X, idle)
-        check_length(len(targets.values), "y", len(predictions))
-        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight))
+        n = len(targets.values)
+        beside = row_weights(sample_weight, frequencies, n)
+        idle, weights = beside.idle, beside.total
+        predictors = self._linear("score", X, offset, idle)
+        check_length(n, "y", len(predictors))
+        check_same_labels(of_arguments(X=X, y=y, sample_weight=sample_weight, frequencies=frequencies, offset=offset))
         check_finite(targets.values, "y", targets.names if targets.values.shape[1] > 1 else None, idle)
-        predictions = predictions.reshape(len(predictions), -1)
-        if predictions.shape != targets.values.shape:
-            raise ArgumentError(
-                f"R^2 compares each target with its prediction, but there are {targets.values.shape[1]} targets and {predictions.shape[1]}"
-                " predictions per row; score the predictions with a metric of your own"
-            )
         observed = targets.values.astype(np.float64)
-        if weights is None or idle is None or not idle.any():
-            return _r_squared(observed, predictions, weights)
-        return _r_squared(observed[~idle], predictions[~idle], weights[~idle])
+        q = len(self.result_.target_names)
+        if observed.shape[1] != q:
+            raise ArgumentError(f"y has {observed.shape[1]} targets, but the model was fitted to {q}")
+        kept = slice(None) if idle is None else ~idle
+        observed, predictors = observed[kept], predictors[kept]
+        weights = None if weights is None else weights[kept]
+        loss = self.result_.loss_function
+        if loss.squared_scale() is not None or loss.joint:
+            predictions = self._predictions(predictors).reshape(len(predictors), -1)
+            return r_squared(observed, predictions, weights)
+        whole = np.full(n, offset) if np.ndim(offset) == 0 else offset
+        given = None if offset is None else as_offset(whole, n, predictors.shape[1], idle, loss.intercept_only)
+        return d_squared(loss, observed, predictors, None if given is None else given[kept], weights)
+
+    def set_partial_fit_request(
+        self, *, sample_weight: Request = UNCHANGED, frequencies: Request = UNCHANGED, offset: Request = UNCHANGED
+    ) -> Self:
+        """For scikit-learn's metadata routing: whether, or under which names, ``partial_fit`` asks for what goes with the rows."""
+        return self._request("partial_fit", sample_weight=sample_weight, frequencies=frequencies, offset=offset)
+
+    def _require_targets(self, y: Any) -> None:
+        if y is None:
+            raise ArgumentError(f"{type(self).__name__} requires y to be passed, but the target y is None")
+
+    def _show(self, result: Fit, target_dimensions: int) -> None:
+        """What scikit-learn's users read: coefficients by their names there."""
+        # Two-dimensional targets stay so in the coefficients and the predictions, even where there is but one column of them.
+        self._target_dimensions = target_dimensions
+        several = result.slopes.ndim == 2 or target_dimensions == 2
+        # A column left out as aliased has the coefficient 0 here, where code computes X @ coef_; result_ marks it with NaN.
+        slopes = result.solution.coefficients[int(result.has_intercept) :]
+        self.coef_ = np.ascontiguousarray(slopes.T) if several else slopes[:, 0].copy()
+        self.intercept_ = np.atleast_1d(np.asarray(result.intercept)) if several else result.intercept
+
+    _sums: RowSums | None
 
     def __sklearn_tags__(self) -> Any:
         from sklearn.utils import InputTags, RegressorTags, Tags, TargetTags
 
         target = TargetTags(required=True, multi_output=True, single_output=True)
-        return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags(), input_tags=InputTags(sparse=True))
-
-
-def _two_dimensional(data: Any) -> Columns:
-    """X as columns. One dimension is refused: scikit-learn could not tell one row from one column."""
-    columns = as_columns(data, sparse=True)
-    if _dimensions(data) == 1:
-        raise ArgumentError(
-            "X has one dimension, but an estimator takes one row per example and one column per variable. Reshape your data:"
-            " X.reshape(-1, 1) if it is one column, X.reshape(1, -1) if it is one row"
-        )
-    return columns
-
-
-def _dimensions(data: Any) -> int:
-    """How many dimensions data has; unlike np.ndim, for anything that turns into an array."""
-    known = getattr(data, "ndim", None)
-    return known if isinstance(known, int) else np.asarray(data).ndim
-
-
-def _string_names(data: Any) -> np.ndarray[Any, Any] | None:
-    """Column names for ``feature_names_in_``: an object array, or None unless every name is a string."""
-    names = list(getattr(data, "columns", ()))
-    return np.array(names, dtype=object) if names and all(isinstance(name, str) for name in names) else None
-
-
-def _r_squared(targets: Array, predictions: Array, weights: Array | None) -> float:
-    """R^2 averaged over the columns of targets and predictions, each (n, q)."""
-    if len(targets) < 2:
-        warn("R^2 is not defined for a single row, whose target does not vary; the score is NaN")
-        return math.nan
-    left = np.average(np.square(targets - predictions), axis=0, weights=weights)
-    total = np.average(np.square(targets - np.average(targets, axis=0, weights=weights)), axis=0, weights=weights)
-    scores = np.where(left == 0, 1.0, 0.0)
-    varies = total > 0
-    scores[varies] = 1.0 - left[varies] / total[varies]
-    return float(scores.mean())
+        inputs = InputTags(two_d_array=True, sparse=True, pairwise=False)
+        return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags(), input_tags=inputs)

@@ -125,7 +125,7 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
     """The first that does not refuse the problem. Squared loss: exact least squares, then Newton's method. A joint scalar, or very many
     coefficients: L-BFGS. Any other smooth loss: Newton. Kinked losses: the exact vertex where it is one, else Newton with the rows on a
-    kink held there, or gradient descent for very many coefficients. Levels kept as codes have solvers of their own.
+    kink held there, or gradient descent for very many coefficients. Levels kept as codes, and constraints, have solvers of their own.
 
     accuracy is for least squares, tolerance for Newton and L-BFGS; raises ValueError where the solver chosen does not have it, and where
     every solver refuses.
@@ -162,6 +162,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.proximal.newton import ProximalNewton
 
         yield ProximalNewton() if tolerance is None else ProximalNewton(tolerance), ("accuracy",)
+        if not problem.joint and problem.loss.kinks() is not None:
+            from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
+
+            yield PiecewiseLinear(), ("accuracy", "tolerance")
         return
     squared = problem.loss.squared_scale() is not None
     if not (squared or problem.joint or problem.loss.kinks() is None):

@@ -30,7 +30,7 @@ class CoefficientTable:
 
     predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones claimed. left_out: whether the
     column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
-    of the 95% interval.
+    of the 95% interval; before them estimate, what they are about, where that is not the coefficient (debiased and selective).
     """
 
     columns: Mapping[str, list[Any]]
@@ -94,6 +94,7 @@ def coefficient_table(fit: Model) -> CoefficientTable:
     }
     uncertainty = uncertainty_of(fit)
     if uncertainty is not None:
+        columns |= {} if uncertainty.estimates is None else {"estimate": numbers(uncertainty.estimates)}
         columns |= {
             "standard_error": numbers(uncertainty.standard_errors),
             "statistic": numbers(uncertainty.statistics),

@@ -18,8 +18,8 @@ MOST_SHOWN = 6
 _PROMISES = {
     "intersection": "those without the constraints, cut to what they allow; they hold the true coefficient as often as they say where the"
     " constraints are true",
-    "draws": "of draws around the optimum without the constraints, each moved to the nearest coefficients allowed; near a boundary they may"
-    " hold the true coefficient a little less often than they say",
+    "draws": "of draws around the optimum without the constraints, each moved to the nearest coefficients allowed; measured to hold the"
+    " true coefficient about as often as they say, and more often at a boundary",
     "face": "as if the constraints that bind had been known to bind; too narrow where the data chose them",
 }
 

@@ -13,7 +13,8 @@ from gradline.inference.absent import NoInference
 from gradline.model.record import in_curve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
-from gradline.penalties.kinked_penalty import chosen_by
+from gradline.penalties.kinked import BoolArray
+from gradline.penalties.kinked_penalty import as_kinked, chosen_by
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
@@ -31,14 +32,14 @@ MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
 
 
-def summarise(fit: Model) -> Summary:
-    """The summary of a fit."""
+def summarise(fit: Model, exponentiate: bool = False) -> Summary:
+    """The summary of a fit. exponentiate: of exp of the coefficients."""
     from gradline.summary.render import Summary
 
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
-        head=tuple(_head(fit)),
-        blocks=(*(_block(fit, j) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
+        head=(*_head(fit), *((Fact("shown", _RATIOS),) if exponentiate else ())),
+        blocks=(*(_block(fit, j, exponentiate) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
         foot=tuple(_foot(fit)),
     )
 
@@ -100,11 +101,11 @@ def _rows(fit: Model) -> str:
     return text
 
 
-def _block(fit: Model, predictor: int) -> Block:
+def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     everything = shown_coefficients(fit, predictor)
     shown = everything[:MOST_ROWS]
     kept = [i for i in shown if i not in fit.solution.aliased]
-    columns = _columns(fit, predictor, kept)
+    columns = _columns(fit, predictor, kept, exponentiate)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
         visible(fit.predictor_names[predictor]) if len(fit.predictor_names) > 1 else "",
@@ -114,29 +115,69 @@ def _block(fit: Model, predictor: int) -> Block:
     )
 
 
-def _columns(fit: Model, predictor: int, kept: list[int]) -> Mapping[str, list[str]]:
+_RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
+
+_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means"}
+"""What exp of a coefficient is called, by the name of its linear predictor."""
+
+
+def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) -> Mapping[str, list[str]]:
     shape = fit.solution.coefficients.shape
+    name = "coefficient"
+    if exponentiate:
+        called = fit.loss_function.predictor_names(len(fit.target_names))[predictor]
+        name = next((words for start, words in _NAMES_OF_RATIOS.items() if called.startswith(start)), "exp(coef)")
+
+    def shown(values: Array) -> list[float]:
+        with np.errstate(over="ignore"):
+            return [float(value) for value in np.exp(of(values))] if exponentiate else of(values)
 
     def of(values: Array) -> list[float]:
         return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
 
     uncertainty = uncertainty_of(fit)
+    zero = set_to_zero(fit)
+    out = [zero is not None and bool(zero[i, predictor]) for i in kept]
+
+    def marked(cells: list[str]) -> list[str]:
+        return ["zero" if gone and not exponentiate else cell for cell, gone in zip(cells, out, strict=True)]
+
     if uncertainty is None:
-        columns = {"coefficient": column(of(fit.coefficients))}
+        columns = {name: marked(column(shown(fit.coefficients)))}
         if fit.digits is not None:
             columns["digits"] = [f"{math.floor(value)}" if math.isfinite(value) else "" for value in of(fit.digits)]
         return columns
     # One set of decimals, so that a coefficient and the ends of its interval can be compared.
-    alike = column(of(fit.coefficients) + of(uncertainty.lower) + of(uncertainty.upper), 5)
+    estimates = fit.solution.coefficients if uncertainty.estimates is None else uncertainty.estimates
+    alike = column(shown(fit.coefficients) + shown(uncertainty.lower) + shown(uncertainty.upper) + shown(estimates), 5)
     n = len(kept)
-    return {
-        "coefficient": alike[:n],
-        "std error": column(of(uncertainty.standard_errors), 4),
-        uncertainty.statistic_name: [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in of(uncertainty.statistics)],
-        "p": [probability(value) for value in of(uncertainty.p_values)],
-        f"{LEVEL:.0%} from": alike[n : 2 * n],
-        "to": alike[2 * n :],
-    }
+    columns = {name: marked(alike[:n])}
+    if uncertainty.estimates is not None:
+        columns[uncertainty.estimate_name] = alike[3 * n :]
+    if uncertainty.standard_errors is not None and uncertainty.statistics is not None:
+        errors = of(uncertainty.standard_errors)
+        if exponentiate:
+            errors = [error * ratio for error, ratio in zip(errors, shown(estimates), strict=True)]
+        columns["std error"] = column(errors, 4)
+        found = of(uncertainty.statistics)
+        columns[uncertainty.statistic_name] = [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in found]
+    columns |= {"p": [probability(value) for value in of(uncertainty.p_values)]}
+    columns |= {f"{LEVEL:.0%} from": alike[n : 2 * n], "to": alike[2 * n : 3 * n]}
+    if uncertainty.standard_errors is None:
+        # There is nothing to say of what was not kept.
+        columns = {name: ["" if cell == "nan" else cell for cell in cells] for name, cells in columns.items()}
+    return columns
+
+
+def set_to_zero(fit: Model) -> BoolArray | None:
+    """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
+    penalty = as_kinked(fit.penalty)
+    if penalty is None:
+        return None
+    first = int(fit.has_intercept)
+    found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
+    found[first:] = ~penalty.support(fit.solution.coefficients[first:])
+    return found
 
 
 def _foot(fit: Model) -> Iterator[Fact]:
@@ -144,6 +185,10 @@ def _foot(fit: Model) -> Iterator[Fact]:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
         yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
     yield Fact("fit", "; ".join(_measures(fit)))
+    zero = set_to_zero(fit)
+    if zero is not None:
+        slopes, out = zero[int(fit.has_intercept) :].size, int(zero.sum())
+        yield Fact("kept", f"{slopes - out:,} of {slopes:,} slopes" + ("; the penalty set the others to exactly zero" if out else ""))
     inference = inference_of(fit)
     if inference is not None:
         yield from slopes_line(fit)

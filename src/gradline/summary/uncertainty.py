@@ -23,14 +23,17 @@ LEVEL = 0.95
 @dataclass(frozen=True)
 class Uncertainty:
     """All (P, k): standard_errors; statistics, the coefficients over them, called "t" or "z"; p_values; lower and upper, the ends of the
-    interval. NaN for a coefficient that was not estimated."""
+    interval. NaN for a coefficient that was not estimated; None where intervals are not by standard errors. estimates: what all of it is
+    about, where that is not the coefficients, and estimate_name what to call them."""
 
-    standard_errors: Array
-    statistics: Array
+    standard_errors: Array | None
+    statistics: Array | None
     statistic_name: str
     p_values: Array
     lower: Array
     upper: Array
+    estimates: Array | None = None
+    estimate_name: str = ""
 
 
 def inference_of(fit: Model) -> Inference | None:
@@ -41,6 +44,10 @@ def inference_of(fit: Model) -> Inference | None:
 def uncertainty_of(fit: Model) -> Uncertainty | None:
     """The uncertainty of a fit's coefficients; None where it holds no covariance of them."""
     inference = inference_of(fit)
+    if inference is not None and inference.selective is not None:
+        held = inference.selective
+        ends = held.interval(LEVEL)
+        return Uncertainty(None, None, "", held.p_values, ends.lower, ends.upper, held.estimates, "on kept")
     if inference is None or inference.covariance is None:
         return None
     from gradline.inference.intervals import coefficient_interval, p_values, statistics
@@ -59,6 +66,8 @@ def uncertainty_of(fit: Model) -> Uncertainty | None:
         p_values(coefficients, covariance),
         lower,
         upper,
+        covariance.estimates,
+        covariance.kind,
     )
 
 
@@ -86,8 +95,10 @@ def _equals(text: str) -> str:
 def errors_line(inference: Inference) -> str:
     """Which standard errors these are, or why there are none."""
     covariance = inference.covariance
+    if inference.selective is not None:
+        return inference.selective.description
     if covariance is None:
-        return f"none: {inference.unavailable}"
+        return f"none: {inference.unavailable.removeprefix('no standard errors: ')}"
     degrees = covariance.degrees_of_freedom
     law = "z, from the normal distribution" if degrees is None else f"t with {short(degrees)} degrees of freedom"
     return f"{covariance.kind}: {covariance.description}; {law}"

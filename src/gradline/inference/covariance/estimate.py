@@ -57,6 +57,8 @@ class Covariance:
     clusters: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     signs: Array | None = None
+    estimates: Array | None = None
+    """(P, k): what the errors are about, where that is not the coefficients."""
 
     @property
     def matrix(self) -> Array:

@@ -12,7 +12,10 @@ from gradline.base.words import nearest
 from gradline.inference.covariance.clusters import Groups, held_groups
 from gradline.losses.protocol import Loss
 
-NAMES = ("classical", "bayesian", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west")
+NAMES = (
+    *("classical", "bayesian", "HC0", "HC1", "HC2", "HC3", "constant-density", "cluster", "newey-west"),
+    *("debiased", "selective"),
+)
 
 _ELSEWHERE = {
     "hac": "newey-west",
@@ -23,6 +26,9 @@ _ELSEWHERE = {
     "clustered": "cluster",
     "crv1": "cluster",
     "white": "HC0",
+    "desparsified": "debiased",
+    "polyhedral": "selective",
+    "post-selection": "selective",
 }
 """What other programs call them."""
 

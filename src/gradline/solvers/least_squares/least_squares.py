@@ -169,11 +169,20 @@ def solution_of_moments(rows: Rows, found: MomentsOfRows, strength: float) -> So
     if (fit.squares_error > 10.0**-ENOUGH_DIGITS * squares).any():
         # A good fit leaves little of the moments it is the difference of: take the residuals themselves.
         squares, passes = rows.reduce(SquaresKernel(b)), 2
+    return moments_solution(fit, moments, squares, strength, intercept=rows.intercept, passes=passes)
+
+
+def moments_solution(
+    fit: NormalEquations, moments: SecondMoments, squares: Array, strength: float, *, intercept: bool, passes: int
+) -> Solution:
+    """What normal equations found, as a solution. squares (k,): weighted sums of squared residuals; strength: of a ridge."""
+    b = fit.coefficients
     objective = float(squares.sum()) / moments.weight
     if strength > 0:
-        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(rows.intercept) :], b[int(rows.intercept) :]))
+        objective += strength / 2.0 * float(np.einsum("ij,ij->", b[int(intercept) :], b[int(intercept) :]))
     certificate = Certificate(True, fit.gradient_norm * 2.0 / moments.weight, "normal equations solved, with digits to spare")
-    return Solution(b, objective, "least_squares", certificate, passes, digits=fit.digits, sums=_sums_of(fit, moments, squares))
+    sums = _sums_of(fit, moments, squares)
+    return Solution(b, objective, "least_squares", certificate, passes, aliased=fit.aliased, digits=fit.digits, sums=sums)
 
 
 def solve_by_words(rows: Rows, moments: SecondMoments, fit: NormalEquations) -> Solution | None:

@@ -9,6 +9,7 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.losses.families.robust import Squared
 from gradline.objective.objective import Problem
+from gradline.rows.block import Block
 
 LOOKED_AT = 10_000
 """Rows that tell which of two beginnings is nearer."""
@@ -18,11 +19,20 @@ def constant_start(problem: Problem) -> Array:
     """Slopes of zero, and an intercept at which the loss is finite."""
     begin = np.zeros(problem.shape)
     if problem.rows.intercept:
-        block = problem.rows.sample(10_000)
-        begin[0] = problem.loss.start(block.without_zero_weights().targets)
+        block = problem.rows.sample(LOOKED_AT)
+        begin[0] = problem.loss.start(_as_often_as_they_count(block.without_zero_weights()))
         if block.offset is not None:
             begin[0] -= block.offset.mean(axis=0)
     return begin
+
+
+def _as_often_as_they_count(block: Block) -> Array:
+    """The targets, each as often as its weight says where weights are small whole numbers, so that weight 2 equals the row twice even where
+    there is no optimum and the end depends on the start."""
+    weights = block.row_weights
+    if weights is None or (weights != np.round(weights)).any() or not 0 < weights.sum() <= 100 * LOOKED_AT:
+        return block.targets
+    return np.repeat(block.targets, weights.astype(np.int64), axis=0)
 
 
 def from_least_squares(problem: Problem, begin: Array) -> Array:
