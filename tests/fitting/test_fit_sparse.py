@@ -49,6 +49,7 @@ LOSSES = [
     (gl.losses.cloglog, CLASSES),
     (gl.losses.loglog, CLASSES),
     (gl.losses.cauchit, CLASSES),
+    (gl.losses.hinge, 2.0 * CLASSES - 1.0),
     (gl.losses.weibull(), AMOUNTS),
     (gl.losses.log_normal(), AMOUNTS),
     (gl.losses.log_logistic(), AMOUNTS),
