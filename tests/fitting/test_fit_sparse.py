@@ -86,7 +86,7 @@ def test_every_loss(loss, y, beside):
     # Of a loss with kinks the vertex is exact; others are at the end of double precision.
     np.testing.assert_allclose(found.coefficients, plain.coefficients, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(found.loss, plain.loss, rtol=1e-12)
-    if plain.inference is not None:
+    if plain.inference is not None and not plain.inference.unavailable:
         # Rows on a kink lie on either side of it by rounding, and the density there is estimated from those near it.
         rounding = 1e-11 if loss.kinks() is None else 1e-3
         np.testing.assert_allclose(found.standard_errors, plain.standard_errors, rtol=rounding)
