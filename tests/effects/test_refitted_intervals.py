@@ -187,6 +187,9 @@ def test_effects_by_a_bootstrap_are_those_of_its_coefficients():
         slopes.append(((drawn[1] + drawn[5] * yes) * np.exp(design @ drawn)).mean())
     assert table["standard_error"][0] == pytest.approx(np.std(slopes, ddof=1), rel=1e-8)
     assert table["lower"][0] == pytest.approx(np.quantile(slopes, 0.025, method="weibull"), rel=1e-8)
+    # Where no rows are needed the part of the model that differs is taken, of the draws too.
+    linear = fit.effects("clinic", scale="linear", bootstrap=found)
+    np.testing.assert_allclose(linear["standard_error"], found.standard_errors[[3, 4]], rtol=1e-10)
     lasso = gl.fit("visits ~ age + clinic", rows, loss="poisson", penalty=gl.penalties.lasso(0.01, scaled=True))
     drawn = lasso.bootstrap(rows, replications=10, seed=1)
     assert lasso.predictions(at={"age": 40, "clinic": "all"}, bootstrap=drawn)["standard_error"][0] > 0

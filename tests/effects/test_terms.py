@@ -68,6 +68,32 @@ def test_ratios_of_squared_loss_are_those_of_refits():
     assert table["F"][table["term"].index("sex")] == pytest.approx(FIT.compare(dropped).statistic, rel=1e-8)
 
 
+def test_a_curve_has_the_test_of_its_own():
+    fit = gl.fit("body_mass_g ~ s(flipper_length_mm) + C(species)", PENGUINS)
+    curve = fit.curves[0]
+    table = fit.anova()
+    assert (table["F"][0], table["df"][0], table["p_value"][0]) == (curve.statistic, curve.reference, curve.p_value)
+    assert fit.test("s(flipper_length_mm)").statistic == curve.statistic
+    assert table["F"][1] == pytest.approx(fit.test("C(species)").statistic, rel=1e-10)
+    # Its slope is that of the curve.
+    at = {"flipper_length_mm": [180.0, 200.0]}
+    slopes = fit.effects("flipper_length_mm", at=at)["estimate"]
+    near = [fit.predict({"flipper_length_mm": [x - 1e-3, x + 1e-3], "species": ["Adelie"] * 2}) for x in at["flipper_length_mm"]]
+    np.testing.assert_allclose(slopes, [(b - a) / 2e-3 for a, b in near], rtol=1e-6)
+
+
+def test_fits_within_constraints_are_refused():
+    fit = gl.fit("body_mass_g ~ flipper_length_mm + bill_length_mm", PENGUINS, constraints="bill_length_mm >= 10")
+    for asked in (
+        fit.effects,
+        lambda: fit.bootstrap(PENGUINS),
+        lambda: fit.drop_each(PENGUINS),
+        lambda: fit.interval(0.9, "profile", PENGUINS),
+    ):
+        with pytest.raises(gl.InferenceError, match="within constraints"):
+            asked()
+
+
 def test_several_linear_predictors_have_their_own_terms():
     fit = gl.fit({"mean": "body_mass_g ~ sex + C(species)", "log_scale": "~ sex"}, PENGUINS, loss="normal")
     assert [term.name for term in fit.terms] == ["mean:sex", "mean:C(species)", "log_scale:sex"]

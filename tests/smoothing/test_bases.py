@@ -110,7 +110,9 @@ def test_the_spectrum_gives_the_determinant_of_the_sum():
         ("y ~ s(x, k=2.5)", "whole number"),
         ("y ~ s(x, sp=1)", "strength="),
         ("y ~ s(x, strength=-1)", "from 0 up"),
-        ("y ~ s(x, monotone='increasing')", "monotone"),
+        ("y ~ s(x, monotone='up')", "increasing"),
+        ("y ~ te(x, z, monotone='increasing')", "without by="),
+        ("y ~ s(x, by=g, monotone='increasing')", "without by="),
         ("y ~ s(x, z)", "te(x, z)"),
         ("y ~ te(x)", "two to four columns"),
         ("y ~ log(s(x))", "stands on its own"),
@@ -134,7 +136,7 @@ def test_few_rows_are_refused():
         gl.fit("y ~ s(x, k=4)", rows)
 
 
-def test_two_many_levels_are_refused():
+def test_too_many_levels_are_refused():
     rng = np.random.default_rng(0)
     rows = {"y": rng.normal(size=600), "x": rng.uniform(size=600), "g": np.arange(600) % 60}
     with pytest.raises(ValueError, match="group the levels"):

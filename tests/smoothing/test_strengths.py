@@ -203,6 +203,31 @@ def test_columns_that_determine_each_other_are_named(target, loss, data):
         gl.fit(f"{target} ~ s(x) + z + I(2 * z)", data, loss=loss)
 
 
+@pytest.mark.parametrize("loss", ["squared", gl.losses.huber(0.5), "poisson"])
+@pytest.mark.parametrize("direction", ["increasing", "decreasing"])
+def test_a_curve_that_is_held_monotone_is(direction, loss, data):
+    target = "c" if loss == "poisson" else "t"
+    fit = gl.fit(f"{target} ~ s(x, k=12, monotone='{direction}')", data, loss=loss)
+    sign = 1.0 if direction == "increasing" else -1.0
+    steps = sign * np.diff(fit.predict({"x": np.linspace(-0.5, 1.5, 10_000)}, kind="linear"))
+    assert steps.min() > -1e-14
+    # The best increasing curve through a wave that falls more than it rises may be level.
+    assert steps.max() > 1e-6 or direction == "increasing"
+    free = gl.fit(f"{target} ~ s(x, k=12)", data, loss=loss)
+    assert fit.curves[0].strengths == pytest.approx(free.curves[0].strengths)
+    assert fit.loss >= free.loss
+
+
+def test_constraints_beside_curves(data):
+    held = gl.fit("y ~ s(x) + z", data, constraints="z <= 0")
+    assert held.coefficients[-1] == 0.0
+    shaped = gl.fit("y ~ s(x) + z", data, constraints=[gl.constraints.monotone("x", "increasing"), "z <= 0"])
+    assert np.diff(shaped.curve().estimate).min() > -1e-14
+    assert shaped.coefficients[-1] == 0.0
+    with pytest.raises(ValueError, match="kinks"):
+        gl.fit("y ~ s(x, monotone='increasing')", data, loss="absolute")
+
+
 def test_what_goes_with_no_curve_is_said(data):
     with pytest.raises(ValueError, match="no curves"):
         gl.fit("y ~ x", data, smoothing="leave-one-out")

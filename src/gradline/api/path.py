@@ -11,6 +11,7 @@ from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.fitting.path import PathRequest, run_path
+from gradline.fitting.path_of_sums import moments_given, run_path_of_sums
 from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.losses.arguments import LossArgument
 from gradline.model.path import PathRecord
@@ -214,7 +215,7 @@ def path(
     Parameters
     ----------
     formula_or_X, data_or_y, data, target, formula, features
-        As for ``gl.fit``.
+        As for ``gl.fit``. Squared loss takes ``gl.Moments`` as data, and needs no rows then; in a list of them each is a fold.
     penalty : penalty of ``gl.penalties`` without a strength, optional
         ``gl.penalties.lasso()`` unless given. Of a sum of penalties one leaves its strength to the path.
     strengths : int, or array-like of float, default 100
@@ -236,7 +237,8 @@ def path(
     Returns
     -------
     Path
-        strengths, coefficients, losses, gaps, and what was held out.
+        strengths, coefficients, losses, gaps, and what was held out; for squared loss and a lasso also ``breakpoints``, the strengths at
+        which slopes enter and leave.
 
     Raises
     ------
@@ -256,6 +258,16 @@ def path(
     """
     if unknown:
         raise ArgumentTypeError(unknown_keyword("path", unknown, path))
+    sums = moments_given(data_or_y, data)
+    if sums is not None:
+        beside = {"weights": weights, "frequencies": frequencies, "offset": offset, "names": names, "missing": missing, "where": where}
+        beside |= {"query": query, "database": database, "groups": groups, "prediction": prediction, "backend": backend}
+        beside |= {"loss": None if loss == "squared" else loss}
+        chosen = lasso() if penalty is None else penalty
+        asked = formula_or_X if formula is None else formula
+        return Path.of(
+            run_path_of_sums(sums, asked, target, features, intercept, chosen, strengths, choose, refused=beside, progress=progress)
+        )
     positional = (formula_or_X, data_or_y, *more)
     given = positional[: max((i + 1 for i, value in enumerate(positional) if value is not None), default=0)]
     request = FitRequest.read(

@@ -10,10 +10,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import InferenceError
-from gradline.effects.refits import Refits, statistics_of
+from gradline.effects.refits import Refits, refuse_constraints, statistics_of
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.statistics import FitStatistics
 from gradline.inference.tests import wald_statistic
@@ -34,6 +35,8 @@ def anova(model: Model, kind: Any, data: Any, target: Any, test: str | None, row
     if test not in (None, *TESTS):
         raise InferenceError(f'test must be "F", "likelihood ratio" or "Wald", not {test!r}')
     terms = _terms(model)
+    if data is not None:
+        refuse_constraints(model, "the likelihood ratio of a term")
     if model.penalty is not None and test == "likelihood ratio":
         raise InferenceError('a penalised fit has no likelihood-ratio test; test="Wald" takes the covariance at the penalised optimum')
     squared = model.loss_function.squared_scale() is not None
@@ -82,13 +85,24 @@ def smaller_and_larger(kind: int, term: Term, terms: Sequence[Term]) -> tuple[se
 
 def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
     covariance = model.covariance()
-    coefficients, statistics = model.solution.coefficients, model.inference.statistics if model.inference else None
+    coefficients, statistics = model.estimate, model.inference.statistics if model.inference else None
     squared = statistics is not None and statistics.squared and covariance.kind == "classical" and not statistics.penalised
     columns: dict[str, list[Any]] = {"term": [], "df": []}
+    if model.curves:
+        squared = False
     name = "F" if covariance.degrees_of_freedom is not None else "chi2"
+    curves = {curve.name: curve for curve in model.curves if np.isfinite(curve.statistic)}
     for term in terms:
-        count, chi_squared = _chi_squared(kind, term, terms, coefficients, covariance)
-        statistic, p_value = _law(chi_squared, count, covariance.degrees_of_freedom)
+        statistic: float | None
+        p_value: float | None
+        count: float
+        if term.name in curves:
+            # A curve that is held back has fewer degrees of freedom than columns, and a test of its own.
+            curve = curves[term.name]
+            count, chi_squared, statistic, p_value = curve.reference, np.nan, curve.statistic, curve.p_value
+        else:
+            count, chi_squared = _chi_squared(kind, term, terms, coefficients, covariance)
+            statistic, p_value = _law(chi_squared, int(count), covariance.degrees_of_freedom)
         row: dict[str, Any] = {"term": term.name, "df": count}
         if squared and statistics is not None and statistics.dispersion is not None and statistics.dispersion.size == 1:
             row["sum_of_squares"] = chi_squared * float(statistics.dispersion[0])
@@ -105,6 +119,8 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
         columns["p_value"].append(None)
     elif covariance.degrees_of_freedom is not None:
         how += f", F with {covariance.degrees_of_freedom:.6g} degrees of freedom below"
+    if curves:
+        how += "; of curves by their effective degrees of freedom"
     return ResultTable(columns, f"Analysis of variance of {', '.join(model.target_names[:4])}", (f"type {kind}: {_TYPES[kind]}; {how}",))
 
 
@@ -165,6 +181,7 @@ def drop_each(model: Model, data: Any, target: Any, rows: dict[str, Any]) -> Res
     if model.penalty is not None:
         raise InferenceError("terms of a penalised fit are not dropped one by one: its likelihood is not at its maximum; see gl.path")
     terms = _terms(model)
+    refuse_constraints(model, "dropping a term")
     if data is None:
         raise InferenceError("each term is dropped and the rest fitted again, and a Fit holds no rows: give them, data=...")
     if not (model.loss_function.is_likelihood or model.loss_function.squared_scale() is not None):

@@ -136,6 +136,10 @@ def bootstrap(
     """See :meth:`gradline.Fit.bootstrap`."""
     if data is None:
         raise InferenceError("a bootstrap draws the rows anew, and a Fit holds none: give them, data=...")
+    if model.constraints is not None:
+        raise InferenceError(
+            "a fit within constraints is not drawn anew: the bootstrap fails where they bind; fit.interval() draws by what binds"
+        )
     kind = ("cases" if groups is None else "clusters") if kind is None else kind
     _check(kind, replications, groups, seed)
     found, clusters = _attached(model, data, target, groups, rows)

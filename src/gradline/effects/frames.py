@@ -108,6 +108,11 @@ def open_frame(
         raise InferenceError(f'kind must be "average", "at means" or "each row", not {kind!r}')
     if scale not in ("mean", "linear"):
         raise InferenceError(f'scale must be "mean" (of the prediction) or "linear" (of the linear predictor), not {scale!r}')
+    if model.constraints is not None:
+        raise InferenceError(
+            "the standard errors of a fit within constraints are those of the fit without them, which the delta method cannot take: there"
+            " are fit.interval() for coefficients and fit.predict(..., interval=) for predictions"
+        )
     if replications is None:
         model.covariance()
     if scale == "mean":

@@ -19,7 +19,7 @@ from gradline.base.warnings import warn
 from gradline.effects.intervals import TestedInterval
 from gradline.effects.many_newton import Flags, factor_of, minima, solve_with
 from gradline.effects.many_points import at_many, stacked, unstacked
-from gradline.effects.refits import statistics_of
+from gradline.effects.refits import refuse_constraints, statistics_of
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.intervals import critical_value
 from gradline.model.attach_data import attach_data
@@ -47,6 +47,7 @@ def profile_interval(model: Model, level: float, data: Any, target: Any, rows: d
         raise InferenceError('method="profile" goes over the rows again, and a Fit holds none: give them, data=...')
     if model.penalty is not None:
         raise InferenceError("a penalised fit has no profile likelihood: its likelihood is not at its maximum")
+    refuse_constraints(model, "a profile")
     squared = loss.squared_scale()
     if not (loss.is_likelihood or squared is not None):
         raise InferenceError(f'the loss {loss.name!r} is no likelihood, so there is none to profile: method="bootstrap" is for any loss')

@@ -140,6 +140,7 @@ class Forecast:
     def value(self, batch: pa.RecordBatch, coefficients: Array) -> Array:
         """(R, m, c) at several coefficients (R, P, k), the rows encoded once."""
         encoded = self.encoder.encode(batch, 0, targets=False)
+        coefficients = coefficients if self.places is None else coefficients[:, self.places]
         count, size, k = coefficients.shape
         together = encoded.design.predict(np.ascontiguousarray(coefficients.transpose(1, 0, 2).reshape(size, count * k)))
         predictors = together.reshape(-1, count, k).transpose(1, 0, 2)

@@ -46,6 +46,14 @@ class Refits:
         return fit_statistics(problem, coefficients, free)
 
 
+def refuse_constraints(model: Model, what: str) -> None:
+    """Raises InferenceError for a fit within constraints, whose likelihood need not be at its maximum."""
+    if model.constraints is not None:
+        raise InferenceError(
+            f"{what} is not defined for a fit within constraints, whose likelihood need not be at its maximum: ask the fit without them"
+        )
+
+
 def restricted(model: Model, problem: Problem, places: Iterable[int]) -> Problem:
     """The problem without the coefficients at these places, nor those that the model left out as aliased."""
     size, k = problem.shape

@@ -5,7 +5,9 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
+from itertools import accumulate
+from operator import add
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,7 +18,8 @@ from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.fitting.classes import refuse_one_class
 from gradline.fitting.left_out import check_leave_one_out, left_out
-from gradline.model.path import HeldOut, Trail
+from gradline.model.path import HeldOut, PathRecord, Trail
+from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
@@ -29,14 +32,21 @@ from gradline.solvers.kinks.penalty_rows import null_strength
 from gradline.solvers.kinks.pieces import pieces_of
 from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
+from gradline.solvers.protocol import Solution
+from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
+from gradline.solvers.proximal.moments_path import moments_path, proportions
 from gradline.solvers.proximal.newton import ProximalNewton, null_dual
+from gradline.solvers.proximal.wide_path import WidePath, WideRows, wide_path
 
 STRENGTHS, FOLDS = 100, 10
 """Tried where a strength is "auto"."""
 
 MOST_COLUMNS = 5_000
 """Columns of which sums of products are held: 200 MB."""
+
+WIDE = 500
+"""Columns from which a path of fewer than half as many rows takes working sets."""
 
 LEAST_SHARE, LEAST_SHARE_WIDE = 1e-4, 1e-2
 """The weakest strength of a path, of the one that leaves no slope; of data with more columns than rows."""
@@ -53,14 +63,36 @@ class PathFound(NamedTuple):
     gradient_norms: Array
     converged: np.ndarray[tuple[int], np.dtype[np.bool_]]
     passes: int
+    knots: Array | None = None
+    """Where the support changes, in units of the first strength; None where the path is not one of straight pieces."""
 
 
-def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
+def record_of(
+    strengths: Array, found: PathFound, penalties: tuple[KinkedPenalty, ...], held_out: HeldOut | None, template: Model
+) -> PathRecord:
+    """What a path found, as it is kept."""
+    return PathRecord(
+        strengths=strengths,
+        coefficients=found.coefficients,
+        losses=found.losses,
+        objectives=found.objectives,
+        gaps=found.gaps,
+        gradient_norms=found.gradient_norms,
+        converged=found.converged,
+        penalties=penalties,
+        held_out=held_out,
+        template=template,
+        passes=found.passes,
+        breakpoints=None if found.knots is None else found.knots * strengths[0],
+    )
+
+
+def strengths_of(asked: Any, way: Way) -> Array:
     """The strengths that ``gl.path(strengths=)`` asks for, (m,), falling. Raises as it does."""
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 1:
             raise ArgumentError(f"strengths must be a count of at least 1, or the strengths themselves, not {asked!r}")
-        refuse_one_class(problem)
+        refuse_one_class(way.problem)
         largest = way.largest()
         if not largest > 0:
             raise ArgumentError(
@@ -71,7 +103,7 @@ def strengths_of(asked: Any, way: Way, problem: Problem) -> Array:
                 "no strength sets all slopes to zero, since the penalty has no kink at zero on one of its sides: give strengths= as an"
                 " array"
             )
-        share = LEAST_SHARE if problem.rows.n_rows > problem.rows.n_columns else LEAST_SHARE_WIDE
+        share = LEAST_SHARE_WIDE if way.wide else LEAST_SHARE
         return np.asarray(largest * np.geomspace(1.0, share, int(asked)))
     try:
         given = np.asarray(asked)
@@ -103,10 +135,15 @@ class Way:
             raise ArgumentError(f"a path is for penalties that set slopes to zero, and {bound.name!r} does not; use gl.penalties.lasso()")
         return found
 
+    @property
+    def wide(self) -> bool:
+        """Whether there are no more rows than columns."""
+        return self.problem.rows.n_rows <= self.problem.rows.n_columns
+
     def largest(self) -> float:
         """The least strength that leaves no slope."""
         unit = self._working(self.penalty(1.0))
-        if PiecewiseLinear().refuses(replace(self.problem, penalty=unit)) is None:
+        if solved_exactly(self.problem, unit):
             return null_strength(self.problem, unit, pieces_of(self.problem.loss, self.problem.rows.n_targets))
         return null_dual(self.problem, unit)
 
@@ -126,18 +163,27 @@ class Way:
         """The fits of all strengths, and the loss of what was held out."""
         folds = self.folds
         penalties = [self._working(penalty) for penalty in penalties]
-        found = _along(self.problem, penalties, advance)
+        together = not solved_exactly(self.problem, penalties[0]) and takes_many(self.problem, penalties)
+        many = solve_many(self.problem, penalties, folds, advance) if together else None
+        found = _along(self.problem, penalties, advance, None if many is None else many.solutions)
+        if many is not None:
+            found = found._replace(passes=found.passes + many.passes)
         if folds is None:
             return self._given(found), None
         held = np.empty((folds.count, len(penalties), *found.coefficients.shape[1:]))
+        known = many is not None
         for fold in range(folds.count):
             rest = replace(self.problem, rows=without_fold(self.problem.rows, folds, fold))
+            solved = None if many is None else many.folds[fold]
+            known = known and solved is not None and None not in solved
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
-                without = _along(rest, penalties, advance)
+                without = _along(rest, penalties, advance, solved)
             held[fold] = without.coefficients
             if not without.converged.all():
                 _say_of_fold(fold, folds, int((~without.converged).sum()), [str(each.message) for each in caught])
+        if many is not None and known:
+            return self._given(found), held_out_of(many.held_out, many.weights, folds)
         sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
         return self._given(found), held_out_of(sums, weights, folds)
 
@@ -152,7 +198,7 @@ def _say_of_fold(fold: int, folds: Folds, count: int, said: Sequence[str]) -> No
     )
 
 
-class _MomentsWay(Way):
+class MomentsWay(Way):
     """Of squared loss: one pass makes sums of each fold, and the rest is algebra."""
 
     def _of(self, moments: SecondMoments) -> MomentsModel:
@@ -172,9 +218,14 @@ class _MomentsWay(Way):
         return [state.sums for state in states if state is not None]
 
     @cached_property
+    def total(self) -> SecondMoments:
+        """The sums of all rows."""
+        return reduce(add, self.parts)
+
+    @cached_property
     def model(self) -> MomentsModel:
         """Of all rows."""
-        return self._of(_added(self.parts))
+        return self._of(self.total)
 
     def largest(self) -> float:
         model, unit = self.model, self.penalty(1.0)
@@ -190,41 +241,93 @@ class _MomentsWay(Way):
         if folds is None:
             return found, None
         sums, weights = np.empty((folds.count, len(penalties))), np.array([part.weight for part in parts])
-        for fold in range(folds.count):
-            # The others are added up: to subtract one from the total would lose digits.
-            rest = _along_moments(self._of(_added([*parts[:fold], *parts[fold + 1 :]])), penalties, advance)
-            held = self._of(parts[fold])
-            sums[fold] = [held.loss_at(coefficients) * weights[fold] for coefficients in rest.coefficients]
+        for fold, others in enumerate(all_but_one(parts)):
+            rest = _along_moments(self._of(others), penalties, advance)
+            sums[fold] = self._of(parts[fold]).losses_at(rest.coefficients) * weights[fold]
         return found, held_out_of(sums, weights, folds)
+
+
+class _WideWay(Way):
+    """Of squared loss with more columns than rows: working sets of columns, of rows in memory."""
+
+    def _rows(self, kept: Any = None) -> WideRows:
+        """All rows, or those that are kept, (n,) bool."""
+        rows, scale = self.problem.rows, self.problem.loss.squared_scale()
+        block = rows.in_memory()
+        assert block is not None
+        assert scale is not None
+        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        target = block.targets[:, 0] if block.offset is None else block.targets[:, 0] - block.offset[:, 0]
+        columns = block.design.slopes()
+        if kept is not None:
+            columns, target, weights = columns[kept], target[kept], weights[kept]
+        return WideRows(columns, target, weights / weights.sum(), scale, rows.intercept)
+
+    def largest(self) -> float:
+        rows, unit = self._rows(), self.penalty(1.0)
+        gradient = rows.gradients((rows.target - rows.level)[:, None])[0]
+        return unit.part.largest_dual(gradient / unit.scales)
+
+    def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
+        first, folds = penalties[0], self.folds
+        shares = proportions(penalties, (self.problem.rows.n_columns - int(self.problem.rows.intercept), 1))
+        absolute = first.part.absolute
+        assert shares is not None
+        assert absolute is not None
+        weights, whole = absolute * first.scales, self._rows()
+        found = self._found(whole, wide_path(whole, weights, shares, advance))
+        if folds is None:
+            return found, None
+        block = self.problem.rows.in_memory()
+        assert block is not None
+        owner = folds.of(block)
+        counts = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        sums, held = np.zeros((folds.count, len(penalties))), np.bincount(owner, counts, minlength=folds.count).astype(np.float64)
+        for fold in range(folds.count):
+            rest = self._rows((owner != fold) & (counts > 0))
+            without = wide_path(rest, weights, shares, advance).slopes
+            inside = (owner == fold) & (counts > 0)
+            left = whole.target[inside][:, None] - rest.intercepts(without) - whole.columns[inside] @ without.T
+            sums[fold] = whole.scale * (counts[inside] @ np.square(left))
+        return found, held_out_of(sums, held, folds)
+
+    def _found(self, rows: WideRows, path: WidePath) -> PathFound:
+        slopes = path.slopes[:, :, None]
+        coefficients = np.concatenate([rows.intercepts(path.slopes)[:, None, None], slopes], axis=1) if rows.centred else slopes
+        return PathFound(coefficients, path.losses, path.objectives, path.gaps, path.gradient_norms, path.converged, 1, path.knots)
 
 
 def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | None) -> Way:
     """The way of a path that suits the loss and the rows."""
     rows = problem.rows
-    sums = problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels and rows.n_columns <= MOST_COLUMNS
-    if sums:
-        return _MomentsWay(problem, columns, spec, folds)
+    if problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels:
+        wide = rows.n_columns > WIDE and rows.n_columns > 2 * rows.n_rows and rows.n_targets == 1 and rows.resident
+        wide = wide and not rows.sparse_columns
+        if wide and _charges_each_alone(Way(problem, columns, spec)):
+            return _WideWay(problem, columns, spec, folds)
+        if rows.n_columns <= MOST_COLUMNS:
+            return MomentsWay(problem, columns, spec, folds)
     moved = centred(replace(problem, penalty=Way(problem, columns, spec).penalty(1.0)))
     if moved is None:
         return Way(problem, columns, spec, folds)
     return Way(replace(moved.problem, penalty=None), columns, spec, folds, moved.change)
 
 
-def _added(parts: Sequence[SecondMoments]) -> SecondMoments:
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
+def _charges_each_alone(way: Way) -> bool:
+    """Whether the penalty is its strength times a sum of sizes, of all slopes, and nothing else."""
+    one, two = way.penalty(1.0), way.penalty(2.0)
+    absolute, shape = one.part.absolute, (way.problem.rows.n_columns - int(way.problem.rows.intercept), 1)
+    return absolute is not None and bool((absolute > 0).all()) and one.smooth_part is None and proportions([two, one], shape) is not None
+
+
+def all_but_one(parts: Sequence[SecondMoments]) -> list[SecondMoments]:
+    """The sums of all parts but each. They are added up, from both ends: to subtract one from the total would lose digits."""
+    before, after = list(accumulate(parts[:-1], add)), list(accumulate(parts[:0:-1], add))[::-1]
+    return [after[0], *(before[i - 1] + after[i] for i in range(1, len(parts) - 1)), before[-1]]
 
 
 def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    slopes = np.zeros((model.n_slopes, model.n_targets))
-    points = []
-    for penalty in penalties:
-        point = model.solve(penalty, slopes)
-        slopes = point.coefficients[int(model.intercept) :]
-        points.append(point)
-        advance()
+    points, knots = moments_path(model, penalties, advance)
     return PathFound(
         np.array([point.coefficients for point in points]),
         np.array([point.loss for point in points]),
@@ -233,24 +336,36 @@ def _along_moments(model: MomentsModel, penalties: Sequence[KinkedPenalty], adva
         np.array([point.gradient_norm for point in points]),
         np.array([point.exact for point in points]),
         1,
+        knots,
     )
 
 
-def _along(problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> PathFound:
-    first_problem, smooth, vertex = replace(problem, penalty=penalties[0]), ProximalNewton(), PiecewiseLinear()
-    reason, exact = smooth.refuses(first_problem), False
+def solved_exactly(problem: Problem, penalty: KinkedPenalty) -> bool:
+    """Whether each strength is an exact vertex, of a loss with kinks. Raises ValueError where no solver of a path takes the problem."""
+    one = replace(problem, penalty=penalty)
+    reason, exact = ProximalNewton().refuses(one), False
     if reason is not None and not problem.joint and problem.loss.kinks() is not None:
-        reason, exact = vertex.refuses(first_problem), True
+        reason, exact = PiecewiseLinear().refuses(one), True
     if reason is not None:
         raise ArgumentError(reason)
+    return exact
+
+
+def _along(
+    problem: Problem, penalties: Sequence[KinkedPenalty], advance: Callable[[], None], known: Sequence[Solution | None] | None = None
+) -> PathFound:
+    """One strength from the other, but for those that are known."""
+    smooth, vertex, exact = ProximalNewton(), PiecewiseLinear(), solved_exactly(problem, penalties[0])
     start, curvature, passes = None, None, 0
     solutions = []
-    for penalty in penalties:
-        one = replace(problem, penalty=penalty)
-        solution = vertex.solve(one, start) if exact else smooth.solve_from(one, start, curvature)
+    for place, penalty in enumerate(penalties):
+        solution = None if known is None else known[place]
+        if solution is None:
+            one = replace(problem, penalty=penalty)
+            solution = vertex.solve(one, start) if exact else smooth.solve_from(one, start, curvature)
+            advance()
         start, curvature, passes = solution.coefficients, solution.curvature, passes + solution.passes
         solutions.append(solution)
-        advance()
     first = int(problem.rows.intercept)
     objectives = np.array([solution.loss for solution in solutions])
     penalised = np.array([p.value(s.coefficients[first:]) for p, s in zip(penalties, solutions, strict=True)])
@@ -308,7 +423,7 @@ def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: Penalt
     """The penalty of the strength whose loss of rows held out is least, of 100 strengths, and 10 folds or each row by itself."""
     n, alone = problem.rows.n_rows, spec.chosen_by == "leave-one-out"
     way = way_of(problem, columns, spec, None if alone else Folds.of_rows(min(FOLDS, n), 0, n))
-    strengths = strengths_of(STRENGTHS, way, problem)
+    strengths = strengths_of(STRENGTHS, way)
     penalties = [way.penalty(float(strength)) for strength in strengths]
     if alone:
         check_leave_one_out(problem, penalties[0])

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.objective.objective import Problem
 from gradline.penalties.sums import minds_units
@@ -35,13 +36,21 @@ def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any) -> No
     # A constant column has no spread but rounding.
     varies = spread > 1e-13 * largest
     spread = np.where(((values == 0) | (values == 1)).all(axis=0), 0.5, spread)
-    places = np.flatnonzero(varies & np.isfinite(spread))
+    said = words_of_spreads(penalty, names[first:], np.where(varies, spread, 0.0))
+    if said is not None:
+        warn(said)
+
+
+def words_of_spreads(penalty: Any, names: tuple[str, ...], spread: Array) -> str | None:
+    """What to say of columns whose spreads (p,) are too far apart; zero for one that does not vary. None where there is nothing to say."""
+    places = np.flatnonzero((spread > 0) & np.isfinite(spread))
     if len(places) < 2:
-        return
+        return None
     low, high = places[spread[places].argmin()], places[spread[places].argmax()]
-    if spread[high] > RATIO * spread[low]:
-        warn(
-            f"the penalty {penalty.name!r} charges each slope for its size, and column {names[first + high]!r} varies by {spread[high]:.3g}"
-            f" while {names[first + low]!r} varies by {spread[low]:.3g} (standard deviations): the slope of the second has to be larger to"
-            " say as much, and is penalised more for it. Give the penalty scaled=True, so that units do not matter, or weights="
-        )
+    if spread[high] <= RATIO * spread[low]:
+        return None
+    return (
+        f"the penalty {penalty.name!r} charges each slope for its size, and column {names[high]!r} varies by {spread[high]:.3g}"
+        f" while {names[low]!r} varies by {spread[low]:.3g} (standard deviations): the slope of the second has to be larger to"
+        " say as much, and is penalised more for it. Give the penalty scaled=True, so that units do not matter, or weights="
+    )

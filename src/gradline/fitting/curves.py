@@ -11,6 +11,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
+from gradline.constraints import monotone
+from gradline.constraints.specs import ConstraintSpec, as_spec
 from gradline.formulas.curves import curves_of
 from gradline.formulas.encoder import Encoder
 from gradline.inference.absent import NoInference
@@ -72,6 +74,15 @@ def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: 
     bound = replace(problem, penalty=penalty_of(blocks, choice.strengths, problem.rows.intercept, smoothing if chosen else ""))
     solver = None if choice.sums is None else PenalisedSums(choice.sums)
     return CurveFit(bound, blocks, choice.strengths, choice.coefficients, solver)
+
+
+def within_shapes(found: CurveFit, constraints: ConstraintSpec | None) -> ConstraintSpec | None:
+    """The constraints that were asked for and those of the curves that the formula holds monotone; None where there are none."""
+    for name, direction in {block.curve.node.key: block.curve.monotone for block in found.blocks}.items():
+        if direction is not None:
+            own = monotone(name, "increasing" if direction == "increasing" else "decreasing")
+            constraints = own if constraints is None else as_spec([constraints, own])
+    return constraints
 
 
 def refuse_curves(prepared: Prepared) -> None:

@@ -152,7 +152,7 @@ class _Kernel(Kernel[LeftOut]):
         weights = np.ones(n) if weights is None else weights
         precision = np.ones(n) if block.weights is None else block.weights
         copies = float(n if block.frequencies is None else block.frequencies.sum())
-        columns = block.design.slopes() - self.means
+        columns = block.design.dense()[:, self.intercept :] - self.means
         residuals = block.targets - block.linear_predictors(np.ascontiguousarray(self.coefficients.T))
         losses, squares = np.zeros(len(self.strengths)), np.zeros(len(self.strengths))
         again: list[Any] = []

@@ -14,7 +14,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.base.words import nearest
-from gradline.fitting.along import strengths_of, way_of
+from gradline.fitting.along import record_of, strengths_of, way_of
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import refuse_curves
 from gradline.fitting.left_out import check_leave_one_out, left_out
@@ -72,7 +72,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         columns = penalty_columns(problem, prepared)
         folds = _folds(ask, problem, prepared)
         way = way_of(problem, columns, spec, folds)
-        strengths = strengths_of(ask.strengths, way, problem)
+        strengths = strengths_of(ask.strengths, way)
         penalties = tuple(way.penalty(float(strength)) for strength in strengths)
         alone = ask.choose == "leave-one-out"
         if alone:
@@ -87,19 +87,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
         )
         reason = NoInference("a path holds no standard errors")
         template = model_of(request, prepared, replace(problem, penalty=penalties[-1]), solution, reason, started)
-    return PathRecord(
-        strengths=strengths,
-        coefficients=found.coefficients,
-        losses=found.losses,
-        objectives=found.objectives,
-        gaps=found.gaps,
-        gradient_norms=found.gradient_norms,
-        converged=found.converged,
-        penalties=penalties,
-        held_out=held_out,
-        template=template,
-        passes=found.passes,
-    )
+    return record_of(strengths, found, penalties, held_out, template)
 
 
 def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | None:

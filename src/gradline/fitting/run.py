@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
-from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves
+from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import NoInference
 from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
@@ -84,10 +84,11 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     covariance = request.covariance
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
-    if request.constraints is not None:
+    constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
+    if constraints is not None:
         from gradline.fitting.constrained import with_constraints
 
-        problem = with_constraints(problem, request.constraints, prepared)
+        problem = with_constraints(problem, constraints, prepared)
     problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)

@@ -48,16 +48,12 @@ def read_curve(call: ast.Call, name: str, key: str, reading: Reading) -> Learned
         fail("s() is a curve of one column; te(x, z) is a surface over two" if count else "s() needs a column, as in s(x)", name)
     if name == "te" and not 2 <= count <= 4:
         fail("te() is a surface over two to four columns, as in te(x, z); s(x) is a curve of one", name)
-    if "monotone" in options:
-        reading.literal(options["monotone"], "monotone")
-        fail(
-            "a curve with a penalty whose strength is chosen cannot be held monotone yet, since constraints and smooth terms do not go"
-            " together; leave monotone= out",
-            "monotone",
-        )
     found: dict[str, Any] = {"k": DEFAULT_K[name], "degree": 3, "order": 2, "strength": None}
     found |= {key: reading.literal(options[key], key) for key in found if key in options}
     _check(name, count, found, fail)
+    found["monotone"] = (
+        _monotone(name, reading.literal(options["monotone"], "monotone"), "by" in options, fail) if "monotone" in options else None
+    )
     found["columns"] = count
     found["by"] = reading.kind_of_by(options["by"]) if "by" in options else None
     nodes = list[Node]()
@@ -69,6 +65,15 @@ def read_curve(call: ast.Call, name: str, key: str, reading: Reading) -> Learned
     if len(set(nodes)) < len(nodes):
         fail("te() is a surface over different columns", name)
     return Learned(key, name, nodes[0] if count == 1 else Together(tuple(nodes)), tuple(found.items()))
+
+
+def _monotone(name: str, given: Any, by: bool, fail: Callable[[str, str | None], NoReturn]) -> str:
+    """The direction in which a curve is held."""
+    if given not in ("increasing", "decreasing"):
+        fail(f'{name}(): monotone must be "increasing" or "decreasing", not {given!r}', "monotone")
+    if name != "s" or by:
+        fail("monotone= is for a curve of one column, s(x), without by=", "monotone")
+    return str(given)
 
 
 def _check(name: str, count: int, found: dict[str, Any], fail: Callable[[str, str | None], NoReturn]) -> None:

@@ -41,6 +41,12 @@ class Curve:
     node: Learned
     state: State
 
+    @property
+    def monotone(self) -> str | None:
+        """The direction in which the formula holds the curve; None where it does not."""
+        direction: str | None = self.node.settings["monotone"]
+        return direction
+
     def basis(self, values: Array) -> Array:
         """The columns at values of the variables, (m, d) -> (m, c); of a curve with by= those of a row where it is one."""
         shaped = values[:, 0] if values.shape[1] == 1 else values

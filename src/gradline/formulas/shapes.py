@@ -22,8 +22,9 @@ from gradline.formulas.encoder import Encoder
 from gradline.formulas.expressions import Column
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, ReadFactor, factor_columns
 from gradline.formulas.groups import Group
+from gradline.formulas.learner import Options, State
 from gradline.formulas.splines.basis import cubic_spline
-from gradline.formulas.splines.penalised import Centring
+from gradline.formulas.splines.penalised import Centring, is_centred, sizes_of
 from gradline.formulas.transforms.polynomials import apply_polynomials
 
 NO_PRODUCTS = "it is an interaction, whose curve is another at each value of the other column"
@@ -96,10 +97,10 @@ def _curve(
     transform = factor.node.transform
     if transform == "bs":
         return _basis_spline(np.asarray(state["knots"]), int(options["degree"]))
+    if transform == "s":
+        return _even_spline(options, state)
     if transform in ("cr", "cs"):
         return _natural_spline(np.asarray(state["knots"]), state["constraints"])
-    if transform == "s" and options["by"] is None:
-        return _penalised_spline(int(options["k"]), np.asarray(state["means"], dtype=np.float64))
     if transform == "poly":
         if within is None:
             raise ArgumentError(
@@ -123,6 +124,16 @@ def _basis_spline(knots: Array, degree: int) -> _Curve:
 
     # Units of the column must not decide about digits.
     return _Curve(_unit(first), _unit(second), "", steps)
+
+
+def _even_spline(options: Options, state: State) -> _Curve:
+    """Of the columns of a curve with a penalty: differences of its splines' coefficients, whose knots are evenly spaced."""
+    (count,), degree = sizes_of(options), int(options["degree"])
+    first, second = (np.diff(np.eye(count), n=order, axis=0) for order in (1, 2))
+    if is_centred(options):
+        centring = Centring(np.asarray(state["means"], dtype=np.float64))
+        first, second = (np.asarray(centring.columns(rows.T.copy()).T) for rows in (first, second))
+    return _Curve(_unit(first), _unit(second), "", lambda row, order: f"at spline {row + 1} of {count}, of degree {degree}")
 
 
 def _derivative(coefficients: Array, knots: Array, degree: int) -> Array:
@@ -153,12 +164,6 @@ def _natural_spline(knots: Array, constraints: list[list[float]] | None) -> _Cur
         q = np.linalg.qr(np.asarray(constraints).T, mode="complete")[0][:, len(constraints) :]
         rows, second = rows @ q, second @ q
     return _Curve(_unit(rows), _unit(second), "", lambda row, order: f"in piece {row // 3 + 1}" if order == 1 else f"at knot {row + 2}")
-
-
-def _penalised_spline(count: int, means: Array) -> _Curve:
-    """Of B-splines on evenly spaced knots: differences of neighbouring coefficients, over the columns that are left by centring."""
-    rising, bending = (Centring(means).columns(differences(count, order).T.copy()).T for order in (1, 2))
-    return _Curve(_unit(rising), _unit(bending))
 
 
 def _second_derivatives(knots: Array, middle: Array) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from scipy.linalg import solve_triangular
@@ -26,13 +26,14 @@ class HypothesisResult:
     hypothesis: str
     statistic: float
     distribution: Literal["F", "chi2"]
-    numerator: int
+    numerator: int | float
     denominator: float | None
     p_value: float
     method: str
 
     def __repr__(self) -> str:
-        degrees = f"{self.numerator}" if self.denominator is None else f"{self.numerator}, {self.denominator:.6g}"
+        above = f"{self.numerator:.6g}"
+        degrees = above if self.denominator is None else f"{above}, {self.denominator:.6g}"
         p_value = "< 1e-300" if self.p_value == 0 else f"= {self.p_value:.4g}"
         return f"{self.hypothesis}: {self.distribution}({degrees}) = {self.statistic:.6g}, p {p_value} ({self.method})"
 
@@ -97,6 +98,30 @@ def _wald_test(hypothesis: str, root: Array, difference: Array, covariance: Cova
         statistic /= count
         return HypothesisResult(hypothesis, statistic, "F", count, degrees, float(fdtrc(count, degrees, statistic)), words)
     return HypothesisResult(hypothesis, statistic, "chi2", count, None, float(chdtrc(count, statistic)), words)
+
+
+class TestedCurve(Protocol):
+    """What a test of a curve found."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def statistic(self) -> float: ...
+    @property
+    def statistic_name(self) -> str: ...
+    @property
+    def reference(self) -> float: ...
+    @property
+    def p_value(self) -> float: ...
+
+
+def curve_test(curve: TestedCurve, covariance: Covariance) -> HypothesisResult:
+    """The test that a curve is zero, as the fit has made it: of fewer degrees of freedom than the curve has columns."""
+    of_f = curve.statistic_name == "F"
+    denominator = covariance.degrees_of_freedom if of_f else None
+    words = f"{curve.name}: the curve is zero"
+    law: Literal["F", "chi2"] = "F" if of_f else "chi2"
+    return HypothesisResult(words, curve.statistic, law, curve.reference, denominator, curve.p_value, "by its effective degrees of freedom")
 
 
 def wald_statistic(places: Sequence[int] | IntArray, coefficients: Array, covariance: Covariance) -> float:

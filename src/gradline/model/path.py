@@ -46,7 +46,9 @@ class PathRecord:
     """strengths (m,), falling. coefficients (m, P, k). losses (m,): mean losses a row; objectives (m,): with the penalty. gaps (m,): how
     far an objective can be above its minimum, NaN where that is not known. gradient_norms (m,): of what the
     penalty leaves of the gradient. converged (m,). penalties: the m penalties. held_out: None where
-    nothing was. template: a model of the same rows, whose solution stands for any of the path."""
+    nothing was. template: a model of the same rows, whose solution stands for any of the path. passes: how often the rows were read.
+    breakpoints: the strengths at which a slope enters or leaves, falling, as far as the path goes; between them slopes are straight lines
+    of the strength. None where they are not, or were not looked for: for squared loss and a lasso they are known."""
 
     strengths: Array
     coefficients: Array
@@ -59,6 +61,7 @@ class PathRecord:
     held_out: HeldOut | None
     template: Model
     passes: int
+    breakpoints: Array | None = None
 
     @property
     def nonzero(self) -> IntArray:

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gradline.inference.tests import HypothesisResult
     from gradline.losses.protocol import Loss
     from gradline.model.terms import Term
+    from gradline.smoothing.terms import FittedCurve
     from gradline.solvers.protocol import Solution
 
 
@@ -37,6 +38,7 @@ class ModelUncertainty(ModelConstraints):
     fingerprint: int | None
     named: bool
     encoder: Encoder | None
+    curves: tuple[FittedCurve, ...]
 
     if TYPE_CHECKING:
 
@@ -161,12 +163,15 @@ class ModelUncertainty(ModelConstraints):
         >>> fit.test("bill_length_mm = bill_depth_mm").p_value < 0.05
         True
         """
-        from gradline.inference.tests import coefficient_labels, linear_test
+        from gradline.inference.tests import coefficient_labels, curve_test, linear_test
         from gradline.model.terms import terms_tested
 
         labels, covariance = coefficient_labels(self.names, self.predictor_names), self.covariance()
         words = ""
         if isinstance(hypothesis, str):
+            curve = next((own for own in self.curves if own.name == hypothesis.strip() and own.p_value == own.p_value), None)
+            if curve is not None:
+                return curve_test(curve, covariance)
             whole = terms_tested(hypothesis, self.terms, labels, covariance.estimated)
             if whole is not None:
                 hypothesis, words = whole

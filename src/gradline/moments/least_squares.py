@@ -114,10 +114,8 @@ def _term(text: str, formula: str) -> str:
     return text
 
 
-def fit_moments(
-    sums: SecondMoments, names: tuple[str, ...], target: str, features: list[str], intercept: bool, strength: float
-) -> MomentsFit:
-    """Least squares of one column on others; strength: of a ridge on the mean loss."""
+def places_of(names: tuple[str, ...], target: str, features: Sequence[str]) -> list[int]:
+    """Where features and then the target are among the names. Raises ValueError for those that are not there, or twice."""
     places = {name: j for j, name in enumerate(names)}
     for name in (target, *features):
         if name not in places:
@@ -133,9 +131,17 @@ def fit_moments(
         )
     if len(set(features)) != len(features):
         raise ArgumentError("a feature is named twice")
-    columns = np.array([places[name] for name in features], dtype=np.int64)
+    return [places[name] for name in (*features, target)]
+
+
+def fit_moments(
+    sums: SecondMoments, names: tuple[str, ...], target: str, features: list[str], intercept: bool, strength: float
+) -> MomentsFit:
+    """Least squares of one column on others; strength: of a ridge on the mean loss."""
+    *placed, last = places_of(names, target, features)
+    columns = np.array(placed, dtype=np.int64)
     ridge = sums.weight * strength / 2.0
-    fit = solve_normal_equations(sums, columns, np.array([places[target]]), intercept=intercept, ridge=ridge)
+    fit = solve_normal_equations(sums, columns, np.array([last]), intercept=intercept, ridge=ridge)
     labels = ((INTERCEPT,) if intercept else ()) + tuple(features)
     kept = np.array([j for j in range(len(labels)) if j not in fit.aliased], dtype=np.int64)
     # What is rounding of the target is nothing: no spread can be told from it.

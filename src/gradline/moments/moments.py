@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -23,11 +23,20 @@ from gradline.base.types import Array
 from gradline.constraints.specs import as_spec
 from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
-from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula
+from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
 from gradline.penalties.kinds import ridge_strength
 from gradline.rows.array_checks import as_array
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
+
+
+class DesignOfSums(NamedTuple):
+    """features: the columns of a model, whose sums come first; target: whose come last. intercept: whether it has one."""
+
+    features: tuple[str, ...]
+    target: str
+    intercept: bool
+    sums: SecondMoments
 
 
 class Moments:
@@ -240,28 +249,14 @@ class Moments:
         >>> gl.Moments({"x": x, "y": y}).fit("y ~ x").coefficients.round(6)
         array([-5.,  6.])
         """
-        if (formula is None) == (target is None):
-            raise ArgumentError('give either a formula, such as "y ~ x1 + x2", or target= and features=')
-        if formula is not None:
-            if features is not None or not intercept:
-                raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
-            target, features, intercept = parse_formula(formula, (*self._names, *self._left_out))
-            if re.search(r"[~+]\s*\.\s*([-+]|$)", formula):
-                self._refuse_all_others(features)
-        assert target is not None
-        if features is None:
-            features = [name for name in self._names if name != target]
-            self._refuse_all_others(self._left_out)
-        for name in (target, *features):
-            if name in self._left_out:
-                raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
+        target, labels, intercept = self._columns(formula, target, features, intercept)
         strength, spec = _ridge_strength(penalty), None if constraints is None else as_spec(constraints)
-        plain = fit_moments(self._sums, self._names, target, list(features), intercept, strength)
+        plain = fit_moments(self._sums, self._names, target, labels, intercept, strength)
         if spec is None:
             return plain
         from gradline.moments.constrained import within_constraints
 
-        return within_constraints(plain, self._sums, [self._names.index(name) for name in (*features, target)], strength, spec)
+        return within_constraints(plain, self._sums, [self._names.index(name) for name in (*labels, target)], strength, spec)
 
     def save(self, path: str | Path) -> None:
         """Write one small JSON file, whole or not at all.
@@ -310,6 +305,58 @@ class Moments:
         moments = cls.__new__(cls)
         moments._take(*read_moments(Path(path)))
         return moments
+
+    def design(
+        self, formula: str | None = None, *, target: str | None = None, features: Sequence[str] | None = None, intercept: bool = True
+    ) -> DesignOfSums:
+        """The sums of one model's columns, its target last: what ``gl.path`` takes of moments.
+
+        Parameters
+        ----------
+        formula, target, features, intercept
+            As for ``fit``.
+
+        Returns
+        -------
+        DesignOfSums
+            features, target, intercept and sums.
+
+        Raises
+        ------
+        ValueError
+            As ``fit`` does.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> gl.Moments({"x": x, "y": y}).design("y ~ x").features
+        ('x',)
+        """
+        target, labels, intercept = self._columns(formula, target, features, intercept)
+        places = places_of(self._names, target, labels)
+        return DesignOfSums(tuple(labels), target, intercept, self._sums.select(np.array(places, dtype=np.int64)))
+
+    def _columns(
+        self, formula: str | None, target: str | None, features: Sequence[str] | None, intercept: bool
+    ) -> tuple[str, list[str], bool]:
+        """(target, features, intercept) that a formula or names ask for."""
+        if (formula is None) == (target is None):
+            raise ArgumentError('give either a formula, such as "y ~ x1 + x2", or target= and features=')
+        if formula is not None:
+            if features is not None or not intercept:
+                raise ArgumentError('features= and intercept= go with target=; in a formula write them: "y ~ x1 + x2 - 1"')
+            target, features, intercept = parse_formula(formula, (*self._names, *self._left_out))
+            if re.search(r"[~+]\s*\.\s*([-+]|$)", formula):
+                self._refuse_all_others(features)
+        assert target is not None
+        if features is None:
+            features = [name for name in self._names if name != target]
+            self._refuse_all_others(self._left_out)
+        for name in (target, *features):
+            if name in self._left_out:
+                raise ArgumentError(f"{name!r} is not in the moments: {self._left_out[name]}")
+        return target, list(features), intercept
 
     def __repr__(self) -> str:
         shown = ", ".join(self._names[:6]) + (", ..." if len(self._names) > 6 else "")

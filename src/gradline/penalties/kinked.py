@@ -271,6 +271,15 @@ class Folded:
         middle = (2.0 * a * s * t - t**2 - s**2) / (2.0 * (a - 1.0))
         return np.where(t <= s, s * t, np.where(t <= a * s, middle, 0.5 * s**2 * (a + 1.0)))
 
+    def _value(self, t: float, s: float) -> float:
+        """``_values`` of one coefficient."""
+        a = self.shape
+        if not self.scad:
+            return s * t - 0.5 * t * t / a if t <= a * s else 0.5 * a * s * s
+        if t <= s:
+            return s * t
+        return (2.0 * a * s * t - t * t - s * s) / (2.0 * (a - 1.0)) if t <= a * s else 0.5 * s * s * (a + 1.0)
+
     def value(self, x: Array) -> float:
         return float(self._values(np.abs(x), self.strength).sum())
 
@@ -313,9 +322,9 @@ class Folded:
         else:
             tried[1] = min(max((h * size - s) / (h - 1.0 / a), 0.0), a * s) if h > 1.0 / a else a * s
             tried[2] = max(size, a * s)
-        t = np.array(tried)
-        values = 0.5 * h * np.square(t - size) + self._values(t, np.full(len(t), s))
-        return np.array([np.copysign(t[int(values.argmin())], v)])
+        # Numbers of Python: this is called for one slope after the other.
+        lowest = min(tried, key=lambda t: 0.5 * h * (t - size) ** 2 + self._value(t, s))
+        return np.array([lowest if v > 0 else -lowest])
 
     def restricted(self, places: IntArray) -> Folded:
         return Folded(np.where(places >= 0, self.strength[places], 0.0), self.shape, self.scad)

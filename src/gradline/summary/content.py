@@ -140,7 +140,7 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) ->
     out = [zero is not None and bool(zero[i, predictor]) for i in kept]
 
     def marked(cells: list[str]) -> list[str]:
-        return ["zero" if gone else cell for cell, gone in zip(cells, out, strict=True)]
+        return ["zero" if gone and not exponentiate else cell for cell, gone in zip(cells, out, strict=True)]
 
     if uncertainty is None:
         columns = {name: marked(column(shown(fit.coefficients)))}

@@ -72,10 +72,14 @@ class Logistic(PerTarget):
         # P(wrong label) is 1 / (1 + e) or e / (1 + e), whichever side z is on; the curvature is their product.
         inverse = exponential + 1.0
         np.divide(1.0, inverse, out=inverse)
-        exponential *= inverse
-        sign *= np.where(z >= 0, inverse, exponential)
+        # np.where would take five times as long: it waits wherever signs are in no order.
+        np.minimum(z, 0.0, out=z)
+        np.exp(z, out=z)
+        z *= inverse
+        sign *= z
         if order == 1:
             return value, sign, None
+        exponential *= inverse
         exponential *= inverse
         return value, sign, exponential
 

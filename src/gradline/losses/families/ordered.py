@@ -156,16 +156,19 @@ class Ordinal(LossDefaults):
         """One number per row (m,) from labels (m,) and predictors (m, K)."""
         link = ORDERED[self.link]
         location, k = predictors[..., 0], int(predictors.shape[-1])
-        first = link.formula_yes(operations, predictors[..., 1] - location)
-        last = link.formula_no(operations, predictors[..., k - 1] - location)
-        value = operations.where(targets == 0.0, first, last)
+        # The first class and the last have one end: F is symmetric. One formula serves each kind, since a framework compiles every one.
+        edge = operations.where(targets == 0.0, predictors[..., 1] - location, location - predictors[..., k - 1])
+        value = link.formula_yes(operations, edge)
+        if k == 2:
+            return value
+        # Rows of other classes may hold thresholds out of order, whose logarithm would spoil the derivatives of theirs.
+        lower, upper = 0.0 * location - 1.0, 0.0 * location + 1.0
         for j in range(1, k - 1):
             inside = targets == j + 0.0
-            # Rows of other classes may hold thresholds out of order, whose logarithm would spoil the derivatives of theirs.
-            lower = operations.where(inside, predictors[..., j] - location, 0.0 * location - 1.0)
-            upper = operations.where(inside, predictors[..., j + 1] - location, 0.0 * location + 1.0)
-            value = operations.where(inside, link.formula_between(operations, lower, upper), value)
-        return value
+            lower = operations.where(inside, predictors[..., j] - location, lower)
+            upper = operations.where(inside, predictors[..., j + 1] - location, upper)
+        ends = operations.abs(targets - 0.5 * (k - 1)) > 0.5 * (k - 2)
+        return operations.where(ends, value, link.formula_between(operations, lower, upper))
 
     def predict(self, predictors: Array) -> Array:
         """Probabilities of all classes: (m, K)."""

@@ -1,7 +1,7 @@
 """Least squares of very many columns in the memory of one Gram matrix: filled a panel at a time, factored in place, corrected by residuals.
 
-A pass for a panel of columns costs what its share of the Gram matrix costs, and no thread holds more than a panel. The Cholesky factor takes
-the Gram matrix's place. What normal equations lose beside QR is won back by corrections, as for a sparse matrix (``sparse_columns``).
+A pass for a panel of columns costs what its share of the Gram matrix costs, and no thread holds more than a panel. The Cholesky factor
+takes the Gram matrix's place. What normal equations lose beside QR is won back by corrections, as for a sparse matrix (``sparse_columns``).
 """
 
 from __future__ import annotations
@@ -26,9 +26,8 @@ WIDE = 1000
 PANEL, PANELS = 64, 32
 """Columns of a panel at least, and panels at most: threads hold a few between them."""
 
-SMALLEST_PIVOT = 1e-6
-"""Of a column about its mean: with less left, QR is to tell whether earlier columns determine it."""
-
+SMALLEST_PIVOT = 1e-4
+"""Of a column about its mean: rounding enters standard errors divided by its square, so that eight digits are left."""
 
 CERTAIN = 8.0
 """Times the last correction: it is rounding, of the same kind and size as what is left."""

@@ -86,22 +86,47 @@ class MomentsModel:
         means = self.moments.means
         return np.concatenate([(means[self.n_slopes :] - means[: self.n_slopes] @ slopes)[None, :], slopes])
 
-    def solve(self, penalty: KinkedPenalty, start: Array) -> PenalisedPoint:
-        """The minimum with a penalty, from slopes (p, k)."""
+    def losses(self, slopes: Array) -> Array:
+        """``loss`` of many slopes (m, p, k), (m,)."""
+        gram, cross, squares = self._parts
+        products = np.matmul(gram, slopes)
+        found = np.trace(squares) + np.einsum("mpk,mpk->m", slopes, products) - 2.0 * np.einsum("pk,mpk->m", cross, slopes)
+        return np.asarray(self.scale * found)
+
+    def losses_at(self, coefficients: Array) -> Array:
+        """``loss_at`` of many coefficients (m, P, k), (m,)."""
+        slopes = coefficients[:, 1:] if self.intercept else coefficients
+        total = self.losses(slopes)
+        if self.intercept:
+            means, p = self.moments.means, self.n_slopes
+            left = means[p:] - coefficients[:, 0] - np.matmul(means[:p], slopes)
+            total += self.scale * np.square(left).sum(axis=1)
+        return np.asarray(total)
+
+    def scaled(self, penalty: KinkedPenalty) -> tuple[Array, Array]:
+        """(curvature (d, d), linear (d,)) of loss and smooth part over the penalty's scaled slopes, targets one after the other.
+
+        The smooth part is quadratic.
+        """
         gram, cross, _ = self._parts
         k, scales = self.n_targets, penalty.scales
         curvature = 2.0 * self.scale * (gram if k == 1 else np.kron(np.eye(k), gram))
         linear = -2.0 * self.scale * cross.T.ravel()
         smooth = penalty.smooth_part
         if smooth is not None:
-            more = smooth.curvature(start)
-            curvature = curvature + (np.diag(more.T.ravel()) if more.shape == start.shape else more)
-        matrix = curvature / np.outer(scales, scales)
-        found = minimise_model(matrix, linear / scales, penalty.part, scales * start.T.ravel())
+            more = smooth.curvature(np.zeros((self.n_slopes, k)))
+            curvature = curvature + (np.diag(more.T.ravel()) if more.shape == (self.n_slopes, k) else more)
+        return curvature / np.outer(scales, scales), linear / scales
+
+    def solve(self, penalty: KinkedPenalty, start: Array) -> PenalisedPoint:
+        """The minimum with a penalty, from slopes (p, k)."""
+        k, scales = self.n_targets, penalty.scales
+        matrix, linear = self.scaled(penalty)
+        found = minimise_model(matrix, linear, penalty.part, scales * start.T.ravel())
         slopes = (found.x / scales).reshape(k, -1).T
         loss = self.loss(slopes)
         objective = loss + penalty.value(slopes)
-        gradient, gap = linear / scales + matrix @ found.x, None
+        gradient, gap = linear + matrix @ found.x, None
         if penalty.part.convex and penalty.part.homogeneous:
             gap = duality_gap(penalty.part, found.x, gradient, objective, 0.0)
         left = float(np.linalg.norm(penalty.part.violation(found.x, gradient) * scales))

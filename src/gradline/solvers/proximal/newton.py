@@ -19,12 +19,16 @@ from gradline.base.threads import small_algebra
 from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.base.words import Options
+from gradline.design.dense import DenseDesign
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import bent_upwards
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
+from gradline.rows.altered import AlteredRows
+from gradline.rows.block import Block
 from gradline.solvers.newton.beginning import constant_start
+from gradline.solvers.newton.newton import Newton
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.proximal.gap import convex_where_tried, duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
@@ -181,7 +185,7 @@ class _Steps:
                 break
             if promise <= NEAR * abs(self.point.objective) or not change.any():
                 # The objective no longer tells one point from the next; its gradient still does.
-                trial: _Point | None = self.at(_moved(self.point.x, change), 1) if change.any() else self.point
+                trial: _Point | None = self.at(moved(self.point.x, change), 1) if change.any() else self.point
                 assert trial is not None
                 now = self.violation(trial)
                 if now < 0.5 * violation and promise > 0:
@@ -241,7 +245,7 @@ class _Steps:
         share, x = 1.0, self.point.x
         slack = 4.0 * EPSILON * abs(self.point.objective)
         for _ in range(40):
-            trial = self.at(_moved(x, share * change), 1)
+            trial = self.at(moved(x, share * change), 1)
             if np.isfinite(trial.objective) and trial.objective <= self.point.objective - 1e-4 * share * promise + slack:
                 return trial
             share *= 0.5
@@ -250,32 +254,69 @@ class _Steps:
         return None
 
     def _solution(self, converged: bool, reason: str) -> Solution:
-        point, part = self.point, self.part
-        gap, remedy = None, ""
-        convex, lowest = part.convex and self.smooth.loss.is_convex, None
-        if convex and part.homogeneous:
-            lowest = lowest_loss(self.smooth)
-        elif part.homogeneous and part.convex and (tried := convex_where_tried(self.smooth, self.free.expand(point.x))):
-            lowest = 0.0
-            reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
-        if lowest is not None:
-            gap = duality_gap(part, self.scales * point.x, point.gradient / self.scales, point.objective, lowest)
-        elif converged and not convex:
-            reason += "; a local minimum, since the objective is not known to be convex"
-        if not converged:
-            remedy = "Penalise more, leave columns out that say the same, or give another start="
-        left = part.violation(self.scales * point.x, point.gradient / self.scales) * self.scales
-        certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
-        coefficients = self.free.expand(point.x)
-        return Solution(coefficients, point.objective, "ProximalNewton", certificate, self.passes, curvature=self.curvature)
+        point = self.point
+        found = solution_at(self.smooth, self.free, self.part, self.scales, point.x, point.objective, point.gradient, (converged, reason))
+        return replace(found, passes=self.passes, curvature=self.curvature)
+
+
+CONVERGED = (True, "no step lowers the objective beyond rounding")
+
+
+def solution_at(
+    smooth: Problem,
+    free: CoefficientMap,
+    part: KinkedPart,
+    scales: Array,
+    x: Array,
+    objective: float,
+    gradient: Array,
+    ending: tuple[bool, str] = CONVERGED,
+    lowest: float | None = None,
+) -> Solution:
+    """The solution x (d,) with its certificate. gradient (d,): of the problem without the kinked part. lowest: a lower bound of the loss;
+    asked of the loss unless given, where that is convex."""
+    (converged, reason), gap, remedy = ending, None, ""
+    convex = part.convex and smooth.loss.is_convex
+    if convex and part.homogeneous:
+        lowest = lowest_loss(smooth) if lowest is None else lowest
+    elif part.homogeneous and part.convex and (tried := convex_where_tried(smooth, free.expand(x))):
+        lowest = 0.0
+        reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
+    else:
+        lowest = None
+    if lowest is not None:
+        gap = duality_gap(part, scales * x, gradient / scales, objective, lowest)
+    elif converged and not convex:
+        reason += "; a local minimum, since the objective is not known to be convex"
+    if not converged:
+        remedy = "Penalise more, leave columns out that say the same, or give another start="
+    left = part.violation(scales * x, gradient / scales) * scales
+    certificate = Certificate(converged, float(np.linalg.norm(left)), reason, remedy, gap)
+    return Solution(free.expand(x), objective, "ProximalNewton", certificate, 0)
 
 
 def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
     """The least factor of a penalty that leaves no slope: the dual norm of the gradient where only what is not penalised is fitted."""
     begin = constant_start(problem)
-    dual = unit.part.largest_dual(_slope_gradient(problem, unit, begin))
-    solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
-    return unit.part.largest_dual(_slope_gradient(problem, unit, solution.coefficients))
+    if unit.support(np.zeros((problem.shape[0] - int(problem.rows.intercept), problem.n_predictors))).any():
+        dual = unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+        solution = ProximalNewton().solve(replace(problem, penalty=unit.times(max(1e3 * dual, 1e-300))), begin)
+        return unit.part.largest_dual(_slope_gradient(problem, unit, solution.coefficients))
+    if problem.rows.intercept:
+        # Only intercepts: the columns need not be multiplied with anything.
+        rows = AlteredRows(problem.rows, _WithoutSlopes(), 1, problem.rows.n_targets)
+        alone = Problem(rows, problem.loss, None, problem.names[:1], None if problem.mask is None else problem.mask[:1])
+        begin[0] = Newton().solve(alone, begin[:1]).coefficients[0]
+    # A hair more, so that rounding leaves no slope at it either.
+    return (1.0 + 1e-12) * unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+
+
+@dataclass(frozen=True)
+class _WithoutSlopes:
+    """Blocks of which the intercept is left."""
+
+    def block(self, block: Block) -> Block:
+        return replace(block, design=DenseDesign(np.empty((block.n_rows, 0)), intercept=True))
 
 
 def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) -> Array:
@@ -285,7 +326,7 @@ def _slope_gradient(problem: Problem, unit: KinkedPenalty, coefficients: Array) 
     return np.where(problem.movable, gradient, 0.0)[int(problem.rows.intercept) :].T.ravel() / unit.scales
 
 
-def _moved(x: Array, change: Array) -> Array:
+def moved(x: Array, change: Array) -> Array:
     """x + change, exactly zero where the change says so."""
     return np.where(change == -x, 0.0, x + change)
 

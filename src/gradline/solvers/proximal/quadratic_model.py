@@ -1,7 +1,8 @@
 """The minimum of a quadratic model plus a penalty with kinks: what a proximal Newton step is, and all of squared loss.
 
-Blocks of coefficients are minimised in turn until those at zero have settled, then all that are not zero move together by Newton's method,
-up to the first that meets zero. Coordinate descent finds the support (Tseng 2001, J. Optim. Theory Appl. 109), Newton's method the digits.
+With L1 alone it is followed exactly (``homotopy``); what comes here is for other penalties, and for what that leaves. Blocks of
+coefficients are minimised in turn until those at zero have settled, then all that are not zero move together by Newton's method, up to the
+first that meets zero. Coordinate descent finds the support (Tseng 2001, J. Optim. Theory Appl. 109), Newton's method the digits.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.penalties.kinked import KinkedPart
+from gradline.solvers.proximal.homotopy import minimum_from
 
 MOST_ROUNDS = 200
 
@@ -20,6 +22,9 @@ FULL = 4
 
 LARGE_BLOCK = 200
 """Coefficients of a block from which its eigenvalues cost too much."""
+
+SMALL = 1e-6
+"""Of the coefficients: a Newton step that should square what is left, unless it is rounding."""
 
 SWEEPS = 3
 """Of coordinate descent over all blocks."""
@@ -39,7 +44,9 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
 
     curvature (d, d), positive semidefinite. tolerance: of the violation, beyond rounding.
     """
-    x = start.copy()
+    weights = part.absolute
+    followed = None if weights is None else minimum_from(curvature, linear, weights, start)
+    x = start.copy() if followed is None or not np.isfinite(followed).all() else followed
     blocks = list(part.blocks)
     largest = [_largest_eigenvalue(curvature, block) for block in blocks]
     owner = np.empty(len(x), dtype=np.int64)
@@ -104,6 +111,7 @@ def _sweep(
 
 def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> None:
     """Newton's method over the support, x changed in place; a coefficient that meets zero stays there and leaves the support."""
+    before = np.inf
     for _ in range(4 * len(x) + 10):
         support = np.flatnonzero(part.support(x))
         if not support.size:
@@ -127,8 +135,11 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             continue
         if not _descended(curvature, linear, part, x, support, step):
             return
-        if np.abs(step).max() <= 4.0 * np.finfo(float).eps * np.abs(x).max():
+        # Along a direction that is nearly flat steps of rounding go on for ever.
+        left, small = float(np.abs(gradient).max()), float(np.abs(step).max()) / float(np.abs(x).max() or 1.0)
+        if small <= 4.0 * np.finfo(float).eps or (small <= SMALL and left > 0.5 * before):
             return
+        before = left
         if bend.ndim == 1 and not bend.any():
             # The objective is a parabola here: that was its minimum. A second step takes off what rounding left of the first.
             gradient = linear[support] + curvature[np.ix_(support, support)] @ x[support] + part.slope(x)[support]

@@ -1,0 +1,301 @@
+"""Whole paths of penalties: gradline beside the programs people use for them, on the same data, in one run.
+
+    python benchmarks/penalties.py [--rows 1000000] [--columns 100] [--file-rows 10000000] [--wide 1000x10000] [--only lasso,logistic]
+
+Each line prints gradline's seconds, the peer's, how many times as long it took, and how far each one's objectives are above the lowest of
+both, relative, at the worst strength (one and the same function evaluates them). G is one bare symmetric product of the array, dsyrk of
+BLAS: the least that anything which looks at all pairs of columns can take. Peers are imported and warm, and run with as many threads. Peers
+that are not installed are left out: scikit-learn, skglm, celer, and glmstar, which is glmnet by its authors.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import tempfile
+import warnings
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from scipy.linalg.blas import dsyrk
+
+import gradline as gl
+from clock import best
+
+warnings.filterwarnings("ignore")
+
+LASSO = gl.penalties.lasso()
+
+
+def make(n, p, seed=0):
+    rng = np.random.default_rng(seed)
+    x = rng.normal(size=(n, p))
+    x += 0.5 * rng.normal(size=(n, 1))
+    b = np.where(rng.uniform(size=p) < 0.3, rng.normal(size=p), 0.0) / np.sqrt(0.3 * p)
+    return rng, x, x @ b
+
+
+def squared_objectives(x, y, intercepts, slopes, strengths):
+    """Mean squared residuals and strength times the sum of sizes, (m,); slopes (m, p)."""
+    found = []
+    for first in range(0, len(strengths), 10):
+        part = slice(first, first + 10)
+        left = y[:, None] - x @ slopes[part].T - intercepts[part]
+        found.append(np.mean(np.square(left), axis=0) + strengths[part] * np.abs(slopes[part]).sum(axis=1))
+    return np.concatenate(found)
+
+
+def logistic_objectives(x, y, intercepts, slopes, strengths):
+    found = []
+    for place, strength in enumerate(strengths):
+        eta = x @ slopes[place] + intercepts[place]
+        found.append(np.mean(np.logaddexp(0.0, eta) - y * eta) + strength * np.abs(slopes[place]).sum())
+    return np.array(found)
+
+
+def own_coefficients(path):
+    found = path.coefficients[:, :, 0]
+    return found[:, 0], found[:, 1:]
+
+
+def report(job, own, peer, peer_seconds, answers=None):
+    """answers: (own objectives, peer's objectives)."""
+    text = f"{job:52s} gradline {own:8.3f} s   {peer:30s} {peer_seconds:8.3f} s   {peer_seconds / own:7.2f} x"
+    if answers is not None:
+        lowest = np.minimum(*answers)
+        above = [float(((values - lowest) / np.abs(lowest)).max()) for values in answers]
+        text += f"   above the lowest {above[0]:.1e} / {above[1]:.1e}"
+    print(text, flush=True)
+
+
+def centred(x, y):
+    means, level = x.mean(axis=0), y.mean()
+    return x - means, y - level, means, level
+
+
+def least_product(x, repeats=3):
+    """G: a symmetric product of an array that lies as BLAS likes it."""
+    transposed = x.T
+    dsyrk(1.0, transposed[:, :1000], lower=1)
+    return best(lambda: dsyrk(1.0, transposed, lower=1), repeats)[0]
+
+
+def lasso(options):
+    n, p = options.rows, options.columns
+    rng, x, eta = make(n, p)
+    y = eta + rng.normal(size=n)
+    job = f"lasso, 100 strengths, {n:,} x {p}"
+    g = least_product(x)
+    own, path = best(lambda: gl.path(x, y), 3)
+    report(job, own, "G, one bare dsyrk", g)
+    folds, _ = best(lambda: gl.path(x, y, choose="folds"), 2)
+    report(job + ", 10 folds", folds, "G, one bare dsyrk", g)
+    ours = squared_objectives(x, y, *own_coefficients(path), path.strengths)
+    try:
+        from sklearn.linear_model import LassoCV, lasso_path
+
+        def peer():
+            xc, yc, means, level = centred(x, y)
+            _, slopes, _ = lasso_path(xc, yc, alphas=path.strengths / 2, precompute=True)
+            return level - slopes.T @ means, slopes.T
+
+        seconds, found = best(peer, 1)
+        report(job, own, "scikit-learn lasso_path, Gram", seconds, (ours, squared_objectives(x, y, *found, path.strengths)))
+        seconds, _ = best(lambda: LassoCV(alphas=path.strengths / 2, cv=10, n_jobs=os.cpu_count()).fit(x, y), 1)
+        report(job + ", 10 folds", folds, "scikit-learn LassoCV", seconds)
+    except ImportError:
+        pass
+    try:
+        from glmnet import GaussNet
+        from glmnet.paths.fastnet import FastNetControl
+
+        def peer():
+            net = GaussNet(lambda_values=path.strengths / 2, standardize=False, control=FastNetControl(fdev=0.0))
+            net.fit(x, y)
+            return net.intercepts_, net.coefs_
+
+        seconds, found = best(peer, 1)
+        done = len(found[0])
+        theirs = squared_objectives(x, y, *found, path.strengths[:done])
+        report(job, own, f"glmstar, {done} strengths", seconds, (ours[:done], theirs))
+    except ImportError:
+        pass
+
+
+def file(options):
+    """The same from Parquet, beside least squares of the same file."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    n, p, piece = options.file_rows, 20, 1_000_000
+    names = [f"x{j}" for j in range(p)]
+    formula = "y ~ " + " + ".join(names)
+    with tempfile.TemporaryDirectory(prefix="gradline-bench-") as folder:
+        where, writer = str(Path(folder) / "rows.parquet"), None
+        for start in range(0, n, piece):
+            rng, x, eta = make(min(piece, n - start), p, seed=start)
+            table = pa.table({**dict(zip(names, x.T, strict=True)), "y": eta + rng.normal(size=len(eta))})
+            writer = pq.ParquetWriter(where, table.schema) if writer is None else writer
+            writer.write_table(table, row_group_size=250_000)
+        writer.close()
+        job = f"lasso, 100 strengths, 10 folds, Parquet {n:,} x {p}"
+        plain, _ = best(lambda: gl.fit(formula, where), 2)
+        own, path = best(lambda: gl.path(formula, where, choose="folds"), 2)
+        report(job, own, "own least squares", plain)
+        print(f"{'':52s} {path.passes} pass over the rows")
+
+
+def moments(options):
+    from sklearn.linear_model import lars_path_gram
+
+    n, p = 5_000, 1_000
+    rng, x, eta = make(n, p)
+    y = eta + rng.normal(size=n)
+    sums = gl.Moments.from_arrays(x, y)
+    own, path = best(lambda: gl.path("y ~ .", sums), 3)
+    xc, yc, _, _ = centred(x, y)
+    gram, cross = xc.T @ xc, xc.T @ yc
+    seconds, found = best(
+        lambda: lars_path_gram(cross, gram, n_samples=n, method="lasso", alpha_min=path.strengths[-1] / 2, max_iter=10 * p), 2
+    )
+    common = min(len(found[0]) - 1, len(path.breakpoints))
+    apart = np.abs(path.breakpoints[:common] / (2 * found[0][:common]) - 1).max()
+    report(f"path from Moments, p = {p:,}", own, "scikit-learn lars_path_gram", seconds)
+    print(f"{'':52s} {len(path.breakpoints)} breakpoints, {apart:.1e} apart; largest gap {path.gaps.max():.1e}")
+
+
+def logistic(options):
+    n, p = options.rows, options.columns
+    rng, x, eta = make(n, p)
+    y = (rng.uniform(size=n) < 1 / (1 + np.exp(-2 * eta))) * 1.0
+    job = f"logistic L1, 50 strengths, {n:,} x {p}"
+    plain, _ = best(lambda: gl.fit(x, y, loss="logistic"), 3)
+    own, path = best(lambda: gl.path(x, y, loss="logistic", strengths=50), 2)
+    report(job, own, "a plain logistic fit", plain)
+    print(f"{'':52s} {path.passes} passes, largest gap {path.gaps.max():.1e}")
+    ours = logistic_objectives(x, y, *own_coefficients(path), path.strengths)
+    try:
+        from glmnet import LogNet
+        from glmnet.paths.fastnet import FastNetControl
+
+        def peer():
+            net = LogNet(lambda_values=path.strengths, standardize=False, control=FastNetControl(fdev=0.0))
+            net.fit(x, y)
+            return net.intercepts_, net.coefs_
+
+        seconds, found = best(peer, 1)
+        done = len(found[0])
+        report(job, own, f"glmstar, {done} strengths", seconds, (ours[:done], logistic_objectives(x, y, *found, path.strengths[:done])))
+    except ImportError:
+        pass
+    try:
+        from skglm.datafits import Logistic
+        from skglm.penalties import L1
+        from skglm.solvers import ProxNewton
+
+        signs, x_fortran = 2 * y - 1, np.asfortranarray(x)
+
+        def peer(strengths, rows):
+            slopes, start, fitted = [], np.zeros(p + 1), np.zeros(rows)
+            for strength in strengths:
+                solver = ProxNewton(tol=1e-6, fit_intercept=True, warm_start=True)
+                start, _, _ = solver.solve(
+                    x_fortran[:rows], signs[:rows], Logistic(), L1(float(strength)), start, x_fortran[:rows] @ start[:p] + start[p] + fitted
+                )
+                slopes.append(start.copy())
+            return np.array(slopes)
+
+        peer(path.strengths[:3], min(n, 2000))
+        seconds, found = best(lambda: peer(path.strengths, n), 1)
+        report(job, own, "skglm ProxNewton", seconds, (ours, logistic_objectives(x, y, found[:, p], found[:, :p], path.strengths)))
+    except ImportError:
+        pass
+
+
+def wide(options):
+    n, p = (int(part) for part in options.wide.split("x"))
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(n, p))
+    y = x[:, :50] @ rng.normal(size=50) + 3 * rng.normal(size=n)
+    job = f"lasso, 100 strengths, {n:,} x {p:,}"
+    own, path = best(lambda: gl.path(x, y), 2)
+    print(f"{job:52s} gradline {own:8.3f} s   largest gap {path.gaps.max():.1e}")
+    ours = squared_objectives(x, y, *own_coefficients(path), path.strengths)
+    xc, yc, means, level = centred(x, y)
+    xc = np.asfortranarray(xc)
+    # A tolerance of theirs is of the duality gap in units of the target's squares: 1e-6 of the mean loss.
+    peers = {}
+    try:
+        from sklearn.linear_model import lasso_path
+
+        tol = 1e-6 / float(np.mean(np.square(yc)))
+        peers["scikit-learn lasso_path"] = lambda: lasso_path(xc, yc, alphas=path.strengths / 2, tol=tol, max_iter=100_000)[1]
+    except ImportError:
+        pass
+    try:
+        from celer import celer_path
+
+        tol = 1e-6 / float(np.mean(np.square(yc)))
+        celer_path(xc[:50, :60].copy(order="F"), yc[:50], "lasso", n_alphas=3)
+        peers["celer"] = lambda: celer_path(xc, yc, "lasso", alphas=path.strengths / 2, tol=tol)[1]
+    except ImportError:
+        pass
+    for name, peer in peers.items():
+        seconds, slopes = best(peer, 1)
+        theirs = squared_objectives(x, y, level - slopes.T @ means, slopes.T, path.strengths)
+        report(job, own, name, seconds, (ours, theirs))
+    try:
+        from glmnet import GaussNet
+        from glmnet.paths.fastnet import FastNetControl
+
+        def net():
+            found = GaussNet(lambda_values=path.strengths / 2, standardize=False, control=FastNetControl(fdev=0.0))
+            found.fit(x, y)
+            return found.intercepts_, found.coefs_
+
+        seconds, found = best(net, 1)
+        done = len(found[0])
+        report(job, own, f"glmstar, {done} strengths", seconds, (ours[:done], squared_objectives(x, y, *found, path.strengths[:done])))
+    except ImportError:
+        pass
+
+
+def own(options):
+    """A user's Huber with groups, beside the built-in one."""
+    import tensorflow as tf
+
+    n, p = max(options.rows // 10, 1000), 2 * options.columns
+    rng, x, eta = make(n, p)
+    y = eta + rng.standard_t(3, size=n)
+
+    def huber(y, prediction):
+        error = tf.abs(y - prediction)
+        return tf.where(error <= 1.35, 0.5 * tf.square(error), 1.35 * error - 0.5 * 1.35**2)
+
+    penalty = gl.penalties.group_lasso(groups=list(np.arange(p) // 5))
+    built, first = best(lambda: gl.path(x, y, loss=gl.losses.huber(1.35), penalty=penalty, strengths=50), 2)
+    own, second = best(lambda: gl.path(x, y, loss=huber, penalty=penalty, strengths=50), 2)
+    job = f"a user's TensorFlow Huber, groups, {n:,} x {p}"
+    report(job, own, "the built-in Huber", built, (second.objectives, first.objectives))
+    print(f"{'':52s} {second.passes} passes, and {first.passes}")
+
+
+JOBS = {"lasso": lasso, "file": file, "moments": moments, "logistic": logistic, "wide": wide, "own": own}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--columns", type=int, default=100)
+    parser.add_argument("--file-rows", type=int, default=10_000_000)
+    parser.add_argument("--wide", default="1000x10000")
+    parser.add_argument("--only", default=",".join(JOBS))
+    options = parser.parse_args()
+    for name in options.only.split(","):
+        JOBS[name](options)
+
+
+if __name__ == "__main__":
+    main()
