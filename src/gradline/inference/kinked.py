@@ -165,8 +165,8 @@ def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) 
         raise InferenceError(f"no standard errors for the loss {problem.loss.name!r}: every residual is the same, so they have no density")
     if _flat(problem, residuals, positions):
         raise InferenceError(
-            f"no standard errors for the loss {problem.loss.name!r}: the fit is perfect, since no row lies where the loss has a slope; other"
-            " coefficients do as well"
+            f"no standard errors for the loss {problem.loss.name!r}: the fit is perfect, since no row lies where the loss has a slope;"
+            " other coefficients do as well"
         )
     slopes = _slopes(problem.loss, positions, q)
     kinks = list[Kink]()
