@@ -114,6 +114,43 @@ def test_several_linear_predictors_have_their_own_terms():
     assert fit.test("mean:C(species)").numerator == 2
 
 
+CLASSES = {"Adelie": 0, "Chinstrap": 1, "Gentoo": 2}
+
+
+def test_a_term_of_classes_is_one_whatever_their_number():
+    species = np.array([CLASSES[name] for name in PENGUINS["species"]])
+    table = {"y": species[::3], "year": PENGUINS["year"][::3], "heavy": (np.arange(len(species)) % 7)[::3]}
+    table["y"] = (table["y"] + np.arange(len(table["y"]))) % 3  # no longer told apart by a column
+    fit = gl.fit("y ~ year + heavy", table, loss="multinomial")
+    assert [term.name for term in fit.terms] == ["year", "heavy"]
+    without = gl.fit("y ~ heavy", table, loss="multinomial")
+    ratios, dropped = fit.anova(2, table), fit.drop_each(table)
+    assert ratios["df"] == [2, 2]
+    assert dropped["df"] == [None, 2, 2]
+    drop = 2 * (fit.log_likelihood - without.log_likelihood)
+    assert ratios["chi2"][0] == pytest.approx(drop, abs=1e-9)
+    assert dropped["chi2"][1] == pytest.approx(drop, abs=1e-9)
+    assert fit.test("year").statistic == pytest.approx(fit.test("class_1:year = 0, class_2:year = 0").statistic)
+    ordered = gl.fit("y ~ year + heavy", table, loss="ordinal")
+    assert (ordered.anova()["term"], ordered.anova()["df"]) == (["year", "heavy"], [1, 1])
+    assert ordered.test("location:year").statistic == ordered.test("year").statistic
+
+
+def test_an_estimated_dispersion_is_no_term():
+    rng = np.random.default_rng(7)
+    x, g = rng.normal(size=400), np.array(["a", "b"])[rng.integers(2, size=400)]
+    table = {"x": x, "g": g, "y": rng.negative_binomial(2, 1 / (1 + 0.5 * np.exp(0.5 + 0.4 * x)))}
+    fit = gl.fit("y ~ x + C(g)", table, loss="negative_binomial")
+    assert fit.anova(data=table)["term"] == ["x", "C(g)"]
+    assert fit.drop_each(table)["term"] == ["(none)", "x", "C(g)"]
+    assert fit.test("log_mean:C(g)") == fit.test("C(g)")
+    table["y"] = table["y"] * (rng.random(400) > 0.3)
+    both = gl.fit("y ~ x + C(g)", table, loss="zero_inflated")
+    assert both.anova()["term"] == ["log_mean:x", "log_mean:C(g)", "log_odds_of_zero:x", "log_odds_of_zero:C(g)"]
+    assert both.test("C(g)").numerator == 2
+    assert both.test("C(g)").hypothesis == "log_mean:C(g) and log_odds_of_zero:C(g): all 2 coefficients are zero"
+
+
 def test_a_model_of_arrays_has_a_term_a_column():
     generator = np.random.default_rng(3)
     X = generator.normal(size=(60, 2))

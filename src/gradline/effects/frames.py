@@ -66,7 +66,7 @@ class Frame:
         count = points(self.model, self.scale).width
         if count == 1:
             return ("",)
-        names = self.model.predictor_names if self.scale == "linear" else self.model.target_names
+        names = self.model.predictor_names if self.scale == "linear" else self.model.class_names or self.model.target_names
         return tuple(names) if len(names) == count else tuple(str(i) for i in range(count))
 
     def looked_at(self) -> Frame:

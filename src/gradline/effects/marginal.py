@@ -243,12 +243,14 @@ def _ends(frame: Frame, forecast: Forecast, batch: Any, combinations: int, level
 
 def what_of(frame: Frame) -> str:
     """What is predicted, in words."""
-    target = ", ".join(frame.model.target_names[:4])
+    # Of a pair, such as successes and failures, what the two tell together.
+    target = ", ".join(frame.model.observed_names[:4])
     if frame.scale == "linear" and not is_identity(frame.model.loss_function, frame.model.solution.coefficients.shape[1]):
         return f"the linear predictor of {target}"
     kind = frame.model.loss_function.target_kind
     if kind == "label":
-        return f"the probability of {target}"
+        classes = frame.model.class_names
+        return f"the probability of {target}" + (f" = {classes[1]}" if len(classes) == 2 else "")
     return f"the probabilities of {target}" if kind == "class" else target
 
 

@@ -132,6 +132,7 @@ def _model_of(model: ModelRecord, where: Path, loss: Any, prediction: Any) -> Mo
         solver_asked=model.solver_asked,
         uncertainty=read_uncertainty(model),
         row_columns={str(keyword): column for keyword, column in model.beside.items()},
+        class_labels=tuple(model.class_labels),
         fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
         seconds=model.seconds,
         curves=curves,

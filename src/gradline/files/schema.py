@@ -140,6 +140,7 @@ class ModelRecord(Part):
     beside: dict[Literal["weights", "frequencies", "offset"], str | None] = Field(
         default_factory=dict, description="What came beside columns and targets, each with its column's name, null for an array."
     )
+    class_labels: list[str] = Field(default_factory=list, description="What the targets 0, 1, ... stand for; empty for numbers.")
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
         None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
     )

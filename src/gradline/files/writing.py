@@ -123,6 +123,7 @@ def _model(fit: Model) -> dict[str, Any]:
         "notes": list(solution.notes),
         "formula": None if encoder is None else encoder.to_json(),
         "beside": dict(fit.row_columns),
+        "class_labels": list(fit.class_labels),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
         "constraints": describe_constraints(solution.held),
         "uncertainty": describe_uncertainty(fit),

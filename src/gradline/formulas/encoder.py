@@ -19,7 +19,7 @@ from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
 from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
-from gradline.formulas.expressions import Column, as_column, evaluate
+from gradline.formulas.expressions import Column, LevelNumber, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
 from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group, coded_part, dense_columns
@@ -94,6 +94,12 @@ class Encoder:
     def target_names(self) -> tuple[str, ...]:
         """The q targets."""
         return tuple(target.name for target in self.targets)
+
+    @property
+    def target_levels(self) -> tuple[str, ...]:
+        """What the numbers 0, 1, ... of the one target stand for, where it is text, ``C(y, levels=[...])``; else empty."""
+        nodes = [target.node for target in self.targets]
+        return nodes[0].levels if len(nodes) == 1 and isinstance(nodes[0], LevelNumber) else ()
 
     @cached_property
     def feature_columns(self) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ class Model(ModelUncertainty):
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
     curves: tuple[FittedCurve, ...] = ()
     """What is said of each curve of the formula, s(x) and te(x, z)."""
+    class_labels: tuple[str, ...] = ()
+    """What the targets 0, 1, ... stand for, where labels were numbered for the fit, as ``gl.LinearClassifier`` does."""
     fingerprint: int | None = None
     """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
@@ -93,6 +95,11 @@ class Model(ModelUncertainty):
     def observed_names(self) -> tuple[str, ...]:
         """What a prediction is compared with: the targets, or the one thing that two of them tell."""
         return self.loss_function.observed_names(self.target_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in the order of their numbers; empty where the targets are numbers and nothing more is known."""
+        return self.class_labels or (() if self.encoder is None else self.encoder.target_levels)
 
     @property
     def predictor_names(self) -> tuple[str, ...]:

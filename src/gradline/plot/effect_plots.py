@@ -217,6 +217,16 @@ def roc(classification: Classification, *, label: int = 1, ax: Any = None) -> An
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(-0.02, 1.02)
     style.dress(panel, "share of the others taken for it", "share of the class found")
-    style.heading(panel, f"ROC curve of {classification.target}" + ("" if classification.n_classes == 2 else f", class {label}"))
+    style.heading(
+        panel,
+        f"ROC curve of {classification.target}"
+        + (
+            ""
+            if classification.n_classes == 2
+            else f", {classification.class_names[label]}"
+            if classification.names
+            else f", class {label}"
+        ),
+    )
     style.legend(panel, "lower right")
     return style.result(axes)

@@ -108,16 +108,26 @@ def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     columns = _columns(fit, predictor, kept, exponentiate)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
-        visible(fit.predictor_names[predictor]) if len(fit.predictor_names) > 1 else "",
+        _heading(fit, predictor),
         tuple(columns),
         tuple(Row(visible(fit.names[i]), cells.get(i, ("left out", *[""] * (len(columns) - 1))), i not in cells) for i in shown),
         len(everything) - len(shown),
     )
 
 
+def _heading(fit: Model, predictor: int) -> str:
+    """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
+    names, classes = fit.predictor_names, fit.class_names
+    if len(names) == 1:
+        return ""
+    if len(classes) == len(names) + 1 and names[predictor] == f"class_{predictor + 1}":
+        return visible(f"{names[predictor]}: {classes[predictor + 1]} against {classes[0]}")
+    return visible(names[predictor])
+
+
 _RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
 
-_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means"}
+_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means", "class_": "odds ratio", "log_dispersion": "dispersion"}
 """What exp of a coefficient is called, by the name of its linear predictor."""
 
 
