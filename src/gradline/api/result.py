@@ -141,8 +141,8 @@ class Fit(FitQuestions, FitTests):
         Returns
         -------
         LevelValues
-            ``labels``, ``values`` and, of ``firm[x]``, ``slopes``; ``as_dict()`` gives values by label. Of the second and further categories
-            the first level of each connected set has the value zero. Values are comparable within a set (``sets``) only.
+            ``labels``, ``values`` and, of ``firm[x]``, ``slopes``; ``as_dict()`` gives values by label. Of the second and further
+            categories the first level of each connected set has the value zero. Values are comparable within a set (``sets``) only.
 
         Raises
         ------

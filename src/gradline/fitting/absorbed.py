@@ -1,7 +1,7 @@
 """A fit whose formula absorbs levels: ``y ~ x1 + x2 | firm + year``.
 
-Squared loss is solved on what the levels leave of target and columns (Frisch and Waugh 1933; Lovell 1963); any other smooth loss by Newton's
-method, whose every step is of that kind. The errors then come from the columns so transformed, as those of any fit.
+Squared loss is solved on what the levels leave of target and columns (Frisch and Waugh 1933; Lovell 1963); any other smooth loss by
+Newton's method, whose every step is of that kind. The errors then come from the columns so transformed, as those of any fit.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
-from gradline.base.types import Array
+from gradline.base.types import Array, BoolArray, IntArray
 from gradline.base.warnings import warn
 from gradline.fitting.absorbed_rows import Levels, UsedRows, degrees_of, nested, used_rows
 from gradline.fitting.absorbed_uncertainty import absorbed_uncertainty
@@ -25,7 +25,7 @@ from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import Prepared
 from gradline.preparing.from_table import watched_table
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import weight_of_rows
+from gradline.rows.block import Block, weight_of_rows
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.solvers.newton.absorbed import AbsorbedProblem, solve_absorbed
 from gradline.solvers.protocol import Certificate, Solution
@@ -86,22 +86,27 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
     encoder, columns, loss = prepared.encoder, prepared.absorbed, prepared.loss
     assert encoder is not None
     assert columns is not None
-    rows = prepared.rows
-    assert isinstance(rows, ArrayRows)
+    rows, block = prepared.rows, prepared.rows.in_memory()
+    assert block is not None
     if encoder.has_curves:
-        raise ArgumentError("curves, s() and te(), do not go with absorbed levels (| in the formula): write C(...) for the category instead")
+        raise ArgumentError(
+            "curves, s() and te(), do not go with absorbed levels (| in the formula): write C(...) for the category instead"
+        )
     if rows.n_targets != 1 or loss.n_predictors(1) != 1 or loss.joint or loss.kinks() is not None or loss.piecewise_linear:
         raise ArgumentError(
-            f"absorbed levels (| in the formula) go with one target and a smooth loss of one linear predictor, such as squared, huber, poisson,"
-            f" logistic or your own, and the loss is {loss.name!r} of {rows.n_targets} target(s): write C(...) for the category instead"
+            "absorbed levels (| in the formula) go with one target and a smooth loss of one linear predictor, such as squared, huber,"
+            f" poisson, logistic or your own, and the loss is {loss.name!r} of {rows.n_targets} target(s): write C(...)"
+            " for the category instead"
         )
     for note in prepared.notes:
         warn(note)
     names = prepared.names[int(rows.intercept) :]
     if not names:
-        raise ArgumentError("the formula has no column before the |, so that no coefficient is left: write C(...) to have the levels' means")
-    used = used_rows(columns, loss, rows.targets, weight_of_rows(rows.weights, rows.frequencies), rows.frequencies)
-    sample = _Sample.of(rows, used)
+        raise ArgumentError(
+            "the formula has no column before the |, so that no coefficient is left: write C(...) to have the levels' means"
+        )
+    used = used_rows(columns, loss, block.targets, block.row_weights, block.frequencies)
+    sample = _Sample(block, used)
     problem, solution, columns_left, transformed = (_squared if loss.squared_scale() is not None else _newton)(loss, sample, names)
     if solution.aliased:
         _tell_aliased(names, solution, columns_left, columns.terms)
@@ -143,32 +148,29 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
 class _Sample:
     """The arrays of the rows used. columns (n, P) without the intercept; targets (n, 1); factors: of the levels."""
 
-    def __init__(self, columns: Array, targets: Array, rows: ArrayRows, used: UsedRows) -> None:
+    def __init__(self, block: Block, used: UsedRows) -> None:
         def pick(values: Array | None) -> Array | None:
             return None if values is None else values[used.rows]
 
-        self.columns, self.targets = columns, targets
-        self.weights, self.frequencies = pick(rows.weights), pick(rows.frequencies)
-        offset = pick(rows.offset)
+        columns = block.design.slopes()[used.rows]
+        self.columns, self.targets = np.asarray(columns, dtype=np.float64), block.targets[used.rows]
+        self.weights, self.frequencies = pick(block.weights), pick(block.frequencies)
+        offset = pick(block.offset)
         self.offset = None if offset is None else offset[:, 0]
         self.factors: list[LevelCodes] = [own.factor for own in used.levels]
         self.row_weights = weight_of_rows(self.weights, self.frequencies)
 
-    @classmethod
-    def of(cls, rows: ArrayRows, used: UsedRows) -> _Sample:
-        return cls(np.asarray(rows.values[used.rows], dtype=np.float64), rows.targets[used.rows], rows, used)
-
     def problem(self, loss: Loss, columns: Array, targets: Array, offset: Array | None, names: tuple[str, ...]) -> Problem:
         """The objective in columns that the levels are taken out of."""
-        options = {"weights": self.weights, "frequencies": self.frequencies, "offset": offset, "intercept": False}
-        return Problem(ArrayRows(columns, targets, **options), loss, None, names, None)
+        rows = ArrayRows(columns, targets, weights=self.weights, frequencies=self.frequencies, offset=offset, intercept=False)
+        return Problem(rows, loss, None, names, None)
 
 
-_Found = tuple[Problem, Solution, "np.ndarray[tuple[int], np.dtype[np.bool_]]", tuple[Within, Transformed]]
+_Found = tuple[Problem, Solution, BoolArray, tuple[Within, Transformed]]
 """(the transformed problem, its solution, the columns that the levels determine, the levels' values)."""
 
 
-def _aliased(given: Array, metric: Array | None, left: Array) -> np.ndarray[tuple[int], np.dtype[np.bool_]]:
+def _aliased(given: Array, metric: Array | None, left: Array) -> BoolArray:
     """(P,): columns of which the levels leave nothing but rounding."""
     spread = given - np.average(given, axis=0, weights=metric)
     weights = np.ones(len(given)) if metric is None else metric
@@ -182,7 +184,9 @@ def _squared(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
     within = Within(sample.factors, sample.row_weights)
     found = within(np.column_stack([sample.columns, target]))
     if not found.converged:
-        raise SolverError("the levels were not absorbed to rounding: the columns are of very different size, or hardly any rows connect levels")
+        raise SolverError(
+            "the levels were not absorbed to rounding: the columns are of very different size, or hardly any rows connect levels"
+        )
     columns = np.ascontiguousarray(found.residuals[:, :-1])
     gone = _aliased(sample.columns, sample.row_weights, columns)
     _require_some(gone)
@@ -219,19 +223,24 @@ def _newton(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
     return problem, solution, found.aliased, (within, within(rest[:, None]))
 
 
-def _require_some(gone: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> None:
+def _require_some(gone: BoolArray) -> None:
     if gone.all():
-        raise ArgumentError("the absorbed levels determine every column of the formula, so that no coefficient is left: absorb fewer levels")
+        raise ArgumentError(
+            "the absorbed levels determine every column of the formula, so that no coefficient is left: absorb fewer levels"
+        )
 
 
-def _tell_aliased(names: tuple[str, ...], solution: Solution, gone: Array, terms: tuple[object, ...]) -> None:
+def _tell_aliased(names: tuple[str, ...], solution: Solution, gone: BoolArray, terms: tuple[object, ...]) -> None:
     inside = [names[i] for i in solution.aliased if gone[i]]
     others = [names[i] for i in solution.aliased if not gone[i]]
     effects = " + ".join(str(getattr(term, "name", term)) for term in terms)
     if inside:
-        warn(f"left out of the model, since the absorbed levels of {effects} determine them: {', '.join(map(repr, inside))}; NaN in the fit")
+        warn(
+            f"left out of the model, since the absorbed levels of {effects} determine them: {', '.join(map(repr, inside))}; NaN in the fit"
+        )
     if others:
-        warn(f"left out of the model, since earlier columns and the absorbed levels determine them: {', '.join(map(repr, others))}; NaN in the fit")
+        listed = ", ".join(map(repr, others))
+        warn(f"left out of the model, since earlier columns and the absorbed levels determine them: {listed}; NaN in the fit")
 
 
 def _varying(within: Within, place: int) -> int:
@@ -242,7 +251,7 @@ def _varying(within: Within, place: int) -> int:
 
 
 def _categories(
-    levels: list[Levels], within: Within, found: Transformed, degrees: list[int], sets: int, row_sets: Array
+    levels: list[Levels], within: Within, found: Transformed, degrees: list[int], sets: int, row_sets: IntArray
 ) -> tuple[tuple[AbsorbedCategory, ...], str]:
     """The categories with their levels' values, each further one's first level of a set being zero; and why there are none, if so."""
     values = within.level_values(found.levels[:, 0])
@@ -277,5 +286,3 @@ def _categories(
         )
         for place, own in enumerate(levels)
     ), unidentified
-
-

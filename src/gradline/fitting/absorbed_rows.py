@@ -85,11 +85,11 @@ def used_rows(columns: AbsorbedColumns, loss: Loss, targets: Array, weights: Arr
             )
     notes = []
     if singletons:
-        notes.append(f"{singletons:,} rows left out as singletons, the only row of a level, which fits them whatever else: {_listed(alone)}")
+        notes.append(f"{singletons:,} rows left out as singletons, the only row of a level, which fits it whatever else: {_listed(alone)}")
     if separated:
         notes.append(
-            f"{separated:,} rows left out as separated: all targets of their level are one value that the loss {loss.name!r} fits ever better"
-            f" as the level's value runs off: {_listed(apart)}"
+            f"{separated:,} rows left out as separated: all targets of their level are one value that the loss {loss.name!r} fits ever"
+            f" better as the level's value runs off: {_listed(apart)}"
         )
     return UsedRows(rows, [_compressed(own, rows) for own in whole], singletons, separated, tuple(notes))
 
@@ -139,8 +139,8 @@ def _levels_of(term: AbsorbedTerm, columns: AbsorbedColumns) -> Levels:
         key = key * len(own.labels) + own.codes
     if len(term.columns) == 1:
         own = columns.codes[term.columns[0]]
-        present, codes, labels = None, own.codes, (own.labels,)
-        size = len(own.labels)
+        codes, size = own.codes, len(own.labels)
+        labels: tuple[Labels, ...] = (own.labels,)
     else:
         present, codes = np.unique(key, return_inverse=True)
         size, labels = len(present), _apart(term, columns, present)

@@ -34,8 +34,8 @@ def absorbed_uncertainty(
 ) -> tuple[Inference | NoInference, float]:
     """(what is found of the coefficients' uncertainty, the share explained of what the levels leave).
 
-    problem: in transformed columns. targets (n, 1): as they were. degrees, counted: the degrees of freedom of the levels, and those counted
-    for clusters. groups (n, ways). Raises InferenceError for kinds that need each row's leverage, and without a degree of freedom.
+    problem: in transformed columns. targets (n, 1): as they were. degrees, counted: the degrees of freedom of the levels, and those
+    counted for clusters. groups (n, ways). Raises InferenceError for kinds that need each row's leverage, and without a degree of freedom.
     """
     kind = _kind(request, problem, groups)
     coefficients = solution.coefficients
@@ -46,8 +46,8 @@ def absorbed_uncertainty(
     share = _share(own)
     if not own.count - own.parameters - degrees > 0:
         raise ArgumentError(
-            f"the absorbed levels leave no degree of freedom: {own.count:,.0f} rows, {degrees:,} levels and {own.parameters:,} coefficients;"
-            " absorb fewer levels, or give more rows"
+            f"the absorbed levels leave no degree of freedom: {own.count:,.0f} rows, {degrees:,} levels and {own.parameters:,}"
+            " coefficients; absorb fewer levels, or give more rows"
         )
     totals = _counting(own, degrees, problem, targets)
     if is_none(request.covariance):

@@ -59,7 +59,9 @@ def split(formula: str) -> tuple[str, tuple[AbsorbedTerm, ...]]:
     if not bars:
         return formula, ()
     if len(bars) > 1:
-        raise at("a formula has one |: before it the columns, after it the categories whose levels are absorbed", text, bars[1], bars[1] + 1)
+        raise at(
+            "a formula has one |: before it the columns, after it the categories whose levels are absorbed", text, bars[1], bars[1] + 1
+        )
     bar = bars[0]
     tilde = text.find("~")
     if tilde < 0 or tilde > bar:

@@ -159,8 +159,8 @@ class AbsorbedLevels:
                 if unseen != "missing":
                     row = int(np.flatnonzero(apart)[0])
                     raise InferenceError(
-                        f"row {first_row + row} combines levels that no chain of the fit's rows connects, so that their sum is not known: leave"
-                        " such rows out, or say unseen='missing' to have NaN for them"
+                        f"row {first_row + row} combines levels that no chain of the fit's rows connects, so that their sum is not known:"
+                        " leave such rows out, or say unseen='missing' to have NaN for them"
                     )
                 total[apart] = np.nan
             sets = np.where(there >= 0, there, sets)

@@ -67,8 +67,8 @@ def attach_data(
     """
     if fit.absorbed is not None:
         raise InferenceError(
-            "the rows of a fit with absorbed levels cannot be given again: ask gl.fit itself for another covariance=, or write C(...) for the"
-            " category to have diagnostics and a report"
+            "the rows of a fit with absorbed levels cannot be given again: ask gl.fit itself for another covariance=, or write C(...) for"
+            " the category to have diagnostics and a report"
         )
     if target is None:
         if offset is not None:

@@ -48,7 +48,8 @@ def predict(
         return _squeezed(predict_outputs(model, data, points(model, kind), unseen, offset))
     if model.absorbed is not None:
         raise InferenceError(
-            "no intervals of predictions beside absorbed levels, whose own errors were not worked out: write C(...) for the category to have them"
+            "no intervals of predictions beside absorbed levels, whose own errors were not worked out: write C(...) for the category to"
+            " have them"
         )
     from gradline.model.intervals import as_result, interval_outputs
 

@@ -92,8 +92,9 @@ def read_absorbed(
     lost = [name for name in clusters if rows.rows_dropped.get(name)]
     if lost and lost[0] not in columns_read(terms):
         raise ArgumentError(
-            f"the group {lost[0]!r} is missing in {rows.rows_dropped[lost[0]]:,} rows of {source.table.name}: every row belongs to a cluster;"
-            f" leave such rows out, as in {argument('where', plain_or_quoted(lost[0]) + ' IS NOT NULL')}, or give each a label of its own"
+            f"the group {lost[0]!r} is missing in {rows.rows_dropped[lost[0]]:,} rows of {source.table.name}: every row belongs to a"
+            f" cluster; leave such rows out, as in {argument('where', plain_or_quoted(lost[0]) + ' IS NOT NULL')}"
+            ", or give each a label of its own"
         )
     q = plain.n_targets
     beside = held.targets[:, q:]
@@ -160,7 +161,7 @@ def _refuse_fractions(table: Table, term: AbsorbedTerm, name: str) -> None:
         wrong = np.flatnonzero(~np.isnan(values) & (values != np.floor(values)))
         if wrong.size:
             raise term.wrong(
-                f"column {name!r} holds numbers with fractions (row {first + int(wrong[0])}: {values[wrong[0]]:g}), which are no levels: put"
-                f" it before the |, group its values, or give each level its own slope in it, as in | firm[{name}]"
+                f"column {name!r} holds numbers with fractions (row {first + int(wrong[0])}: {values[wrong[0]]:g}), which are no levels:"
+                f" put it before the |, group its values, or give each level its own slope in it, as in | firm[{name}]"
             )
         first += batch.num_rows

@@ -97,7 +97,8 @@ class _Labelled:
 
     def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
         codes = [
-            np.searchsorted(known, comparable(without_dictionary(batch.column(name)))) for name, known in zip(self.names, self.labels, strict=True)
+            np.searchsorted(known, comparable(without_dictionary(batch.column(name))))
+            for name, known in zip(self.names, self.labels, strict=True)
         ]
         return np.concatenate([self.targets.values(batch, first_row), np.stack(codes, axis=1)], axis=1)
 

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.base.errors import SolverError
-from gradline.base.types import Array
+from gradline.base.types import Array, BoolArray
 from gradline.linalg.within import LevelCodes, Within
 from gradline.losses.protocol import Loss
 
@@ -38,7 +38,7 @@ class AbsorbedOptimum(NamedTuple):
     steps: int
     converged: bool
     columns: Array
-    aliased: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    aliased: BoolArray
 
 
 @dataclass(frozen=True)
@@ -72,14 +72,15 @@ class AbsorbedProblem:
         return values if self.weights is None else self.weights * values
 
 
-def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Array]) -> AbsorbedOptimum:
+def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], BoolArray]) -> AbsorbedOptimum:
     """The minimum over coefficients and levels. tell: which columns the levels leave nothing of, from columns before and after, (P,)."""
     offset = np.zeros(len(problem.targets)) if problem.offset is None else problem.offset
     predictors = float(problem.loss.start(problem.targets)[0]) + offset - (0.0 if problem.offset is None else offset.mean())
-    value, converged, step = problem.value(predictors), False, 0
+    value, converged, steps = problem.value(predictors), False, 0
     if not np.isfinite(value):
         raise SolverError(f"the loss {problem.loss.name!r} is not finite where it starts from: check targets and offset")
-    for step in range(1, MOST_STEPS + 1):
+    while steps < MOST_STEPS:
+        steps += 1
         g, h = problem.derivatives(predictors)
         least = FLAT * float(h.max())
         if not least > 0:
@@ -107,12 +108,12 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Arra
     _, h = problem.derivatives(predictors)
     metric = problem.weighed(np.maximum(h, 1e-10 * float(h.max())))
     coefficients, _, columns, aliased = _least_squares(problem, metric, predictors - offset, tell)
-    return AbsorbedOptimum(coefficients, predictors, step, converged, columns, aliased)
+    return AbsorbedOptimum(coefficients, predictors, steps, converged, columns, aliased)
 
 
 def _least_squares(
-    problem: AbsorbedProblem, metric: Array, target: Array, tell: Callable[[Array, Array], Array]
-) -> tuple[Array, Array, Array, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
+    problem: AbsorbedProblem, metric: Array, target: Array, tell: Callable[[Array, Array], BoolArray]
+) -> tuple[Array, Array, Array, BoolArray]:
     """(coefficients (P,), fitted values (n,), the transformed columns, which are aliased) of one weighted least squares."""
     transformed = Within(problem.factors, metric)(np.column_stack([problem.columns, target]))
     columns, rest = transformed.residuals[:, :-1], transformed.residuals[:, -1]
