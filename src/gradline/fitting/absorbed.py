@@ -37,6 +37,9 @@ if TYPE_CHECKING:
 ALIASED = 1e-9
 """Of a column's own spread: what the levels leave of it is rounding."""
 
+WELL_APART = 1e-6
+"""The least pivot of a correlation matrix that leaves no doubt of its rank."""
+
 
 def run_absorbed(request: FitRequest) -> Model:
     """Fit what is asked for. Raises as :func:`gradline.fit` says."""
@@ -170,13 +173,33 @@ _Found = tuple[Problem, Solution, BoolArray, tuple[Within, Transformed]]
 """(the transformed problem, its solution, the columns that the levels determine, the levels' values)."""
 
 
-def _aliased(given: Array, metric: Array | None, left: Array) -> BoolArray:
+def _inside(given: Array, metric: Array | None, left: Array) -> BoolArray:
     """(P,): columns of which the levels leave nothing but rounding."""
     spread = given - np.average(given, axis=0, weights=metric)
     weights = np.ones(len(given)) if metric is None else metric
     before, after = (np.sqrt(np.einsum("i,ij,ij->j", weights, part, part)) for part in (spread, left))
     size = np.sqrt(np.einsum("i,ij,ij->j", weights, given, given))
     return np.asarray(after <= np.maximum(ALIASED * before, 1e-13 * size))
+
+
+def _dependent(inside: BoolArray, metric: Array | None, left: Array) -> BoolArray:
+    """(P,): those, and columns that earlier ones determine in what the levels leave, whose rounding no exact test of rank sees through."""
+    found, kept = inside.copy(), np.flatnonzero(~inside)
+    part = left[:, kept]
+    gram = part.T @ (part if metric is None else part * metric[:, None])
+    root = np.sqrt(np.diag(gram))
+    try:
+        if np.square(np.diag(np.linalg.cholesky(gram / np.outer(root, root)))).min(initial=1.0) > WELL_APART:
+            return found
+    except np.linalg.LinAlgError:
+        pass
+    unit = (part if metric is None else part * np.sqrt(metric)[:, None]) / root
+    for place in range(len(kept)):
+        # A column that is left out must not stand for those after it.
+        before = unit[:, [j for j in range(place) if not found[kept[j]]]]
+        rest = unit[:, place] - before @ np.linalg.lstsq(before, unit[:, place], rcond=None)[0]
+        found[kept[place]] = bool(np.linalg.norm(rest) <= ALIASED)
+    return found
 
 
 def _squared(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
@@ -188,9 +211,9 @@ def _squared(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
             "the levels were not absorbed to rounding: the columns are of very different size, or hardly any rows connect levels"
         )
     columns = np.ascontiguousarray(found.residuals[:, :-1])
-    gone = _aliased(sample.columns, sample.row_weights, columns)
+    gone = _inside(sample.columns, sample.row_weights, columns)
     _require_some(gone)
-    columns[:, gone] = 0.0
+    columns[:, _dependent(gone, sample.row_weights, columns)] = 0.0
     problem = sample.problem(loss, columns, np.ascontiguousarray(found.residuals[:, -1:]), None, names)
     chosen = as_solver("auto", problem, "auto", None)
     problem, solution = solve_identified(problem, chosen, None, False)
@@ -201,8 +224,13 @@ def _squared(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
 
 def _newton(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
     given = AbsorbedProblem(loss, sample.targets, sample.columns, sample.row_weights, sample.offset, sample.factors)
-    found = solve_absorbed(given, lambda metric, left: _aliased(sample.columns, metric, left))
-    _require_some(found.aliased)
+
+    def left_out(metric: Array, left: Array) -> BoolArray:
+        return _dependent(_inside(sample.columns, metric, left), metric, left)
+
+    found = solve_absorbed(given, left_out)
+    gone = _inside(sample.columns, sample.row_weights, found.columns)
+    _require_some(gone)
     columns = np.where(found.aliased, 0.0, found.columns)
     offset = (found.predictors - columns @ found.coefficients)[:, None]
     problem = sample.problem(loss, columns, sample.targets, offset, names)
@@ -220,7 +248,7 @@ def _newton(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
     own = sample.columns @ found.coefficients
     rest = found.predictors - own - (0.0 if sample.offset is None else sample.offset)
     within = Within(sample.factors, sample.row_weights)
-    return problem, solution, found.aliased, (within, within(rest[:, None]))
+    return problem, solution, gone, (within, within(rest[:, None]))
 
 
 def _require_some(gone: BoolArray) -> None:
