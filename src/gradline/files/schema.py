@@ -12,6 +12,7 @@ from pydantic import AllowInfNan, Field, JsonValue, model_validator
 
 from gradline.base.errors import ModelFileError
 from gradline.base.names import INTERCEPT
+from gradline.files.absorbed import AbsorbedRecord
 from gradline.files.parts import Count, Number, Part
 from gradline.files.uncertainty_schema import UncertaintyRecord, misfit
 
@@ -147,6 +148,7 @@ class ModelRecord(Part):
     constraints: ConstraintsRecord | None = None
     uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
     curves: list[CurveRecord] = Field(default_factory=list, description="The curves of the formula, s(x) and te(x, z).")
+    absorbed: AbsorbedRecord | None = Field(None, description="The levels after the | of the formula.")
     smoothing: str = Field("", description="How the strengths of the curves were chosen; empty where the formula gave them.")
 
     @model_validator(mode="after")

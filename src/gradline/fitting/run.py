@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
@@ -40,6 +40,10 @@ if TYPE_CHECKING:
 def run(request: FitRequest) -> Model:
     """Fit what is asked for. Raises as :func:`gradline.fit` says."""
     started = time.perf_counter()
+    if request.absorbed:
+        from gradline.fitting.absorbed import run_absorbed
+
+        return run_absorbed(request)
     with opened(request) as (prepared, kind, progress):
         return _solve(request, prepared, kind, progress, started)
 
@@ -47,6 +51,8 @@ def run(request: FitRequest) -> Model:
 @contextmanager
 def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
     """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
+    if request.absorbed:
+        raise ArgumentTypeError("absorbed levels (| in the formula) go with gl.fit, one fit at a time: write C(...) for the category here")
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:

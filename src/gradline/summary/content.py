@@ -22,7 +22,7 @@ from gradline.summary.curves import curve_blocks
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
-from gradline.summary.wording import call, model_line, solver_line
+from gradline.summary.wording import absorbed_line, call, model_line, solver_line
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -69,6 +69,8 @@ def _head(fit: Model) -> Iterator[Fact]:
         yield Fact("constraints", constraints_line(fit))
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+    if fit.absorbed is not None:
+        yield Fact("absorbed", absorbed_line(fit.absorbed))
 
 
 def _chosen(penalty: Penalty) -> str:
@@ -233,6 +235,8 @@ def _measures(fit: Model) -> Iterator[str]:
     scale = fit.loss_function.squared_scale()
     if scale is not None and len(fit.target_names) == 1 and mean >= 0:
         yield f"root mean squared residual {short(math.sqrt(mean / scale))}"
+    if fit.absorbed is not None and math.isfinite(fit.absorbed.within_r_squared):
+        yield f"R-squared within the levels {short(fit.absorbed.within_r_squared)}"
     inference = inference_of(fit)
     if inference is not None:
         yield from measures(inference)
