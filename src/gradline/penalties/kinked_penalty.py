@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.words import nearest
-from gradline.penalties.kinds import Multiple, in_units
+from gradline.penalties.kinds import Multiple, in_units, is_convex, kind_of
 from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
 
@@ -90,6 +90,16 @@ class KinkedPenalty:
     def absolute(self) -> Array | None:
         """The factors of ``|b|``, (p k,) as vec(B), where the part with kinks is a sum of these; None for any other."""
         return None if self.part.absolute is None else self.part.absolute * self.scales
+
+    @property
+    def convex(self) -> bool:
+        """Whether all of it is known to be."""
+        return self.part.convex and is_convex(self.smooth_part)
+
+    @property
+    def rest_is_quadratic(self) -> bool:
+        """Whether the smooth part is a parabola, whose curvature is the same at all slopes, or there is none."""
+        return self.smooth_part is None or kind_of(self.smooth_part) == "quadratic"
 
     def times(self, factor: float) -> KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
