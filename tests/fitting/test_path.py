@@ -1,5 +1,7 @@
 """Paths: every strength against scikit-learn, folds against refits, choices, and what is refused."""
 
+import re
+
 import numpy as np
 import pytest
 from scipy.optimize import minimize
@@ -250,6 +252,20 @@ def test_one_class_and_strengths_that_are_none():
     for strength in ("best", -1.0, np.nan, True):
         with pytest.raises(ValueError, match="a number of at least 0"):
             path.fit(strength)
+
+
+def test_a_path_and_its_choice_survive_a_file(tmp_path):
+    path = gl.path(X, Y, strengths=12, choose="folds", folds=4)
+    path.save(tmp_path / "path.json")
+    loaded = gl.load(tmp_path / "path.json")
+    np.testing.assert_array_equal(loaded.breakpoints, path.breakpoints)
+    for strength in (path.best, path.within_one_error):
+        fit = path.fit(strength)
+        before, after = (" ".join(str(each.summary()).split()) for each in (fit, loaded.fit(strength)))
+        # Intervals given what was kept need the penalty itself, which a file does not hold.
+        assert after == before.replace(', and covariance="selective" intervals given what was kept', "")
+        assert re.findall(r" (x\d+) zero", after) == [name for name, slope in zip(fit.names[1:], fit.slopes, strict=True) if slope == 0]
+    assert "has the least loss in 4 folds" in str(loaded.fit().summary()).replace("\n           ", " ")
 
 
 def bowl(b):

@@ -54,6 +54,7 @@ class KinkedPenalty:
     trail: Any = None
     """The path along which the strength was chosen (``model.path.Trail``); None where it was given."""
     kind: ClassVar[PenaltyKind] = "proximal"
+    sets_to_zero: ClassVar[bool] = True
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -167,7 +168,25 @@ def trail_of(penalty: Penalty | None) -> Any:
 
 def chosen_by(penalty: Penalty) -> str:
     """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
-    return penalty.chosen_by if isinstance(penalty, KinkedPenalty) else ""
+    return penalty.chosen_by if isinstance(penalty, _SetsToZero) and penalty.sets_to_zero else ""
+
+
+def set_to_zero(penalty: Penalty | None, slopes: Array) -> BoolArray | None:
+    """(p, k): the slopes that a penalty with kinks set to zero; None where there is no such penalty."""
+    return ~penalty.support(slopes) if isinstance(penalty, _SetsToZero) and penalty.sets_to_zero else None
+
+
+@runtime_checkable
+class _SetsToZero(Protocol):
+    """A penalty with kinks, or what a file kept of one."""
+
+    @property
+    def sets_to_zero(self) -> bool: ...
+
+    @property
+    def chosen_by(self) -> str: ...
+
+    def support(self, slopes: Array) -> BoolArray: ...
 
 
 def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:

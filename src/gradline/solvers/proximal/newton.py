@@ -40,6 +40,11 @@ EPSILON = float(np.finfo(float).eps)
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
 
+SURE = 1e-6
+"""Of the steepest slope: a violation that is left is none that rounding hides."""
+
+MOST_STALLS = 40
+
 A_HAIR_MORE = 1.0 + 1e-12
 """Times the least strength that leaves no slope: at it rounding would."""
 
@@ -139,6 +144,8 @@ class _Steps:
     """Whether the first curvature is of another point."""
     curvature: Array | None = None
     """The last that was used."""
+    steepest: float = 0.0
+    """The largest slope of the loss where the run begins."""
 
     @classmethod
     def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None) -> _Steps:
@@ -153,6 +160,7 @@ class _Steps:
         if curvature is not None:
             steps.point = steps.point._replace(curvature=curvature)
             steps.borrowed = True
+        steps.steepest = float(np.abs(steps.point.gradient / scales).max(initial=0.0))
         if not np.isfinite(steps.point.objective):
             raise SolverError(smooth.why_not_finite(begin))
         return steps
@@ -196,17 +204,23 @@ class _Steps:
                     self.point, violation, fresh = trial, now, exact_curvature
                 elif fresh or exact_curvature:
                     self.point = min((self.point, trial), key=self.violation)
-                    converged, reason = True, "no step lowers the objective beyond rounding"
-                    break
+                    violation = self.violation(self.point)
+                    if violation <= self._sure(curvature):
+                        converged, reason = True, "no step lowers the objective beyond rounding"
+                        break
+                    # The model has no minimum that tells: it is flat where the loss is not, as a parabola of Huber loss far out.
+                    damping, stalls = max(10.0 * damping, self._damping(curvature)), stalls + 1
+                    if stalls > MOST_STALLS:
+                        reason = "no step lowers the objective, though its slope is not zero"
+                        break
                 else:
                     curvature, fresh = self._anew(), True
                 continue
             trial = self._searched(change, promise)
             if trial is None:
                 if fresh or exact_curvature:
-                    damping = max(10.0 * damping, 1e-6 * float(np.abs(curvature.diagonal()).max()))
-                    stalls += 1
-                    if stalls > 20:
+                    damping, stalls = max(10.0 * damping, self._damping(curvature)), stalls + 1
+                    if stalls > MOST_STALLS:
                         reason = "no step lowers the objective, though its slope is not zero"
                         break
                     continue
@@ -222,6 +236,16 @@ class _Steps:
                 fresh = False
             violation = now
         return self._solution(converged, reason)
+
+    def _sure(self, curvature: Array) -> float:
+        """A violation up to which rounding is to blame."""
+        inner = np.abs(curvature) @ np.abs(self.point.x)
+        return max(SURE * self.steepest, 1e3 * EPSILON * float((inner / self.scales).max(initial=0.0)))
+
+    def _damping(self, curvature: Array) -> float:
+        """The first that is tried."""
+        scaled = float(np.abs(curvature.diagonal() / np.square(self.scales)).max())
+        return 1e-6 * scaled if scaled > 0 else 1e-6 * self.steepest
 
     def _anew(self) -> Array:
         self.point = self.at(self.point.x, 2)
