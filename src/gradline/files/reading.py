@@ -82,6 +82,7 @@ def load_path(
         held_out=held_out,
         template=_model_of(document.model, where, loss, prediction),
         passes=record.passes,
+        breakpoints=None if record.breakpoints is None else _line(record.breakpoints),
     )
 
 

@@ -65,6 +65,8 @@ class PenaltyRecord(Part):
     name: str
     parameters: dict[str, int | Number]
     value: Number
+    sets_to_zero: bool = Field(default=False, description="Whether it has kinks, so that slopes of exactly zero are its doing.")
+    chosen_by: str = Field(default="", description="How the data chose its strength; empty where that was given.")
 
 
 class CurveRecord(Part):
@@ -207,6 +209,9 @@ class PathPart(Part):
     penalties: list[PenaltyRecord]
     held_out: HeldOutRecord | None
     passes: Count
+    breakpoints: list[Number] | None = Field(
+        default=None, description="The strengths at which slopes enter and leave, between which they are straight lines of the strength."
+    )
 
     @model_validator(mode="after")
     def _as_many(self) -> Self:

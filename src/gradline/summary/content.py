@@ -14,7 +14,8 @@ from gradline.model.record import in_curve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked import BoolArray
-from gradline.penalties.kinked_penalty import as_kinked, chosen_by
+from gradline.penalties.kinked_penalty import chosen_by
+from gradline.penalties.kinked_penalty import set_to_zero as penalised_away
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
@@ -183,12 +184,12 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) ->
 
 def set_to_zero(fit: Model) -> BoolArray | None:
     """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
-    penalty = as_kinked(fit.penalty)
-    if penalty is None:
-        return None
     first = int(fit.has_intercept)
+    zero = penalised_away(fit.penalty, fit.solution.coefficients[first:])
+    if zero is None:
+        return None
     found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
-    found[first:] = ~penalty.support(fit.solution.coefficients[first:])
+    found[first:] = zero
     return found
 
 
