@@ -54,9 +54,14 @@ def constraint_columns(problem: Problem, prepared: Prepared) -> ConstraintColumn
     )
     if encoder is None:
         return columns
+    from gradline.formulas.curves import curves_of
     from gradline.formulas.shapes import shapes_of
 
-    return replace(columns, shapes=lambda variable, order, within: shapes_of(encoder, variable, order, within))
+    of_curves: tuple[bool, ...] = ()
+    if encoder.has_curves:
+        ranges = [range(curve.start, curve.stop) for curve in curves_of(encoder)]
+        of_curves = tuple(any(j in own for own in ranges) for j in range(len(names)))
+    return replace(columns, curves=of_curves, shapes=lambda variable, order, within: shapes_of(encoder, variable, order, within))
 
 
 def with_constraints(problem: Problem, spec: ConstraintSpec, prepared: Prepared) -> Problem:

@@ -127,7 +127,7 @@ class FitRequest:
         rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
         constraints, inference = rest.get("constraints"), rest.get("inference")
         rest["constraints"] = None if constraints is None else as_spec(constraints)
-        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"], formula is not None)
         request = cls(formula=formula, data=data, target=target, **rest)
         if request.of_arrays:
             _refuse_of_tables(data, target, rest)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.warnings import warn
+from gradline.constraints.arguments import UNUSED
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
@@ -73,7 +74,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     problem = problem_of(prepared)
     curves = None
     if prepared.encoder is not None and prepared.encoder.has_curves:
-        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing)
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing, prepared.target_names)
         problem = curves.problem
     else:
         if request.smoothing != "REML":
@@ -85,6 +86,13 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
     constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
+    if constraints is None and request.inference is not None:
+        raise ArgumentError(UNUSED.format(request.inference))
+    if curves is not None and request.inference == "face":
+        raise ArgumentError(
+            'inference="face" is not for models with curves: their errors take the penalty for a prior, which gives a face of its slopes no'
+            ' probability; take "intersection" or "draws"'
+        )
     if constraints is not None:
         from gradline.fitting.constrained import with_constraints
 
@@ -116,7 +124,8 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, extra=())
     model = model_of(request, prepared, problem, solution, found, started)
-    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
+    # Held curves are tested, as coefficients are, by the fit that standard errors belong to.
+    return model if curves is None else replace(model, curves=described(curves, model.estimate, found))
 
 
 def _optimum(

@@ -404,7 +404,10 @@ def _independent_of(part: Array) -> IntArray:
 
 
 def _solver(matrix: Array) -> tuple[Any, bool]:
-    """matrix: a part of a curvature of unit diagonal. (a function that solves with the matrix, whether it is regular); the smallest solution where it is not."""
+    """(a function that solves with the matrix, whether it is regular); the smallest solution where it is not.
+
+    matrix: a part of a curvature of unit diagonal.
+    """
     if not len(matrix):
         return (lambda right: right), True
     unit = _units(matrix)

@@ -11,9 +11,9 @@ from gradline.base.types import Array
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
+from gradline.solvers.columns import gram
 from gradline.solvers.constrained.ending import constrained_solution, not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
-from gradline.solvers.columns import gram
 from gradline.solvers.constrained.working import WorkingRows, without_rounding
 from gradline.solvers.least_squares.least_squares import EXACT_NUMBERS, SquaresKernel, scaled_solution, solution_of_moments
 from gradline.solvers.least_squares.normal_equations import solve_normal_equations
