@@ -127,3 +127,15 @@ def test_separation_says_what_can_be_given():
         gl.fit("apart ~ s(x)", {**DATA, "apart": (X > 5).astype(int)}, loss="logistic")
     assert not any("penalty=" in str(one.message) for one in said)
     assert len(said) <= 3
+
+
+def test_degrees_of_freedom_are_told_of_many_rows_too():
+    random = np.random.default_rng(8)
+    x = random.uniform(size=100_000)
+    data = {"x": x, "y": x + random.normal(size=len(x)), "count": random.poisson(np.exp(x))}
+    for target, loss in (("y", "squared"), ("count", "poisson")):
+        free = gl.fit(f"{target} ~ s(x)", data, loss=loss)
+        held = gl.fit(f"{target} ~ s(x, monotone='increasing')", data, loss=loss)
+        assert held.curves[0].degrees_of_freedom == pytest.approx(free.curves[0].degrees_of_freedom, rel=1e-4)
+        assert held.curves[0].p_value == pytest.approx(free.curves[0].p_value, abs=1e-12)
+        assert np.isfinite(held.curve("s(x)").simultaneous_lower).all()

@@ -16,7 +16,7 @@ from gradline.constraints.held import HeldConstraints
 from gradline.constraints.specs import ConstraintSpec
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import ASK, NoInference
-from gradline.inference.asked import is_cheap, is_none, uncertainty_of
+from gradline.inference.asked import is_cheap, is_default, is_none, uncertainty_of
 from gradline.inference.bread import compute_bread
 from gradline.inference.inference import Inference
 from gradline.inference.kinked import row_loss
@@ -115,7 +115,7 @@ def uncertainty_within(
                 plain, other, chosen, solved = optimum(plain)
                 found = uncertainty_of(plain, other, chosen, solved, covariance, kind, read_groups)
     except ValueError as error:
-        if covariance is not None:
+        if covariance is not None and not is_default(covariance):
             raise
         return NoInference(f"without the constraints there is no fit whose errors could be told: {error}"), held
     if not other.certificate.converged:

@@ -117,8 +117,10 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         from gradline.fitting.constrained import uncertainty_within
 
         asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto", covariance=covariance)
+        # Degrees of freedom of curves come of their errors, so that these are worked out unasked.
+        given = request if curves is None else replace(request, covariance=covariance)
         found, held = uncertainty_within(
-            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
+            given, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
         )
         solution = replace(solution, held=held, unconstrained=None)
     if solution.curvature is not None:
