@@ -139,3 +139,12 @@ def test_degrees_of_freedom_are_told_of_many_rows_too():
         assert held.curves[0].degrees_of_freedom == pytest.approx(free.curves[0].degrees_of_freedom, rel=1e-4)
         assert held.curves[0].p_value == pytest.approx(free.curves[0].p_value, abs=1e-12)
         assert np.isfinite(held.curve("s(x)").simultaneous_lower).all()
+
+
+@pytest.mark.parametrize("loss", ["squared", gl.losses.huber(0.5)], ids=str)
+def test_a_curve_that_may_only_be_flat_is_zero(loss):
+    """Its differences are all held at zero, and rounding of them is no violation."""
+    fit = gl.fit("y ~ z + s(x, monotone='decreasing')", DATA, loss=loss)
+    assert not fit.coefficients[2:].any()
+    assert fit.constraints.polyhedron.missed(fit.solution.coefficients).max() == 0.0
+    assert np.all(predictor(fit) == 0.0)
