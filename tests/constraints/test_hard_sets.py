@@ -132,3 +132,5 @@ def test_messages_write_what_can_be_asked_for():
     assert np.array_equal(gl.fit(X, y, constraints=said).coefficients, fit.coefficients)
     with pytest.raises(ValueError, match=r"cannot be read at 'x1 >= 3': a multiple is written with \*"):
         gl.fit(X, y, constraints="2 x1 >= 3")
+    with pytest.raises(ValueError, match="leaves two pieces"):
+        gl.fit(X, y, constraints="x1 != 3")

@@ -126,6 +126,8 @@ class _Reader:
             relations.append(relation)
         pieces = [self.text[a:b].strip() for a, b in zip(starts, ends, strict=True)]
         if not relations:
+            if self.text.startswith(("!=", "<>"), self.place):
+                raise self._error("what a coefficient must not be leaves two pieces, and no optimum can be had in both; write >=, <= or =")
             if self._peek() and pieces[0][-1:].isdigit() and _WORD.match(self.text, self.place):
                 # Not taken for a product: where a comma was forgotten it would be one too.
                 raise self._error("a multiple is written with *, as in 2 * x1, and a comma parts one from the next")

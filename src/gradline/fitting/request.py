@@ -132,7 +132,7 @@ class FitRequest:
         rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
         constraints, inference = rest.get("constraints"), rest.get("inference")
         rest["constraints"] = None if constraints is None else as_spec(constraints)
-        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"], formula is not None)
         absorbed: tuple[AbsorbedTerm, ...] = ()
         if formula is not None and "|" in str(formula):
             from gradline.formulas.absorbed import without_absorbed

@@ -20,8 +20,8 @@ INVOLVED = 1e-6
 def not_constrained(aliased: tuple[int, ...], polyhedron: Polyhedron, products: Callable[[], Array]) -> tuple[int, ...]:
     """Those of the columns that may be left out: no constraint is on them, nor on a column that determines them.
 
-    A column that is twice a constrained one can take what the constraint does not allow that one. products: X'X (P, P), asked for
-    where there are any.
+    A column that is twice a constrained one can take what the constraint does not allow that one. products: X'X (P, P), asked for where
+    there are any.
     """
     touched = (polyhedron.matrix != 0).any(axis=0).reshape(polyhedron.shape[::-1]).any(axis=0)
     if not aliased or not touched.any():
@@ -30,9 +30,7 @@ def not_constrained(aliased: tuple[int, ...], polyhedron: Polyhedron, products: 
     scale = np.sqrt(np.diag(squares))
     squares = squares / np.outer(np.where(scale > 0, scale, 1.0), np.where(scale > 0, scale, 1.0))
     kept = np.setdiff1d(np.arange(len(squares)), aliased)
-    shares = np.abs(
-        np.linalg.lstsq(squares[np.ix_(kept, kept)], squares[np.ix_(kept, np.asarray(aliased, dtype=np.int64))], rcond=1e-13)[0]
-    )
+    shares = np.abs(np.linalg.lstsq(squares[np.ix_(kept, kept)], squares[np.ix_(kept, np.array(aliased))], rcond=1e-13)[0])
     bound = touched[list(aliased)] | (shares[touched[kept]] > INVOLVED).any(axis=0)
     return tuple(column for column, stays in zip(aliased, bound.tolist(), strict=True) if not stays)
 

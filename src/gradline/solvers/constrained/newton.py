@@ -311,7 +311,7 @@ class _Run:
             reason += "; a local optimum, since the loss is not known to be convex"
         return constrained_solution(
             self.rows,
-            self.point.coefficients,
+            self.rows.without_dust(self.point.coefficients, curvature, self.point.objective),
             self.point.objective,
             self.point.gradient,
             step.program,

@@ -76,6 +76,7 @@ def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
     assert step is not None
     bend, slope = _penalty(problem, model.free, coefficients)
     loss, passes = _loss(problem, model, coefficients, passes)
+    coefficients = working.without_dust(coefficients, curvature + bend, loss)
     solution = constrained_solution(
         working, coefficients, loss, gradient + slope, step.program, True, "the model of squared loss is exact", passes, aliased
     )

@@ -26,6 +26,10 @@ ROUNDING = 1e-13
 """Of the steepest slope: what is left along directions that have no slope."""
 
 
+DUST = 1e-14
+"""Of the root of the objective: what is left of coefficients that are zero."""
+
+
 class NoPoint(SolverError):
     """A program of which no point was found, though its constraints do not contradict each other."""
 
@@ -97,6 +101,22 @@ class WorkingRows:
         if program is not None and len(self.places):
             held[self.places] = program.held != 0
         return self.polyhedron.snapped(coefficients + self._expanded(change), held)
+
+    def without_dust(self, coefficients: Array, curvature: Array, objective: float) -> Array:
+        """Coefficients (P, k) with zero for what rounding left where equations of several coefficients allow zero only.
+
+        A coefficient counts as dust beside the root of the objective, in its unit of curvature (d, d).
+        """
+        flat = coefficients.T.ravel()
+        rows = (self.polyhedron.right == 0) & (self.polyhedron.columns < 0)
+        touched = (self.polyhedron.matrix[rows] != 0).any(axis=0)
+        size = np.abs(flat) * (abs(self.free.matrix) @ np.sqrt(np.maximum(curvature.diagonal(), 0.0)))
+        dust = touched & (size <= DUST * np.sqrt(abs(objective))) & (flat != 0)
+        if not dust.any():
+            return coefficients
+        found = np.where(dust, 0.0, flat).reshape(coefficients.shape[::-1]).T.copy()
+        worse = self.polyhedron.missed(found).max(initial=0.0) > self.polyhedron.missed(coefficients).max(initial=0.0)
+        return coefficients if worse else found
 
     def _expanded(self, change: Array) -> Array:
         """What a change (d,) is of all coefficients, (P, k)."""
