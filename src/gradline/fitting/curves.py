@@ -60,7 +60,7 @@ def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: 
             " or write the curve without a penalty of its own, as in bs(x, df=8)"
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
-    blocks = blocks_of(curves, mask, names)
+    blocks = blocks_of(curves, mask, names, problem.loss.intercept_only)
 
     def fitted(tried: Problem, start: Array | None) -> Array:
         # A place to begin, no more.
