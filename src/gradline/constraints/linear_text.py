@@ -78,7 +78,8 @@ def read_constraints(text: str, names: Sequence[str], short: Mapping[str, int] |
 def short_names(labels: Sequence[str], size: int, known: Sequence[bool] | np.ndarray[Any, Any]) -> dict[str, int]:
     """Names without their linear predictor, ``x`` for ``log_mean:x``, where one alone has that coefficient: each with its place.
 
-    labels (k P,): of the coefficients, one linear predictor after the other, ``predictor:name``. size: P. known (k P,): which the model has.
+    labels (k P,): of the coefficients, one linear predictor after the other, ``predictor:name``. size: P. known (k P,):
+    which the model has.
     """
     if len(labels) == size:
         return {}

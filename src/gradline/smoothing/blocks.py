@@ -41,8 +41,8 @@ class Block:
 def blocks_of(
     curves: Sequence[Curve], mask: BoolArray | None, predictors: Sequence[str], constant: Sequence[bool] = ()
 ) -> tuple[Block, ...]:
-    """A block for every linear predictor that has the curve. mask (P, k), None where each has all columns. constant: which linear predictors
-    have an intercept only, as a dispersion or a threshold; none where empty."""
+    """A block for every linear predictor that has the curve. mask (P, k), None where each has all columns. constant: which linear
+    predictors have an intercept only, as a dispersion or a threshold; none where empty."""
     found = []
     sloped = [j for j in range(len(predictors)) if not (constant and constant[j])]
     for j in sloped:
