@@ -151,6 +151,44 @@ def test_an_estimated_dispersion_is_no_term():
     assert both.test("C(g)").hypothesis == "log_mean:C(g) and log_odds_of_zero:C(g): all 2 coefficients are zero"
 
 
+RNG = np.random.default_rng(3)
+Z, X1 = RNG.uniform(0, 10, 300), RNG.normal(size=300)
+BENT = np.sin(Z) + 0.5 * X1
+CURVED = {
+    "ordinal": np.digitize(BENT + RNG.logistic(size=300), [-1, 1]),
+    "negative_binomial": RNG.negative_binomial(2, 1 / (1 + 0.5 * np.exp(0.5 * BENT + 1))),
+    "beta": RNG.beta(3 * np.exp(BENT / 3), 3),
+    "log_normal": np.exp(BENT + RNG.normal(size=300)),
+}
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_a_curve_is_of_the_linear_predictors_that_have_slopes(name):
+    table = {"x": X1, "z": Z, "y": CURVED[name], "s": np.ones(300)}
+    left = "surv(y, s)" if name == "log_normal" else "y"
+    fit = gl.fit(f"{left} ~ x + s(z)", table, loss=name)
+    (curve,) = fit.curves
+    assert curve.name == "s(z)"
+    assert 3 < curve.degrees_of_freedom < 9
+    assert curve.p_value < 0.01
+    assert fit.anova()["p_value"][1] == curve.p_value == fit.test("s(z)").p_value
+    # Held back without end it is a straight line.
+    straight = gl.fit(f"{left} ~ x + s(z, strength=1e9)", table, loss=name)
+    assert straight.curves[0].degrees_of_freedom == pytest.approx(1, abs=1e-4)
+    plain = gl.fit(f"{left} ~ x + z", table, loss=name, covariance="classical")
+    assert straight.loss == pytest.approx(plain.loss, abs=1e-6)
+    effects = plain.effects("x", scale="linear", at={"z": 1.0})
+    assert len(effects["estimate"]) == 1
+    assert effects["estimate"][0] == pytest.approx(plain.coefficients[1, 0], rel=1e-8)
+
+
+def test_several_curves_have_a_test_in_each_linear_predictor():
+    table = {"z": Z, "y": np.digitize(BENT + RNG.logistic(size=300), [-1, 1])}
+    fit = gl.fit("y ~ s(z)", table, loss="multinomial")
+    assert fit.anova()["term"] == ["class_1:s(z)", "class_2:s(z)"]
+    assert fit.anova()["p_value"] == [curve.p_value for curve in fit.curves]
+
+
 def test_a_model_of_arrays_has_a_term_a_column():
     generator = np.random.default_rng(3)
     X = generator.normal(size=(60, 2))

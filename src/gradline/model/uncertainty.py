@@ -185,7 +185,8 @@ class ModelUncertainty(ModelConstraints):
         from gradline.model.terms import terms_of
 
         loss = self.loss_function
-        together = loss.target_kind == "class"
+        # A curve has a test of its own in each linear predictor.
+        together = loss.target_kind == "class" and not self.curves
         return terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept, loss.intercept_only, together=together)
 
     @property

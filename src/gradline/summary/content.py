@@ -111,14 +111,14 @@ def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     columns = _columns(fit, predictor, kept, exponentiate)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
-        _heading(fit, predictor),
+        heading_of(fit, predictor),
         tuple(columns),
         tuple(Row(visible(fit.names[i]), cells.get(i, ("left out", *[""] * (len(columns) - 1))), i not in cells) for i in shown),
         len(everything) - len(shown),
     )
 
 
-def _heading(fit: Model, predictor: int) -> str:
+def heading_of(fit: Model, predictor: int) -> str:
     """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
     names, classes = fit.predictor_names, fit.class_names
     if len(names) == 1:
