@@ -19,9 +19,6 @@ from gradline.losses.protocol import Loss
 
 MOST_STEPS = 200
 
-FLAT = 1e-4
-"""Of the largest curvature: the least weight of a row in a step, so that rows on a straight part of the loss stay in it."""
-
 ENOUGH = 1e-22
 """A step whose square, in the metric of the curvature, is this part of the linear predictors' own is the last."""
 
@@ -79,32 +76,41 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
     value, converged, steps = problem.value(predictors), False, 0
     if not np.isfinite(value):
         raise SolverError(f"the loss {problem.loss.name!r} is not finite where it starts from: check targets and offset")
+    reach = start = 0.0
     while steps < MOST_STEPS:
         steps += 1
         g, h = problem.derivatives(predictors)
-        least = FLAT * float(h.max())
-        if not least > 0:
+        if not h.max() > 0:
             raise SolverError(f"the loss {problem.loss.name!r} has no curvature in any row, and absorbed levels need some")
-        h = np.maximum(h, least)
+        if steps == 1:
+            curved = h > 1e-12 * h.max()
+            reach = start = 10.0 * float(np.median(np.abs(g[curved]) / h[curved])) + 1e-300
+        # A row on a straight part of the loss asks for a step without end: it gets the curvature that lets it go no further than ``reach``.
+        h = np.maximum(np.maximum(h, np.abs(g) / reach), 1e-12 * float(h.max()))
         metric = problem.weighed(h)
         found = _least_squares(problem, metric, predictors - offset - g / h, tell)
         move = found[1] + offset - predictors
         slope = float(problem.weighed(g) @ move)
         size = float(metric @ np.square(move))
         own = float(metric @ np.square(predictors - np.average(predictors, weights=metric)) + metric.sum())
-        length, tried = 1.0, value
-        while length > 1e-10:
+        length = 1.0
+        while length > 0.1:
             tried = problem.value(predictors + length * move)
-            if np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-15 * abs(value):
+            if np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value):
                 break
             length *= 0.5
         else:
-            converged = size <= ROUNDING * own
-            break
+            if size <= ROUNDING * own and reach >= start:
+                converged = True
+                break
+            reach /= 16.0
+            continue
         predictors, value = predictors + length * move, tried
-        if size <= ENOUGH * own:
+        if size <= ENOUGH * own and reach >= start:
             converged = True
             break
+        # Where whole steps succeed, Newton's own are let through.
+        reach *= 8.0 if length == 1.0 else 0.5
     _, h = problem.derivatives(predictors)
     metric = problem.weighed(np.maximum(h, 1e-10 * float(h.max())))
     coefficients, _, columns, aliased = _least_squares(problem, metric, predictors - offset, tell)
