@@ -22,8 +22,14 @@ MOST_STEPS = 200
 ENOUGH = 1e-22
 """A step whose square, in the metric of the curvature, is this part of the linear predictors' own is the last."""
 
+FARTHEST = 1e3
+"""Times the reach of the first step: farther, what rows on a straight part add to their level would be lost to rounding."""
+
 ROUNDING = 1e-14
 """The same where no step makes the loss smaller."""
+
+NEAR = 1e-10
+"""The same where steps that shrink are not held against the loss, whose own rounding is larger than what they gain."""
 
 
 class AbsorbedOptimum(NamedTuple):
@@ -76,7 +82,7 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
     value, converged, steps = problem.value(predictors), False, 0
     if not np.isfinite(value):
         raise SolverError(f"the loss {problem.loss.name!r} is not finite where it starts from: check targets and offset")
-    reach = start = 0.0
+    reach, start, last = 0.0, 0.0, np.inf
     while steps < MOST_STEPS:
         steps += 1
         g, h = problem.derivatives(predictors)
@@ -93,10 +99,10 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
         slope = float(problem.weighed(g) @ move)
         size = float(metric @ np.square(move))
         own = float(metric @ np.square(predictors - np.average(predictors, weights=metric)) + metric.sum())
-        length = 1.0
+        length, near, last = 1.0, size <= NEAR * own and reach >= start and size < 0.25 * last, size
         while length > 0.1:
             tried = problem.value(predictors + length * move)
-            if np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value):
+            if near or np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value):
                 break
             length *= 0.5
         else:
@@ -110,7 +116,7 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
             converged = True
             break
         # Where whole steps succeed, Newton's own are let through.
-        reach *= 8.0 if length == 1.0 else 0.5
+        reach = min(8.0 * reach, FARTHEST * start) if length == 1.0 else 0.5 * reach
     _, h = problem.derivatives(predictors)
     metric = problem.weighed(np.maximum(h, 1e-10 * float(h.max())))
     coefficients, _, columns, aliased = _least_squares(problem, metric, predictors - offset, tell)
