@@ -2,10 +2,11 @@
 
     python benchmarks/levels.py [--rows 5000000] [--only two-way,hard,levels,huber,poisson] [--repeat 1]
 
-two-way: firms of some 20 rows and 20 years, ten columns, errors by clusters of firms. hard: workers of ten rows and firms that hardly any
-of them change, and years: few rows connect levels. levels: 1,000,000 of them. huber and poisson: two-way, beside gradline's own least
-squares and pyfixest's fepois. Both read a pandas frame that is there before the clock starts; memory is the most that the process holds, less
-what it held then. On the hard case pyfixest's alternating projections, its default, end without an answer, so it runs with LSMR. A first small fit, of imports and compiled code, is not counted. Coefficients are compared.
+two-way: firms of some 20 rows and 20 years, ten columns, errors by clusters of firms. hard: workers of ten rows and firms that hardly
+any of them change, and years: few rows connect levels. levels: 1,000,000 of them. huber and poisson: two-way, beside gradline's own
+least squares and pyfixest's fepois. Both read a pandas frame that is there before the clock starts; memory is the most that the process
+holds, less what it held then. On the hard case alternating projections, pyfixest's default, end without an answer, so that it runs with
+LSMR. A first small fit, of imports and compiled code, is not counted. Coefficients and errors are compared.
 """
 
 from __future__ import annotations

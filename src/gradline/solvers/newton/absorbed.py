@@ -14,7 +14,7 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, BoolArray
-from gradline.linalg.within import LevelCodes, Within
+from gradline.linalg.within import LevelCodes, Meetings, Within
 from gradline.losses.protocol import Loss
 
 MOST_STEPS = 200
@@ -54,6 +54,7 @@ class AbsorbedProblem:
     weights: Array | None
     offset: Array | None
     factors: list[LevelCodes]
+    meetings: Meetings
 
     def value(self, predictors: Array) -> float:
         """The sum of the weighted losses."""
@@ -102,7 +103,7 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
         length, near, last = 1.0, size <= NEAR * own and reach >= start and size < 0.25 * last, size
         while length > 0.1:
             tried = problem.value(predictors + length * move)
-            if near or np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value):
+            if near or (np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value)):
                 break
             length *= 0.5
         else:
@@ -127,7 +128,7 @@ def _least_squares(
     problem: AbsorbedProblem, metric: Array, target: Array, tell: Callable[[Array, Array], BoolArray]
 ) -> tuple[Array, Array, Array, BoolArray]:
     """(coefficients (P,), fitted values (n,), the transformed columns, which are aliased) of one weighted least squares."""
-    transformed = Within(problem.factors, metric)(np.column_stack([problem.columns, target]))
+    transformed = Within(problem.factors, metric, problem.meetings)(np.column_stack([problem.columns, target]))
     columns, rest = transformed.residuals[:, :-1], transformed.residuals[:, -1]
     aliased = np.asarray(tell(metric, columns), dtype=np.bool_)
     kept = np.flatnonzero(~aliased)
