@@ -153,10 +153,13 @@ class _Sample:
 
     def __init__(self, block: Block, used: UsedRows) -> None:
         def pick(values: Array | None) -> Array | None:
-            return None if values is None else values[used.rows]
+            # Rows that all stay are not copied.
+            return values if values is None or len(used.rows) == block.n_rows else values[used.rows]
 
-        columns = block.design.slopes()[used.rows]
-        self.columns, self.targets = np.asarray(columns, dtype=np.float64), block.targets[used.rows]
+        columns, targets = pick(block.design.slopes()), pick(block.targets)
+        assert columns is not None
+        assert targets is not None
+        self.columns, self.targets = np.asarray(columns, dtype=np.float64), targets
         self.weights, self.frequencies = pick(block.weights), pick(block.frequencies)
         offset = pick(block.offset)
         self.offset = None if offset is None else offset[:, 0]
