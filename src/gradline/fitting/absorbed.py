@@ -26,7 +26,7 @@ from gradline.preparing.from_arrays import Prepared
 from gradline.preparing.from_table import watched_table
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, weight_of_rows
-from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.fingerprint import fingerprint, fingerprint_of
 from gradline.solvers.newton.absorbed import AbsorbedProblem, solve_absorbed
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.registry import as_solver, solve_identified
@@ -143,7 +143,7 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
         seconds=time.perf_counter() - started,
         encoder=encoder.without_intercept(request.absorbed[0].text),
         row_columns=prepared.row_columns,
-        fingerprint=fingerprint_of(rows),
+        fingerprint=sample.fingerprint if used.singletons or used.separated else fingerprint_of(rows),
         absorbed=absorbed,
     )
 
@@ -165,6 +165,11 @@ class _Sample:
         self.offset = None if offset is None else offset[:, 0]
         self.factors: list[LevelCodes] = [own.factor for own in used.levels]
         self.row_weights = weight_of_rows(self.weights, self.frequencies)
+
+    @property
+    def fingerprint(self) -> int:
+        """Of the rows used."""
+        return fingerprint(self.targets, self.weights, self.frequencies, None if self.offset is None else self.offset[:, None])
 
     def problem(self, loss: Loss, columns: Array, targets: Array, offset: Array | None, names: tuple[str, ...]) -> Problem:
         """The objective in columns that the levels are taken out of."""
