@@ -82,6 +82,17 @@ def test_a_curve_has_the_test_of_its_own():
     np.testing.assert_allclose(slopes, [(b - a) / 2e-3 for a, b in near], rtol=1e-6)
 
 
+def test_thresholds_have_no_terms():
+    table = {**PENGUINS, "k": [["Adelie", "Chinstrap", "Gentoo"].index(name) for name in PENGUINS["species"]]}
+    fit = gl.fit("k ~ body_mass_g + sex", table, loss=gl.losses.ordinal())
+    assert [term.name for term in fit.terms] == ["location:body_mass_g", "location:sex"]
+    assert fit.anova(data=table)["df"] == [1, 1]
+    rows = list(gl.compare_models(fit, fit).coefficients)
+    assert rows == ["location:body_mass_g", "location:sex[T.male]", "threshold_1:Intercept", "threshold_2:Intercept"]
+    drawn = fit.bootstrap(table, replications=5, seed=1).table()
+    assert drawn["predictor"] == ["location", "location", "threshold_1", "threshold_2"]
+
+
 def test_fits_within_constraints_are_refused():
     fit = gl.fit("body_mass_g ~ flipper_length_mm + bill_length_mm", PENGUINS, constraints="bill_length_mm >= 10")
     for asked in (

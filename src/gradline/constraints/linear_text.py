@@ -151,6 +151,11 @@ class _Reader:
             relations.append(relation)
         pieces = [self.text[a:b].strip() for a, b in zip(starts, ends, strict=True)]
         if not relations:
+            if self.text.startswith(("!=", "<>"), self.place):
+                raise self._error("what a coefficient must not be leaves two pieces, and no optimum can be had in both; write >=, <= or =")
+            if self._peek() and pieces[0][-1:].isdigit() and _WORD.match(self.text, self.place):
+                # Not taken for a product: where a comma was forgotten it would be one too.
+                raise self._error("a multiple is written with *, as in 2 * x1, and a comma parts one from the next")
             if self.what != "hypothesis":
                 raise self.error(f'the constraint {pieces[0]!r} has no >=, <= or =: write what it is to be, such as "{pieces[0]} >= 0"')
             return [self._condition(forms[0], _Form(np.zeros(len(self.names)), 0.0), "=", f"{pieces[0]} = 0")]

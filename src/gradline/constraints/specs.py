@@ -259,13 +259,13 @@ def as_spec(given: Any) -> ConstraintSpec:
 
 
 def in_words(weights: Array, labels: Sequence[str]) -> str:
-    """A linear form, such as ``x1 - 2 x2``; shortened where it is long."""
+    """A linear form, such as ``x1 - 2*x2``; shortened where it is long."""
     terms = list[str]()
     places = np.flatnonzero(weights)
     for place in places[:6].tolist():
         size = abs(float(weights[place]))
         sign = "-" if weights[place] < 0 else "+"
-        terms.append(f"{sign} {'' if size == 1.0 else f'{size:g} '}{labels[place]}")
+        terms.append(f"{sign} {'' if size == 1.0 else f'{size:g}*'}{labels[place]}")
     if len(places) > 6:
         terms.append(f"+ ... ({len(places) - 6} more)")
     return " ".join(terms).removeprefix("+ ")

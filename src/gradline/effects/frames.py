@@ -108,6 +108,11 @@ def open_frame(
         raise InferenceError(f'kind must be "average", "at means" or "each row", not {kind!r}')
     if scale not in ("mean", "linear"):
         raise InferenceError(f'scale must be "mean" (of the prediction) or "linear" (of the linear predictor), not {scale!r}')
+    if model.absorbed is not None:
+        raise InferenceError(
+            "effects are not worked out beside absorbed levels, whose values have no errors: the coefficients are effects on the linear"
+            " predictor, and C(...) in place of | has the rest"
+        )
     if model.constraints is not None:
         raise InferenceError(
             "the standard errors of a fit within constraints are those of the fit without them, which the delta method cannot take: there"

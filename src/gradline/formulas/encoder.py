@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -135,6 +135,12 @@ class Encoder:
     def to_json(self) -> dict[str, Any]:
         """Everything predicting needs as plain dicts, lists, numbers and text; no rows."""
         return dict(self.saved)
+
+    def without_intercept(self, text: str) -> Encoder:
+        """The same columns but the intercept, with the formula as ``text`` has it: where absorbed levels stand for it."""
+        formulas = [{**part, "text": text} for part in self.saved["formulas"]]
+        first = int(self.intercept)
+        return replace(self, intercept=False, mask=self.mask[first:], saved={**self.saved, "formulas": formulas})
 
     # -------------------------------------------------------------------------------------------------------------- encoding
 

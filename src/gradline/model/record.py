@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
     from gradline.inference.asked import PendingInference
     from gradline.inference.inference import Inference
+    from gradline.model.absorbed import AbsorbedLevels
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ class Model(ModelUncertainty):
     """What is said of each curve of the formula, s(x) and te(x, z)."""
     class_labels: tuple[str, ...] = ()
     """What the targets 0, 1, ... stand for, where labels were numbered for the fit, as ``gl.LinearClassifier`` does."""
+    absorbed: AbsorbedLevels | None = None
+    """The levels after ``|`` in the formula; None where there are none."""
     fingerprint: int | None = None
     """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
@@ -161,6 +164,8 @@ class Model(ModelUncertainty):
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+        if self.absorbed is not None:
+            lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:
             lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)

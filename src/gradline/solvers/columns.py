@@ -71,6 +71,11 @@ def well_conditioned(gram: Array) -> bool:
     return bool((pivots**2 > PIVOT).all())
 
 
+def gram(rows: Rows) -> Array:
+    """X'X (P, P) over the rows that count. A pass."""
+    return rows.reduce(_GramKernel())
+
+
 def independent(rows: Rows) -> bool:
     """Whether the columns are well independent on all rows: a curvature that is not then comes of few rows having any."""
     return well_conditioned(rows.reduce(_GramKernel()))
@@ -133,7 +138,13 @@ class ColumnMomentsKernel(Kernel[ColumnMoments]):
         return ColumnMoments(total, first.mean + shift * (second.weight / total), centred, first.squares + second.squares)
 
 
+CONSTANT = 1e-13
+"""Of a column's size: a spread that is rounding."""
+
+
 def standard_deviations(rows: Rows) -> Array:
-    """Of the design columns, weighted, (P,): the root of the mean squared distance from the mean. A pass."""
+    """Of the design columns, weighted, (P,): the root of the mean squared distance from the mean; 0 for a constant column, whatever
+    rounding leaves of it. A pass."""
     moments = rows.reduce(ColumnMomentsKernel())
-    return np.asarray(np.sqrt(moments.centred / moments.weight))
+    constant = moments.centred <= CONSTANT**2 * moments.squares
+    return np.where(constant, 0.0, np.sqrt(moments.centred / moments.weight))

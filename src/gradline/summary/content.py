@@ -14,7 +14,8 @@ from gradline.model.record import in_curve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked import BoolArray
-from gradline.penalties.kinked_penalty import as_kinked, chosen_by
+from gradline.penalties.kinked_penalty import chosen_by
+from gradline.penalties.kinked_penalty import set_to_zero as penalised_away
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
@@ -22,7 +23,7 @@ from gradline.summary.curves import curve_blocks
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
-from gradline.summary.wording import call, model_line, solver_line
+from gradline.summary.wording import absorbed_line, call, model_line, solver_line
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -69,6 +70,8 @@ def _head(fit: Model) -> Iterator[Fact]:
         yield Fact("constraints", constraints_line(fit))
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+    if fit.absorbed is not None:
+        yield Fact("absorbed", absorbed_line(fit.absorbed))
 
 
 def _chosen(penalty: Penalty) -> str:
@@ -181,12 +184,12 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) ->
 
 def set_to_zero(fit: Model) -> BoolArray | None:
     """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
-    penalty = as_kinked(fit.penalty)
-    if penalty is None:
-        return None
     first = int(fit.has_intercept)
+    zero = penalised_away(fit.penalty, fit.solution.coefficients[first:])
+    if zero is None:
+        return None
     found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
-    found[first:] = ~penalty.support(fit.solution.coefficients[first:])
+    found[first:] = zero
     return found
 
 
@@ -233,6 +236,8 @@ def _measures(fit: Model) -> Iterator[str]:
     scale = fit.loss_function.squared_scale()
     if scale is not None and len(fit.target_names) == 1 and mean >= 0:
         yield f"root mean squared residual {short(math.sqrt(mean / scale))}"
+    if fit.absorbed is not None and math.isfinite(fit.absorbed.within_r_squared):
+        yield f"R-squared within the levels {short(fit.absorbed.within_r_squared)}"
     inference = inference_of(fit)
     if inference is not None:
         yield from measures(inference)
