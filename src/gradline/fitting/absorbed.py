@@ -17,7 +17,7 @@ from gradline.base.types import Array, BoolArray, IntArray
 from gradline.base.warnings import warn
 from gradline.fitting.absorbed_rows import Levels, UsedRows, degrees_of, nested, used_rows
 from gradline.fitting.absorbed_uncertainty import absorbed_uncertainty
-from gradline.linalg.within import LevelCodes, Transformed, Within
+from gradline.linalg.within import LevelCodes, Meetings, Transformed, Within
 from gradline.losses.protocol import Loss
 from gradline.model.absorbed import AbsorbedCategory, AbsorbedLevels, LevelValues
 from gradline.model.record import Model
@@ -223,7 +223,9 @@ def _squared(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
 
 
 def _newton(loss: Loss, sample: _Sample, names: tuple[str, ...]) -> _Found:
-    given = AbsorbedProblem(loss, sample.targets, sample.columns, sample.row_weights, sample.offset, sample.factors)
+    given = AbsorbedProblem(
+        loss, sample.targets, sample.columns, sample.row_weights, sample.offset, sample.factors, Meetings(sample.factors)
+    )
 
     def left_out(metric: Array, left: Array) -> BoolArray:
         return _dependent(_inside(sample.columns, metric, left), metric, left)

@@ -23,8 +23,11 @@ DIRECT = 1_500
 INNER = 1e-9
 """What a round of conjugate gradients leaves of its right side; the next round starts from residuals worked out anew."""
 
-ENOUGH = 1e-14
+ENOUGH = 1e-13
 """A round whose right side is this part of the column's own size has only rounding to remove."""
+
+WRITTEN_OUT = 2**20
+"""Numbers up to which a sparse block is written out for a product."""
 
 MOST_ROUNDS = 8
 
@@ -65,37 +68,91 @@ class Transformed:
     steps: int
 
 
+class Meetings:
+    """Which levels of several categories meet in a row: worked out once for all the weights that the rows are given in turn."""
+
+    def __init__(self, factors: list[LevelCodes]) -> None:
+        self.factors = factors
+        self.asked: dict[tuple[int, int], int] = {}
+        self.cells: dict[tuple[int, int], tuple[IntArray, IntArray, IntArray]] = {}
+
+    def sums(self, first: int, second: int, values: Array | None) -> Any:
+        """Sums of values (n,), None for ones, by the levels of two categories: a sparse matrix of their sizes."""
+        from scipy import sparse
+
+        one, other = self.factors[first], self.factors[second]
+        place, shape = (first, second), (one.size, other.size)
+        self.asked[place] = self.asked.get(place, 0) + 1
+        if self.asked[place] == 1:
+            held = np.ones(len(one.codes)) if values is None else values
+            return sparse.coo_array((held, (one.codes, other.codes)), shape=shape).tocsr()
+        if place not in self.cells:
+            keys, cell = np.unique(one.codes * other.size + other.codes, return_inverse=True)
+            starts = np.searchsorted(keys, np.arange(one.size + 1) * other.size)
+            self.cells[place] = starts, keys % other.size, cell
+        starts, columns, cell = self.cells[place]
+        return sparse.csr_array((np.bincount(cell, values, minlength=len(columns)).astype(np.float64), columns, starts), shape=shape)
+
+
 class Within:
     """The transformation for one set of row weights (n,), None for ones.
 
-    Levels without weight get no value. Slopes are made orthogonal, level by level, to the constant and to one another first.
+    Levels without weight get no value. Slopes are made orthogonal, level by level, to the constant and to one another first. meetings: of
+    the same categories, where several sets of weights follow one another.
     """
 
-    def __init__(self, factors: list[LevelCodes], weights: Array | None = None) -> None:
+    def __init__(self, factors: list[LevelCodes], weights: Array | None = None, meetings: Meetings | None = None) -> None:
         from scipy import sparse
 
         self.weights = weights
-        n = len(factors[0].codes)
-        parts = list[Any]()
-        bounds, self.turned = [0], list[_Turned]()
-        for factor in factors:
-            turned = _Turned.of(factor, weights)
-            self.turned.append(turned)
-            for values in turned.columns:
-                data = np.ones(n) if values is None else values
-                parts.append(sparse.csr_array((data, factor.codes.astype(np.int64), np.arange(n + 1)), shape=(n, factor.size)))
-            bounds.append(bounds[-1] + factor.n_columns)
-        self.design = sparse.csr_array(sparse.hstack(parts, format="csr")) if len(parts) > 1 else parts[0]
-        self.bounds = bounds
-        self.transposed = self.design.T.tocsr()
-        weighted = self.transposed if weights is None else (self.transposed * weights[None, :]).tocsr()
-        self.weighted = weighted
-        self.gram = (weighted @ self.design).tocsr()
-        self.diagonal = self.gram.diagonal()
-        sizes = np.diff(bounds)
-        largest = self._largest = int(np.argmax(sizes))
-        self.inner = np.arange(bounds[largest], bounds[largest + 1])
-        self.outer = np.setdiff1d(np.arange(bounds[-1]), self.inner)
+        self.meetings = Meetings(factors) if meetings is None else meetings
+        self.turned = [_Turned.of(factor, weights) for factor in factors]
+        sizes = [factor.n_columns for factor in factors]
+        self.bounds = [0, *np.cumsum(sizes).tolist()]
+        self._largest = int(np.argmax(sizes))
+        columns = [(place, values, start) for place, values, start in self._columns()]
+        n, total = len(factors[0].codes), self.bounds[-1]
+        kind = np.int32 if max(total, n * len(columns)) < 2**31 else np.int64
+        places, data = np.empty((n, len(columns)), dtype=kind), np.ones((n, len(columns)))
+        for j, (place, values, start) in enumerate(columns):
+            places[:, j] = factors[place].codes
+            places[:, j] += start
+            if values is not None:
+                data[:, j] = values
+        starts = np.arange(0, n * len(columns) + 1, len(columns), dtype=kind)
+        self.design = sparse.csr_array((data.ravel(), places.ravel(), starts), shape=(n, total))
+        self.weighted = self.design.T.tocsr()
+        if weights is not None:
+            self.weighted.data *= weights[self.weighted.indices]
+        self.diagonal = np.concatenate(
+            [_sums(factors[place], None if values is None else np.square(values), weights) for place, values, _ in columns]
+        )
+        self.inner = np.arange(self.bounds[self._largest], self.bounds[self._largest + 1])
+        self.outer = np.setdiff1d(np.arange(total), self.inner)
+
+    def _columns(self) -> list[tuple[int, Array | None, int]]:
+        """Of each run of columns of D, one a level: (category, values or None for ones, the first column)."""
+        return [
+            (place, values, self.bounds[place] + j * turned.factor.size)
+            for place, turned in enumerate(self.turned)
+            for j, values in enumerate(turned.columns)
+        ]
+
+    def _block(self, first: tuple[int, Array | None, int], second: tuple[int, Array | None, int]) -> Any:
+        """What two runs of columns have in common; None for those of one category, which are orthogonal."""
+        from scipy import sparse
+
+        if first[0] == second[0]:
+            size = self.turned[first[0]].factor.size
+            if first[2] != second[2]:
+                return sparse.csr_array((size, size))
+            return sparse.diags_array(self.diagonal[first[2] : first[2] + size]).tocsr()
+        if first[0] > second[0]:
+            return self._block(second, first).T
+        values = self.weights
+        for own in (first[1], second[1]):
+            values = values if own is None else own if values is None else values * own
+        return self.meetings.sums(first[0], second[0], values)
 
     @cached_property
     def _inverse(self) -> Array:
@@ -106,7 +163,7 @@ class Within:
     @cached_property
     def _border(self) -> Any:
         """(inner, outer)."""
-        return self.gram[self.inner][:, self.outer].tocsr()
+        return self._blocks(True)
 
     @cached_property
     def _border_transposed(self) -> Any:
@@ -114,7 +171,15 @@ class Within:
 
     @cached_property
     def _corner(self) -> Any:
-        return self.gram[self.outer][:, self.outer].tocsr()
+        return self._blocks(False)
+
+    def _blocks(self, eliminated: bool) -> Any:
+        from scipy import sparse
+
+        inner = [own for own in self._columns() if own[0] == self._largest]
+        outer = [own for own in self._columns() if own[0] != self._largest]
+        blocks = [[self._block(first, second) for second in outer] for first in (inner if eliminated else outer)]
+        return blocks[0][0].tocsr() if len(blocks) == len(outer) == 1 else sparse.block_array(blocks, format="csr")
 
     @cached_property
     def _dense(self) -> _PivotedFactor | None:
@@ -126,6 +191,9 @@ class Within:
     def _left(self, columns: IntArray) -> Array:
         """The Schur complement of some of the outer columns, written out."""
         border = self._border[:, columns]
+        if border.shape[0] * border.shape[1] <= max(WRITTEN_OUT, 4 * border.nnz):
+            full = border.toarray()
+            return np.asarray(self._corner[columns][:, columns].toarray() - full.T @ (full * self._inverse[:, None]))
         scaled = border * np.sqrt(self._inverse)[:, None]
         return np.asarray(self._corner[columns][:, columns].toarray() - (scaled.T @ scaled).toarray())
 
@@ -167,12 +235,12 @@ class Within:
         return [turned.given(levels[start:stop]) for turned, start, stop in zip(self.turned, self.bounds, self.bounds[1:], strict=False)]
 
     def _mean(self, columns: Array) -> Array:
-        return np.asarray(np.average(columns, axis=0, weights=self.weights))
+        return np.asarray(columns.mean(axis=0) if self.weights is None else self.weights @ columns / self.weights.sum())
 
     def _squares(self, columns: Array) -> Array:
         if self.weights is None:
             return np.asarray(np.einsum("ij,ij->j", columns, columns))
-        return np.asarray(np.einsum("i,ij,ij->j", self.weights, columns, columns))
+        return np.asarray(self.weights @ np.square(columns))
 
     def _solve(self, right: Array, floor: Array) -> tuple[Array, int]:
         found, steps = np.zeros_like(right), 0

@@ -14,19 +14,22 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.base.types import Array, BoolArray
-from gradline.linalg.within import LevelCodes, Within
+from gradline.linalg.within import LevelCodes, Meetings, Within
 from gradline.losses.protocol import Loss
 
 MOST_STEPS = 200
 
-FLAT = 1e-4
-"""Of the largest curvature: the least weight of a row in a step, so that rows on a straight part of the loss stay in it."""
-
 ENOUGH = 1e-22
 """A step whose square, in the metric of the curvature, is this part of the linear predictors' own is the last."""
 
+FARTHEST = 1e3
+"""Times the reach of the first step: farther, what rows on a straight part add to their level would be lost to rounding."""
+
 ROUNDING = 1e-14
 """The same where no step makes the loss smaller."""
+
+NEAR = 1e-10
+"""The same where steps that shrink are not held against the loss, whose own rounding is larger than what they gain."""
 
 
 class AbsorbedOptimum(NamedTuple):
@@ -51,6 +54,7 @@ class AbsorbedProblem:
     weights: Array | None
     offset: Array | None
     factors: list[LevelCodes]
+    meetings: Meetings
 
     def value(self, predictors: Array) -> float:
         """The sum of the weighted losses."""
@@ -79,32 +83,41 @@ def solve_absorbed(problem: AbsorbedProblem, tell: Callable[[Array, Array], Bool
     value, converged, steps = problem.value(predictors), False, 0
     if not np.isfinite(value):
         raise SolverError(f"the loss {problem.loss.name!r} is not finite where it starts from: check targets and offset")
+    reach, start, last = 0.0, 0.0, np.inf
     while steps < MOST_STEPS:
         steps += 1
         g, h = problem.derivatives(predictors)
-        least = FLAT * float(h.max())
-        if not least > 0:
+        if not h.max() > 0:
             raise SolverError(f"the loss {problem.loss.name!r} has no curvature in any row, and absorbed levels need some")
-        h = np.maximum(h, least)
+        if steps == 1:
+            curved = h > 1e-12 * h.max()
+            reach = start = 10.0 * float(np.median(np.abs(g[curved]) / h[curved])) + 1e-300
+        # A row on a straight part of the loss asks for a step without end: it gets the curvature that lets it go no further than ``reach``.
+        h = np.maximum(np.maximum(h, np.abs(g) / reach), 1e-12 * float(h.max()))
         metric = problem.weighed(h)
         found = _least_squares(problem, metric, predictors - offset - g / h, tell)
         move = found[1] + offset - predictors
         slope = float(problem.weighed(g) @ move)
         size = float(metric @ np.square(move))
         own = float(metric @ np.square(predictors - np.average(predictors, weights=metric)) + metric.sum())
-        length, tried = 1.0, value
-        while length > 1e-10:
+        length, near, last = 1.0, size <= NEAR * own and reach >= start and size < 0.25 * last, size
+        while length > 0.1:
             tried = problem.value(predictors + length * move)
-            if np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-15 * abs(value):
+            if near or (np.isfinite(tried) and tried <= value + 1e-4 * length * slope + 1e-14 * abs(value)):
                 break
             length *= 0.5
         else:
-            converged = size <= ROUNDING * own
-            break
+            if size <= ROUNDING * own and reach >= start:
+                converged = True
+                break
+            reach /= 16.0
+            continue
         predictors, value = predictors + length * move, tried
-        if size <= ENOUGH * own:
+        if size <= ENOUGH * own and reach >= start:
             converged = True
             break
+        # Where whole steps succeed, Newton's own are let through.
+        reach = min(8.0 * reach, FARTHEST * start) if length == 1.0 else 0.5 * reach
     _, h = problem.derivatives(predictors)
     metric = problem.weighed(np.maximum(h, 1e-10 * float(h.max())))
     coefficients, _, columns, aliased = _least_squares(problem, metric, predictors - offset, tell)
@@ -115,7 +128,7 @@ def _least_squares(
     problem: AbsorbedProblem, metric: Array, target: Array, tell: Callable[[Array, Array], BoolArray]
 ) -> tuple[Array, Array, Array, BoolArray]:
     """(coefficients (P,), fitted values (n,), the transformed columns, which are aliased) of one weighted least squares."""
-    transformed = Within(problem.factors, metric)(np.column_stack([problem.columns, target]))
+    transformed = Within(problem.factors, metric, problem.meetings)(np.column_stack([problem.columns, target]))
     columns, rest = transformed.residuals[:, :-1], transformed.residuals[:, -1]
     aliased = np.asarray(tell(metric, columns), dtype=np.bool_)
     kept = np.flatnonzero(~aliased)
