@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.constraints.columns import ConstraintColumns
-from gradline.constraints.linear_text import read_constraints
+from gradline.constraints.linear_text import read_constraints, short_names
 from gradline.constraints.shapes import TermShape
 
 
@@ -59,7 +59,7 @@ class TextConstraints(AddsUp):
     text: str
 
     def rows(self, columns: ConstraintColumns) -> list[Row]:
-        found = read_constraints(self.text, columns.labels)
+        found = read_constraints(self.text, columns.labels, short_names(columns.labels, len(columns.names), columns.movable))
         return [Row(one.weights, one.right, one.relation == "=", one.text) for one in found]
 
 

@@ -6,9 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from gradline import penalties
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
+from gradline.penalties.kinked import BoolArray
 
 if TYPE_CHECKING:
     from gradline.files.schema import ModelRecord, PenaltyRecord
@@ -32,6 +35,20 @@ class StoredPenalty:
     def parameters(self) -> Mapping[str, float]:
         """Its numbers."""
         return self.record.parameters
+
+    @property
+    def sets_to_zero(self) -> bool:
+        """Whether it has kinks."""
+        return self.record.sets_to_zero
+
+    @property
+    def chosen_by(self) -> str:
+        """How the data chose its strength."""
+        return self.record.chosen_by
+
+    def support(self, slopes: Array) -> BoolArray:
+        """The slopes (p, k) that it left."""
+        return np.asarray(slopes != 0)
 
     def value(self, slopes: Array) -> float:
         """At the coefficients of the fit, whatever is asked for."""

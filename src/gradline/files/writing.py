@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gradline.base.atomic_file import write_whole
 from gradline.base.errors import ModelFileError
 from gradline.base.version import __version__
+from gradline.files.absorbed import describe_absorbed
 from gradline.files.constraints import describe_constraints
 from gradline.files.parts import first_problem, write_number
 from gradline.files.penalties import StoredPenalty
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from gradline.smoothing.terms import FittedCurve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
+from gradline.penalties.kinked_penalty import chosen_by, set_to_zero
 from gradline.penalties.protocol import Penalty
 
 
@@ -57,9 +59,10 @@ def path_as_text(found: PathRecord) -> str:
     record: dict[str, Any] = numbers | {
         "coefficients": [_plain(point) for point in found.coefficients],
         "converged": found.converged.tolist(),
-        "penalties": [_penalty(penalty, found.model(place)) for place, penalty in enumerate(found.penalties)],
+        "penalties": [_penalty(found.model(place).penalty or penalty, found.model(place)) for place, penalty in enumerate(found.penalties)],
         "held_out": None,
         "passes": int(found.passes),
+        "breakpoints": None if found.breakpoints is None else _numbers(found.breakpoints),
     }
     if held is not None:
         record["held_out"] = {name: _numbers(getattr(held, name)) for name in ("mean", "error", "weights")} | {
@@ -123,9 +126,11 @@ def _model(fit: Model) -> dict[str, Any]:
         "notes": list(solution.notes),
         "formula": None if encoder is None else encoder.to_json(),
         "beside": dict(fit.row_columns),
+        "class_labels": list(fit.class_labels),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
         "constraints": describe_constraints(solution.held),
         "uncertainty": describe_uncertainty(fit),
+        "absorbed": describe_absorbed(fit),
         "curves": [_curve(curve) for curve in fit.curves],
         "smoothing": fit.penalty.chosen_by if has_curves(fit.penalty) else "",
     }
@@ -149,7 +154,9 @@ def _penalty(penalty: Penalty, fit: Model) -> dict[str, Any]:
     own = parameters_of(penalty)
     numbers = {name: value for name, value in own.items() if isinstance(value, int | float) and not isinstance(value, bool)}
     slopes = fit.solution.coefficients[int(fit.has_intercept) :]
-    return {"name": penalty.name, "parameters": numbers, "value": write_number(float(penalty.value(slopes)))}
+    zero, how = set_to_zero(penalty, slopes) is not None, chosen_by(penalty)
+    value = write_number(float(penalty.value(slopes)))
+    return {"name": penalty.name, "parameters": numbers, "value": value, "sets_to_zero": zero, "chosen_by": how}
 
 
 def _curve(curve: FittedCurve) -> dict[str, Any]:

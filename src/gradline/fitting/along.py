@@ -36,7 +36,7 @@ from gradline.solvers.protocol import Solution
 from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
 from gradline.solvers.proximal.moments_path import moments_path, proportions
-from gradline.solvers.proximal.newton import ProximalNewton, null_dual
+from gradline.solvers.proximal.newton import A_HAIR_MORE, ProximalNewton, null_dual
 from gradline.solvers.proximal.wide_path import WidePath, WideRows, wide_path
 
 STRENGTHS, FOLDS = 100, 10
@@ -44,6 +44,9 @@ STRENGTHS, FOLDS = 100, 10
 
 MOST_COLUMNS = 5_000
 """Columns of which sums of products are held: 200 MB."""
+
+VERTEX_MORE = 1.0 + 1e-9
+"""Times the least strength under which the best vertex has no slope: a simplex tells vertices apart no better."""
 
 WIDE = 500
 """Columns from which a path of fewer than half as many rows takes working sets."""
@@ -144,7 +147,7 @@ class Way:
         """The least strength that leaves no slope."""
         unit = self._working(self.penalty(1.0))
         if solved_exactly(self.problem, unit):
-            return null_strength(self.problem, unit, pieces_of(self.problem.loss, self.problem.rows.n_targets))
+            return VERTEX_MORE * null_strength(self.problem, unit, pieces_of(self.problem.loss, self.problem.rows.n_targets))
         return null_dual(self.problem, unit)
 
     def _working(self, penalty: KinkedPenalty) -> KinkedPenalty:
@@ -234,7 +237,7 @@ class MomentsWay(Way):
         if not dual > 0:
             return 0.0
         slopes = model.solve(unit.times(1e3 * dual), zero).coefficients[int(model.intercept) :]
-        return unit.part.largest_dual(model.gradient(slopes).T.ravel() / unit.scales)
+        return A_HAIR_MORE * unit.part.largest_dual(model.gradient(slopes).T.ravel() / unit.scales)
 
     def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
         found, parts, folds = _along_moments(self.model, penalties, advance), self.parts, self.folds
@@ -266,7 +269,7 @@ class _WideWay(Way):
     def largest(self) -> float:
         rows, unit = self._rows(), self.penalty(1.0)
         gradient = rows.gradients((rows.target - rows.level)[:, None])[0]
-        return unit.part.largest_dual(gradient / unit.scales)
+        return A_HAIR_MORE * unit.part.largest_dual(gradient / unit.scales)
 
     def run(self, penalties: Sequence[KinkedPenalty], advance: Callable[[], None]) -> tuple[PathFound, HeldOut | None]:
         first, folds = penalties[0], self.folds
@@ -300,7 +303,8 @@ class _WideWay(Way):
 def way_of(problem: Problem, columns: PenaltyColumns, spec: Any, folds: Folds | None) -> Way:
     """The way of a path that suits the loss and the rows."""
     rows = problem.rows
-    if problem.loss.squared_scale() is not None and problem.mask is None and not rows.coded_levels:
+    flat = Way(problem, columns, spec).penalty(1.0).rest_is_quadratic
+    if problem.loss.squared_scale() is not None and flat and problem.mask is None and not rows.coded_levels:
         wide = rows.n_columns > WIDE and rows.n_columns > 2 * rows.n_rows and rows.n_targets == 1 and rows.resident
         wide = wide and not rows.sparse_columns
         if wide and _charges_each_alone(Way(problem, columns, spec)):

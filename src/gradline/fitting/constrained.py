@@ -42,7 +42,7 @@ def constraint_columns(problem: Problem, prepared: Prepared) -> ConstraintColumn
     """What constraints are told of the model."""
     names, encoder = prepared.names, prepared.encoder
     predictors = problem.loss.predictor_names(problem.rows.n_targets)
-    if len(predictors) == len(prepared.target_names):
+    if len(predictors) == len(prepared.target_names) and not (problem.loss.takes_pairs and len(predictors) > 1):
         predictors = prepared.target_names
     columns = ConstraintColumns(
         names,

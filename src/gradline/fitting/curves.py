@@ -65,7 +65,7 @@ def with_curves(
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
     names = targets if len(targets) == len(names) else names
-    blocks = blocks_of(curves, mask, names)
+    blocks = blocks_of(curves, mask, names, problem.loss.intercept_only)
 
     arrived = list[bool]()
 

@@ -27,7 +27,7 @@ def check_leave_one_out(problem: Problem, penalty: KinkedPenalty) -> None:
         raise ArgumentError(problem.joint_message)
     if loss.kinks() is not None:
         raise ArgumentError(f'the loss {loss.name!r} has kinks, so that one fit does not tell of those without a row: use choose="folds"')
-    if not penalty.part.convex:
+    if not penalty.convex:
         raise ArgumentError(
             f'the penalty {penalty.name!r} is not convex, so that a fit without a row may end elsewhere: use choose="folds"'
         )

@@ -18,7 +18,6 @@ from gradline.inference.bread import Bread, RowTerms, compute_bread, forms_of_im
 from gradline.inference.kinked import RowLoss
 from gradline.inference.support import on_support
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import kind_of
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.rows.altered import AlteredRows
 from gradline.rows.block import Block
@@ -49,8 +48,7 @@ class _OneLess:
 
 def one_step_is_exact(problem: Problem, penalty: KinkedPenalty) -> bool:
     """Whether the objective is quadratic as long as the same coefficients are kept."""
-    flat = penalty.smooth_part is None or kind_of(penalty.smooth_part) == "quadratic"
-    return problem.loss.squared_scale() is not None and penalty.absolute is not None and flat
+    return problem.loss.squared_scale() is not None and penalty.absolute is not None and penalty.rest_is_quadratic
 
 
 def losses_left_out(problem: Problem, coefficients: Array, penalty: KinkedPenalty) -> tuple[Array, Array, int]:

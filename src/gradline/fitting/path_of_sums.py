@@ -102,6 +102,12 @@ def run_path_of_sums(
     columns = PenaltyColumns(design.features, design.features, problem.loss.predictor_names(1), lambda: spreads)
     folds = None if choose is None else Folds(len(designs))
     way = _SumsWay(problem, columns, spec, folds, None, [each.sums for each in designs])
+    unit = way.penalty(1.0)
+    if not unit.rest_is_quadratic:
+        raise ArgumentError(
+            f"a path from moments takes beside a penalty with kinks one that is quadratic only, and {unit.name!r} has another: give the"
+            " rows to gl.path"
+        )
     asked = strengths_of(strengths, way)
     penalties = tuple(way.penalty(float(strength)) for strength in asked)
     with progress_bar.bar("Path", len(asked) * (1 if folds is None else folds.count + 1), progress, patience=1.0) as advance:

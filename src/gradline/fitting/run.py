@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.constraints.arguments import UNUSED
 from gradline.fitting.column_scales import warn_of_scales
@@ -41,6 +41,10 @@ if TYPE_CHECKING:
 def run(request: FitRequest) -> Model:
     """Fit what is asked for. Raises as :func:`gradline.fit` says."""
     started = time.perf_counter()
+    if request.absorbed:
+        from gradline.fitting.absorbed import run_absorbed
+
+        return run_absorbed(request)
     with opened(request) as (prepared, kind, progress):
         return _solve(request, prepared, kind, progress, started)
 
@@ -48,6 +52,8 @@ def run(request: FitRequest) -> Model:
 @contextmanager
 def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
     """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
+    if request.absorbed:
+        raise ArgumentTypeError("absorbed levels (| in the formula) go with gl.fit, one fit at a time: write C(...) for the category here")
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:

@@ -4,8 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-AFTER_SELECTION = '; covariance="debiased" has errors of one step beyond it, and covariance="selective" intervals given what was kept'
-"""What a penalised fit can have instead of standard errors."""
+from gradline.losses.protocol import Loss
+from gradline.penalties.kinked_penalty import as_kinked
+from gradline.penalties.protocol import Penalty
+
+
+def after_selection(loss: Loss, penalty: Penalty | None) -> str:
+    """What a fit whose penalty has kinks can have instead of standard errors: the end of a sentence."""
+    if loss.kinks() is not None:
+        return ""
+    kinked, debiased = as_kinked(penalty), '; covariance="debiased" has errors of one step beyond it'
+    if loss.squared_scale() is None or kinked is None or kinked.absolute is None or not kinked.rest_is_quadratic:
+        return debiased
+    return f'{debiased}, and covariance="selective" intervals given what was kept'
+
 
 ASK = 'ask for them with gl.fit(..., covariance="default"), or a kind such as "classical", "HC3" or ("cluster", groups)'
 

@@ -6,6 +6,7 @@ pass of Gram matrices; where its Cholesky pivots show that too few digits would 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,7 +16,7 @@ from scipy.linalg import solve_triangular
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.design.dense import Design
-from gradline.inference.absent import AFTER_SELECTION
+from gradline.inference.absent import after_selection
 from gradline.inference.kinked import RowLoss, frequencies, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
@@ -182,8 +183,9 @@ def penalty_part(problem: Problem, coefficients: Array) -> Array:
     if problem.penalty is None:
         return np.zeros(coefficients.size)
     if problem.penalty_kind == "proximal":
+        instead = after_selection(problem.loss, problem.penalty)
         raise InferenceError(
-            f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{AFTER_SELECTION}"
+            f"no standard errors: the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal{instead}"
         )
     curvature = problem.penalty_terms(coefficients, 2).curvature
     assert curvature is not None
@@ -212,7 +214,8 @@ class CurvatureKernel(Kernel[Array]):
     one: bool = False
 
     def map(self, block: Block) -> Array:
-        return self.at(block, block.linear_predictors(self.coefficients))
+        k = self.coefficients.shape[1]
+        return functools.reduce(self.merge, (self.at(part, part.linear_predictors(self.coefficients)) for part in block.pieces(k * k)))
 
     def at(self, block: Block, predictors: Array) -> Array:
         """``map`` where the linear predictors are known."""

@@ -19,7 +19,6 @@ from gradline.inference.inference import Inference
 from gradline.inference.perfect import PERFECT
 from gradline.inference.support import support_statistics
 from gradline.objective.objective import Problem
-from gradline.penalties.kinds import kind_of
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked, chosen_by
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 from gradline.solvers.protocol import Solution
@@ -112,8 +111,7 @@ def _checked(problem: Problem, solution: Solution) -> tuple[KinkedPenalty, Array
             " give penalty=gl.penalties.lasso(0.1)"
         )
     weights = penalty.absolute
-    quadratic = penalty.smooth_part is None or kind_of(penalty.smooth_part) == "quadratic"
-    if weights is None or not quadratic:
+    if weights is None or not penalty.rest_is_quadratic:
         raise InferenceError(
             f"selective intervals are for the lasso and the elastic net, under which a choice is a polyhedron; {penalty.name!r} is neither."
             ' covariance="debiased" goes with any penalty'

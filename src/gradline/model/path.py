@@ -8,7 +8,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
-from gradline.inference.absent import AFTER_SELECTION, NoInference
+from gradline.inference.absent import NoInference, after_selection
 from gradline.model.record import Model
 from gradline.penalties.kinked_penalty import trail_of, with_trail
 from gradline.penalties.protocol import Penalty
@@ -109,7 +109,9 @@ class PathRecord:
             None if np.isnan(gap) else gap,
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
-        reason = "the penalty has kinks, where an estimate is not near normal" + AFTER_SELECTION
+        reason = "the penalty has kinks, where an estimate is not near normal" + after_selection(
+            self.template.loss_function, self.penalties[place]
+        )
         trail, held = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out), self.held_out
         best = held is not None and place == self.best_place
         penalty = with_trail(self.penalties[place], trail, held.how if best and held is not None else "")

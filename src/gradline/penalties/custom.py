@@ -80,7 +80,7 @@ class Custom(PenaltySpec):
         if all(shape.low == shape.high == 0 for shape in shapes):
             members = tuple(np.flatnonzero(group == g) for g in range(count))
             smooth = tuple(replace(shape.function, smooth=True) for shape in shapes)
-            return OwnSmooth(self.name, smooth, of_group, members, strength, scales, self)
+            return OwnSmooth(self.name, smooth, of_group, members, strength, scales, self, all(shape.convex for shape in shapes))
         return KinkedPenalty(self.name, OwnPart(shapes, of_group, np.asarray(group, dtype=np.int64), strength), scales, None, self)
 
 

@@ -41,6 +41,19 @@ def ridge_strength(penalty: Any) -> float | None:
     return penalty.ridge_strength if isinstance(penalty, QuadraticPenalty) else None
 
 
+def is_convex(penalty: Penalty | None) -> bool:
+    """Whether a smooth penalty is known to be convex: a quadratic is, as is no penalty; any other says so in ``convex``."""
+    if penalty is None or kind_of(penalty) == "quadratic":
+        return True
+    return isinstance(penalty, _SaysConvex) and bool(penalty.convex)
+
+
+@runtime_checkable
+class _SaysConvex(Protocol):
+    @property
+    def convex(self) -> bool: ...
+
+
 @runtime_checkable
 class _HasParameters(Protocol):
     @property
@@ -135,6 +148,10 @@ class Multiple:
         return kind_of(self.penalty) or "smooth"
 
     @property
+    def convex(self) -> bool:
+        return is_convex(self.penalty)
+
+    @property
     def ridge_strength(self) -> None:
         return None
 
@@ -157,6 +174,18 @@ class _InUnits:
     @property
     def name(self) -> str:
         return self.penalty.name
+
+    @property
+    def kind(self) -> PenaltyKind:
+        return kind_of(self.penalty) or "smooth"
+
+    @property
+    def convex(self) -> bool:
+        return is_convex(self.penalty)
+
+    @property
+    def ridge_strength(self) -> None:
+        return None
 
     def value(self, slopes: Array) -> float:
         return self.penalty.value(slopes * self.unit)

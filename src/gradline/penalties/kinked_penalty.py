@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.words import nearest
-from gradline.penalties.kinds import Multiple, in_units
+from gradline.penalties.kinds import Multiple, in_units, is_convex, kind_of
 from gradline.penalties.kinked import BoolArray, KinkedPart
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
 
@@ -54,6 +54,7 @@ class KinkedPenalty:
     trail: Any = None
     """The path along which the strength was chosen (``model.path.Trail``); None where it was given."""
     kind: ClassVar[PenaltyKind] = "proximal"
+    sets_to_zero: ClassVar[bool] = True
 
     @property
     def parameters(self) -> Mapping[str, Any]:
@@ -90,6 +91,16 @@ class KinkedPenalty:
     def absolute(self) -> Array | None:
         """The factors of ``|b|``, (p k,) as vec(B), where the part with kinks is a sum of these; None for any other."""
         return None if self.part.absolute is None else self.part.absolute * self.scales
+
+    @property
+    def convex(self) -> bool:
+        """Whether all of it is known to be."""
+        return self.part.convex and is_convex(self.smooth_part)
+
+    @property
+    def rest_is_quadratic(self) -> bool:
+        """Whether the smooth part is a parabola, whose curvature is the same at all slopes, or there is none."""
+        return self.smooth_part is None or kind_of(self.smooth_part) == "quadratic"
 
     def times(self, factor: float) -> KinkedPenalty:
         """The part with kinks of another strength, and no smooth part."""
@@ -157,7 +168,25 @@ def trail_of(penalty: Penalty | None) -> Any:
 
 def chosen_by(penalty: Penalty) -> str:
     """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
-    return penalty.chosen_by if isinstance(penalty, KinkedPenalty) else ""
+    return penalty.chosen_by if isinstance(penalty, _SetsToZero) and penalty.sets_to_zero else ""
+
+
+def set_to_zero(penalty: Penalty | None, slopes: Array) -> BoolArray | None:
+    """(p, k): the slopes that a penalty with kinks set to zero; None where there is no such penalty."""
+    return ~penalty.support(slopes) if isinstance(penalty, _SetsToZero) and penalty.sets_to_zero else None
+
+
+@runtime_checkable
+class _SetsToZero(Protocol):
+    """A penalty with kinks, or what a file kept of one."""
+
+    @property
+    def sets_to_zero(self) -> bool: ...
+
+    @property
+    def chosen_by(self) -> str: ...
+
+    def support(self, slopes: Array) -> BoolArray: ...
 
 
 def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:

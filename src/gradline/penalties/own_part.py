@@ -256,6 +256,7 @@ class OwnSmooth:
     strength: Array
     scales: Array
     asked: object
+    convex: bool = True
     kind: PenaltyKind = "smooth"
 
     @property

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
-from gradline.penalties.kinds import kind_of, parameters_of
+from gradline.penalties.kinds import is_convex, kind_of, parameters_of
 from gradline.penalties.kinked import KinkedPart, SparseGroups
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
@@ -93,6 +93,11 @@ class SmoothSum:
     @property
     def kind(self) -> PenaltyKind:
         return "quadratic" if all(kind_of(part) == "quadratic" for part in self.parts) else "smooth"
+
+    @property
+    def convex(self) -> bool:
+        """Whether each of them is known to be."""
+        return all(is_convex(part) for part in self.parts)
 
     def value(self, slopes: Array) -> float:
         return sum(part.value(slopes) for part in self.parts)

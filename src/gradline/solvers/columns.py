@@ -138,7 +138,13 @@ class ColumnMomentsKernel(Kernel[ColumnMoments]):
         return ColumnMoments(total, first.mean + shift * (second.weight / total), centred, first.squares + second.squares)
 
 
+CONSTANT = 1e-13
+"""Of a column's size: a spread that is rounding."""
+
+
 def standard_deviations(rows: Rows) -> Array:
-    """Of the design columns, weighted, (P,): the root of the mean squared distance from the mean. A pass."""
+    """Of the design columns, weighted, (P,): the root of the mean squared distance from the mean; 0 for a constant column, whatever
+    rounding leaves of it. A pass."""
     moments = rows.reduce(ColumnMomentsKernel())
-    return np.asarray(np.sqrt(moments.centred / moments.weight))
+    constant = moments.centred <= CONSTANT**2 * moments.squares
+    return np.where(constant, 0.0, np.sqrt(moments.centred / moments.weight))

@@ -158,7 +158,7 @@ class ManyFound(NamedTuple):
 
 def takes_many(problem: Problem, penalties: Sequence[KinkedPenalty]) -> bool:
     """Whether all strengths can be solved at once: minima are the only ones there are, and curvatures small enough to hold."""
-    convex = all(penalty.part.convex for penalty in penalties)
+    convex = all(penalty.convex for penalty in penalties)
     if len(penalties) < 3 or not convex or problem.joint or problem.rows.coded_levels or problem.loss.flat_directions is not None:
         return False
     if problem.free.size > WIDEST:

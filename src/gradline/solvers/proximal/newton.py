@@ -23,6 +23,7 @@ from gradline.design.dense import DenseDesign
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import bent_upwards
 from gradline.objective.objective import Problem
+from gradline.penalties.kinds import is_convex, kind_of
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.rows.altered import AlteredRows
@@ -38,6 +39,14 @@ EPSILON = float(np.finfo(float).eps)
 
 CONTRACTION = 0.2
 """Of the violation from one step to the next: a curvature that does less is taken anew."""
+
+SURE = 1e-6
+"""Of the steepest slope: a violation that is left is none that rounding hides."""
+
+MOST_STALLS = 40
+
+A_HAIR_MORE = 1.0 + 1e-12
+"""Times the least strength that leaves no slope: at it rounding would."""
 
 NEAR = 1e-11
 """Of the objective: what a step promises to take off where rounding hides it."""
@@ -135,6 +144,8 @@ class _Steps:
     """Whether the first curvature is of another point."""
     curvature: Array | None = None
     """The last that was used."""
+    steepest: float = 0.0
+    """The largest slope of the loss where the run begins."""
 
     @classmethod
     def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None) -> _Steps:
@@ -149,6 +160,7 @@ class _Steps:
         if curvature is not None:
             steps.point = steps.point._replace(curvature=curvature)
             steps.borrowed = True
+        steps.steepest = float(np.abs(steps.point.gradient / scales).max(initial=0.0))
         if not np.isfinite(steps.point.objective):
             raise SolverError(smooth.why_not_finite(begin))
         return steps
@@ -170,7 +182,7 @@ class _Steps:
         return float(np.abs(self.part.violation(self.scales * point.x, point.gradient / self.scales)).max(initial=0.0))
 
     def run(self, most: int, tolerance: float | None, advance: Callable[[int, str], None]) -> Solution:
-        exact_curvature = self.smooth.loss.squared_scale() is not None
+        exact_curvature = self.smooth.loss.squared_scale() is not None and kind_of(self.smooth.penalty) in (None, "quadratic")
         curvature = self.point.curvature
         assert curvature is not None
         violation, fresh, damping = self.violation(self.point), not self.borrowed, 0.0
@@ -192,17 +204,23 @@ class _Steps:
                     self.point, violation, fresh = trial, now, exact_curvature
                 elif fresh or exact_curvature:
                     self.point = min((self.point, trial), key=self.violation)
-                    converged, reason = True, "no step lowers the objective beyond rounding"
-                    break
+                    violation = self.violation(self.point)
+                    if violation <= self._sure(curvature):
+                        converged, reason = True, "no step lowers the objective beyond rounding"
+                        break
+                    # The model has no minimum that tells: it is flat where the loss is not, as a parabola of Huber loss far out.
+                    damping, stalls = max(10.0 * damping, self._damping(curvature)), stalls + 1
+                    if stalls > MOST_STALLS:
+                        reason = "no step lowers the objective, though its slope is not zero"
+                        break
                 else:
                     curvature, fresh = self._anew(), True
                 continue
             trial = self._searched(change, promise)
             if trial is None:
                 if fresh or exact_curvature:
-                    damping = max(10.0 * damping, 1e-6 * float(np.abs(curvature.diagonal()).max()))
-                    stalls += 1
-                    if stalls > 20:
+                    damping, stalls = max(10.0 * damping, self._damping(curvature)), stalls + 1
+                    if stalls > MOST_STALLS:
                         reason = "no step lowers the objective, though its slope is not zero"
                         break
                     continue
@@ -219,6 +237,16 @@ class _Steps:
             violation = now
         return self._solution(converged, reason)
 
+    def _sure(self, curvature: Array) -> float:
+        """A violation up to which rounding is to blame."""
+        inner = np.abs(curvature) @ np.abs(self.point.x)
+        return max(SURE * self.steepest, 1e3 * EPSILON * float((inner / self.scales).max(initial=0.0)))
+
+    def _damping(self, curvature: Array) -> float:
+        """The first that is tried."""
+        scaled = float(np.abs(curvature.diagonal() / np.square(self.scales)).max())
+        return 1e-6 * scaled if scaled > 0 else 1e-6 * self.steepest
+
     def _anew(self) -> Array:
         self.point = self.at(self.point.x, 2)
         assert self.point.curvature is not None
@@ -228,7 +256,7 @@ class _Steps:
         """The step (d,) to the minimum of parabola and penalty, and by how much it would lower them."""
         x, scaled = self.point.x, self.scales * self.point.x
         matrix = curvature / np.outer(self.scales, self.scales)
-        if not self.smooth.loss.is_convex:
+        if not (self.smooth.loss.is_convex and is_convex(self.smooth.penalty)):
             matrix = bent_upwards(matrix)
         if damping > 0:
             matrix[np.diag_indices_from(matrix)] += damping
@@ -276,10 +304,11 @@ def solution_at(
     """The solution x (d,) with its certificate. gradient (d,): of the problem without the kinked part. lowest: a lower bound of the loss;
     asked of the loss unless given, where that is convex."""
     (converged, reason), gap, remedy = ending, None, ""
-    convex = part.convex and smooth.loss.is_convex
+    with_convex = part.convex and is_convex(smooth.penalty)
+    convex = with_convex and smooth.loss.is_convex
     if convex and part.homogeneous:
         lowest = lowest_loss(smooth) if lowest is None else lowest
-    elif part.homogeneous and part.convex and (tried := convex_where_tried(smooth, free.expand(x))):
+    elif part.homogeneous and with_convex and (tried := convex_where_tried(smooth, free.expand(x))):
         lowest = 0.0
         reason += f"; the gap takes the loss for convex and not below zero, as it was at {tried:,} points"
     else:
@@ -307,8 +336,7 @@ def null_dual(problem: Problem, unit: KinkedPenalty) -> float:
         rows = AlteredRows(problem.rows, _WithoutSlopes(), 1, problem.rows.n_targets)
         alone = Problem(rows, problem.loss, None, problem.names[:1], None if problem.mask is None else problem.mask[:1])
         begin[0] = Newton().solve(alone, begin[:1]).coefficients[0]
-    # A hair more, so that rounding leaves no slope at it either.
-    return (1.0 + 1e-12) * unit.part.largest_dual(_slope_gradient(problem, unit, begin))
+    return A_HAIR_MORE * unit.part.largest_dual(_slope_gradient(problem, unit, begin))
 
 
 @dataclass(frozen=True)

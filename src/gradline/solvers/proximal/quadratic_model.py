@@ -26,6 +26,12 @@ LARGE_BLOCK = 200
 SMALL = 1e-6
 """Of the coefficients: a Newton step that should square what is left, unless it is rounding."""
 
+FLAT = 1e-13
+"""Of a curvature: what rounding leaves where there is none."""
+
+LEAST = 1e-10
+"""Of a curvature's diagonal, added where it has no inverse."""
+
 SWEEPS = 3
 """Of coordinate descent over all blocks."""
 
@@ -45,8 +51,36 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
     curvature (d, d), positive semidefinite. tolerance: of the violation, beyond rounding.
     """
     weights = part.absolute
-    followed = None if weights is None else minimum_from(curvature, linear, weights, start)
+    followed = _with_free_taken_out(curvature, linear, part, start) if weights is None else minimum_from(curvature, linear, weights, start)
     x = start.copy() if followed is None or not np.isfinite(followed).all() else followed
+    return _settled(curvature, linear, part, x, tolerance)
+
+
+def _with_free_taken_out(curvature: Array, linear: Array, part: KinkedPart, start: Array) -> Array | None:
+    """The minimum over the penalised coefficients of what the best others leave of the model, and these. A column that the intercept can
+    stand for has no curvature left, and stays out. None where all are penalised, or the others are not determined."""
+    others = part.support(np.zeros_like(start))
+    free, held = np.flatnonzero(others), np.flatnonzero(~others)
+    if not free.size or not held.size:
+        return None
+    inner = curvature[np.ix_(free, free)]
+    step = _newton_step(inner, np.column_stack([linear[free], curvature[np.ix_(free, held)]]))
+    if step is None:
+        return None
+    moves = -step.T
+    across = curvature[np.ix_(held, free)]
+    left = curvature[np.ix_(held, held)] - across @ moves[1:].T
+    pull, begin = linear[held] - across @ moves[0], start[held].copy()
+    flat = left.diagonal() <= FLAT * curvature.diagonal()[held]
+    left[flat], left[:, flat], pull[flat], begin[flat] = 0.0, 0.0, 0.0, 0.0
+    x = start.copy()
+    x[held] = _settled(left, pull, part.restricted(held), begin, 0.0).x
+    x[free] = -(moves[0] + x[held] @ moves[1:])
+    return x
+
+
+def _settled(curvature: Array, linear: Array, part: KinkedPart, x: Array, tolerance: float) -> ModelMinimum:
+    """The minimum from x, which is changed."""
     blocks = list(part.blocks)
     largest = [_largest_eigenvalue(curvature, block) for block in blocks]
     owner = np.empty(len(x), dtype=np.int64)
@@ -125,6 +159,9 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             matrix = curvature[np.ix_(support, support)] + bend[np.ix_(support, support)]
         step = _newton_step(matrix, gradient)
         if step is None:
+            # More of them than rows, say: there is a line along which only the penalty changes, as far as a zero.
+            step = _newton_step(matrix, gradient, LEAST)
+        if step is None:
             return
         meets = _meets_zero(part, x, support, step)
         share = float(meets.min(initial=np.inf))
@@ -149,18 +186,22 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             return
 
 
-def _newton_step(matrix: Array, gradient: Array) -> Array | None:
-    """-matrix^-1 gradient; None where the matrix is not positive definite."""
+def _newton_step(matrix: Array, gradient: Array, ridge: float = 0.0) -> Array | None:
+    """-matrix^-1 gradient, one (d,) or several (d, m); None where the matrix is not positive definite. ridge: what is
+    added to its diagonal, as a share of it."""
     from scipy.linalg import cho_factor, cho_solve
 
     size = np.sqrt(np.maximum(matrix.diagonal(), 0.0))
     if not (size > 0).all() or not np.isfinite(matrix).all():
         return None
+    unit_matrix = matrix / np.outer(size, size)
+    unit_matrix[np.diag_indices_from(unit_matrix)] += ridge
     try:
-        factor = cho_factor(matrix / np.outer(size, size), lower=True, check_finite=False)
+        factor = cho_factor(unit_matrix, lower=True, check_finite=False)
     except np.linalg.LinAlgError:
         return None
-    return np.asarray(-cho_solve(factor, gradient / size, check_finite=False) / size)
+    unit = size if gradient.ndim == 1 else size[:, None]
+    return np.asarray(-cho_solve(factor, gradient / unit, check_finite=False) / unit)
 
 
 def _meets_zero(part: KinkedPart, x: Array, support: IntArray, step: Array) -> Array:
