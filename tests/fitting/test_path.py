@@ -332,6 +332,9 @@ def test_the_first_strength_leaves_no_slope(loss):
 @pytest.mark.parametrize(("loss", "words"), [("squared", ["debiased", "selective"]), ("huber", ["debiased"]), ("absolute", [])])
 def test_only_intervals_that_there_are_are_offered(loss, words):
     own = gl.losses.huber(1.0) if loss == "huber" else loss
-    for fit in (gl.fit(SMALL, SMALL_Y, loss=own, penalty=gl.penalties.lasso(0.1)), gl.path(SMALL, SMALL_Y, loss=own, strengths=[0.1]).fit(0.1)):
+    for fit in (
+        gl.fit(SMALL, SMALL_Y, loss=own, penalty=gl.penalties.lasso(0.1)),
+        gl.path(SMALL, SMALL_Y, loss=own, strengths=[0.1]).fit(0.1),
+    ):
         said = " ".join(str(fit.summary()).split())
         assert [word for word in ("debiased", "selective") if f'covariance="{word}"' in said] == words

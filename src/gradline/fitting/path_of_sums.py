@@ -105,8 +105,8 @@ def run_path_of_sums(
     unit = way.penalty(1.0)
     if not unit.rest_is_quadratic:
         raise ArgumentError(
-            f"a path from moments takes beside a penalty with kinks one that is quadratic only, and {unit.name!r} has another: give the rows"
-            " to gl.path"
+            f"a path from moments takes beside a penalty with kinks one that is quadratic only, and {unit.name!r} has another: give the"
+            " rows to gl.path"
         )
     asked = strengths_of(strengths, way)
     penalties = tuple(way.penalty(float(strength)) for strength in asked)

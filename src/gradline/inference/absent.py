@@ -8,6 +8,7 @@ from gradline.losses.protocol import Loss
 from gradline.penalties.kinked_penalty import as_kinked
 from gradline.penalties.protocol import Penalty
 
+
 def after_selection(loss: Loss, penalty: Penalty | None) -> str:
     """What a fit whose penalty has kinks can have instead of standard errors: the end of a sentence."""
     if loss.kinks() is not None:
@@ -16,6 +17,7 @@ def after_selection(loss: Loss, penalty: Penalty | None) -> str:
     if loss.squared_scale() is None or kinked is None or kinked.absolute is None or not kinked.rest_is_quadratic:
         return debiased
     return f'{debiased}, and covariance="selective" intervals given what was kept'
+
 
 ASK = 'ask for them with gl.fit(..., covariance="default"), or a kind such as "classical", "HC3" or ("cluster", groups)'
 

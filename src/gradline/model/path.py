@@ -109,7 +109,9 @@ class PathRecord:
             None if np.isnan(gap) else gap,
         )
         solution = Solution(self.coefficients[place], float(self.objectives[place]), "ProximalNewton", certificate, self.passes)
-        reason = "the penalty has kinks, where an estimate is not near normal" + after_selection(self.template.loss_function, self.penalties[place])
+        reason = "the penalty has kinks, where an estimate is not near normal" + after_selection(
+            self.template.loss_function, self.penalties[place]
+        )
         trail, held = Trail(self.strengths, self.coefficients, self.losses, self.gaps, self.penalties, self.held_out), self.held_out
         best = held is not None and place == self.best_place
         penalty = with_trail(self.penalties[place], trail, held.how if best and held is not None else "")
