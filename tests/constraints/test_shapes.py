@@ -20,6 +20,7 @@ TERMS = [
     ("0 + bs(x, df=9, include_intercept=True)", {}),
     ("cr(x, df=9)", {}),
     ("cr(x, df=9, constraints='center')", {}),
+    ("s(x, k=15)", {}),
     ("poly(x, 6)", ENDS),
     ("poly(x, 6, raw=True)", ENDS),
 ]

@@ -82,6 +82,17 @@ def test_a_curve_has_the_test_of_its_own():
     np.testing.assert_allclose(slopes, [(b - a) / 2e-3 for a, b in near], rtol=1e-6)
 
 
+def test_thresholds_have_no_terms():
+    table = {**PENGUINS, "k": [["Adelie", "Chinstrap", "Gentoo"].index(name) for name in PENGUINS["species"]]}
+    fit = gl.fit("k ~ body_mass_g + sex", table, loss=gl.losses.ordinal())
+    assert [term.name for term in fit.terms] == ["location:body_mass_g", "location:sex"]
+    assert fit.anova(data=table)["df"] == [1, 1]
+    rows = list(gl.compare_models(fit, fit).coefficients)
+    assert rows == ["location:body_mass_g", "location:sex[T.male]", "threshold_1:Intercept", "threshold_2:Intercept"]
+    drawn = fit.bootstrap(table, replications=5, seed=1).table()
+    assert drawn["predictor"] == ["location", "location", "threshold_1", "threshold_2"]
+
+
 def test_fits_within_constraints_are_refused():
     fit = gl.fit("body_mass_g ~ flipper_length_mm + bill_length_mm", PENGUINS, constraints="bill_length_mm >= 10")
     for asked in (
@@ -101,6 +112,81 @@ def test_several_linear_predictors_have_their_own_terms():
     smaller = gl.fit({"mean": "body_mass_g ~ sex + C(species)", "log_scale": "~ 1"}, PENGUINS, loss="normal", where="sex IS NOT NULL")
     assert ratios["chi2"][2] == pytest.approx(2 * (fit.log_likelihood - smaller.log_likelihood), rel=1e-6)
     assert fit.test("mean:C(species)").numerator == 2
+
+
+CLASSES = {"Adelie": 0, "Chinstrap": 1, "Gentoo": 2}
+
+
+def test_a_term_of_classes_is_one_whatever_their_number():
+    species = np.array([CLASSES[name] for name in PENGUINS["species"]])
+    table = {"y": species[::3], "year": PENGUINS["year"][::3], "heavy": (np.arange(len(species)) % 7)[::3]}
+    table["y"] = (table["y"] + np.arange(len(table["y"]))) % 3  # no longer told apart by a column
+    fit = gl.fit("y ~ year + heavy", table, loss="multinomial")
+    assert [term.name for term in fit.terms] == ["year", "heavy"]
+    without = gl.fit("y ~ heavy", table, loss="multinomial")
+    ratios, dropped = fit.anova(2, table), fit.drop_each(table)
+    assert ratios["df"] == [2, 2]
+    assert dropped["df"] == [None, 2, 2]
+    drop = 2 * (fit.log_likelihood - without.log_likelihood)
+    assert ratios["chi2"][0] == pytest.approx(drop, abs=1e-9)
+    assert dropped["chi2"][1] == pytest.approx(drop, abs=1e-9)
+    assert fit.test("year").statistic == pytest.approx(fit.test("class_1:year = 0, class_2:year = 0").statistic)
+    ordered = gl.fit("y ~ year + heavy", table, loss="ordinal")
+    assert (ordered.anova()["term"], ordered.anova()["df"]) == (["year", "heavy"], [1, 1])
+    assert ordered.test("location:year").statistic == ordered.test("year").statistic
+
+
+def test_an_estimated_dispersion_is_no_term():
+    rng = np.random.default_rng(7)
+    x, g = rng.normal(size=400), np.array(["a", "b"])[rng.integers(2, size=400)]
+    table = {"x": x, "g": g, "y": rng.negative_binomial(2, 1 / (1 + 0.5 * np.exp(0.5 + 0.4 * x)))}
+    fit = gl.fit("y ~ x + C(g)", table, loss="negative_binomial")
+    assert fit.anova(data=table)["term"] == ["x", "C(g)"]
+    assert fit.drop_each(table)["term"] == ["(none)", "x", "C(g)"]
+    assert fit.test("log_mean:C(g)") == fit.test("C(g)")
+    table["y"] = table["y"] * (rng.random(400) > 0.3)
+    both = gl.fit("y ~ x + C(g)", table, loss="zero_inflated")
+    assert both.anova()["term"] == ["log_mean:x", "log_mean:C(g)", "log_odds_of_zero:x", "log_odds_of_zero:C(g)"]
+    assert both.test("C(g)").numerator == 2
+    assert both.test("C(g)").hypothesis == "log_mean:C(g) and log_odds_of_zero:C(g): all 2 coefficients are zero"
+
+
+RNG = np.random.default_rng(3)
+Z, X1 = RNG.uniform(0, 10, 300), RNG.normal(size=300)
+BENT = np.sin(Z) + 0.5 * X1
+CURVED = {
+    "ordinal": np.digitize(BENT + RNG.logistic(size=300), [-1, 1]),
+    "negative_binomial": RNG.negative_binomial(2, 1 / (1 + 0.5 * np.exp(0.5 * BENT + 1))),
+    "beta": RNG.beta(3 * np.exp(BENT / 3), 3),
+    "log_normal": np.exp(BENT + RNG.normal(size=300)),
+}
+
+
+@pytest.mark.parametrize("name", CURVED)
+def test_a_curve_is_of_the_linear_predictors_that_have_slopes(name):
+    table = {"x": X1, "z": Z, "y": CURVED[name], "s": np.ones(300)}
+    left = "surv(y, s)" if name == "log_normal" else "y"
+    fit = gl.fit(f"{left} ~ x + s(z)", table, loss=name)
+    (curve,) = fit.curves
+    assert curve.name == "s(z)"
+    assert 3 < curve.degrees_of_freedom < 9
+    assert curve.p_value < 0.01
+    assert fit.anova()["p_value"][1] == curve.p_value == fit.test("s(z)").p_value
+    # Held back without end it is a straight line.
+    straight = gl.fit(f"{left} ~ x + s(z, strength=1e9)", table, loss=name)
+    assert straight.curves[0].degrees_of_freedom == pytest.approx(1, abs=1e-4)
+    plain = gl.fit(f"{left} ~ x + z", table, loss=name, covariance="classical")
+    assert straight.loss == pytest.approx(plain.loss, abs=1e-6)
+    effects = plain.effects("x", scale="linear", at={"z": 1.0})
+    assert len(effects["estimate"]) == 1
+    assert effects["estimate"][0] == pytest.approx(plain.coefficients[1, 0], rel=1e-8)
+
+
+def test_several_curves_have_a_test_in_each_linear_predictor():
+    table = {"z": Z, "y": np.digitize(BENT + RNG.logistic(size=300), [-1, 1])}
+    fit = gl.fit("y ~ s(z)", table, loss="multinomial")
+    assert fit.anova()["term"] == ["class_1:s(z)", "class_2:s(z)"]
+    assert fit.anova()["p_value"] == [curve.p_value for curve in fit.curves]
 
 
 def test_a_model_of_arrays_has_a_term_a_column():

@@ -172,6 +172,32 @@ class TestMessages:
         assert "each row's is finite, but their sum overflows; rescale the target" in why
 
 
+def test_many_classes_are_taken_in_pieces_of_rows():
+    rng = np.random.default_rng(3)
+    n, classes = 30_000, 40
+    y = np.append(rng.integers(classes, size=n - classes), np.arange(classes)).astype(float)
+    weights, offset = rng.integers(0, 3, size=n) / 2.0, rng.normal(size=(n, classes - 1))
+    rows = ArrayRows(rng.normal(size=(n, 1)), y[:, None], weights=weights, offset=offset)
+    problem = Problem(rows, gl.losses.multinomial(classes))
+    at = 0.1 * rng.normal(size=problem.shape)
+    tracemalloc.start()
+    found = problem.evaluate(at, 2)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 100e6  # the rows' curvatures together are 365 MB
+    block = rows.take(np.arange(n))
+    _, gradient, _ = problem.loss.derivatives(block.targets, block.linear_predictors(at), 1)
+    columns = np.column_stack([np.ones(n), rows.values])
+    np.testing.assert_allclose(found.gradient, columns.T @ (weights[:, None] * gradient) / weights.sum(), rtol=0, atol=1e-14)
+    p = problem.loss.predict(block.linear_predictors(at))[:, 1:]
+    scaled = (p[:, :, None] * columns[:, None, :]).reshape(n, -1)
+    expected = -(scaled.T * weights) @ scaled / weights.sum()
+    for j in range(classes - 1):
+        own = slice(2 * j, 2 * j + 2)
+        expected[own, own] += (columns.T * (weights * p[:, j])) @ columns / weights.sum()
+    np.testing.assert_allclose(found.curvature, expected, rtol=0, atol=1e-14)
+
+
 def test_a_pass_needs_little_memory_beyond_the_data():
     problem, B = make("normal", n=400_000, weighted=True, threads=2)
     problem.evaluate(B, 2)

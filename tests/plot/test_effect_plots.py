@@ -52,6 +52,33 @@ def test_slopes_along_their_own_column():
     assert ax.get_ylabel() == "slope in flipper_length_mm"
 
 
+def test_several_groups_of_several_outputs_have_a_panel_for_each_output():
+    penguins = gl.datasets.penguins()
+    fit = gl.fit(
+        "C(species, levels=['Adelie', 'Chinstrap', 'Gentoo']) ~ body_mass_g + sex",
+        penguins,
+        loss="multinomial",
+        penalty=gl.penalties.ridge(0.1),
+    )
+    grid = {"body_mass_g": [3000, 4000, 5000], "sex": "all"}
+    axes = gl.plot.effects(fit.predictions(at=grid)).ravel()
+    assert [panel.get_title(loc="left") for panel in axes] == ["Adelie", "Chinstrap", "Gentoo"]
+    assert [len(panel.lines) for panel in axes] == [2, 2, 2]
+    # Of one group the outputs are lines of one panel.
+    one = gl.plot.effects(fit.predictions(at=grid | {"sex": "male"}))
+    assert len(one.lines) == 3
+    shown = gl.plot.calibration(fit, penguins).ravel()
+    assert [panel.get_xlabel() for panel in shown][2] == "predicted P(species = Gentoo)"
+
+
+def test_no_dot_is_drawn_of_a_coefficient_that_is_not_there():
+    y = np.random.default_rng(0).negative_binomial(2, 0.3, size=200)
+    fit = gl.fit("y ~ x", {"y": y, "x": np.arange(200.0) % 7}, loss="negative_binomial")
+    mean, dispersion = gl.plot.coefficients(fit).ravel()
+    there = [np.isfinite(panel.lines[-1].get_xdata()).tolist() for panel in (mean, dispersion)]
+    assert there == [[True, True], [True, False]]
+
+
 def test_what_cannot_be_drawn_is_said():
     with pytest.raises(gl.ArgumentTypeError, match=r"gl\.plot\.coefficients"):
         gl.plot.effects(FIT)

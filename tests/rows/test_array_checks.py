@@ -314,7 +314,7 @@ def test_unknown_keywords():
 
 def test_wrong_losses():
     refused(ValueError, "no loss is named 'squred'; did you mean squared?", X, Y, loss="squred")
-    for theirs, ours in {"mse": "squared", "pinball": "quantile", "binomial": "logistic", "log-loss": "logistic"}.items():
+    for theirs, ours in {"mse": "squared", "pinball": "quantile", "log-loss": "logistic"}.items():
         refused(ValueError, f"no loss is named {theirs!r}; did you mean {ours}?", X, Y, loss=theirs)
     refused(ValueError, "names with numbers are the command line's; write gl.losses.huber(1.35)", X, Y, loss="huber:1.35")
     message = "loss must be a name, a loss of gl.losses or a function loss(y, prediction), not int 5"
@@ -330,7 +330,12 @@ def test_targets_outside_what_the_loss_is_for():
 
 
 def test_wrong_solvers():
-    unknown = {"newtn": "gl.Newton()", "least_squares": "gl.LeastSquares()", "lbfgs": "gl.LBFGS()", "saga": "gl.ActiveSetNewton(), gl.Grad"}
+    unknown = {
+        "newtn": "gl.Newton()",
+        "least_squares": "gl.LeastSquares()",
+        "lbfgs": "gl.LBFGS()",
+        "saga": "gl.ActiveSetNewton(), gl.Constrained",
+    }
     for name, such in unknown.items():
         refused(ValueError, f'solver={name!r} is not known; give "auto" or a solver such as {such}', X, Y, solver=name)
     refused(TypeError, 'solver must be "auto" or a solver such as gl.GradientDescent(), not int 5', X, Y, solver=5)

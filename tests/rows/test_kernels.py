@@ -231,12 +231,48 @@ def sparse_columns(patch):
 
 def wide(patch):
     """What is done with very many columns, by making few many."""
-    patch.setattr("gradline.solvers.least_squares.least_squares.EXACT_NUMBERS", 10)
-    patch.setattr("gradline.solvers.least_squares.wide.WIDE", 2)
-    gl.fit(X, Y)
+    with patch.context() as few:
+        few.setattr("gradline.solvers.least_squares.least_squares.EXACT_NUMBERS", 10)
+        few.setattr("gradline.solvers.least_squares.wide.WIDE", 2)
+        gl.fit(X, Y)
 
 
-TOUR = [arrays, pictures, many_rows, tables, seldom, sparse_columns, wide]
+def curves(patch):
+    """Curves of several losses, with strengths chosen by both criteria, and standard errors asked for again."""
+    for smoothing in ("REML", "leave-one-out"):
+        gl.fit("y ~ s(x, k=6)", TABLE, smoothing=smoothing)
+        gl.fit("c ~ s(x, k=6)", TABLE, loss="poisson", smoothing=smoothing)
+    gl.fit("y ~ s(x, k=6)", TABLE, loss=gl.losses.huber(1.0))
+
+
+def after_selection(patch):
+    """Rows left out of a path, and errors after selection."""
+    for loss, y in ((gl.losses.squared, Y), (gl.losses.logistic, CLASSES)):
+        gl.path(X, y, loss=loss, strengths=3, choose="leave-one-out")
+        gl.fit(X, y, loss=loss, penalty=gl.penalties.lasso(0.02), covariance="debiased")
+    gl.fit(X, Y, penalty=gl.penalties.lasso(0.02), covariance="selective")
+    gl.path("y ~ x + z", TABLE, strengths=2, choose="folds", folds=2, groups="g")
+
+
+def effects(patch):
+    """Sums of predictions of altered rows, refits of drawn rows, profiles."""
+    fit = gl.fit("c ~ x + z", TABLE, loss="poisson")
+    fit.effects("x", data=TABLE)
+    fit.interval(method="profile", data=TABLE)
+    for kind in ("cases", "wild"):
+        fit.bootstrap(TABLE, replications=20, kind=kind)
+    of_classes = gl.fit(X, CLASSES, loss="logistic")
+    of_classes.classification(X, CLASSES)
+    of_classes.pseudo_r_squared(X, CLASSES)
+
+
+def constraints(patch):
+    """Coefficients within constraints."""
+    for loss, y in (("squared", Y), ("poisson", COUNTS), ("absolute", Y)):
+        gl.fit(X, y, loss=loss, constraints="x1 >= 0, x2 + x3 = 0")
+
+
+TOUR = [arrays, curves, after_selection, effects, constraints, pictures, many_rows, tables, seldom, sparse_columns, wide]
 
 
 def test_every_kernel_gives_the_same_state_in_another_process():

@@ -142,6 +142,7 @@ def fit(
     ----------
     formula_or_X : str, mapping of str, or array-like (n, p)
         A formula such as ``"y ~ x1 + C(g)"``, or one for each linear predictor, such as ``{"mean": "y ~ x1 + x2", "log_scale": "~ x2"}``.
+        After ``|`` stand categories whose levels are absorbed, as in ``"y ~ x1 | firm + year"``.
         Otherwise the table (with ``target=`` and ``features=``) or X: an array (n, p), one column (n,), or a data frame of numbers.
     data_or_y : table, or array-like (n,) or (n, q)
         Beside a formula the table: a path of Parquet, CSV, JSON lines or Arrow files (a list, a glob pattern, a folder), an open file or

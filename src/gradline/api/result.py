@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self, overload
 from gradline.api.further_tests import FitTests
 from gradline.api.other_words import ELSEWHERE
 from gradline.api.questions import FitQuestions
+from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.base.words import called_here
 from gradline.model.record import Model
@@ -15,6 +16,7 @@ from gradline.model.record import Model
 if TYPE_CHECKING:
     import os
 
+    from gradline.model.absorbed import LevelValues
     from gradline.model.curves import CurveBand
     from gradline.model.diagnose import Diagnosis
     from gradline.model.intervals import IntervalPrediction
@@ -127,6 +129,36 @@ class Fit(FitQuestions, FitTests):
         from gradline.model.predict import predict
 
         return predict(self, data, kind, unseen, offset, interval, level, calibration, weight)
+
+    def levels(self, name: str | None = None) -> LevelValues:
+        """What each level after ``|`` in the formula adds to the linear predictor.
+
+        Parameters
+        ----------
+        name : str, optional
+            The category, such as "firm"; the only one unless given.
+
+        Returns
+        -------
+        LevelValues
+            ``labels``, ``values`` and, of ``firm[x]``, ``slopes``; ``as_dict()`` gives values by label. Of the second and further
+            categories the first level of each connected set has the value zero. Values are comparable within a set (``sets``) only.
+
+        Raises
+        ------
+        ValueError
+            For a fit without absorbed levels, an unknown name, and where rows do not tell the levels apart.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> fit = gl.fit("body_mass_g ~ bill_length_mm | species", gl.datasets.penguins())
+        >>> len(fit.levels("species"))
+        3
+        """
+        if self.absorbed is None:
+            raise InferenceError("this fit has absorbed no levels: they stand after |, as in y ~ x | firm")
+        return self.absorbed.values(name)
 
     def curve(self, name: str | None = None, at: Any = None, *, points: int = 100, level: float = 0.95) -> CurveBand:
         """One of the formula's curves on a grid, as its part of the linear predictor, with bands.

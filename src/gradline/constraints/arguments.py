@@ -12,16 +12,19 @@ from gradline.constraints.held import ConstrainedInference
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.constraints.specs import ConstraintSpec, Row
 
+UNUSED = "inference={!r} would not be used: it goes with constraints= or a curve that is held, s(x, monotone=...)"
 
-def as_inference(given: Any, constraints: ConstraintSpec | None) -> ConstrainedInference | None:
-    """What intervals of a constrained fit are to be. Raises ArgumentError for another word, and beside no constraints."""
+
+def as_inference(given: Any, constraints: ConstraintSpec | None, may_follow: bool = False) -> ConstrainedInference | None:
+    """What intervals of a constrained fit are to be. Raises ArgumentError for another word, and beside no constraints, unless these may
+    follow from the formula."""
     if given is None:
         return None if constraints is None else "intersection"
     known = get_args(ConstrainedInference)
     if given not in known:
         raise ArgumentError(f"inference= is one of {', '.join(map(repr, known))}, not {given!r}")
-    if constraints is None:
-        raise ArgumentError(f"inference={given!r} would not be used: it goes with constraints=")
+    if constraints is None and not may_follow:
+        raise ArgumentError(UNUSED.format(given))
     found: ConstrainedInference = given
     return found
 
@@ -30,7 +33,9 @@ def bound_to(spec: ConstraintSpec, columns: ConstraintColumns) -> Polyhedron:
     """The constraints of these columns. Raises ArgumentError for unknown names, coefficients the model has not, and what cannot be."""
     rows = spec.rows(columns)
     if not rows:
-        raise ArgumentError("the constraints hold no coefficient: every end is infinite; leave constraints= out")
+        raise ArgumentError(
+            "the constraints hold no coefficient: every end is infinite, or there are no slopes but those of curves; leave constraints= out"
+        )
     for row in rows:
         _check(row, columns)
     rows = list({(row.text, row.right, row.weights.tobytes()): row for row in rows}.values())

@@ -29,6 +29,8 @@ class ConstraintColumns:
     terms: tuple[str, ...]
     intercept: bool
     movable: np.ndarray[tuple[int], np.dtype[np.bool_]]
+    curves: tuple[bool, ...] = ()
+    """(P,): whether a column is one of a curve's, whose coefficients mean nothing one by one; empty where none is."""
     shapes: Callable[[str, Sequence[str] | None, tuple[float, float] | None], list[TermShape]] = _no_shapes
 
     @property
@@ -38,8 +40,10 @@ class ConstraintColumns:
 
     @property
     def slopes(self) -> IntArray:
-        """The places of every slope that the model has, in vec(B)."""
+        """The places of every slope that the model has, in vec(B), but for those of curves."""
         found = self.movable.copy()
+        if self.curves:
+            found &= ~np.tile(np.asarray(self.curves), len(self.predictors))
         if self.intercept:
             found[:: len(self.names)] = False
         return np.flatnonzero(found)
@@ -66,7 +70,14 @@ class ConstraintColumns:
         predictor, colon, rest = name.partition(":")
         within, own = ([self.predictors.index(predictor)], rest) if colon and predictor in self.predictors else (None, name)
         size = len(self.names)
-        columns = [j for j, column in enumerate(self.names) if column == own] or [j for j, term in enumerate(self.terms) if term == own]
+        columns = [j for j, column in enumerate(self.names) if column == own]
+        if not columns:
+            columns = [j for j, term in enumerate(self.terms) if term == own]
+            if self.curves and any(self.curves[j] for j in columns):
+                raise ArgumentError(
+                    f"the coefficients of the curve {own!r} mean nothing one by one, and cannot be held; hold its shape, as in"
+                    f' gl.constraints.monotone("{own}", "increasing")'
+                )
         predictors = range(len(self.predictors)) if within is None else within
         found = [a * size + j for a in predictors for j in columns if self.movable[a * size + j]]
         if not found:

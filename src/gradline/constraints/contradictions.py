@@ -19,10 +19,9 @@ MISSED = 1e-7
 
 def contradiction(polyhedron: Polyhedron) -> tuple[int, ...]:
     """The places of the rows of an irreducible group that no coefficients meet; none where all rows can be met, but for rounding."""
-    length = np.linalg.norm(polyhedron.matrix, axis=1)
-    matrix, right = polyhedron.matrix / length[:, None], polyhedron.right / length
-    used = np.flatnonzero((matrix != 0).any(axis=0))
-    matrix = matrix[:, used]
+    used = np.flatnonzero((polyhedron.matrix != 0).any(axis=0))
+    matrix, length = _balanced(polyhedron.matrix[:, used])
+    right = polyhedron.right / length
     right = right / max(1.0, float(np.abs(right).max(initial=0.0)))
     chosen = np.arange(len(right))
     missed, pressed = _least_missed(matrix, right, polyhedron.equal)
@@ -35,6 +34,23 @@ def contradiction(polyhedron: Polyhedron) -> tuple[int, ...]:
         if _least_missed(matrix[rest], right[rest], polyhedron.equal[rest])[0] > MISSED:
             chosen = rest
     return tuple(chosen.tolist())
+
+
+def _balanced(matrix: Array) -> tuple[Array, Array]:
+    """(the matrix with columns in units in which its entries are of one size, and rows of unit length; what each row was divided by).
+
+    Columns may be in any units, of which the answer must not depend (geometric scaling; Curtis and Reid 1972, J. IMA 10).
+    """
+    there = matrix != 0
+    size = np.log(np.where(there, np.abs(matrix), 1.0))
+    rows, columns = np.zeros(len(size)), np.zeros(size.shape[1])
+    for _ in range(20):
+        rows = np.sum(np.where(there, size - columns, 0.0), axis=1) / there.sum(axis=1)
+        columns = np.sum(np.where(there, size - rows[:, None], 0.0), axis=0) / there.sum(axis=0)
+    balanced = matrix * np.exp(-columns)
+    largest = np.abs(balanced).max(axis=1)
+    length = largest * np.linalg.norm(balanced / largest[:, None], axis=1)
+    return balanced / length[:, None], length
 
 
 def check_possible(polyhedron: Polyhedron) -> None:

@@ -8,9 +8,9 @@ chained. Of a hypothesis a term alone is taken to equal zero. Conditions are sep
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -55,22 +55,39 @@ class Condition:
     text: str
 
 
-def read_hypothesis(text: str, names: Sequence[str], terms: Sequence[str] = ()) -> tuple[Array, Array, tuple[str, ...]]:
+def read_hypothesis(
+    text: str, names: Sequence[str], terms: Sequence[str] = (), short: Mapping[str, int] | None = None
+) -> tuple[Array, Array, tuple[str, ...]]:
     """(matrix (c, d), values (c,), each condition as text): the conditions ``matrix @ coefficients = values``. terms: names of terms, which
     may have been meant.
 
     Raises InferenceError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
-    found = _Reader(text, names, "hypothesis", InferenceError, terms).conditions()
+    found = _Reader(text, names, "hypothesis", InferenceError, terms, short).conditions()
     return np.array([one.weights for one in found]), np.array([one.right for one in found]), tuple(one.text for one in found)
 
 
-def read_constraints(text: str, names: Sequence[str]) -> list[Condition]:
+def read_constraints(text: str, names: Sequence[str], short: Mapping[str, int] | None = None) -> list[Condition]:
     """The conditions of a text such as ``"x1 >= 0, x2 + x3 = 1, 0 <= x4 <= 1"``, a chain link by link.
 
     Raises ArgumentError for an unknown name, naming those that are near, and for text that cannot be read, saying where.
     """
-    return _Reader(text, names, "constraint", ArgumentError).conditions()
+    return _Reader(text, names, "constraint", ArgumentError, (), short).conditions()
+
+
+def short_names(labels: Sequence[str], size: int, known: Sequence[bool] | np.ndarray[Any, Any]) -> dict[str, int]:
+    """Names without their linear predictor, ``x`` for ``log_mean:x``, where one alone has that coefficient: each with its place.
+
+    labels (k P,): of the coefficients, one linear predictor after the other, ``predictor:name``. size: P. known (k P,):
+    which the model has.
+    """
+    if len(labels) == size:
+        return {}
+    places: dict[str, list[int]] = {}
+    for place, label in enumerate(labels):
+        if known[place]:
+            places.setdefault(label.partition(":")[2], []).append(place)
+    return {name: own[0] for name, own in places.items() if len(own) == 1 and name not in labels}
 
 
 def unknown_name(word: str, names: Sequence[str], terms: Sequence[str] = ()) -> str:
@@ -88,14 +105,22 @@ def unknown_name(word: str, names: Sequence[str], terms: Sequence[str] = ()) -> 
 
 
 class _Reader:
-    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised. terms: which a name may be meant for."""
+    """what: "hypothesis", whose conditions are equations, or "constraint". error: what is raised. terms: which a name may be meant
+    for. short: further names of coefficients, and their places."""
 
     def __init__(
-        self, text: str, names: Sequence[str], what: str, error: type[ArgumentError] | type[InferenceError], terms: Sequence[str] = ()
+        self,
+        text: str,
+        names: Sequence[str],
+        what: str,
+        error: type[ArgumentError] | type[InferenceError],
+        terms: Sequence[str] = (),
+        short: Mapping[str, int] | None = None,
     ) -> None:
         self.text, self.names, self.place = text, list(names), 0
         self.what, self.error, self.terms = what, error, terms
-        self.by_length = sorted(self.names, key=len, reverse=True)
+        self.places = {**(short or {}), **{name: place for place, name in reversed(list(enumerate(names)))}}
+        self.by_length = sorted(self.places, key=len, reverse=True)
 
     def conditions(self) -> list[Condition]:
         found = list[Condition]()
@@ -126,6 +151,11 @@ class _Reader:
             relations.append(relation)
         pieces = [self.text[a:b].strip() for a, b in zip(starts, ends, strict=True)]
         if not relations:
+            if self.text.startswith(("!=", "<>"), self.place):
+                raise self._error("what a coefficient must not be leaves two pieces, and no optimum can be had in both; write >=, <= or =")
+            if self._peek() and pieces[0][-1:].isdigit() and _WORD.match(self.text, self.place):
+                # Not taken for a product: where a comma was forgotten it would be one too.
+                raise self._error("a multiple is written with *, as in 2 * x1, and a comma parts one from the next")
             if self.what != "hypothesis":
                 raise self.error(f'the constraint {pieces[0]!r} has no >=, <= or =: write what it is to be, such as "{pieces[0]} >= 0"')
             return [self._condition(forms[0], _Form(np.zeros(len(self.names)), 0.0), "=", f"{pieces[0]} = 0")]
@@ -186,7 +216,7 @@ class _Reader:
         name = self._name()
         if name is not None:
             weights = np.zeros(len(self.names))
-            weights[self.names.index(name)] = 1.0
+            weights[self.places[name]] = 1.0
             return _Form(weights, 0.0)
         if symbol == "(":
             self._next()
@@ -212,7 +242,7 @@ class _Reader:
             if end < 0:
                 raise self._error("a backquote is not closed")
             quoted = self.text[self.place + 1 : end]
-            if quoted not in self.names:
+            if quoted not in self.places:
                 raise self.error(unknown_name(quoted, self.names, self.terms))
             self.place = end + 1
             return quoted

@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.constraints.columns import ConstraintColumns
-from gradline.constraints.linear_text import read_constraints
+from gradline.constraints.linear_text import read_constraints, short_names
 from gradline.constraints.shapes import TermShape
 
 
@@ -59,7 +59,7 @@ class TextConstraints(AddsUp):
     text: str
 
     def rows(self, columns: ConstraintColumns) -> list[Row]:
-        found = read_constraints(self.text, columns.labels)
+        found = read_constraints(self.text, columns.labels, short_names(columns.labels, len(columns.names), columns.movable))
         return [Row(one.weights, one.right, one.relation == "=", one.text) for one in found]
 
 
@@ -259,13 +259,13 @@ def as_spec(given: Any) -> ConstraintSpec:
 
 
 def in_words(weights: Array, labels: Sequence[str]) -> str:
-    """A linear form, such as ``x1 - 2 x2``; shortened where it is long."""
+    """A linear form, such as ``x1 - 2*x2``; shortened where it is long."""
     terms = list[str]()
     places = np.flatnonzero(weights)
     for place in places[:6].tolist():
         size = abs(float(weights[place]))
         sign = "-" if weights[place] < 0 else "+"
-        terms.append(f"{sign} {'' if size == 1.0 else f'{size:g} '}{labels[place]}")
+        terms.append(f"{sign} {'' if size == 1.0 else f'{size:g}*'}{labels[place]}")
     if len(places) > 6:
         terms.append(f"+ ... ({len(places) - 6} more)")
     return " ".join(terms).removeprefix("+ ")

@@ -91,7 +91,9 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
     if model.curves:
         squared = False
     name = "F" if covariance.degrees_of_freedom is not None else "chi2"
-    curves = {curve.name: curve for curve in model.curves if np.isfinite(curve.statistic)}
+    several = len(model.predictor_names) > 1
+    named = ((curve.name.replace(": ", ":", 1) if several else curve.name, curve) for curve in model.curves)
+    curves = {term: curve for term, curve in named if np.isfinite(curve.statistic)}
     for term in terms:
         statistic: float | None
         p_value: float | None

@@ -34,6 +34,7 @@ from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
+from gradline.summary.content import shown_coefficients
 from gradline.summary.result_table import ResultTable
 
 if TYPE_CHECKING:
@@ -63,6 +64,8 @@ class Bootstrap:
     names: tuple[str, ...]
     predictors: tuple[str, ...]
     clusters: int | None = None
+    shown: tuple[tuple[int, int], ...] | None = None
+    """The coefficients that the model has, (column, linear predictor); None for all."""
 
     @property
     def replications(self) -> int:
@@ -98,10 +101,11 @@ class Bootstrap:
     def table(self, level: float = 0.95, ends: Literal["percentile", "basic"] = "percentile") -> ResultTable:
         """The coefficients with their errors, intervals and p-values by the bootstrap."""
         found, (size, k) = self.interval(level, ends), self.estimate.shape
+        places = [(i, j) for j in range(k) for i in range(size)] if self.shown is None else self.shown
         labels: dict[str, list[Any]] = {}
         if k > 1:
-            labels["predictor"] = [name for name in self.predictors for _ in range(size)]
-        labels["name"] = list(self.names) * k
+            labels["predictor"] = [self.predictors[j] for _, j in places]
+        labels["name"] = [self.names[i] for i, _ in places]
         numbers = {
             "estimate": self.estimate,
             "standard_error": self.standard_errors,
@@ -109,7 +113,7 @@ class Bootstrap:
             "lower": found.lower,
             "upper": found.upper,
         }
-        columns = {name: np.reshape(values, (size, k)).T.ravel().tolist() for name, values in numbers.items()}
+        columns = {name: [float(np.reshape(values, (size, k))[place]) for place in places] for name, values in numbers.items()}
         failed = () if not self.failed else (f"{self.failed:,} replications had no optimum and are left out",)
         return ResultTable({**labels, **columns}, "Coefficients", (found.method, *failed), level, len(labels))
 
@@ -167,7 +171,8 @@ def bootstrap(
     if failed:
         warn(f"{failed:,} of {replications:,} replications have no optimum, and are left out of intervals and errors")
     names, predictors = model.names, model.predictor_names
-    return Bootstrap(drawn[kept], model.solution.coefficients.copy(), kind, seed, failed, names, predictors, count)
+    shown = tuple((i, j) for j in range(len(predictors)) for i in shown_coefficients(model, j) if i not in model.solution.aliased)
+    return Bootstrap(drawn[kept], model.solution.coefficients.copy(), kind, seed, failed, names, predictors, count, shown)
 
 
 def _check(kind: str, replications: Any, groups: Any, seed: Any) -> None:

@@ -37,13 +37,20 @@ class RocCurve(NamedTuple):
 @dataclass(frozen=True, eq=False)
 class Classification:
     """What ``Fit.classification`` returns. probabilities (n, K) and labels (n,): of rows with all values, counts (n,) of each. threshold:
-    at or above which the probability of 1 says 1, of two classes; of more the most probable is said. target: its name."""
+    at or above which the probability of 1 says 1, of two classes; of more the most probable is said. target: its name. names: of the
+    classes, empty where they are numbers alone."""
 
     probabilities: Array
     labels: np.ndarray[Any, Any]
     counts: Array
     threshold: float
     target: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, (K,); their numbers where nothing more is known."""
+        return self.names if len(self.names) == self.n_classes else tuple(str(j) for j in range(self.n_classes))
 
     @property
     def n_classes(self) -> int:
@@ -140,10 +147,14 @@ class Classification:
 
     def written(self) -> WrittenTable:
         """The confusion matrix, with the measures below."""
-        heading = (f"{self.target}, seen", *(f"said {j}" for j in range(self.n_classes)))
-        rows = tuple((str(i), *(f"{value:,.10g}" for value in row)) for i, row in enumerate(self.confusion))
+        heading = (f"{self.target}, seen", *(f"said {name}" for name in self.class_names))
+        rows = tuple((name, *(f"{value:,.10g}" for value in row)) for name, row in zip(self.class_names, self.confusion, strict=True))
         said = "; ".join(f"{name} {short(value, 5)}" for name, value in self.measures.items() if name != "rows")
-        how = f"1 is said from a probability of {self.threshold:g}" if self.n_classes == 2 else "the most probable class is said"
+        how = (
+            f"{self.class_names[1]} is said from a probability of {self.threshold:g}"
+            if self.n_classes == 2
+            else "the most probable class is said"
+        )
         return WrittenTable(heading, rows, 1, f"Classification of {self.target}", (said, how))
 
     def __str__(self) -> str:
@@ -195,4 +206,6 @@ def classification(model: Model, data: Any, target: Any, threshold: float, rows:
     scored = np.concatenate(parts)
     if not len(scored):
         raise InferenceError("no row has all the values that it takes")
-    return Classification(scored[:, :-2], scored[:, -2].astype(np.int64), scored[:, -1], float(threshold), model.target_names[0])
+    return Classification(
+        scored[:, :-2], scored[:, -2].astype(np.int64), scored[:, -1], float(threshold), model.target_names[0], model.class_names
+    )

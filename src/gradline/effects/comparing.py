@@ -13,6 +13,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceErro
 from gradline.inference.intervals import check_level, coefficient_interval, p_values
 from gradline.inference.tests import coefficient_labels
 from gradline.model.uncertainty import ModelUncertainty
+from gradline.summary.content import shown_coefficients
 from gradline.summary.numbers import short
 from gradline.summary.wording import call
 from gradline.summary.written_tables import WrittenTable
@@ -192,7 +193,8 @@ def _difference(models: Sequence[Model], names: Sequence[str]) -> str:
 def _labels(models: Sequence[Model]) -> list[str]:
     found: dict[str, None] = {}
     for model in models:
-        found.update(dict.fromkeys(coefficient_labels(model.names, model.predictor_names)))
+        labels, size = coefficient_labels(model.names, model.predictor_names), len(model.names)
+        found.update(dict.fromkeys(labels[j * size + i] for j in range(len(model.predictor_names)) for i in shown_coefficients(model, j)))
     return list(found)
 
 
@@ -201,10 +203,9 @@ def _numbers(model: Model, name: str, level: float, exponentiate: bool) -> dict[
     if name not in labels:
         return None
     place = labels.index(name)
-    size, k = model.solution.coefficients.shape
+    size = len(model.names)
     at = (place % size, place // size)
-    held = model.encoder
-    if at[0] in model.solution.aliased or (held is not None and held.mask.shape[1] == k > 1 and not held.mask[at]):
+    if at[0] in model.solution.aliased or at[0] not in shown_coefficients(model, at[1]):
         return None
     found = {"estimate": float(model.solution.coefficients[at])}
     inference = model.inference

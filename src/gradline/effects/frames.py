@@ -66,7 +66,7 @@ class Frame:
         count = points(self.model, self.scale).width
         if count == 1:
             return ("",)
-        names = self.model.predictor_names if self.scale == "linear" else self.model.target_names
+        names = self.model.predictor_names if self.scale == "linear" else self.model.class_names or self.model.target_names
         return tuple(names) if len(names) == count else tuple(str(i) for i in range(count))
 
     def looked_at(self) -> Frame:
@@ -108,6 +108,11 @@ def open_frame(
         raise InferenceError(f'kind must be "average", "at means" or "each row", not {kind!r}')
     if scale not in ("mean", "linear"):
         raise InferenceError(f'scale must be "mean" (of the prediction) or "linear" (of the linear predictor), not {scale!r}')
+    if model.absorbed is not None:
+        raise InferenceError(
+            "effects are not worked out beside absorbed levels, whose values have no errors: the coefficients are effects on the linear"
+            " predictor, and C(...) in place of | has the rest"
+        )
     if model.constraints is not None:
         raise InferenceError(
             "the standard errors of a fit within constraints are those of the fit without them, which the delta method cannot take: there"

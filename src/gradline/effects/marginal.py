@@ -154,11 +154,14 @@ def comparison_columns(
     """The columns of a table of comparisons: for each group or row, each combination of ``at`` and each output, each comparison."""
     parts, labels, families, family = list[Estimates](), dict[str, list[Any]](), list[int](), 0
     chosen = frame.asked.combinations
+    # A linear predictor that has an intercept only, as a threshold or a dispersion, is the same whatever is compared.
+    constant = frame.model.loss_function.intercept_only if frame.scale == "linear" else ()
     for found, _, _ in work_out(frame, plan.quantities, set(plan.changed)):
         n, combinations, _, outputs = found.values.values.shape
+        kept = [c for c in range(outputs) if len(constant) != outputs or not constant[c]]
         for i in range(n):
             for j in range(combinations):
-                for c in range(outputs):
+                for c in kept:
                     drawn = None if found.values.draws is None else found.values.draws[:, i, j, :, c]
                     held = of_quantities(found.values.values[i, j, :, c], found.values.images[i, j, :, c], drawn)
                     parts.append(_compared(held, plan.comparisons))
@@ -166,7 +169,7 @@ def comparison_columns(
                         row = {named: comparison.column, "contrast": comparison.label}
                         row |= {name: own[i] for name, own in found.labels.items()}
                         row |= dict(chosen[j])
-                        row |= {"output": frame.outputs[c]} if len(frame.outputs) > 1 else {}
+                        row |= {"output": frame.outputs[c]} if len(kept) > 1 else {}
                         _append(labels, row)
                         families.append(family)
                     family += 1
@@ -243,12 +246,14 @@ def _ends(frame: Frame, forecast: Forecast, batch: Any, combinations: int, level
 
 def what_of(frame: Frame) -> str:
     """What is predicted, in words."""
-    target = ", ".join(frame.model.target_names[:4])
+    # Of a pair, such as successes and failures, what the two tell together.
+    target = ", ".join(frame.model.observed_names[:4])
     if frame.scale == "linear" and not is_identity(frame.model.loss_function, frame.model.solution.coefficients.shape[1]):
         return f"the linear predictor of {target}"
     kind = frame.model.loss_function.target_kind
     if kind == "label":
-        return f"the probability of {target}"
+        classes = frame.model.class_names
+        return f"the probability of {target}" + (f" = {classes[1]}" if len(classes) == 2 else "")
     return f"the probabilities of {target}" if kind == "class" else target
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
@@ -10,11 +11,12 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
+from gradline.base.warnings import GradlineWarning
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.objective.objective import Problem
 from gradline.solvers.centring import centred
-from gradline.solvers.protocol import TakesAnyColumns
+from gradline.solvers.protocol import Solution, TakesAnyColumns
 from gradline.solvers.registry import automatic, solve
 
 if TYPE_CHECKING:
@@ -68,11 +70,18 @@ def minimum(problem: Problem, start: Array) -> tuple[Array, tuple[int, ...]]:
     """(coefficients (P, k), aliased columns) of the least objective. Raises InferenceError where no solver gets there."""
     solver = automatic(problem)
     moved = centred(problem) if isinstance(solver, TakesAnyColumns) and solver.any_columns else None
-    begin = np.where(problem.movable, start, 0.0)
-    if moved is None:
-        solution = solve(solver, problem, begin)
-    else:
-        solution = moved.solution(solve(solver, moved.problem, moved.change.to_changed(begin)))
+    place = np.where(np.isfinite(start), start, 0.0)
+    # Of centred columns a slope that is left out takes nothing with it; as they are, a year's would leave an intercept far from any row.
+    begin = np.where(problem.movable, place if moved is None else moved.change.to_changed(place), 0.0)
+
+    def from_start(given: Array | None) -> Solution:
+        return solve(solver, problem, given) if moved is None else moved.solution(solve(solver, moved.problem, given))
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", GradlineWarning)  # what does not converge is an error below
+        solution = from_start(begin)
+        if not solution.certificate.converged:
+            solution = from_start(None)
     if not solution.certificate.converged:
         raise InferenceError(f"a fit without some of the terms has not converged: {solution.certificate.reason}")
     return solution.coefficients, solution.aliased

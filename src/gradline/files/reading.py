@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from gradline.base.errors import ModelFileError
 from gradline.base.types import Array
 from gradline.base.version import __version__
+from gradline.files.absorbed import read_absorbed
 from gradline.files.constraints import read_constraints
 from gradline.files.parts import first_problem, shown
 from gradline.files.penalties import as_penalty, penalty_of_curves
@@ -98,6 +99,8 @@ def holds_path(path: str | os.PathLike[str]) -> bool:
 def _model_of(model: ModelRecord, where: Path, loss: Any, prediction: Any) -> Model:
     try:
         encoder = None if model.formula is None else _encoder(model.formula)
+        if encoder is not None and model.absorbed is not None:
+            encoder = encoder.without_intercept(formula_text(model.formula))
         if encoder is not None and encoder.names != tuple(model.names):
             raise ModelFileError("the formula makes other columns than the names of the coefficients")
         loss_function = _loss(model, loss, prediction)
@@ -133,9 +136,11 @@ def _model_of(model: ModelRecord, where: Path, loss: Any, prediction: Any) -> Mo
         solver_asked=model.solver_asked,
         uncertainty=read_uncertainty(model),
         row_columns={str(keyword): column for keyword, column in model.beside.items()},
+        class_labels=tuple(model.class_labels),
         fingerprint=None if model.fingerprint is None else int(model.fingerprint, 16),
         seconds=model.seconds,
         curves=curves,
+        absorbed=read_absorbed(model.absorbed),
         **({} if encoder is None else {"encoder": encoder}),
     )
 
@@ -256,6 +261,11 @@ def _encoder(saved: dict[str, Any]) -> Any:
     from gradline.formulas.encoder_json import encoder_from_json
 
     return encoder_from_json(saved)
+
+
+def formula_text(saved: Any) -> str:
+    """The formula as it was written."""
+    return str(saved["formulas"][0]["text"])
 
 
 def _line(values: list[float]) -> Array:

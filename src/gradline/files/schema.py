@@ -12,6 +12,7 @@ from pydantic import AllowInfNan, Field, JsonValue, model_validator
 
 from gradline.base.errors import ModelFileError
 from gradline.base.names import INTERCEPT
+from gradline.files.absorbed import AbsorbedRecord
 from gradline.files.parts import Count, Number, Part
 from gradline.files.uncertainty_schema import UncertaintyRecord, misfit
 
@@ -142,12 +143,14 @@ class ModelRecord(Part):
     beside: dict[Literal["weights", "frequencies", "offset"], str | None] = Field(
         default_factory=dict, description="What came beside columns and targets, each with its column's name, null for an array."
     )
+    class_labels: list[str] = Field(default_factory=list, description="What the targets 0, 1, ... stand for; empty for numbers.")
     fingerprint: Annotated[str, Field(pattern="^[0-9a-f]{16}$")] | None = Field(
         None, description="Of the targets and weights of the rows, whatever their order; in hexadecimal digits."
     )
     constraints: ConstraintsRecord | None = None
     uncertainty: UncertaintyRecord | None = Field(None, description="Standard errors and fit measures, or why there are none.")
     curves: list[CurveRecord] = Field(default_factory=list, description="The curves of the formula, s(x) and te(x, z).")
+    absorbed: AbsorbedRecord | None = Field(None, description="The levels after the | of the formula.")
     smoothing: str = Field("", description="How the strengths of the curves were chosen; empty where the formula gave them.")
 
     @model_validator(mode="after")

@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from gradline.base.atomic_file import write_whole
 from gradline.base.errors import ModelFileError
 from gradline.base.version import __version__
+from gradline.files.absorbed import describe_absorbed
 from gradline.files.constraints import describe_constraints
 from gradline.files.parts import first_problem, write_number
 from gradline.files.penalties import StoredPenalty
@@ -125,9 +126,11 @@ def _model(fit: Model) -> dict[str, Any]:
         "notes": list(solution.notes),
         "formula": None if encoder is None else encoder.to_json(),
         "beside": dict(fit.row_columns),
+        "class_labels": list(fit.class_labels),
         "fingerprint": None if fit.fingerprint is None else f"{fit.fingerprint:016x}",
         "constraints": describe_constraints(solution.held),
         "uncertainty": describe_uncertainty(fit),
+        "absorbed": describe_absorbed(fit),
         "curves": [_curve(curve) for curve in fit.curves],
         "smoothing": fit.penalty.chosen_by if has_curves(fit.penalty) else "",
     }

@@ -16,7 +16,7 @@ from gradline.constraints.held import HeldConstraints
 from gradline.constraints.specs import ConstraintSpec
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import ASK, NoInference
-from gradline.inference.asked import is_cheap, is_none, uncertainty_of
+from gradline.inference.asked import is_cheap, is_default, is_none, uncertainty_of
 from gradline.inference.bread import compute_bread
 from gradline.inference.inference import Inference
 from gradline.inference.kinked import row_loss
@@ -42,7 +42,7 @@ def constraint_columns(problem: Problem, prepared: Prepared) -> ConstraintColumn
     """What constraints are told of the model."""
     names, encoder = prepared.names, prepared.encoder
     predictors = problem.loss.predictor_names(problem.rows.n_targets)
-    if len(predictors) == len(prepared.target_names):
+    if len(predictors) == len(prepared.target_names) and not (problem.loss.takes_pairs and len(predictors) > 1):
         predictors = prepared.target_names
     columns = ConstraintColumns(
         names,
@@ -54,9 +54,14 @@ def constraint_columns(problem: Problem, prepared: Prepared) -> ConstraintColumn
     )
     if encoder is None:
         return columns
+    from gradline.formulas.curves import curves_of
     from gradline.formulas.shapes import shapes_of
 
-    return replace(columns, shapes=lambda variable, order, within: shapes_of(encoder, variable, order, within))
+    of_curves: tuple[bool, ...] = ()
+    if encoder.has_curves:
+        ranges = [range(curve.start, curve.stop) for curve in curves_of(encoder)]
+        of_curves = tuple(any(j in own for own in ranges) for j in range(len(names)))
+    return replace(columns, curves=of_curves, shapes=lambda variable, order, within: shapes_of(encoder, variable, order, within))
 
 
 def with_constraints(problem: Problem, spec: ConstraintSpec, prepared: Prepared) -> Problem:
@@ -110,7 +115,7 @@ def uncertainty_within(
                 plain, other, chosen, solved = optimum(plain)
                 found = uncertainty_of(plain, other, chosen, solved, covariance, kind, read_groups)
     except ValueError as error:
-        if covariance is not None:
+        if covariance is not None and not is_default(covariance):
             raise
         return NoInference(f"without the constraints there is no fit whose errors could be told: {error}"), held
     if not other.certificate.converged:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
@@ -48,8 +49,11 @@ class CurveFit:
     solver: Solver | None
 
 
-def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: Any, smoothing: str) -> CurveFit:
+def with_curves(
+    problem: Problem, encoder: Encoder, mask: Mask | None, penalty: Any, smoothing: str, targets: tuple[str, ...] = ()
+) -> CurveFit:
     """The problem with the penalty of the formula's curves, whose strengths are chosen. mask (P, k): the columns of each linear predictor.
+    targets: their names, by which linear predictors of one target each are called.
 
     Raises ValueError for a penalty beside curves, and where strengths cannot be chosen.
     """
@@ -60,15 +64,24 @@ def with_curves(problem: Problem, encoder: Encoder, mask: Mask | None, penalty: 
             " or write the curve without a penalty of its own, as in bs(x, df=8)"
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
-    blocks = blocks_of(curves, mask, names)
+    names = targets if len(targets) == len(names) else names
+    blocks = blocks_of(curves, mask, names, problem.loss.intercept_only)
+
+    arrived = list[bool]()
 
     def fitted(tried: Problem, start: Array | None) -> Array:
         # A place to begin, no more.
         rough = ROUGH if tried.loss.squared_scale() is None else None
-        return solve(automatic(tried, tolerance=rough), tried, start).coefficients
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what is said of the fit that is kept is enough
+            found = solve(automatic(tried, tolerance=rough), tried, start)
+        arrived.append(found.certificate.converged)
+        return found.coefficients
 
     choice = choose(problem, blocks, fitted, smoothing)
-    if not choice.settled:
+    if not choice.settled and not all(arrived[-1:]):
+        warn("the strengths of the curves have not settled, since the fits on the way had no optimum: give one, as in s(x, strength=0.01)")
+    elif not choice.settled:
         warn("the strengths of the curves have not settled: they are near an optimum of the criterion, and the curves are usable")
     chosen = any(block.curve.strengths is None for block in blocks)
     bound = replace(problem, penalty=penalty_of(blocks, choice.strengths, problem.rows.intercept, smoothing if chosen else ""))

@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.words import nearest
@@ -22,6 +22,9 @@ from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.first_order.gradient_descent import GradientDescent
 from gradline.solvers.protocol import Solver
 from gradline.tables.sources.paths import names_path
+
+if TYPE_CHECKING:
+    from gradline.formulas.absorbed import AbsorbedTerm
 
 _OF_TABLES = ("features", "missing", "where", "query", "database")
 """Keywords that go with a table only."""
@@ -117,6 +120,8 @@ class FitRequest:
     groups: Any
     progress: bool | None
     smoothing: str = "REML"
+    absorbed: tuple[AbsorbedTerm, ...] = ()
+    """What stands after ``|`` in the formula, which ``formula`` is without."""
 
     @classmethod
     def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:
@@ -127,8 +132,13 @@ class FitRequest:
         rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))
         constraints, inference = rest.get("constraints"), rest.get("inference")
         rest["constraints"] = None if constraints is None else as_spec(constraints)
-        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"])
-        request = cls(formula=formula, data=data, target=target, **rest)
+        rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"], formula is not None)
+        absorbed: tuple[AbsorbedTerm, ...] = ()
+        if formula is not None and "|" in str(formula):
+            from gradline.formulas.absorbed import without_absorbed
+
+            formula, absorbed = without_absorbed(formula)
+        request = cls(formula=formula, data=data, target=target, absorbed=absorbed, **rest)
         if request.of_arrays:
             _refuse_of_tables(data, target, rest)
         elif request.names is not None:

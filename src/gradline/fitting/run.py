@@ -9,8 +9,9 @@ from dataclasses import replace
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
+from gradline.constraints.arguments import UNUSED
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
@@ -40,6 +41,10 @@ if TYPE_CHECKING:
 def run(request: FitRequest) -> Model:
     """Fit what is asked for. Raises as :func:`gradline.fit` says."""
     started = time.perf_counter()
+    if request.absorbed:
+        from gradline.fitting.absorbed import run_absorbed
+
+        return run_absorbed(request)
     with opened(request) as (prepared, kind, progress):
         return _solve(request, prepared, kind, progress, started)
 
@@ -47,6 +52,8 @@ def run(request: FitRequest) -> Model:
 @contextmanager
 def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
     """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
+    if request.absorbed:
+        raise ArgumentTypeError("absorbed levels (| in the formula) go with gl.fit, one fit at a time: write C(...) for the category here")
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:
@@ -73,7 +80,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     problem = problem_of(prepared)
     curves = None
     if prepared.encoder is not None and prepared.encoder.has_curves:
-        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing)
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing, prepared.target_names)
         problem = curves.problem
     else:
         if request.smoothing != "REML":
@@ -85,6 +92,13 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
     constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
+    if constraints is None and request.inference is not None:
+        raise ArgumentError(UNUSED.format(request.inference))
+    if curves is not None and request.inference == "face":
+        raise ArgumentError(
+            'inference="face" is not for models with curves: their errors take the penalty for a prior, which gives a face of its slopes no'
+            ' probability; take "intersection" or "draws"'
+        )
     if constraints is not None:
         from gradline.fitting.constrained import with_constraints
 
@@ -109,14 +123,17 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         from gradline.fitting.constrained import uncertainty_within
 
         asked = replace(request, solver="auto", start=None, tolerance=None, accuracy="auto", covariance=covariance)
+        # Degrees of freedom of curves come of their errors, so that these are worked out unasked.
+        given = request if curves is None else replace(request, covariance=covariance)
         found, held = uncertainty_within(
-            request, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
+            given, problem, solution, kind, read_groups, lambda free: _optimum(asked, free, prepared.names, False, curves)
         )
         solution = replace(solution, held=held, unconstrained=None)
     if solution.curvature is not None:
         solution = replace(solution, curvature=None, extra=())
     model = model_of(request, prepared, problem, solution, found, started)
-    return model if curves is None else replace(model, curves=described(curves, solution.coefficients, found))
+    # Held curves are tested, as coefficients are, by the fit that standard errors belong to.
+    return model if curves is None else replace(model, curves=described(curves, model.estimate, found))
 
 
 def _optimum(

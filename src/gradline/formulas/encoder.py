@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -19,7 +19,7 @@ from gradline.formulas.categories import MISSING, UNSEEN, codes_of, value_at
 from gradline.formulas.columns import BatchColumns
 from gradline.formulas.contrasts import Level
 from gradline.formulas.errors import FormulaError, UnseenLevelError, suggestion
-from gradline.formulas.expressions import Column, as_column, evaluate
+from gradline.formulas.expressions import Column, LevelNumber, as_column, evaluate
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, NumericFactor, ReadFactor, factor_columns
 from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group, coded_part, dense_columns
@@ -95,6 +95,12 @@ class Encoder:
         """The q targets."""
         return tuple(target.name for target in self.targets)
 
+    @property
+    def target_levels(self) -> tuple[str, ...]:
+        """What the numbers 0, 1, ... of the one target stand for, where it is text, ``C(y, levels=[...])``; else empty."""
+        nodes = [target.node for target in self.targets]
+        return nodes[0].levels if len(nodes) == 1 and isinstance(nodes[0], LevelNumber) else ()
+
     @cached_property
     def feature_columns(self) -> tuple[str, ...]:
         """The columns that predicting needs."""
@@ -129,6 +135,12 @@ class Encoder:
     def to_json(self) -> dict[str, Any]:
         """Everything predicting needs as plain dicts, lists, numbers and text; no rows."""
         return dict(self.saved)
+
+    def without_intercept(self, text: str) -> Encoder:
+        """The same columns but the intercept, with the formula as ``text`` has it: where absorbed levels stand for it."""
+        formulas = [{**part, "text": text} for part in self.saved["formulas"]]
+        first = int(self.intercept)
+        return replace(self, intercept=False, mask=self.mask[first:], saved={**self.saved, "formulas": formulas})
 
     # -------------------------------------------------------------------------------------------------------------- encoding
 

@@ -51,7 +51,9 @@ def shapes_of(encoder: Encoder, variable: str, order: Sequence[str] | None, with
         first += len(group.names)
         factors = [(encoder.factors[name], reduced) for name, reduced in group.factors]
         term = ":".join(name for name, _ in group.factors)
-        if not any(term == variable or factor.name == variable or variable in factor_columns(factor) for factor, _ in factors):
+        if not any(
+            variable in (term, factor.name, without_options(factor.name)) or variable in factor_columns(factor) for factor, _ in factors
+        ):
             continue
         if len(factors) > 1:
             found.append(TermShape(term, columns, None, None, reason=NO_PRODUCTS))
@@ -75,6 +77,13 @@ def shapes_of(encoder: Encoder, variable: str, order: Sequence[str] | None, with
     return found
 
 
+def without_options(name: str) -> str:
+    """s(x, k=20) without its options: s(x)."""
+    inside, bracket, rest = name.rpartition(")")
+    parts = inside.split(", ")
+    return ", ".join(part for part in parts if "=" not in part) + bracket + rest
+
+
 def _over_columns(rows: Array, count: int) -> Array:
     """Over the columns that the design has: a basis that leaves one out leaves out its first."""
     return rows[:, rows.shape[1] - count :]
@@ -92,7 +101,9 @@ def _curve(
         return _levels(factor, encoder.levels[factor.name], group, order)
     assert isinstance(factor, BasisFactor)
     options, state = factor.node.settings, encoder.states[factor.node.key]
-    if variable != factor.name and not isinstance(factor.node.argument, Column):
+    if factor.node.transform == "te":
+        return _Curve(None, None, "it is a surface, which can be held in no direction; write curves, as in s(x) + s(z)")
+    if variable not in (factor.name, without_options(factor.name)) and not isinstance(factor.node.argument, Column):
         return _Curve(None, None, f"it is a curve of a computed value; say what is meant by its own name, {factor.name!r}")
     transform = factor.node.transform
     if transform == "bs":

@@ -6,6 +6,7 @@ pass of Gram matrices; where its Cholesky pivots show that too few digits would 
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -213,7 +214,8 @@ class CurvatureKernel(Kernel[Array]):
     one: bool = False
 
     def map(self, block: Block) -> Array:
-        return self.at(block, block.linear_predictors(self.coefficients))
+        k = self.coefficients.shape[1]
+        return functools.reduce(self.merge, (self.at(part, part.linear_predictors(self.coefficients)) for part in block.pieces(k * k)))
 
     def at(self, block: Block, predictors: Array) -> Array:
         """``map`` where the linear predictors are known."""

@@ -163,6 +163,11 @@ def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) 
     # Rounding of the targets is no spread: 16 units in the last place of theirs.
     if not (spread > 16.0 * 2.0**-52 * problem.target_scale).all():
         raise InferenceError(f"no standard errors for the loss {problem.loss.name!r}: every residual is the same, so they have no density")
+    if _flat(problem, residuals, positions):
+        raise InferenceError(
+            f"no standard errors for the loss {problem.loss.name!r}: the fit is perfect, since no row lies where the loss has a slope;"
+            " other coefficients do as well"
+        )
     slopes = _slopes(problem.loss, positions, q)
     kinks = list[Kink]()
     for position, (below, above) in zip(positions, slopes, strict=True):
@@ -176,6 +181,16 @@ def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) 
             widths[j] = spread[j] * float(ndtri(share + h) - ndtri(share - h))
         kinks.append(Kink(position, below, above, widths))
     return tuple(kinks)
+
+
+def _flat(problem: Problem, residuals: Array, positions: tuple[float, ...]) -> bool:
+    """Whether no residual (n, q) lies where the loss has a slope, those on a kink left out: as where all are within an insensitive band."""
+    off = np.ones(len(residuals), dtype=np.bool_)
+    for position in positions:
+        off &= (np.abs(residuals - position) > 1e-10 * (abs(position) + problem.target_scale)).all(axis=1)
+    gradient = problem.loss.derivatives(residuals[off], np.zeros_like(residuals[off]), 1).gradient
+    assert gradient is not None
+    return not gradient.any()
 
 
 def _slopes(loss: Loss, positions: tuple[float, ...], n_targets: int) -> list[tuple[float, float]]:

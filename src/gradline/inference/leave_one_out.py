@@ -24,6 +24,9 @@ from gradline.penalties.ridge import Ridge
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
+MOST_COEFFICIENTS = 6_000
+"""Coefficients of a sparse matrix up to which rows are left out to choose a ridge."""
+
 FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
 """Strengths tried first, in units of the columns' mean curvature."""
 
@@ -101,6 +104,12 @@ def ridge_auto(problem: Problem, solve: Any = None) -> RidgeChoice:
     """
     if problem.loss.kinks() is not None:
         raise InferenceError(f"the loss {problem.loss.name!r} has kinks: give its ridge a strength, chosen on rows held back")
+    coefficients = problem.shape[0] * problem.shape[1]
+    if problem.rows.sparse_columns and coefficients > MOST_COEFFICIENTS:
+        raise InferenceError(
+            f'ridge("auto") leaves rows out by the inverse curvature, a matrix of {coefficients:,} x {coefficients:,} numbers here; give'
+            " the ridge a strength, chosen on rows held back (as scikit-learn's GridSearchCV does with gl.LinearRegression)"
+        )
     tried: dict[float, float] = {}
     start = _Start(problem)
     size = start.size()

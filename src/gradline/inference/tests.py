@@ -12,7 +12,7 @@ from scipy.special import chdtrc, fdtrc
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array, IntArray
-from gradline.constraints.linear_text import read_hypothesis
+from gradline.constraints.linear_text import read_hypothesis, short_names
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
@@ -57,7 +57,7 @@ def linear_test(
     TypeError for what is neither text nor numbers.
     """
     if isinstance(hypothesis, str):
-        matrix, values, texts = read_hypothesis(hypothesis, labels, terms)
+        matrix, values, texts = read_hypothesis(hypothesis, labels, terms, short_names(labels, covariance.shape[0], covariance.estimated))
     else:
         try:
             matrix = np.atleast_2d(np.asarray(hypothesis, dtype=np.float64))

@@ -100,8 +100,8 @@ def spectral_step(curvature: Array, floor: Array, gradient: Array) -> tuple[Arra
     return vectors @ step / scale, math.sqrt(max(-float(along @ step), 0.0)), float(eigenvalues[0])
 
 
-STRAIGHT = 1e-8
-"""Of a curvature in unit-diagonal scale: below it a direction counts as straight."""
+STRAIGHT = 1e-14
+"""Of the largest eigenvalue of a curvature in unit-diagonal scale: below it a direction counts as straight."""
 
 
 def bent_upwards(matrix: Array) -> Array:
@@ -112,6 +112,7 @@ def bent_upwards(matrix: Array) -> Array:
     if not np.isfinite(unit).all():
         return matrix
     values, vectors = np.linalg.eigh(unit)
-    if values[0] >= -STRAIGHT:
+    straight = STRAIGHT * len(values) * float(np.abs(values).max(initial=0.0))
+    if values[0] >= -straight:
         return matrix
-    return np.asarray((vectors * np.maximum(np.abs(values), STRAIGHT)) @ vectors.T * np.outer(size, size))
+    return np.asarray((vectors * np.maximum(np.abs(values), straight)) @ vectors.T * np.outer(size, size))

@@ -39,6 +39,10 @@ MOST_ROUNDS = 60
 INSTALL = 'constraints need the package daqp; install it with: pip install "gradline[constraints]"'
 
 
+class FallsWithoutEnd(SolverError):
+    """A program without a lowest point."""
+
+
 @dataclass(frozen=True, eq=False)
 class ProgramMinimum:
     """x (d,): the minimum. multipliers (m,): the rate at which the minimum changes with the bound a row is held at, above zero at a lower
@@ -72,7 +76,7 @@ def solve_program(
     """The minimum; None where no x meets every row. curvature (d, d), positive semidefinite; linear (d,); matrix (m, d), without rows of
     zeros; lower and upper (m,), infinite where there is no bound and equal for an equation. guess (m,): the rows that were held nearby.
 
-    Raises SolverError where the objective has no lowest point, and ImportError without daqp.
+    Raises FallsWithoutEnd where the objective has no lowest point, and ImportError without daqp.
     """
     if not len(matrix):
         return _without_rows(curvature, linear)
@@ -83,6 +87,7 @@ def solve_program(
         best = _settled(scaled, np.zeros(len(linear)), guess, few=True)
         if best is not None and best.exact:
             return _in_units(best, scaled, matrix, lower, upper)
+    asked = False
     # A degenerate program may be taken for one that cannot be met: another tolerance, or some curvature lent, tells.
     for lent, tolerance in ATTEMPTS:
         if lent == 0.0 and factor is None:
@@ -92,8 +97,10 @@ def solve_program(
             best = now
         if best is not None and best.exact:
             break
-    if factor is None and (best is None or not best.exact) and _falls(scaled):
-        raise SolverError("the objective has no lowest point that meets the constraints: it falls without end")
+        if factor is None and not asked:
+            asked = True
+            if _falls(scaled):
+                raise FallsWithoutEnd("the objective has no lowest point that meets the constraints: it falls without end")
     return None if best is None else _in_units(best, scaled, matrix, lower, upper)
 
 
@@ -397,14 +404,18 @@ def _independent_of(part: Array) -> IntArray:
 
 
 def _solver(matrix: Array) -> tuple[Any, bool]:
-    """(a function that solves with the matrix, whether it is regular); the smallest solution where it is not."""
+    """(a function that solves with the matrix, whether it is regular); the smallest solution where it is not.
+
+    matrix: a part of a curvature of unit diagonal.
+    """
     if not len(matrix):
         return (lambda right: right), True
     unit = _units(matrix)
-    factor = _factor(matrix / np.outer(unit, unit))
+    # What is left of a unit curvature by rounding must not be scaled up to one.
+    factor = _factor(matrix / np.outer(unit, unit)) if float(matrix.diagonal().min()) > FLAT * len(matrix) else None
     if factor is not None:
         return (lambda right: cho_solve(factor, right / unit, check_finite=False) / unit), True
     values, vectors = np.linalg.eigh(matrix)
-    bent = values > 1e-11 * max(float(values[-1]), 1e-300)
+    bent = values > max(1e-11 * float(values[-1]), FLAT * len(matrix))
     inverse = np.where(bent, 1.0 / np.where(bent, values, 1.0), 0.0)
     return (lambda right: vectors @ (inverse * (vectors.T @ right))), False

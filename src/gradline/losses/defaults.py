@@ -161,6 +161,10 @@ class LossDefaults:
         return None
 
     @property
+    def scores_classes(self) -> bool:
+        return False
+
+    @property
     def is_resolved(self) -> bool:
         return True
 

@@ -83,12 +83,14 @@ def _of_own(loss: CustomLoss, classes: tuple[str, ...]) -> ClassLoss:
     if given is None:
         if n == 2 and not takes_class_scores(loss.function):
             return ClassLoss(loss, _coding(loss))
-        loss = replace(loss, linear_predictors=classes)
+        loss = replace(loss, linear_predictors=classes, scores_classes=True)
     elif len(given) == 1:
         if n > 2:
             raise ArgumentError(_only_two(loss.name, n))
         return ClassLoss(loss, _coding(loss))
-    elif len(given) != n and not loss.likelihood:
+    elif len(given) == n:
+        loss = replace(loss, scores_classes=True)
+    elif not loss.likelihood:
         raise ArgumentError(
             f"the loss {loss.name!r} has {len(given)} linear predictors and y has {n} classes: give one score a class, or say"
             " likelihood=True where the loss is minus the log of a label's probability"

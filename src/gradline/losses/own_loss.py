@@ -38,6 +38,8 @@ class CustomLoss:
     linear_predictors: tuple[str, ...] | None
     likelihood: bool
     framework: Framework
+    scores_classes: bool = False
+    """Whether a classifier gave it one linear predictor a class."""
 
     @property
     def name(self) -> str:
@@ -137,6 +139,10 @@ class BoundLoss(LossDefaults):
         if self.identified or self.joint or self.scale is not None or self.loss.n_predictors == 1:
             return None
         return flat_directions(self.derivatives, self._some_targets, self.loss.n_predictors)
+
+    @property
+    def scores_classes(self) -> bool:
+        return self.custom.scores_classes
 
     def all_identified(self) -> BoundLoss:
         return replace(self, identified=True)

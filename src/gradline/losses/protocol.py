@@ -184,6 +184,11 @@ class Loss(UnboundLoss, Protocol):
     def flat_directions(self) -> Array | None:
         """(k, r): orthonormal directions of the linear predictors along which no row's loss changes; None where there are none."""
 
+    @property
+    def scores_classes(self) -> bool:
+        """Whether its linear predictors are scores that a classifier made, one a class: adding a number to all of them changes no
+        prediction, so that such a direction need not be warned of."""
+
     def all_identified(self) -> Loss:
         """The same loss with no ``flat_directions``: they were found on some rows, and others contradict them."""
 

@@ -59,6 +59,10 @@ class Wrapped(LossDefaults):
     def flat_directions(self) -> Array | None:
         return self.loss.flat_directions
 
+    @property
+    def scores_classes(self) -> bool:
+        return self.loss.scores_classes
+
     def all_identified(self) -> Wrapped:
         return replace(self, loss=self.loss.all_identified())
 

@@ -65,6 +65,11 @@ def attach_data(
 
     Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
     """
+    if fit.absorbed is not None:
+        raise InferenceError(
+            "the rows of a fit with absorbed levels cannot be given again: ask gl.fit itself for another covariance=, or write C(...) for"
+            " the category to have diagnostics and a report"
+        )
     if target is None:
         if offset is not None:
             raise ArgumentTypeError("offset= goes with arrays; of a table it is a part of the formula already")

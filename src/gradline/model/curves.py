@@ -10,8 +10,10 @@ from scipy.special import ndtri, stdtrit
 
 from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.types import Array
+from gradline.base.warnings import warn
 from gradline.base.words import nearest
 from gradline.formulas.curves import Curve, curves_of
+from gradline.formulas.shapes import shapes_of, without_options
 from gradline.smoothing.terms import FittedCurve
 
 if TYPE_CHECKING:
@@ -28,6 +30,9 @@ class CurveBand:
     name: of the curve. variables: what it is a curve of, d of them. values (m, d): the grid. estimate, standard_errors (m,). lower, upper
     (m,): the pointwise band, which holds each value of the curve with the probability ``level``, averaged over the grid.
     simultaneous_lower, simultaneous_upper (m,): the band that holds the whole curve with that probability.
+
+    Of a curve within constraints the bands are those of the fit without them, and the simultaneous one is cut to what a curve that is held
+    increasing or decreasing can reach: it holds the whole curve as often as before where the curve is so. NaN where nothing is left.
     """
 
     name: str
@@ -50,21 +55,13 @@ def fitted_curve(fit: Model, name: str | None) -> FittedCurve:
         if len(fit.curves) > 1:
             raise ArgumentError(f"the model has {len(fit.curves)} curves; name one of {', '.join(own.name for own in fit.curves)}")
         return fit.curves[0]
-    found = [own for own in fit.curves if own.name == name] or [own for own in fit.curves if _plain(own.name) == name]
+    found = [own for own in fit.curves if own.name == name] or [own for own in fit.curves if without_options(own.name) == name]
     if len(found) == 1:
         return found[0]
     names = [own.name for own in fit.curves]
     near = nearest(name, names)
     hint = f"did you mean {near[0]!r}?" if near and not found else f"it has {', '.join(names[:8])}"
     raise ArgumentError(f"the model has {'several curves' if found else 'no curve'} {name!r}; {hint}")
-
-
-def _plain(name: str) -> str:
-    """s(x, k=20) without its options: s(x)."""
-    inside, bracket, rest = name.partition(")")
-    head, *parts = inside.split(", ")
-    kept = [head, *(part for part in parts if "=" not in part)]
-    return ", ".join(kept) + bracket + rest
 
 
 def learned_curve(fit: Model, own: FittedCurve) -> Curve:
@@ -82,6 +79,7 @@ def curve_band(fit: Model, name: str | None = None, at: Any = None, points: int 
     values = _grid(curve, points) if at is None else _given(at, curve)
     basis = curve.basis(values)
     estimate = basis @ fit.solution.coefficients[own.start : own.stop, own.predictor]
+    centre = basis @ fit.estimate[own.start : own.stop, own.predictor]
     errors, half, wide = np.full(len(values), np.nan), np.nan, np.nan
     covariance = None if fit.inference is None else fit.inference.covariance
     if covariance is not None:
@@ -96,16 +94,18 @@ def curve_band(fit: Model, name: str | None = None, at: Any = None, points: int 
         chance = 0.5 + 0.5 * level
         half = float(ndtri(chance) if degrees is None else stdtrit(degrees, chance))
         wide = _simultaneous(images, errors, degrees, level)
+    whole = _cut(centre - wide * errors, centre + wide * errors, values[:, 0], _direction(fit, own, curve))
+    if (np.isnan(whole[0]) & ~np.isnan(errors)).any():
+        warn(f"nothing is left of the band of {own.name} within the constraints: the data does not support them; see test_constraints()")
     return CurveBand(
         own.name,
         curve.variables,
         values,
         estimate,
         errors,
-        estimate - half * errors,
-        estimate + half * errors,
-        estimate - wide * errors,
-        estimate + wide * errors,
+        centre - half * errors,
+        centre + half * errors,
+        *whole,
         level,
     )
 
@@ -125,6 +125,37 @@ def _simultaneous(images: Array, errors: Array, degrees: float | None, level: fl
             draws /= np.sqrt(generator.chisquare(degrees, 1000) / degrees)
         largest = np.concatenate([largest, np.abs(scaled @ draws).max(axis=0)])
     return float(np.quantile(largest, level))
+
+
+def _direction(fit: Model, own: FittedCurve, curve: Curve) -> int:
+    """1 where the fit holds the curve increasing at every point, -1 where decreasing, 0 elsewhere."""
+    held = fit.constraints
+    if held is None or held.inference == "face" or curve.by is not None or len(curve.variables) > 1:
+        return 0
+    assert fit.encoder is not None
+    rows = next(shape.rising for shape in shapes_of(fit.encoder, curve.node.key, None, None))
+    if rows is None:
+        return 0
+    size = fit.solution.coefficients.shape[0]
+    asked = held.polyhedron.matrix[held.polyhedron.right == 0.0]
+    for sign in (1, -1):
+        wanted = np.zeros((len(rows), asked.shape[1]))
+        wanted[:, own.predictor * size + own.start : own.predictor * size + own.stop] = sign * rows
+        if all((np.abs(asked - row).max(axis=1) <= 1e-12).any() for row in wanted):
+            return sign
+    return 0
+
+
+def _cut(lower: Array, upper: Array, x: Array, direction: int) -> tuple[Array, Array]:
+    """A band for a whole curve, cut to what a monotone one within it reaches: it has been as high as its highest lower end so far."""
+    if not direction:
+        return lower, upper
+    order = np.argsort(direction * x, kind="stable")
+    low, high = np.empty_like(lower), np.empty_like(upper)
+    low[order] = np.fmax.accumulate(lower[order])
+    high[order] = np.fmin.accumulate(upper[order][::-1])[::-1]
+    empty = low > high
+    return np.where(empty, np.nan, low), np.where(empty, np.nan, high)
 
 
 def _grid(curve: Curve, points: int) -> Array:

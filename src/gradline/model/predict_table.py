@@ -24,6 +24,7 @@ from gradline.tables.table import Table, open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.model.absorbed import AbsorbedLevels
     from gradline.model.record import Model
 
 
@@ -58,7 +59,8 @@ def predict_table(fit: Model, encoder: Encoder, data: Any, outputs: Outputs, uns
         table_columns: Sequence[str] = list(table.schema.names)[:1]
     else:
         table_columns = ()
-    table = table.restricted([*encoder.feature_columns, *table_columns])
+    beside = () if fit.absorbed is None else fit.absorbed.columns
+    table = table.restricted([*encoder.feature_columns, *beside, *table_columns])
     parts = [values for values, _ in prediction_stream(fit, encoder, table, outputs, unseen, table_columns)]
     if not parts:
         return np.empty((0, outputs.width))
@@ -86,12 +88,17 @@ def prediction_stream(
         for batch in resized(chunk.batches, rows):
             for name in numbers:
                 see_whole_numbers(name, batch.column(name), first_row, tally, name in table.whole_numbers)
-            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen, constant))
+            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen, constant, absorbed))
             kept.append(batch.select(list(keep)))
             first_row += batch.num_rows
         return np.concatenate(values), joined(kept)
 
-    wanted = list(dict.fromkeys([*encoder.feature_columns, *keep]))
+    absorbed = fit.absorbed
+    beside = () if absorbed is None else absorbed.columns
+    if absorbed is not None:
+        absorbed.require_values("no predictions")
+    table.check_columns(beside)
+    wanted = list(dict.fromkeys([*encoder.feature_columns, *beside, *keep]))
     try:
         yield from in_row_order(job, chunks(table, wanted, rows), None)
     except (ValueError, OSError):
@@ -138,17 +145,25 @@ def _predict_batch(
     outputs: Outputs,
     unseen: Unseen,
     constant: tuple[bool, ...],
+    absorbed: AbsorbedLevels | None,
 ) -> Array:
-    """constant: the linear predictors that no offset enters."""
+    """constant: the linear predictors that no offset enters. absorbed: levels that add to the linear predictor."""
     encoded = encoder.encode(batch, first_row, targets=False, unseen=unseen)
     predictors = encoded.design.predict(coefficients)
     if encoded.offset is not None:
         predictors += spread_offset(encoded.offset, predictors.shape[1], constant)
-    if encoded.kept is None:
-        return outputs(encoded.design, predictors)
+    design, kept = encoded.design, encoded.kept
+    if absorbed is not None:
+        own = absorbed.predictors(batch, first_row, unseen)
+        own = own if kept is None else own[kept]
+        there = np.flatnonzero(~np.isnan(own))
+        kept = there if kept is None else kept[there]
+        design, predictors = design.take(there), predictors[there] + own[there, None]
+    if kept is None:
+        return outputs(design, predictors)
     full = np.full((batch.num_rows, outputs.width), np.nan)
-    if len(encoded.kept):
-        full[encoded.kept] = outputs(encoded.design, predictors)
+    if len(kept):
+        full[kept] = outputs(design, predictors)
     return full
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
     from gradline.inference.asked import PendingInference
     from gradline.inference.inference import Inference
+    from gradline.model.absorbed import AbsorbedLevels
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,6 +55,10 @@ class Model(ModelUncertainty):
     """What came beside columns and targets: "weights", "frequencies", "offset", each with its column's name, None for an array."""
     curves: tuple[FittedCurve, ...] = ()
     """What is said of each curve of the formula, s(x) and te(x, z)."""
+    class_labels: tuple[str, ...] = ()
+    """What the targets 0, 1, ... stand for, where labels were numbered for the fit, as ``gl.LinearClassifier`` does."""
+    absorbed: AbsorbedLevels | None = None
+    """The levels after ``|`` in the formula; None where there are none."""
     fingerprint: int | None = None
     """Of the targets, weights and offsets of the rows, whatever their order (``rows/fingerprint.py``)."""
 
@@ -93,6 +98,11 @@ class Model(ModelUncertainty):
     def observed_names(self) -> tuple[str, ...]:
         """What a prediction is compared with: the targets, or the one thing that two of them tell."""
         return self.loss_function.observed_names(self.target_names)
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """What the classes are called, in the order of their numbers; empty where the targets are numbers and nothing more is known."""
+        return self.class_labels or (() if self.encoder is None else self.encoder.target_levels)
 
     @property
     def predictor_names(self) -> tuple[str, ...]:
@@ -154,6 +164,8 @@ class Model(ModelUncertainty):
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
             lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+        if self.absorbed is not None:
+            lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:
             lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)

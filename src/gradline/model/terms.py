@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -24,40 +24,63 @@ Flags = np.ndarray[Any, np.dtype[np.bool_]]
 
 @dataclass(frozen=True)
 class Term:
-    """name: as the formula has it, with "predictor:" before it where there are several linear predictors. factors: what it is a product of.
-    predictor: which linear predictor it is of. places: its coefficients among those of B stacked."""
+    """name: as the formula has it, with "predictor:" before it where several linear predictors have terms of their own. factors: what it
+    is a product of. predictor: which linear predictor it is of, None for all of them. places: its coefficients among those of B stacked.
+    other: what it may be called as well."""
 
     name: str
     factors: frozenset[str]
-    predictor: int
+    predictor: int | None
     places: tuple[int, ...]
+    other: str = ""
 
     def contains(self, other: Term) -> bool:
         """Whether it is an interaction of the other with more."""
         return self.predictor == other.predictor and other.factors < self.factors
 
 
-def terms_of(encoder: Encoder | None, names: Sequence[str], predictors: Sequence[str], intercept: bool) -> tuple[Term, ...]:
-    """The terms, in the order of the formula, without the intercept; of a model of arrays each column is one."""
+def terms_of(
+    encoder: Encoder | None, names: Sequence[str], predictors: Sequence[str], intercept: bool, constant: Sequence[bool], *, together: bool
+) -> tuple[Term, ...]:
+    """The terms, in the order of the formula, without the intercept; of a model of arrays each column is one.
+
+    constant: which linear predictors have an intercept only, and so no term; none where empty. together: whether a term is of all linear
+    predictors at once, as of classes, where it is in the model or is not.
+    """
+    sloped = [j for j in range(len(predictors)) if not (constant and constant[j])]
+    parts = [_terms_of_one(encoder, names, j, len(predictors), intercept) for j in sloped]
+    if together and len(sloped) > 1:
+        merged: dict[str, Term] = {}
+        for term in (term for part in parts for term in part):
+            known = merged.setdefault(term.name, replace(term, predictor=None, places=()))
+            merged[term.name] = replace(known, places=known.places + term.places)
+        return tuple(merged.values())
+    if len(predictors) == 1:
+        return tuple(parts[0])
+    found = []
+    for j, part in zip(sloped, parts, strict=True):
+        for term in part:
+            full = f"{predictors[j]}:{term.name}"
+            one = len(sloped) == 1
+            found.append(replace(term, name=term.name if one else full, other=full if one else term.name))
+    return tuple(found)
+
+
+def _terms_of_one(encoder: Encoder | None, names: Sequence[str], j: int, predictors: int, intercept: bool) -> list[Term]:
+    """The terms of one linear predictor, by their bare names."""
     size = len(names)
-    label = (lambda j, name: name) if len(predictors) == 1 else (lambda j, name: f"{predictors[j]}:{name}")
     if encoder is None or not encoder.saved:
-        return tuple(
-            Term(label(j, names[i]), frozenset({names[i]}), j, (j * size + i,))
-            for j in range(len(predictors))
-            for i in range(int(intercept), size)
-        )
+        return [Term(names[i], frozenset({names[i]}), j, (j * size + i,)) for i in range(int(intercept), size)]
     columns = _columns_of_products(encoder)
     formulas = encoder.saved["formulas"]
+    part = formulas[j] if len(formulas) == predictors else formulas[0]
+    listed = [[name for name, _ in term] for term in part["terms"]]
     found = []
-    for j in range(len(predictors)):
-        part = formulas[j] if len(formulas) == len(predictors) else formulas[0]
-        listed = [[name for name, _ in term] for term in part["terms"]]
-        for term, products in zip(listed, code_terms(listed, lambda name: _spans(encoder, name)), strict=True):
-            places = [j * size + i for product in products for i in columns.get(frozenset(product), ())]
-            if term and places:
-                found.append(Term(label(j, ":".join(term)), frozenset(term), j, tuple(sorted(places))))
-    return tuple(found)
+    for term, products in zip(listed, code_terms(listed, lambda name: _spans(encoder, name)), strict=True):
+        places = [j * size + i for product in products for i in columns.get(frozenset(product), ())]
+        if term and places:
+            found.append(Term(":".join(term), frozenset(term), j, tuple(sorted(places))))
+    return found
 
 
 def _columns_of_products(encoder: Encoder) -> dict[frozenset[tuple[str, bool]], list[int]]:
@@ -78,21 +101,19 @@ def _spans(encoder: Encoder, name: str) -> bool:
     return isinstance(factor, CategoricalFactor)
 
 
-def find_term(terms: Sequence[Term], asked: str) -> Term | None:
-    """The term called so, whatever the blanks in its name; None where there is none."""
-    by_name = {_bare(term.name): term for term in terms}
-    return by_name.get(_bare(asked))
+def find_terms(terms: Sequence[Term], asked: str) -> tuple[Term, ...]:
+    """The term called so, whatever the blanks in its name; where several linear predictors each have one, all of these; none if unknown."""
+    exact = tuple(term for term in terms if _bare(term.name) == _bare(asked))
+    return exact or tuple(term for term in terms if _bare(term.other) == _bare(asked))
 
 
-def required_term(terms: Sequence[Term], asked: str) -> Term:
-    """The same. Raises InferenceError for a term that does not exist, naming what is near."""
-    found = find_term(terms, asked)
-    if found is None:
+def require_terms(terms: Sequence[Term], asked: str) -> None:
+    """Raises InferenceError for a term that does not exist, naming what is near."""
+    if not find_terms(terms, asked):
         names = [term.name for term in terms]
         near = [name for name in names if name.startswith(f"C({asked}")] or nearest(asked, names)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(names) or 'none but the intercept'}"
         raise InferenceError(f"the model has no term {asked!r}; {hint}")
-    return found
 
 
 def terms_tested(text: str, terms: Sequence[Term], labels: Sequence[str], estimated: Flags) -> tuple[Array, str] | None:
@@ -101,22 +122,21 @@ def terms_tested(text: str, terms: Sequence[Term], labels: Sequence[str], estima
     None for a text that is to be read as conditions on coefficients. Raises InferenceError for a term of which nothing was estimated.
     """
     parts = [part for part in _parted(text) if part]
-    chosen = [find_term(terms, part) for part in parts]
+    chosen = [find_terms(terms, part) for part in parts]
     for part, found in zip(parts, chosen, strict=True):
-        if found is None and part.startswith("C(") and part.endswith(")") and part.count("(") == 1:
-            required_term(terms, part)
-    if not parts or all(part in labels for part in parts) or any(term is None for term in chosen):
+        if not found and part.startswith("C(") and part.endswith(")") and part.count("(") == 1:
+            require_terms(terms, part)
+    if not parts or all(part in labels for part in parts) or not all(chosen):
         return None
     places = list[int]()
-    for term in chosen:
-        assert term is not None
+    for term in (term for found in chosen for term in found):
         own = [place for place in term.places if estimated[place] and place not in places]
         if not own:
             raise InferenceError(f"no coefficient of {term.name!r} was estimated, so nothing can be said about it")
         places += own
     matrix = np.zeros((len(places), len(labels)))
     matrix[np.arange(len(places)), places] = 1.0
-    named = " and ".join(term.name for term in chosen if term is not None)
+    named = " and ".join(term.name for found in chosen for term in found)
     count = "its coefficient is zero" if len(places) == 1 else f"all {len(places)} coefficients are zero"
     return matrix, f"{named}: {count}"
 

@@ -139,8 +139,9 @@ class ModelUncertainty(ModelConstraints):
         ----------
         hypothesis : str or array
             Conditions on the names of the coefficients, such as "x1 = x2, x3 = 0" or "2*x1 + x2 = 1". With several linear predictors a
-            coefficient is called "predictor:name". A term of the formula by its name, "C(firm)", stands for all its coefficients. Or a
-            matrix (c, k P), whose rows times the coefficients are to be zero.
+            coefficient is called "predictor:name". A term of the formula by its name, "C(firm)", stands for all its coefficients, in every
+            linear predictor that has it unless "predictor:" names one. Or a matrix (c, k P), whose rows times the coefficients are to be
+            zero.
 
         Returns
         -------
@@ -183,7 +184,10 @@ class ModelUncertainty(ModelConstraints):
         """The terms of the formula with their coefficients, without the intercept; of a model of arrays its columns."""
         from gradline.model.terms import terms_of
 
-        return terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept)
+        loss = self.loss_function
+        # A curve has a test of its own in each linear predictor.
+        together = loss.target_kind == "class" and not self.curves
+        return terms_of(self.encoder, self.names, self.predictor_names, self.has_intercept, loss.intercept_only, together=together)
 
     @property
     def joint_test(self) -> HypothesisResult | None:

@@ -17,7 +17,7 @@ from gradline.constraints.specs import ConstraintSpec
 from gradline.moments.least_squares import MomentsFit
 from gradline.solvers.constrained.ending import not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
-from gradline.solvers.constrained.working import WorkingRows
+from gradline.solvers.constrained.working import WorkingRows, without_rounding
 from gradline.solvers.least_squares.second_moments import SecondMoments
 
 
@@ -31,17 +31,22 @@ def within_constraints(plain: MomentsFit, sums: SecondMoments, columns: Sequence
     movable = np.ones((size, 1), dtype=np.bool_)
     told = ConstraintColumns(plain.names, (plain.target,), plain.names, plain.names, intercept, movable.ravel().copy())
     polyhedron = bound_to(spec, told)
-    aliased = not_constrained(tuple(plain.names.index(name) for name in plain.aliased), polyhedron)
+    own = sums.select(np.asarray(columns))
+    everything = SquaredModel(own, intercept, movable.copy())
+    aliased = not_constrained(
+        tuple(plain.names.index(name) for name in plain.aliased), polyhedron, lambda: everything.in_units_of_data(everything.curvature)
+    )
     movable[list(aliased)] = False
-    model = SquaredModel(sums.select(np.asarray(columns)), intercept, movable)
+    model = everything.with_movable(movable)
     working = WorkingRows.of(polyhedron, model.free)
     penalty = np.where(movable, strength, 0.0)
     penalty[: int(intercept)] = 0.0
     curvature = model.curvature + model.free.restrict_curvature(np.diag(penalty.T.ravel()))
     coefficients: Array = np.zeros((size, 1))
-    guess = None
+    guess, steepest = None, 0.0
     for _ in range(3):
         gradient = model.gradient(coefficients) + model.free.restrict_gradient(penalty * coefficients)
+        gradient, steepest = without_rounding(gradient, curvature, steepest)
         step = working.step(coefficients, curvature, gradient, guess)
         guess = step.program.held
         coefficients = working.moved(coefficients, step.change, step.program)

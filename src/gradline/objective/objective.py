@@ -7,9 +7,9 @@ curvature = sum_i H_i (x) x_i x_i'     H_i = f_i w_i d2 loss / d eta_i^2, over s
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -77,6 +77,10 @@ class _EvaluateKernel(Kernel[tuple[Sums, list[Any]]]):
     extra_sums: tuple[ExtraSum, ...] = ()
 
     def map(self, block: Block) -> tuple[Sums, list[Any]]:
+        k = self.coefficients.shape[1]
+        return functools.reduce(self.merge, map(self._of_piece, block.pieces(k * k if self.order == 2 else k)))
+
+    def _of_piece(self, block: Block) -> tuple[Sums, list[Any]]:
         predictors = block.linear_predictors(self.coefficients)
         return self._sums(block, predictors, self.loss.derivatives(block.targets, predictors, self.order))
 
@@ -200,7 +204,7 @@ class Problem:
     face: CoefficientMap | None = None
     """The coefficients that move while constraints hold, where a solution is looked at as one on their face; None elsewhere."""
 
-    @cached_property
+    @functools.cached_property
     def n_predictors(self) -> int:
         return self.loss.n_predictors(self.rows.n_targets)
 
@@ -225,7 +229,7 @@ class Problem:
         """Why a joint loss is refused, and what to do."""
         return joint_message(self.loss.name)
 
-    @cached_property
+    @functools.cached_property
     def target_scale(self) -> float:
         """A typical size of the targets: their largest magnitude among a few rows."""
         return float(np.abs(self.rows.sample(100).targets).max())
@@ -239,7 +243,7 @@ class Problem:
         assert penalised is not None
         return penalised
 
-    @cached_property
+    @functools.cached_property
     def total_weight(self) -> float:
         """sum f w over all rows."""
         return self.rows.reduce(_WeightKernel())
@@ -347,7 +351,7 @@ class Problem:
         # A tape sees several blocks at once, in runs that are enough for the cores of most machines.
         return rows.reduce_runs(kernel, min(RUN_ROWS, max(rows.n_rows // RUNS, RUN_ROWS // 8)))
 
-    @cached_property
+    @functools.cached_property
     def penalty_kind(self) -> PenaltyKind | None:
         """Which kind the penalty is; None where there is none."""
         return kind_of(self.penalty)
@@ -357,7 +361,7 @@ class Problem:
         """The strength of the penalty where it is a ridge, 0 where there is no penalty; None for any other."""
         return ridge_strength(self.penalty)
 
-    @cached_property
+    @functools.cached_property
     def penalty_is_diagonal(self) -> bool:
         """Whether no coefficient's part of the penalty depends on another coefficient, as far as its curvature at zero tells."""
         if self.penalty_kind in (None, "proximal"):

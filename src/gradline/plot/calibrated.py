@@ -103,7 +103,10 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         if quantile is None:
             ends = np.array(style.tidy((float(one.predicted.min()), float(one.predicted.max()))))
             panel.plot(ends, ends, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
-            what = f"P({name} = {j})" if classes else f"P({name} = 1)" if fit.loss_function.target_kind == "label" else f"mean {name}"
+            what = f"mean {name}"
+            if classes or fit.loss_function.target_kind == "label":
+                number = j if classes else 1
+                what = f"P({name} = {fit.class_names[number] if number < len(fit.class_names) else number})"
             style.dress(panel, f"predicted {what}", "observed share" if "P(" in what else f"observed {what}")
         else:
             panel.axhline(quantile, color=style.INK, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
@@ -111,7 +114,8 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
             # Room for the legend above the dots.
             low, high = panel.get_ylim()
             panel.set_ylim(low, high + 0.18 * (high - low))
-        style.heading(panel, "Calibration")
+        # Beside others the last panel has room for the remark only.
+        style.heading(panel, "Calibration" if j == 0 else "")
         style.legend(panel, "upper left")
     fewest, most = (int(find(one.counts)) for one in shown[-1:] for find in (np.min, np.max))
     remarks = [f"{fewest:,} to {most:,} rows per dot" if fewest < most else f"{most:,} rows per dot", f"{100 * level:.3g}% intervals"]

@@ -10,6 +10,7 @@ from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import true_coefficients
+from gradline.summary.content import heading_of, shown_coefficients
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -85,7 +86,7 @@ def coefficients(
         rows.draw(panel, matrix, [j], names=j == 0 or panel.figure is not axes[0, 0].figure, legend=j == 0)
         style.dress(panel, label, "", grid="x")
         if k > 1:
-            style.heading(panel, fit.predictor_names[j])
+            style.heading(panel, heading_of(fit, j))
     remark = f"{100 * level:.3g}% intervals" if rows.lower is not None else ""
     if len(rows.places) < len(places):
         remark = f"first {len(rows.places)} of {len(places)} coefficients"
@@ -108,7 +109,11 @@ class _Rows:
     def __init__(self, fit: Model, places: list[int], level: float | None, in_standard_errors: bool) -> None:
         self.fit, self.places = fit, places
         shape = fit.solution.coefficients.shape
-        self.found = np.reshape(fit.coefficients, shape)
+        # A linear predictor that has an intercept only, or a formula of its own, has no dot for the other columns.
+        there = np.zeros(shape, dtype=np.bool_)
+        for j in range(shape[1]):
+            there[list(shown_coefficients(fit, j)), j] = True
+        self.found = np.where(there, np.reshape(fit.coefficients, shape), np.nan)
         self.scale = np.ones(shape)
         self.lower: Array | None = None
         self.upper: Array | None = None

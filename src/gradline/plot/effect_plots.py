@@ -19,6 +19,8 @@ MOST_ROWS = 40
 
 MOST_LINES = 12
 
+MOST_PANELS = 6
+
 LONGEST_NAME = 44
 """Characters of a name beside a dot."""
 
@@ -61,15 +63,30 @@ def effects(table: ResultTable, *, x: str | None = None, xlabel: str | None = No
     columns = _columns_of(table)
     labels = [name for name in columns if name not in _NUMBERS]
     along = _along(columns, labels, x)
-    axes = style.panels(ax, 1, 1, None if along is not None else (style.WIDTH, max(2.0, 1.2 + 0.34 * min(len(table), MOST_ROWS))))
-    panel = axes[0, 0]
-    if along is None:
-        _dots(panel, table, labels, xlabel)
-    else:
-        _lines(panel, table, along, [name for name in labels if name != along], xlabel, ylabel)
     level = "" if table.level is None else f"{100 * table.level:.4g}% intervals"
-    style.note(panel, level)
+    if along is None:
+        axes = style.panels(ax, 1, 1, (style.WIDTH, max(2.0, 1.2 + 0.34 * min(len(table), MOST_ROWS))))
+        _dots(axes[0, 0], table, labels, xlabel)
+    else:
+        others = [name for name in labels if name != along]
+        outputs = _outputs_apart(columns, others)
+        axes = style.panels(ax, 1, max(1, len(outputs)), None if not outputs else (min(12.0, 1.2 + 3.2 * len(outputs)), 3.6))
+        if not outputs:
+            _lines(axes[0, 0], table, range(len(table)), along, others, xlabel, ylabel)
+        for j, output in enumerate(outputs):
+            rows = [i for i in range(len(table)) if columns["output"][i] == output]
+            _lines(axes[0, j], table, rows, along, [name for name in others if name != "output"], xlabel, ylabel, output, first=j == 0)
+    style.note(axes[0, -1], level)
     return style.result(axes)
+
+
+def _outputs_apart(columns: Mapping[str, list[Any]], others: list[str]) -> list[str]:
+    """The outputs that get a panel each: those of several groups, whose lines would lie over each other."""
+    varying = [name for name in others if len(set(map(str, columns[name]))) > 1]
+    if "output" not in varying or len(varying) < 2:
+        return []
+    found = list(dict.fromkeys(columns["output"]))
+    return found if len(found) <= MOST_PANELS else []
 
 
 _NUMBERS = ("estimate", "standard_error", "t", "z", "p_value", "lower", "upper")
@@ -115,11 +132,23 @@ def _shown(value: Any) -> str:
     return style.number(value) if isinstance(value, float) else str(value)
 
 
-def _lines(panel: Any, table: ResultTable, along: str, others: list[str], xlabel: str | None, ylabel: str | None) -> None:
+def _lines(
+    panel: Any,
+    table: ResultTable,
+    rows: Sequence[int],
+    along: str,
+    others: list[str],
+    xlabel: str | None,
+    ylabel: str | None,
+    output: str | None = None,
+    *,
+    first: bool = True,
+) -> None:
+    """Some rows of the table. output: which they are of, where each has a panel; first: whether this is the first of them."""
     columns = table.columns
     varying = [name for name in others if len(set(map(str, columns[name]))) > 1]
     groups: dict[str, list[int]] = {}
-    for i in range(len(table)):
+    for i in rows:
         groups.setdefault(_named(columns, varying, i), []).append(i)
     if len(groups) > MOST_LINES:
         raise ArgumentError(f"the table makes {len(groups)} lines, and at most {MOST_LINES} can be told apart: ask for fewer values in at=")
@@ -132,11 +161,11 @@ def _lines(panel: Any, table: ResultTable, along: str, others: list[str], xlabel
         panel.fill_between(xs, lower, upper, color=color, alpha=0.18, linewidth=0, zorder=2)
         marked = {"marker": style.marker(j), "markersize": 4.5} if len(xs) <= 12 else {}
         panel.plot(xs, middle, color=color, linewidth=2.0, label=style.written(name) if name else None, zorder=4, **marked)
-    style.dress(panel, xlabel or along, ylabel or _what(table))
+    style.dress(panel, xlabel or along, (ylabel or _what(table)) if first else "")
     if "contrast" in columns:
         panel.axhline(_null(columns), color=style.QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
-    style.heading(panel, table.title)
-    if len(groups) > 1:
+    style.heading(panel, table.title if output is None else f"output {output}" if output.isdigit() else output)
+    if len(groups) > 1 and first:
         style.legend(panel)
 
 
@@ -217,6 +246,16 @@ def roc(classification: Classification, *, label: int = 1, ax: Any = None) -> An
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(-0.02, 1.02)
     style.dress(panel, "share of the others taken for it", "share of the class found")
-    style.heading(panel, f"ROC curve of {classification.target}" + ("" if classification.n_classes == 2 else f", class {label}"))
+    style.heading(
+        panel,
+        f"ROC curve of {classification.target}"
+        + (
+            ""
+            if classification.n_classes == 2
+            else f", {classification.class_names[label]}"
+            if classification.names
+            else f", class {label}"
+        ),
+    )
     style.legend(panel, "lower right")
     return style.result(axes)

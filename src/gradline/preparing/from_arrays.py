@@ -21,6 +21,7 @@ from gradline.rows.protocol import Rows
 
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
+    from gradline.preparing.absorbed_columns import AbsorbedColumns
     from gradline.preparing.table_clusters import ClusterColumns
 
 
@@ -38,7 +39,8 @@ class Prepared:
     whether the data named its columns. encoder: the formula with what it learned, for tables. mask (P, k): which coefficients the formula
     of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
     what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
-    for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names.
+    for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names. absorbed: the
+    columns after ``|``.
     """
 
     rows: Rows
@@ -56,6 +58,7 @@ class Prepared:
     row_columns: Mapping[str, str | None] = field(default_factory=dict)
     fingerprint: int | None = None
     clusters: ClusterColumns | None = None
+    absorbed: AbsorbedColumns | None = None
 
 
 def prepare_arrays(

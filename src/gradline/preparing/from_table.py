@@ -34,6 +34,8 @@ from gradline.tables.table import Table, open_table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.formulas.absorbed import AbsorbedTerm
+
 MOST_HELD = 2**23
 """Numbers that are held in memory, 64 MiB: every solver then works, and passes cost no reading."""
 
@@ -59,6 +61,7 @@ def watched_table(
     groups: Any,
     solver: str | Solver,
     progress: bool | None,
+    absorbed: tuple[AbsorbedTerm, ...] = (),
 ) -> Iterator[Prepared]:
     """A table's rows and a loss that go together; a bar counts rows for as long as the context lasts. Raises as ``gradline.fit`` says."""
     for keyword, given in (("weights", weights), ("frequencies", frequencies), ("offset", offset)):
@@ -81,9 +84,17 @@ def watched_table(
     labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]
     opened.check_columns(single)
+    if absorbed:
+        from gradline.preparing.absorbed_columns import check_terms, columns_read
+
+        check_terms(opened, absorbed)
+        single += columns_read(absorbed)
     with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
+        if absorbed:
+            yield _prepare_absorbed(source, unbound, absorbed, labels)
+            return
         prepared = _prepare(source, unbound, ahead=_begins_with_moments(solver))
         check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
@@ -153,6 +164,13 @@ def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: bool) -> Prepa
     prepared = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
     mask = mask_of(source.encoder, prepared.loss)
     return replace(prepared, mask=mask, notes=rows.notes)
+
+
+def _prepare_absorbed(source: TableSource, unbound: UnboundLoss, terms: tuple[AbsorbedTerm, ...], clusters: tuple[str, ...]) -> Prepared:
+    from gradline.preparing.absorbed_columns import read_absorbed
+
+    rows, held, columns = read_absorbed(source, terms, clusters)
+    return replace(_in_memory(source, rows, held, unbound), notes=rows.notes, absorbed=columns)
 
 
 def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: UnboundLoss) -> Prepared:

@@ -54,7 +54,7 @@ class ClusterColumns:
     def groups(self, rows: Rows, n_predictors: int) -> Groups:
         """The clusters of the rows of a fit: their labels are learned in a pass, then read with the rows; where these are in memory, so are
         the labels' codes. Raises ValueError for a row of the fit whose label is missing, naming it."""
-        labels = [_labels(self.source.table, name) for name in self.names]
+        labels = [labels_of(self.source.table, name) for name in self.names]
         plain = self.source.rows(n_predictors)
         labelled = self.source.rows(n_predictors, targets=_Labelled(plain.targets, self.names, tuple(labels)))
         if labelled.n_rows < rows.n_rows:
@@ -68,7 +68,7 @@ class ClusterColumns:
         for used, batch in rows.iterate_with(_UsedKernel(), self.names):
             gone = np.zeros(batch.num_rows, dtype=np.bool_)
             for column in batch.columns:
-                gone |= _plain(column).is_null().to_numpy(zero_copy_only=False)
+                gone |= without_dictionary(column).is_null().to_numpy(zero_copy_only=False)
             wrong = np.flatnonzero(gone & (used[:, 0] == 1.0))
             if wrong.size:
                 where = f"row {first + int(wrong[0])} of {self.source.table.name}"
@@ -97,7 +97,8 @@ class _Labelled:
 
     def values(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
         codes = [
-            np.searchsorted(known, _comparable(_plain(batch.column(name)))) for name, known in zip(self.names, self.labels, strict=True)
+            np.searchsorted(known, comparable(without_dictionary(batch.column(name))))
+            for name, known in zip(self.names, self.labels, strict=True)
         ]
         return np.concatenate([self.targets.values(batch, first_row), np.stack(codes, axis=1)], axis=1)
 
@@ -117,12 +118,12 @@ class _UsedKernel:
         return np.ones((block.n_rows, 1))
 
 
-def _labels(table: Table, name: str) -> Labels:
+def labels_of(table: Table, name: str) -> Labels:
     """The different values of a column, sorted: one pass that holds nothing else."""
     parts, settled = list[Labels](), 0
     for batch in table.batches([name]):
-        column = _plain(batch.column(0))
-        parts.append(np.unique(_comparable(column.filter(column.is_valid()))))
+        column = without_dictionary(batch.column(0))
+        parts.append(np.unique(comparable(column.filter(column.is_valid()))))
         # Merged when they have doubled, so that no label is sorted more often than the logarithm of their number.
         if sum(map(len, parts)) > 2 * settled:
             parts = [np.unique(np.concatenate(parts))]
@@ -130,7 +131,7 @@ def _labels(table: Table, name: str) -> Labels:
     return np.unique(np.concatenate(parts))
 
 
-def _comparable(column: pa.Array) -> Labels:
+def comparable(column: pa.Array) -> Labels:
     """Values without nulls as NumPy numbers, or as texts where they are none."""
     import pyarrow as pa
 
@@ -146,7 +147,7 @@ def _comparable(column: pa.Array) -> Labels:
     return np.asarray(column.to_numpy(zero_copy_only=False))
 
 
-def _plain(column: pa.Array) -> pa.Array:
+def without_dictionary(column: pa.Array) -> pa.Array:
     """A column without a dictionary, missing numbers as nulls."""
     import pyarrow as pa
     import pyarrow.compute as pc

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -9,6 +10,11 @@ import numpy as np
 
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
+
+PIECE_NUMBERS = 2**19
+"""Numbers worked out of a block's rows at a time, 16 MiB: a curvature has k^2 a row, thousands where there are many classes."""
+
+FEWEST_PIECE_ROWS = 64
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +61,18 @@ class Block:
         return Block(
             self.design.take(keep), self.targets[keep], _pick(self.weights, keep), _pick(self.frequencies, keep), _pick(self.offset, keep)
         )
+
+    def pieces(self, numbers: int) -> Iterator[Block]:
+        """The block in pieces of consecutive rows, so few that ``numbers`` for each row are no more than ``PIECE_NUMBERS``."""
+        step = max(FEWEST_PIECE_ROWS, PIECE_NUMBERS // max(1, numbers))
+        if self.n_rows <= step:
+            yield self
+            return
+        for start in range(0, self.n_rows, step):
+            rows = np.arange(start, min(start + step, self.n_rows))
+            weights, frequencies, offset = (_pick(column, rows) for column in (self.weights, self.frequencies, self.offset))
+            numbered = None if self.numbers is None else self.numbers[rows]
+            yield Block(self.design.take(rows), self.targets[rows], weights, frequencies, offset, self.first_row + start, numbered)
 
     def linear_predictors(self, coefficients: Array) -> Array:
         """``X B`` plus the offset: (m, k)."""

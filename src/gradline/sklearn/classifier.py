@@ -181,8 +181,9 @@ class LinearClassifier(LinearModel):
         of_class = weights_of_classes(self.class_weight, classes, found, None if beside.total is None else beside.total[counted])
         if of_class is not None:
             beside = beside._replace(weights=of_class[codes] * (1.0 if beside.weights is None else beside.weights))
-        used = loss_of_classes(self.loss, self.prediction, self.backend, tuple(str(label) for label in classes.tolist()))
-        result = self._fit_targets(X, columns, used.values[codes], beside, offset, loss=used.loss)
+        names = tuple(str(label) for label in classes.tolist())
+        used = loss_of_classes(self.loss, self.prediction, self.backend, names)
+        result = self._fit_targets(X, columns, used.values[codes], beside, offset, loss=used.loss, class_labels=names)
         self.classes_, self._values, self._against_first = classes, used.values, used.against_first
         slopes = np.ascontiguousarray(result.solution.coefficients[int(result.has_intercept) :].T)
         intercepts = np.atleast_1d(np.asarray(result.intercept, dtype=np.float64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 import numpy as np
@@ -62,8 +63,11 @@ class LinearModel(RoutesMetadata, Estimator):
     def __sklearn_clone__(self) -> Self:
         return super().__sklearn_clone__()._with_requests_of(self)
 
-    def _fit_targets(self, X: Any, columns: Columns, targets: Any, beside: RowWeights, offset: Any, **loss: Any) -> Fit:
-        """The fit, with all that was learned of the columns of X set. loss: of ``gl.fit``, with its ``prediction`` and ``backend``."""
+    def _fit_targets(
+        self, X: Any, columns: Columns, targets: Any, beside: RowWeights, offset: Any, class_labels: tuple[str, ...] = (), **loss: Any
+    ) -> Fit:
+        """The fit, with all that was learned of the columns of X set. class_labels: what the targets 0, 1, ... stand for. loss: of
+        ``gl.fit``, with its ``prediction`` and ``backend``."""
         settings = vars(self)
         result = fit(
             columns.values,
@@ -77,6 +81,8 @@ class LinearModel(RoutesMetadata, Estimator):
             names=columns.names if columns.named else None,
             **{name: settings[name] for name in self._PASSED_ON},
         )
+        if class_labels:
+            result = replace(result, class_labels=class_labels)
         self._learn_columns(X, columns)
         history = result.history
         self.n_iter_ = int(history.step[-1]) if history is not None and len(history) else result.solution.passes

@@ -38,13 +38,17 @@ class Block:
         return np.arange(self.curve.start, self.curve.stop) + self.predictor * size
 
 
-def blocks_of(curves: Sequence[Curve], mask: BoolArray | None, predictors: Sequence[str]) -> tuple[Block, ...]:
-    """A block for every linear predictor that has the curve. mask (P, k), None where each has all columns."""
+def blocks_of(
+    curves: Sequence[Curve], mask: BoolArray | None, predictors: Sequence[str], constant: Sequence[bool] = ()
+) -> tuple[Block, ...]:
+    """A block for every linear predictor that has the curve. mask (P, k), None where each has all columns. constant: which linear
+    predictors have an intercept only, as a dispersion or a threshold; none where empty."""
     found = []
-    for j, predictor in enumerate(predictors):
+    sloped = [j for j in range(len(predictors)) if not (constant and constant[j])]
+    for j in sloped:
         for curve in curves:
             if mask is None or mask[curve.start, j]:
-                found.append(Block(curve.name if len(predictors) == 1 else f"{predictor}: {curve.name}", j, curve))
+                found.append(Block(curve.name if len(sloped) == 1 else f"{predictors[j]}: {curve.name}", j, curve))
     return tuple(found)
 
 

@@ -71,6 +71,11 @@ def well_conditioned(gram: Array) -> bool:
     return bool((pivots**2 > PIVOT).all())
 
 
+def gram(rows: Rows) -> Array:
+    """X'X (P, P) over the rows that count. A pass."""
+    return rows.reduce(_GramKernel())
+
+
 def independent(rows: Rows) -> bool:
     """Whether the columns are well independent on all rows: a curvature that is not then comes of few rows having any."""
     return well_conditioned(rows.reduce(_GramKernel()))

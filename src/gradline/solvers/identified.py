@@ -48,6 +48,9 @@ def naming_directions(problem: Problem, solution: Solution) -> Solution:
     smallest = np.abs(left).max(initial=0.0) <= 1e-8 * np.abs(solution.coefficients).max(initial=0.0)
     chosen = f"of the coefficients that fit alike {'the smallest' if smallest else 'those met first'} are given"
     certificate = replace(solution.certificate, reason=f"{solution.certificate.reason}; not identified: {words}; {chosen}")
+    common = flat.shape[1] == 1 and float(np.ptp(flat)) <= 1e-8
+    if smallest and common and problem.loss.scores_classes:
+        return replace(solution, certificate=certificate)
     return replace(solution, certificate=certificate, notes=(*solution.notes, f"{note}; {chosen}"))
 
 

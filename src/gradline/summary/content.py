@@ -23,7 +23,7 @@ from gradline.summary.curves import curve_blocks
 from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
-from gradline.summary.wording import call, model_line, solver_line
+from gradline.summary.wording import absorbed_line, call, model_line, solver_line
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -70,6 +70,8 @@ def _head(fit: Model) -> Iterator[Fact]:
         yield Fact("constraints", constraints_line(fit))
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+    if fit.absorbed is not None:
+        yield Fact("absorbed", absorbed_line(fit.absorbed))
 
 
 def _chosen(penalty: Penalty) -> str:
@@ -109,16 +111,26 @@ def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     columns = _columns(fit, predictor, kept, exponentiate)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
-        visible(fit.predictor_names[predictor]) if len(fit.predictor_names) > 1 else "",
+        heading_of(fit, predictor),
         tuple(columns),
         tuple(Row(visible(fit.names[i]), cells.get(i, ("left out", *[""] * (len(columns) - 1))), i not in cells) for i in shown),
         len(everything) - len(shown),
     )
 
 
+def heading_of(fit: Model, predictor: int) -> str:
+    """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
+    names, classes = fit.predictor_names, fit.class_names
+    if len(names) == 1:
+        return ""
+    if len(classes) == len(names) + 1 and names[predictor] == f"class_{predictor + 1}":
+        return visible(f"{names[predictor]}: {classes[predictor + 1]} against {classes[0]}")
+    return visible(names[predictor])
+
+
 _RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
 
-_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means"}
+_NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means", "class_": "odds ratio", "log_dispersion": "dispersion"}
 """What exp of a coefficient is called, by the name of its linear predictor."""
 
 
@@ -224,6 +236,8 @@ def _measures(fit: Model) -> Iterator[str]:
     scale = fit.loss_function.squared_scale()
     if scale is not None and len(fit.target_names) == 1 and mean >= 0:
         yield f"root mean squared residual {short(math.sqrt(mean / scale))}"
+    if fit.absorbed is not None and math.isfinite(fit.absorbed.within_r_squared):
+        yield f"R-squared within the levels {short(fit.absorbed.within_r_squared)}"
     inference = inference_of(fit)
     if inference is not None:
         yield from measures(inference)

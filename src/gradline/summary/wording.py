@@ -9,7 +9,9 @@ from gradline.summary.numbers import short, visible
 from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:
+    from gradline.model.absorbed import AbsorbedLevels
     from gradline.model.record import Model
+
 _SOLVERS = {
     "least_squares": "least squares",
     "PiecewiseLinear": "piecewise linear",
@@ -37,6 +39,15 @@ def model_line(fit: Model) -> Fact:
 def formula_text(formulas: Sequence[Mapping[str, Any]]) -> str:
     """A formula as it was written; several as "mean: y ~ x; log_scale: ~ x"."""
     return "; ".join(f"{part['predictor']}: {part['text']}" if part["predictor"] else str(part["text"]) for part in formulas)
+
+
+def absorbed_line(absorbed: AbsorbedLevels) -> str:
+    """Which categories, how many levels, and what they cost."""
+    parts = [f"{visible(own.name)} ({len(own.levels):,} levels)" for own in absorbed.categories]
+    text = f"{', '.join(parts)}; {absorbed.degrees:,} degrees of freedom"
+    if absorbed.counted != absorbed.degrees:
+        text += f", {absorbed.counted:,} counted for clusters, since levels nested in clusters are not"
+    return text + (f"; {absorbed.sets:,} sets that no row connects" if absorbed.sets > 1 else "")
 
 
 def call(name: str, parameters: Mapping[str, Any]) -> str:

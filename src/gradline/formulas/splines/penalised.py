@@ -165,7 +165,8 @@ def even_basis(x: Array, low: float, high: float, k: int, degree: int) -> Array:
         slope = np.zeros((k + 1, beyond.size))
         for i, part in enumerate(_local((inside - cell)[beyond], degree - 1)):
             slope[cell[beyond] + 1 + i, np.arange(beyond.size)] = part
-        basis[:, beyond] += (u - inside)[beyond] * (slope[:-1] - slope[1:])
+        with np.errstate(invalid="ignore"):  # an infinite value, whose columns are then no numbers
+            basis[:, beyond] += (u - inside)[beyond] * (slope[:-1] - slope[1:])
     basis[:, missing] = np.nan
     return basis
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from gradline.base.types import Array
@@ -11,11 +13,26 @@ from gradline.linalg.quadratic_program import ProgramMinimum
 from gradline.solvers.constrained.working import WorkingRows
 from gradline.solvers.protocol import Certificate, Solution
 
+INVOLVED = 1e-6
+"""Of columns of one size: what a column has at least of another in an equation between them."""
 
-def not_constrained(aliased: tuple[int, ...], polyhedron: Polyhedron) -> tuple[int, ...]:
-    """Those of the columns that no constraint is on."""
+
+def not_constrained(aliased: tuple[int, ...], polyhedron: Polyhedron, products: Callable[[], Array]) -> tuple[int, ...]:
+    """Those of the columns that may be left out: no constraint is on them, nor on a column that determines them.
+
+    A column that is twice a constrained one can take what the constraint does not allow that one. products: X'X (P, P), asked for where
+    there are any.
+    """
     touched = (polyhedron.matrix != 0).any(axis=0).reshape(polyhedron.shape[::-1]).any(axis=0)
-    return tuple(column for column in aliased if not touched[column])
+    if not aliased or not touched.any():
+        return aliased
+    squares = products()
+    scale = np.sqrt(np.diag(squares))
+    squares = squares / np.outer(np.where(scale > 0, scale, 1.0), np.where(scale > 0, scale, 1.0))
+    kept = np.setdiff1d(np.arange(len(squares)), aliased)
+    shares = np.abs(np.linalg.lstsq(squares[np.ix_(kept, kept)], squares[np.ix_(kept, np.array(aliased))], rcond=1e-13)[0])
+    bound = touched[list(aliased)] | (shares[touched[kept]] > INVOLVED).any(axis=0)
+    return tuple(column for column, stays in zip(aliased, bound.tolist(), strict=True) if not stays)
 
 
 def constrained_solution(

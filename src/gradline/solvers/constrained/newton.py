@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,11 +24,12 @@ from gradline.base.words import Options
 from gradline.constraints.polyhedron import Polyhedron, polyhedron_of
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.curvature_factor import bent_upwards
+from gradline.linalg.quadratic_program import FallsWithoutEnd
 from gradline.objective.objective import Problem
-from gradline.solvers.columns import aliased_columns
+from gradline.solvers.columns import aliased_columns, column_scale, gram
 from gradline.solvers.constrained.ending import constrained_solution, not_constrained
 from gradline.solvers.constrained.squared import solve_squared
-from gradline.solvers.constrained.working import INFEASIBLE, Step, WorkingRows
+from gradline.solvers.constrained.working import INFEASIBLE, NoPoint, Step, WorkingRows, without_rounding
 from gradline.solvers.newton.beginning import constant_start
 from gradline.solvers.protocol import Solution, as_start
 from gradline.solvers.refusing import MOST_COEFFICIENTS, needs_a_loss_of_one_row, needs_a_smooth_loss, writes_codes_out
@@ -122,9 +124,19 @@ def free_of_constraints(problem: Problem, polyhedron: Polyhedron) -> tuple[Coeff
     movable = problem.movable
     aliased = aliased_columns(problem.rows) if problem.penalty is None else ()
     if aliased:
-        aliased = not_constrained(aliased, polyhedron)
+        aliased = not_constrained(aliased, polyhedron, lambda: gram(problem.rows))
         movable[list(aliased)] = False
     return CoefficientMap.selecting(movable), aliased
+
+
+LENT = 1e-3
+"""Of the usual curvature: what directions without any are lent at first."""
+
+
+NOTHING = 1e-26
+"""Of the objective at the start: what counts as zero."""
+
+ENDLESS = "the objective keeps falling as coefficients grow without end: no finite ones are best (separation)"
 
 
 class _Point(NamedTuple):
@@ -144,6 +156,11 @@ class _Run:
     aliased: tuple[int, ...]
     passes: int = 1
     guess: IntArray | None = None
+    lends: bool = False
+    """Whether the last step is of a parabola that fell without end, and was lent curvature."""
+    lent: float = LENT
+    steepest: float = 0.0
+    """Slope seen, in coefficients of unit curvature."""
 
     @classmethod
     def begin(cls, problem: Problem, polyhedron: Polyhedron, start: Array | None) -> _Run:
@@ -178,17 +195,43 @@ class _Run:
         )
 
     def step(self, point: _Point, curvature: Array) -> Step:
-        return self.rows.step(point.coefficients, curvature, point.gradient, self.guess)
+        """The step of the parabola; where that falls without end, as the loss need not, it is lent curvature in every direction."""
+        gradient, steepest = without_rounding(point.gradient, curvature, max(self.steepest, float(np.sqrt(np.abs(point.objective)))))
+        self.steepest = max(self.steepest, steepest)
+        try:
+            found = self.rows.step(point.coefficients, curvature, gradient, self.guess)
+        except (FallsWithoutEnd, NoPoint):
+            usual = self._usual
+            ratio = float((np.abs(curvature.diagonal()) / usual).max())
+            if not ratio > 0:
+                ratio = 1.0 / max(self.problem.target_scale, 1e-300)
+            found = self.rows.step(point.coefficients, curvature + np.diag(self.lent * ratio * usual), gradient, self.guess)
+            self.lends = True
+        else:
+            self.lends = False
+        return found
+
+    @cached_property
+    def _usual(self) -> Array:
+        """What the curvature of each free coefficient would be to each other if all rows curved alike, (d,)."""
+        self.passes += 1
+        squares = np.square(np.tile(column_scale(self.problem), self.problem.shape[1]))
+        return np.asarray(squares @ np.square(self.rows.free.matrix))
 
     def run(self, most: int, tolerance: float | None, advance: Callable[[int, str], None]) -> Solution:
         """Steps until none lowers the objective."""
         curvature, fresh, damping, stalls = self._bent(), True, 0.0, 0
         step = self.step(self.point, curvature)
         converged, reason = False, f"{most} steps, and the objective still falls"
+        begun = abs(self.point.objective)
         for _ in range(most):
             advance(1, f"objective {self.point.objective:.6g}")
             self.guess = step.program.held
-            if tolerance is not None and step.promise <= tolerance * abs(self.point.objective) and damping == 0:
+            if 0.0 <= self.point.objective < NOTHING * begun:
+                small = bool(np.abs(step.change).max(initial=0.0) <= 1e-6 * np.abs(self.point.coefficients).max())
+                converged, reason = small, "the objective is zero: the rows are fitted exactly" if small else ENDLESS
+                break
+            if tolerance is not None and step.promise <= tolerance * abs(self.point.objective) and damping == 0 and not self.lends:
                 converged, reason = True, "a step would lower the objective by less than the tolerance"
                 break
             if step.promise <= NEAR * abs(self.point.objective) or not step.change.any():
@@ -211,7 +254,13 @@ class _Run:
                 continue
             found = self._searched(step)
             if found is None:
-                if fresh:
+                if self.lends and fresh:
+                    self.lent *= 100.0
+                    stalls += 1
+                    if stalls > 20:
+                        reason = "no step lowers the objective, though its slope is not zero"
+                        break
+                elif fresh:
                     damping = max(10.0 * damping, 1e-6 * float(np.abs(curvature.diagonal()).max()))
                     curvature = curvature + damping * np.eye(len(curvature))
                     stalls += 1
@@ -223,8 +272,9 @@ class _Run:
                 step = self.step(self.point, curvature)
                 continue
             self.point = found
+            lent = self.lends
             following = self.step(found, curvature)
-            if damping > 0 or following.length > CONTRACTION * step.length:
+            if lent or self.lends or damping > 0 or following.length > CONTRACTION * step.length:
                 curvature, fresh, damping = self._anew(), True, 0.0
                 following = self.step(self.point, curvature)
             else:
@@ -248,6 +298,8 @@ class _Run:
         for _ in range(40):
             trial = self.at(self.rows.moved(point.coefficients, share * step.change, step.program if share == 1.0 else None), 1)
             if np.isfinite(trial.objective) and trial.objective <= point.objective - 1e-4 * share * step.promise + slack:
+                if self.lends:
+                    self.lent *= 0.1 if share == 1.0 else min(10.0, 0.5 / share)
                 return trial
             share *= 0.5
             if share * step.promise <= slack:
@@ -259,7 +311,7 @@ class _Run:
             reason += "; a local optimum, since the loss is not known to be convex"
         return constrained_solution(
             self.rows,
-            self.point.coefficients,
+            self.rows.without_dust(self.point.coefficients, curvature, self.point.objective),
             self.point.objective,
             self.point.gradient,
             step.program,

@@ -11,9 +11,10 @@ from gradline.base.types import Array
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
+from gradline.solvers.columns import gram
 from gradline.solvers.constrained.ending import constrained_solution, not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
-from gradline.solvers.constrained.working import WorkingRows
+from gradline.solvers.constrained.working import WorkingRows, without_rounding
 from gradline.solvers.least_squares.least_squares import EXACT_NUMBERS, SquaresKernel, scaled_solution, solution_of_moments
 from gradline.solvers.least_squares.normal_equations import solve_normal_equations
 from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows
@@ -44,17 +45,18 @@ def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
     slopes, k = rows.n_columns - int(rows.intercept), rows.n_targets
     if problem.penalty is None:
         fit = solve_normal_equations(moments, np.arange(slopes), np.arange(slopes, slopes + k), intercept=rows.intercept)
-        aliased = not_constrained(fit.aliased, polyhedron)
+        aliased = not_constrained(fit.aliased, polyhedron, lambda: gram(rows))
         movable[list(aliased)] = False
     model = SquaredModel(moments, rows.intercept, movable, scale)
     working = WorkingRows.of(polyhedron, model.free)
     problem.__dict__.setdefault("total_weight", moments.weight)
     coefficients, passes = np.zeros(problem.shape), 1
     curvature, gradient = model.curvature, model.gradient(coefficients)
-    step = None
+    step, steepest = None, 0.0
     for turn in range(MOST_REFINED + 1):
         bend, slope = _penalty(problem, model.free, coefficients)
-        step = working.step(coefficients, curvature + bend, gradient + slope, None if step is None else step.program.held)
+        whole, steepest = without_rounding(gradient + slope, curvature + bend, steepest)
+        step = working.step(coefficients, curvature + bend, whole, None if step is None else step.program.held)
         last, coefficients = coefficients, working.moved(coefficients, step.change, step.program)
         if turn == 0:
             first = step
@@ -74,6 +76,7 @@ def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
     assert step is not None
     bend, slope = _penalty(problem, model.free, coefficients)
     loss, passes = _loss(problem, model, coefficients, passes)
+    coefficients = working.without_dust(coefficients, curvature + bend, loss)
     solution = constrained_solution(
         working, coefficients, loss, gradient + slope, step.program, True, "the model of squared loss is exact", passes, aliased
     )

@@ -116,6 +116,11 @@ class SquaredModel:
         inflation = float((1.0 + offset**2 / np.where(gram > 0, gram, 1.0)).max(initial=1.0))
         return 2.0**-53 * (64.0 + m.steps) * inflation / max(float(values[0]), 1e-300)
 
+    def in_units_of_data(self, curvature: Array) -> Array:
+        """A curvature (P, P) over every coefficient of ``free``, one target, over the coefficients as the data has them."""
+        back = np.linalg.inv(self.free.matrix.toarray())
+        return np.asarray(back.T @ curvature @ back)
+
     def with_movable(self, movable: np.ndarray[tuple[int, int], np.dtype[np.bool_]]) -> SquaredModel:
         """The same over fewer coefficients."""
         return replace(self, movable=movable)

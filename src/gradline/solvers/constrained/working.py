@@ -13,9 +13,25 @@ from gradline.constraints.contradictions import check_possible, contradiction_me
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.linalg.quadratic_program import ProgramMinimum, solve_program
+from gradline.solvers.columns import well_conditioned
 
 INFEASIBLE = 1e-9
 """Beside the sizes of a row's terms: by more a start misses it."""
+
+
+NO_CURVATURE = 1e-11
+"""Of the largest eigenvalue of a curvature of unit diagonal: a direction with less has none."""
+
+ROUNDING = 1e-13
+"""Of the steepest slope: what is left along directions that have no slope."""
+
+
+DUST = 1e-14
+"""Of the root of the objective: what is left of coefficients that are zero."""
+
+
+class NoPoint(SolverError):
+    """A program of which no point was found, though its constraints do not contradict each other."""
 
 
 class Step(NamedTuple):
@@ -64,7 +80,12 @@ class WorkingRows:
         found = solve_program(curvature, gradient, self.matrix, lower, upper, guess)
         if found is None:
             check_possible(self.polyhedron)
-            raise SolverError("no coefficients meet the constraints to the last digit: some of them contradict each other by a little")
+            if not well_conditioned(curvature):
+                raise NoPoint(
+                    "no lowest point was found within the constraints: the columns are nearly dependent, and which coefficients are best is"
+                    " lost in rounding; leave a column out, or add a ridge such as penalty=gl.penalties.ridge(1e-6)"
+                )
+            raise NoPoint("no coefficients meet the constraints to the last digit: some of them contradict each other by a little")
         change = found.x
         promise = -(float(gradient @ change) + 0.5 * float(change @ curvature @ change))
         return Step(change, promise, float(np.sqrt(max(float(change @ curvature @ change), 0.0))), found)
@@ -81,6 +102,22 @@ class WorkingRows:
             held[self.places] = program.held != 0
         return self.polyhedron.snapped(coefficients + self._expanded(change), held)
 
+    def without_dust(self, coefficients: Array, curvature: Array, objective: float) -> Array:
+        """Coefficients (P, k) with zero for what rounding left where equations of several coefficients allow zero only.
+
+        A coefficient counts as dust beside the root of the objective, in its unit of curvature (d, d).
+        """
+        flat = coefficients.T.ravel()
+        rows = (self.polyhedron.right == 0) & (self.polyhedron.columns < 0)
+        touched = (self.polyhedron.matrix[rows] != 0).any(axis=0)
+        size = np.abs(flat) * (abs(self.free.matrix) @ np.sqrt(np.maximum(curvature.diagonal(), 0.0)))
+        dust = touched & (size <= DUST * np.sqrt(abs(objective))) & (flat != 0)
+        if not dust.any():
+            return coefficients
+        found = np.where(dust, 0.0, flat).reshape(coefficients.shape[::-1]).T.copy()
+        worse = self.polyhedron.missed(found).max(initial=0.0) > self.polyhedron.missed(coefficients).max(initial=0.0)
+        return coefficients if worse else found
+
     def _expanded(self, change: Array) -> Array:
         """What a change (d,) is of all coefficients, (P, k)."""
         step: Array = np.asarray(self.free.matrix @ change)
@@ -96,3 +133,18 @@ class WorkingRows:
         if len(self.places):
             found[self.places] = program.multipliers
         return found
+
+
+def without_rounding(gradient: Array, curvature: Array, steepest: float) -> tuple[Array, float]:
+    """(the gradient (d,) without what is rounding along directions that have no curvature, down which the parabola would fall; the
+    steepest slope in coefficients of unit curvature). steepest: seen before."""
+    unit = np.sqrt(np.maximum(curvature.diagonal(), 0.0))
+    unit = np.where(unit > 0, unit, 1.0)
+    slope = gradient / unit
+    steepest = max(steepest, float(np.abs(slope).max(initial=0.0)))
+    if not np.isfinite(curvature).all() or well_conditioned(curvature):
+        return gradient, steepest
+    values, vectors = np.linalg.eigh(curvature / np.outer(unit, unit))
+    along = vectors.T @ slope
+    rounding = (values <= NO_CURVATURE * float(values[-1])) & (np.abs(along) <= ROUNDING * len(values) * steepest)
+    return np.asarray(gradient - unit * (vectors[:, rounding] @ along[rounding])), steepest

@@ -151,6 +151,8 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
         if slopes
         else "A ridge leaves the intercept alone: look at the target, which may hold one value only, or never one of its classes."
     )
+    if problem.penalty is not None and problem.penalty.name == "curves":
+        remedy = "Give curves strengths, as in s(x, strength=0.01), leave a column out, or merge its level with another."
     if problem.loss.limit_remedy and runs_away[:, 1:].any():
         remedy = problem.loss.limit_remedy
     return Runaway(

@@ -218,6 +218,7 @@ def test_a_curve_that_is_held_monotone_is(direction, loss, data):
     assert fit.loss >= free.loss
 
 
+@pytest.mark.filterwarnings("ignore:nothing is left of the band")
 def test_constraints_beside_curves(data):
     held = gl.fit("y ~ s(x) + z", data, constraints="z <= 0")
     assert held.coefficients[-1] == 0.0
