@@ -285,3 +285,19 @@ def test_what_needs_more_than_the_coefficients_is_refused():
     np.testing.assert_allclose(
         fit.with_covariance("HC1").standard_errors, gl.fit("y ~ x1 + x2 | firm + year", table, covariance="HC1").standard_errors
     )
+
+
+def test_fits_are_compared_where_their_levels_are_nested():
+    table = TABLES["connected"]
+    larger = gl.fit("y ~ x1 + x2 | firm + year", table)
+    columns = gl.fit("y ~ x1 + x2 + C(firm) + C(year)", table).compare(gl.fit("y ~ x1 + C(firm)", table))
+    found = larger.compare(gl.fit("y ~ x1 | firm", table))
+    assert found.numerator == columns.numerator == 6
+    np.testing.assert_allclose((found.statistic, found.p_value), (columns.statistic, columns.p_value), rtol=1e-9)
+    with pytest.raises(InferenceError, match=r"not nested: the larger has no '\| product'"):
+        larger.compare(gl.fit("y ~ x1 | product", table))
+    # As many rows, but others: another one is a singleton.
+    one, two = ({name: own.copy() for name, own in table.items()} for _ in range(2))
+    one["firm"][0], two["firm"][1] = 900, 900
+    with pytest.raises(InferenceError, match="different rows"):
+        gl.fit("y ~ x1 + x2 | firm", one).compare(gl.fit("y ~ x1 | firm", two))

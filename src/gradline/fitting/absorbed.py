@@ -26,7 +26,7 @@ from gradline.preparing.from_arrays import Prepared
 from gradline.preparing.from_table import watched_table
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block, weight_of_rows
-from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.fingerprint import fingerprint, fingerprint_of
 from gradline.solvers.newton.absorbed import AbsorbedProblem, solve_absorbed
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.registry import as_solver, solve_identified
@@ -143,7 +143,7 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
         seconds=time.perf_counter() - started,
         encoder=encoder.without_intercept(request.absorbed[0].text),
         row_columns=prepared.row_columns,
-        fingerprint=fingerprint_of(rows),
+        fingerprint=sample.fingerprint if used.singletons or used.separated else fingerprint_of(rows),
         absorbed=absorbed,
     )
 
@@ -153,15 +153,23 @@ class _Sample:
 
     def __init__(self, block: Block, used: UsedRows) -> None:
         def pick(values: Array | None) -> Array | None:
-            return None if values is None else values[used.rows]
+            # Rows that all stay are not copied.
+            return values if values is None or len(used.rows) == block.n_rows else values[used.rows]
 
-        columns = block.design.slopes()[used.rows]
-        self.columns, self.targets = np.asarray(columns, dtype=np.float64), block.targets[used.rows]
+        columns, targets = pick(block.design.slopes()), pick(block.targets)
+        assert columns is not None
+        assert targets is not None
+        self.columns, self.targets = np.asarray(columns, dtype=np.float64), targets
         self.weights, self.frequencies = pick(block.weights), pick(block.frequencies)
         offset = pick(block.offset)
         self.offset = None if offset is None else offset[:, 0]
         self.factors: list[LevelCodes] = [own.factor for own in used.levels]
         self.row_weights = weight_of_rows(self.weights, self.frequencies)
+
+    @property
+    def fingerprint(self) -> int:
+        """Of the rows used."""
+        return fingerprint(self.targets, self.weights, self.frequencies, None if self.offset is None else self.offset[:, None])
 
     def problem(self, loss: Loss, columns: Array, targets: Array, offset: Array | None, names: tuple[str, ...]) -> Problem:
         """The objective in columns that the levels are taken out of."""

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from gradline.inference.statistics import FitStatistics
     from gradline.inference.tests import HypothesisResult
     from gradline.losses.protocol import Loss
+    from gradline.model.absorbed import AbsorbedLevels
     from gradline.model.terms import Term
     from gradline.smoothing.terms import FittedCurve
     from gradline.solvers.protocol import Solution
@@ -39,6 +40,7 @@ class ModelUncertainty(ModelConstraints):
     named: bool
     encoder: Encoder | None
     curves: tuple[FittedCurve, ...]
+    absorbed: AbsorbedLevels | None
 
     if TYPE_CHECKING:
 
@@ -229,7 +231,7 @@ class ModelUncertainty(ModelConstraints):
         >>> gl.fit("y ~ a + b", table).compare(gl.fit("y ~ a", table)).numerator
         1
         """
-        from gradline.inference.tests import coefficient_labels, compare
+        from gradline.inference.tests import compare
 
         if not isinstance(other, ModelUncertainty):
             raise ArgumentTypeError(f"compare takes another fit, not {type(other).__name__} {other!r}")
@@ -242,8 +244,7 @@ class ModelUncertainty(ModelConstraints):
         if not (self.named and other.named):
             # Names that were made up for columns of arrays tell nothing.
             return compare(mine, theirs)
-        mine_labels = self._estimated(coefficient_labels(self.names, self.predictor_names))
-        return compare(mine, theirs, mine_labels, other._estimated(coefficient_labels(other.names, other.predictor_names)))
+        return compare(mine, theirs, self._parts(), other._parts())
 
     def covariance(self, kind: str | None = None) -> Covariance:
         """The covariance of the coefficients.
@@ -379,6 +380,13 @@ class ModelUncertainty(ModelConstraints):
     @property
     def _measures(self) -> FitStatistics:
         return self._asked.statistics
+
+    def _parts(self) -> tuple[str, ...]:
+        """What was estimated: coefficients, and categories that were absorbed."""
+        from gradline.inference.tests import coefficient_labels
+
+        absorbed = () if self.absorbed is None else self.absorbed.names
+        return (*self._estimated(coefficient_labels(self.names, self.predictor_names)), *(f"| {name}" for name in absorbed))
 
     def _estimated(self, labels: tuple[str, ...]) -> tuple[str, ...]:
         """The labels of coefficients that were estimated, where the fit knows which."""
