@@ -134,3 +134,22 @@ def test_messages_write_what_can_be_asked_for():
         gl.fit(X, y, constraints="2 x1 >= 3")
     with pytest.raises(ValueError, match="leaves two pieces"):
         gl.fit(X, y, constraints="x1 != 3")
+
+
+@pytest.mark.filterwarnings("ignore:.*not unique", "ignore:ConstrainedNewton has not converged")
+@pytest.mark.parametrize("rows", [[[-1.01e168, -5.56e16]], [[5.9e16, -1.0], [1.28e16, -12.0]], [[1e300, 1e-300]]])
+def test_weights_of_any_size_are_met_or_said_to_be_missed(rows):
+    random = np.random.default_rng(0)
+    fit = gl.fit(random.normal(size=(30, 2)), random.normal(size=30), constraints=gl.constraints.linear(rows, lower=0.0, upper=1.0))
+    missed = fit.constraints.polyhedron.missed(fit.solution.coefficients).max()
+    assert missed <= 1e-9 or not fit.certificate.converged
+
+
+@pytest.mark.filterwarnings("ignore:.*not unique", "ignore:left out of the model")
+@pytest.mark.parametrize("loss", ["absolute", gl.losses.quantile(0.3)], ids=str)
+def test_kinked_losses_of_fewer_rows_than_columns(loss):
+    random = np.random.default_rng(5)
+    X = random.normal(size=(4, 7))
+    fit = gl.fit(X, random.normal(size=4), loss=loss, constraints="x1 + x2 >= 1, x3 <= 0", covariance=False)
+    assert fit.certificate.converged
+    assert fit.loss < 1e-12

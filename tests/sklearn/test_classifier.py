@@ -187,6 +187,12 @@ def test_the_names_of_the_classes_are_in_the_tables(tmp_path):
     formula = gl.fit("C(kind, levels=['virginica', 'setosa', 'versicolor']) ~ length", table, loss="multinomial")
     assert formula.effects(data=table)["output"] == ["virginica", "setosa", "versicolor"]
     assert "class_2: versicolor against virginica" in str(formula.summary())
+    # Text alone is numbered as a classifier sorts its labels.
+    alone = gl.fit("kind ~ length", table, loss="multinomial")
+    assert alone.class_names == ("setosa", "versicolor", "virginica")
+    np.testing.assert_allclose(alone.coefficients, gl.fit(flowers[:, :1], species, loss="multinomial").coefficients, rtol=1e-10)
+    with pytest.raises(gl.ArgumentError, match="holds one class only, 'setosa'"):
+        gl.fit("kind ~ length", {"kind": labels[:50], "length": flowers[:50, 0]}, loss="multinomial")
 
 
 DAYS = [datetime.date(2024, 1, 1), datetime.date(2024, 2, 1)]

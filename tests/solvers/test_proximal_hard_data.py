@@ -79,3 +79,64 @@ def test_a_step_that_has_no_minimum_does_not_pass_for_an_optimum():
     X = np.array([[-1.0], [1.0], [-1.0], [1.0]])
     fit = gl.fit(X, y, loss=gl.losses.huber(1.0), penalty=gl.penalties.lasso(0.5))
     np.testing.assert_allclose(fit.coefficients, [0.0, 49.5], atol=1e-9)
+
+
+def small_problem_of(X, y, loss, penalty, monkeypatch):
+    from gradline.solvers.proximal import working_sets
+
+    with monkeypatch.context() as patched:
+        patched.setattr(working_sets, "WIDE", 10**9)
+        return gl.fit(X, y, loss=loss, penalty=penalty)
+
+
+@pytest.mark.parametrize("loss", ["huber", "logistic"])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        gl.penalties.lasso(0.05),
+        gl.penalties.group_lasso(0.05, [[f"x{3 * i + j}" for j in (1, 2, 3)] for i in range(120)]),
+        gl.penalties.mcp(0.1),
+        gl.penalties.lasso(0.05, weights=np.append(np.zeros(2), np.ones(358))),
+    ],
+    ids=["lasso", "groups", "mcp", "two unpenalised"],
+)
+def test_working_sets_end_where_all_columns_do(loss, penalty, monkeypatch):
+    rng = np.random.default_rng(8)
+    X = rng.normal(size=(90, 360))
+    y = 2 * X[:, 4] - X[:, 100] + rng.normal(size=90)
+    if loss == "logistic":
+        y = (y > 0) * 1.0
+    own = gl.losses.huber(1.0) if loss == "huber" else loss
+    fit = gl.fit(X, y, loss=own, penalty=penalty)
+    all_at_once = small_problem_of(X, y, own, penalty, monkeypatch)
+    assert fit.certificate.converged
+    assert fit.certificate.gradient_norm <= 1e-9
+    assert fit.certificate.gap == pytest.approx(all_at_once.certificate.gap, abs=1e-9)
+    if penalty.name != "mcp":
+        np.testing.assert_allclose(fit.coefficients, all_at_once.coefficients, atol=1e-7)
+        np.testing.assert_array_equal(fit.slopes == 0, all_at_once.slopes == 0)
+
+
+def test_a_wide_path_with_folds_is_explicit_refits():
+    rng = np.random.default_rng(9)
+    X = rng.normal(size=(60, 320))
+    y = (X[:, 0] - X[:, 9] + rng.normal(size=60) > 0) * 1.0
+    path = gl.path(X, y, loss="logistic", strengths=5, choose="blocks", folds=3)
+    assert path.converged.all()
+    assert path.gaps.max() <= 1e-9
+    assert path.nonzero[0] == 0
+    rest = np.arange(60) >= 20
+    alone = gl.fit(X[rest], y[rest], loss="logistic", penalty=gl.penalties.lasso(float(path.strengths[2])))
+    margin = np.where(y > 0, 1.0, -1.0)[~rest] * (X[~rest] @ alone.slopes + alone.intercept)
+    np.testing.assert_allclose(path.held_out.of_fold[0, 2], np.logaddexp(0, -margin).mean(), rtol=1e-9)
+
+
+def test_columns_whose_curvature_loses_its_inverse_as_they_leave():
+    # A parabola of Huber loss counts few rows, so that many columns say the same.
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(60, 400))
+    X[:, 1::2] = 0.9 * X[:, ::2] + 0.4 * X[:, 1::2]
+    y = 2 * X[:, 5] - X[:, 100] + rng.normal(size=60)
+    path = gl.path(X, y, loss=gl.losses.huber(1.0), strengths=12)
+    assert path.converged.all()
+    assert path.gaps.max() <= 1e-9

@@ -79,6 +79,8 @@ def _least_missed(matrix: Array, right: Array, equal: BoolArray) -> tuple[float,
     above = np.concatenate([matrix, -matrix[twice]])
     ends = np.concatenate([right, -right[twice]])
     count = len(ends)
+    if not (np.isfinite(above).all() and np.isfinite(ends).all()):
+        return 0.0, np.zeros(rows, dtype=np.bool_)  # numbers so far apart that no program can tell
     cost = np.concatenate([np.zeros(columns), np.ones(count)])
     found = linprog(
         cost,

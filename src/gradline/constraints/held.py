@@ -55,6 +55,8 @@ class HeldConstraints:
                 fixed[places[0]] = True
         rest = np.flatnonzero(~fixed)
         part = rows[:, rest]
+        largest = np.abs(part).max(axis=1, initial=0.0)
+        part = part / np.where(largest > 0, largest, 1.0)[:, None]
         length = np.linalg.norm(part, axis=1)
         part = part[length > 0] / length[length > 0, None]
         if not len(part):

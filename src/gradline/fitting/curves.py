@@ -64,7 +64,7 @@ def with_curves(
             " or write the curve without a penalty of its own, as in bs(x, df=8)"
         )
     names = problem.loss.predictor_names(problem.rows.n_targets)
-    names = targets if len(targets) == len(names) else names
+    names = targets if len(targets) == len(names) and not (problem.loss.takes_pairs and len(names) > 1) else names
     blocks = blocks_of(curves, mask, names, problem.loss.intercept_only)
 
     arrived = list[bool]()

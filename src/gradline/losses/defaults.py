@@ -105,6 +105,10 @@ class LossDefaults:
         return False
 
     @property
+    def takes_labels(self) -> bool:
+        return False
+
+    @property
     def takes_pairs(self) -> bool:
         return False
 

@@ -73,6 +73,10 @@ class CustomLoss:
     def takes_order(self) -> bool:
         return False
 
+    @property
+    def takes_labels(self) -> bool:
+        return False
+
     def with_own_formulas(self) -> CustomLoss:
         return self
 

@@ -69,6 +69,10 @@ class UnboundLoss(Protocol):
     def takes_order(self) -> bool:
         """Targets are classes in an order, which numbers alone have of themselves."""
 
+    @property
+    def takes_labels(self) -> bool:
+        """Targets are any number of classes without an order, so that text may be numbered as it is sorted."""
+
     def with_own_formulas(self) -> UnboundLoss:
         """The loss where each linear predictor has a formula of its own, so that one that is a single number unless told otherwise may have
         columns. Itself for most."""

@@ -124,7 +124,7 @@ def _check_targets_are_numbers(table: Table, formula: str | dict[str, str]) -> N
 
 
 def _one_of_two_classes(column: str) -> Callable[[Any], str]:
-    several = "for several, with loss=multinomial, give a column of their numbers 0, 1, 2, ..., or C(column, levels=[...])"
+    several = "for several take loss=multinomial, or C(column, levels=[...])"
     return lambda value: f"for one of two classes write I({quoted_name(column)} == {value!r}) in its place; {several}"
 
 

@@ -18,7 +18,7 @@ from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
 from gradline.preparing.from_arrays import Prepared, idle_rows, spread_offset, without_idle_targets
-from gradline.preparing.order import with_order
+from gradline.preparing.order import with_labels, with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -80,6 +80,8 @@ def watched_table(
     opened = open_table(data, query=query, database=database, where=where)
     if unbound.takes_order:
         formula = with_order(formula, opened)
+    elif unbound.takes_labels:
+        formula = with_labels(formula, opened)
     read = formula_for(opened, formula, target, features, unbound, offset, bool(intercept))
     labels = () if groups is None else composed_names(group_columns(groups))
     single = [*(name for name in (weights, frequencies) if name is not None), *labels]

@@ -55,15 +55,35 @@ def with_order(formula: Any, table: Table) -> Any:
     return _one(formula, table)
 
 
-def _one(text: Any, table: Table) -> Any:
+def with_labels(formula: Any, table: Table) -> Any:
+    """The formula, whose target of text is written C(y, levels=[...]): the levels in the order of a categorical, or sorted as
+    ``gl.LinearClassifier`` sorts its labels. Raises ValueError for one level alone."""
+    named = None if isinstance(formula, dict) else _text_target(formula, table)
+    if named is None:
+        return formula
+    name, right = named
+    levels = [str(level) for level in table.levels(name)]
+    if len(levels) == 1:
+        raise ArgumentError(f"target {name!r} of {table.name} holds one class only, {levels[0]!r}: classes take rows of two at least")
+    return f"C({quoted_name(name)}, levels={levels!r}) ~{right}"
+
+
+def _text_target(text: Any, table: Table) -> tuple[str, str] | None:
+    """(target, right side) of a formula whose target is a column of text, or None."""
     if not isinstance(text, str) or "~" not in text:
-        return text
+        return None
     left, _, right = text.partition("~")
     word = composed(left.strip())
     quoted = QUOTED.fullmatch(word)
     name = quoted[1] if quoted else word if NAME.fullmatch(word) else None
-    if name is None or table.columns.get(name) not in ("text", "category"):
+    return None if name is None or table.columns.get(name) not in ("text", "category") else (name, right)
+
+
+def _one(text: Any, table: Table) -> Any:
+    named = _text_target(text, table)
+    if named is None:
         return text
+    name, right = named
     import pyarrow as pa
 
     levels = [str(level) for level in table.levels(name)]

@@ -125,6 +125,7 @@ class Multinomial(LossDefaults):
     is_convex = True
     is_likelihood = True
     target_kind = "class"
+    takes_labels = True
     aims_at = "mean"
 
     @property

@@ -10,7 +10,7 @@ from gradline.base.types import Array
 from gradline.constraints.held import held_at
 from gradline.constraints.polyhedron import Polyhedron
 from gradline.linalg.quadratic_program import ProgramMinimum
-from gradline.solvers.constrained.working import WorkingRows
+from gradline.solvers.constrained.working import INFEASIBLE, WorkingRows
 from gradline.solvers.protocol import Certificate, Solution
 
 INVOLVED = 1e-6
@@ -53,9 +53,9 @@ def constrained_solution(
     missed = float(rows.polyhedron.missed(coefficients).max(initial=0.0))
     count = int(held.binding.sum())
     words = f"{reason}; {count} of {len(multipliers)} constraints bind, none is missed by more than {missed:.0e} of its size"
-    remedy = "" if converged else "Scale the columns, leave out nearly dependent ones, or give another start="
+    remedy = "" if converged and missed <= INFEASIBLE else "Scale the columns, leave out nearly dependent ones, or give another start="
     notes: tuple[str, ...] = ()
     if converged and not program.unique:
         notes = ("the optimum is not unique: other coefficients that meet the constraints give the same objective",)
-    certificate = Certificate(converged and program.exact, float(np.linalg.norm(left)), words, remedy)
+    certificate = Certificate(converged and program.exact and missed <= INFEASIBLE, float(np.linalg.norm(left)), words, remedy)
     return Solution(coefficients, objective, "ConstrainedNewton", certificate, passes, aliased=aliased, notes=notes, held=held)

@@ -139,6 +139,10 @@ NOTHING = 1e-26
 ENDLESS = "the objective keeps falling as coefficients grow without end: no finite ones are best (separation)"
 
 
+LEAST_LENT = 1e-9
+"""Less would be lost in rounding of the curvature there is."""
+
+
 class _Point(NamedTuple):
     """coefficients (P, k); objective; gradient (d,); curvature (d, d) or None."""
 
@@ -205,7 +209,15 @@ class _Run:
             ratio = float((np.abs(curvature.diagonal()) / usual).max())
             if not ratio > 0:
                 ratio = 1.0 / max(self.problem.target_scale, 1e-300)
-            found = self.rows.step(point.coefficients, curvature + np.diag(self.lent * ratio * usual), gradient, self.guess)
+            while True:
+                try:
+                    lent = curvature + np.diag(self.lent * ratio * usual)
+                    found = self.rows.step(point.coefficients, lent, gradient, self.guess)
+                    break
+                except (FallsWithoutEnd, NoPoint):
+                    self.lent *= 100.0
+                    if self.lent > 1e6:
+                        raise
             self.lends = True
         else:
             self.lends = False
@@ -299,7 +311,7 @@ class _Run:
             trial = self.at(self.rows.moved(point.coefficients, share * step.change, step.program if share == 1.0 else None), 1)
             if np.isfinite(trial.objective) and trial.objective <= point.objective - 1e-4 * share * step.promise + slack:
                 if self.lends:
-                    self.lent *= 0.1 if share == 1.0 else min(10.0, 0.5 / share)
+                    self.lent = max(self.lent * (0.1 if share == 1.0 else min(10.0, 0.5 / share)), LEAST_LENT)
                 return trial
             share *= 0.5
             if share * step.promise <= slack:

@@ -100,7 +100,11 @@ class ConstrainedPiecewiseLinear(Options):
         pieces = pieces_of(problem.loss, problem.rows.n_targets)
         free, aliased = free_of_constraints(problem, polyhedron)
         working = WorkingRows.of(polyhedron, free)
-        point, passes = _near(problem, point)
+        # Of so few rows that the linear program holds them all, nothing is gained by coming near.
+        few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST
+        if few and point is None:
+            point = np.zeros(problem.shape)
+        point, passes = (point, 0) if few and point is not None else _near(problem, point)
         entries = _entries(problem, working)
         found = _Vertex(entries, pieces, working, working.free.contract(point)).solve()
         coefficients = working.moved(working.free.expand(found.theta), np.zeros(len(found.theta)), None)

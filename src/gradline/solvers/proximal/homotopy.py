@@ -132,8 +132,8 @@ class _Support:
         self._change(np.append(along, -1.0), 1.0 / left)
         return True
 
-    def drop(self, at: int) -> int:
-        """Hold the coefficient that is kept at a place of the buffers; which one it was."""
+    def drop(self, at: int) -> int | None:
+        """Hold the coefficient that is kept at a place of the buffers; which one it was. None where rounding has eaten the inverse."""
         last, gone = self.k - 1, int(self.places[at])
         if at != last:
             self.inverse[[at, last], : last + 1] = self.inverse[[last, at], : last + 1]
@@ -145,6 +145,8 @@ class _Support:
         if self.waiting:
             changes = self.changes[: self.waiting, : last + 1]
             edge = edge + (changes[:, last] * self.factors[: self.waiting]) @ changes
+        if not edge[last] > 0:
+            return None
         self.inside[gone], self.k = False, last
         self._change(edge[:last], -1.0 / float(edge[last]))
         return gone
@@ -284,7 +286,10 @@ def _follow(support: _Support, begin: float, places_asked: Array, barred: BoolAr
                 continue
             out[place] = False
         else:
-            out[support.drop(at)] = True
+            gone = support.drop(at)
+            if gone is None:
+                break
+            out[gone] = True
             # What was held since others determined it may be free of them now.
             out |= ~(support.inside | barred)
         knots.append(now)

@@ -26,8 +26,9 @@ from gradline.rows.folds import Folds
 from gradline.solvers.newton.beginning import constant_start
 from gradline.solvers.protocol import Solution
 from gradline.solvers.proximal.gap import convex_where_tried, lowest_loss
-from gradline.solvers.proximal.newton import CONTRACTION, CONVERGED, EPSILON, NEAR, moved, slope_places, solution_at
 from gradline.solvers.proximal.quadratic_model import minimise_model
+from gradline.solvers.proximal.steps import CONTRACTION, CONVERGED, EPSILON, NEAR, moved, slope_places, solution_at
+from gradline.solvers.proximal.working_sets import is_wide
 
 ANCHORS = 4
 """Curvatures of a pass, at most, beside the gradients; a fold takes one."""
@@ -161,7 +162,7 @@ def takes_many(problem: Problem, penalties: Sequence[KinkedPenalty]) -> bool:
     convex = all(penalty.convex for penalty in penalties)
     if len(penalties) < 3 or not convex or problem.joint or problem.rows.coded_levels or problem.loss.flat_directions is not None:
         return False
-    if problem.free.size > WIDEST:
+    if problem.free.size > WIDEST or is_wide(replace(problem, penalty=penalties[0])):
         return False
     return problem.loss.is_convex or convex_where_tried(problem, constant_start(problem)) > 0
 
