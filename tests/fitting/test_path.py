@@ -338,3 +338,12 @@ def test_only_intervals_that_there_are_are_offered(loss, words):
     ):
         said = " ".join(str(fit.summary()).split())
         assert [word for word in ("debiased", "selective") if f'covariance="{word}"' in said] == words
+
+
+def test_a_level_that_one_fold_holds_alone_is_said():
+    rng = np.random.default_rng(0)
+    level = np.array(["a", "b"])[rng.integers(0, 2, 200)].astype(object)
+    level[17] = "rare"
+    table = {"y": rng.normal(size=200), "x": rng.normal(size=200), "g": level.astype(str)}
+    with pytest.warns(gl.GradlineWarning, match=r"without the rows of fold \d of 5 nothing varies in 'C\(g\)\[T.rare\]'"):
+        gl.path("y ~ x + C(g)", table, choose="folds", folds=5, strengths=5)

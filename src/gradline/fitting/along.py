@@ -39,6 +39,9 @@ from gradline.solvers.proximal.moments_path import moments_path, proportions
 from gradline.solvers.proximal.newton import A_HAIR_MORE, ProximalNewton, null_dual
 from gradline.solvers.proximal.wide_path import WidePath, WideRows, wide_path
 
+CONSTANT = 1e-12
+"""Of a column's spread: what is left of it where only rounding is."""
+
 STRENGTHS, FOLDS = 100, 10
 """Tried where a strength is "auto"."""
 
@@ -245,9 +248,24 @@ class MomentsWay(Way):
             return found, None
         sums, weights = np.empty((folds.count, len(penalties))), np.array([part.weight for part in parts])
         for fold, others in enumerate(all_but_one(parts)):
+            self._say_what_is_constant(fold, folds, others)
             rest = _along_moments(self._of(others), penalties, advance)
             sums[fold] = self._of(parts[fold]).losses_at(rest.coefficients) * weights[fold]
         return found, held_out_of(sums, weights, folds)
+
+    def _say_what_is_constant(self, fold: int, folds: Folds, others: SecondMoments) -> None:
+        """Warn of columns that vary in the rows of this fold alone, such as those of a level: the fits without it know nothing of them."""
+        p = self.model.n_slopes
+        total = np.ldexp(np.diag(self.total.centred())[:p], 2 * self.total.exponents[:p])
+        left = np.ldexp(np.diag(others.centred())[:p], 2 * others.exponents[:p])
+        gone = np.flatnonzero((total > 0) & (left <= CONSTANT * total))
+        if gone.size:
+            names = ", ".join(self.problem.column_name(int(j) + int(self.model.intercept)) for j in gone[:4])
+            more = f" and {gone.size - 4} more" if gone.size > 4 else ""
+            warn(
+                f"without the rows of fold {fold + 1} of {folds.count} nothing varies in {names}{more}, whose slope is zero there; its rows are"
+                " held out all the same: ask for fewer folds, or give another seed="
+            )
 
 
 class _WideWay(Way):
