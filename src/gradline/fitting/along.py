@@ -263,8 +263,8 @@ class MomentsWay(Way):
             names = ", ".join(self.problem.column_name(int(j) + int(self.model.intercept)) for j in gone[:4])
             more = f" and {gone.size - 4} more" if gone.size > 4 else ""
             warn(
-                f"without the rows of fold {fold + 1} of {folds.count} nothing varies in {names}{more}, whose slope is zero there; its rows are"
-                " held out all the same: ask for fewer folds, or give another seed="
+                f"without the rows of fold {fold + 1} of {folds.count} nothing varies in {names}{more}, whose slope is zero there; its"
+                " rows are held out all the same: ask for fewer folds, or give another seed="
             )
 
 
