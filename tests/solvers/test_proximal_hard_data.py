@@ -81,11 +81,11 @@ def test_a_step_that_has_no_minimum_does_not_pass_for_an_optimum():
     np.testing.assert_allclose(fit.coefficients, [0.0, 49.5], atol=1e-9)
 
 
-def small_problem_of(X, y, loss, penalty, monkeypatch):
+def with_working_sets_from(columns, X, y, loss, penalty, monkeypatch):
     from gradline.solvers.proximal import working_sets
 
     with monkeypatch.context() as patched:
-        patched.setattr(working_sets, "WIDE", 10**9)
+        patched.setattr(working_sets, "WIDE", columns)
         return gl.fit(X, y, loss=loss, penalty=penalty)
 
 
@@ -94,21 +94,21 @@ def small_problem_of(X, y, loss, penalty, monkeypatch):
     "penalty",
     [
         gl.penalties.lasso(0.05),
-        gl.penalties.group_lasso(0.05, [[f"x{3 * i + j}" for j in (1, 2, 3)] for i in range(120)]),
+        gl.penalties.group_lasso(0.2, [[f"x{3 * i + j}" for j in (1, 2, 3)] for i in range(50)]),
         gl.penalties.mcp(0.1),
-        gl.penalties.lasso(0.05, weights=np.append(np.zeros(2), np.ones(358))),
+        gl.penalties.lasso(0.05, weights=np.append(np.zeros(2), np.ones(148))),
     ],
     ids=["lasso", "groups", "mcp", "two unpenalised"],
 )
 def test_working_sets_end_where_all_columns_do(loss, penalty, monkeypatch):
     rng = np.random.default_rng(8)
-    X = rng.normal(size=(90, 360))
-    y = 2 * X[:, 4] - X[:, 100] + rng.normal(size=90)
+    X = rng.normal(size=(60, 150))
+    y = 2 * X[:, 4] - X[:, 100] + rng.normal(size=60)
     if loss == "logistic":
         y = (y > 0) * 1.0
     own = gl.losses.huber(1.0) if loss == "huber" else loss
-    fit = gl.fit(X, y, loss=own, penalty=penalty)
-    all_at_once = small_problem_of(X, y, own, penalty, monkeypatch)
+    fit = with_working_sets_from(20, X, y, own, penalty, monkeypatch)
+    all_at_once = with_working_sets_from(10**9, X, y, own, penalty, monkeypatch)
     assert fit.certificate.converged
     assert fit.certificate.gradient_norm <= 1e-9
     assert fit.certificate.gap == pytest.approx(all_at_once.certificate.gap, abs=1e-9)
