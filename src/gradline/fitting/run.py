@@ -77,32 +77,11 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     """From rows and a loss to the model."""
     for note in prepared.notes:
         warn(note)
-    problem = problem_of(prepared)
-    curves = None
-    if prepared.encoder is not None and prepared.encoder.has_curves:
-        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing, prepared.target_names)
-        problem = curves.problem
-    else:
-        if request.smoothing != "REML":
-            raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
-        if request.penalty is not None:
-            warn_of_scales(problem, prepared.names, request.penalty)
-        problem = with_penalty(problem, request.penalty, prepared, progress)
+    problem, curves = _with_penalty_or_curves(request, prepared, progress)
     covariance = request.covariance
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
-    constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
-    if constraints is None and request.inference is not None:
-        raise ArgumentError(UNUSED.format(request.inference))
-    if curves is not None and request.inference == "face":
-        raise ArgumentError(
-            'inference="face" is not for models with curves: their errors take the penalty for a prior, which gives a face of its slopes no'
-            ' probability; take "intersection" or "draws"'
-        )
-    if constraints is not None:
-        from gradline.fitting.constrained import with_constraints
-
-        problem = with_constraints(problem, constraints, prepared)
+    problem = _with_constraints(request, problem, curves, prepared)
     problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
@@ -134,6 +113,36 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     model = model_of(request, prepared, problem, solution, found, started)
     # Held curves are tested, as coefficients are, by the fit that standard errors belong to.
     return model if curves is None else replace(model, curves=described(curves, model.estimate, found))
+
+
+def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: bool | None) -> tuple[Problem, CurveFit | None]:
+    """The problem with its penalty: that of the formula's curves, whose strengths are chosen here, or the one that was given."""
+    problem = problem_of(prepared)
+    if prepared.encoder is not None and prepared.encoder.has_curves:
+        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing, prepared.target_names)
+        return curves.problem, curves
+    if request.smoothing != "REML":
+        raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
+    if request.penalty is not None:
+        warn_of_scales(problem, prepared.names, request.penalty)
+    return with_penalty(problem, request.penalty, prepared, progress), None
+
+
+def _with_constraints(request: FitRequest, problem: Problem, curves: CurveFit | None, prepared: Prepared) -> Problem:
+    """The problem with the constraints that were given and those of its curves. Raises ArgumentError for what does not go together."""
+    constraints = request.constraints if curves is None else within_shapes(curves, request.constraints)
+    if constraints is None and request.inference is not None:
+        raise ArgumentError(UNUSED.format(request.inference))
+    if curves is not None and request.inference == "face":
+        raise ArgumentError(
+            'inference="face" is not for models with curves: their errors take the penalty for a prior, which gives a face of its slopes no'
+            ' probability; take "intersection" or "draws"'
+        )
+    if constraints is None:
+        return problem
+    from gradline.fitting.constrained import with_constraints
+
+    return with_constraints(problem, constraints, prepared)
 
 
 def _optimum(
