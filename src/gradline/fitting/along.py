@@ -14,19 +14,18 @@ import numpy as np
 
 from gradline.base import progress as progress_bar
 from gradline.base.errors import ArgumentError, ArgumentTypeError
-from gradline.base.types import Array, IntArray
+from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.fitting.classes import refuse_one_class
+from gradline.fitting.held_out import HeldOutKernel, held_out_of
 from gradline.fitting.left_out import check_leave_one_out, left_out
 from gradline.model.path import HeldOut, PathRecord, Trail
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, as_kinked
 from gradline.penalties.sums import PenaltySpec
-from gradline.rows.block import Block
 from gradline.rows.column_change import ColumnChange
-from gradline.rows.folds import Folds, picked, without_fold
-from gradline.rows.kernel import Kernel
+from gradline.rows.folds import Folds, without_fold
 from gradline.solvers.centring import centred
 from gradline.solvers.kinks.penalty_rows import null_strength
 from gradline.solvers.kinks.pieces import pieces_of
@@ -190,7 +189,7 @@ class Way:
                 _say_of_fold(fold, folds, int((~without.converged).sum()), [str(each.message) for each in caught])
         if many is not None and known:
             return self._given(found), held_out_of(many.held_out, many.weights, folds)
-        sums, weights = self.problem.rows.reduce(_HeldOutKernel(self.problem.loss, held, folds))
+        sums, weights = self.problem.rows.reduce(HeldOutKernel(self.problem.loss, held, folds))
         return self._given(found), held_out_of(sums, weights, folds)
 
 
@@ -400,45 +399,6 @@ def _along(
         np.array([solution.certificate.converged for solution in solutions]),
         passes,
     )
-
-
-def held_out_of(sums: Array, weights: Array, folds: Folds) -> HeldOut:
-    """Mean and standard error over the folds of weighted sums (K, m): the folds count by their weights (K,)."""
-    if not (weights > 0).all():
-        raise ArgumentError(f"fold {int(np.argmin(weights)) + 1} of {folds.count} has no rows that count; ask for fewer folds")
-    of_fold = sums / weights[:, None]
-    share = weights / weights.sum()
-    mean = share @ of_fold
-    error = np.sqrt(share @ np.square(of_fold - mean) / (folds.count - 1))
-    return HeldOut(mean, error, of_fold, weights, folds.words)
-
-
-@dataclass(frozen=True)
-class _HeldOutKernel(Kernel[tuple[Array, Array]]):
-    """Weighted sums of the loss of each fold's rows, (K, m), at coefficients (K, m, P, k) found without them, and their weights, (K,)."""
-
-    loss: Any
-    coefficients: Array
-    folds: Folds
-
-    def map(self, block: Block) -> tuple[Array, Array]:
-        count, m = self.coefficients.shape[:2]
-        sums, weights = np.zeros((count, m)), np.zeros(count)
-        owner: IntArray = self.folds.of(block)
-        for fold in range(count):
-            rows = np.flatnonzero(owner == fold)
-            if not rows.size:
-                continue
-            part = picked(block, rows).without_zero_weights()
-            weight = np.ones(part.n_rows) if part.row_weights is None else part.row_weights
-            weights[fold] = weight.sum()
-            for place in range(m):
-                predictors = part.linear_predictors(np.ascontiguousarray(self.coefficients[fold, place]))
-                sums[fold, place] = weight @ self.loss.derivatives(part.targets, predictors, 0).value
-        return sums, weights
-
-    def merge(self, first: tuple[Array, Array], second: tuple[Array, Array]) -> tuple[Array, Array]:
-        return first[0] + second[0], first[1] + second[1]
 
 
 def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: PenaltySpec, progress: bool | None = False) -> KinkedPenalty:
