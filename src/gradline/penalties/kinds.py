@@ -133,11 +133,10 @@ def has_units(penalty: Penalty | None) -> bool:
     return isinstance(penalty, HasUnits) or kind_of(penalty) != "proximal"
 
 
-class Multiple:
-    """A smooth penalty times a number."""
+class _Wrapped:
+    """A smooth penalty seen in another way: what it is called and is stays, but for a ridge, which is one no more."""
 
-    def __init__(self, penalty: SmoothPenalty, factor: float) -> None:
-        self.penalty, self.factor = penalty, factor
+    penalty: SmoothPenalty
 
     @property
     def name(self) -> str:
@@ -154,6 +153,13 @@ class Multiple:
     @property
     def ridge_strength(self) -> None:
         return None
+
+
+class Multiple(_Wrapped):
+    """A smooth penalty times a number."""
+
+    def __init__(self, penalty: SmoothPenalty, factor: float) -> None:
+        self.penalty, self.factor = penalty, factor
 
     def value(self, slopes: Array) -> float:
         return self.factor * self.penalty.value(slopes)
@@ -165,27 +171,11 @@ class Multiple:
         return self.factor * self.penalty.curvature(slopes)
 
 
-class _InUnits:
+class _InUnits(_Wrapped):
     """b = unit b^, and derivatives by the chain rule. It is no ridge, whatever the penalty is."""
 
     def __init__(self, penalty: SmoothPenalty, unit: Array) -> None:
         self.penalty, self.unit = penalty, unit
-
-    @property
-    def name(self) -> str:
-        return self.penalty.name
-
-    @property
-    def kind(self) -> PenaltyKind:
-        return kind_of(self.penalty) or "smooth"
-
-    @property
-    def convex(self) -> bool:
-        return is_convex(self.penalty)
-
-    @property
-    def ridge_strength(self) -> None:
-        return None
 
     def value(self, slopes: Array) -> float:
         return self.penalty.value(slopes * self.unit)
