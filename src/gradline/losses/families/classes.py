@@ -10,9 +10,10 @@ import numpy as np
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import LossError
 from gradline.base.types import Array, IntArray
-from gradline.losses.defaults import BoolArray, Elementwise, LossDefaults, PerTarget
+from gradline.losses.defaults import BoolArray, Elementwise, PerTarget
 from gradline.losses.distribution import Distribution, Tails
 from gradline.losses.families.binary import Cauchit, CLogLog, LogLog, Probit, cauchit, cloglog, loglog, probit
+from gradline.losses.families.numbered import NumberedClasses
 from gradline.losses.links import named
 from gradline.losses.operations import Operations
 
@@ -107,7 +108,7 @@ class Logistic(PerTarget):
 
 
 @dataclass(frozen=True)
-class Multinomial(LossDefaults):
+class Multinomial(NumberedClasses):
     """Baseline-category logits: log(1 + sum_j exp(eta_j)) - eta_y, labels 0 .. K - 1 in one column, k = K - 1, eta_0 = 0.
 
     Predictor j is the log odds of class j against class 0. ``n_classes`` None means that it is learned: ``resolve`` takes it from
@@ -117,20 +118,11 @@ class Multinomial(LossDefaults):
     n_classes: int | None = None
 
     name = "multinomial"
-    never_negative = True
     meaning = (
         "a coefficient is the change of the log odds of its class against class 0 when its column rises by one: "
         "exp(coefficient) multiplies those odds"
     )
-    is_convex = True
-    is_likelihood = True
-    target_kind = "class"
     takes_labels = True
-    aims_at = "mean"
-
-    @property
-    def is_resolved(self) -> bool:
-        return self.n_classes is not None
 
     def resolve(self, highest: Array) -> Multinomial:
         """With as many classes as the largest label says. Raises ValueError if that is fewer than two."""
@@ -143,21 +135,8 @@ class Multinomial(LossDefaults):
     def domain(self) -> str:
         return "class labels 0, 1, 2, ..." if self.n_classes is None else f"class labels 0 to {self.n_classes - 1}"
 
-    def in_domain(self, targets: Array) -> BoolArray:
-        allowed: BoolArray = (targets >= 0) & (np.floor(targets) == targets)
-        if self.n_classes is not None:
-            allowed &= targets < self.n_classes
-        return allowed
-
-    def check_targets(self, targets: Array, first_row: int = 0) -> None:
-        self.require_one_target(targets.shape[1])
-        super().check_targets(targets, first_row)
-
     def n_predictors(self, n_targets: int) -> int:
-        self.require_one_target(n_targets)
-        if self.n_classes is None:
-            raise LossError("loss multinomial: the number of classes is not known before the targets are seen; give multinomial(n_classes)")
-        return self.n_classes - 1
+        return self.known_classes(n_targets) - 1
 
     def predictor_names(self, n_targets: int) -> tuple[str, ...]:
         return tuple(f"class_{j + 1}" for j in range(self.n_predictors(n_targets)))

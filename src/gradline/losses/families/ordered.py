@@ -10,8 +10,8 @@ import numpy as np
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.errors import LossError
 from gradline.base.types import Array
-from gradline.losses.defaults import BoolArray, LossDefaults
 from gradline.losses.distribution import Distribution, Tails
+from gradline.losses.families.numbered import NumberedClasses
 from gradline.losses.links import ORDERED, named
 from gradline.losses.operations import Operations
 
@@ -30,7 +30,7 @@ class OrderedDistribution(Distribution):
 
 
 @dataclass(frozen=True)
-class Ordinal(LossDefaults):
+class Ordinal(NumberedClasses):
     """-log(F(threshold_j+1 - eta) - F(threshold_j - eta)) of classes j = 0 .. K - 1, threshold_0 and threshold_K infinite.
 
     The location eta has slopes and no intercept, which the K - 1 thresholds are. The loss is convex in all of them (Burridge 1981, JRSS B
@@ -42,12 +42,7 @@ class Ordinal(LossDefaults):
     link: str = "logit"
 
     name = "ordinal"
-    never_negative = True
-    is_convex = True
-    is_likelihood = True
-    target_kind = "class"
     takes_order = True
-    aims_at = "mean"
 
     @property
     def meaning(self) -> str:
@@ -57,10 +52,6 @@ class Ordinal(LossDefaults):
                 "exp(coefficient) multiplies those odds"
             )
         return "a coefficient is the change of the normal quantile of being above any threshold when its column rises by one"
-
-    @property
-    def is_resolved(self) -> bool:
-        return self.n_classes is not None
 
     @property
     def distribution(self) -> OrderedDistribution:
@@ -91,21 +82,8 @@ class Ordinal(LossDefaults):
     def domain(self) -> str:
         return "numbers of ordered classes 0, 1, 2, ..." if self.n_classes is None else f"ordered classes 0 to {self.n_classes - 1}"
 
-    def in_domain(self, targets: Array) -> BoolArray:
-        allowed: BoolArray = (targets >= 0) & (np.floor(targets) == targets)
-        if self.n_classes is not None:
-            allowed &= targets < self.n_classes
-        return allowed
-
-    def check_targets(self, targets: Array, first_row: int = 0) -> None:
-        self.require_one_target(targets.shape[1])
-        super().check_targets(targets, first_row)
-
     def n_predictors(self, n_targets: int) -> int:
-        self.require_one_target(n_targets)
-        if self.n_classes is None:
-            raise LossError("loss ordinal: the number of classes is not known before the targets are seen; give ordinal(n_classes)")
-        return self.n_classes
+        return self.known_classes(n_targets)
 
     @property
     def intercept_only(self) -> tuple[bool, ...]:
