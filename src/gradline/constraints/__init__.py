@@ -188,7 +188,7 @@ def monotone(
     """
     if direction not in ("increasing", "decreasing"):
         raise ArgumentError(f'the direction of gl.constraints.monotone is "increasing" or "decreasing", not {direction!r}')
-    return ShapeConstraint(variable, direction, None if order is None else tuple(str(level) for level in order), _range(within))
+    return _shape(variable, direction, order, within)
 
 
 def convex(variable: str, *, within: tuple[float, float] | None = None, order: Sequence[str] | None = None) -> ShapeConstraint:
@@ -218,7 +218,7 @@ def convex(variable: str, *, within: tuple[float, float] | None = None, order: S
     >>> bool((np.diff(fit.predict({"x": x}), 2) > -1e-9).all())
     True
     """
-    return ShapeConstraint(variable, "convex", None if order is None else tuple(str(level) for level in order), _range(within))
+    return _shape(variable, "convex", order, within)
 
 
 def concave(variable: str, *, within: tuple[float, float] | None = None, order: Sequence[str] | None = None) -> ShapeConstraint:
@@ -238,7 +238,13 @@ def concave(variable: str, *, within: tuple[float, float] | None = None, order: 
     ValueError
         Once the columns are known, for what has no curve.
     """
-    return ShapeConstraint(variable, "concave", None if order is None else tuple(str(level) for level in order), _range(within))
+    return _shape(variable, "concave", order, within)
+
+
+def _shape(
+    variable: str, kind: Literal["increasing", "decreasing", "convex", "concave"], order: Sequence[str] | None, within: Any
+) -> ShapeConstraint:
+    return ShapeConstraint(variable, kind, None if order is None else tuple(str(level) for level in order), _range(within))
 
 
 def _range(within: Any) -> tuple[float, float] | None:
