@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.numbers import short
 from gradline.base.types import Array
+from gradline.base.written_tables import WrittenTable
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import attach_data
 from gradline.rows.block import Block
-from gradline.summary.numbers import short
-from gradline.summary.written_tables import WrittenTable
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
