@@ -17,6 +17,8 @@ _IN_PYTHON = re.compile(rf"(?<![\w.(])({_KEYWORDS})=('(?:[^'\\]|\\.)*[^\w'](?:[^
 
 _EXAMPLES = (
     (r"penalty=gl\.penalties\.(\w+)\(([^()]*)\)", r"--penalty \1:\2"),
+    (r"(?<![\w.(])data=\.\.\.", "DATA"),
+    (r"(?<![\w.(])at=\{'([^']*)': (\.\.\.|\[\.\.\.\])\}", r"--at \1=..."),
     (r"solver=gl\.GradientDescent\(\.\.\.\)", "--solver gradient-descent"),
     (rf"(?<![\w.(])({_KEYWORDS})=(['\"])(\w+)\2", r"--\1 \3"),
     (rf"(?<![\w.(])({_KEYWORDS})=(?=[\"'\s;,.)]|$)", r"--\1 "),
