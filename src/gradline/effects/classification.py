@@ -34,6 +34,10 @@ class RocCurve(NamedTuple):
     threshold: Array
 
 
+_ALIKE = 1e-12
+"""Relative: probabilities that differ by less are the same. Rows with the same columns tie, however their sums were rounded."""
+
+
 @dataclass(frozen=True, eq=False)
 class Classification:
     """What ``Fit.classification`` returns. probabilities (n, K) and labels (n,): of rows with all values, counts (n,) of each. threshold:
@@ -117,10 +121,11 @@ class Classification:
         """The curve of a class against the others."""
         score, own = self.probabilities[:, label], self.labels == label
         order = np.argsort(-score, kind="stable")
-        steps = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+        ranked = score[order]
+        steps = np.append(np.flatnonzero(ranked[:-1] - ranked[1:] > _ALIKE * ranked[:-1]), len(order) - 1)
         hits, misses = np.cumsum(np.where(own, self.counts, 0.0)[order])[steps], np.cumsum(np.where(own, 0.0, self.counts)[order])[steps]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return RocCurve(np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, score[order][steps]))
+            return RocCurve(np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, ranked[steps]))
 
     def _two(self, what: str) -> Array:
         if self.n_classes != 2:
