@@ -7,3 +7,8 @@ export * from "../src/engine/pcg64.ts";
 export * from "../src/engine/rows.ts";
 export * from "../src/engine/typed.ts";
 export * from "../src/engine/types.ts";
+
+import { LocalEngine } from "../src/engine/local.ts";
+
+/** What the page offers. */
+export const offered = () => new LocalEngine().losses();
