@@ -1,4 +1,8 @@
 import { render } from "preact";
+import { App } from "./page/app";
+import "./page/keys";
 import "./page/page.css";
+import { refresh } from "./page/state";
 
-render(<main>gradline studio</main>, document.getElementById("studio")!);
+void refresh(false);
+render(<App />, document.getElementById("studio")!);

@@ -1,0 +1,1 @@
+export { firstPoints } from "./presets";

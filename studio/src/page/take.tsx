@@ -1,0 +1,1 @@
+export function Take() { return <p>Take</p>; }
