@@ -233,16 +233,9 @@ export async function refresh(live: boolean): Promise<void> {
 }
 
 async function refreshSurface(mine: number, size: number): Promise<void> {
-  // The engine's surface is over the intercept and the first slope; the picture has the slope across, as the tutorial has.
-  const seen = await engine.value.surface(points.value, settings.value, frameSecond.value, frameFirst.value, size);
-  if (mine === asked) surface.value = turned(seen);
-}
-
-function turned({ first, second, loss }: Surface): Surface {
-  const [columns, lines] = [first.length, second.length];
-  const other = new Float64Array(loss.length);
-  for (let j = 0; j < lines; j++) for (let i = 0; i < columns; i++) other[i * lines + j] = loss[j * columns + i]!;
-  return { first: second, second: first, loss: other };
+  const third = optimum.value && dimension.value === 2 ? toWalk(optimum.value.coefficients)[3 - pair.value[0] - pair.value[1]] : undefined;
+  const seen = await engine.value.surface(points.value, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
+  if (mine === asked) surface.value = seen;
 }
 
 async function refreshComparison(mine: number): Promise<void> {

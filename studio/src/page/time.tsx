@@ -81,9 +81,8 @@ export function Time() {
   return (
     <section class="time" aria-label="Time">
       <div class="moves">
-        <button type="button" class="button primary play" id="play" disabled={none} onClick={togglePlay}>
+        <button type="button" class="button primary play" id="play" disabled={none} onClick={togglePlay} aria-label={playing.value ? "Pause" : still.value ? "Run 100 steps" : "Play"}>
           {playing.value ? <Pause /> : <Play />} <span>{playing.value ? "pause" : still.value ? "run 100" : "play"}</span>
-          <span class="unseen">{playing.value ? "Pause" : "Play"}</span>
         </button>
         <button type="button" class="button" id="step" disabled={none || ended} onClick={() => step(1)} aria-label="One step">
           <StepSign /> <span class="wide">step</span>

@@ -17,12 +17,18 @@ export function drawPlane(pen: CanvasRenderingContext2D, { width, height }: Size
   const [around, above] = turn.value;
   const ranges = [padded(data.x.map((row) => row[0]!), 0.04), padded(data.x.map((row) => row[1]!), 0.04), padded(data.y, 0.04)] as const;
   const unit = (value: number, axis: 0 | 1 | 2) => (2 * (value - ranges[axis][0])) / (ranges[axis][1] - ranges[axis][0]) - 1;
-  const scale = 0.36 * Math.min(width, height * 1.25);
   const [cos, sin, lift, lie] = [Math.cos(around), Math.sin(around), Math.sin(above), Math.cos(above)];
+  const turned = (u: number, v: number, w: number): [number, number, number] => {
+    const deep = u * sin + v * cos;
+    return [u * cos - v * sin, deep * lift - w * 0.8 * lie, deep];
+  };
+  // The box as it is turned fills the picture, with room for the names.
+  const box = [-1, 1].flatMap((u) => [-1, 1].flatMap((v) => [-1, 1].map((w) => turned(u, v, w))));
+  const [wide, high] = [Math.max(...box.map((one) => one[0])), Math.max(...box.map((one) => Math.abs(one[1])))];
+  const scale = Math.min((width - 48) / (2 * wide), (height - 64) / (2 * high));
   const project = (a: number, b: number, c: number): [number, number, number] => {
-    const [u, v, w] = [unit(a, 0), unit(b, 1), Math.max(-3, Math.min(3, unit(c, 2)))];
-    const [right, deep] = [u * cos - v * sin, u * sin + v * cos];
-    return [width / 2 + scale * right, height / 2 + scale * (deep * lift - w * 0.8 * lie), deep];
+    const [right, down, deep] = turned(unit(a, 0), unit(b, 1), Math.max(-3, Math.min(3, unit(c, 2))));
+    return [width / 2 + scale * right, height / 2 + scale * down, deep];
   };
   const { ink: black, quiet, line, accent, data: blue, panel, low } = ink.value;
   const corner = (i: number, j: number, k: number) => project(ranges[0][i]!, ranges[1][j]!, ranges[2][k]!);

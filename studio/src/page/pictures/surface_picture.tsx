@@ -17,6 +17,7 @@ import {
   say,
   set,
   settings,
+  settleFrames,
   shown,
   steps,
   surface,
@@ -306,5 +307,6 @@ export function PairChoice() {
 
 function choosePair(next: readonly [number, number]): void {
   pair.value = next;
+  settleFrames();
   set({});
 }
