@@ -20,7 +20,7 @@ const kinds = {
     const walk = await local.walk(points, settings);
     walk.advance(steps);
     const kept = walk.steps.filter((step) => step.step % every === 0 || step.step === walk.steps.length - 1);
-    return { steps: kept, rate: walk.rate, diverged: walk.diverged, warning: walk.warning, adapted: walk.adapted ?? false };
+    return { steps: kept, rate: walk.rate, diverged: walk.diverged, warning: walk.warning, firstRate: walk.firstRate ?? walk.rate };
   },
   async optimum({ points, settings }) {
     const optimum = await local.optimum(points, settings);

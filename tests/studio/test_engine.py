@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tests.studio.engine_in_node import ask, good, numbers, points, settings
 
 import gradline as gl
-from tests.studio.engine_in_node import ask, good, numbers, points, settings
 
 REAL = np.array([-41.0, -3.2, -1.0, -0.3, 0.0, 0.4, 1.0, 2.5, 60.0])
 PLACES = np.array([-35.0, -6.1, -1.3, -0.02, 0.0, 0.3, 1.0, 4.4, 21.0])
