@@ -1,6 +1,6 @@
 // The page: its head, the four views, and how they stand on a desk, a tablet and a telephone.
 import { useEffect, useRef } from "preact/hooks";
-import { number, sentence } from "./format";
+import { number, plain, sentence } from "./format";
 import { Compare } from "./compare";
 import { Dialogs, dialog } from "./dialogs";
 import { Brand, Dash, Moon, Sun } from "./icons";
@@ -10,6 +10,7 @@ import { PointsPicture, showPrediction } from "./pictures/points_picture";
 import { PairChoice, SurfacePicture } from "./pictures/surface_picture";
 import { Proof } from "./proof";
 import { connection } from "./server";
+import { linkProblem } from "./sharing";
 import { Settings } from "./settings";
 import {
   at,
@@ -29,7 +30,9 @@ import {
   shown,
   solid,
   stability,
+  startAfresh,
   steps,
+  task,
   toOptimum,
   view,
   type Pane,
@@ -177,7 +180,7 @@ function Predict() {
             id={`new-${j}`}
             type="text"
             inputmode="decimal"
-            value={String(values[j] ?? 0)}
+            value={plain(values[j] ?? 0)}
             onInput={(event) => {
               const typed = Number(event.currentTarget.value.replace("−", "-"));
               if (event.currentTarget.value.trim() === "" || !Number.isFinite(typed)) return;
@@ -252,7 +255,7 @@ function Curve() {
         </span>
         {theory.value && rate !== null && (
           <span>
-            <Dash colour="var(--ink)" dash={[6, 5]} width={1.75} /> theory: the distance times {number(rate, 4)} a step
+            <Dash colour="var(--ink)" dash={[6, 5]} width={1.75} /> theory: the distance times {rate > 0.999 && rate < 1 ? `1 − ${number(1 - rate, 2)}` : number(rate, 4)} a step
           </span>
         )}
       </p>
@@ -324,7 +327,7 @@ function Watch() {
 }
 
 function Trouble() {
-  const wrong = problem.value;
+  const wrong = linkProblem.value ?? problem.value;
   // What is wrong with a typed loss is said where it is typed.
   if (!wrong || (wrong.path.startsWith("loss") && view.value === "watch")) return null;
   return (
@@ -332,6 +335,17 @@ function Trouble() {
       {wrong.path && <strong>{wrong.path}: </strong>}
       {sentence(wrong.message)}
     </p>
+  );
+}
+
+/** What somebody who made the link asks for. */
+function Task() {
+  if (task.value === "") return null;
+  return (
+    <section class="card task-card" aria-labelledby="your-task">
+      <h2 id="your-task">Your task</h2>
+      <p id="task-text">{task.value}</p>
+    </section>
   );
 }
 
@@ -345,6 +359,7 @@ export function App() {
       <Lost />
       <main class="work" tabIndex={-1}>
         <Lesson />
+        <Task />
         <Trouble />
         <div id="view" role="tabpanel" aria-labelledby={`tab-${view.value}`} class="view">
         {view.value === "watch" && <Watch />}
@@ -357,6 +372,9 @@ export function App() {
         <span>Everything is calculated in this page, in double precision.</span>
         <button type="button" class="button plain small" onClick={() => (dialog.value = "about")}>
           About
+        </button>
+        <button type="button" class="button plain small" id="afresh" onClick={startAfresh}>
+          Start afresh
         </button>
       </footer>
       <div class="unseen" aria-live="polite" role="status" id="said">

@@ -67,7 +67,7 @@ const PARTS: readonly Part[] = [
       </>
     ),
     enter: () => {
-      if (before === null) usePreset("line");
+      if (before === null) usePreset("few");
       before = points.value;
     },
     done: () => before !== null && points.value !== before,

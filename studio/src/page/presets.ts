@@ -1,22 +1,34 @@
-// Points to begin with, and what changes with them.
+// Taking other points: an example, the reader's own, or one far from the rest.
+import { PRESETS, preset } from "../engine/presets";
 import type { Points } from "../engine/types";
-import { loadPoints, points, addPoint, frameX, frameY, settleFrames } from "./state";
-const noise = Array.from({ length: 40 }, (_, i) => Math.sin(i * 12.9898) * 43758.5453 % 1);
-export function firstPoints(): Points {
-  const x = noise.map((value, i) => Number((-2.2 + (4.4 * i) / 39 + 0.2 * value).toFixed(3)));
-  return { inputs: ["x"], target: "y", x: x.map((v) => [v]), y: x.map((v, i) => Number((6 * v - 5 + 2.2 * noise[(i * 7 + 3) % 40]!).toFixed(3))) };
-}
-export const PRESETS = [{ name: "line", title: "noisy line" }, { name: "two", title: "two inputs" }];
+import { dimension, frameX, loadPoints, points, say, selected, setPoints, targetKind } from "./state";
+
+export { PRESETS };
+
 export function usePreset(name: string): void {
-  if (name === "two") {
-    const x = noise.map((v, i) => [v * 2, 2 * noise[(i * 11 + 5) % 40]!]);
-    loadPoints({ inputs: ["a", "b"], target: "y", x, y: x.map(([a, b], i) => 3 * a! - 2 * b! + 1 + noise[(i * 3 + 1) % 40]!) });
-  } else loadPoints(firstPoints());
+  const chosen = preset(name);
+  loadPoints(chosen.points(), { loss: chosen.loss, rate: chosen.source ? 0.1 : "auto", momentum: 0, nesterov: false, batch: null, method: "descent" }, chosen.source);
+  say(`${chosen.title}: ${chosen.about}`);
 }
+
+/** One point far from the rest: to the right, where it turns a line most, and on the wrong side. */
 export function addOutlier(): void {
+  const { x, y, weights } = points.value;
   const [low, high] = frameX.value;
-  const { x, y } = points.value;
-  if (x[0]!.length === 1) addPoint([Number((low + 0.85 * (high - low)).toPrecision(4))], Number((Math.min(...y) - 0.4 * (Math.max(...y) - Math.min(...y))).toPrecision(4)));
-  settleFrames();
-  void frameY;
+  const middle = y.slice().sort((a, b) => a - b)[Math.floor(y.length / 2)]!;
+  const [least, most] = [Math.min(...y), Math.max(...y)];
+  const span = most - least || 1;
+  const rising = points.value.y[x.reduce((best, row, i) => (row[0]! > x[best]![0]! ? i : best), 0)]! > middle;
+  const short = (value: number) => Number(value.toPrecision(4));
+  let target = rising ? least - 0.35 * span : most + 0.35 * span;
+  if (targetKind.value === "binary") target = rising ? 0 : 1;
+  if (targetKind.value === "signs") target = rising ? -1 : 1;
+  if (targetKind.value === "count") target = Math.round(most + 0.6 * span);
+  if (targetKind.value === "positive") target = most + 0.6 * span;
+  const first = short(low + 0.9 * (high - low));
+  const row = dimension.value === 1 ? [first] : [first, x[0]![1]!];
+  const next: Points = { ...points.value, x: [...x, row], y: [...y, short(target)], ...(weights ? { weights: [...weights, 1] } : {}) };
+  setPoints(next, true);
+  selected.value = y.length;
+  say(`An outlier was added: ${points.value.target} ${short(target)}.`);
 }

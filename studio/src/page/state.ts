@@ -20,16 +20,15 @@ import {
 import { equation, number, plural, sentence } from "./format";
 import { padded, type Range } from "./pictures/scale";
 import { toWalk } from "./pictures/coordinates";
-import { firstPoints } from "./start";
+import { preset } from "../engine/presets";
+import type { Source } from "../engine/takeaway";
 
 export type View = "watch" | "compare" | "take" | "table";
 export type Pane = "points" | "surface" | "curve" | "settings";
 
 export const engine = signal<Engine>(new LocalEngine());
 
-// What the user sets.
-export const points = signal<Points>(firstPoints());
-export const settings = signal<Settings>({
+const FIRST_SETTINGS: Settings = {
   loss: { kind: "catalogue", name: "squared" },
   method: "descent",
   rate: 0.1,
@@ -39,12 +38,16 @@ export const settings = signal<Settings>({
   seed: 0,
   start: [0, 0],
   standardised: false,
-});
-export const compared = signal<readonly LossSpec[]>([
-  { kind: "catalogue", name: "squared" },
-  { kind: "catalogue", name: "huber" },
-  { kind: "catalogue", name: "tukey" },
-]);
+};
+const FIRST_COMPARED: readonly LossSpec[] = ["squared", "huber", "tukey"].map((name) => ({ kind: "catalogue", name }));
+
+// What the user sets.
+const FIRST = preset("few");
+export const points = signal<Points>(FIRST.points());
+/** Of points that a call in Python makes too, as long as none has been changed. */
+export const source = signal<Source | undefined>(FIRST.source);
+export const settings = signal<Settings>(FIRST_SETTINGS);
+export const compared = signal<readonly LossSpec[]>(FIRST_COMPARED);
 export const newInput = signal<readonly number[]>([2, 0]);
 
 // What is looked at.
@@ -61,6 +64,8 @@ export const solid = signal(false);
 export const said = signal("");
 /** The step of the lesson, 1 to 7; 0 without a lesson. */
 export const lesson = signal(0);
+/** What somebody who made the link asks for. */
+export const task = signal("");
 export const locks = signal<ReadonlySet<string>>(new Set());
 
 // What follows.
@@ -72,6 +77,8 @@ export const surface = signal<Surface | null>(null);
 export const comparison = signal<readonly Compared[]>([]);
 export const problem = signal<Problem | null>(null);
 export const compareProblem = signal<Problem | null>(null);
+/** What "auto" has come to. */
+const walkRate = signal<number | null>(null);
 let walk: Walk | null = null;
 
 export const dimension = computed(() => points.value.inputs.length);
@@ -83,12 +90,16 @@ export const shown = computed<readonly number[]>(() => {
   return current.value?.coefficients ?? settings.value.start;
 });
 export const shownLoss = computed(() => (toOptimum.value && optimum.value ? optimum.value.loss : (current.value?.loss ?? NaN)));
-export const line = computed(() => equation(points.value.target, points.value.inputs, shown.value));
+/** Whether the line is the prediction itself, and not a score that a curve makes a probability or a mean of. */
+export const straight = computed(() => {
+  const at = points.value.inputs.map(() => 0);
+  return engine.value.predict(settings.value, [0.7, ...at], [at])[0] === 0.7;
+});
+export const line = computed(() => equation(straight.value ? points.value.target : `score of ${points.value.target}`, points.value.inputs, shown.value));
 export const rate = computed<number | null>(() => {
   const asked = settings.value.rate;
   if (asked !== "auto") return asked;
-  const top = stability.value?.curvatures[0];
-  return top !== undefined && top > 0 ? 1 / top : null;
+  return walkRate.value;
 });
 /** Whether the rate is above the largest stable one. */
 export const tooFast = computed(() => {
@@ -134,7 +145,8 @@ export function settleFrames(): void {
     frameX.value = padded(x.map((row) => row[0]!));
     const second = dimension.value === 2 ? x.map((row) => row[1]!) : y;
     const [low, high] = padded(second);
-    frameY.value = dimension.value === 1 && targetKind.value === "binary" ? [-0.18, 1.18] : [low, high];
+    const kind = dimension.value === 1 ? targetKind.value : "any";
+    frameY.value = kind === "binary" ? [-0.18, 1.18] : kind === "signs" ? [-1.4, 1.4] : [low, high];
     settleSurface();
     settleSliders();
   });
@@ -219,6 +231,7 @@ export async function refresh(live: boolean): Promise<void> {
       stability.value = stable;
       steps.value = walked.steps.slice();
       diverged.value = walked.diverged;
+      walkRate.value = walked.rate;
       if (!held) at.value = Math.min(count, walked.steps.length - 1);
       if (!live) settleFrames();
     });
@@ -275,6 +288,7 @@ export function setPoints(next: Points, settle = false): void {
   batch(() => {
     const other = next.inputs.length !== dimension.value;
     points.value = next;
+    source.value = undefined;
     toOptimum.value = false;
     if (selected.value !== null && selected.value >= next.y.length) selected.value = next.y.length > 0 ? next.y.length - 1 : null;
     if (other) {
@@ -288,18 +302,46 @@ export function setPoints(next: Points, settle = false): void {
 }
 
 /** Data of another kind: from the first step, with nothing of the old in view. */
-export function loadPoints(next: Points, changes: Partial<Settings> = {}): void {
+export function loadPoints(next: Points, changes: Partial<Settings> = {}, made?: Source): void {
   batch(() => {
     at.value = 0;
     selected.value = null;
     steps.value = [];
     surface.value = null;
+    optimum.value = null;
     settings.value = { ...settings.value, start: new Array<number>(next.inputs.length + 1).fill(0), ...changes };
-    const batchSize = settings.value.batch;
-    if (batchSize !== null && batchSize > next.y.length) settings.value = { ...settings.value, batch: null };
+    const size = settings.value.batch;
+    if (size !== null && size > next.y.length) settings.value = { ...settings.value, batch: null };
     pair.value = [1, 0];
+    newInput.value = next.inputs.map((_, j) => {
+      const values = next.x.map((row) => row[j]!).sort((a, b) => a - b);
+      const [low, high] = [values[0]!, values[values.length - 1]!];
+      // Some round value inside, not the middle.
+      return Number((low + 0.7 * (high - low)).toPrecision(2));
+    });
     setPoints(next, true);
+    source.value = made;
   });
+}
+
+/** As on the first visit. */
+export function startAfresh(): void {
+  batch(() => {
+    locks.value = new Set();
+    task.value = "";
+    lesson.value = 0;
+    view.value = "watch";
+    compared.value = FIRST_COMPARED;
+    loadPoints(FIRST.points(), FIRST_SETTINGS, FIRST.source);
+  });
+}
+
+/** The walk as far as the step looked at, for what is taken away; null at the optimum. */
+export function walkShown(): Walk | null {
+  if (!walk || toOptimum.value) return null;
+  const seen = steps.value.slice(0, at.value + 1);
+  const whole = at.value === steps.value.length - 1;
+  return Object.create(walk, { steps: { value: seen }, diverged: { value: whole ? walk.diverged : null } }) as Walk;
 }
 
 export function movePoint(index: number, x: readonly number[], y: number): void {
@@ -359,6 +401,7 @@ export function forward(count: number): void {
       walk!.advance(missing);
       steps.value = walk!.steps.slice();
       diverged.value = walk!.diverged;
+      walkRate.value = walk!.rate;
     }
     at.value = Math.min(target, walk!.steps.length - 1);
   });

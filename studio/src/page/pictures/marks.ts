@@ -11,7 +11,7 @@ export interface Margins {
   readonly bottom: number;
 }
 
-export const MARGINS: Margins = { left: 46, right: 14, top: 14, bottom: 34 };
+export const MARGINS: Margins = { left: 56, right: 14, top: 14, bottom: 34 };
 
 export function axes(pen: CanvasRenderingContext2D, x: Scale, y: Scale, across: string, up: string, grid = true): void {
   const { quiet, line } = ink.value;

@@ -29,6 +29,7 @@ import {
   shown,
   solid,
   steps,
+  straight,
   targetKind,
   toOptimum,
   view,
@@ -54,7 +55,7 @@ function heightOf(index: number): number {
 
 /** Screen positions of a curve of predictions. */
 function trace(pen: CanvasRenderingContext2D, x: Scale, y: Scale, coefficients: readonly number[], of = settings.value): void {
-  const count = targetKind.value === "any" ? 2 : 90;
+  const count = straight.value && of.loss === settings.value.loss ? 2 : 90;
   const grid = Array.from({ length: count }, (_, k) => [x.low + ((x.high - x.low) * k) / (count - 1)]);
   const values = engine.value.predict(of, coefficients, grid);
   pen.beginPath();
@@ -188,7 +189,7 @@ function drawPrediction(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void
 
 /** Where the line can be taken hold of, before the first step. */
 const grips = computed<readonly (readonly [number, number])[]>(() => {
-  if (dimension.value !== 1 || at.value > 0 || toOptimum.value || view.value !== "watch" || locked("start") || targetKind.value !== "any") return [];
+  if (dimension.value !== 1 || at.value > 0 || toOptimum.value || view.value !== "watch" || locked("start") || !straight.value) return [];
   const x = xScale.value;
   const [intercept = 0, slope = 0] = settings.value.start;
   return [0.1, 0.9].map((share) => {
@@ -302,6 +303,7 @@ function tidy(value: number, scale: Scale): number {
 
 function asTarget(value: number): number {
   if (targetKind.value === "binary") return value > 0.5 ? 1 : 0;
+  if (targetKind.value === "signs") return value > 0 ? 1 : -1;
   if (targetKind.value === "count") return Math.max(0, Math.round(value));
   return value;
 }
@@ -402,8 +404,8 @@ function keys(event: KeyboardEvent): void {
       selected.value = index;
       const row = points.value.x[index]!;
       const first = tidy(row[0]! + direction[0] * far * 0.01 * (x.high - x.low), x);
-      const binary = dimension.value === 1 && targetKind.value !== "any";
-      const second = heightOf(index) + direction[1] * (binary ? 1 : far * 0.01 * (y.high - y.low));
+      const whole = dimension.value === 1 && ["binary", "signs", "count"].includes(targetKind.value);
+      const second = heightOf(index) + direction[1] * (whole ? 1.01 : far * 0.01 * (y.high - y.low));
       if (dimension.value === 1) movePoint(index, [first], asTarget(tidy(second, y)));
       else movePoint(index, [first, tidy(second, y)], points.value.y[index]!);
       window.clearTimeout(telling);

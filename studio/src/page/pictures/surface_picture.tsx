@@ -105,6 +105,7 @@ function drawRings(pen: CanvasRenderingContext2D): void {
   pen.textAlign = "center";
   pen.textBaseline = "middle";
   let words = "loss ";
+  const written: (readonly [number, number])[] = [];
   for (const k of [3, 6, 9]) {
     const shape = shapes.find((one) => one.value === -thresholds[k]!);
     const ring = shape?.coordinates[0]?.[0];
@@ -114,6 +115,8 @@ function drawRings(pen: CanvasRenderingContext2D): void {
       .filter(([a, b]) => a > x.from + 34 && a < x.to - 34 && b > y.to + 12 && b < y.from - 10);
     if (inside.length === 0) continue;
     const spot = inside.reduce((best, one) => (one[1] > best[1] ? one : best));
+    if (written.some((other) => Math.abs(other[0] - spot[0]) < 76 && Math.abs(other[1] - spot[1]) < 16)) continue;
+    written.push(spot);
     halo(pen, words + number(thresholds[k]!, 3), spot[0], spot[1], quiet);
     words = "";
   }

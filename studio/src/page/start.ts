@@ -1,1 +1,0 @@
-export { firstPoints } from "./presets";
