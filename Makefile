@@ -2,13 +2,14 @@
 # make test   sets everything up and runs the tests
 # make lint   ruff, mypy and the order of packages
 # make bench  side-by-side timings against peers
+# make studio builds the studio's page into one file (needs node and npm)
 # make study  slow statistical studies, whose results are committed
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench study clean
+.PHONY: demo test lint bench study studio clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gradline demo --output-folder gradline-demo
@@ -27,9 +28,19 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory studio/node_modules/.package-lock.json && \
+	cd studio && npm run --silent check && node build.mjs --check; \
+	else echo "npm is not installed: the studio's page is not checked (apt-get install nodejs npm to have it checked)"; fi
 
 bench: $(VENV)/.bench
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+studio: studio/node_modules/.package-lock.json
+	cd studio && npm run --silent check && npm run --silent build
+
+studio/node_modules/.package-lock.json: studio/package.json studio/package-lock.json
+	cd studio && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 study: $(VENV)/.dev
 	$(BIN)/python -m pytest -m study -rP

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
+from gradline.base.numbers import short
+from gradline.base.written_tables import WrittenTable
 from gradline.inference.intervals import check_level, coefficient_interval, p_values
 from gradline.inference.tests import coefficient_labels
 from gradline.model.uncertainty import ModelUncertainty
 from gradline.summary.content import shown_coefficients
-from gradline.summary.numbers import short
 from gradline.summary.wording import call
-from gradline.summary.written_tables import WrittenTable
 
 if TYPE_CHECKING:
     from gradline.model.record import Model

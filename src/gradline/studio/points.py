@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -241,19 +241,16 @@ def shrinking(rate: float, momentum: float, nesterov: bool, curvature: float) ->
 
 
 def surface(asked: Surface, load: Callable[[str], Any]) -> dict[str, Any]:
-    """The mean loss on a grid: of (slope, intercept) for one input, of the two slopes, at the best intercept's value, for two."""
-    place = replace(ground(asked, load), centre=np.zeros(len(asked.points.inputs)), spread=np.ones(len(asked.points.inputs)))
+    """The mean loss on a grid of the intercept and the first slope of the walk; a second slope is held where the walk starts."""
+    place = ground(asked, load)
     problem = place.problem()
     if problem.joint:
         raise Trouble("settings, loss", "this loss is one number for all rows together, and has no surface that is quickly drawn")
     first, second = (np.linspace(*ends, asked.size) for ends in (asked.first, asked.second))
-    down, along = np.meshgrid(second, first, indexing="ij")
-    if place.x.shape[1] == 1:
-        cells = np.stack([down.ravel(), along.ravel()])
-    else:
-        held = float(np.array(_optimum(place)["coefficients"], dtype=np.float64)[0])
-        cells = np.stack([np.full(down.size, held), along.ravel(), down.ravel()])
-    design = np.column_stack([np.ones(len(place.y)), place.x])
+    slopes, intercepts = np.meshgrid(second, first, indexing="ij")
+    held = [np.full(slopes.size, number) for number in _start(asked, place)[2:]]
+    cells = np.stack([intercepts.ravel(), slopes.ravel(), *held])
+    design = np.column_stack([np.ones(len(place.y)), place.columns])
     weights = np.ones(len(place.y)) if place.weights is None else place.weights
     found: list[Array] = []
     step = max(1, GRID // len(place.y))

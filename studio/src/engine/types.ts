@@ -62,6 +62,8 @@ export interface Optimum {
 export interface Walk {
   readonly steps: readonly Step[];
   readonly diverged: string | null; // why it ended, in one sentence
+  readonly rate: number; // the rate of the last step: the one asked for, or what "auto" has come to
+  readonly warning: string | null; // said before the first step: the rate is above the largest stable one (squared loss)
   advance(count: number): readonly Step[]; // the new ones
   back(count: number): void;
 }
@@ -80,6 +82,9 @@ export interface Compared {
   readonly influence: { readonly residual: readonly number[]; readonly slope: readonly number[] }; // derivative of the loss in p against the residual
 }
 
+/** What a loss takes: any number, labels 0 and 1, labels -1 and 1, numbers of 0 or above, or numbers above 0. */
+export type Target = "any" | "binary" | "signs" | "count" | "positive";
+
 export interface Problem {
   readonly path: string; // where in the input: "loss, character 7", "row 12, column x"
   readonly message: string; // what is wrong and what to do
@@ -93,7 +98,7 @@ export class EngineError extends Error {
 
 export interface Engine {
   /** Names of losses it knows, each with the sentence that says what it is for and its option, if it takes one. */
-  losses(): readonly { name: string; title: string; about: string; option?: { name: string; value: number; low: number; high: number }; target: "any" | "binary" | "count" }[];
+  losses(): readonly { name: string; title: string; about: string; option?: { name: string; value: number; low: number; high: number }; target: Target }[];
   walk(points: Points, settings: Settings): Promise<Walk>;
   optimum(points: Points, settings: Settings): Promise<Optimum>;
   stability(points: Points, settings: Settings, optimum: Optimum): Promise<Stability>;
