@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
+from gradline.base.numbers import counted, visible
 from gradline.studio.plain import number, numbers
 from gradline.summary.coefficient_table import coefficient_table
 from gradline.summary.content import summarise
-from gradline.summary.numbers import counted, visible
 from gradline.summary.uncertainty import LEVEL, uncertainty_of
 
 if TYPE_CHECKING:

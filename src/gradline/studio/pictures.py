@@ -9,6 +9,7 @@ import numpy as np
 from scipy.special import betaincinv, ndtri
 
 from gradline.base.errors import GradlineError
+from gradline.base.numbers import visible
 from gradline.base.types import Array
 from gradline.plot.calibrated import calibration_bins
 from gradline.plot.diagnostic_sample import DiagnosticSample
@@ -20,7 +21,6 @@ from gradline.report.concerns import concerns
 from gradline.report.findings import Findings, find
 from gradline.studio.fitted import TOLD_BY_THE_FIT
 from gradline.studio.plain import numbers
-from gradline.summary.numbers import visible
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
