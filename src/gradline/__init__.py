@@ -48,7 +48,7 @@ _NAMES = {
     "load": "gradline.api.loading",
     "path": "gradline.api.path",
 }
-_MODULES = ("constraints", "datasets", "losses", "penalties", "plot")
+_MODULES = ("constraints", "datasets", "losses", "penalties", "plot", "studio")
 
 __all__ = [
     "LBFGS",
@@ -86,6 +86,7 @@ __all__ = [
     "path",
     "penalties",
     "plot",
+    "studio",
 ]
 
 if TYPE_CHECKING:
@@ -121,6 +122,7 @@ if TYPE_CHECKING:
     from gradline.solvers.newton.newton import Newton
     from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
+    from gradline.studio.opening import studio
 
 
 def __getattr__(name: str) -> Any:
