@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.version import __version__ as __version__
 
 _NAMES = {
+    "Cluster": "gradline.cluster.cluster",
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
@@ -34,6 +35,7 @@ _NAMES = {
     "GradlineError": "gradline.base.errors",
     "InferenceError": "gradline.base.errors",
     "LossError": "gradline.base.errors",
+    "ClusterError": "gradline.base.errors",
     "ModelFileError": "gradline.base.errors",
     "SolverError": "gradline.base.errors",
     "LeastSquares": "gradline.solvers.least_squares.least_squares",
@@ -55,6 +57,8 @@ __all__ = [
     "ActiveSetNewton",
     "ArgumentError",
     "ArgumentTypeError",
+    "Cluster",
+    "ClusterError",
     "ConstrainedNewton",
     "ConstrainedPiecewiseLinear",
     "DataError",
@@ -97,6 +101,7 @@ if TYPE_CHECKING:
     from gradline.base.errors import (
         ArgumentError,
         ArgumentTypeError,
+        ClusterError,
         DataError,
         DivergenceError,
         FormulaError,
@@ -107,6 +112,7 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.cluster.cluster import Cluster
     from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.classifier import LinearClassifier
