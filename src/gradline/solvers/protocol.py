@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_check
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.numbers import short
 from gradline.base.types import Array, IntArray
+from gradline.base.written_tables import WrittenTable
 from gradline.rows.labels import check_names_of_rows
 
 if TYPE_CHECKING:
@@ -88,6 +90,16 @@ class Certificate:
     reason: str
     remedy: str = ""
     gap: float | None = None
+
+    def _repr_html_(self) -> str:
+        found = [
+            ("converged", "yes" if self.converged else "no"),
+            ("why", self.reason),
+            ("gradient norm", short(self.gradient_norm)),
+            *([("gap to the minimum, at most", short(self.gap))] if self.gap is not None else []),
+            *([("what to do", self.remedy)] if self.remedy else []),
+        ]
+        return WrittenTable(("certificate", ""), tuple(found), words=2).to_html()
 
 
 class LeavesSums(Protocol):
