@@ -276,6 +276,25 @@ def test_leave_one_out_losses_are_gradlines() -> None:
         assert one["leaveOneOut"] == pytest.approx(gl.fit(x, y, loss=loss).diagnose(x, y).leave_one_out_loss.left_out, rel=1e-9)
 
 
+def test_points_left_out_of_a_kinked_loss_are_fitted_without() -> None:
+    x, y = _data("real", 25, 2, 9)
+    texts = {"absolute": gl.losses.absolute, ("quantile", 0.3): gl.losses.quantile(0.3)}
+    question = {
+        "kind": "compare",
+        "points": points(x, y),
+        "settings": settings(inputs=2),
+        "losses": [settings(one)["loss"] for one in texts],
+    }
+    (answer,) = good([question])
+    for loss, one in zip(texts.values(), answer, strict=True):
+        left_out = []
+        for i in range(25):
+            rest = np.arange(25) != i
+            p = gl.fit(x[rest], y[rest], loss=loss, covariance=False).predict(x[i : i + 1]).reshape(1, 1)
+            left_out.append(loss.derivatives(y[i].reshape(1, 1), p, 0).value[0])
+        assert one["leaveOneOut"] == pytest.approx(np.mean(left_out), rel=1e-9)
+
+
 def test_what_cannot_be_fitted_is_refused_by_row_and_column() -> None:
     x, y = [0.0, 1.0, 2.0], [0.0, 1.0, 2.0]
     refused = ask(

@@ -5,7 +5,7 @@
 import { designRow } from "./frame.ts";
 import { dot, norm, nullSpace, solve, symmetricEigen, times } from "./linear.ts";
 import type { Ending, Path } from "./newton.ts";
-import { predictorsInto, type Objective } from "./rows.ts";
+import { Objective, predictorsInto } from "./rows.ts";
 import { slopesBeside } from "./row_loss.ts";
 
 const MOST_STEPS = 5000;
@@ -19,8 +19,15 @@ class KinkedRows {
   readonly tolerance: number;
   private readonly out = new Float64Array(3);
 
-  constructor(readonly objective: Objective) {
+  constructor(
+    readonly objective: Objective,
+    same?: KinkedRows, // the same rows with other weights
+  ) {
     const { rows, loss } = objective;
+    if (same !== undefined) {
+      ({ first: this.first, place: this.place, left: this.left, right: this.right, tolerance: this.tolerance } = same);
+      return;
+    }
     // Many rows share a target, and kinks of a typed loss are searched for.
     const known = new Map<number, readonly [number, number, number][]>();
     const found = Array.from(rows.y, (y) => {
@@ -217,6 +224,36 @@ function betweenStops(kinked: KinkedRows, p: Float64Array, a: Float64Array, coun
 export function kinkedOptimum(objective: Objective, start: readonly number[]): Path {
   const kinked = new KinkedRows(objective);
   return objective.loss.straight ? alongEdges(kinked, start) : withRowsHeld(kinked, start);
+}
+
+/** The predictor of every row by the optimum without it, each fitted again from the optimum of all; null where that cannot be had. */
+export function leftOutPredictors(objective: Objective, optimum: readonly number[]): Float64Array | null {
+  const { rows, loss } = objective;
+  const all = new KinkedRows(objective);
+  const p = all.predictors(optimum);
+  const found = Float64Array.from(p);
+  const active = all.active(p);
+  const rays = loss.straight && nullSpace(active.map((i) => all.row(i)), rows.size).rank === rows.size ? edges(all, active) : null;
+  const along = rays?.map((ray) => {
+    const a = all.predictors(ray);
+    return { a, ...all.along(p, a) };
+  });
+  for (let i = 0; i < rows.count; i++) {
+    if (rows.share[i] === 0) continue;
+    // A vertex stays the optimum where no edge descends without the row: most rows need no new fit.
+    const stays =
+      along !== undefined &&
+      all.at(i, p[i]!) < 0 &&
+      along.every(({ a, slope, size }) => slope - rows.share[i]! * all.slope(i, p[i]!, a[i]!) * a[i]! >= 1e-12 * size);
+    if (stays) continue;
+    const share = Float64Array.from(rows.share);
+    share[i] = 0;
+    const without = new KinkedRows(new Objective({ ...rows, share }, loss), all);
+    const { points, ending } = loss.straight ? alongEdges(without, optimum) : withRowsHeld(without, optimum);
+    if (!ending.converged) return null;
+    found[i] = dot(all.row(i), points[points.length - 1]!);
+  }
+  return found;
 }
 
 function better(b: readonly number[], direction: readonly number[], t: number): number[] {
