@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from gradline.report import Report
     from gradline.summary import CoefficientTable, Summary
 
+_FIELDS = tuple(field.name for field in fields(Model))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(FitQuestions, FitTests):
@@ -43,7 +45,7 @@ class Fit(FitQuestions, FitTests):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The same model, with the conveniences of a Fit."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(model)})
+        return cls(**{name: getattr(model, name) for name in _FIELDS})
 
     @overload
     def predict(

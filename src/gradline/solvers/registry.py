@@ -35,7 +35,8 @@ def solve(solver: Solver, problem: Problem, start: Array | None = None, progress
     Raises ValueError with the reason where it refuses, and where it moved coefficients that are held; TypeError for a solver that does
     not say what it refuses.
     """
-    if not isinstance(solver, Solver):
+    # Asked of the class first: of an object, isinstance looks for each member of a protocol anew.
+    if not (issubclass(type(solver), Solver) or isinstance(solver, Solver)):
         raise ArgumentTypeError(
             f"{type(solver).__name__} does not say what it refuses: give it a method refuses(problem) that returns None where it honours"
             " all that a problem holds, and else the reason (see gradline.solvers.protocol.Solver)"
@@ -65,14 +66,15 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
 
 def check_in_range(problem: Problem, solution: Solution) -> None:
     """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    if not np.isinf(solution.coefficients).any():
+        return
     beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
     slopes = beyond[beyond >= int(problem.rows.intercept)]
-    if beyond.size:
-        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
-            " give it in another unit, such as one in which it is near 1"
-        )
+    names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+    raise SolverError(
+        f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+        " give it in another unit, such as one in which it is near 1"
+    )
 
 
 def solve_identified(
