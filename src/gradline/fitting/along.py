@@ -33,7 +33,8 @@ from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.protocol import Solution
 from gradline.solvers.proximal.many import solve_many, takes_many
-from gradline.solvers.proximal.moments_model import FoldMomentsKernel, MomentsModel
+from gradline.solvers.proximal.fold_moments import sums_of_folds
+from gradline.solvers.proximal.moments_model import MomentsModel
 from gradline.solvers.proximal.moments_path import moments_path, proportions
 from gradline.solvers.proximal.newton import A_HAIR_MORE, ProximalNewton, null_dual
 from gradline.solvers.proximal.wide_path import WidePath, WideRows, wide_path
@@ -216,11 +217,11 @@ class MomentsWay(Way):
         """The sums of each fold, or of all rows where none are held out: a pass."""
         if self.folds is None:
             return [self.problem.rows.reduce(MomentsKernel()).sums]
-        states = self.problem.rows.reduce(FoldMomentsKernel(self.folds))
+        states = sums_of_folds(self.problem.rows, self.folds)
         empty = [fold for fold, state in enumerate(states) if state is None]
         if empty:
             raise ArgumentError(f"fold {empty[0] + 1} of {self.folds.count} has no rows; ask for fewer folds, or give another seed=")
-        return [state.sums for state in states if state is not None]
+        return [state for state in states if state is not None]
 
     @cached_property
     def total(self) -> SecondMoments:

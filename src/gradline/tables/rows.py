@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from gradline.base.errors import DataError
+from gradline.base.listening import checked
 from gradline.base.types import Array, IntArray
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -176,7 +177,7 @@ class TableRows:
 
         self.table.check_columns(columns)
         wanted = tuple(dict.fromkeys([*self.columns, *columns]))
-        yield from in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads)
+        yield from checked(in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads))
 
     def take(self, rows: IntArray) -> Block:
         """The given rows as one block, in the given order. Reads the chunks that hold one of them."""
@@ -369,7 +370,7 @@ class TableRows:
 
     def _run(self, job: Callable[[Chunk], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
         try:
-            yield from in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed)
+            yield from checked(in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed))
         except (ValueError, OSError):
             # Of a file that was rewritten under it a library says whatever it stumbled over.
             self.table.source.check_unchanged()
