@@ -16,8 +16,8 @@ from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.objective.objective import Problem
 from gradline.solvers.centring import centred
-from gradline.solvers.protocol import Solution, takes_any_columns
-from gradline.solvers.registry import automatic, solve
+from gradline.solvers.protocol import Solution
+from gradline.solvers.registry import automatic, solve, takes_any_columns
 
 if TYPE_CHECKING:
     from gradline.model.record import Model

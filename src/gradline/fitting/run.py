@@ -29,8 +29,8 @@ from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
-from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, as_start, takes_any_columns
-from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
+from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, as_start
+from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified, takes_any_columns
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference

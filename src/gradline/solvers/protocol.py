@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
 
 import numpy as np
 
@@ -172,18 +172,6 @@ class TakesAnyColumns(Protocol):
 
     @property
     def any_columns(self) -> bool: ...
-
-
-_TAKE_ANY_COLUMNS: dict[type, bool] = {}
-"""Solvers that were asked whether they are such, by their classes: of a protocol, isinstance looks for each member anew."""
-
-
-def takes_any_columns(solver: Solver) -> bool:
-    """Whether the solver is one that may be given other columns."""
-    kind = type(solver)
-    if kind not in _TAKE_ANY_COLUMNS:
-        _TAKE_ANY_COLUMNS[kind] = isinstance(solver, TakesAnyColumns)
-    return _TAKE_ANY_COLUMNS[kind] and bool(cast(TakesAnyColumns, solver).any_columns)
 
 
 @runtime_checkable

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 from gradline.objective.objective import Problem
-from gradline.solvers.protocol import Solution, Solver
+from gradline.solvers.protocol import Solution, Solver, TakesAnyColumns
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
 _SOLVERS = {
@@ -73,6 +73,18 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
             f"{type(solver).__name__} moved the coefficient of {problem.column_name(column)}, which is not free in each linear predictor;"
             " its refuses(problem) has to give a reason where problem.all_free is False, or its solve to keep to problem.free"
         )
+
+
+_TAKE_ANY_COLUMNS: dict[type, bool] = {}
+"""Solvers that were asked whether they are such, by their classes: of a protocol, isinstance looks for each member anew."""
+
+
+def takes_any_columns(solver: Solver) -> bool:
+    """Whether the solver is one that may be given other columns."""
+    kind = type(solver)
+    if kind not in _TAKE_ANY_COLUMNS:
+        _TAKE_ANY_COLUMNS[kind] = isinstance(solver, TakesAnyColumns)
+    return _TAKE_ANY_COLUMNS[kind] and bool(cast(TakesAnyColumns, solver).any_columns)
 
 
 def check_in_range(problem: Problem, solution: Solution) -> None:
