@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from gradline.summary import Summary
     from gradline.summary.result_table import ResultTable
 
+_FIELDS = tuple(field.name for field in fields(Model))
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Fit(FitQuestions, FitTests):
@@ -44,7 +46,7 @@ class Fit(FitQuestions, FitTests):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The same model, with the conveniences of a Fit."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(model)})
+        return cls(**{name: getattr(model, name) for name in _FIELDS})
 
     @overload
     def predict(
