@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gradline import __version__
-from gradline.cli import demo, effects, fit, path, plot, predict, report
+from gradline.cli import demo, effects, fit, path, plot, predict, report, studio
 from gradline.cli.errors import run
 
 app = typer.Typer(
@@ -43,6 +43,7 @@ app.command(short_help="Predict with a saved model.")(predict.predict)
 app.command(short_help="What a saved model's columns do to its prediction.")(effects.effects)
 app.command(short_help="Draw a saved model over a table.")(plot.plot)
 app.command(short_help="Write a page about a saved model.")(report.report)
+app.command(short_help="Watch and steer the learning in a browser.")(studio.studio)
 
 
 def main() -> None:

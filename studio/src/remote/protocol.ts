@@ -27,7 +27,7 @@ export interface Hello {
   readonly version: string;
   readonly table: TableHead | null;
   readonly losses: readonly FileLoss[];
-  readonly model: ModelSpec | null;
+  readonly given: Fitted | null; // a fit that gl.studio(fit) was given
 }
 
 // What is fitted.
@@ -124,20 +124,19 @@ export interface Fitted {
   readonly objective: number | null;
   readonly statistic: "t" | "z" | null;
   readonly level: number;
-  readonly covariance: string | null;
   readonly coefficients: readonly Coefficient[];
   readonly coefficientsLeftOut: number; // beyond the first thousand
   readonly certificate: { readonly converged: boolean; readonly reason: string; readonly remedy: string; readonly gradientNorm: number | null };
   readonly warnings: readonly Concern[];
-  readonly measures: readonly { readonly name: string; readonly value: number }[];
+  readonly facts: readonly { readonly label: string; readonly text: string; readonly tone: "plain" | "good" | "bad" }[]; // of the summary
   readonly curves: readonly CurveLine[];
   readonly variables: readonly string[]; // columns whose effects can be asked for
-  readonly solver: string;
   readonly passes: number;
   readonly seconds: number;
 }
 
 export interface ResultTable {
+  readonly title: string;
   readonly columns: readonly string[];
   readonly rows: readonly (readonly (string | number | null)[])[];
   readonly note: string;
@@ -170,6 +169,7 @@ export interface PenaltyPath {
   readonly strengths: readonly number[];
   readonly names: readonly string[]; // of the coefficients drawn, the largest ones
   readonly coefficients: readonly (readonly number[])[]; // names by strengths
+  readonly columns: number; // slopes there are
   readonly nonzero: readonly number[];
   readonly heldOut: { readonly mean: readonly number[]; readonly error: readonly number[]; readonly how: string };
   readonly best: number; // places
@@ -189,6 +189,13 @@ export interface Taken {
   readonly address: string | null; // relative to the page
 }
 
+export interface Walked {
+  readonly steps: readonly Step[]; // the start first
+  readonly diverged: string | null;
+  readonly rate: number;
+  readonly warning: string | null;
+}
+
 /** Each question with what it is asked with and what it is answered with. */
 export interface Questions {
   columns: { with: { readonly names: readonly string[] }; answer: { readonly columns: readonly Column[] } };
@@ -201,7 +208,7 @@ export interface Questions {
     answer: Predicted;
   };
   take: { with: { readonly fit: string; readonly what: "python" | "command" | "model" | "report" }; answer: Taken };
-  walk: { with: { readonly points: Points; readonly settings: Settings; readonly steps: number }; answer: { readonly steps: readonly Step[]; readonly diverged: string | null } };
+  walk: { with: { readonly points: Points; readonly settings: Settings; readonly steps: number }; answer: Walked };
   optimum: { with: { readonly points: Points; readonly settings: Settings }; answer: Optimum };
   stability: { with: { readonly points: Points; readonly settings: Settings }; answer: Stability };
   surface: {
