@@ -11,6 +11,8 @@ const here = dirname(fileURLToPath(import.meta.url));
 const target = join(here, "../src/gradline/studio/page/index.html");
 const LARGEST = 150_000; // bytes, gzipped
 
+const version = /__version__ = "([^"]+)"/.exec(readFileSync(join(here, "../src/gradline/base/version.py"), "utf8"))[1];
+
 const bundled = await build({
   entryPoints: [join(here, "src/main.tsx")],
   absWorkingDir: here,
@@ -21,6 +23,7 @@ const bundled = await build({
   jsx: "automatic",
   jsxImportSource: "preact",
   charset: "utf8",
+  define: { GRADLINE_VERSION: JSON.stringify(version) },
   legalComments: "none",
   logLevel: "warning",
   outdir: "out",

@@ -105,7 +105,7 @@ def compare_models(
     exponentiate : bool, default False
         Show exp of each coefficient and of its interval: odds ratios, rate ratios. Standard errors are then of the ratio.
     marks : bool, default False
-        Stars beside coefficients: * below 0.05, ** below 0.01, *** below 0.001.
+        Stars beside coefficients: one below 0.05, two below 0.01, three below 0.001.
     level : float, default 0.95
         Of the intervals.
     digits : int, default 4

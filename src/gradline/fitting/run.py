@@ -59,7 +59,8 @@ def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | Non
     if request.of_arrays:
         prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
         kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
-        check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
+        if request.groups is not None:
+            check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
         yield prepared, kind, request.progress
         return
     from gradline.preparing.from_table import watched_table
@@ -123,8 +124,9 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
         return curves.problem, curves
     if request.smoothing != "REML":
         raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
-    if request.penalty is not None:
-        warn_of_scales(problem, prepared.names, request.penalty)
+    if request.penalty is None:
+        return problem, None
+    warn_of_scales(problem, prepared.names, request.penalty)
     return with_penalty(problem, request.penalty, prepared, progress), None
 
 

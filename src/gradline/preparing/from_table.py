@@ -189,7 +189,8 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
         raise
     weights = held.row_weights
     used = held.n_rows if weights is None else int(np.count_nonzero(weights))
-    return _of(source, rows, held, loss, used)
+    own = fingerprint(held.targets, held.weights, held.frequencies, held.offset)
+    return _of(source, rows, held, loss, used, own)
 
 
 def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: bool) -> Prepared:

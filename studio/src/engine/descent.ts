@@ -12,7 +12,7 @@ const CHUNK = 50; // steps between looks of an adaptive rate; gradline's own whe
 const ROOM = 2_000_000; // of steps kept
 
 export interface Descent extends Walk {
-  readonly adapted: boolean; // whether "auto" has shortened its rate on the way
+  readonly firstRate: number; // "auto" may shorten it on the way
 }
 
 /** What a loop keeps beside the records: where it is, and how fast. */
@@ -71,8 +71,8 @@ export class DescentWalk implements Descent {
     return this.steps.length === this.computed.length ? this.ended : null;
   }
 
-  get adapted(): boolean {
-    return this.rating.adaptive && this.rate !== this.rating.chosen;
+  get firstRate(): number {
+    return this.rating.chosen;
   }
 
   advance(count: number): readonly Step[] {

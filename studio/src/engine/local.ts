@@ -75,9 +75,10 @@ export class LocalEngine implements Engine {
     second: readonly [number, number],
     size: number,
     held?: number,
+    over: readonly [number, number] = [0, 1],
   ): Promise<Surface> {
     const { loss, frame } = prepared(points, settings);
-    return surfaceOf(new Objective(frame.rows, loss), first, second, size, held ?? frame.inside(settings.start)[2]);
+    return surfaceOf(new Objective(frame.rows, loss), first, second, size, held ?? frame.inside(settings.start)[3 - over[0] - over[1]], over);
   }
 
   async compare(points: Points, _settings: Settings, losses: readonly LossSpec[]): Promise<readonly Compared[]> {

@@ -24,6 +24,7 @@ export function newton(objective: Objective, start: readonly number[]): Path {
   for (let step = 0; step < MOST_STEPS; step++) {
     const { direction, decrement, bent } = newtonDirection(here);
     const size = Math.abs(here.value) + 1e-300;
+    if (bent && endless(objective, at, direction)) return { points, ending: NO_OPTIMUM };
     if (decrement <= 1e-26 * size) return { points, ending: atOptimum(objective, here, decrement, bent) };
     const next = search(objective, at, here, direction, bent);
     if (next === null) {
@@ -135,6 +136,8 @@ function endless(objective: Objective, at: readonly number[], direction: readonl
   const length = norm(direction);
   if (!(length > 0)) return false;
   let falls = false;
+  let size = 1;
+  for (const y of rows.y) size = Math.max(size, Math.abs(y));
   for (let i = 0; i < rows.count; i++) {
     if (rows.share[i] === 0) continue;
     let [p, a] = [0, 0];
@@ -144,7 +147,7 @@ function endless(objective: Objective, at: readonly number[], direction: readonl
     }
     // On the line of a separating direction a row does not move.
     if (Math.abs(a) < 1e-9) continue;
-    for (const far of [0, 10, 1000]) {
+    for (const far of [0, 10 * size, 1000 * size]) {
       loss.derive(rows.y[i]!, p + far * a, out);
       const along = out[1]! * a;
       if (along > 0) return false;

@@ -1,4 +1,4 @@
-// The loss on a grid of two coefficients of the walk.
+// The loss on a grid of two coefficients of the walk, the third, where there is one, held.
 
 import { squaredModel } from "./least_squares.ts";
 import type { Objective } from "./rows.ts";
@@ -10,17 +10,18 @@ export function surfaceOf(
   second: readonly [number, number],
   size: number,
   held: number | undefined,
+  over: readonly [number, number] = [0, 1],
 ): Surface {
   if (!(Number.isInteger(size) && size >= 2 && size <= 1000)) throw new EngineError({ path: "size", message: `a surface has 2 to 1000 places a side, not ${size}` });
   const places = ([low, high]: readonly [number, number]): number[] => Array.from({ length: size }, (_, i) => low + ((high - low) * i) / (size - 1));
   const [xs, ys] = [places(first), places(second)];
   const values = new Float64Array(size * size);
-  const at = objective.rows.columns.map((_, j) => (j === 2 ? (held ?? 0) : 0));
+  const at = objective.rows.columns.map((_, j) => (over.includes(j) ? 0 : (held ?? 0)));
   const value = valueOf(objective);
   for (let row = 0; row < size; row++) {
-    at[1] = ys[row]!;
+    at[over[1]] = ys[row]!;
     for (let column = 0; column < size; column++) {
-      at[0] = xs[column]!;
+      at[over[0]] = xs[column]!;
       values[row * size + column] = value(at);
     }
   }

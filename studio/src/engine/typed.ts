@@ -106,10 +106,15 @@ function kinksOf(loss: RowLoss, tape: Tape): Kinks | null {
   };
 }
 
-/** Whether slopes on the two sides differ. */
+/** Whether slopes on the two sides differ, by more than rounding beside those a little farther off. */
 function bends(loss: RowLoss, y: number, place: number, out: Float64Array): boolean {
   const [left, right] = slopesBeside(loss, y, place, out);
-  return Number.isFinite(left) && Number.isFinite(right) && Math.abs(right - left) > 1e-7 * (Math.abs(left) + Math.abs(right));
+  let size = Math.abs(left) + Math.abs(right);
+  for (const side of [-1, 1]) {
+    loss.derive(y, place + side * 0.1 * (1 + Math.abs(y) + Math.abs(place)), out);
+    if (Number.isFinite(out[1]!)) size = Math.max(size, Math.abs(out[1]!));
+  }
+  return Number.isFinite(left) && Number.isFinite(right) && Math.abs(right - left) > 1e-7 * size;
 }
 
 function isAffine(tape: Tape, guard: Guard): boolean {

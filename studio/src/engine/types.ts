@@ -68,7 +68,7 @@ export interface Walk {
   back(count: number): void;
 }
 
-/** Loss on a grid of (first, second) coefficients, the third held; row-major, `second` by `first`. */
+/** Loss on a grid of two coefficients, the third held; row-major, `second` by `first`. */
 export interface Surface {
   readonly first: readonly number[];
   readonly second: readonly number[];
@@ -102,7 +102,16 @@ export interface Engine {
   walk(points: Points, settings: Settings): Promise<Walk>;
   optimum(points: Points, settings: Settings): Promise<Optimum>;
   stability(points: Points, settings: Settings, optimum: Optimum): Promise<Stability>;
-  surface(points: Points, settings: Settings, first: readonly [number, number], second: readonly [number, number], size: number): Promise<Surface>;
+  /** `over`: the two coefficients, the intercept and the first slope unless given; `held`: the value of the third, in the walk's coordinates. */
+  surface(
+    points: Points,
+    settings: Settings,
+    first: readonly [number, number],
+    second: readonly [number, number],
+    size: number,
+    held?: number,
+    over?: readonly [number, number],
+  ): Promise<Surface>;
   compare(points: Points, settings: Settings, losses: readonly LossSpec[]): Promise<readonly Compared[]>;
   predict(settings: Settings, coefficients: readonly number[], x: readonly (readonly number[])[]): readonly number[];
 }
