@@ -76,7 +76,7 @@ def test_the_lesson_is_done_by_keyboard_alone(browser):
 
         def tab_to(name):
             for _ in range(80):
-                if name in page.evaluate("(document.activeElement?.id || '') + '|' + (document.activeElement?.textContent || '')"):
+                if name in page.evaluate("[document.activeElement.id, document.activeElement.textContent.trim()]"):
                     return
                 page.keyboard.press("Tab")
             raise AssertionError(f"{name} was not reached by Tab")
