@@ -38,7 +38,12 @@ class ClusterEngine:
     def __init__(self, seam: Seam, patience: Patience) -> None:
         self.seam, self.patience = seam, patience
         self._packer, self._avoided = Packer(), Avoided()
-        self._told: set[str] = set()
+        self._told: dict[str, None] = {}
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What is to be said of the workers in a fit's summary."""
+        return tuple(self._told)
 
     def run(self, source: Source, meter: Meter | None, job: Job[Result], reading: Reading) -> Iterator[Result]:
         """As ``Engine``. Raises DataError for a source that cannot be split, ClusterError where workers fail, and what the job raises."""
@@ -54,7 +59,7 @@ class ClusterEngine:
         check_release(workers)
         told = differences(workers)
         if told and told not in self._told:
-            self._told.add(told)
+            self._told[told] = None
             warn(told)
 
     def _run(

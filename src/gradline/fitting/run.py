@@ -91,6 +91,8 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
     for note in solution.notes:
         warn(note)
+    if prepared.engine is not None and prepared.engine.remarks:
+        solution = replace(solution, notes=(*solution.notes, *prepared.engine.remarks))
     clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     if solution.held is None:

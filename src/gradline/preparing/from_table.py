@@ -246,6 +246,7 @@ def _of(
         source.weighted,
         encoder,
         streamed=rows.source_name,
+        engine=source.table.engine,
         row_columns=source.row_columns,
         fingerprint=fingerprint,
     )
