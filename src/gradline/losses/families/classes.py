@@ -129,6 +129,8 @@ class Multinomial(NumberedClasses):
         if self.n_classes is not None:
             return self
         self.require_one_target(highest.size)
+        if not highest[0] >= 1:
+            raise LossError("loss multinomial: the targets have one class only, 0: give rows of another class too, 0, 1, 2, ...")
         return multinomial(int(highest[0]) + 1)
 
     @property

@@ -44,8 +44,8 @@ SWEEPS = 3
 
 @dataclass(frozen=True)
 class ModelMinimum:
-    """x (d,); violation: the largest that is left, in units of the gradient; exact: whether it is down to rounding. bounded: False where the
-    model falls without end, and x is only on the way."""
+    """x (d,); violation: the largest that is left, in units of the gradient; exact: whether it is down to rounding. bounded: False where
+    the model falls without end, and x is the start."""
 
     x: Array
     violation: float
