@@ -199,10 +199,10 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array, wide:
         if share < 1.0:
             # The norm of a block that belongs at zero bends without end on the way there, so that Newton's method only creeps: the block's
             # own minimum is at zero all at once.
-            left = [(block, size) for block, size in wide if x[block].any()]
-            if left:
-                _sweep(curvature, linear + curvature @ x, part, x, [block for block, _ in left], [size for _, size in left], 1)
-                if not all(x[block].any() for block, _ in left):
+            inside = [(block, size) for block, size in wide if x[block].any()]
+            if inside:
+                _sweep(curvature, linear + curvature @ x, part, x, [block for block, _ in inside], [size for _, size in inside], 1)
+                if not all(x[block].any() for block, _ in inside):
                     before = np.inf
                     continue
         if not share:
