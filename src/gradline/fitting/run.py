@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.constraints.arguments import UNUSED
+from gradline.fitting.classes import refuse_one_value
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
@@ -24,6 +25,7 @@ from gradline.penalties.arguments import left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
+from gradline.penalties.sums import PenaltySpec
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
@@ -130,6 +132,8 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
     if request.penalty is None:
         return problem, None
     warn_of_scales(problem, prepared.names, request.penalty)
+    if isinstance(request.penalty, PenaltySpec) and problem.rows.intercept:
+        refuse_one_value(problem)
     return with_penalty(problem, request.penalty, prepared, progress), None
 
 
