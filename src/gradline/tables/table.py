@@ -28,6 +28,8 @@ from gradline.tables.sources.streams import Stream, copied, copied_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.tables.passes import Engine
+
 BATCH_ROWS = 2**16
 """Rows a batch unless the reader asks for another number."""
 
@@ -51,11 +53,13 @@ class ColumnSummary:
 class Table:
     """Named columns of rows that can be read again and again, in the same order, a few columns at a time.
 
-    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches.
+    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches. engine: other processes
+    that pass over its rows, None for this one.
     """
 
     source: Source
     meter: Meter | None = None
+    engine: Engine | None = None
 
     @property
     def name(self) -> str:
@@ -250,6 +254,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     from gradline.tables.sources.renamed import composed_sql, is_composed, with_composed_names
     from gradline.tables.sources.sql import filtered, queried
 
+    engine = source.engine if isinstance(source, Table) else None
     if isinstance(source, Table):
         found = source.source if query is None else queried(source.source, query)
     elif database is not None or _is_database(source):
@@ -265,7 +270,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
         if query is not None:
             found = queried(found if is_composed(found.schema.names) else with_composed_names(found), composed_sql(query))
     found = found if is_composed(found.schema.names) else with_composed_names(found)
-    return Table(found if where is None else filtered(found, composed_sql(where)))
+    return Table(found if where is None else filtered(found, composed_sql(where)), engine=engine)
 
 
 def require_packages() -> None:

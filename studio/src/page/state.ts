@@ -17,6 +17,7 @@ import {
   type Surface,
   type Walk,
 } from "../engine/types";
+import { Cancelled } from "../remote/connection";
 import { equation, number, plural, sentence } from "./format";
 import { padded, type Range } from "./pictures/scale";
 import { toWalk } from "./pictures/coordinates";
@@ -239,7 +240,7 @@ export async function refresh(live: boolean): Promise<void> {
     if (mine !== asked) return;
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
-    if (mine !== asked) return;
+    if (mine !== asked || error instanceof Cancelled) return;
     report(error);
   }
   if (!live) saveSoon();
@@ -260,7 +261,7 @@ async function refreshComparison(mine: number): Promise<void> {
       compareProblem.value = null;
     });
   } catch (error) {
-    if (mine === asked) compareProblem.value = problemOf(error);
+    if (mine === asked && !(error instanceof Cancelled)) compareProblem.value = problemOf(error);
   }
 }
 
@@ -432,7 +433,9 @@ function zoomOut(): void {
       frame.value = [centre - reach, centre + reach];
     }
   });
-  void refreshSurface(asked, playing.value ? COARSE : FINE);
+  refreshSurface(asked, playing.value ? COARSE : FINE).catch(() => {
+    // The picture that is there stays.
+  });
 }
 
 export function step(count: number): void {
