@@ -13,7 +13,9 @@ from gradline.base.types import Array
 from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroups
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
+from gradline.tables.chunks import run
 from gradline.tables.encoders import RowValues
+from gradline.tables.passes import Chunk, Reading
 from gradline.tables.rows import TableRows
 from gradline.tables.sources.columns import argument, plain_or_quoted
 from gradline.tables.table import Table
@@ -21,6 +23,9 @@ from gradline.tables.table import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+LABEL_ROWS = 2**18
+"""Rows whose labels are looked at together."""
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 """Sorted, each once."""
@@ -121,14 +126,31 @@ class _UsedKernel:
 def labels_of(table: Table, name: str) -> Labels:
     """The different values of a column, sorted: one pass that holds nothing else."""
     parts, settled = list[Labels](), 0
-    for batch in table.batches([name]):
-        column = without_dictionary(batch.column(0))
-        parts.append(np.unique(comparable(column.filter(column.is_valid()))))
+    for found in run(table, _LabelsJob(), Reading((name,), LABEL_ROWS)):
+        parts.append(found)
         # Merged when they have doubled, so that no label is sorted more often than the logarithm of their number.
         if sum(map(len, parts)) > 2 * settled:
             parts = [np.unique(np.concatenate(parts))]
             settled = len(parts[0])
     return np.unique(np.concatenate(parts))
+
+
+@dataclass(frozen=True)
+class _LabelsJob:
+    """The different values of the one column that is read of a chunk, sorted."""
+
+    name = "labels"
+
+    @property
+    def lasting(self) -> tuple[Any, ...]:
+        return ()
+
+    def __call__(self, chunk: Chunk) -> Labels:
+        found = list[Labels]()
+        for batch in chunk.batches:
+            column = without_dictionary(batch.column(0))
+            found.append(np.unique(comparable(column.filter(column.is_valid()))))
+        return np.unique(np.concatenate(found))
 
 
 def comparable(column: pa.Array) -> Labels:
