@@ -13,7 +13,7 @@ import pytest
 import gradline as gl
 
 HEAVY = ["tensorflow", "jax", "torch", "sklearn", "matplotlib", "duckdb", "pandas", "formulaic", "pyarrow"]
-MODULES = {"constraints", "datasets", "losses", "penalties", "plot"}
+MODULES = {"constraints", "datasets", "losses", "penalties", "plot", "schedules", "studio"}
 
 
 def fresh(code: str) -> str:

@@ -28,6 +28,8 @@ from gradline.tables.sources.streams import Stream, copied, copied_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.tables.passes import Engine
+
 BATCH_ROWS = 2**16
 """Rows a batch unless the reader asks for another number."""
 
@@ -51,11 +53,13 @@ class ColumnSummary:
 class Table:
     """Named columns of rows that can be read again and again, in the same order, a few columns at a time.
 
-    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches.
+    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches. engine: other processes
+    that pass over its rows, None for this one.
     """
 
     source: Source
     meter: Meter | None = None
+    engine: Engine | None = None
 
     @property
     def name(self) -> str:
@@ -247,9 +251,10 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for keyword, text in (("query", query), ("where", where)):
         if text is not None and not isinstance(text, str):
             raise ArgumentTypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
-    from gradline.tables.sources.renamed import composed_sql, with_composed_names
+    from gradline.tables.sources.renamed import composed_sql, is_composed, with_composed_names
     from gradline.tables.sources.sql import filtered, queried
 
+    engine = source.engine if isinstance(source, Table) else None
     if isinstance(source, Table):
         found = source.source if query is None else queried(source.source, query)
     elif database is not None or _is_database(source):
@@ -261,10 +266,11 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
         found = query_source(query)
     else:
-        found = with_composed_names(_from_source(source))
-        found = found if query is None else queried(found, composed_sql(query))
-    found = with_composed_names(found)
-    return Table(found if where is None else filtered(found, composed_sql(where)))
+        found = _from_source(source)
+        if query is not None:
+            found = queried(found if is_composed(found.schema.names) else with_composed_names(found), composed_sql(query))
+    found = found if is_composed(found.schema.names) else with_composed_names(found)
+    return Table(found if where is None else filtered(found, composed_sql(where)), engine=engine)
 
 
 def require_packages() -> None:
