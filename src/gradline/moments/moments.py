@@ -25,7 +25,7 @@ from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, mo
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
 from gradline.penalties.kinds import ridge_strength
-from gradline.penalties.sums import PenaltySpec
+from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.rows.array_checks import as_array
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
@@ -266,7 +266,7 @@ class Moments:
         """
         target, labels, intercept = self._columns(formula, target, features, intercept)
         spec = None if constraints is None else as_spec(constraints)
-        if isinstance(penalty, PenaltySpec):
+        if isinstance(penalty, UnboundPenalty):
             from gradline.moments.penalised import penalised
 
             return penalised(self._sums, self._names, target, labels, intercept, penalty, spec)
