@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Annotated, Any
 
 import typer
@@ -75,7 +76,8 @@ def studio(
 
         webbrowser.open(address)
     _without_screen()
-    server.run()
+    with suppress(KeyboardInterrupt):  # which is how a studio ends
+        server.run()
 
 
 def _reader(text: str) -> Any:

@@ -147,12 +147,12 @@ def penalty_of(choice: PenaltyChoice) -> Any:
 
 def as_python(spec: ModelSpec, place: DataPlace, losses: Mapping[str, FileLoss]) -> str:
     """A script that gives the same model."""
-    lines = ["import gradline as gl", ""]
-    loss = _loss_in_python(spec.loss)
+    loss: str | None
     if spec.loss.kind == "file":
         own = losses[spec.loss.name]
-        lines = [*_import_of(own), ""]
-        loss = own.name
+        lines, loss = [*_import_of(own), ""], own.name
+    else:
+        lines, loss = ["import gradline as gl", ""], _loss_in_python(spec.loss)
     data = place.python if place.python is not None else repr(place.data)
     if place.python is not None:
         lines += ["# data: the table that gl.studio was given.", ""]

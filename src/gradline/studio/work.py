@@ -79,9 +79,15 @@ class Desk:
         except MemoryError:
             job.say({"problem": {"path": "", "message": "there is not enough memory for this: use fewer columns, or fewer rows"}})
         except Exception as error:  # whatever a loss of the user's own raises, and what gradline refuses: the page says it, and goes on
-            job.say({"problem": {"path": "", "message": str(error) or type(error).__name__}})
+            job.say({"problem": {"path": "", "message": _told(error)}})
         else:
             job.say({"answer": answer})
+
+
+def _told(error: Exception) -> str:
+    """The message of an error that was written for the user; before that of any other, what kind of error it is."""
+    expected = isinstance(error, ValueError | TypeError | ImportError | OSError) and bool(str(error))
+    return str(error) if expected else f"{type(error).__name__}: {error}".removesuffix(": ")
 
 
 class Page:
