@@ -59,8 +59,8 @@ def _without_echo(source: str) -> str:
     return source + ";" if last.startswith("gl.plot.") else source
 
 
-WIDTH, COLORS = 640, 128
-"""Pixels and colours of a picture in the notebook."""
+WIDTH = 640
+"""Pixels across a picture in the notebook."""
 
 
 def run(made: nbformat.NotebookNode) -> nbformat.NotebookNode:
@@ -98,7 +98,7 @@ def tidied(output: nbformat.NotebookNode) -> nbformat.NotebookNode:
 
 
 def small(picture: str) -> str:
-    """A PNG in base64, of fewer pixels and colours."""
+    """A PNG in base64, of fewer pixels."""
     from PIL import Image
 
     with Image.open(io.BytesIO(base64.b64decode(picture))) as read:
@@ -106,7 +106,7 @@ def small(picture: str) -> str:
     if image.width > WIDTH:
         image = image.resize((WIDTH, round(image.height * WIDTH / image.width)), Image.Resampling.LANCZOS)
     written = io.BytesIO()
-    image.quantize(COLORS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(written, "PNG", optimize=True)
+    image.save(written, "PNG", optimize=True)
     return base64.b64encode(written.getvalue()).decode("ascii") + "\n"
 
 

@@ -30,7 +30,7 @@ def test_notebook_is_that_of_the_tutorial_page(notebook):
 
 def test_notebook_is_valid_and_small(notebook):
     nbformat.validate(notebook)
-    assert (EXAMPLES / "tutorial.ipynb").stat().st_size < 400_000
+    assert (EXAMPLES / "tutorial.ipynb").stat().st_size < 900_000
 
 
 def test_committed_outputs_are_those_of_the_page(notebook):
