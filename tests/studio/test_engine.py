@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.studio.engine_in_node import ask, good, numbers, points, settings
+from tests.studio.engine_in_node import STUDIO, ask, good, needs, numbers, points, settings
 
 import gradline as gl
 
@@ -38,6 +39,17 @@ LOSSES: dict[str, tuple[Any, Any, np.ndarray[Any, Any]]] = {
     "exponential": ("exponential", gl.losses.exponential, np.array([0.01, 1.0, 40.0])),
     "gaussian:log": ("gaussian:log", gl.losses.gaussian("log"), REAL),
 }
+
+
+def test_the_engines_own_tests_pass() -> None:
+    if (reason := needs()) is not None:
+        pytest.skip(reason)
+    folder = STUDIO / "test"
+    subprocess.run(["node", str(folder / "bundle.mjs")], check=True, cwd=STUDIO, capture_output=True, timeout=120)
+    done = subprocess.run(
+        ["node", "--test", str(folder / "engine.test.mjs")], check=False, cwd=STUDIO, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_loss_of_the_page_is_in_the_table_above() -> None:
