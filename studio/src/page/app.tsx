@@ -369,7 +369,11 @@ export function App() {
         </div>
       </main>
       <footer class="foot">
-        <span>Everything is calculated in this page, in double precision.</span>
+        <span>
+          {connection
+            ? "Everything is calculated on this machine, in double precision: points in this page, tables and losses of files by gradline."
+            : "Everything is calculated in this page, in double precision."}
+        </span>
         <button type="button" class="button plain small" onClick={() => (dialog.value = "about")}>
           About
         </button>
