@@ -249,7 +249,7 @@ export async function refresh(live: boolean): Promise<void> {
       if (!held) at.value = Math.min(count, walked.steps.length - 1);
       if (!live) settleFrames();
     });
-    await refreshSurface(mine, live ? COARSE : FINE);
+    await refreshSurface(mine, live ? COARSE : FINE, live);
     if (mine !== asked) return;
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
@@ -259,10 +259,26 @@ export async function refresh(live: boolean): Promise<void> {
   if (!live) saveSoon();
 }
 
-async function refreshSurface(mine: number, size: number): Promise<void> {
+async function refreshSurface(mine: number, size: number, live = false): Promise<void> {
   const third = optimum.value && dimension.value === 2 ? toWalk(optimum.value.coefficients)[3 - pair.value[0] - pair.value[1]] : undefined;
-  const seen = await engine.value.surface(points.value, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
+  const rows = live ? sampled(points.value) : points.value;
+  // What is standardised by other rows stands elsewhere: such a picture waits until the hand rests.
+  if (rows !== points.value && settings.value.standardised) return;
+  const seen = await engine.value.surface(rows, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
   if (mine === asked) surface.value = seen;
+}
+
+const ENOUGH = 150; // rows for a sketch of the surface
+
+/** Rows for a sketch of the surface while something is dragged: every few of them. Squared loss needs no sketch, it has its moments. */
+function sampled(all: Points): Points {
+  const loss = settings.value.loss;
+  const n = all.y.length;
+  if (n <= ENOUGH || (loss.kind === "catalogue" && loss.name === "squared")) return all;
+  const every = Math.ceil(n / ENOUGH);
+  const keep = (_: unknown, i: number) => i % every === 0 || i === selected.value;
+  const part = { ...all, x: all.x.filter(keep), y: all.y.filter(keep) };
+  return all.weights ? { ...part, weights: all.weights.filter(keep) } : part;
 }
 
 async function refreshComparison(mine: number): Promise<void> {
