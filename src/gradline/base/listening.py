@@ -6,12 +6,10 @@ or another.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol, TypeVar
-
-Item = TypeVar("Item")
+from typing import Protocol
 
 
 class Stopped(BaseException):
@@ -51,10 +49,3 @@ def check() -> None:
     listener = _listener.get()
     if listener is not None:
         listener.check()
-
-
-def checked(items: Iterable[Item]) -> Iterator[Item]:
-    """The items, with ``check`` before each is handed on."""
-    for item in items:
-        check()
-        yield item

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from gradline.base import listening
 from gradline.base.errors import DataError
-from gradline.base.listening import checked
 from gradline.base.types import Array, IntArray
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -177,7 +177,9 @@ class TableRows:
 
         self.table.check_columns(columns)
         wanted = tuple(dict.fromkeys([*self.columns, *columns]))
-        yield from checked(in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads))
+        for found in in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads):
+            listening.check()
+            yield found
 
     def take(self, rows: IntArray) -> Block:
         """The given rows as one block, in the given order. Reads the chunks that hold one of them."""
@@ -370,7 +372,9 @@ class TableRows:
 
     def _run(self, job: Callable[[Chunk], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
         try:
-            yield from checked(in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed))
+            for found in in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed):
+                listening.check()
+                yield found
         except (ValueError, OSError):
             # Of a file that was rewritten under it a library says whatever it stumbled over.
             self.table.source.check_unchanged()
