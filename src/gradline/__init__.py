@@ -19,6 +19,7 @@ from gradline.base.version import __version__ as __version__
 _NAMES = {
     "Adam": "gradline.solvers.first_order.adam",
     "AdamW": "gradline.solvers.first_order.adam",
+    "Cluster": "gradline.cluster.cluster",
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
@@ -36,6 +37,7 @@ _NAMES = {
     "GradlineError": "gradline.base.errors",
     "InferenceError": "gradline.base.errors",
     "LossError": "gradline.base.errors",
+    "ClusterError": "gradline.base.errors",
     "ModelFileError": "gradline.base.errors",
     "SolverError": "gradline.base.errors",
     "LeastSquares": "gradline.solvers.least_squares.least_squares",
@@ -59,6 +61,8 @@ __all__ = [
     "AdamW",
     "ArgumentError",
     "ArgumentTypeError",
+    "Cluster",
+    "ClusterError",
     "ConstrainedNewton",
     "ConstrainedPiecewiseLinear",
     "DataError",
@@ -103,6 +107,7 @@ if TYPE_CHECKING:
     from gradline.base.errors import (
         ArgumentError,
         ArgumentTypeError,
+        ClusterError,
         DataError,
         DivergenceError,
         FormulaError,
@@ -113,6 +118,7 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.cluster.cluster import Cluster
     from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.classifier import LinearClassifier

@@ -37,6 +37,28 @@ const kinds = {
     const normal = Array.from({ length: count }, () => generator.normal());
     return { normal, orders: [generator.permutation(size), generator.permutation(size)] };
   },
+  async take({ points, source, settings, steps, file, version }) {
+    const walk = await local.walk(points, settings);
+    walk.advance(steps);
+    const optimum = await local.optimum(points, settings);
+    const shown = { points, ...(source === undefined ? {} : { source }), settings, walk, optimum };
+    return {
+      last: walk.steps.at(-1),
+      rate: walk.rate,
+      firstRate: walk.firstRate ?? walk.rate,
+      optimum,
+      csv: engine.csvOf(points),
+      inline: engine.pythonScript(shown),
+      fromFile: engine.pythonScript(shown, file),
+      command: engine.command(shown, file),
+      lossFile: engine.lossFile(settings.loss),
+      model: engine.modelOf(shown, version),
+    };
+  },
+  async preset({ name }) {
+    const { points, loss, source } = engine.preset(name);
+    return { points: points(), loss, source: source ?? null };
+  },
   async call({ name, given }) {
     return await engine[name](...given);
   },

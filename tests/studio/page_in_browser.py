@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,9 +72,9 @@ class Studio:
         return [value for _, value in sorted(found)]
 
     def take_steps(self, count: int) -> None:
-        """Steps by keyboard, ten at a time and then one at a time."""
-        self.page.evaluate("document.activeElement?.blur()")
-        self.press(*["m"] * (count // 10), *["n"] * (count % 10))
+        """Steps by their keys, ten at a time and then one at a time."""
+        keys = ["m"] * (count // 10) + ["n"] * (count % 10)
+        self.page.evaluate("keys => keys.forEach(key => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))", keys)
         self.settled(50)
 
     def close(self) -> None:
@@ -101,6 +100,6 @@ def findings(page: Any) -> list[str]:
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for one in response["violations"] for node in one["nodes"]]
 
 
-def run_python(source: str, run: Callable[[str], str]) -> list[Any]:
-    """The JSON lines that a script printed."""
-    return [json.loads(line) for line in run(source).splitlines() if line.startswith("[")]
+def overflow(page: Any) -> int:
+    """Pixels by which the page is wider than its window."""
+    return int(page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth"))

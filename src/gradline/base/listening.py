@@ -6,10 +6,12 @@ or another.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Protocol
+from typing import Protocol, TypeVar
+
+Item = TypeVar("Item")
 
 
 class Stopped(BaseException):
@@ -49,3 +51,10 @@ def check() -> None:
     listener = _listener.get()
     if listener is not None:
         listener.check()
+
+
+def checked(items: Iterable[Item]) -> Iterator[Item]:
+    """The items, with ``check`` before each is handed on."""
+    for item in items:
+        check()
+        yield item

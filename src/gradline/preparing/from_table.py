@@ -169,10 +169,15 @@ def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: bool) -> Prepa
 
 
 def _prepare_absorbed(source: TableSource, unbound: UnboundLoss, terms: tuple[AbsorbedTerm, ...], clusters: tuple[str, ...]) -> Prepared:
-    from gradline.preparing.absorbed_columns import read_absorbed
+    from gradline.preparing.absorbed_columns import AbsorbedReader
 
-    rows, held, columns = read_absorbed(source, terms, clusters)
-    return replace(_in_memory(source, rows, held, unbound), notes=rows.notes, absorbed=columns)
+    reader = AbsorbedReader(source, terms, clusters)
+    found = reader.in_memory()
+    if found is not None:
+        held, columns = found
+        return replace(_in_memory(source, reader.rows, held, unbound), notes=reader.rows.notes, absorbed=columns)
+    prepared = _streamed(source, reader.rows, unbound, ahead=False)
+    return replace(prepared, notes=reader.rows.notes, absorbed=reader.in_passes())
 
 
 def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: UnboundLoss) -> Prepared:
@@ -246,6 +251,7 @@ def _of(
         source.weighted,
         encoder,
         streamed=rows.source_name,
+        engine=source.table.engine,
         row_columns=source.row_columns,
         fingerprint=fingerprint,
     )
@@ -262,6 +268,9 @@ class _TargetError(ValueError):
     def __init__(self, message: str, loss: UnboundLoss) -> None:
         super().__init__(message)
         self.loss = loss
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.loss)
 
 
 class _TargetFacts(NamedTuple):

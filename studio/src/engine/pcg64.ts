@@ -1,6 +1,8 @@
 // NumPy's default generator, numpy.random.default_rng(seed): SeedSequence, PCG64 (XSL-RR), and what is drawn of it here: permutations
 // and normal numbers by the ziggurat. So a mini-batch and an example are gradline's own, row by row.
 
+import { ziggurat } from "./ziggurat.ts";
+
 const MASK32 = 0xffffffffn;
 const MASK64 = (1n << 64n) - 1n;
 const MASK128 = (1n << 128n) - 1n;
@@ -128,41 +130,4 @@ export class Generator {
       } else if ((heights[layer - 1]! - heights[layer]!) * this.uniform() + heights[layer]! < Math.exp(-0.5 * x * x)) return signed;
     }
   }
-}
-
-interface Ziggurat {
-  readonly far: number;
-  readonly widths: Float64Array;
-  readonly heights: Float64Array;
-  readonly sure: Float64Array;
-}
-
-let made: Ziggurat | null = null;
-
-/** The layers: edges of equal areas under exp(-x^2 / 2), worked out when first used. */
-function ziggurat(): Ziggurat {
-  if (made !== null) return made;
-  const far = 3.6541528853610087963519472518;
-  const area = 0.0049286732339746519; // of a layer
-  const edges = new Float64Array(256);
-  edges[255] = far;
-  for (let i = 254; i >= 1; i--) {
-    const x = edges[i + 1]!;
-    edges[i] = Math.sqrt(-2 * Math.log(area / x + Math.exp(-0.5 * x * x)));
-  }
-  const scale = 2 ** 52;
-  const widths = new Float64Array(256);
-  const heights = new Float64Array(256);
-  const sure = new Float64Array(256);
-  for (let i = 1; i < 256; i++) {
-    widths[i] = edges[i]! / scale;
-    heights[i] = Math.exp(-0.5 * edges[i]! ** 2);
-    sure[i] = i === 1 ? 0 : (edges[i - 1]! / edges[i]!) * scale;
-  }
-  const base = area / heights[255]!;
-  widths[0] = base / scale;
-  heights[0] = 1;
-  sure[0] = (far / base) * scale;
-  made = { far, widths, heights, sure };
-  return made;
 }

@@ -16,12 +16,12 @@ import {
   at,
   dimension,
   diverged,
-  engine,
   lesson,
   line,
   newInput,
   pane,
   points,
+  predict,
   problem,
   residuals,
   said,
@@ -169,7 +169,7 @@ function Points() {
 
 function Predict() {
   const values = newInput.value.slice(0, dimension.value);
-  const value = engine.value.predict(settings.value, shown.value, [values])[0];
+  const value = predict(settings.value, shown.value, [values])[0];
   return (
     <div class="predict">
       <span>At</span>

@@ -20,7 +20,8 @@ export const EXAMPLE = "y, p -> y > p ? 3*(y - p)^2 : (y - p)^2";
 
 export function LossPicker({ id, loss, onChange, disabled = false, brief = false, label = "Loss" }: Props) {
   const known = engine.value.losses();
-  const entry = loss.kind === "catalogue" ? known.find((one) => one.name === loss.name) : undefined;
+  const listed = loss.kind === "catalogue" ? loss.name : loss.kind === "file" ? `file:${loss.name}` : null;
+  const entry = known.find((one) => one.name === listed);
   const choose = (value: string) => {
     if (value === TYPED) onChange({ kind: "typed", text: EXAMPLE });
     else if (value.startsWith("file:")) onChange({ kind: "file", name: value.slice(5) });
@@ -43,7 +44,7 @@ export function LossPicker({ id, loss, onChange, disabled = false, brief = false
           {known.map((one) => (
             <option value={one.name}>{one.title}</option>
           ))}
-          {loss.kind === "file" && <option value={`file:${loss.name}`}>{loss.name}</option>}
+          {loss.kind === "file" && !known.some((one) => one.name === `file:${loss.name}`) && <option value={`file:${loss.name}`}>{loss.name}</option>}
           <option value={TYPED}>your own, typed …</option>
         </select>
       </div>

@@ -91,7 +91,7 @@ export function Take() {
           )}
         </header>
         <p class="small quiet">Prints the numbers on the screen ({where}), from the same points.{many && ` It reads ${TABLE}, which is below.`}</p>
-        <Code of={script} id="python" label="Python script" />
+        <Code of={script} id="python" label="The script, as text" />
       </section>
       <div class="stack">
         <section class="card" aria-labelledby="take-command">
@@ -99,7 +99,7 @@ export function Take() {
             <h2 id="take-command">Command</h2>
             {"text" in run && <Copy of={run.text.replace(/^#.*\n/, "")} what="The command" />}
           </header>
-          <Code of={run} id="command" label="Command" />
+          <Code of={run} id="command" label="The command, as text" />
           <div class="row">
             <button type="button" class="button" id="save-table" onClick={() => save(TABLE, csvOf(points.value), "text/csv")}>
               Save {TABLE}

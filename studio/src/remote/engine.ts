@@ -107,10 +107,29 @@ export class RemoteEngine implements Engine {
     return this.connection.ask("stability", { points, settings }, { lane: "stability" });
   }
 
-  async surface(points: Points, settings: Settings, first: readonly [number, number], second: readonly [number, number], size: number): Promise<Surface> {
-    if (!ofFile(settings.loss)) return this.local.surface(points, settings, first, second, size);
-    const found = await this.connection.ask("surface", { points, settings, first, second, size }, { lane: "surface" });
-    return { first: found.first, second: found.second, loss: Float64Array.from(found.loss, (value) => value ?? Infinity) };
+  async surface(
+    points: Points,
+    settings: Settings,
+    first: readonly [number, number],
+    second: readonly [number, number],
+    size: number,
+    held?: number,
+    over: readonly [number, number] = [0, 1],
+  ): Promise<Surface> {
+    if (!ofFile(settings.loss)) return this.local.surface(points, settings, first, second, size, held, over);
+    if (over[0] + over[1] !== 1) {
+      throw new EngineError({ path: "surface", message: "of a loss of a file the picture is over the intercept and the first slope: choose that pair above it" });
+    }
+    // The server has the intercept first.
+    const turned = over[0] === 1;
+    const [across, up] = turned ? [second, first] : [first, second];
+    const found = await this.connection.ask("surface", { points, settings, first: across, second: up, size }, { lane: "surface" });
+    const loss = Float64Array.from(found.loss, (value) => value ?? Infinity);
+    if (!turned) return { first: found.first, second: found.second, loss };
+    const [columns, lines] = [found.first.length, found.second.length];
+    const other = new Float64Array(loss.length);
+    for (let j = 0; j < lines; j++) for (let i = 0; i < columns; i++) other[i * lines + j] = loss[j * columns + i]!;
+    return { first: found.second, second: found.first, loss: other };
   }
 
   async compare(points: Points, settings: Settings, losses: readonly LossSpec[]): Promise<readonly Compared[]> {

@@ -35,8 +35,8 @@ def sums_of_folds(rows: Rows, folds: Folds) -> list[SecondMoments | None]:
 
 @dataclass(frozen=True)
 class _FoldMoments:
-    """As ``SecondMoments``, of K folds about one shift: shift, exponents (M,); sums (K, M); products (K, M, M); weight, count, log_weight and
-    rows (K,). given (K,): rows, those of weight zero too."""
+    """As ``SecondMoments``, of K folds about one shift: shift, exponents (M,); sums (K, M); products (K, M, M); weight, count, log_weight
+    and rows (K,). given (K,): rows, those of weight zero too."""
 
     shift: Array
     exponents: IntArray
@@ -154,8 +154,8 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
             (first.log_weight, second.log_weight),
         ):
             mine += other
-        first.rows.__iadd__(second.rows)
-        first.given.__iadd__(second.given)
+        for held, more in ((first.rows, second.rows), (first.given, second.given)):
+            held += more
         return replace(first, steps=max(first.steps, second.steps) + 1)
 
     @staticmethod

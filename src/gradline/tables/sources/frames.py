@@ -69,6 +69,10 @@ class FrameSource(SourceDefaults):
     def n_rows(self) -> int:
         return self.height
 
+    @property
+    def in_one_piece(self) -> str:
+        return "it lies in the memory of this process"
+
     def parts(self, rows: int) -> Sequence[Part]:
         return [FramePart(self.cut, start, min(start + rows, self.height), self.name) for start in range(0, self.height, rows)]
 

@@ -90,6 +90,10 @@ class RenamedSource:
     def speech(self) -> Speech:
         return self.below.speech
 
+    @property
+    def in_one_piece(self) -> str:
+        return self.below.in_one_piece
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         parts = self.below.parts(rows)
         return None if parts is None else [RenamedPart(part, self.own) for part in parts]
