@@ -9,10 +9,21 @@ import pytest
 import gradline as gl
 from gradline.base.errors import ArgumentError, ArgumentTypeError, FormulaError, InferenceError
 from gradline.base.warnings import GradlineWarning
+from gradline.preparing import absorbed_columns
+from gradline.tables import beside
 
 REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
 TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
-pytestmark = pytest.mark.filterwarnings("ignore:.*rows left out as", "ignore:.*left out of the model")
+pytestmark = pytest.mark.filterwarnings("ignore:.*rows? left out as", "ignore:.*left out of the model")
+
+
+@pytest.fixture(params=["held", "read anew"], autouse=True)
+def way(request, monkeypatch):
+    """Rows in memory, and rows that are read anew at each pass, whose codes lie in files."""
+    if request.param == "read anew":
+        monkeypatch.setattr(absorbed_columns, "MOST_HELD", 0)
+        monkeypatch.setattr(beside, "MOST_HELD_ROWS", 100)
+    return request.param
 
 
 def arguments(kind):
@@ -213,7 +224,7 @@ def test_rows_that_lack_a_level_are_left_out_and_counted(tmp_path):
     assert np.isnan(fit.predict(table)).sum() == 2
     table["group"] = table["group"].astype("float64")
     table.loc[7, "group"] = np.nan
-    with pytest.raises(ArgumentError, match=r"group 'group' is missing in 1 rows.*IS NOT NULL"):
+    with pytest.raises(ArgumentError, match=r"group 'group' is missing in 1 row of.*IS NOT NULL"):
         gl.fit("y ~ x1 | firm", table, covariance="cluster", groups="group")
     table.to_csv(tmp_path / "rows.csv", index=False)
     np.testing.assert_allclose(gl.fit("y ~ x1 | firm + year", tmp_path / "rows.csv").coefficients, fit.coefficients, rtol=1e-12)

@@ -169,8 +169,9 @@ def fit(
     constraints : str, constraints of ``gl.constraints``, or a list of these, optional
         What the coefficients must satisfy: ``"x1 >= 0, x2 + x3 = 1, 0 <= x4 <= 1"``, or ``gl.constraints.nonnegative()``, ``bounds``,
         ``linear``, ``sum_to``, ``monotone``, ``convex``. With several linear predictors a coefficient is called ``"mean:x1"``.
-    solver : "auto" or a solver, default "auto"
-        "auto" takes the best solver for the loss; or one such as ``gl.GradientDescent(learning_rate=0.01)``.
+    solver : "auto", a name or a solver, default "auto"
+        "auto" takes the best solver for the loss; or one such as ``gl.GradientDescent(learning_rate=0.01)``; or the name of one, such as
+        "adam" or "newton", with its default options.
     weights : array-like (n,), or str
         Precision weights, which leave degrees of freedom alone; a zero leaves its row out, whatever it holds. Of a table, the name of a
         column. Rows go by position: pandas objects must have one index. What is masked in a NumPy array is missing.

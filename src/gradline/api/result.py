@@ -22,7 +22,10 @@ if TYPE_CHECKING:
     from gradline.model.diagnose import Diagnosis
     from gradline.model.intervals import IntervalPrediction
     from gradline.report import Report
-    from gradline.summary import CoefficientTable, Summary
+    from gradline.summary import Summary
+    from gradline.summary.result_table import ResultTable
+
+_FIELDS = tuple(field.name for field in fields(Model))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +47,7 @@ class Fit(FitQuestions, FitTests):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The same model, with the conveniences of a Fit."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(model)})
+        return cls(**{name: getattr(model, name) for name in _FIELDS})
 
     @overload
     def predict(
@@ -376,12 +379,25 @@ class Fit(FitQuestions, FitTests):
 
         return summarise(self, exponentiate)
 
-    def table(self) -> CoefficientTable:
+    def table(self) -> ResultTable:
         """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.
 
         Returns
         -------
-        CoefficientTable
+        ResultTable
+            A row for each coefficient: predictor (the linear predictor), name (of the design column), coefficient, digits (significant
+            ones claimed), left_out (whether the column was left out as aliased). With standard errors also standard_error, statistic,
+            p_value, lower and upper, the ends of the 95% interval; before them estimate, what they are about, where that is not the
+            coefficient (debiased and selective).
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> table = gl.fit("body_mass_g ~ flipper_length_mm", gl.datasets.penguins()).table()
+        >>> table["name"]
+        ['Intercept', 'flipper_length_mm']
+        >>> [round(error, 2) for error in table["standard_error"]]
+        [305.81, 1.52]
         """
         from gradline.summary import coefficient_table
 

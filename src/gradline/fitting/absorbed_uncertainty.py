@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -11,15 +11,18 @@ from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.types import Array, IntArray
 from gradline.inference.absent import ASK, NoInference
 from gradline.inference.asked import is_default, is_none
-from gradline.inference.bread import compute_bread
-from gradline.inference.covariance.clusters import HeldGroups
+from gradline.inference.bread import Bread, compute_bread
+from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroups
 from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.covariance.kinds import CovarianceKind, as_kind, default_kind
-from gradline.inference.inference import Inference, infer
-from gradline.inference.kinked import row_loss
+from gradline.inference.inference import Inference, all_sums, in_one_pass, infer
+from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.statistics import FitStatistics, fit_statistics
+from gradline.linalg.coefficient_map import CoefficientMap
+from gradline.linalg.level_equations import LevelEquations
 from gradline.objective.objective import Problem
-from gradline.rows.block import weight_of_rows
+from gradline.rows.levelled import RowNumbers
+from gradline.rows.within_rows import WithinRows
 from gradline.solvers.protocol import Solution
 
 if TYPE_CHECKING:
@@ -29,39 +32,69 @@ KINDS = ("classical", "HC0", "HC1", "cluster")
 """What follows from scores and curvature alone."""
 
 
+@dataclass(frozen=True, eq=False)
+class AbsorbedProblem:
+    """problem: in transformed columns. within: its rows, read as often as needed. degrees, counted: the degrees of freedom of the levels,
+    and those counted for clusters. groups, sizes: the clusters' codes by way, and how many there are. total_squares: of the target, less
+    its offset, about its mean; NaN where the loss is not squared."""
+
+    problem: Problem
+    within: WithinRows
+    degrees: int
+    counted: int
+    groups: tuple[RowNumbers, ...]
+    sizes: tuple[int, ...]
+    total_squares: float
+
+    def clusters(self) -> Groups:
+        """The clusters of the rows."""
+        if self.problem.rows.resident:
+            n = self.problem.rows.n_rows
+            return HeldGroups(np.stack([_numbered(np.asarray(own.part(0, n), dtype=np.int64)) for own in self.groups], axis=1))
+        return ReadGroups(replace(self.within, beside=self.groups), 1, self.sizes)
+
+
 def absorbed_uncertainty(
-    request: FitRequest, problem: Problem, solution: Solution, targets: Array, degrees: int, counted: int, groups: IntArray | None
+    request: FitRequest, given: AbsorbedProblem, solution: Solution, equations: LevelEquations
 ) -> tuple[Inference | NoInference, float]:
     """(what is found of the coefficients' uncertainty, the share explained of what the levels leave).
 
-    problem: in transformed columns. targets (n, 1): as they were. degrees, counted: the degrees of freedom of the levels, and those
-    counted for clusters. groups (n, ways). Raises InferenceError for kinds that need each row's leverage, and without a degree of freedom.
+    Raises InferenceError for kinds that are not worked out, and ArgumentError without a degree of freedom.
     """
-    kind = _kind(request, problem, groups)
+    problem, degrees = given.problem, given.degrees
+    kind = _kind(request, given)
     coefficients = solution.coefficients
     free = free_coefficients(problem, solution)
     loss = row_loss(problem, coefficients)
-    bread = compute_bread(problem, coefficients, free, loss)
-    own = fit_statistics(problem, coefficients, free, bread)
+    bread, own, meat = _sums(problem, solution, free, loss)
     share = _share(own)
     if not own.count - own.parameters - degrees > 0:
         raise ArgumentError(
             f"the absorbed levels leave no degree of freedom: {own.count:,.0f} rows, {degrees:,} levels and {own.parameters:,}"
             " coefficients; absorb fewer levels, or give more rows"
         )
-    totals = _counting(own, degrees, problem, targets)
+    totals = _counting(own, degrees, given.total_squares)
     if is_none(request.covariance):
         return NoInference(f"none were wanted (covariance={request.covariance!r}): {ASK}"), share
     if not solution.certificate.converged and request.covariance is None:
         return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told"), share
-    used = _counting(own, counted, problem, targets) if kind.name == "cluster" else totals
-    found = infer(problem, solution, kind, keep_meat=True, bread=bread, statistics=used)
+    used = _counting(own, given.counted, given.total_squares) if kind.name == "cluster" else totals
+    found = infer(problem, solution, kind, keep_meat=True, bread=bread, statistics=used, meat=meat)
     return replace(found, statistics=totals, residuals=None), share
 
 
-def _kind(request: FitRequest, problem: Problem, groups: IntArray | None) -> CovarianceKind:
-    if groups is not None:
-        return CovarianceKind("cluster", groups=HeldGroups(np.stack([_numbered(way) for way in groups.T], axis=1)))
+def _sums(problem: Problem, solution: Solution, free: CoefficientMap, loss: RowLoss) -> tuple[Bread, FitStatistics, Array | None]:
+    """(bread, statistics, meat of HC0 and HC1 or None): one pass for all three where rows are many."""
+    if in_one_pass(problem, None, keep_meat=True):
+        return all_sums(problem, solution, free, loss, None)
+    bread = compute_bread(problem, solution.coefficients, free, loss)
+    return bread, fit_statistics(problem, solution.coefficients, free, bread), None
+
+
+def _kind(request: FitRequest, given: AbsorbedProblem) -> CovarianceKind:
+    problem = given.problem
+    if given.groups:
+        return CovarianceKind("cluster", groups=given.clusters())
     asked = request.covariance
     loss = problem.loss
     informed = loss.squared_scale() is not None or (
@@ -85,12 +118,9 @@ def _numbered(codes: IntArray) -> IntArray:
     return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
 
 
-def _counting(own: FitStatistics, levels: int, problem: Problem, targets: Array) -> FitStatistics:
+def _counting(own: FitStatistics, levels: int, total_squares: float) -> FitStatistics:
     """With the levels among the parameters, and squares about the mean of the targets as they were."""
     spare = own.count - own.parameters - levels
-    weights = weight_of_rows(problem.rows.row_columns.weights, problem.rows.row_columns.frequencies)  # type: ignore[union-attr]
-    centred = targets - np.average(targets, axis=0, weights=weights)
-    total = np.square(centred).sum(axis=0) if weights is None else weights @ np.square(centred)
     dispersion = None if own.dispersion is None or own.squares is None else own.squares / spare
     return replace(
         own,
@@ -98,7 +128,7 @@ def _counting(own: FitStatistics, levels: int, problem: Problem, targets: Array)
         effective_parameters=own.effective_parameters + levels,
         degrees_of_freedom=spare,
         intercept=True,
-        total_squares=np.asarray(total),
+        total_squares=own.total_squares if np.isnan(total_squares) else np.array([total_squares]),
         dispersion=dispersion,
     )
 

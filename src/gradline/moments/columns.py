@@ -13,9 +13,8 @@ from gradline.base.errors import ArgumentError, DataError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 from gradline.preparing.from_arrays import idle_rows
-from gradline.rows.array_checks import as_numeric, column_labels
+from gradline.rows.array_checks import Labelled, as_numeric, column_labels, index_of
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.labels import Labelled
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.tables.sources.databases import is_duckdb_relation
 
@@ -79,9 +78,9 @@ def named_columns(data: Any, only: Sequence[str] | None) -> NamedColumns:
             if only is not None:
                 raise
             left_out[name] = str(error)
-    labelled = [Labelled("data", "data", data)]
+    labelled = [Labelled("data", "data", index_of(data))]
     if isinstance(data, Mapping):
-        labelled = [Labelled(f"column {name!r}", f"data[{name!r}]", data[name]) for name in (*numbers, *left_out)]
+        labelled = [Labelled(f"column {name!r}", f"data[{name!r}]", index_of(data[name])) for name in (*numbers, *left_out)]
     return NamedColumns(numbers, left_out, tuple(labelled))
 
 

@@ -169,10 +169,15 @@ def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: bool) -> Prepa
 
 
 def _prepare_absorbed(source: TableSource, unbound: UnboundLoss, terms: tuple[AbsorbedTerm, ...], clusters: tuple[str, ...]) -> Prepared:
-    from gradline.preparing.absorbed_columns import read_absorbed
+    from gradline.preparing.absorbed_columns import AbsorbedReader
 
-    rows, held, columns = read_absorbed(source, terms, clusters)
-    return replace(_in_memory(source, rows, held, unbound), notes=rows.notes, absorbed=columns)
+    reader = AbsorbedReader(source, terms, clusters)
+    found = reader.in_memory()
+    if found is not None:
+        held, columns = found
+        return replace(_in_memory(source, reader.rows, held, unbound), notes=reader.rows.notes, absorbed=columns)
+    prepared = _streamed(source, reader.rows, unbound, ahead=False)
+    return replace(prepared, notes=reader.rows.notes, absorbed=reader.in_passes())
 
 
 def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: UnboundLoss) -> Prepared:
@@ -189,7 +194,8 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
         raise
     weights = held.row_weights
     used = held.n_rows if weights is None else int(np.count_nonzero(weights))
-    return _of(source, rows, held, loss, used)
+    own = fingerprint(held.targets, held.weights, held.frequencies, held.offset)
+    return _of(source, rows, held, loss, used, own)
 
 
 def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: bool) -> Prepared:

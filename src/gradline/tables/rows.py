@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.base.errors import DataError
+from gradline.base.listening import checked
 from gradline.base.types import Array, IntArray
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
@@ -160,7 +161,7 @@ class TableRows:
         self.table.check_columns(columns)
         wanted = tuple(dict.fromkeys([*self.columns, *columns]))
         job = RowJob(self._reader, kernel, tuple(columns), self._found_whole)
-        yield from run(self.table, job, self._reading(wanted), self.threads)
+        yield from checked(run(self.table, job, self._reading(wanted), self.threads))
 
     def take(self, rows: IntArray) -> Block:
         """The given rows as one block, in the given order. Reads the chunks that hold one of them."""
@@ -304,7 +305,7 @@ class TableRows:
 
     def _run(self, job: SumJob) -> Iterator[ChunkSums]:
         with self._noticing_change():
-            yield from run_spans(self.table, job, self._reading(), self._span_rows, self.threads)
+            yield from checked(run_spans(self.table, job, self._reading(), self._span_rows, self.threads))
 
     @contextmanager
     def _noticing_change(self) -> Iterator[None]:

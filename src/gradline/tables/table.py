@@ -261,7 +261,7 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for keyword, text in (("query", query), ("where", where)):
         if text is not None and not isinstance(text, str):
             raise ArgumentTypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
-    from gradline.tables.sources.renamed import composed_sql, with_composed_names
+    from gradline.tables.sources.renamed import composed_sql, is_composed, with_composed_names
     from gradline.tables.sources.sql import filtered, queried
 
     engine = source.engine if isinstance(source, Table) else None
@@ -276,9 +276,10 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
         found = query_source(query)
     else:
-        found = with_composed_names(_from_source(source))
-        found = found if query is None else queried(found, composed_sql(query))
-    found = with_composed_names(found)
+        found = _from_source(source)
+        if query is not None:
+            found = queried(found if is_composed(found.schema.names) else with_composed_names(found), composed_sql(query))
+    found = found if is_composed(found.schema.names) else with_composed_names(found)
     return Table(found if where is None else filtered(found, composed_sql(where)), engine=engine)
 
 

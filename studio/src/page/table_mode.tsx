@@ -1,0 +1,1 @@
+export function TableMode() { return <p>Table</p>; }
