@@ -188,7 +188,7 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
 
 
 def kernel_of_folds(folds: Folds) -> Kernel[_FoldMoments]:
-    """What sums the folds of columns that can be written out, for a pass that takes it along: ``sums_of_folds`` of these folds asks for it."""
+    """What sums the folds of columns that can be written out, for a pass that takes it along: ``sums_of_folds`` of these asks for it."""
     return _FoldMomentsKernel(folds)
 
 
