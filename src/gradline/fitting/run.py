@@ -21,11 +21,10 @@ from gradline.inference.asked import checked_kind, is_default, is_none, uncertai
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import left_to_data, settled
+from gradline.penalties.arguments import has_strengths, left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
-from gradline.penalties.sums import PenaltySpec
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.kernel import Kernel
@@ -135,7 +134,7 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
     if request.penalty is None:
         return problem, None
     warn_of_scales(problem, prepared.names, request.penalty)
-    if isinstance(request.penalty, PenaltySpec) and problem.rows.intercept:
+    if has_strengths(request.penalty) and problem.rows.intercept:
         refuse_one_value(problem)
     return with_penalty(problem, request.penalty, prepared, progress), None
 
