@@ -66,7 +66,9 @@ class Studio:
 
     @property
     def coefficients(self) -> list[float]:
-        found = self.page.eval_on_selector_all("[data-coefficient]", "all => all.map(one => [+one.dataset.coefficient, +one.dataset.value])")
+        found = self.page.eval_on_selector_all(
+            "[data-coefficient]", "all => all.map(one => [+one.dataset.coefficient, +one.dataset.value])"
+        )
         return [value for _, value in sorted(found)]
 
     def take_steps(self, count: int) -> None:

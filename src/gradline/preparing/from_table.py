@@ -278,6 +278,9 @@ class _TargetError(ValueError):
         super().__init__(message)
         self.loss = loss
 
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.loss)
+
 
 class _TargetFacts(NamedTuple):
     """highest (q,): the largest targets of the rows that count, of which there are ``used``; fingerprint: of all rows."""

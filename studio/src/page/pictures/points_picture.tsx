@@ -1,7 +1,7 @@
 // The points, the line on the screen and the best one; points are dragged, added and deleted here.
 import { computed, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { number, plain } from "../format";
+import { number } from "../format";
 import {
   addPoint,
   at,
@@ -9,17 +9,17 @@ import {
   current,
   deletePoint,
   dimension,
-  engine,
   frameX,
   frameY,
   lesson,
   line,
-  lossTitle,
   locked,
+  lossTitle,
   movePoint,
   newInput,
   optimum,
   points,
+  predict,
   residuals,
   say,
   selected,
@@ -57,7 +57,7 @@ function heightOf(index: number): number {
 function trace(pen: CanvasRenderingContext2D, x: Scale, y: Scale, coefficients: readonly number[], of = settings.value): void {
   const count = straight.value && of.loss === settings.value.loss ? 2 : 90;
   const grid = Array.from({ length: count }, (_, k) => [x.low + ((x.high - x.low) * k) / (count - 1)]);
-  const values = engine.value.predict(of, coefficients, grid);
+  const values = predict(of, coefficients, grid);
   pen.beginPath();
   values.forEach((value, k) => {
     const [px, py] = [x(grid[k]![0]!), Math.max(-1e5, Math.min(1e5, y(value)))];
@@ -106,7 +106,7 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
   const data = points.value;
   const squares = residuals.value === "squares" && data.y.length <= 250;
   if (residuals.value === "none" || view.value === "compare") return;
-  const predicted = engine.value.predict(settings.value, shown.value, data.x);
+  const predicted = predict(settings.value, shown.value, data.x);
   const { accent, soft } = ink.value;
   pen.lineWidth = 1;
   pen.strokeStyle = accent;
@@ -164,7 +164,7 @@ function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale, colours?:
 function drawPrediction(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   if (!showPrediction.value || dimension.value !== 1 || view.value !== "watch") return;
   const given = newInput.value[0]!;
-  const value = engine.value.predict(settings.value, shown.value, [[given]])[0]!;
+  const value = predict(settings.value, shown.value, [[given]])[0]!;
   const [px, py] = [x(given), y(value)];
   pen.strokeStyle = ink.value.ink;
   pen.lineWidth = 1.2;
@@ -216,7 +216,7 @@ function drawHeat(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   for (let j = 0; j < cells; j++) {
     for (let i = 0; i < cells; i++) grid.push([x.low + ((x.high - x.low) * (i + 0.5)) / cells, y.low + ((y.high - y.low) * (j + 0.5)) / cells]);
   }
-  const values = engine.value.predict(settings.value, shown.value, grid);
+  const values = predict(settings.value, shown.value, grid);
   let [low, high] = [Infinity, -Infinity];
   for (const value of data.y) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const span = high - low || 1;
@@ -228,7 +228,7 @@ function drawHeat(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   });
   axes(pen, x, y, data.inputs[0]!, data.inputs[1]!, false);
   if (residuals.value !== "none" && view.value !== "compare") {
-    const predicted = engine.value.predict(settings.value, shown.value, data.x);
+    const predicted = predict(settings.value, shown.value, data.x);
     pen.strokeStyle = ink.value.accent;
     pen.lineWidth = 2;
     pen.beginPath();
@@ -366,7 +366,7 @@ function up(event: PointerEvent): void {
       if (px < x.from || px > x.to || py < y.to || py > y.from) return;
       const [first, second] = [tidy(x.invert(px), x), tidy(y.invert(py), y)];
       if (dimension.value === 1) addPoint([first], asTarget(second));
-      else addPoint([first, second], tidy(engine.value.predict(settings.value, shown.value, [[first, second]])[0]!, y));
+      else addPoint([first, second], tidy(predict(settings.value, shown.value, [[first, second]])[0]!, y));
     }
   }
 }
@@ -458,8 +458,8 @@ function Handle() {
       {selected.value !== null && (
         <div class={`bubble ${top < 64 ? "below" : ""}`} style={{ left: `${Math.max(70, Math.min(size.value.width - 70, left))}px`, top: `${top}px` }}>
           <span>
-            {points.value.inputs.map((name, j) => `${name} ${plain(points.value.x[index]![j]!, 4)}  `)}
-            {points.value.target} {plain(points.value.y[index]!, 4)}
+            {points.value.inputs.map((name, j) => `${name} ${number(points.value.x[index]![j]!)}  `)}
+            {points.value.target} {number(points.value.y[index]!)}
           </span>
           {!locked("points") && (
             <button type="button" onClick={() => deletePoint(index)}>
