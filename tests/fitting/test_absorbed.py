@@ -282,7 +282,7 @@ def test_leverage_counts_the_levels_slopes_and_frequencies(kind):
 
 def test_leverage_of_very_many_levels_is_refused(monkeypatch):
     monkeypatch.setattr(level_equations, "DIRECT", 3)
-    with pytest.raises(InferenceError, match=r"'HC3' needs the leverage of each row.*more than 3: ask for"):
+    with pytest.raises(InferenceError, match=r"'HC3' needs the leverage of each row.*more than 3.: ask for"):
         gl.fit("y ~ x1 | firm + year", TABLES["connected"], covariance="HC3")
     assert np.isfinite(gl.fit("y ~ x1 | firm", TABLES["connected"], covariance="HC3").standard_errors).all()
 
