@@ -1,14 +1,16 @@
 # make demo   sets everything up and runs the tutorial: data, training, pictures
 # make test   sets everything up and runs the tests
 # make lint   ruff, mypy and the order of packages
+# make docs   the documentation as a site: docs/_build/html/index.html
 # make bench  side-by-side timings against peers
+# make studio builds the studio's page into one file (needs node and npm)
 # make study  slow statistical studies, whose results are committed
 
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test lint bench study clean
+.PHONY: demo test lint docs bench study studio clean
 
 demo: $(VENV)/.demo
 	$(BIN)/gradline demo --output-folder gradline-demo
@@ -27,9 +29,23 @@ lint: $(VENV)/.dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npm >/dev/null; then $(MAKE) --no-print-directory studio/node_modules/.package-lock.json && \
+	cd studio && npm run --silent check && node build.mjs --check; \
+	else echo "npm is not installed: the studio's page is not checked (apt-get install nodejs npm to have it checked)"; fi
+
+docs: $(VENV)/.docs
+	$(BIN)/python -m sphinx -W --keep-going -j 2 -q docs docs/_build/html
+	@echo "docs/_build/html/index.html"
 
 bench: $(VENV)/.bench
 	for file in benchmarks/*.py; do $(BIN)/python $$file || exit 1; done
+
+studio: studio/node_modules/.package-lock.json
+	cd studio && npm run --silent check && npm run --silent build
+
+studio/node_modules/.package-lock.json: studio/package.json studio/package-lock.json
+	cd studio && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 study: $(VENV)/.dev
 	$(BIN)/python -m pytest -m study -rP
@@ -46,6 +62,10 @@ $(VENV)/.demo: $(VENV)/bin/python pyproject.toml
 $(VENV)/.dev: $(VENV)/bin/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --editable ".[dev]"
 	@touch $@ $(VENV)/.demo
+
+$(VENV)/.docs: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet --editable ".[docs]"
+	@touch $@
 
 $(VENV)/.bench: $(VENV)/.dev
 	$(BIN)/python -m pip install --quiet --editable ".[bench]"

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.version import __version__ as __version__
 
 _NAMES = {
+    "Adam": "gradline.solvers.first_order.adam",
+    "AdamW": "gradline.solvers.first_order.adam",
+    "Cluster": "gradline.cluster.cluster",
     "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
     "ConstrainedNewton": "gradline.solvers.constrained.newton",
     "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
@@ -34,6 +37,7 @@ _NAMES = {
     "GradlineError": "gradline.base.errors",
     "InferenceError": "gradline.base.errors",
     "LossError": "gradline.base.errors",
+    "ClusterError": "gradline.base.errors",
     "ModelFileError": "gradline.base.errors",
     "SolverError": "gradline.base.errors",
     "LeastSquares": "gradline.solvers.least_squares.least_squares",
@@ -48,13 +52,17 @@ _NAMES = {
     "load": "gradline.api.loading",
     "path": "gradline.api.path",
 }
-_MODULES = ("constraints", "datasets", "losses", "penalties", "plot")
+_MODULES = ("constraints", "datasets", "losses", "penalties", "plot", "schedules", "studio")
 
 __all__ = [
     "LBFGS",
     "ActiveSetNewton",
+    "Adam",
+    "AdamW",
     "ArgumentError",
     "ArgumentTypeError",
+    "Cluster",
+    "ClusterError",
     "ConstrainedNewton",
     "ConstrainedPiecewiseLinear",
     "DataError",
@@ -86,10 +94,12 @@ __all__ = [
     "path",
     "penalties",
     "plot",
+    "schedules",
+    "studio",
 ]
 
 if TYPE_CHECKING:
-    from gradline import constraints, datasets, losses, penalties, plot
+    from gradline import constraints, datasets, losses, penalties, plot, schedules
     from gradline.api.fitting import fit
     from gradline.api.loading import load
     from gradline.api.path import Path, path
@@ -97,6 +107,7 @@ if TYPE_CHECKING:
     from gradline.base.errors import (
         ArgumentError,
         ArgumentTypeError,
+        ClusterError,
         DataError,
         DivergenceError,
         FormulaError,
@@ -107,12 +118,14 @@ if TYPE_CHECKING:
         SolverError,
     )
     from gradline.base.warnings import GradlineWarning
+    from gradline.cluster.cluster import Cluster
     from gradline.effects.comparing import compare_models
     from gradline.moments.moments import Moments
     from gradline.sklearn.classifier import LinearClassifier
     from gradline.sklearn.regressor import LinearRegression
     from gradline.solvers.constrained.newton import ConstrainedNewton
     from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
+    from gradline.solvers.first_order.adam import Adam, AdamW
     from gradline.solvers.first_order.gradient_descent import GradientDescent
     from gradline.solvers.first_order.lbfgs import LBFGS
     from gradline.solvers.kinks.active_set_newton import ActiveSetNewton
@@ -121,6 +134,7 @@ if TYPE_CHECKING:
     from gradline.solvers.newton.newton import Newton
     from gradline.solvers.newton.newton_cg import NewtonCG
     from gradline.solvers.proximal.newton import ProximalNewton
+    from gradline.studio.opening import studio
 
 
 def __getattr__(name: str) -> Any:

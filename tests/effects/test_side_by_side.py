@@ -9,6 +9,7 @@ import pytest
 from references import data, fitted
 
 import gradline as gl
+from gradline.effects.classification import Classification
 
 PENGUINS = gl.datasets.penguins()
 SMALL = gl.fit("body_mass_g ~ flipper_length_mm", PENGUINS)
@@ -167,6 +168,15 @@ def test_measures_of_two_classes_are_those_of_scikit_learn(sexes):
         np.testing.assert_allclose(mine, theirs)
     assert "AUC 0.93" in str(found)
     assert "<table" in found._repr_html_()
+
+
+def test_rows_with_the_same_columns_tie_whatever_the_rounding():
+    # Sums of the same numbers may round to neighbours, on one processor and not on another.
+    metrics = pytest.importorskip("sklearn.metrics")
+    probability = np.array([0.3, np.nextafter(0.3, 1), np.nextafter(0.3, 0), 0.3, 0.7])
+    label = np.array([1, 0, 1, 0, 1])
+    found = Classification(np.column_stack([1 - probability, probability]), label, np.ones(5), 0.5, "y")
+    assert found.auc == pytest.approx(metrics.roc_auc_score(label, np.round(probability, 12)), rel=1e-15)
 
 
 def test_frequencies_count_and_several_classes():

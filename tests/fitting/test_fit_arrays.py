@@ -144,8 +144,10 @@ class TestTheWrongSolver:
             gl.fit(X, Y, loss=loss, solver=solver)
 
     def test_a_name(self):
-        with pytest.raises(ValueError, match=r"solver='newton' is not known; give \"auto\" or a solver such as"):
-            gl.fit(X, Y, solver="newton")
+        for name in ("newton", "Newton", "least_squares", "L-BFGS"):
+            np.testing.assert_allclose(gl.fit(X, Y, solver=name).coefficients, gl.fit(X, Y).coefficients, rtol=1e-6)
+        with pytest.raises(ValueError, match=r"solver='newtn' is not known; give \"auto\" or a solver such as gl\.Newton"):
+            gl.fit(X, Y, solver="newtn")
 
     def test_a_class_instead_of_an_object(self):
         with pytest.raises(TypeError, match=r"solver=Newton is a class; make one, as in solver=gl.Newton\(\)"):

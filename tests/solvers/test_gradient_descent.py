@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import gradline as gl
-from gradline.solvers.first_order.gradient_descent import GROWTH
+from gradline.solvers.first_order.training import GROWTH
 
 tf = pytest.importorskip("tensorflow")
 jnp = pytest.importorskip("jax.numpy")
@@ -200,9 +200,9 @@ class TestTrajectory:
             np.testing.assert_allclose(other.loss / size, first.loss, rtol=1e-9)
 
     def test_mini_batches_see_every_row_once_an_epoch(self):
-        from gradline.solvers.first_order.gradient_descent import _batches
+        from gradline.solvers.first_order.batches import mini_batches
 
-        batches = _batches(10, 4, seed=0)
+        batches = mini_batches(10, 4, seed=0)
         seen = np.concatenate([next(batches) for _ in range(5)])
         np.testing.assert_array_equal(np.sort(seen[:10]), np.arange(10))
         np.testing.assert_array_equal(np.sort(seen[10:]), np.arange(10))

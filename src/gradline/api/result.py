@@ -16,12 +16,16 @@ from gradline.model.record import Model
 if TYPE_CHECKING:
     import os
 
+    from gradline.cluster.cluster import Cluster
     from gradline.model.absorbed import LevelValues
     from gradline.model.curves import CurveBand
     from gradline.model.diagnose import Diagnosis
     from gradline.model.intervals import IntervalPrediction
     from gradline.report import Report
-    from gradline.summary import CoefficientTable, Summary
+    from gradline.summary import Summary
+    from gradline.summary.result_table import ResultTable
+
+_FIELDS = tuple(field.name for field in fields(Model))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -43,7 +47,7 @@ class Fit(FitQuestions, FitTests):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The same model, with the conveniences of a Fit."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(model)})
+        return cls(**{name: getattr(model, name) for name in _FIELDS})
 
     @overload
     def predict(
@@ -57,6 +61,7 @@ class Fit(FitQuestions, FitTests):
         *,
         unseen: Literal["error", "reference", "missing"] = "error",
         offset: Any = None,
+        cluster: Cluster | None = None,
     ) -> Array: ...
     @overload
     def predict(
@@ -70,6 +75,7 @@ class Fit(FitQuestions, FitTests):
         level: float = 0.95,
         calibration: Any = None,
         weight: float | None = None,
+        cluster: Cluster | None = None,
     ) -> IntervalPrediction: ...
     def predict(
         self,
@@ -82,6 +88,7 @@ class Fit(FitQuestions, FitTests):
         level: float | None = None,
         calibration: Any = None,
         weight: float | None = None,
+        cluster: Cluster | None = None,
     ) -> Array | float | IntervalPrediction:
         """Predict for new rows, in their order.
 
@@ -105,6 +112,8 @@ class Fit(FitQuestions, FitTests):
             Rows the fit has not seen, for split conformal intervals.
         weight : float, default 1
             The precision of the new targets, for a prediction interval of squared loss.
+        cluster : Cluster, optional
+            The processes that read a table of Parquet files, for a model fitted with a formula.
 
         Returns
         -------
@@ -128,7 +137,7 @@ class Fit(FitQuestions, FitTests):
         """
         from gradline.model.predict import predict
 
-        return predict(self, data, kind, unseen, offset, interval, level, calibration, weight)
+        return predict(self, data, kind, unseen, offset, interval, level, calibration, weight, cluster)
 
     def levels(self, name: str | None = None) -> LevelValues:
         """What each level after ``|`` in the formula adds to the linear predictor.
@@ -238,7 +247,7 @@ class Fit(FitQuestions, FitTests):
         target : array-like (n,) or (n, q)
             y, where data is X.
         **rows
-            ``weights``, ``frequencies``, ``offset``, ``where``, ``query``, ``database``, as for ``diagnose``.
+            ``weights``, ``frequencies``, ``offset``, ``where``, ``query``, ``database``, ``cluster``, as for ``diagnose``.
 
         Returns
         -------
@@ -272,7 +281,7 @@ class Fit(FitQuestions, FitTests):
             y, where data is X.
         **rows
             What went with the fit: ``weights``, ``frequencies`` and ``offset`` as arrays (the columns of a table are remembered), and
-            ``where``, ``query`` or ``database``.
+            ``where``, ``query``, ``database`` or ``cluster``.
 
         Returns
         -------
@@ -370,12 +379,25 @@ class Fit(FitQuestions, FitTests):
 
         return summarise(self, exponentiate)
 
-    def table(self) -> CoefficientTable:
+    def table(self) -> ResultTable:
         """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.
 
         Returns
         -------
-        CoefficientTable
+        ResultTable
+            A row for each coefficient: predictor (the linear predictor), name (of the design column), coefficient, digits (significant
+            ones claimed), left_out (whether the column was left out as aliased). With standard errors also standard_error, statistic,
+            p_value, lower and upper, the ends of the 95% interval; before them estimate, what they are about, where that is not the
+            coefficient (debiased and selective).
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> table = gl.fit("body_mass_g ~ flipper_length_mm", gl.datasets.penguins()).table()
+        >>> table["name"]
+        ['Intercept', 'flipper_length_mm']
+        >>> [round(error, 2) for error in table["standard_error"]]
+        [305.81, 1.52]
         """
         from gradline.summary import coefficient_table
 

@@ -13,6 +13,16 @@ from gradline.autodiff.tape import Tape, UserLoss
 _KEPT = 32
 _tapes: OrderedDict[Hashable, Tape] = OrderedDict()
 _lock = Lock()
+_copies: OrderedDict[int, tuple[UserLoss, list[Tape]]] = OrderedDict()
+"""Losses that are copies, by their identity, with their tapes: what their functions refer to, nobody else can change."""
+
+
+def keep_tape(loss: UserLoss) -> None:
+    """Let the tape of this very object be kept whatever its function refers to: for a copy that came from another process."""
+    with _lock:
+        _copies[id(loss)] = loss, []
+        if len(_copies) > _KEPT:
+            _copies.popitem(last=False)
 
 
 def tape_for(loss: UserLoss, framework: Framework) -> Tape:
@@ -24,7 +34,7 @@ def tape_for(loss: UserLoss, framework: Framework) -> Tape:
     """
     key = fingerprint((loss.function, loss.prediction, loss.form, loss.n_targets, loss.n_predictors, framework))
     if key is None:
-        return _build(loss, framework)
+        return _of_copy(loss, framework)
     with _lock:
         kept = _tapes.get(key)
         if kept is None:
@@ -34,6 +44,16 @@ def tape_for(loss: UserLoss, framework: Framework) -> Tape:
         else:
             _tapes.move_to_end(key)
         return kept
+
+
+def _of_copy(loss: UserLoss, framework: Framework) -> Tape:
+    with _lock:
+        copy, tapes = _copies.get(id(loss), (None, []))
+        if copy is not loss:
+            return _build(loss, framework)
+        if not tapes:
+            tapes.append(_build(loss, framework))
+        return tapes[0]
 
 
 def _build(loss: UserLoss, framework: Framework) -> Tape:

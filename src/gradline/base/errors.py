@@ -9,7 +9,8 @@
     ├── SolverError (ValueError)           a problem that a solver refuses, and who can solve it
     │   └── DivergenceError                a learning rate above the largest stable one
     ├── InferenceError (ValueError)        errors, tests or predictions that a fit does not have, and why
-    └── ModelFileError (ValueError)        a model file that is damaged, of a later version, or no model file
+    ├── ModelFileError (ValueError)        a model file that is damaged, of a later version, or no model file
+    └── ClusterError (RuntimeError)        workers that cannot be used, that went away, or that did not answer
 
 Files and databases that cannot be read raise OSError, packages that are not installed ImportError, as everywhere in Python. A failure
 inside gradline itself is none of these.
@@ -56,3 +57,7 @@ class InferenceError(GradlineError, ValueError):
 
 class ModelFileError(GradlineError, ValueError):
     """A model file that is damaged, of a later version, or no model file at all."""
+
+
+class ClusterError(GradlineError, RuntimeError):
+    """Workers that cannot be used, that went away, or that did not answer; the message says which rows were theirs."""

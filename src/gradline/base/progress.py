@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from html import escape
 from typing import Any, Protocol
 
+from gradline.base import listening
 from gradline.base.consoles import console, in_notebook
 
 Advance = Callable[[int, str], None]
@@ -39,8 +40,12 @@ def wanted(progress: bool | None) -> bool:
 def bar(title: str, total: int | None, progress: bool | None, patience: float = 0.0) -> Iterator[Advance]:
     """A bar that counts up to ``total`` (None where it is not known); yields the function that moves it.
 
-    It appears once ``patience`` seconds have passed: a fit of a moment needs no bar.
+    It appears once ``patience`` seconds have passed: a fit of a moment needs no bar. Where the thread has a listener, that is told instead.
     """
+    listener = listening.current()
+    if listener is not None:
+        yield lambda done, status: listener.told(title, done, total, status)
+        return
     if not wanted(progress):
         yield lambda done, status: None
         return

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from gradline import __version__
-from gradline.cli import demo, fit, path, plot, predict, report
+from gradline.cli import demo, effects, fit, path, plot, predict, report, studio
 from gradline.cli.errors import run
 
 app = typer.Typer(
@@ -40,8 +40,10 @@ app.command(short_help="Learn a line from noisy points, with pictures.")(demo.de
 app.command(short_help="Fit a linear model to a table.")(fit.fit)
 app.command(short_help="Fit many strengths of a penalty, and choose one.")(path.path)
 app.command(short_help="Predict with a saved model.")(predict.predict)
+app.command(short_help="What a saved model's columns do to its prediction.")(effects.effects)
 app.command(short_help="Draw a saved model over a table.")(plot.plot)
 app.command(short_help="Write a page about a saved model.")(report.report)
+app.command(short_help="Watch and steer the learning in a browser.")(studio.studio)
 
 
 def main() -> None:

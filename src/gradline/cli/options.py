@@ -58,7 +58,7 @@ def read_loss(text: str, own: str | None) -> Any:
             raise usage(f"--loss: {error}") from None
     if text != "squared":
         raise usage("give --loss or --loss-from, not both")
-    return _own_loss(own)
+    return read_own_loss(own)
 
 
 def read_penalty(text: str | None) -> Any:
@@ -161,20 +161,21 @@ def input_files(data: str | None, database: str | None) -> list[str]:
     return found
 
 
-def _own_loss(text: str) -> Any:
+def read_own_loss(text: str, option: str = "--loss-from") -> Any:
+    """The function of ``FILE.py:NAME``; the file is run. Raises as the command says, naming the option."""
     path, colon, name = text.rpartition(":")
     if not colon or not path or not name:
-        raise usage(f"--loss-from must be a Python file and the name of a function in it, as in my_losses.py:loss, not {text!r}")
+        raise usage(f"{option} must be a Python file and the name of a function in it, as in my_losses.py:loss, not {text!r}")
     path = os.path.expanduser(path)
     if not os.path.isfile(path):
-        raise FileNotFoundError(f"--loss-from: no such file: {path!r}")
+        raise FileNotFoundError(f"{option}: no such file: {path!r}")
     import importlib.util
     import sys
 
     folder = os.path.dirname(os.path.abspath(path))
     spec = importlib.util.spec_from_file_location(Path(path).stem, path)
     if spec is None or spec.loader is None:
-        raise usage(f"--loss-from: {path!r} is no Python file")
+        raise usage(f"{option}: {path!r} is no Python file")
     module = importlib.util.module_from_spec(spec)
     # A loss's neighbours are found as when Python runs the file itself.
     sys.path.insert(0, folder)
@@ -184,12 +185,12 @@ def _own_loss(text: str) -> Any:
     except ImportError:
         raise
     except Exception as error:
-        raise ArgumentError(f"--loss-from: running {path!r} failed: {type(error).__name__}: {error}") from error
+        raise ArgumentError(f"{option}: running {path!r} failed: {type(error).__name__}: {error}") from error
     if not hasattr(module, name):
         from gradline.base.words import nearest
 
         known = [found for found, value in vars(module).items() if callable(value) and not found.startswith("_")]
         near = nearest(name, known)
         hint = f"did you mean {near[0]!r}?" if near else f"it has {', '.join(known[:8]) or 'none'}"
-        raise ArgumentError(f"--loss-from: {path!r} has no function {name!r}; {hint}")
+        raise ArgumentError(f"{option}: {path!r} has no function {name!r}; {hint}")
     return getattr(module, name)

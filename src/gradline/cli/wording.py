@@ -15,8 +15,12 @@ _KEYWORDS = "where|query|database|missing|unseen|weights|frequencies|offset|cova
 _IN_PYTHON = re.compile(rf"(?<![\w.(])({_KEYWORDS})=('(?:[^'\\]|\\.)*[^\w'](?:[^'\\]|\\.)*')")
 """A text as Python writes it, which a shell reads otherwise."""
 
+_SET_TO = re.compile(r"(?<![\w.(])at=\{((?:'[^']*': (?:\.\.\.|\[\.\.\.\])(?:, )?)+)\}")
+"""Columns that are to be set."""
+
 _EXAMPLES = (
     (r"penalty=gl\.penalties\.(\w+)\(([^()]*)\)", r"--penalty \1:\2"),
+    (r"(?<![\w.(])data=\.\.\.", "DATA"),
     (r"solver=gl\.GradientDescent\(\.\.\.\)", "--solver gradient-descent"),
     (rf"(?<![\w.(])({_KEYWORDS})=(['\"])(\w+)\2", r"--\1 \3"),
     (rf"(?<![\w.(])({_KEYWORDS})=(?=[\"'\s;,.)]|$)", r"--\1 "),
@@ -25,6 +29,7 @@ _EXAMPLES = (
 
 def as_options(message: str) -> str:
     """``missing="drop"`` as ``--missing drop``, ``where=`` as ``--where``: what somebody at a command line can type."""
+    message = _SET_TO.sub(lambda match: " ".join(f"--at {shlex.quote(n)}=..." for n in re.findall(r"'([^']*)': ", match[1])), message)
     message = _IN_PYTHON.sub(lambda match: f"--{match[1]} {shlex.quote(ast.literal_eval(match[2]))}", message)
     for pattern, option in _EXAMPLES:
         message = re.sub(pattern, option, message)

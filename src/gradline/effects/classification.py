@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.numbers import short
 from gradline.base.types import Array
+from gradline.base.written_tables import WrittenTable
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import attach_data
 from gradline.rows.block import Block
-from gradline.summary.numbers import short
-from gradline.summary.written_tables import WrittenTable
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -32,6 +32,10 @@ class RocCurve(NamedTuple):
     false_positive: Array
     true_positive: Array
     threshold: Array
+
+
+_ALIKE = 1e-12
+"""Relative: probabilities that differ by less are the same. Rows with the same columns tie, however their sums were rounded."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,10 +121,11 @@ class Classification:
         """The curve of a class against the others."""
         score, own = self.probabilities[:, label], self.labels == label
         order = np.argsort(-score, kind="stable")
-        steps = np.append(np.flatnonzero(np.diff(score[order])), len(order) - 1)
+        ranked = score[order]
+        steps = np.append(np.flatnonzero(ranked[:-1] - ranked[1:] > _ALIKE * ranked[:-1]), len(order) - 1)
         hits, misses = np.cumsum(np.where(own, self.counts, 0.0)[order])[steps], np.cumsum(np.where(own, 0.0, self.counts)[order])[steps]
         with np.errstate(invalid="ignore", divide="ignore"):
-            return RocCurve(np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, score[order][steps]))
+            return RocCurve(np.append(0.0, misses / misses[-1]), np.append(0.0, hits / hits[-1]), np.append(np.inf, ranked[steps]))
 
     def _two(self, what: str) -> Array:
         if self.n_classes != 2:

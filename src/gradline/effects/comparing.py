@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
+from gradline.base.numbers import short
+from gradline.base.written_tables import WrittenTable
 from gradline.inference.intervals import check_level, coefficient_interval, p_values
 from gradline.inference.tests import coefficient_labels
 from gradline.model.uncertainty import ModelUncertainty
 from gradline.summary.content import shown_coefficients
-from gradline.summary.numbers import short
 from gradline.summary.wording import call
-from gradline.summary.written_tables import WrittenTable
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -105,7 +105,7 @@ def compare_models(
     exponentiate : bool, default False
         Show exp of each coefficient and of its interval: odds ratios, rate ratios. Standard errors are then of the ratio.
     marks : bool, default False
-        Stars beside coefficients: * below 0.05, ** below 0.01, *** below 0.001.
+        Stars beside coefficients: one below 0.05, two below 0.01, three below 0.001.
     level : float, default 0.95
         Of the intervals.
     digits : int, default 4

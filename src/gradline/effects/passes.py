@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import numpy as np
 
@@ -15,7 +15,8 @@ from gradline.formulas.encoder import Encoder
 from gradline.model.predict_table import as_table, check_kinds, encoder_of
 from gradline.rows.fold import CHUNK_BLOCKS, block_rows
 from gradline.tables.batches import resized
-from gradline.tables.chunks import Chunk, chunks, in_row_order
+from gradline.tables.chunks import run
+from gradline.tables.passes import Chunk, Reading
 from gradline.tables.sources.arrow import as_numbers, from_numbers, null_mask
 from gradline.tables.table import Table
 
@@ -63,16 +64,35 @@ class ReadAgain:
         # A chunk is what a thread takes; what is worked out of its rows at a time stays near a core.
         rows, piece = CHUNK_BLOCKS * block, max(64, block // held)
 
-        def run(chunk: Chunk) -> list[Result]:
-            first, found = chunk.first_row, []
-            for batch in resized(chunk.batches, piece):
-                found.append(job(self._complete(batch, first)))
-                first += batch.num_rows
-            return found
-
-        for results in in_row_order(run, chunks(self.table, self.wanted, rows), None):
+        columns = Reading(self.wanted, rows)
+        for results in run(self.table, _CompleteJob(self.encoder, self.extra, self.targets, self.frequencies, job, piece), columns):
             yield from results
         self.table.source.check_unchanged()
+
+
+@dataclass(frozen=True)
+class _CompleteJob(Generic[Result]):
+    """``ReadAgain.over`` for a chunk. piece: rows that the job sees at a time."""
+
+    encoder: Encoder
+    extra: tuple[str, ...]
+    targets: bool
+    frequencies: str | None
+    job: Callable[[CompleteRows], Result]
+    piece: int
+
+    name = "columns"
+
+    @property
+    def lasting(self) -> tuple[Any, ...]:
+        return (self.encoder,)
+
+    def __call__(self, chunk: Chunk) -> list[Result]:
+        first, found = chunk.first_row, []
+        for batch in resized(chunk.batches, self.piece):
+            found.append(self.job(self._complete(batch, first)))
+            first += batch.num_rows
+        return found
 
     def _complete(self, batch: pa.RecordBatch, first_row: int) -> CompleteRows:
         gone, _ = self.encoder.missing(batch, targets=self.targets)

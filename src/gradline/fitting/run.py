@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.constraints.arguments import UNUSED
+from gradline.fitting.classes import refuse_one_value
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
@@ -24,13 +25,14 @@ from gradline.penalties.arguments import left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
+from gradline.penalties.sums import PenaltySpec
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
-from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, TakesAnyColumns, as_start
-from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
+from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, as_start
+from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified, takes_any_columns
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
@@ -59,7 +61,8 @@ def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | Non
     if request.of_arrays:
         prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
         kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
-        check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
+        if request.groups is not None:
+            check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
         yield prepared, kind, request.progress
         return
     from gradline.preparing.from_table import watched_table
@@ -82,13 +85,16 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
     problem = _with_constraints(request, problem, curves, prepared)
-    problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
+    asked = request if covariance is request.covariance else replace(request, covariance=covariance)
+    problem, solution, chosen, solved = _optimum(asked, problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
         warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
     for note in solution.notes:
         warn(note)
+    if prepared.engine is not None and prepared.engine.remarks:
+        solution = replace(solution, notes=(*solution.notes, *prepared.engine.remarks))
     clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     if solution.held is None:
@@ -123,8 +129,11 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
         return curves.problem, curves
     if request.smoothing != "REML":
         raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")
-    if request.penalty is not None:
-        warn_of_scales(problem, prepared.names, request.penalty)
+    if request.penalty is None:
+        return problem, None
+    warn_of_scales(problem, prepared.names, request.penalty)
+    if isinstance(request.penalty, PenaltySpec) and problem.rows.intercept:
+        refuse_one_value(problem)
     return with_penalty(problem, request.penalty, prepared, progress), None
 
 
@@ -154,7 +163,7 @@ def _optimum(
     else:
         chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
-    moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
+    moved = centred(problem) if takes_any_columns(chosen) else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
@@ -164,7 +173,7 @@ def _optimum(
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
-    problem, solution = replace(problem, loss=working.loss), there
+    problem, solution = problem if working.loss is problem.loss else replace(problem, loss=working.loss), there
     if moved is not None:
         moved, solution = replace(moved, problem=working), moved.solution(there)
     if moved is not None or solution.digits is not None:

@@ -14,7 +14,16 @@ from gradline.formulas.curve_checks import check_curves
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.errors import FormulaError, at
 from gradline.formulas.expressions import Learned, Node, walk
-from gradline.formulas.factors import BasisFactor, CategoricalFactor, Kinds, NumericFactor, ReadFactor, Tell, factor_columns, read_factor
+from gradline.formulas.factors import (
+    BasisFactor,
+    CategoricalFactor,
+    Kinds,
+    NumericFactor,
+    ReadFactor,
+    ToldOfColumns,
+    factor_columns,
+    read_factor,
+)
 from gradline.formulas.grammar import Factor, Sides, is_curve
 from gradline.formulas.groups import make_groups
 from gradline.formulas.learner import State
@@ -42,8 +51,8 @@ class CheckedFormula:
         ]
 
 
-def check(sides: Mapping[str, Sides], kinds: Kinds, tell: Tell | None = None) -> CheckedFormula:
-    """Read every factor. Raises FormulaError, with a caret, for what does not go with the columns. tell: as for ``read_factor``."""
+def check(sides: Mapping[str, Sides], kinds: Kinds, told: ToldOfColumns | None = None) -> CheckedFormula:
+    """Read every factor. Raises FormulaError, with a caret, for what does not go with the columns. told: as for ``read_factor``."""
     with_targets = [part for part in sides.values() if part.targets]
     if not with_targets:
         text = next(iter(sides.values())).text
@@ -57,7 +66,7 @@ def check(sides: Mapping[str, Sides], kinds: Kinds, tell: Tell | None = None) ->
     for factor in first.targets:
         if factor in first.targets[: first.targets.index(factor)]:
             raise at(f"the target {factor.name!r} appears twice", first.text, factor.start, factor.end)
-        target = read_factor(factor, kinds, first.text, target=True, tell=tell)
+        target = read_factor(factor, kinds, first.text, target=True, told=told)
         assert isinstance(target, NumericFactor)
         targets.append(target)
     _check_row_by_row(targets, first)
@@ -67,11 +76,11 @@ def check(sides: Mapping[str, Sides], kinds: Kinds, tell: Tell | None = None) ->
         for term in part.terms:
             for factor in term:
                 if factor.name not in factors:
-                    factors[factor.name] = read_factor(factor, kinds, part.text, tell=tell)
+                    factors[factor.name] = read_factor(factor, kinds, part.text, told=told)
                 _check_not_target(factor, factors[factor.name], targets, part)
         if any(is_curve(factor) for term in part.terms for factor in term):
             check_curves(part, factors)
-        offsets[name] = tuple(_offset(factor, kinds, part, tell) for factor in part.offsets)
+        offsets[name] = tuple(_offset(factor, kinds, part, told) for factor in part.offsets)
     return CheckedFormula(tuple(targets), sides, factors, offsets)
 
 
@@ -119,11 +128,11 @@ def _needed(formula: CheckedFormula) -> list[str]:
     return list(dict.fromkeys(name for factor in read for name in factor_columns(factor)))
 
 
-def _offset(factor: Factor, kinds: Kinds, part: Sides, tell: Tell | None) -> NumericFactor:
+def _offset(factor: Factor, kinds: Kinds, part: Sides, told: ToldOfColumns | None) -> NumericFactor:
     inner = factor.name[len("offset(") : -1]
     column = inner.strip("`")
     inside = Factor(column, True, factor.start, factor.end) if column in kinds else Factor(inner, False, factor.start, factor.end)
-    read = read_factor(inside, kinds, part.text, tell=tell)
+    read = read_factor(inside, kinds, part.text, told=told)
     if not isinstance(read, NumericFactor):
         held = f"column {read.argument!r} holds text, and " if isinstance(read, CategoricalFactor) and read.implied else ""
         raise at(f"{held}an offset is one column of numbers", part.text, factor.start, factor.end)

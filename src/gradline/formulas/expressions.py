@@ -10,7 +10,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.formulas.catalogue import TRANSFORMS
-from gradline.formulas.functions import ARITHMETIC, COMPARISONS, FUNCTIONS, LOGIC, as_number
+from gradline.formulas.functions import ARITHMETIC, COMPARISONS, FUNCTIONS, LOGIC
 from gradline.formulas.learner import Options, State
 
 
@@ -137,7 +137,9 @@ def evaluate(node: Node, batch: Batch, states: States) -> Any:
         case Apply(table, name, arguments):
             values = [evaluate(argument, batch, states) for argument in arguments]
             if table != "logic":
-                values = [as_number(value) for value in values] if name != "where" else values
+                # The condition of where() stays true or false.
+                first = values[: int(name == "where")]
+                values = [*first, *(as_number(value) for value in values[len(first) :])]
             values = [_double(value) for value in values] if table == "arithmetic" else values
             with np.errstate(all="ignore"):
                 return _TABLES[table](name)(*values)
@@ -154,6 +156,13 @@ def _in_turn(node: Chain, batch: Batch, states: States) -> Any:
         for name, operand in node.rest:
             found = _TABLES[node.table](name)(found, number(evaluate(operand, batch, states)))
     return found
+
+
+def as_number(value: Any) -> Any:
+    """True and false as 1.0 and 0.0; anything else as it is."""
+    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
+        return value.astype(np.float64)
+    return float(value) if isinstance(value, bool | np.bool_) else value
 
 
 def _double(value: Any) -> Any:

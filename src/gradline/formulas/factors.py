@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
@@ -24,8 +24,8 @@ Kinds = Mapping[str, str]
 _LEVELS = ("text", "category")
 """Kinds that are categories unless a formula says otherwise."""
 
-Tell = Callable[[str], Told]
-"""What a message says of a column where numbers are needed."""
+ToldOfColumns = Mapping[str, Told]
+"""What a message says of columns of dates or of no plain type where numbers are needed, by their names."""
 
 _HOLDS = {"text": "text", "date": "dates", "boolean": "true and false", "number": "numbers", "category": "categories"}
 
@@ -63,11 +63,11 @@ class CategoricalFactor:
 ReadFactor = NumericFactor | BasisFactor | CategoricalFactor
 
 
-def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False, tell: Tell | None = None) -> ReadFactor:
-    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give; tell: what it says then of
+def read_factor(factor: Factor, kinds: Kinds, text: str, *, target: bool = False, told: ToldOfColumns | None = None) -> ReadFactor:
+    """What a factor asks for. Raises FormulaError, with a caret into ``text``, for what the data cannot give; told: what it says then of
     a column of dates or of no plain type."""
     try:
-        return _Reader(factor, kinds, text, tell).read(target)
+        return _Reader(factor, kinds, text, told).read(target)
     except RecursionError:
         raise FormulaError(
             f"{shortened(factor.name)} nests its operations too deeply to be computed; make it a column of the data first"
@@ -82,9 +82,9 @@ def factor_columns(factor: ReadFactor) -> tuple[str, ...]:
 
 
 class _Reader:
-    def __init__(self, factor: Factor, kinds: Kinds, text: str, tell: Tell | None) -> None:
+    def __init__(self, factor: Factor, kinds: Kinds, text: str, told: ToldOfColumns | None) -> None:
         self.factor, self.kinds, self.text = factor, kinds, text
-        self.tell = tell or self._tell_by_kind
+        self.told = told or {}
         self.hidden: dict[str, str] = {}
 
     def read(self, target: bool) -> ReadFactor:
@@ -356,10 +356,10 @@ class _Reader:
         if target:
             classes = {"text": f"I({quoted_name(name)} == 'class')", "category": f"I({quoted_name(name)} == 1)"}
             advice = f"; for one of two classes write {classes[kind]}" if kind in classes else ""
-            holds = _HOLDS[kind] if kind in ("text", "boolean", "number", "category") else self.tell(name).holds
+            holds = _HOLDS[kind] if kind in ("text", "boolean", "number", "category") else self._told(name).holds
             self._fail(f"the target {name!r} holds {holds}, and a target is a number{advice}", name)
         if kind == "other":
-            told = self.tell(name)
+            told = self._told(name)
             self._fail(f"column {name!r} holds {told.holds}, not numbers; {told.advice}", name)
         by = f", and {what} takes numbers" if what.endswith(")") else ", not numbers"
         advice = (
@@ -368,12 +368,14 @@ class _Reader:
             else "; make it a number in the data first"
         )
         if kind == "date":
-            told = self.tell(name)
+            told = self._told(name)
             advice = f"; {told.advice}, or write C({quoted_name(name)}), for which each of its values is a category"
             self._fail(f"column {name!r} holds {told.holds}{by}{advice}", name)
         self._fail(f"column {name!r} holds {_HOLDS[kind]}{by}{advice}", name)
 
-    def _tell_by_kind(self, name: str) -> Told:
+    def _told(self, name: str) -> Told:
+        if name in self.told:
+            return self.told[name]
         if self.kinds[name] == "date":
             return Told("dates", f"count days, say with {Speech().added(DUCKDB.days, name, 'days')}")
         return Told("values that are neither numbers nor text nor dates", "make it a number in the data first")

@@ -14,7 +14,7 @@ from gradline.formulas.bare_names import told_of_backquotes
 from gradline.formulas.building import CheckedFormula, build, check
 from gradline.formulas.encoder import Encoded, Encoder
 from gradline.formulas.errors import FormulaError, suggestion
-from gradline.formulas.factors import Tell, factor_columns
+from gradline.formulas.factors import ToldOfColumns, factor_columns
 from gradline.formulas.grammar import Factor, Sides, columns_named
 from gradline.formulas.learning import Table, learn_levels, learn_states
 from gradline.formulas.reading import read
@@ -68,30 +68,35 @@ class Formula:
         return build(self.checked, self.kinds, states, levels)
 
 
-def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterable[str], tell: Tell | None = None) -> Formula:
+def parse(formula: str | Mapping[str, str], columns: Mapping[str, str] | Iterable[str], told: ToldOfColumns | None = None) -> Formula:
     """Read a formula against the columns of the data.
 
     formula: such as "y ~ x1 + log(x2) + C(g)", or a dict of one for each linear predictor, of which the first names the target:
     ``{"mean": "y ~ x1 + x2", "log_scale": "~ x2"}``. columns: names and what they hold ("number", "text", "boolean", "category", "date",
-    "other"), or names alone for numbers. tell: what an error says of a column that holds no numbers, by its name.
+    "other"), or names alone for numbers. told: what an error says of columns of dates or of no plain type, by their names.
 
     Raises FormulaError, with a caret under the place, for a malformed formula, an unknown column (with the nearest known one), a target
     among the features, and text or dates where numbers are needed.
     """
     kinds = dict(columns) if isinstance(columns, Mapping) else dict.fromkeys(columns, "number")
     if not isinstance(formula, Mapping):
-        return _told(lambda text: Formula(check({"": read(text, kinds)}, kinds, tell), kinds), formula, kinds)
+        return _told(lambda text: Formula(check({"": read(text, kinds)}, kinds, told), kinds), formula, kinds)
     if not formula:
         raise FormulaError("no formula is given; write one for each linear predictor")
     sides = {
         str(name): _told(lambda text, name=name: read(text, _others(formula, name, kinds), kinds), text, kinds)  # type: ignore[misc]
         for name, text in formula.items()
     }
-    return Formula(check(sides, kinds, tell), kinds)
+    return Formula(check(sides, kinds, told), kinds)
 
 
 def plain(
-    target: str | Sequence[str], features: Sequence[str], columns: Mapping[str, str], *, intercept: bool = True, tell: Tell | None = None
+    target: str | Sequence[str],
+    features: Sequence[str],
+    columns: Mapping[str, str],
+    *,
+    intercept: bool = True,
+    told: ToldOfColumns | None = None,
 ) -> Formula:
     """The formula of columns by name, taken as they are: what ``target=`` and ``features=`` stand for. Names need no quotes.
 
@@ -107,7 +112,7 @@ def plain(
     text = " + ".join(f"`{name}`" for name in targets) + " ~ " + " + ".join([str(int(intercept)), *(f"`{name}`" for name in features)])
     terms = ([()] if intercept else []) + [(Factor(name, True),) for name in features]
     sides = Sides(text, tuple(Factor(name, True) for name in targets), tuple(terms))
-    return Formula(check({"": sides}, columns, tell), columns)
+    return Formula(check({"": sides}, columns, told), columns)
 
 
 def _told(read: Callable[[str], Read], text: str, columns: Iterable[str]) -> Read:

@@ -70,10 +70,6 @@ _LOGICAL = ("logical_and", "logical_or", "logical_xor")
 _COMPARING = ("greater", "greater_equal", "less", "less_equal", "equal", "not_equal")
 
 
-def _where(condition: Any, yes: Any, no: Any) -> Any:
-    return np.where(condition, as_number(yes), as_number(no))
-
-
 def _exp10(x: Any) -> Any:
     return np.power(10.0, x)
 
@@ -89,7 +85,7 @@ FUNCTIONS: dict[str, tuple[Function, int, int]] = {
     "exp10": (_exp10, 1, 1),
     "clip": (np.clip, 3, 3),
     "round": (_round, 1, 2),
-    "where": (_where, 3, 3),
+    "where": (np.where, 3, 3),
 }
 """By name, bare or after ``np.``: the function, and the fewest and most arguments it takes."""
 
@@ -150,10 +146,3 @@ COMPARISONS: dict[str, Function] = {
 }
 
 LOGIC: dict[str, Function] = {"BitAnd": np.logical_and, "BitOr": np.logical_or, "BitXor": np.logical_xor, "Invert": np.logical_not}
-
-
-def as_number(value: Any) -> Any:
-    """True and false as 1.0 and 0.0; anything else as it is."""
-    if isinstance(value, np.ndarray) and value.dtype == np.bool_:
-        return value.astype(np.float64)
-    return float(value) if isinstance(value, bool | np.bool_) else value

@@ -30,8 +30,7 @@ from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.centring import Centred, centred
-from gradline.solvers.least_squares.scaled_rows import in_one_block
-from gradline.solvers.least_squares.triangular_factor import factor_of_block
+from gradline.solvers.least_squares.scaled_rows import factor_of_block, in_one_block
 from gradline.solvers.protocol import LeavesSums, Solution, Solver
 from gradline.solvers.squared_sums import SquaredSums
 

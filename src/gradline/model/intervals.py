@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 
 from gradline.base.errors import InferenceError
+from gradline.base.numbers import column, counted
 from gradline.base.types import Array
+from gradline.base.written_tables import WrittenTable
 from gradline.design.dense import Design
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import Interval, check_level, linear_interval, mean_interval
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from gradline.model.record import Model
 
 
+_ROWS_SHOWN = 20
+"""In a notebook."""
+
+
 class IntervalPrediction(NamedTuple):
     """prediction, lower, upper: one entry a row, (n,), or (n, outputs) where there are several; NaN where an input is missing. level: how
     often the interval holds what it is for; guarantee: what has to be true for that, in words."""
@@ -31,6 +37,27 @@ class IntervalPrediction(NamedTuple):
     upper: Array
     level: float
     guarantee: str
+
+    def _repr_html_(self) -> str:
+        return self._written().to_html()
+
+    def _written(self) -> WrittenTable:
+        """At most the first twenty rows."""
+        ends = [np.asarray(values) for values in (self.prediction, self.lower, self.upper)]
+        outputs = ends[0].shape[1] if ends[0].ndim == 2 else 1
+        several = outputs > 1
+        few = [np.reshape(values, (-1, outputs))[:_ROWS_SHOWN] for values in ends]
+        texts = iter(column([float(value) for values in few for value in np.ravel(values)]))
+        cells = [[next(texts) for _ in range(values.size)] for values in few]
+        places = [(i, j) for i in range(len(few[0])) for j in range(outputs)]
+        rows = tuple(
+            (str(i), *([str(j)] if several else []), *("" if text == "nan" else text for text in found))
+            for (i, j), found in zip(places, zip(*cells, strict=True), strict=True)
+        )
+        more = ends[0].size // outputs - len(few[0])
+        notes = (*([f"... and {counted(more, 'row')} more"] if more else []), self.guarantee)
+        heading = ("row", *(["output"] if several else []), "prediction", f"{100.0 * self.level:.4g}% from", "to")
+        return WrittenTable(heading, rows, words=2 if several else 1, notes=notes)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,9 +18,10 @@ from gradline.preparing.from_arrays import spread_offset
 from gradline.rows.array_checks import unmasked
 from gradline.rows.fold import CHUNK_BLOCKS, block_rows
 from gradline.tables.batches import joined, resized
-from gradline.tables.chunks import Chunk, chunks, in_row_order
+from gradline.tables.chunks import run
 from gradline.tables.cleaning import Tally, rounding_notes, see_whole_numbers
 from gradline.tables.encoders import check_numeric
+from gradline.tables.passes import Chunk, Reading
 from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:
@@ -74,43 +77,92 @@ def prediction_stream(
 
     Raises ValueError for a column that is absent, or of another kind than when the formula was learned, and for an unseen level.
     """
-    _check(encoder, table, unseen)
-    table.check_columns(keep)
-    coefficients, constant = np.ascontiguousarray(fit.solution.coefficients), fit.loss_function.intercept_only
-    rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+    job, reading = predict_job(fit, encoder, table, outputs, unseen, keep)
+    total = Tally()
+    with noticing_change(table):
+        for values, kept, tally in run(table, job, reading):
+            total.add(tally)
+            yield values, kept
+    for note in rounding_notes(total, table.name):
+        warn(note)
 
-    numbers = _numbers(encoder, encoder.feature_columns)
-    tallies: dict[int, Tally] = {}
 
-    def job(chunk: Chunk) -> tuple[Array, pa.RecordBatch]:
-        first_row, values, kept, tally = chunk.first_row, [], [], Tally()
-        tallies[chunk.number] = tally
-        for batch in resized(chunk.batches, rows):
-            for name in numbers:
-                see_whole_numbers(name, batch.column(name), first_row, tally, name in table.whole_numbers)
-            values.append(_predict_batch(encoder, coefficients, batch, first_row, outputs, unseen, constant, absorbed))
-            kept.append(batch.select(list(keep)))
-            first_row += batch.num_rows
-        return np.concatenate(values), joined(kept)
-
-    absorbed = fit.absorbed
-    beside = () if absorbed is None else absorbed.columns
-    if absorbed is not None:
-        absorbed.require_values("no predictions")
-    table.check_columns(beside)
-    wanted = list(dict.fromkeys([*encoder.feature_columns, *beside, *keep]))
+@contextmanager
+def noticing_change(table: Table) -> Iterator[None]:
+    """A context in which a table is passed over. Raises where its files are not what they were, at the end and where the pass fails."""
     try:
-        yield from in_row_order(job, chunks(table, wanted, rows), None)
+        yield
     except (ValueError, OSError):
         # Of a file that was rewritten under it a library says whatever it stumbled over.
         table.source.check_unchanged()
         raise
     table.source.check_unchanged()
-    total = Tally()
-    for number in sorted(tallies):
-        total.add(tallies[number])
-    for note in rounding_notes(total, table.name):
-        warn(note)
+
+
+def predict_job(
+    fit: Model, encoder: Encoder, table: Table, outputs: Outputs, unseen: Unseen, keep: Sequence[str]
+) -> tuple[PredictJob, Reading]:
+    """What predicts a chunk of the table, and what is read for it. Raises as ``prediction_stream``."""
+    _check(encoder, table, unseen)
+    table.check_columns(keep)
+    absorbed = fit.absorbed
+    beside = () if absorbed is None else absorbed.columns
+    if absorbed is not None:
+        absorbed.require_values("no predictions")
+    table.check_columns(beside)
+    coefficients = np.ascontiguousarray(fit.solution.coefficients)
+    rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+    job = PredictJob(
+        encoder,
+        coefficients,
+        outputs,
+        unseen,
+        fit.loss_function.intercept_only,
+        absorbed,
+        rows,
+        tuple(_numbers(encoder, encoder.feature_columns)),
+        frozenset(table.whole_numbers),
+        tuple(keep),
+    )
+    return job, Reading(tuple(dict.fromkeys([*encoder.feature_columns, *beside, *keep])), rows)
+
+
+@dataclass(frozen=True)
+class PredictJob:
+    """Predictions for the rows of a chunk, beside the columns to ``keep``, and the integers met that lose digits.
+
+    constant: the linear predictors that no offset enters. absorbed: levels that add to the linear predictor. rows: encoded at a time.
+    numbers: columns that the formula computes with; whole: those that hold integers although they come as float64.
+    """
+
+    encoder: Encoder
+    coefficients: Array
+    outputs: Outputs
+    unseen: Unseen
+    constant: tuple[bool, ...]
+    absorbed: AbsorbedLevels | None
+    rows: int
+    numbers: tuple[str, ...]
+    whole: frozenset[str]
+    keep: tuple[str, ...]
+
+    name = "predict"
+
+    @property
+    def lasting(self) -> tuple[Any, ...]:
+        return (self.encoder,)
+
+    def __call__(self, chunk: Chunk) -> tuple[Array, pa.RecordBatch, Tally]:
+        first_row, values, kept, tally = chunk.first_row, [], [], Tally()
+        for batch in resized(chunk.batches, self.rows):
+            for name in self.numbers:
+                see_whole_numbers(name, batch.column(name), first_row, tally, name in self.whole)
+            values.append(
+                _predict_batch(self.encoder, self.coefficients, batch, first_row, self.outputs, self.unseen, self.constant, self.absorbed)
+            )
+            kept.append(batch.select(list(self.keep)))
+            first_row += batch.num_rows
+        return np.concatenate(values), joined(kept), tally
 
 
 def encoder_of(fit: Model) -> Encoder:

@@ -236,12 +236,20 @@ class Problem:
 
     def block_gradient(self, block: Block, coefficients: Array) -> Array:
         """An unbiased estimate of the objective's gradient from some of its rows: (P, k)."""
+        return self.block_evaluation(block, coefficients)[1]
+
+    def block_evaluation(self, block: Block, coefficients: Array) -> tuple[float, Array]:
+        """Unbiased estimates of the objective and of its gradient (P, k) from some of its rows."""
         sums, _ = _EvaluateKernel(self.loss, coefficients, 1).map(block)
         assert sums.gradient is not None
-        gradient = sums.gradient * (self.rows.n_rows / (block.n_rows * self.total_weight))
-        penalised = self._penalised(coefficients, Evaluation(0.0, gradient), 1).gradient
-        assert penalised is not None
-        return penalised
+        share = self.rows.n_rows / (block.n_rows * self.total_weight)
+        penalised = self._penalised(coefficients, Evaluation(sums.value * share, sums.gradient * share), 1)
+        assert penalised.gradient is not None
+        return penalised.value, penalised.gradient
+
+    def without_penalty(self) -> Problem:
+        """The loss of the same rows alone."""
+        return self if self.penalty is None else replace(self, penalty=None)
 
     @functools.cached_property
     def total_weight(self) -> float:

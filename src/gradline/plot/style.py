@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.numbers import visible
 from gradline.base.types import Array, IntArray
-from gradline.summary.numbers import visible
 
 BLUE, VERMILLION, GREEN, ORANGE = "#0072B2", "#D55E00", "#009E73", "#E69F00"
 PURPLE, SKY, YELLOW, BLACK = "#CC79A7", "#56B4E9", "#F0E442", "#000000"

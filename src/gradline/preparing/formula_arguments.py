@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.errors import ArgumentError, ArgumentTypeError, DataError
 from gradline.formulas.building import check
 from gradline.formulas.errors import suggestion
 from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
@@ -19,6 +19,7 @@ from gradline.preparing.from_arrays import Mask
 from gradline.tables.cleaning import Tally
 from gradline.tables.encoders import check_numeric
 from gradline.tables.first_pass import check_some_rows
+from gradline.tables.sources.dialects import Told
 from gradline.tables.sources.renamed import composed
 from gradline.tables.table import Table
 
@@ -75,23 +76,29 @@ def _plain(table: Table, target: Any, features: Any, intercept: bool) -> Formula
         raise ArgumentError("a model without features and without an intercept has nothing to fit")
     table.check_columns([target] if isinstance(target, str) else list(target))
     table.check_columns(list(features))
-    return plain(target, list(features), table.columns, intercept=intercept, tell=table.told)
+    return plain(target, list(features), table.columns, intercept=intercept, told=_told(table))
 
 
 def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
     """The formula read; where a column is not found, with what may be wrong with the file."""
     try:
-        return parse(formula, table.columns, table.told)
+        return parse(formula, table.columns, _told(table))
     except FormulaError as error:
         for name, why in table.source.unreadable.items():
             if any(f"{what} {name!r} holds" in str(error) for what in ("column", "target")):
-                raise ArgumentError(f"{table.name}: column {name!r} {why}") from None
+                raise DataError(f"{table.name}: column {name!r} {why}") from None
         _check_targets_are_numbers(table, formula)
         hint = table.source.hint
         if hint and "no column" in str(error):
             message, newline, rest = str(error).partition("\n")
             raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
         raise
+
+
+def _told(table: Table) -> dict[str, Told]:
+    """What a message says of the columns that hold neither numbers nor categories, where numbers are needed."""
+    odd = [name for name, kind in table.columns.items() if kind in ("date", "other") and name not in table.source.unreadable]
+    return {name: table.told(name) for name in odd}
 
 
 def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:

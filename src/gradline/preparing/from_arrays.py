@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,6 +16,7 @@ from gradline.losses.protocol import Loss
 from gradline.preparing.order import numbered
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
+from gradline.rows.fingerprint import fingerprint
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.rows.protocol import Rows
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
     from gradline.preparing.absorbed_columns import AbsorbedColumns
     from gradline.preparing.table_clusters import ClusterColumns
+    from gradline.tables.passes import Engine
 
 
 Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
@@ -40,7 +42,7 @@ class Prepared:
     of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
     what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
     for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names. absorbed: the
-    columns after ``|``.
+    columns after ``|``. engine: the processes that read the rows, None for this one.
     """
 
     rows: Rows
@@ -59,6 +61,7 @@ class Prepared:
     fingerprint: int | None = None
     clusters: ClusterColumns | None = None
     absorbed: AbsorbedColumns | None = None
+    engine: Engine | None = None
 
 
 def prepare_arrays(
@@ -85,7 +88,8 @@ def prepare_arrays(
         )
     targets = as_columns(target, "y", "y")
     n = columns.values.shape[0]
-    check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
+    beside = of_arguments(weights=weights, frequencies=frequencies, offset=offset)
+    check_same_labels([*columns.labels, *targets.labels, *beside])
     given = checked_rows(columns, targets, weights, frequencies)
     y, row_weights, counts = given.targets, given.weights, given.frequencies
     unbound = unknown.resolve(y.max(axis=0))
@@ -104,6 +108,7 @@ def prepare_arrays(
         columns.named or names is not None,
         row_weights is not None or counts is not None,
         row_columns={name: None for name, given in given_beside.items() if given is not None},
+        fingerprint=fingerprint(y, row_weights, counts, offsets),
     )
 
 
@@ -142,7 +147,7 @@ def _columns(data: Any, names: Sequence[str] | None) -> Columns:
         raise ArgumentError(f"names has {len(given)} entries, but X has {len(columns.names)} columns")
     if len(set(given)) < len(given):
         raise ArgumentError("names holds the same name twice; each column needs its own")
-    return Columns(columns.values, given, columns.named)
+    return replace(columns, names=given)
 
 
 def _as_flag(intercept: Any) -> bool:

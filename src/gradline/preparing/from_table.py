@@ -194,7 +194,8 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
         raise
     weights = held.row_weights
     used = held.n_rows if weights is None else int(np.count_nonzero(weights))
-    return _of(source, rows, held, loss, used)
+    own = fingerprint(held.targets, held.weights, held.frequencies, held.offset)
+    return _of(source, rows, held, loss, used, own)
 
 
 def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: bool) -> Prepared:
@@ -250,6 +251,7 @@ def _of(
         source.weighted,
         encoder,
         streamed=rows.source_name,
+        engine=source.table.engine,
         row_columns=source.row_columns,
         fingerprint=fingerprint,
     )
@@ -266,6 +268,9 @@ class _TargetError(ValueError):
     def __init__(self, message: str, loss: UnboundLoss) -> None:
         super().__init__(message)
         self.loss = loss
+
+    def __reduce__(self) -> Any:
+        return type(self), (str(self), self.loss)
 
 
 class _TargetFacts(NamedTuple):

@@ -8,10 +8,10 @@ from typing import Literal
 
 import numpy as np
 
+from gradline.base.numbers import counted, short, visible
 from gradline.report.findings import Findings
 from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary.constraints import constraints_line, interval_facts
-from gradline.summary.numbers import counted, short, visible
 
 CHANCE = 0.01
 """P-values below this raise a concern: three tests a report would otherwise cry wolf too often."""

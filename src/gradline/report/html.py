@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from html import escape
 
-from gradline.summary.numbers import visible
+from gradline.base.numbers import visible
 
 
 def text(value: str) -> str:

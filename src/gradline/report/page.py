@@ -9,6 +9,7 @@ from importlib.resources import files
 
 import numpy as np
 
+from gradline.base.numbers import counted, short
 from gradline.base.version import __version__
 from gradline.report import html
 from gradline.report.concerns import Concern
@@ -16,7 +17,6 @@ from gradline.report.findings import Findings
 from gradline.report.pictures import Picture
 from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary import summarise
-from gradline.summary.numbers import counted, short
 from gradline.summary.parts import Fact
 
 LEVELS = {"serious": "Serious", "look": "Look at this", "note": "Note"}

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from gradline import plot
+from gradline.base.numbers import visible
 from gradline.model.curves import learned_curve
 from gradline.model.path import path_of
 from gradline.model.record import in_curve
@@ -18,7 +19,6 @@ from gradline.plot import style
 from gradline.plot.influence import is_pearson
 from gradline.plot.subject import MOST_PANELS, farthest, is_drawn
 from gradline.report.findings import Findings
-from gradline.summary.numbers import visible
 
 WIDTH, HEIGHT = 4.8, 3.9
 """Inches: letters stay readable where the picture is as wide as a telephone."""

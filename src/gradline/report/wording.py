@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from gradline.summary.numbers import probability, short
+from gradline.base.numbers import probability, short
 
 
 def p_value_text(value: float) -> str:

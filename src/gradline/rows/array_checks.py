@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -12,11 +13,8 @@ import numpy as np
 from gradline.base.errors import ArgumentTypeError, DataError
 from gradline.base.threads import available_cores, worker_threads
 from gradline.base.types import Array
-from gradline.base.warnings import warn
 from gradline.rows.sparse_checks import as_compressed_rows, check_finite_entries, without_odd_entries
-
-LARGEST_WHOLE = 2**53
-"""Up to here float64 holds every integer."""
+from gradline.rows.whole_numbers import LARGEST_WHOLE, Whole, place_of, warn_of_rounding, warned
 
 
 def holds_sparse(data: Any) -> bool:
@@ -30,14 +28,23 @@ Rows = np.ndarray[tuple[int], np.dtype[np.bool_]]
 """Which rows, (n,)."""
 
 
+class Labelled(NamedTuple):
+    """words: what messages call an object; code: how a user would write it; index: its pandas index, None where it has none."""
+
+    words: str
+    code: str
+    index: Any
+
+
 @dataclass(frozen=True)
 class Columns:
-    """values (n, p), real numbers in any dtype; names (p,)."""
+    """values (n, p), real numbers in any dtype; names (p,); labels: what the data calls its rows."""
 
     values: np.ndarray[Any, Any]
     names: tuple[str, ...]
     named: bool
     """Whether the names came with the data rather than being made up."""
+    labels: Sequence[Labelled] = ()
 
 
 def as_columns(data: Any, what: str = "X", default: str = "x", *, sparse: bool = False) -> Columns:
@@ -61,7 +68,25 @@ def as_columns(data: Any, what: str = "X", default: str = "x", *, sparse: bool =
         raise DataError(f"{what} has no columns: 0 feature(s) (shape={values.shape}) while a minimum of 1 is required.")
     p = values.shape[1]
     made_up = (default,) if p == 1 else tuple(f"{default}{j + 1}" for j in range(p))
-    return Columns(values, names or made_up, names is not None)
+    return Columns(values, names or made_up, names is not None, of_arguments(**{what: data}))
+
+
+def of_arguments(**given: Any) -> list[Labelled]:
+    """The row labels of arguments by their names; of a pair, such as two-way groups, of each part."""
+    parts = []
+    for name, data in given.items():
+        if isinstance(data, tuple | list) and len(data) <= 2:
+            parts += [Labelled(f"{name}[{i}]", f"{name}[{i}]", index_of(part)) for i, part in enumerate(data)]
+        else:
+            parts.append(Labelled(name, name, index_of(data)))
+    return parts
+
+
+def index_of(data: Any) -> Any:
+    """The pandas index of an object; None where it has none, or where pandas is not in use."""
+    pandas = sys.modules.get("pandas")
+    index = getattr(data, "index", None)
+    return index if pandas is not None and isinstance(index, pandas.Index) else None
 
 
 def as_row_numbers(data: Any, what: str, n_rows: int, idle: Rows | None = None) -> Array:
@@ -211,7 +236,7 @@ def as_numeric(data: Any, what: str, names: Sequence[str] | None = None) -> np.n
     """
     array = as_array(data, what)
     if array.dtype.kind in "iuf" and array.dtype.itemsize >= 8 and array.dtype != np.float64:
-        told = _warned(array, [_Whole(array, what, names)])
+        told = warned(array, [Whole(array, what, names)])
         return told if told.dtype.itemsize <= 8 else told.astype(np.float64)
     if array.dtype.kind in "fiub":
         return array
@@ -222,7 +247,7 @@ def as_numeric(data: Any, what: str, names: Sequence[str] | None = None) -> np.n
     if array.dtype.kind in "US":
         index = next((i for i in np.ndindex(array.shape) if not _reads_as_number(array[i])), (0,) * array.ndim)
         raise ArgumentTypeError(
-            f"{what} holds text, {str(array[index])!r} in {_place(index, names)}; {_in_numbers(what, str(array[index]))}"
+            f"{what} holds text, {str(array[index])!r} in {place_of(index, names)}; {_in_numbers(what, str(array[index]))}"
         )
     if array.dtype.name == "bfloat16":  # known to NumPy through TensorFlow and JAX only
         return array.astype(np.float64)
@@ -243,7 +268,7 @@ def as_array(data: Any, what: str) -> np.ndarray[Any, Any]:
     wide = _check_columns(data, what)
     if hasattr(data, "to_numpy") and not isinstance(data, np.ndarray):
         array = np.asarray(data.to_numpy())
-        return _warned(array, wide) if wide else array
+        return warned(array, wide) if wide else array
     try:
         array = np.asarray(data)
     except ValueError as error:
@@ -253,7 +278,7 @@ def as_array(data: Any, what: str) -> np.ndarray[Any, Any]:
     if array.ndim == 0:
         shown = repr(data) if data is None or isinstance(data, str | int | float) else f"a {type(data).__name__}"
         raise ArgumentTypeError(f"{what} is {shown}, not rows of numbers; give an array, a list of rows or a data frame")
-    return _warned(array, wide) if wide else array
+    return warned(array, wide) if wide else array
 
 
 def unmasked(data: Any) -> Any:
@@ -278,7 +303,7 @@ _NO_NUMBERS = ("str", "category", "categorical", "date", "time", "duration", "pe
 """How the types of columns begin, in pandas, polars and Arrow, that are not numbers whatever they turn into."""
 
 
-def _check_columns(data: Any, what: str) -> list[_Whole]:
+def _check_columns(data: Any, what: str) -> list[Whole]:
     """The columns of a frame that hold integers of 64 bits, which an array of several columns may round.
 
     Raises TypeError for categories, text and dates, in a frame or by themselves; a category of integers is a category all the same.
@@ -302,7 +327,7 @@ def _check_columns(data: Any, what: str) -> list[_Whole]:
             )
         if kind.startswith(("int64", "uint64")):
             column = np.asarray(data[label])
-            wide += [_Whole(column, f"column {str(label)!r} of {what}", None)] if column.dtype.kind in "iu" else []
+            wide += [Whole(column, f"column {str(label)!r} of {what}", None)] if column.dtype.kind in "iu" else []
     return wide
 
 
@@ -320,66 +345,17 @@ def _from_objects(array: np.ndarray[Any, Any], what: str, names: Sequence[str] |
             numbers[index] = np.nan if value is None else float(value)
         except (TypeError, ValueError):
             # scikit-learn's conventions ask for TypeError and for these words where a value is no number.
-            where = _place(index, names)
+            where = place_of(index, names)
             raise ArgumentTypeError(
                 f"{what} holds {value!r} in {where}; the argument must be free of strings and objects: give numbers"
             ) from None
         except OverflowError:
-            raise DataError(f"{what} holds a number beyond the range of float64 in {_place(index, names)}; divide it first") from None
+            raise DataError(f"{what} holds a number beyond the range of float64 in {place_of(index, names)}; divide it first") from None
         if isinstance(value, int | np.integer) and abs(int(value)) >= LARGEST_WHOLE and int(numbers[index]) != value:
             rounded.append(index)
     if rounded:
-        _warn_of_rounding(what, len(rounded), int(array[rounded[0]]), _place(rounded[0], names))
+        warn_of_rounding(what, len(rounded), int(array[rounded[0]]), place_of(rounded[0], names))
     return numbers
-
-
-class _Whole(NamedTuple):
-    """Integers, or numbers wider than float64, that are about to become float64: values (n,) or (n, p), what they are called."""
-
-    values: np.ndarray[Any, Any]
-    what: str
-    names: Sequence[str] | None
-
-
-def _warned(array: np.ndarray[Any, Any], held: Sequence[_Whole]) -> np.ndarray[Any, Any]:
-    """The array; where one of the integers in it loses digits as float64, the array as float64 after a warning, so that none is told
-    twice."""
-    told = False
-    for values, what, names in held:
-        lossy = _rounded(values)
-        if lossy is not None:
-            first = tuple(int(i) for i in np.argwhere(lossy)[0])
-            _warn_of_rounding(what, int(lossy.sum()), int(values[first]), _place(first, names))
-            told = True
-    return array.astype(np.float64) if told else array
-
-
-def _rounded(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any] | None:
-    """Which whole numbers float64 does not hold, shaped like the values; None where it holds them all."""
-    whole = values.dtype.kind in "iu"
-    if not values.size or (whole and int(values.min()) >= -LARGEST_WHOLE and int(values.max()) <= LARGEST_WHOLE):
-        return None
-    as_floats = values.astype(np.float64)
-    if whole:
-        # The largest integers round up to a power of two that their own type does not hold.
-        inside = as_floats < 2.0 ** (8 * values.dtype.itemsize - (values.dtype.kind == "i"))
-        lossy = ~inside | (np.where(inside, as_floats, 0.0).astype(values.dtype) != values)
-    else:
-        lossy = (np.abs(values) > LARGEST_WHOLE) & (values == np.round(values)) & (as_floats != values)
-    return lossy if lossy.any() else None
-
-
-def _warn_of_rounding(what: str, count: int, first: int, place: str) -> None:
-    warn(
-        f"{what} holds integers beyond 2^53, which lose digits as float64 ({count:,} of them, the first {first} in {place}); subtract a"
-        " constant first, and if it is an identifier, leave it out"
-    )
-
-
-def _place(index: tuple[int, ...], names: Sequence[str] | None) -> str:
-    if len(index) < 2:
-        return f"row {index[0]}"
-    return f"row {index[0]}, column " + (repr(names[index[1]]) if names is not None else str(index[1]))
 
 
 def _reads_as_number(text: Any) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from gradline.base import listening
 from gradline.base.threads import in_order, single_threaded_blas
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign, Design, is_sparse, some_rows
@@ -93,6 +94,7 @@ class ArrayRows:
         return weight_of_rows(self.weights, self.frequencies)
 
     def reduce(self, kernel: Kernel[State]) -> State:
+        listening.check()
         chunks = self._chunks(kernel.writes_columns)
         if len(chunks) == 1:
             with single_threaded_blas():
@@ -105,6 +107,7 @@ class ArrayRows:
 
     def reduce_runs(self, kernel: RunKernel[State], rows: int) -> State:
         """``reduce`` for a kernel that takes several blocks at once: runs of consecutive chunks, of about ``rows`` rows together."""
+        listening.check()
         chunks = self._chunks(kernel.writes_columns)
         size = max(1, rows // (chunks[0].stop - chunks[0].start))
         runs = [chunks[start : start + size] for start in range(0, len(chunks), size)]
@@ -120,6 +123,8 @@ class ArrayRows:
         return fold.total()
 
     def map(self, kernel: RowKernel) -> Array:
+        listening.check()
+
         def map_chunk(chunk: range) -> list[Array]:
             return [kernel.map(block) for block in self._blocks(chunk)]
 

@@ -1,7 +1,7 @@
 """The one order in which sums over rows are added up: block, chunk, span, total, each from left to right.
 
 Floating-point sums depend on the order of their additions. Here that order follows from the data alone, so that the bits of a sum are the
-same on any number of threads, and would be on other machines: threads take chunks, machines could take spans.
+same on any number of threads and machines: threads take chunks, machines take spans.
 
 A block is what a kernel sees at a time. A chunk is what a thread sums before its state is handed over. A span is chunks whose data is at
 least 64 times as large as a state, so that to send a state in place of rows is worth while.
@@ -94,9 +94,11 @@ class SpanFold(Generic[State]):
         self._chunks: list[State] = []
         self._held = 0
 
-    def add(self, chunk: State, rows: int) -> None:
-        """Add the state of the next chunk, of so many rows."""
-        self._chunks = [self._merge(self._chunks[0], chunk)] if self._chunks else [chunk]
+    def add(self, chunk: State | None, rows: int) -> None:
+        """Add the state of the next chunk, of so many rows; None for one that has no state, whose rows count all the same: where spans end
+        is known before anything is read. A whole span may be added as a chunk is."""
+        if chunk is not None:
+            self._chunks = [self._merge(self._chunks[0], chunk)] if self._chunks else [chunk]
         self._held += rows
         if self._held >= self._rows:
             self._close()

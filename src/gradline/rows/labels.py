@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from gradline.base.errors import DataError
+from gradline.rows.array_checks import Labelled, index_of, of_arguments
 
-
-class Labelled(NamedTuple):
-    """words: what messages call the object; code: how a user would write it; data: the object, None where it was not given."""
-
-    words: str
-    code: str
-    data: Any
+__all__ = ["check_names_of_rows", "check_same_labels", "of_arguments"]
 
 
 def check_same_labels(given: Iterable[Labelled]) -> None:
@@ -22,20 +16,19 @@ def check_same_labels(given: Iterable[Labelled]) -> None:
 
     Lengths are left to whoever knows what each object is for. What has no pandas index goes by position, as arrays do.
     """
-    first: tuple[Labelled, Any] | None = None
+    first: Labelled | None = None
     for one in given:
-        index = _index(one.data)
-        if index is None:
+        if one.index is None:
             continue
         if first is None:
-            first = one, index
-        elif len(index) == len(first[1]) and not index.equals(first[1]):
-            raise DataError(_difference(*first, one, index))
+            first = one
+        elif len(one.index) == len(first.index) and not one.index.equals(first.index):
+            raise DataError(_difference(first, one))
 
 
 def check_names_of_rows(data: Any, names: Sequence[str], what: str) -> None:
     """Raises ValueError where a pandas object is indexed by names that are not these, in this order; an index of numbers says nothing."""
-    index = _index(data)
+    index = index_of(data)
     if index is None or not names or len(index) != len(names):
         return
     labels = index.tolist()
@@ -48,25 +41,8 @@ def check_names_of_rows(data: Any, names: Sequence[str], what: str) -> None:
         )
 
 
-def of_arguments(**given: Any) -> list[Labelled]:
-    """Arguments by their names; of a pair, such as two-way groups, each part."""
-    parts = []
-    for name, data in given.items():
-        if isinstance(data, tuple | list) and len(data) <= 2:
-            parts += [Labelled(f"{name}[{i}]", f"{name}[{i}]", part) for i, part in enumerate(data)]
-        else:
-            parts.append(Labelled(name, name, data))
-    return parts
-
-
-def _index(data: Any) -> Any:
-    """The pandas index of an object; None where it has none, or where pandas is not in use."""
-    pandas = sys.modules.get("pandas")
-    index = getattr(data, "index", None)
-    return index if pandas is not None and isinstance(index, pandas.Index) else None
-
-
-def _difference(one: Labelled, mine: Any, other: Labelled, theirs: Any) -> str:
+def _difference(one: Labelled, other: Labelled) -> str:
+    mine, theirs = one.index, other.index
     row = _first_difference(mine, theirs)
     here, there = (index[row : row + 1].tolist()[0] for index in (mine, theirs))
     said = (

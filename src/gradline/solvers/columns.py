@@ -14,8 +14,7 @@ from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.dependent_columns import dependent_columns
-from gradline.solvers.least_squares.scaled_rows import find_scales
-from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
+from gradline.solvers.least_squares.scaled_rows import find_scales, independent_columns, triangular_factor
 
 PIVOT = 1e-8
 """A Cholesky pivot below this share of its column asks for a closer look by QR."""

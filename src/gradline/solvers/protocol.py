@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_check
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, SolverError
+from gradline.base.numbers import short
 from gradline.base.types import Array, IntArray
+from gradline.base.written_tables import WrittenTable
 from gradline.rows.labels import check_names_of_rows
 
 if TYPE_CHECKING:
@@ -19,17 +21,26 @@ if TYPE_CHECKING:
 
 
 class Record(NamedTuple):
-    """The objective at one step: coefficients (P, k), loss and the Euclidean norm of its gradient."""
+    """The objective at one step: coefficients (P, k), loss and the Euclidean norm of its gradient.
+
+    validation_loss: of the rows held out, None where none are. learning_rate: of the step that led here, at the start of the first one;
+    None where there is none.
+    """
 
     step: int
     loss: float
     gradient_norm: float
     coefficients: Array
+    validation_loss: float | None = None
+    learning_rate: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
 class History:
     """The path of a fit: step (t,), loss (t,), gradient_norm (t,), coefficients (t, P, k). Step 0 is the start.
+
+    validation_loss (t,): of the rows held out; learning_rate (t,): of the step that led to each record, at the start of the first one;
+    epoch (t,): passes over the rows until then, whole and part. Each is None where there is no such thing.
 
     Iterates and indexes as Records.
     """
@@ -38,12 +49,22 @@ class History:
     loss: Array
     gradient_norm: Array
     coefficients: Array
+    validation_loss: Array | None = None
+    learning_rate: Array | None = None
+    epoch: Array | None = None
 
     def __len__(self) -> int:
         return int(self.step.size)
 
     def __getitem__(self, index: int) -> Record:
-        return Record(int(self.step[index]), float(self.loss[index]), float(self.gradient_norm[index]), self.coefficients[index])
+        return Record(
+            int(self.step[index]),
+            float(self.loss[index]),
+            float(self.gradient_norm[index]),
+            self.coefficients[index],
+            None if self.validation_loss is None else float(self.validation_loss[index]),
+            None if self.learning_rate is None else float(self.learning_rate[index]),
+        )
 
     def __iter__(self) -> Iterator[Record]:
         return (self[i] for i in range(len(self)))
@@ -69,6 +90,16 @@ class Certificate:
     reason: str
     remedy: str = ""
     gap: float | None = None
+
+    def _repr_html_(self) -> str:
+        found = [
+            ("converged", "yes" if self.converged else "no"),
+            ("why", self.reason),
+            ("gradient norm", short(self.gradient_norm)),
+            *([("gap to the minimum, at most", short(self.gap))] if self.gap is not None else []),
+            *([("what to do", self.remedy)] if self.remedy else []),
+        ]
+        return WrittenTable(("certificate", ""), tuple(found), words=2).to_html()
 
 
 class LeavesSums(Protocol):

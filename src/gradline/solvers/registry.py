@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -12,21 +13,31 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 from gradline.objective.objective import Problem
-from gradline.solvers.protocol import Solution, Solver
+from gradline.solvers.protocol import Solution, Solver, TakesAnyColumns
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
-_SOLVERS = (
-    "ActiveSetNewton",
-    "ConstrainedNewton",
-    "ConstrainedPiecewiseLinear",
-    "GradientDescent",
-    "LBFGS",
-    "LeastSquares",
-    "Newton",
-    "NewtonCG",
-    "PiecewiseLinear",
-    "ProximalNewton",
-)
+_SOLVERS = {
+    "ActiveSetNewton": "gradline.solvers.kinks.active_set_newton",
+    "Adam": "gradline.solvers.first_order.adam",
+    "AdamW": "gradline.solvers.first_order.adam",
+    "ConstrainedNewton": "gradline.solvers.constrained.newton",
+    "ConstrainedPiecewiseLinear": "gradline.solvers.constrained.piecewise_linear",
+    "GradientDescent": "gradline.solvers.first_order.gradient_descent",
+    "LBFGS": "gradline.solvers.first_order.lbfgs",
+    "LeastSquares": "gradline.solvers.least_squares.least_squares",
+    "Newton": "gradline.solvers.newton.newton",
+    "NewtonCG": "gradline.solvers.newton.newton_cg",
+    "PiecewiseLinear": "gradline.solvers.kinks.piecewise_linear",
+    "ProximalNewton": "gradline.solvers.proximal.newton",
+}
+"""Solvers that a name stands for, and where they are; case, - and _ do not count."""
+
+_OTHER_NAMES: dict[str, tuple[str, dict[str, Any]]] = {
+    "nesterov": ("GradientDescent", {"nesterov": True}),
+    "sgd": ("GradientDescent", {}),
+    "descent": ("GradientDescent", {}),
+}
+"""What else some of them are called, and with which options."""
 
 
 def solve(solver: Solver, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
@@ -35,7 +46,8 @@ def solve(solver: Solver, problem: Problem, start: Array | None = None, progress
     Raises ValueError with the reason where it refuses, and where it moved coefficients that are held; TypeError for a solver that does
     not say what it refuses.
     """
-    if not isinstance(solver, Solver):
+    # Asked of the class first: of an object, isinstance looks for each member of a protocol anew.
+    if not (issubclass(type(solver), Solver) or isinstance(solver, Solver)):
         raise ArgumentTypeError(
             f"{type(solver).__name__} does not say what it refuses: give it a method refuses(problem) that returns None where it honours"
             " all that a problem holds, and else the reason (see gradline.solvers.protocol.Solver)"
@@ -63,16 +75,29 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
         )
 
 
+_TAKE_ANY_COLUMNS: dict[type, bool] = {}
+"""Solvers that were asked whether they are such, by their classes: of a protocol, isinstance looks for each member anew."""
+
+
+def takes_any_columns(solver: Solver) -> bool:
+    """Whether the solver is one that may be given other columns."""
+    kind = type(solver)
+    if kind not in _TAKE_ANY_COLUMNS:
+        _TAKE_ANY_COLUMNS[kind] = isinstance(solver, TakesAnyColumns)
+    return _TAKE_ANY_COLUMNS[kind] and bool(cast(TakesAnyColumns, solver).any_columns)
+
+
 def check_in_range(problem: Problem, solution: Solution) -> None:
     """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    if not np.isinf(solution.coefficients).any():
+        return
     beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
     slopes = beyond[beyond >= int(problem.rows.intercept)]
-    if beyond.size:
-        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
-            " give it in another unit, such as one in which it is near 1"
-        )
+    names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+    raise SolverError(
+        f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+        " give it in another unit, such as one in which it is near 1"
+    )
 
 
 def solve_identified(
@@ -100,7 +125,8 @@ def solve_identified(
 
 
 def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
-    """What ``solver=`` stands for. Raises ValueError for an unknown name, and for accuracy or tolerance beside a solver of one's own."""
+    """What ``solver=`` stands for: an object, "auto", or the name of a solver. Raises ValueError for an unknown name, and for accuracy or
+    tolerance beside a solver of one's own."""
     if not isinstance(solver, str):
         for keyword, value in (("accuracy", accuracy), ("tolerance", tolerance)):
             if value not in ("auto", None):
@@ -115,11 +141,21 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
             )
         return solver
     if solver != "auto":
-        plain = {name.lower(): name for name in _SOLVERS}
-        near = nearest(solver.lower().replace("_", "").replace("-", ""), plain)
-        such = f"gl.{plain[near[0]]}()" if near else ", ".join(f"gl.{name}()" for name in _SOLVERS)
-        raise ArgumentError(f'solver={solver!r} is not known; give "auto" or a solver such as {such}')
+        return as_solver(named(solver), problem, accuracy, tolerance)
     return automatic(problem, accuracy, tolerance)
+
+
+def named(name: str) -> Solver:
+    """The solver of a name such as "adam", with its default options. Raises ValueError for a name that is not known."""
+    plain = {known.lower(): (known, dict[str, Any]()) for known in _SOLVERS} | _OTHER_NAMES
+    word = name.lower().replace("_", "").replace("-", "").replace(" ", "")
+    if word not in plain:
+        near = nearest(word, plain)
+        such = f"gl.{plain[near[0]][0]}()" if near else ", ".join(f"gl.{known}()" for known in _SOLVERS)
+        raise ArgumentError(f'solver={name!r} is not known; give "auto" or a solver such as {such}')
+    known, options = plain[word]
+    solver: Solver = getattr(importlib.import_module(_SOLVERS[known]), known)(**options)
+    return solver
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:

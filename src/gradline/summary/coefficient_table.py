@@ -3,79 +3,26 @@
 from __future__ import annotations
 
 import math
-from collections import namedtuple
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from gradline.base.types import Array
 from gradline.summary.content import shown_coefficients
-from gradline.summary.uncertainty import uncertainty_of
+from gradline.summary.result_table import ResultTable
+from gradline.summary.uncertainty import LEVEL, uncertainty_of
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
 
-_TYPES = {"predictor": "string", "name": "string", "left_out": "bool_"}
-"""Arrow types; every other column holds float64."""
 
-
-@dataclass(frozen=True, eq=False)
-class CoefficientTable:
-    """A row for each coefficient; columns maps names to lists of one length, None where there is no value.
-
-    ``table["name"]`` is a column; ``for row in table`` gives the rows, named tuples. Anything that reads rows or the Arrow stream interface
-    takes it as it is: ``pandas.DataFrame(table)``, ``polars.DataFrame(table)``, ``pyarrow.table(table)``, ``duckdb.from_arrow(table)``.
+def coefficient_table(fit: Model) -> ResultTable:
+    """The table of a fit's coefficients, linear predictor by linear predictor: a row for each.
 
     predictor: the linear predictor. name: of the design column. coefficient. digits: significant ones claimed. left_out: whether the
     column was left out of the model as aliased. With standard errors also standard_error, statistic, p_value, lower and upper, the ends
     of the 95% interval; before them estimate, what they are about, where that is not the coefficient (debiased and selective).
     """
-
-    columns: Mapping[str, list[Any]]
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Column names to lists of Python values."""
-        return {name: list(values) for name, values in self.columns.items()}
-
-    def to_pandas(self) -> Any:
-        """A pandas.DataFrame, NaN where there is no value. Raises ImportError without pandas."""
-        import pandas
-
-        return pandas.DataFrame(
-            {name: values if name in _TYPES else np.array(values, dtype=np.float64) for name, values in self.columns.items()}
-        )
-
-    def to_arrow(self) -> Any:
-        """A pyarrow.Table. Raises ImportError without pyarrow."""
-        try:
-            import pyarrow
-        except ImportError:
-            raise ImportError('Arrow tables need pyarrow; run: pip install "gradline[tables]"') from None
-        return pyarrow.table(
-            {name: pyarrow.array(values, getattr(pyarrow, _TYPES.get(name, "float64"))()) for name, values in self.columns.items()}
-        )
-
-    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
-        return self.to_arrow().__arrow_c_stream__(requested_schema)
-
-    def __getitem__(self, name: str) -> list[Any]:
-        return list(self.columns[name])
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        """The rows, with NaN where there is no number: pandas makes its frame of them, with the names of the columns."""
-        row = namedtuple("Coefficient", self.columns)  # type: ignore[misc]
-        held = (values if name in _TYPES else (math.nan if v is None else v for v in values) for name, values in self.columns.items())
-        return (row(*values) for values in zip(*held, strict=True))
-
-    def __len__(self) -> int:
-        """Rows."""
-        return len(self.columns["name"])
-
-
-def coefficient_table(fit: Model) -> CoefficientTable:
-    """The table of a fit's coefficients, linear predictor by linear predictor."""
     shape = fit.solution.coefficients.shape
     places = [(i, j) for j in range(shape[1]) for i in shown_coefficients(fit, j)]
 
@@ -102,4 +49,10 @@ def coefficient_table(fit: Model) -> CoefficientTable:
             "lower": numbers(uncertainty.lower),
             "upper": numbers(uncertainty.upper),
         }
-    return CoefficientTable(columns)
+    silent = {
+        "predictor": shape[1] == 1,
+        "digits": uncertainty is not None or fit.digits is None,
+        "left_out": not fit.solution.aliased,
+    }
+    level = None if uncertainty is None else LEVEL
+    return ResultTable(columns, level=level, words=1 if silent["predictor"] else 2, hidden=tuple(name for name in silent if silent[name]))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradline.summary.numbers import counted, probability, short, visible
+from gradline.base.numbers import counted, probability, short, visible
 from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.numbers import column, counted, duration, probability, short, visible
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
 from gradline.model.record import in_curve
@@ -20,7 +21,6 @@ from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
 from gradline.summary.curves import curve_blocks
-from gradline.summary.numbers import column, counted, duration, probability, short, visible
 from gradline.summary.parts import Block, Fact, Row
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import absorbed_line, call, model_line, solver_line

@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from gradline.summary.numbers import probability, short, visible
+from gradline.base.numbers import probability, short, visible
 from gradline.summary.parts import Block, Row
 
 if TYPE_CHECKING:

@@ -22,6 +22,9 @@ WIDEST = 100
 WIDEST_NAME = 18
 """Longer names are broken rather than columns left out for them."""
 
+_FIRST_TO_GO = (("t", "z"), ("std error",), ("p",))
+"""Columns of a table too narrow for all, one after the other."""
+
 _STYLES = {"plain": "", "good": "green", "bad": "bold red"}
 _HTML_TONES = {"plain": "", "good": "", "bad": "; font-weight: bold; color: #d32f2f"}
 _TABLE = "border-collapse: collapse; margin: 0 0 0.8em 0"
@@ -75,7 +78,7 @@ class Summary:
             shown = _fitting(block, width)
             yield _coefficients(shown, width, SIMPLE_HEAD)
             if len(shown.columns) < len(block.columns):
-                left_out = ", ".join(block.columns[len(shown.columns) :])
+                left_out = ", ".join(column for column in block.columns if column not in shown.columns)
                 yield Text(f"no room for: {left_out}; Fit.table() has them", style="dim", overflow="fold")
             if block.more:
                 yield Text(_more(block), style="dim", overflow="fold")
@@ -131,13 +134,24 @@ class Summary:
 
 
 def _fitting(block: Block, width: int) -> Block:
-    """The block without the last columns, the ends of an interval together, where names would have to be broken for them."""
+    """The block without the columns that a reader misses least, where names would have to be broken for them.
+
+    The ends of the interval say most: what follows from them goes first, and they go last, together.
+    """
     widths = [2 + max([len(heading), *(len(row.cells[j]) for row in block.rows)]) for j, heading in enumerate(block.columns)]
     name = min(max((len(row.name) for row in block.rows), default=0), WIDEST_NAME)
-    n = len(widths)
-    while n > 1 and name + sum(widths[:n]) > width:
-        n -= 2 if block.columns[n - 1] == "to" else 1
-    return replace(block, columns=block.columns[:n], rows=tuple(replace(row, cells=row.cells[:n]) for row in block.rows))
+    kept = list(range(len(widths)))
+    for leaving in _FIRST_TO_GO:
+        if name + sum(widths[j] for j in kept) <= width:
+            break
+        kept = [j for j in kept if block.columns[j] not in leaving]
+    while len(kept) > 1 and name + sum(widths[j] for j in kept) > width:
+        kept = kept[: -2 if block.columns[kept[-1]] == "to" else -1]
+    return replace(
+        block,
+        columns=tuple(block.columns[j] for j in kept),
+        rows=tuple(replace(row, cells=tuple(row.cells[j] for j in kept)) for row in block.rows),
+    )
 
 
 def _coefficients(block: Block, width: int, box: object) -> Table:

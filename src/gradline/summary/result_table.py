@@ -10,15 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from gradline.summary.numbers import column, probability, short
-from gradline.summary.written_tables import WrittenTable
+from gradline.base.numbers import column, probability, short
+from gradline.base.types import Array
+from gradline.base.written_tables import WrittenTable
 
 MOST_SHOWN = 60
 """Rows that are written out; ``to_pandas`` and the rest have them all."""
 
 _HEADINGS = {"standard_error": "std error", "p_value": "p", "degrees_of_freedom": "df", "residual_degrees_of_freedom": "residual df"}
 
-_ALIKE = ("estimate", "lower", "upper")
+_ALIKE = ("coefficient", "estimate", "lower", "upper")
 """Columns that are compared by eye, and so have one number of decimals."""
 
 
@@ -29,7 +30,7 @@ class ResultTable:
     it is.
 
     title: what it is of. notes: how its numbers were found, and what a reader should know of them. level: of its intervals. words: how many
-    of the first columns say what a row is of.
+    of the first columns say what a row is of. hidden: columns that are not written out, since they say nothing here.
     """
 
     columns: Mapping[str, list[Any]]
@@ -37,6 +38,7 @@ class ResultTable:
     notes: tuple[str, ...] = ()
     level: float | None = None
     words: int = 1
+    hidden: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, list[Any]]:
         """Column names to lists of Python values."""
@@ -74,7 +76,7 @@ class ResultTable:
 
     def written(self) -> WrittenTable:
         """The table as texts, at most sixty rows of it."""
-        texts = {name: _texts(name, values, self.columns) for name, values in self.columns.items()}
+        texts = {name: _texts(name, values, self.columns) for name, values in self.columns.items() if name not in self.hidden}
         rows = tuple(tuple(column[i] for column in texts.values()) for i in range(min(len(self), MOST_SHOWN)))
         notes = self.notes
         if len(self) > MOST_SHOWN:
@@ -117,8 +119,10 @@ def _as_array(values: list[Any]) -> Any:
     return np.array([math.nan if value is None else value for value in values], dtype=np.float64)
 
 
-def _for_arrow(values: list[Any]) -> list[Any]:
+def _for_arrow(values: list[Any]) -> list[Any] | Array:
     kinds = {type(value) for value in values if value is not None}
+    if not kinds and values:
+        return np.full(len(values), math.nan)  # a column of numbers, whichever they would have been
     return values if len(kinds) <= 1 or kinds == {int, float} else [None if value is None else str(value) for value in values]
 
 
@@ -130,7 +134,7 @@ def _texts(name: str, values: list[Any], columns: Mapping[str, list[Any]]) -> li
     shown = [math.nan if value is None else float(value) for value in values]
     if name == "p_value":
         texts = ["" if math.isnan(value) else probability(value) for value in shown]
-    elif name in ("t", "z"):
+    elif name in ("t", "z", "statistic"):
         texts = ["" if math.isnan(value) else f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in shown]
     elif name in _ALIKE:
         together = [float(v) for other in _ALIKE if other in columns for v in columns[other] if v is not None and math.isfinite(v)]

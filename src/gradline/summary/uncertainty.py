@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.numbers import probability, short
 from gradline.base.types import Array
-from gradline.summary.numbers import probability, short
 from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from gradline.summary.numbers import short, visible
+from gradline.base.numbers import short, visible
 from gradline.summary.parts import Fact
 
 if TYPE_CHECKING:

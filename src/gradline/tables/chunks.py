@@ -1,49 +1,65 @@
-"""A pass over a table: chunks of rows handed to threads, their results taken in row order."""
+"""A pass over a table: chunks of rows handed to threads, or to an engine that has other processes take them; results in row order."""
 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Generator, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 from gradline.base.threads import in_order
+from gradline.base.types import IntArray
 from gradline.tables.batches import grouped
+from gradline.tables.passes import Chunk, Job, Reading, SpanJob, splits
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from gradline.tables.table import Table
 
 Result = TypeVar("Result")
 
-FEWEST_PARTS = 4
-"""Parts from which each thread decodes its own; fewer are decoded as one stream, so that no thread idles at the end."""
+
+def run(table: Table, job: Job[Result], reading: Reading, threads: int | None = None) -> Iterator[Result]:
+    """The job's result for each chunk, in row order. threads: None for one a core."""
+    if table.engine is not None:
+        yield from table.engine.run(table.source, table.meter, job, reading)
+    else:
+        yield from run_here(table, job, reading, threads)
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Consecutive rows. number: of the chunk; first_row: of its first row in the table; batches: its rows, to be read once."""
+def run_spans(table: Table, job: SpanJob[Result], reading: Reading, span_rows: int, threads: int | None = None) -> Iterator[Result]:
+    """As ``run``, but an engine merges the results of each span where it makes them: for a ``SpanFold`` they come to the same."""
+    if table.engine is not None:
+        yield from table.engine.run_spans(table.source, table.meter, job, reading, span_rows)
+    else:
+        yield from run_here(table, job, reading, threads)
 
-    number: int
-    first_row: int
-    batches: Iterable[pa.RecordBatch]
+
+def run_here(table: Table, job: Callable[[Chunk], Result], reading: Reading, threads: int | None = None) -> Iterator[Result]:
+    """As ``run``, in this process wherever the table says."""
+    found = chunks(table, reading.columns, reading.rows, reading.used_before())
+    yield from in_row_order(job, found, threads, reading.needed)
 
 
-def chunks(table: Table, columns: Sequence[str], rows: int) -> Generator[Chunk]:
-    """All rows in chunks of ``rows``, or of the table's own parts where threads can read these by themselves: the same in each pass."""
+def chunks(table: Table, columns: Sequence[str], rows: int, used: IntArray | None = None) -> Generator[Chunk]:
+    """All rows in chunks of ``rows``, or of the table's own parts where threads can read these by themselves: the same in each pass.
+
+    used: how many rows are used before each.
+    """
+
+    def before(number: int) -> int | None:
+        return None if used is None else int(used[min(number, len(used) - 1)])
+
     parts = table.parts(rows)
     first_row = 0
-    if parts is not None and len(parts) >= FEWEST_PARTS:
+    if parts is not None and splits(parts):
         for number, part in enumerate(parts):
-            yield Chunk(number, first_row, part.batches(columns, rows))
+            yield Chunk(number, first_row, part.batches(columns, rows), before(number))
             first_row += part.n_rows
         return
     for number, pieces in enumerate(grouped(table.batches(columns, rows), rows)):
-        yield Chunk(number, first_row, pieces)
+        yield Chunk(number, first_row, pieces, before(number))
         first_row += sum(piece.num_rows for piece in pieces)
 
 

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from gradline.base import listening
 from gradline.base import progress as progress_bar
 from gradline.base.consoles import console, in_notebook
 from gradline.tables.table import Table
@@ -29,7 +30,11 @@ NARROW = 80
 
 @contextmanager
 def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
-    """The same table with a progress bar over each pass, where somebody watches; otherwise as it is."""
+    """The same table with a progress bar over each pass, where somebody watches; otherwise as it is. A listener is told instead."""
+    listener = listening.current()
+    if listener is not None:
+        yield replace(table, meter=_Told(title, listener))
+        return
     if not progress_bar.wanted(progress):
         yield table
         return
@@ -52,6 +57,26 @@ def _terminal_bar(screen: Console, narrow: bool) -> progress_bar.Bar:
     columns = words if narrow else (words[0], BarColumn(), words[1])
     # A line of its own that goes away: what remains on the screen is the answer.
     return progress_bar.TerminalBar(*columns, console=screen, transient=True, redirect_stdout=False)
+
+
+class _Told:
+    """Counts rows for a listener, from any thread."""
+
+    def __init__(self, title: str, listener: listening.Listener) -> None:
+        self._title, self._listener, self._lock = title, listener, threading.Lock()
+        self._passes, self._done = 0, 0
+        self._total: int | None = None
+
+    def begin(self, total: int | None) -> None:
+        with self._lock:
+            self._passes, self._done, self._total = self._passes + 1, 0, total
+
+    def count(self, rows: int) -> None:
+        with self._lock:
+            self._done += rows
+            title = self._title if self._passes == 1 else f"{self._title}, pass {self._passes}"
+            done, total = self._done, self._total
+        self._listener.told(title, done, total, f"{_short(done)} rows")
 
 
 class _Meter:

@@ -5,46 +5,37 @@ Row order, blocks and the order of merging depend on the table alone, never on t
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import numpy.typing as npt
 
 from gradline.base.errors import DataError
+from gradline.base.listening import checked
 from gradline.base.types import Array, IntArray
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.rows.fold import CHUNK_BLOCKS, SpanFold, block_rows, span_rows
 from gradline.rows.kernel import Kernel, RowKernel, RunKernel, State
-from gradline.tables.batches import as_batch, grouped, joined, picked
+from gradline.tables.batches import as_batch, joined, picked
 from gradline.tables.block_maker import BlockMaker, CleanRun
-from gradline.tables.chunks import Chunk, chunks, in_row_order
+from gradline.tables.chunk_jobs import ChunkReader, ChunkSums, PickJob, RowJob, SumJob
+from gradline.tables.chunks import run, run_here, run_spans
 from gradline.tables.cleaning import Cleaner, Missing, Tally, rounding_notes
 from gradline.tables.encoders import Encoder, PlainEncoder, PlainValues, RowValues, as_row_values, check_numeric
 from gradline.tables.first_pass import Facts, check_same_rows, check_some_rows
+from gradline.tables.passes import Chunk, Reading
 from gradline.tables.sampling import RowSample
 from gradline.tables.table import Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-Result = TypeVar("Result")
-
 __all__ = ["Encoder", "PlainEncoder", "PlainValues", "RowValues", "TableRows"]
 
 SAMPLE_NUMBERS = 2**22
 """At most this many numbers are kept as a sample: 32 MiB."""
-
-
-@dataclass
-class _Sums:
-    """What a thread returns for its chunk of rows: each kernel's state, counts, and rows drawn for the sample."""
-
-    states: list[Any]
-    tally: Tally
-    pieces: list[tuple[Any, Array, int]] = field(default_factory=list)
 
 
 class TableRows:
@@ -89,10 +80,11 @@ class TableRows:
         check_numeric(table, list(dict.fromkeys(numeric)))
         self.table = table
         numbers = {c for c in self.columns if table.columns[c] == "number"}
-        self._cleaner = Cleaner(
+        cleaner = Cleaner(
             table.name, self.columns, frozenset(numbers | set(numeric)), table.whole_numbers & set(numeric), missing, tuple(single)
         )
-        self._maker = BlockMaker(table.name, encoder, self.targets, weights, frequencies, self.offset)
+        maker = BlockMaker(table.name, encoder, self.targets, weights, frequencies, self.offset)
+        self._reader = ChunkReader(cleaner, maker, self._chunk_rows, self._block_rows)
         self._facts: Facts | None = None
         self._prepared: list[tuple[Any, Any]] = []
 
@@ -166,17 +158,10 @@ class TableRows:
     def iterate_with(self, kernel: RowKernel, columns: Sequence[str]) -> Iterator[tuple[Array, pa.RecordBatch]]:
         """As ``iterate``, beside the same rows of some columns of the table, as they are."""
 
-        def job(chunk: Chunk) -> tuple[Array, pa.RecordBatch]:
-            values, carried = [], []
-            for run in self._runs(chunk, Tally()):
-                result, rows = self._row_results(kernel, run)
-                values.append(result)
-                carried += [piece.select(list(columns)) for piece in rows]
-            return np.concatenate(values), joined(carried)
-
         self.table.check_columns(columns)
         wanted = tuple(dict.fromkeys([*self.columns, *columns]))
-        yield from in_row_order(job, chunks(self.table, wanted, self._chunk_rows), self.threads)
+        job = RowJob(self._reader, kernel, tuple(columns), self._found_whole)
+        yield from checked(run(self.table, job, self._reading(wanted), self.threads))
 
     def take(self, rows: IntArray) -> Block:
         """The given rows as one block, in the given order. Reads the chunks that hold one of them."""
@@ -184,21 +169,11 @@ class TableRows:
         ends = np.cumsum(self.facts.used)
         if wanted.size and not 0 <= wanted[0] <= wanted[-1] < self.n_rows:
             raise IndexError(f"row numbers must lie between 0 and {self.n_rows - 1}, not {wanted[0]} to {wanted[-1]}")
-        bounds = np.searchsorted(wanted, np.concatenate([[0], ends]))
-
-        def job(chunk: Chunk) -> list[pa.RecordBatch]:
-            i = chunk.number
-            inside = wanted[bounds[i] : bounds[i + 1]] - (ends[i - 1] if i else 0)
-            pieces, place, found = [], 0, 0
-            for run in self._runs(chunk, Tally()):
-                until = int(np.searchsorted(inside, place + run.n_rows))
-                pieces += run.pick(inside[found:until] - place)
-                place, found = place + run.n_rows, until
-                if found == inside.size:
-                    break
-            return pieces
-
-        pieces = [piece for part in self._run(job, np.diff(bounds) > 0) for piece in part]
+        needed = np.diff(np.searchsorted(wanted, np.concatenate([[0], ends]))) > 0
+        job = PickJob(self._reader, wanted, ends, self._found_whole)
+        with self._noticing_change():
+            parts: list[list[pa.RecordBatch]] = list(run(self.table, job, self._reading(needed=needed), self.threads))
+        pieces = [piece for part in parts for piece in part]
         return self._one_block(picked(joined(pieces), places.ravel()))
 
     def sample(self, n_rows: int, seed: int = 0) -> Block:
@@ -250,14 +225,16 @@ class TableRows:
 
         def job(chunk: Chunk) -> tuple[list[Block], Tally]:
             tally = Tally()
-            return [block for run in self._runs(chunk, tally) for block in self._blocks(run, tally)], tally
+            runs = self._reader.runs(chunk, tally, self._found_whole)
+            return [block for run in runs for block in self._reader.blocks(run, tally)], tally
 
-        for found, tally in self._run(job):
-            total.add(tally)
-            used.append(tally.used)
-            blocks += found
-            if total.used * width > most_numbers:
-                return None
+        with self._noticing_change():
+            for found, tally in run_here(self.table, job, self._reading(), self.threads):
+                total.add(tally)
+                used.append(tally.used)
+                blocks += found
+                if total.used * width > most_numbers:
+                    return None
         self._finish(Facts(total, tuple(used), None, np.empty(0)))
         return ArrayRows(
             np.concatenate([block.design.slopes() for block in blocks]),
@@ -289,33 +266,17 @@ class TableRows:
         capacity = min(max(10_000, 50 * self.n_columns * max(1, self.n_targets)), SAMPLE_NUMBERS // self.n_columns)
         sample = RowSample(capacity) if first and self.targets.n_values else None
 
-        def merged(first: list[Any], second: list[Any]) -> list[Any]:
-            return [kernel.merge(a, b) for kernel, a, b in zip(kernels, first, second, strict=True)]
-
-        def job(chunk: Chunk) -> _Sums:
-            result = _Sums([], Tally())
-            for run in self._runs(chunk, result.tally):
-                for block in self._blocks(run, result.tally):
-                    if result.states:
-                        result.states = [kernel.add(state, block) for kernel, state in zip(kernels, result.states, strict=True)]
-                    else:
-                        result.states = [kernel.map(block) for kernel in kernels]
-                if sample is not None:
-                    result.pieces.append(_drawn(sample, run))
-            return result
-
+        job = SumJob(self._reader, tuple(kernels), self._found_whole, None if sample is None else capacity)
         total = Tally()
         used: list[int] = []
-        fold = SpanFold(merged, self._span_rows)
+        fold = SpanFold(job.merge_states, self._span_rows)
         for part in self._run(job):
             total.add(part.tally)
-            used.append(part.tally.used)
+            used += part.used
             if sample is not None:
                 for piece in part.pieces:
                     sample.add(*piece)
-            # A chunk none of whose rows is used has no state.
-            if part.states:
-                fold.add(part.states, part.tally.read)
+            fold.add(part.states, part.tally.read)
         rows, keys = (None, np.empty(0)) if sample is None else sample.table()
         self._finish(Facts(total, tuple(used), rows, keys))
         return fold.total() if kernels else []
@@ -329,66 +290,31 @@ class TableRows:
         else:
             check_same_rows(self._facts.tally, facts.tally, self.table.name)
 
-    def _runs(self, chunk: Chunk, tally: Tally) -> Iterator[CleanRun]:
-        """The chunk in runs of several blocks: checks cost less on long columns. A run's rows do not depend on how they arrived."""
-        first_row, used = chunk.first_row, self._used_before(chunk)
-        found_whole = self._facts is not None and not self._facts.tally.missing and not self._facts.tally.idle
-        for pieces in grouped(chunk.batches, self._chunk_rows):
-            clean, places, start = [], [], 0
-            for piece in pieces:
-                left, kept = self._cleaner.clean(piece, first_row + start, tally, found_whole)
-                clean.append(left)
-                places.append((start, piece.num_rows, kept))
-                start += piece.num_rows
-            run = CleanRun(pieces, clean, _together(places), first_row, used)
-            yield run
-            first_row += start
-            used = None if used is None else used + run.n_rows
+    @property
+    def _found_whole(self) -> bool:
+        """Whether a pass found that no value is missing, which the next need not look for again."""
+        return self._facts is not None and not self._facts.tally.missing and not self._facts.tally.idle
 
-    def _used_before(self, chunk: Chunk) -> int | None:
-        """Rows used of the chunks before; None in the first pass, which counts them."""
-        return None if self._facts is None else sum(self._facts.used[: chunk.number])
-
-    def _blocks(self, run: CleanRun, tally: Tally) -> Iterator[Block]:
-        for block in self._maker.blocks(run, self._block_rows):
-            tally.see_targets(block.targets)
-            yield block
+    def _reading(self, columns: tuple[str, ...] | None = None, needed: Any = None) -> Reading:
+        """What a pass reads, with the rows used before each chunk, but in the first pass, which counts them."""
+        used = None if self._facts is None else self._facts.used
+        return Reading(self.columns if columns is None else columns, self._chunk_rows, needed, used)
 
     def _one_block(self, batch: pa.RecordBatch) -> Block:
-        return self._maker.block(CleanRun([batch], [batch], None, 0), batch)
+        return self._reader.maker.block(CleanRun([batch], [batch], None, 0), batch)
 
-    def _row_results(self, kernel: RowKernel, run: CleanRun) -> tuple[Array, Sequence[pa.RecordBatch]]:
-        # A run without rows is mapped too: it tells the shape of a result.
-        blocks = list(self._maker.blocks(run, self._block_rows)) or [self._maker.block(run, run.clean[0])]
-        result = np.concatenate([kernel.map(block) for block in blocks])
-        if run.kept is None or self._cleaner.missing != "keep":
-            return result, run.clean
-        full = np.full((sum(piece.num_rows for piece in run.raw), *result.shape[1:]), np.nan)
-        full[run.kept] = result
-        return full, run.raw
+    def _run(self, job: SumJob) -> Iterator[ChunkSums]:
+        with self._noticing_change():
+            yield from checked(run_spans(self.table, job, self._reading(), self._span_rows, self.threads))
 
-    def _run(self, job: Callable[[Chunk], Result], needed: npt.NDArray[np.bool_] | None = None) -> Iterator[Result]:
+    @contextmanager
+    def _noticing_change(self) -> Iterator[None]:
         try:
-            yield from in_row_order(job, chunks(self.table, self.columns, self._chunk_rows), self.threads, needed)
+            yield
         except (ValueError, OSError):
             # Of a file that was rewritten under it a library says whatever it stumbled over.
             self.table.source.check_unchanged()
             raise
-
-
-def _drawn(sample: RowSample, run: CleanRun) -> tuple[Any, Array, int]:
-    import pyarrow as pa
-
-    chosen, keys = sample.draw(run.first_row, run.n_rows)
-    rows = pa.concat_tables([pa.Table.from_batches([piece]) for piece in run.pick(chosen)], promote_options="permissive")
-    return rows, keys, run.first_row + sum(piece.num_rows for piece in run.raw)
-
-
-def _together(places: list[tuple[int, int, IntArray | None]]) -> IntArray | None:
-    """The rows kept in consecutive pieces, each given by its start, its rows and those kept of them; None where all are."""
-    if all(kept is None for _, _, kept in places):
-        return None
-    return np.concatenate([start + (np.arange(rows) if kept is None else kept) for start, rows, kept in places])
 
 
 def _alike(first: Any, second: Any) -> bool:

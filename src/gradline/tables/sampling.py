@@ -17,6 +17,25 @@ SPARE = 1.5
 """How many times the capacity is kept as candidates, so that enough are left at the end."""
 
 
+def draw_rows(capacity: int, seed: int, place: int, n_rows: int) -> tuple[IntArray, Array]:
+    """Candidates for a sample of ``capacity`` among ``n_rows`` rows, of which the first is number ``place``: (positions that rise, keys).
+
+    Each row has a key between 0 and 1, but only the keys below a limit are drawn: as many as a binomial says, anywhere. The limit is
+    a function of the place alone, so the sample does not depend on which thread, or machine, comes first.
+    """
+    limit = _limit_after(capacity, place + n_rows)
+    random = np.random.Generator(np.random.SFC64([seed, place]))
+    if limit == 1.0:
+        return np.arange(n_rows), random.random(n_rows)
+    count = int(random.binomial(n_rows, limit))
+    chosen = np.sort(random.choice(n_rows, count, replace=False, shuffle=False))
+    return chosen.astype(np.int64), limit * random.random(count)
+
+
+def _limit_after(capacity: int, rows: int) -> float:
+    return min(1.0, SPARE * (capacity + 40) / max(rows, 1))
+
+
 class RowSample:
     """About ``capacity`` rows (all where there are fewer): those whose keys, drawn from the seed and the row's place, are smallest.
 
@@ -32,25 +51,12 @@ class RowSample:
         self._limit = 1.0
 
     def draw(self, place: int, n_rows: int) -> tuple[IntArray, Array]:
-        """Candidates among ``n_rows`` rows, of which the first is number ``place``: (positions that rise, keys).
-
-        Each row has a key between 0 and 1, but only the keys below a limit are drawn: as many as a binomial says, anywhere. The limit is
-        a function of the place alone, so the sample does not depend on which thread comes first.
-        """
-        limit = self._limit_after(place + n_rows)
-        random = np.random.Generator(np.random.SFC64([self.seed, place]))
-        if limit == 1.0:
-            return np.arange(n_rows), random.random(n_rows)
-        count = int(random.binomial(n_rows, limit))
-        chosen = np.sort(random.choice(n_rows, count, replace=False, shuffle=False))
-        return chosen.astype(np.int64), limit * random.random(count)
-
-    def _limit_after(self, rows: int) -> float:
-        return min(1.0, SPARE * (self.capacity + 40) / max(rows, 1))
+        """``draw_rows`` of this sample."""
+        return draw_rows(self.capacity, self.seed, place, n_rows)
 
     def add(self, rows: pa.Table, keys: Array, read: int) -> None:
         """Candidates that ``draw`` found. read: rows of the table so far, these included."""
-        self._limit = min(self._limit, self._limit_after(read))
+        self._limit = min(self._limit, _limit_after(self.capacity, read))
         self._pieces.append(rows)
         self._keys.append(keys)
         self._held += len(keys)

@@ -28,6 +28,8 @@ from gradline.tables.sources.streams import Stream, copied, copied_path
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from gradline.tables.passes import Engine
+
 BATCH_ROWS = 2**16
 """Rows a batch unless the reader asks for another number."""
 
@@ -51,11 +53,13 @@ class ColumnSummary:
 class Table:
     """Named columns of rows that can be read again and again, in the same order, a few columns at a time.
 
-    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches.
+    name: what messages call it. meter: counts the rows of each pass as they are read, where somebody watches. engine: other processes
+    that pass over its rows, None for this one.
     """
 
     source: Source
     meter: Meter | None = None
+    engine: Engine | None = None
 
     @property
     def name(self) -> str:
@@ -130,14 +134,13 @@ class Table:
         Numbers that are all whole come as int. Raises ValueError for more than ``limit``.
         """
         self.check_columns([column])
-        from gradline.tables.sources.connections import arrow_reader
+        own: list[Any] | None
+        if self.engine is None:
+            found, own = self._distinct(column, limit), None
+        else:
+            from gradline.tables.distinct import distinct_values
 
-        with reading(self.name):
-            relation = self.source.relation([column])
-            present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
-            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
-            with arrow_reader(present, BATCH_ROWS) as reader:
-                found = [value for batch in reader for value in batch.column(0).to_pylist()]
+            found, own = distinct_values(self.engine, self.source, self.meter, column, limit)
         found = [value for value in found if value is not None and value == value]
         if len(found) > limit:
             raise DataError(
@@ -145,7 +148,7 @@ class Table:
             )
         if found and all(_is_whole(value) for value in found):
             found = [int(value) for value in found]
-        own = self._own_levels(column)
+        own = self._own_levels(column) if self.engine is None else own
         # A query can make values under the column's name that are no levels of its own.
         if own is not None and set(found) <= set(own):
             present_levels = {value: value for value in found}
@@ -209,6 +212,17 @@ class Table:
         table, _ = kept.table()
         return schema.empty_table() if table is None else table
 
+    def _distinct(self, column: str, limit: int) -> list[Any]:
+        """One value more than the limit at most."""
+        from gradline.tables.sources.connections import arrow_reader
+
+        with reading(self.name):
+            relation = self.source.relation([column])
+            present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
+            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
+            with arrow_reader(present, BATCH_ROWS) as reader:
+                return [value for batch in reader for value in batch.column(0).to_pylist()]
+
     def _own_levels(self, column: str) -> list[Any] | None:
         """The levels of a categorical column in their own order; None for other columns, and where each batch has its own."""
         source = self.source.source_of_levels(column)
@@ -247,9 +261,10 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
     for keyword, text in (("query", query), ("where", where)):
         if text is not None and not isinstance(text, str):
             raise ArgumentTypeError(f"{keyword}= takes SQL as text, not {type(text).__name__} {text!r}")
-    from gradline.tables.sources.renamed import composed_sql, with_composed_names
+    from gradline.tables.sources.renamed import composed_sql, is_composed, with_composed_names
     from gradline.tables.sources.sql import filtered, queried
 
+    engine = source.engine if isinstance(source, Table) else None
     if isinstance(source, Table):
         found = source.source if query is None else queried(source.source, query)
     elif database is not None or _is_database(source):
@@ -261,10 +276,11 @@ def open_table(source: Any, *, query: str | None = None, database: Any = None, w
 
         found = query_source(query)
     else:
-        found = with_composed_names(_from_source(source))
-        found = found if query is None else queried(found, composed_sql(query))
-    found = with_composed_names(found)
-    return Table(found if where is None else filtered(found, composed_sql(where)))
+        found = _from_source(source)
+        if query is not None:
+            found = queried(found if is_composed(found.schema.names) else with_composed_names(found), composed_sql(query))
+    found = found if is_composed(found.schema.names) else with_composed_names(found)
+    return Table(found if where is None else filtered(found, composed_sql(where)), engine=engine)
 
 
 def require_packages() -> None:

@@ -62,11 +62,13 @@ export interface Optimum {
 export interface Walk {
   readonly steps: readonly Step[];
   readonly diverged: string | null; // why it ended, in one sentence
+  readonly rate: number; // the rate of the last step: the one asked for, or what "auto" has come to
+  readonly warning: string | null; // said before the first step: the rate is above the largest stable one (squared loss)
   advance(count: number): readonly Step[]; // the new ones
   back(count: number): void;
 }
 
-/** Loss on a grid of (first, second) coefficients, the third held; row-major, `second` by `first`. */
+/** Loss on a grid of two coefficients, the third held; row-major, `second` by `first`. */
 export interface Surface {
   readonly first: readonly number[];
   readonly second: readonly number[];
@@ -79,6 +81,9 @@ export interface Compared {
   readonly leaveOneOut: number | null; // mean held-out loss of its own kind
   readonly influence: { readonly residual: readonly number[]; readonly slope: readonly number[] }; // derivative of the loss in p against the residual
 }
+
+/** What a loss takes: any number, labels 0 and 1, labels -1 and 1, numbers of 0 or above, or numbers above 0. */
+export type Target = "any" | "binary" | "signs" | "count" | "positive";
 
 export interface Problem {
   readonly path: string; // where in the input: "loss, character 7", "row 12, column x"
@@ -93,11 +98,20 @@ export class EngineError extends Error {
 
 export interface Engine {
   /** Names of losses it knows, each with the sentence that says what it is for and its option, if it takes one. */
-  losses(): readonly { name: string; title: string; about: string; option?: { name: string; value: number; low: number; high: number }; target: "any" | "binary" | "count" }[];
+  losses(): readonly { name: string; title: string; about: string; option?: { name: string; value: number; low: number; high: number }; target: Target }[];
   walk(points: Points, settings: Settings): Promise<Walk>;
   optimum(points: Points, settings: Settings): Promise<Optimum>;
   stability(points: Points, settings: Settings, optimum: Optimum): Promise<Stability>;
-  surface(points: Points, settings: Settings, first: readonly [number, number], second: readonly [number, number], size: number): Promise<Surface>;
+  /** `over`: the two coefficients, the intercept and the first slope unless given; `held`: the value of the third, in the walk's coordinates. */
+  surface(
+    points: Points,
+    settings: Settings,
+    first: readonly [number, number],
+    second: readonly [number, number],
+    size: number,
+    held?: number,
+    over?: readonly [number, number],
+  ): Promise<Surface>;
   compare(points: Points, settings: Settings, losses: readonly LossSpec[]): Promise<readonly Compared[]>;
   predict(settings: Settings, coefficients: readonly number[], x: readonly (readonly number[])[]): readonly number[];
 }

@@ -11,8 +11,7 @@ from scipy.linalg import solve_triangular
 from gradline.base.types import Array, IntArray
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
-from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, scale_rows
-from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor
+from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, independent_columns, scale_rows, triangular_factor
 
 HELD_NUMBERS = 2_500_000
 """n P up to which all rows are held; beyond it a sample of this size is, or less."""

@@ -23,8 +23,18 @@ from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.refinement import chunk_width
-from gradline.solvers.least_squares.scaled_rows import ScaledRows, Scales, chunks, find_scales, in_one_block, scale_rows, scaled_ridge
-from gradline.solvers.least_squares.triangular_factor import independent_columns, triangular_factor, with_ridge
+from gradline.solvers.least_squares.scaled_rows import (
+    ScaledRows,
+    Scales,
+    chunks,
+    find_scales,
+    in_one_block,
+    independent_columns,
+    scale_rows,
+    scaled_ridge,
+    triangular_factor,
+    with_ridge,
+)
 
 
 @dataclass(frozen=True)

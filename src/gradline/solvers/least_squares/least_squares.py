@@ -18,15 +18,24 @@ from gradline.rows.protocol import Rows
 from gradline.solvers.least_squares.minimum_norm import minimum_norm
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import Refined, gradient_pass, refine
-from gradline.solvers.least_squares.scaled_rows import Scales, find_scales, in_one_block, scale_rows, scaled_ridge
+from gradline.solvers.least_squares.scaled_rows import (
+    Scales,
+    SquaredFactor,
+    find_scales,
+    in_one_block,
+    independent_columns,
+    scale_rows,
+    scaled_ridge,
+    triangular_factor,
+    with_ridge,
+)
 from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
 from gradline.solvers.least_squares.sparse_columns import solve_sparse
-from gradline.solvers.least_squares.triangular_factor import SquaredFactor, independent_columns, triangular_factor, with_ridge
 from gradline.solvers.least_squares.wide import is_wide, solve_wide
 from gradline.solvers.least_squares.word_moments import WordMomentsKernel, solve_word_moments
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.refusing import moves_every_coefficient, smooth_and_free, writes_codes_out
-from gradline.solvers.squared_sums import SquaredSums, WeightSums, weight_sums_of, without_rounding
+from gradline.solvers.squared_sums import SquaredSums, WeightSums, weight_sums, weight_sums_of, without_rounding
 
 if TYPE_CHECKING:
     from gradline.objective.objective import Problem
@@ -231,6 +240,8 @@ class SquaresKernel(Kernel[Array]):
 
 def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:
     """QR, then refinement with exact residuals; a minimum-norm answer where there are fewer rows than columns."""
+    from scipy.linalg.lapack import dtrtrs
+
     scales = find_scales(rows, block)
     held = None if block is None else scale_rows(block, scales)
     factor = triangular_factor(rows, scales, held)
@@ -245,11 +256,11 @@ def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solut
     if size == 0:
         refined = Refined(projections.T, projections.T, norms**2, projections.T, 0, True)
     else:
-        first = np.asarray(np.linalg.solve(triangle, projections).T)
+        first = np.asarray(dtrtrs(triangle, projections)[0].T)
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)
-    weights = weight_sums_of(rows)
+    weights = weight_sums_of(rows) if block is None else weight_sums(block.n_rows, block.weights, block.frequencies)
     found = SquaredFactor(factor, kept, scales, weights, solution.coefficients, rows.intercept, ridge[0], refined.sum_of_squares)
     return replace(solution, sums=found) if found.is_accurate else solution
 

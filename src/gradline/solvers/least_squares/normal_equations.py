@@ -14,8 +14,8 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.linalg.double_double import UNIT
 from gradline.solvers.least_squares.refinement import claimed_digits
+from gradline.solvers.least_squares.scaled_rows import ALIAS_TOLERANCE
 from gradline.solvers.least_squares.second_moments import SecondMoments
-from gradline.solvers.least_squares.triangular_factor import ALIAS_TOLERANCE
 
 SMALLEST_PIVOT = 1e-7
 """Of a column's size before centring: with less left, moments cannot tell the column from a combination of the others."""

@@ -114,20 +114,21 @@ class MomentsKernel(Kernel[MomentsOfRows]):
     """The pass. Blocks after the first of a chunk are shifted as the first was."""
 
     def map(self, block: Block) -> MomentsOfRows:
-        return MomentsOfRows(_opened(block), _plain(block))
+        return MomentsOfRows(_opened(block), is_plain(block))
 
     def add(self, state: MomentsOfRows, block: Block) -> MomentsOfRows:
-        return MomentsOfRows(_accumulate(state.sums, block), state.plain and _plain(block))
+        return MomentsOfRows(_accumulate(state.sums, block), state.plain and is_plain(block))
 
     def merge(self, first: MomentsOfRows, second: MomentsOfRows) -> MomentsOfRows:
         return MomentsOfRows(first.sums + second.sums, first.plain and second.plain)
 
 
-def _plain(block: Block) -> bool:
+def is_plain(block: Block) -> bool:
+    """Whether the block is dense, without weights and offset."""
     return isinstance(block.design, DenseDesign) and block.row_weights is None and block.offset is None
 
 
-def _columns(block: Block) -> tuple[Array, Array]:
+def columns_of(block: Block) -> tuple[Array, Array]:
     """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
     targets = block.targets if block.offset is None else block.targets - block.offset
     return block.design.slopes(), targets
@@ -137,10 +138,15 @@ def _opened(block: Block) -> SecondMoments:
     """The sums of a chunk's first block, with the shift and scale that suit it."""
     if block.design.sparse:
         return _of_sparse(_shifted_targets(block), block)
-    parts = _columns(block)
-    weights = block.row_weights
-    if weights is not None and not weights.all() and weights.any():
-        parts = (parts[0][weights > 0], parts[1][weights > 0])
+    shift = shift_of(block)
+    sums = _accumulate(_nothing(shift, np.zeros(len(shift), dtype=np.int64)), block)
+    exponents = exponents_of(block, shift, sums.products.diagonal())
+    return _accumulate(_nothing(shift, exponents), block) if exponents.any() else sums
+
+
+def shift_of(block: Block) -> Array:
+    """A number near the mean of each column and target of a dense block, (M,)."""
+    parts = _that_count(block)
     # A shift need not be the very mean: a part of the rows is near enough.
     step = max(1, block.n_rows // SHIFT_ROWS)
     with np.errstate(over="ignore", invalid="ignore"):
@@ -148,18 +154,29 @@ def _opened(block: Block) -> SecondMoments:
     if not np.isfinite(shift).all():
         # The sum overflowed: any value of the column is a shift as good.
         shift = np.where(np.isfinite(shift), shift, np.concatenate([part[0] for part in parts]))
+    return np.asarray(shift)
+
+
+def exponents_of(block: Block, shift: Array, squares: Array) -> IntArray:
+    """The exponents (M,) that a block's columns need, by the sums of their squares without any: zero nearly always."""
     exponents = np.zeros(len(shift), dtype=np.int64)
-    sums = _accumulate(_nothing(shift, exponents), block)
-    doubtful = _doubtful(sums, weights)
+    doubtful = _doubtful(squares, block)
     if doubtful.size:
         # One column at a time: looking at all would take as long as their products.
-        p = parts[0].shape[1]
+        columns, targets = _that_count(block)
+        p = columns.shape[1]
         for j in doubtful:
-            column = parts[0][:, j] if j < p else parts[1][:, j - p]
+            column = columns[:, j] if j < p else targets[:, j - p]
             exponents[j] = _exponent(column, float(shift[j]))
-        if exponents.any():
-            return _accumulate(_nothing(shift, exponents), block)
-    return sums
+    return exponents
+
+
+def _that_count(block: Block) -> tuple[Array, Array]:
+    """``columns_of`` of the rows that count, where any does."""
+    parts, weights = columns_of(block), block.row_weights
+    if weights is not None and not weights.all() and weights.any():
+        return parts[0][weights > 0], parts[1][weights > 0]
+    return parts
 
 
 def _nothing(shift: Array, exponents: IntArray) -> SecondMoments:
@@ -167,12 +184,11 @@ def _nothing(shift: Array, exponents: IntArray) -> SecondMoments:
     return SecondMoments(shift, exponents, np.zeros(width), np.zeros((width, width)), 0.0, 0.0, 0.0, 0, 0)
 
 
-def _doubtful(sums: SecondMoments, weights: Array | None) -> IntArray:
+def _doubtful(squares: Array, block: Block) -> IntArray:
     """The columns whose squares do not tell that their size is within 2^-SAFE_EXPONENT and 2^SAFE_EXPONENT."""
-    least, most = 1.0, float(sums.rows)
-    if weights is not None and sums.rows:
-        least, most = float(weights[weights > 0].min()), sums.weight
-    squares = sums.products.diagonal()
+    least, most, weights = 1.0, float(block.n_rows), block.row_weights
+    if weights is not None:
+        least, most = (float(weights[weights > 0].min()), float(weights.sum())) if weights.any() else (1.0, 0.0)
     with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
         known = (squares / least <= 4.0**SAFE_EXPONENT) & (squares / most >= 4.0**-SAFE_EXPONENT)
     return np.flatnonzero(~known)
@@ -190,7 +206,7 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
     """The sums with a block's rows added; the arrays of ``total`` are reused."""
     if block.design.sparse:
         return _of_sparse(total, block)
-    values, targets = _columns(block)
+    values, targets = columns_of(block)
     m, p = values.shape
     # Overflow is left to show in the sums, where the caller looks for it.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -210,7 +226,7 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
                 if not weights.all():
                     part[weights == 0] = 0.0
             weight = float(weights.sum())
-            count, logs, kept = _counts(block, weights)
+            count, logs, kept = counts_of(block, weights)
         # np.dot and not @, which would keep Python's lock (see design/dense.py).
         sums = np.concatenate([np.dot(root, x), np.dot(root, t)])
         products = total.products
@@ -260,7 +276,7 @@ def _of_sparse(total: SecondMoments, block: Block) -> SecondMoments:
             t = np.where(weights[:, None] > 0, t, 0.0)
             weighted = weights[:, None] * t
             weight = float(weights.sum())
-            count, logs, kept = _counts(block, weights)
+            count, logs, kept = counts_of(block, weights)
         gram = design.gram(None if weights is None else weights[:, None, None])
         cross = design.adjoint(weighted)[first:]
         slopes = gram[0, 1:] if first else design.adjoint((ones(m) if weights is None else weights)[:, None])[:, 0]
@@ -291,7 +307,7 @@ def ones(n: int) -> Array:
     return values
 
 
-def _counts(block: Block, row_weights: Array) -> tuple[float, float, int]:
+def counts_of(block: Block, row_weights: Array) -> tuple[float, float, int]:
     """(sum f, sum f log w, rows) over rows of positive weight."""
     positive = row_weights > 0
     frequencies = np.ones(len(row_weights)) if block.frequencies is None else block.frequencies

@@ -55,7 +55,8 @@ class Followed(NamedTuple):
 class _Support:
     """The coefficients that may move, k of them in any order, and the inverse of their curvature, kept up to date.
 
-    rows (k, d): their rows of the curvature. The buffers grow.
+    rows (k, d): their rows of the curvature. loads (2, k): what the curvature's equations have on the right: less the linear part and the
+    penalty's slopes. The buffers grow.
     """
 
     model: Model
@@ -63,6 +64,9 @@ class _Support:
     signs: Array = field(init=False)
     inverse: Array = field(init=False)
     rows: Array = field(init=False)
+    loads: Array = field(init=False)
+    size: float = field(init=False)
+    """Of the equations' terms."""
     inside: BoolArray = field(init=False)
     changes: Array = field(init=False)
     factors: Array = field(init=False)
@@ -74,7 +78,8 @@ class _Support:
         d = len(self.model.curvature)
         room = min(d, 32)
         self.places, self.signs = np.zeros(room, dtype=np.int64), np.zeros(room)
-        self.inverse, self.rows = np.zeros((room, room)), np.zeros((room, d))
+        self.inverse, self.rows, self.loads = np.zeros((room, room)), np.zeros((room, d)), np.zeros((2, room))
+        self.size = float(max(np.abs(self.model.linear).max(initial=0.0), np.abs(self.model.weights).max(initial=0.0)))
         self.changes, self.factors = np.zeros((PENDING, room)), np.zeros(PENDING)
         self.inside = np.zeros(d, dtype=np.bool_)
 
@@ -84,6 +89,7 @@ class _Support:
         self._room(self.k)
         self.places[: self.k], self.signs[: self.k] = places, signs
         self.rows[: self.k] = self.model.curvature[places]
+        self.loads[:, : self.k] = -(self.model.linear[:, places] + self.model.weights[:, places] * signs)
         self.inside[places] = True
         return self.anew()
 
@@ -128,8 +134,11 @@ class _Support:
         self.inverse[k, : k + 1] = self.inverse[: k + 1, k] = self.changes[: self.waiting, k] = 0.0
         self.rows[k] = curvature[place]
         self.places[k], self.signs[k], self.inside[place] = place, sign, True
+        self.loads[:, k] = -(self.model.linear[:, place] + sign * self.model.weights[:, place])
         self.k = k + 1
-        self._change(np.append(along, -1.0), 1.0 / left)
+        change = np.empty(k + 1)
+        change[:k], change[k] = along, -1.0
+        self._change(change, 1.0 / left)
         return True
 
     def drop(self, at: int) -> int | None:
@@ -139,7 +148,7 @@ class _Support:
             self.inverse[[at, last], : last + 1] = self.inverse[[last, at], : last + 1]
             self.inverse[: last + 1, [at, last]] = self.inverse[: last + 1, [last, at]]
             self.changes[: self.waiting, [at, last]] = self.changes[: self.waiting, [last, at]]
-            self.rows[at] = self.rows[last]
+            self.rows[at], self.loads[:, at] = self.rows[last], self.loads[:, last]
             self.places[at], self.signs[at] = self.places[last], self.signs[last]
         edge = self.inverse[: last + 1, last]
         if self.waiting:
@@ -164,35 +173,28 @@ class _Support:
             self.inverse[:k, :k] += (changes.T * self.factors) @ changes
             self.waiting = 0
 
-    def lines(self) -> tuple[Array, Array]:
-        """(x (2, k), gradient (2, d)) as x[0] + t x[1] on this support."""
+    def lines(self) -> tuple[Array, Array, Array]:
+        """(x (2, k), gradient (2, d)) as x[0] + t x[1] on this support, and by how much its equations are missed, (2, k)."""
         k, linear = self.k, self.model.linear
         if not k:
-            return np.zeros((2, 0)), linear
-        places, rows = self.places[:k], self.rows[:k]
-        right = self.right
-        x = self.times_inverse(-(linear[:, places] + right))
-        gradient = linear + x @ rows
-        error = gradient[:, places] + right
-        size = max(float(np.abs(right).max()), float(np.abs(linear).max()))
-        worst = float(np.abs(error).max())
-        if worst > STALE * size and not self.anew():
-            return x, gradient
-        if worst > ROUNDED * size:
+            return np.zeros((2, 0)), linear, np.zeros((2, 0))
+        places, rows, loads = self.places[:k], self.rows[:k], self.loads[:, :k]
+        x = self.times_inverse(loads)
+        moved = x @ rows
+        error = moved.take(places, axis=1)
+        error -= loads
+        flat = error.ravel()
+        worst = (float(flat.dot(flat)) / k) ** 0.5
+        if worst > ROUNDED * self.size and not (worst > STALE * self.size and not self.anew()):
             x = x - self.times_inverse(error)
-            gradient = linear + x @ rows
-        return x, gradient
+            moved = x @ rows
+            error = moved.take(places, axis=1) - loads
+        moved += linear
+        return x, moved, error
 
-    @property
-    def right(self) -> Array:
-        """The penalty's slopes on the support, (2, k)."""
-        return self.model.weights[:, self.places[: self.k]] * self.signs[: self.k]
-
-    def at(self, place: float, x: Array, gradient: Array) -> Array:
+    def at(self, place: float, x: Array, error: Array) -> Array:
         """The point (k,) at t = place of these lines, to the last digits."""
-        along = np.array([1.0, place])
-        error = along @ (gradient[:, self.places[: self.k]] + self.right)
-        return np.asarray(along @ x - self.times_inverse(error))
+        return np.asarray(x[0] + place * x[1] - self.times_inverse(error[0] + place * error[1]))
 
     def _room(self, k: int) -> None:
         room, d = len(self.places), len(self.model.curvature)
@@ -201,7 +203,7 @@ class _Support:
         more = min(max(2 * room, k), d) - room
         self.places, self.signs = np.pad(self.places, (0, more)), np.pad(self.signs, (0, more))
         self.inverse, self.rows = np.pad(self.inverse, ((0, more), (0, more))), np.pad(self.rows, ((0, more), (0, 0)))
-        self.changes = np.pad(self.changes, ((0, 0), (0, more)))
+        self.changes, self.loads = np.pad(self.changes, ((0, 0), (0, more))), np.pad(self.loads, ((0, 0), (0, more)))
 
 
 def lasso_path(
@@ -243,34 +245,44 @@ def minimum_from(curvature: Array, linear: Array, weights: Array, start: Array) 
 _SIDES = np.array([[-1.0], [1.0]])
 
 
+@np.errstate(over="ignore", invalid="ignore", divide="ignore")
 def _follow(support: _Support, begin: float, places_asked: Array, barred: BoolArray) -> Followed:
     """From t = begin, where the support is the optimum's, down to the last place asked for."""
     model = support.model
     d, asked = len(barred), places_asked
     points, knots = np.zeros((len(asked), d)), list[float]()
     w0, w1 = model.weights
+    meets, behind = np.empty((2, d)), bool(w0.any())
     out, now, done, still = ~(support.inside | barred), begin, 0, 0
     most_still = d + 20
     for _ in range(20 * d + 100):
-        x, gradient = support.lines()
+        x, gradient, error = support.lines()
         k = support.k
         places, signs = support.places[:k], support.signs[:k]
         # Outside: the distance of each gradient to either end of its interval, where it falls with t.
-        rate = w1 + _SIDES * gradient[1]
-        falls = out & (rate > FALLING * (w1 + np.abs(gradient[1])))
-        with np.errstate(divide="ignore", invalid="ignore"):
-            meets = np.where(falls, (-_SIDES * gradient[0] - w0) / rate, -np.inf)
-            best = int(meets.argmax())
-            enters = float(meets.flat[best])
-            # Inside: the coefficients that go to zero as t falls.
-            leaves, at = -np.inf, -1
-            if k:
-                zero = np.where(signs * x[1] > 0, -x[0] / x[1], -np.inf)
-                at = int(zero.argmax())
-                leaves = float(zero[at])
+        fixed, slope = gradient
+        rate = _SIDES * slope
+        rate += w1
+        falls = rate > FALLING * (w1 + np.abs(slope))
+        falls &= out
+        distance = -_SIDES * fixed
+        if behind:
+            distance -= w0
+        meets.fill(-np.inf)
+        np.divide(distance, rate, out=meets, where=falls)
+        best = int(meets.argmax())
+        enters = float(meets.flat[best])
+        # Inside: the coefficients that go to zero as t falls.
+        leaves, at = -np.inf, -1
+        if k:
+            grows = np.flatnonzero(signs * x[1] > 0)
+            if grows.size:
+                zero = -x[0, grows] / x[1, grows]
+                first = int(zero.argmax())
+                leaves, at = float(zero[first]), int(grows[first])
         following = min(max(enters, leaves), now)
         while done < len(asked) and asked[done] >= following:
-            points[done, places] = support.at(float(asked[done]), x, gradient)
+            points[done, places] = support.at(float(asked[done]), x, error)
             done += 1
         if done == len(asked):
             return Followed(points, np.array(knots), float(asked[-1]))

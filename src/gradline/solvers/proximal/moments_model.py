@@ -10,10 +10,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.penalties.kinked_penalty import KinkedPenalty
-from gradline.rows.block import Block
-from gradline.rows.folds import Folds, picked
-from gradline.rows.kernel import Kernel
-from gradline.solvers.least_squares.second_moments import MomentsKernel, MomentsOfRows, SecondMoments
+from gradline.solvers.least_squares.second_moments import SecondMoments
 from gradline.solvers.proximal.gap import duality_gap
 from gradline.solvers.proximal.quadratic_model import minimise_model
 
@@ -131,28 +128,3 @@ class MomentsModel:
             gap = duality_gap(penalty.part, found.x, gradient, objective, 0.0)
         left = float(np.linalg.norm(penalty.part.violation(found.x, gradient) * scales))
         return PenalisedPoint(self.coefficients(slopes), loss, objective, gap, left, found.exact)
-
-
-@dataclass(frozen=True)
-class FoldMomentsKernel(Kernel[list[MomentsOfRows | None]]):
-    """Second moments of each fold, in one pass."""
-
-    folds: Folds
-
-    def map(self, block: Block) -> list[MomentsOfRows | None]:
-        return self.add([None] * self.folds.count, block)
-
-    def add(self, state: list[MomentsOfRows | None], block: Block) -> list[MomentsOfRows | None]:
-        owner, kernel = self.folds.of(block), MomentsKernel()
-        order = np.argsort(owner, kind="stable")
-        bounds = np.searchsorted(owner[order], np.arange(self.folds.count + 1))
-        for fold in range(self.folds.count):
-            rows = order[bounds[fold] : bounds[fold + 1]]
-            if rows.size:
-                part, held = picked(block, rows), state[fold]
-                state[fold] = kernel.map(part) if held is None else kernel.add(held, part)
-        return state
-
-    def merge(self, first: list[MomentsOfRows | None], second: list[MomentsOfRows | None]) -> list[MomentsOfRows | None]:
-        kernel = MomentsKernel()
-        return [b if a is None else a if b is None else kernel.merge(a, b) for a, b in zip(first, second, strict=True)]

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, DataError
-from gradline.rows.array_checks import unmasked
-from gradline.rows.labels import Labelled, check_same_labels
+from gradline.rows.array_checks import Labelled, index_of, unmasked
+from gradline.rows.labels import check_same_labels
 from gradline.tables.sources.arrow import for_sql
 from gradline.tables.sources.columns import LEVELS_DECLARED, check_names, kind_of, unknown_column
 from gradline.tables.sources.errors import reading
@@ -68,6 +68,10 @@ class FrameSource(SourceDefaults):
     @property
     def n_rows(self) -> int:
         return self.height
+
+    @property
+    def in_one_piece(self) -> str:
+        return "it lies in the memory of this process"
 
     def parts(self, rows: int) -> Sequence[Part]:
         return [FramePart(self.cut, start, min(start + rows, self.height), self.name) for start in range(0, self.height, rows)]
@@ -334,7 +338,7 @@ def _from_mapping(data: Mapping[Any, Any]) -> tuple[pa.Table, dict[str, str]]:
     for name, length in lengths.items():
         if length != lengths[first]:
             raise DataError(f"column {name!r} has {length} rows but column {first!r} has {lengths[first]}; all must have one length")
-    check_same_labels(Labelled(f"column {str(key)!r}", f"data[{key!r}]", values) for key, values in data.items())
+    check_same_labels(Labelled(f"column {str(key)!r}", f"data[{key!r}]", index_of(values)) for key, values in data.items())
     of_pandas = {str(key) for key, values in data.items() if str(getattr(values, "dtype", "")).startswith("category")}
     fields = [pa.field(name, array.type, metadata=LEVELS_DECLARED if name in of_pandas else None) for name, array in columns.items()]
     return pa.table(list(columns.values()), schema=pa.schema(fields)), unreadable

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, kind_of, quoted, sql_text
 from gradline.tables.sources.connections import own_connection
+from gradline.tables.sources.dialects import held
 from gradline.tables.sources.errors import reading
-from gradline.tables.sources.paths import Files
+from gradline.tables.sources.paths import Files, check_stamp
 from gradline.tables.sources.source import Part, Source, SourceDefaults
 from gradline.tables.sources.sql import sql_source
 
@@ -25,23 +27,42 @@ of a row group."""
 
 @dataclass(frozen=True)
 class RowGroups:
-    """Consecutive row groups of one file."""
+    """Consecutive row groups of one file. stamp: its size and time of change, to which another process, where this was sent, holds it.
+    metadata: the file's, which is not sent along, but read there once."""
 
     path: str
-    metadata: pq.FileMetaData
+    stamp: tuple[int, int]
     groups: tuple[int, ...]
     n_rows: int
+    metadata: pq.FileMetaData | None = field(compare=False, repr=False, default=None)
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         import pyarrow.parquet as pq
 
-        with (
-            reading(repr(self.path)),
-            pq.ParquetFile(self.path, metadata=self.metadata, buffer_size=READ_BYTES, pre_buffer=False) as file,
-        ):
-            # The calling thread decodes: threads are the caller's business. Columns come in the file's order.
-            for batch in file.iter_batches(batch_size=rows, row_groups=list(self.groups), columns=list(columns), use_threads=False):
-                yield batch.select(list(columns))
+        metadata = self.metadata
+        with reading(repr(self.path)):
+            if metadata is None:
+                check_stamp(self.path, self.stamp)
+                metadata = _metadata(self.path, self.stamp)
+            with pq.ParquetFile(self.path, metadata=metadata, buffer_size=READ_BYTES, pre_buffer=False) as file:
+                # The calling thread decodes: threads are the caller's business. Columns come in the file's order.
+                for batch in file.iter_batches(batch_size=rows, row_groups=list(self.groups), columns=list(columns), use_threads=False):
+                    yield batch.select(list(columns))
+
+    def __str__(self) -> str:
+        first, last = self.groups[0], self.groups[-1]
+        return f"{self.path!r}, " + (f"row group {first}" if first == last else f"row groups {first} to {last}")
+
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"metadata": None}
+
+
+@lru_cache(maxsize=256)
+def _metadata(path: str, stamp: tuple[int, int]) -> pq.FileMetaData:
+    """Of a file as it is, by its stamp."""
+    import pyarrow.parquet as pq
+
+    return pq.read_metadata(path)
 
 
 @dataclass(frozen=True)
@@ -69,16 +90,20 @@ class ParquetSource(SourceDefaults):
     def bytes_on_disk(self) -> int:
         return self.files.bytes_on_disk
 
+    @property
+    def in_one_piece(self) -> str:
+        return ""
+
     def parts(self, rows: int) -> Sequence[Part]:
         parts: list[Part] = []
-        for path, metadata in zip(self.files.paths, self.metadata, strict=True):
+        for path, stamp, metadata in zip(self.files.paths, self.files.stamps, self.metadata, strict=True):
             groups: list[int] = []
             held = 0
             for group in range(metadata.num_row_groups):
                 groups.append(group)
                 held += metadata.row_group(group).num_rows
                 if held >= rows or group == metadata.num_row_groups - 1:
-                    parts.append(RowGroups(path, metadata, tuple(groups), held))
+                    parts.append(RowGroups(path, stamp, tuple(groups), held, metadata))
                     groups, held = [], 0
         return parts
 
@@ -123,6 +148,13 @@ def parquet_source(files: Files) -> Source:
             odd = sorted(set(schema.names) ^ set(of_file.names))[0]
             has, lacks = (path, files.paths[0]) if odd in of_file.names else (files.paths[0], path)
             raise DataError(f"column {odd!r} is in {has!r} but not in {lacks!r}; one table needs the same columns in each file")
+        for name in schema.names:
+            first, here = schema.field(name).type, of_file.field(name).type
+            if kind_of(first) != kind_of(here):
+                raise DataError(
+                    f"column {name!r} holds {held(first)} in {files.paths[0]!r} but {held(here)} in {path!r}; one table needs the same"
+                    " types in each file"
+                )
         found.append(metadata)
     assert schema is not None
     check_names(schema.names, files.name, by_sql=False)

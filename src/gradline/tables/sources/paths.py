@@ -67,10 +67,7 @@ class Files:
     def check_unchanged(self) -> None:
         """Raises ValueError naming the first file that was rewritten, OSError the first that is gone."""
         for path, stamp in zip(self.paths, self.stamps, strict=True):
-            if file_stamp(path) != stamp:
-                raise DataError(
-                    f"{path!r} has changed since it was opened; each pass must read the same rows: start again once it is complete"
-                )
+            check_stamp(path, stamp)
 
 
 def is_remote(source: str) -> bool:
@@ -189,6 +186,12 @@ def _format(path: str) -> str:
     with open(path, "rb") as file:
         head = file.read(16)
     return next((form for at, mark, form in MAGIC if head[at : at + len(mark)] == mark), "csv")
+
+
+def check_stamp(path: str, stamp: tuple[int, int]) -> None:
+    """Raises ValueError where a file was rewritten, OSError where it is gone. stamp: as ``file_stamp`` found it."""
+    if file_stamp(path) != stamp:
+        raise DataError(f"{path!r} has changed since it was opened; each pass must read the same rows: start again once it is complete")
 
 
 def file_stamp(path: str) -> tuple[int, int]:

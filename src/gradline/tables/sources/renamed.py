@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -33,11 +33,14 @@ def composed_names(given: Any) -> Any:
     return given
 
 
+def is_composed(names: Iterable[str]) -> bool:
+    """Whether all names are in their composed form, as nearly all are."""
+    return all(unicodedata.is_normalized("NFC", name) for name in names)
+
+
 def with_composed_names(source: Source) -> Source:
-    """The source, its columns called by composed names; itself where they are. Raises ValueError for two names that are then the same."""
+    """The source, its columns called by composed names. Raises ValueError for two names that are then the same."""
     names = source.schema.names
-    if all(unicodedata.is_normalized("NFC", name) for name in names):
-        return source
     check_names([composed(name) for name in names], source.name, by_sql=False)
     return RenamedSource(source, {composed(name): name for name in names})
 
@@ -87,6 +90,10 @@ class RenamedSource:
     def speech(self) -> Speech:
         return self.below.speech
 
+    @property
+    def in_one_piece(self) -> str:
+        return self.below.in_one_piece
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         parts = self.below.parts(rows)
         return None if parts is None else [RenamedPart(part, self.own) for part in parts]
@@ -110,7 +117,7 @@ class RenamedSource:
 
     def source_of_levels(self, column: str) -> Source | None:
         found = self.below.source_of_levels(self.own[column])
-        return None if found is None else with_composed_names(found)
+        return None if found is None else found if is_composed(found.schema.names) else with_composed_names(found)
 
     def check_unchanged(self) -> None:
         self.below.check_unchanged()

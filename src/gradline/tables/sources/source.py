@@ -70,6 +70,11 @@ class Source(Protocol):
     def speech(self) -> Speech:
         """What ``query=`` may say of it, for messages that advise SQL."""
 
+    @property
+    def in_one_piece(self) -> str:
+        """Why other processes cannot read its parts, as in "text is read as one stream"; empty where they can: its parts then survive
+        pickle, and read the rows where they lie."""
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         """All rows as parts of at least ``rows`` rows where the source allows it, in order; None where rows come in one stream only."""
 
@@ -127,6 +132,10 @@ class SourceDefaults:
     @property
     def speech(self) -> Speech:
         return Speech()
+
+    @property
+    def in_one_piece(self) -> str:
+        return "its rows come in one stream"
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         return None

@@ -76,6 +76,10 @@ class SqlSource(SourceDefaults):
     def whole_numbers(self) -> frozenset[str]:
         return frozenset() if self.below is None else self.below.whole_numbers & set(self.schema.names)
 
+    @property
+    def in_one_piece(self) -> str:
+        return "what SQL selects comes in one stream" if self.files is None else "its files are read as one stream"
+
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         with reading(self.name):
             reader = arrow_reader(self.relation(columns), rows)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
 
-from gradline.summary.numbers import visible
+from gradline.base.numbers import visible
 
 _CELL = "padding: 0.1em 1.2em 0.1em 0; vertical-align: top"
 _TABLE = "border-collapse: collapse; margin: 0 0 0.8em 0"

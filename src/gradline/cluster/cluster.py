@@ -1,0 +1,242 @@
+"""What a user holds of a cluster."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from gradline.base.errors import ArgumentError, ArgumentTypeError, ClusterError
+from gradline.cluster.dask_frames import dask_source, is_dask_frame
+from gradline.cluster.engine import ClusterEngine, check_splits, not_performed
+from gradline.cluster.environment import environment
+from gradline.cluster.scheduling import Patience
+from gradline.cluster.seam import ExecutorSeam, Seam
+from gradline.tables.table import Table, open_table
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+ASKING = 20.0
+"""Seconds within which a worker tells its versions."""
+
+
+class Cluster:
+    """Worker processes that read the rows of a table and add them up, on this machine or on others.
+
+    Given as ``cluster=``, it changes where rows are read, and nothing else: coefficients, errors and certificate are the same bits as on
+    one machine, however many workers there are and whichever ends first. Workers read the table's Parquet files themselves, so each must
+    see them under the same path. A worker that dies or stops is done without.
+
+    Parameters
+    ----------
+    client : dask.distributed.Client or concurrent.futures.Executor
+        What runs tasks: a Dask client, an executor such as ``ProcessPoolExecutor``, or any object whose ``submit(function, *arguments)``
+        returns a future. It stays yours to close.
+    threads : int, optional
+        Tasks that an executor can run at a time; the cores of this machine unless given. A Dask client knows.
+    deadline : float
+        Seconds after which a task is given to another worker too, since its own may have been stopped. It stretches to twenty times the
+        slowest task so far.
+    no_worker : float
+        Seconds without any worker after which a fit ends with an error.
+
+    Raises
+    ------
+    ArgumentTypeError
+        For something that takes no tasks.
+    ClusterError
+        For a client that is closed, and for workers without gradline or with another version of it.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> from concurrent.futures import ThreadPoolExecutor
+    >>> with ThreadPoolExecutor(2) as executor:
+    ...     gl.Cluster(executor, threads=2)
+    Cluster(ThreadPoolExecutor, 2 threads)
+    """
+
+    def __init__(self, client: Any | Executor, *, threads: int | None = None, deadline: float = 60.0, no_worker: float = 30.0) -> None:
+        for name, seconds in (("deadline", deadline), ("no_worker", no_worker)):
+            if not seconds > 0:
+                raise ArgumentError(f"{name} is a number of seconds above 0, not {seconds!r}")
+        if threads is not None and threads < 1:
+            raise ArgumentError(f"threads counts tasks at a time, 1 or more, not {threads!r}")
+        self._name = type(client).__name__
+        self._engine = ClusterEngine(_seam(client, threads), Patience(deadline, no_worker))
+        self._asked = False
+
+    @classmethod
+    def local(cls, workers: int = 2, *, deadline: float = 60.0, no_worker: float = 30.0) -> Self:
+        """Worker processes of this machine, started now and stopped by ``close`` or at the end of a ``with`` block.
+
+        They listen on 127.0.0.1 only. Whoever else may log in to this machine can reach them there; see the manual's page on clusters.
+
+        Parameters
+        ----------
+        workers : int
+            Processes, each with one thread.
+        deadline, no_worker : float
+            As for ``Cluster``.
+
+        Returns
+        -------
+        Cluster
+
+        Raises
+        ------
+        ImportError
+            Where Dask is not installed. The message holds the pip command.
+        ArgumentError
+            For less than one worker.
+        """
+        if not isinstance(workers, int) or workers < 1:
+            raise ArgumentError(f"workers counts processes, 1 or more, not {workers!r}")
+        _require_dask()
+        from gradline.cluster.dask_seam import local
+
+        return cls(local(workers), deadline=deadline, no_worker=no_worker)
+
+    @classmethod
+    def connect(cls, address: str, *, deadline: float = 60.0, no_worker: float = 30.0) -> Self:
+        """The cluster of a scheduler that runs, such as ``"tcp://10.0.0.5:8786"``; or ``"local:4"`` for ``Cluster.local(4)``.
+
+        Parameters
+        ----------
+        address : str
+            Of a Dask scheduler.
+        deadline, no_worker : float
+            As for ``Cluster``.
+
+        Returns
+        -------
+        Cluster
+
+        Raises
+        ------
+        ClusterError
+            Where no scheduler answers there.
+        ArgumentError
+            For an address that is none.
+        """
+        kind, _, count = address.partition(":")
+        if kind == "local":
+            if count and not count.isdigit():
+                raise ArgumentError(f"{address!r} is no cluster; write local:4 for four processes of this machine")
+            return cls.local(int(count or 2), deadline=deadline, no_worker=no_worker)
+        if "://" not in address:
+            raise ArgumentError(f"{address!r} is no address of a scheduler; write tcp://host:8786, or local:4 for four processes here")
+        _require_dask()
+        from gradline.cluster.dask_seam import connected
+
+        return cls(connected(address), deadline=deadline, no_worker=no_worker)
+
+    def table(self, data: Any, **how: Any) -> Table:
+        """A table whose rows the workers read: for whatever takes a table.
+
+        Parameters
+        ----------
+        data : path, pattern, folder or list of paths, or dask.dataframe
+            Of Parquet files that every worker sees; or a Dask frame, whose partitions are read where they are.
+        **how
+            ``query``, ``database`` and ``where``, which make one stream of the rows and are refused.
+
+        Returns
+        -------
+        Table
+
+        Raises
+        ------
+        DataError
+            For what cannot be split: text, databases, frames in memory, and files of fewer than four row groups.
+        ClusterError
+            For workers that cannot be used.
+        """
+        opened = self._dask_table(data, how) if is_dask_frame(data) else open_table(data, **how)
+        if opened.source.in_one_piece:
+            check_splits(opened.source, 1)
+        self.check()
+        return replace(opened, engine=self._engine)
+
+    def _dask_table(self, frame: Any, how: Mapping[str, Any]) -> Table:
+        for keyword, value in how.items():
+            if value is not None:
+                raise ArgumentError(f"{keyword}= does not go with a Dask frame; select rows and columns with Dask first")
+        self.check()
+        client = self._engine.seam.dask_client
+        if client is None:
+            raise ArgumentTypeError("a Dask frame needs the Dask client of its cluster: gl.Cluster(client)")
+        return Table(dask_source(frame, client))
+
+    def check(self) -> None:
+        """Ask each worker for its versions, once. Raises ClusterError for one without gradline or with another version; warns of versions
+        that may change the last bits."""
+        self._engine.seam.threads()
+        if self._asked:
+            return
+        answers = self._engine.seam.everywhere(environment, ASKING)
+        told = {}
+        for worker, answer in answers.items():
+            if isinstance(answer, TimeoutError):
+                continue  # one that is stopped is noticed by its tasks
+            if isinstance(answer, BaseException):
+                raise not_performed(answer, worker)
+            told[worker] = answer
+        self._engine.notice(told)
+        self._asked = True
+
+    def close(self) -> None:
+        """Stop the workers that were started here; a client or an executor that was given stays open."""
+        self._engine.seam.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        try:
+            threads = self._engine.seam.threads()
+        except ClusterError:
+            return f"Cluster({self._name}, closed)"
+        return f"Cluster({self._name}, {threads} thread{'s' * (threads != 1)})"
+
+    def __reduce__(self) -> Any:
+        raise TypeError("a cluster belongs to the process that made it, and cannot be pickled")
+
+
+def on_cluster(data: Any, cluster: Cluster | None, **how: Any) -> Any:
+    """The data as it is, or as a table whose rows a cluster's workers read. Raises ArgumentTypeError for what is no cluster."""
+    if cluster is None:
+        return data
+    if not isinstance(cluster, Cluster):
+        raise ArgumentTypeError(f"cluster= takes a gl.Cluster, as in gl.Cluster(client), not {type(cluster).__name__}")
+    return cluster.table(data, **how)
+
+
+def _seam(given: Any, threads: int | None) -> Seam:
+    from gradline.cluster.dask_seam import DaskSeam, is_dask_client
+
+    if isinstance(given, DaskSeam):
+        return given
+    if is_dask_client(given):
+        if threads is not None:
+            raise ArgumentError("threads= goes with an executor; a Dask client knows its workers' threads")
+        return DaskSeam(given)
+    if isinstance(given, type) or not callable(getattr(given, "submit", None)):
+        raise ArgumentTypeError(
+            f"gl.Cluster takes a Dask client or an executor, whose submit(function, *arguments) returns a future, not"
+            f" {getattr(given, '__name__', type(given).__name__)!r}; gl.Cluster.local(workers=2) starts workers here"
+        )
+    return ExecutorSeam(given, threads)
+
+
+def _require_dask() -> None:
+    import importlib.util
+
+    absent = [name for name in ("distributed", "cloudpickle") if importlib.util.find_spec(name) is None]
+    if absent:
+        raise ImportError(f'a cluster needs {" and ".join(absent)}; run: pip install "gradline[cluster]"')

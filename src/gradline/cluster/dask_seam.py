@@ -1,0 +1,123 @@
+"""Dask's distributed scheduler as the engine: a client of the user's, or a cluster of this machine's own processes."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import uuid
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from gradline.base.errors import ArgumentTypeError, ClusterError
+from gradline.cluster.seam import CLOSED, Future, outcome
+
+
+class DaskSeam:
+    """A client of ``dask.distributed``. owned: what is closed with it, where it was made here."""
+
+    def __init__(self, client: Any, owned: tuple[Any, ...] = ()) -> None:
+        if client.asynchronous:
+            raise ArgumentTypeError("gl.Cluster needs a client that waits: Client(address), without asynchronous=True")
+        self._client, self._owned = client, owned
+        self._session, self._count = uuid.uuid4().hex[:8], itertools.count()
+        self._check()
+        self._allowed = int(client.run_on_scheduler(_allowed_failures))
+
+    @property
+    def dask_client(self) -> Any:
+        return self._client
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
+        self._check()
+        options: dict[str, Any] = {}
+        if avoid:
+            others = [worker for worker in self._workers() if worker not in avoid]
+            options = {"workers": others} if others else {}
+        future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
+        return future
+
+    def threads(self) -> int:
+        self._check()
+        return sum(int(worker["nthreads"]) for worker in self._workers().values())
+
+    def is_lost(self, error: BaseException) -> int:
+        from distributed.scheduler import KilledWorker
+
+        if isinstance(error, KilledWorker):
+            # The scheduler has tried again by itself, as often as it is told to.
+            return self._allowed + 1
+        self._check()
+        # A future is cancelled where the scheduler has forgotten it.
+        return 1 if type(error).__name__ in ("CancelledError", "FutureCancelledError", "FuturesCancelledError") else 0
+
+    def worker_of(self, future: Future) -> str:
+        key = getattr(future, "key", None)
+        with contextlib.suppress(Exception):  # a scheduler that does not answer does not know
+            for worker, keys in self._client.processing().items():
+                if key in keys:
+                    return str(worker)
+        return ""
+
+    def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
+        self._check()
+        asked = {
+            worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in self._workers()
+        }
+        return {worker: outcome(future, patience) for worker, future in asked.items()}
+
+    def close(self) -> None:
+        for part in self._owned:
+            with contextlib.suppress(Exception):  # what is gone already needs no closing
+                part.close()
+
+    def _key(self, name: str) -> str:
+        """What stands before the first hyphen is the name on the dashboard."""
+        return f"gradline {name}-{self._session}-{next(self._count)}"
+
+    def _workers(self) -> Mapping[str, Any]:
+        found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
+        return found
+
+    def _check(self) -> None:
+        if self._client.status not in ("running", "connecting"):
+            raise ClusterError(CLOSED if self._owned else "the client is closed; give gl.Cluster one that is connected to its scheduler")
+
+
+def _allowed_failures(dask_scheduler: Any) -> int:
+    return int(dask_scheduler.allowed_failures)
+
+
+def is_dask_client(given: Any) -> bool:
+    """Whether it is a client of ``dask.distributed``, which is not imported to tell."""
+    return any(kind.__module__ == "distributed.client" and kind.__name__ == "Client" for kind in type(given).__mro__)
+
+
+def local(workers: int, memory: str | float = "auto") -> DaskSeam:
+    """Worker processes of this machine with a thread each, which listen on 127.0.0.1 only and go with this process."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    # A task whose worker died comes back at once: who is to blame is found out here.
+    with dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "10s"}):
+        cluster = LocalCluster(
+            n_workers=workers,
+            threads_per_worker=1,
+            host="127.0.0.1",
+            dashboard_address="127.0.0.1:0",
+            memory_limit=memory,
+            processes=True,
+            silence_logs=50,
+        )
+        client = Client(cluster, set_as_default=False)
+    return DaskSeam(client, (client, cluster))
+
+
+def connected(address: str) -> DaskSeam:
+    """A client of the scheduler at an address. Raises ClusterError where nobody answers there."""
+    from distributed import Client
+
+    try:
+        client = Client(address, timeout="10s", set_as_default=False)
+    except (OSError, ValueError) as error:
+        raise ClusterError(f"no scheduler answers at {address!r} ({error}); start one with: dask scheduler") from None
+    return DaskSeam(client, (client,))

@@ -1,0 +1,114 @@
+"""The seam to whatever runs tasks: ``submit(function, *arguments) -> Future``, and what is asked of it beside."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import BrokenExecutor, Executor, wait
+from typing import Any, Protocol
+
+from gradline.base.errors import ClusterError
+from gradline.base.threads import available_cores
+
+
+class Future(Protocol):
+    """What ``submit`` returns, as ``concurrent.futures`` has it."""
+
+    def result(self, timeout: float | None = None) -> Any: ...
+
+    def cancel(self) -> Any: ...
+
+    def add_done_callback(self, function: Callable[[Any], Any], /) -> Any: ...
+
+
+class Seam(Protocol):
+    """An engine of tasks."""
+
+    @property
+    def dask_client(self) -> Any:
+        """The client that collections of Dask's are read with; None where there is none."""
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
+        """Have the function called somewhere. name: of the task; avoid: workers that should not get it, where there are others."""
+
+    def threads(self) -> int:
+        """Tasks that can run at a time now; 0 without a worker. Raises ClusterError where the engine is closed."""
+
+    def is_lost(self, error: BaseException) -> int:
+        """How many workers went away over a task whose future raised this; 0 where the error is the task's own. Raises ClusterError where
+        no task can be submitted any more."""
+
+    def worker_of(self, future: Future) -> str:
+        """The worker that has the task; empty where nobody knows."""
+
+    def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
+        """What the function returns on each worker, or an exception."""
+
+    def close(self) -> None: ...
+
+
+class ExecutorSeam:
+    """An executor of ``concurrent.futures``, or anything whose ``submit`` is like its. It stays its owner's."""
+
+    def __init__(self, executor: Executor | Any, threads: int | None = None) -> None:
+        self._executor, self._threads = executor, threads or available_cores()
+        self._closed = False
+
+    @property
+    def dask_client(self) -> None:
+        return None
+
+    def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
+        if self._closed:
+            raise ClusterError(CLOSED)
+        try:
+            future: Future = self._executor.submit(function, *arguments)
+        except BrokenExecutor as error:
+            raise ClusterError(f"the executor is broken: {error}") from None
+        except RuntimeError as error:
+            raise ClusterError(f"the executor takes no more tasks ({error}); give one that is open") from None
+        return future
+
+    def threads(self) -> int:
+        if self._closed:
+            raise ClusterError(CLOSED)
+        return self._threads
+
+    def is_lost(self, error: BaseException) -> int:
+        if isinstance(error, BrokenExecutor):
+            raise ClusterError(
+                "a worker process died, and the executor with it: one of concurrent.futures does not replace its processes."
+                " gl.Cluster.local() and a Dask client do"
+            ) from error
+        return 0
+
+    def worker_of(self, future: Future) -> str:
+        return ""
+
+    def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
+        # Nobody says which process takes which: several tasks each, and most are asked.
+        futures = [self._executor.submit(function) for _ in range(2 * self._threads)]
+        with contextlib.suppress(TypeError):  # futures that are not of concurrent.futures
+            wait(futures, patience)
+        return {f"process {i + 1}": outcome(future, patience) for i, future in enumerate(futures)}
+
+    def close(self) -> None:
+        self._closed = True
+
+
+CLOSED = "the cluster is closed; make another, gl.Cluster(client)"
+
+
+def outcome(future: Future, patience: float) -> Any:
+    """What a future returns, or the exception that it raises or that it is late with."""
+    try:
+        return future.result(patience)
+    except Exception as error:  # a worker may fail in any way before it can say why
+        return error
+
+
+def cancel_all(futures: Iterable[Future]) -> None:
+    """Leave no task behind; those at work end by themselves."""
+    for future in futures:
+        with contextlib.suppress(Exception):  # a client that is closed has no tasks any more
+            future.cancel()

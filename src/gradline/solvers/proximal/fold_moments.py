@@ -1,0 +1,209 @@
+"""Second moments of each fold, in one pass: what a path of squared loss with folds needs of the rows.
+
+A block's rows are sorted by fold as they are copied, so that each fold's are together and its sums are one symmetric product. All
+folds of a chunk have one shift: their sums are added to others' with few steps, however many folds there are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from gradline.base.types import Array, IntArray
+from gradline.design.dense import some_rows
+from gradline.rows.block import Block
+from gradline.rows.folds import Folds, picked
+from gradline.rows.kernel import Kernel
+from gradline.rows.protocol import Rows
+from gradline.solvers.least_squares.second_moments import (
+    MomentsKernel,
+    SecondMoments,
+    columns_of,
+    exponents_of,
+    shift_of,
+)
+
+
+def sums_of_folds(rows: Rows, folds: Folds) -> list[SecondMoments | None]:
+    """The second moments of each fold, None of one without rows: a pass."""
+    if rows.sparse_columns:
+        return rows.reduce(_PickedFolds(folds))
+    found: _FoldMoments = rows.reduce(_FoldMomentsKernel(folds))
+    return [found.of(fold) for fold in range(folds.count)]
+
+
+@dataclass(frozen=True)
+class _FoldMoments:
+    """As ``SecondMoments``, of K folds about one shift: shift, exponents (M,); sums (K, M); products (K, M, M); weight, count, log_weight
+    and rows (K,). given (K,): rows, those of weight zero too."""
+
+    shift: Array
+    exponents: IntArray
+    sums: Array
+    products: Array
+    weight: Array
+    count: Array
+    log_weight: Array
+    rows: IntArray
+    given: IntArray
+    steps: int
+
+    @classmethod
+    def nothing(cls, folds: int, shift: Array, exponents: IntArray) -> _FoldMoments:
+        width = len(shift)
+        none = np.zeros(folds, dtype=np.int64)
+        weight = np.zeros(folds)
+        return cls(
+            shift,
+            exponents,
+            np.zeros((folds, width)),
+            np.zeros((folds, width, width)),
+            weight,
+            weight.copy(),
+            weight.copy(),
+            none,
+            none.copy(),
+            0,
+        )
+
+    def of(self, fold: int) -> SecondMoments | None:
+        if not self.given[fold]:
+            return None
+        return SecondMoments(
+            self.shift,
+            self.exponents,
+            self.sums[fold],
+            self.products[fold],
+            float(self.weight[fold]),
+            float(self.count[fold]),
+            float(self.log_weight[fold]),
+            int(self.rows[fold]),
+            self.steps,
+        )
+
+    def about(self, shift: Array, exponents: IntArray) -> _FoldMoments:
+        """The same sums with another shift and scale; the arrays are changed in place."""
+        if not np.array_equal(exponents, self.exponents):
+            scale = np.ldexp(1.0, self.exponents - exponents)
+            np.multiply(self.sums, scale, out=self.sums)
+            np.multiply(self.products, np.outer(scale, scale), out=self.products)
+        if not np.array_equal(shift, self.shift):
+            offset = np.ldexp(self.shift - shift, -exponents)
+            for sums, products, weight in zip(self.sums, self.products, self.weight, strict=True):
+                cross = np.multiply.outer(offset, sums + 0.5 * weight * offset)
+                products += cross
+                products += cross.T
+                sums += weight * offset
+        return replace(self, shift=shift, exponents=exponents)
+
+
+@dataclass(frozen=True)
+class _FoldMomentsKernel(Kernel[_FoldMoments]):
+    """The pass over columns that can be written out. Blocks after the first of a chunk are shifted as the first was."""
+
+    folds: Folds
+
+    def map(self, block: Block) -> _FoldMoments:
+        shift = shift_of(block)
+        found = self.add(_FoldMoments.nothing(self.folds.count, shift, np.zeros(len(shift), dtype=np.int64)), block)
+        exponents = exponents_of(block, shift, np.einsum("kii->i", found.products))
+        return self.add(_FoldMoments.nothing(self.folds.count, shift, exponents), block) if exponents.any() else found
+
+    def add(self, state: _FoldMoments, block: Block) -> _FoldMoments:
+        """The arrays of the state are added to."""
+        count, (values, targets) = self.folds.count, columns_of(block)
+        p, owner, weights = values.shape[1], self.folds.of(block), block.row_weights
+        # Few bits: these NumPy sorts by counting.
+        order = np.argsort(owner.astype(np.min_scalar_type(count)), kind="stable")
+        found = np.bincount(owner, minlength=count)
+        ends = np.cumsum(found)
+        # Overflow is left to show in the sums, where the caller looks for it.
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = some_rows(values, order)
+            x -= state.shift[:p]
+            # The targets, and ones of which come the columns' sums.
+            beside = np.empty((len(order), targets.shape[1] + 1))
+            np.subtract(targets[order], state.shift[p:], out=beside[:, :-1])
+            if state.exponents.any():
+                np.ldexp(x, -state.exponents[:p], out=x)
+                np.ldexp(beside[:, :-1], -state.exponents[p:], out=beside[:, :-1])
+            beside[:, -1] = 1.0 if weights is None else self._weighted(x, beside[:, :-1], weights[order])
+            for fold in np.flatnonzero(found):
+                part = slice(ends[fold] - found[fold], ends[fold])
+                columns, others, products = x[part], beside[part], state.products[fold]
+                # np.dot and not @, which would keep Python's lock; of one buffer, half the work of a general product.
+                products[:p, :p] += np.dot(columns.T, columns)
+                cross, squares = np.dot(others.T, columns), np.dot(others.T, others)
+                products[p:, :p] += cross[:-1]
+                products[:p, p:] += cross[:-1].T
+                products[p:, p:] += squares[:-1, :-1]
+                state.sums[fold, :p] += cross[-1]
+                state.sums[fold, p:] += squares[-1, :-1]
+        self._count(state, block, owner, found)
+        return replace(state, steps=state.steps + 1)
+
+    def merge(self, first: _FoldMoments, second: _FoldMoments) -> _FoldMoments:
+        exponents = np.maximum(first.exponents, second.exponents)
+        first, second = first.about(first.shift, exponents), second.about(first.shift, exponents)
+        for mine, other in (
+            (first.sums, second.sums),
+            (first.products, second.products),
+            (first.weight, second.weight),
+            (first.count, second.count),
+            (first.log_weight, second.log_weight),
+        ):
+            mine += other
+        for held, more in ((first.rows, second.rows), (first.given, second.given)):
+            held += more
+        return replace(first, steps=max(first.steps, second.steps) + 1)
+
+    @staticmethod
+    def _weighted(x: Array, t: Array, weights: Array) -> Array:
+        """Columns and targets times the roots of the rows' weights, in place; these roots."""
+        root = np.sqrt(weights)
+        for part in (x, t):
+            part *= root[:, None]
+            if not weights.all():
+                part[weights == 0] = 0.0
+        return np.asarray(root)
+
+    @staticmethod
+    def _count(state: _FoldMoments, block: Block, owner: IntArray, found: IntArray) -> None:
+        state.given[:] += found
+        weights = block.row_weights
+        if weights is None:
+            state.weight[:] += found
+            state.count[:] += found
+            state.rows[:] += found
+            return
+        k, positive = len(found), weights > 0
+        held = np.ones(len(weights)) if block.frequencies is None else block.frequencies
+        used, mine = held[positive], owner[positive]
+        state.weight[:] += np.bincount(owner, weights, minlength=k)
+        state.count[:] += np.bincount(mine, used, minlength=k)
+        state.rows[:] += np.bincount(mine, minlength=k)
+        if block.weights is not None:
+            state.log_weight[:] += np.bincount(mine, used * np.log(block.weights[positive]), minlength=k)
+
+
+@dataclass(frozen=True)
+class _PickedFolds(Kernel[list[SecondMoments | None]]):
+    """The pass over sparse columns, by the design's own products of each fold's rows."""
+
+    folds: Folds
+
+    def map(self, block: Block) -> list[SecondMoments | None]:
+        return self.add([None] * self.folds.count, block)
+
+    def add(self, state: list[SecondMoments | None], block: Block) -> list[SecondMoments | None]:
+        owner, kernel = self.folds.of(block), MomentsKernel()
+        for fold in range(self.folds.count):
+            rows = np.flatnonzero(owner == fold)
+            if rows.size:
+                own, held = kernel.map(picked(block, rows)).sums, state[fold]
+                state[fold] = own if held is None else held + own
+        return state
+
+    def merge(self, first: list[SecondMoments | None], second: list[SecondMoments | None]) -> list[SecondMoments | None]:
+        return [b if a is None else a if b is None else a + b for a, b in zip(first, second, strict=True)]

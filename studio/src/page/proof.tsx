@@ -1,0 +1,62 @@
+// The certificate: how far the coefficients on the screen are from the optimum, and how that is known.
+import { number, sentence } from "./format";
+import { Seal } from "./icons";
+import { arrived, current, jumpToOptimum, names, optimum, shown, shownLoss, standing, toOptimum } from "./state";
+
+export function Proof() {
+  const best = optimum.value;
+  const known = standing.value;
+  const there = (toOptimum.value || arrived.value) && best?.certificate.converged === true;
+  return (
+    <section class="card proof pane" data-pane="curve" aria-labelledby="proof">
+      <header>
+        <h2 id="proof">Certificate</h2>
+        <button type="button" class="button" id="to-optimum" disabled={best === null || toOptimum.value} onClick={jumpToOptimum}>
+          To the optimum
+        </button>
+      </header>
+      <div class="seal">
+        <Seal proved={there} />
+        <p>
+          {best === null ? (
+            "Nothing to certify yet."
+          ) : !best.certificate.converged ? (
+            <>
+              <strong>No lowest point is proved.</strong> {sentence(best.certificate.reason)}
+            </>
+          ) : there ? (
+            <>
+              <strong>The lowest point, proved.</strong> {sentence(best.certificate.reason)}
+            </>
+          ) : (
+            <>
+              <strong>Not there yet.</strong> No line has a loss below {number(best.loss, 5)}; this one is {number((known?.toOptimum ?? 0) || 0, 3)} above it.
+            </>
+          )}
+        </p>
+      </div>
+      {best && (
+        <dl>
+          {[...shown.value.keys()].reverse().map((k) => (
+            <>
+              <dt>{names.value[k]}</dt>
+              <dd data-coefficient={k} data-value={String(shown.value[k])}>
+                {number(shown.value[k]!, 6)}
+              </dd>
+            </>
+          ))}
+          <dt>loss</dt>
+          <dd>{number(shownLoss.value, 6)}</dd>
+          <dt>above the lowest</dt>
+          <dd>{toOptimum.value ? atMost(best.certificate.toOptimum) : known?.toOptimum == null ? "not known" : number(known.toOptimum, 3)}</dd>
+          <dt>norm of the gradient</dt>
+          <dd>{number((toOptimum.value ? best.certificate.gradientNorm : current.value?.gradientNorm) ?? NaN, 3)}</dd>
+        </dl>
+      )}
+    </section>
+  );
+}
+
+function atMost(value: number | null): string {
+  return value === null ? "not known" : value === 0 ? "0" : `at most ${number(value, 2)}`;
+}
