@@ -1,6 +1,6 @@
 """The studio's page under the hand: time from a pointer's move to the picture that shows it, 1,000 points, the processor slowed four times.
 
-    python benchmarks/studio.py
+python benchmarks/studio.py
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ def main():
         for loss in ("squared", "huber"):
             delays = dragged(page, loss)
             p95 = delays[int(0.95 * (len(delays) - 1))]
-            print(f"{loss:>8}: drag to repaint {statistics.median(delays):.0f} ms at the median, {p95:.0f} ms at the 95th percentile of {len(delays)} moves")
+            print(
+                f"{loss:>8}: drag to repaint {statistics.median(delays):.0f} ms at the median, {p95:.0f} ms at the 95th percentile of {len(delays)} moves"
+            )
         browser.close()
 
 
