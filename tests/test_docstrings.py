@@ -9,13 +9,15 @@ import pytest
 
 import gradline as gl
 
-MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets)
+MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets, gl.schedules)
 CLASSES = (
     gl.Fit,
     gl.Moments,
     gl.LinearClassifier,
     gl.LinearRegression,
     gl.ActiveSetNewton,
+    gl.Adam,
+    gl.AdamW,
     gl.GradientDescent,
     gl.LBFGS,
     gl.LeastSquares,

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import sparse
 
 import gradline as gl
 
@@ -195,3 +196,16 @@ def test_groups_of_a_table_are_held_out_together(loss, tmp_path):
 @pytest.mark.parametrize("loss", ["squared", "logistic", "poisson", "huber", "gamma", "expectile"])
 def test_leave_one_out_of_six_losses_at_200_rows(loss):
     check(loss, LASSO, 200, 4, 1e-8)
+
+
+@pytest.mark.parametrize("loss", ["squared", "logistic", "huber"])
+def test_leave_one_out_over_a_sparse_matrix(loss):
+    X, y, rng = data(40)
+    y = targets(loss, y, rng)
+    held = np.where(np.abs(X) > 0.7, X, 0.0)
+    asked = gl.losses.huber(1.345) if loss == "huber" else loss
+    options = {"loss": asked, "penalty": gl.penalties.lasso(), "strengths": [0.2, 0.02], "choose": "leave-one-out"}
+    sparse_path, dense = gl.path(sparse.csr_array(held), y, **options), gl.path(held, y, **options)
+    np.testing.assert_allclose(sparse_path.held_out.mean, dense.held_out.mean, rtol=1e-9)
+    np.testing.assert_allclose(sparse_path.held_out.error, dense.held_out.error, rtol=1e-8)
+    np.testing.assert_allclose(dense.held_out.mean, by_refits(dense, held, y, LASSO, loss=asked).mean(axis=1), rtol=1e-8)

@@ -347,3 +347,16 @@ def test_a_level_that_one_fold_holds_alone_is_said():
     table = {"y": rng.normal(size=200), "x": rng.normal(size=200), "g": level.astype(str)}
     with pytest.warns(gl.GradlineWarning, match=r"without the rows of fold \d of 5 nothing varies in 'C\(g\)\[T.rare\]'"):
         gl.path("y ~ x + C(g)", table, choose="folds", folds=5, strengths=5)
+
+
+def test_a_target_of_zeros_that_no_prediction_reaches():
+    X = np.random.default_rng(0).normal(size=(30, 3))
+    for ask in (
+        lambda: gl.fit(X, np.zeros(30), loss="poisson", penalty=gl.penalties.lasso(0.1)),
+        lambda: gl.path(X, np.zeros(30), loss="poisson"),
+    ):
+        with pytest.raises(ValueError, match="zero in every row, and the loss 'poisson' predicts what is above zero"):
+            ask()
+    with pytest.raises(ValueError, match="one class only, 0"):
+        gl.fit(X, np.zeros(30), loss="multinomial")
+    assert gl.fit(X, np.zeros(30), penalty=gl.penalties.lasso(0.1)).certificate.converged

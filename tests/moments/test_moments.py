@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import gradline as gl
 from gradline.moments.moments import Moments
 
 NIST = json.loads((Path(__file__).parents[1] / "reference" / "nist_strd_linear.json").read_text())["datasets"]
@@ -281,7 +282,7 @@ def test_different_columns_do_not_merge():
         (lambda: Moments(table()).fit("y"), "one ~"),
         (lambda: Moments(table()).fit("y ~ y"), "cannot be a feature"),
         (lambda: Moments(table()).fit(), "either a formula"),
-        (lambda: Moments(table()).fit("y ~ x1", penalty="lasso"), "ridge penalty only"),
+        (lambda: Moments(table()).fit("y ~ x1", penalty="lasso"), "a penalty with kinks such as a lasso"),
         (lambda: Moments(table()).fit("y ~ x1", penalty=-1), "from 0 up"),
     ],
 )
@@ -423,3 +424,41 @@ def test_a_dot_without_some_columns():
         moments.fit("y ~ . - x22")
     with pytest.raises(ValueError, match="have none beside 'y'"):
         Moments({"y": [1.0, 2.0, 4.0]}).fit("y ~ .")
+
+
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        gl.penalties.lasso(0.3),
+        gl.penalties.elastic_net(0.3, 0.6, scaled=True),
+        gl.penalties.group_lasso(0.2, [["x1", "x2"], ["x3"]]),
+        gl.penalties.lasso(0.1, weights={"x3": 0.0}) + gl.penalties.ridge(0.2),
+    ],
+    ids=["lasso", "net", "groups", "sum"],
+)
+def test_a_penalty_with_kinks_is_fitted_as_over_rows(penalty, intercept):
+    rng = np.random.default_rng(4)
+    X = rng.normal(size=(300, 3)) * np.array([1.0, 1.2, 0.9]) + 2.0
+    y = 1.5 * X[:, 0] - 0.2 * X[:, 2] + rng.normal(size=300)
+    found = Moments({"x1": X[:, 0], "x2": X[:, 1], "x3": X[:, 2], "y": y}).fit(target="y", intercept=intercept, penalty=penalty)
+    of_rows = gl.fit(X, y, intercept=intercept, penalty=penalty)
+    np.testing.assert_allclose(found.coefficients, of_rows.coefficients, rtol=1e-9, atol=1e-12)
+    left = y - X @ found.coefficients[int(intercept) :] - (found.coefficients[0] if intercept else 0.0)
+    kept = np.count_nonzero(found.coefficients)
+    assert found.dispersion == pytest.approx(left @ left / (300 - kept), rel=1e-9)
+    assert 0 <= found.gap < 1e-10
+    assert np.isnan(found.standard_errors).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"penalty": gl.penalties.lasso()}, "hold no rows out"),
+        ({"penalty": gl.penalties.lasso(0.1), "constraints": "x1 >= 0"}, "within constraints"),
+        ({"penalty": gl.penalties.lasso(0.1, weights={"z": 2})}, "no column is named 'z'"),
+    ],
+)
+def test_a_penalty_with_kinks_that_moments_cannot_fit(options, message):
+    with pytest.raises(ValueError, match=message):
+        Moments({"x1": np.arange(9.0), "y": np.arange(9.0) ** 2}).fit("y ~ x1", **options)

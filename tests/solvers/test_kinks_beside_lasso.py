@@ -97,3 +97,14 @@ def test_what_has_no_vertex_is_refused_naming_who_can(loss, penalty, message):
         gl.fit(X, y, loss=loss, penalty=penalty)
     with pytest.raises(ValueError, match=message):
         gl.path(X, y, loss=loss, penalty=penalty.with_strength("auto"))
+
+
+def test_units_of_columns_do_not_matter_to_a_scaled_lasso():
+    rng = np.random.default_rng(0)
+    X = rng.normal(size=(200, 3))
+    y = X[:, 0] + X[:, 1] + rng.normal(size=200)
+    units = np.array([2.0**40, 2.0**-40, 1.0])
+    for loss in (gl.losses.absolute, gl.losses.quantile(0.3)):
+        plain, other = (gl.fit(columns, y, loss=loss, penalty=gl.penalties.lasso(0.05, scaled=True)) for columns in (X, X * units))
+        assert other.certificate.converged
+        np.testing.assert_allclose(other.slopes * units, plain.slopes, rtol=1e-10)

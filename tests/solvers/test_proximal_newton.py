@@ -275,3 +275,19 @@ def test_large_groups_are_solved_to_their_conditions():
         gradient, b = -2 * design[:, group].T @ residual / 700, fit.slopes[group]
         np.testing.assert_allclose(gradient, -0.05 * np.sqrt(len(group)) * b / np.linalg.norm(b), atol=1e-9)
     assert fit.certificate.converged
+
+
+@pytest.mark.parametrize("loss", ["logistic", "squared"])
+def test_working_sets_beside_a_smooth_part(loss, monkeypatch):
+    rng = np.random.default_rng(6)
+    X = rng.normal(size=(60, 400))
+    y = X[:, 0] - X[:, 3] + rng.normal(size=60)
+    y = (y > 0) * 1.0 if loss == "logistic" else y
+    smooth = gl.penalties.difference(["x1", "x2", "x3"], 0.5)
+    for penalty in (gl.penalties.elastic_net(0.1, 0.6), gl.penalties.lasso(0.08) + smooth + gl.penalties.ridge(0.01)):
+        some = gl.fit(X, y, loss=loss, penalty=penalty)
+        with monkeypatch.context() as patch:
+            patch.setattr("gradline.solvers.proximal.newton.is_wide", lambda problem: False)
+            every = gl.fit(X, y, loss=loss, penalty=penalty)
+        np.testing.assert_allclose(some.coefficients, every.coefficients, rtol=1e-8, atol=1e-11)
+        assert some.certificate.gap < 1e-10

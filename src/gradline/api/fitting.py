@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
@@ -14,6 +14,9 @@ from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.solvers.protocol import Solver
+
+if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
 
 
 @overload
@@ -42,6 +45,7 @@ def fit(
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
+    cluster: Cluster | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -72,6 +76,7 @@ def fit(
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
+    cluster: Cluster | None = None,
     progress: bool | None = None,
 ) -> Fit: ...
 @overload
@@ -130,6 +135,7 @@ def fit(
     groups: Any = None,
     smoothing: Literal["REML", "leave-one-out"] = "REML",
     inference: Literal["intersection", "draws", "face"] | None = None,
+    cluster: Cluster | None = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Fit:
@@ -204,6 +210,9 @@ def fit(
         With ``constraints=``: what intervals are. "intersection" (as where it is not given): those without the constraints, cut to the
         coefficients that are allowed. "draws": those of draws around the optimum without constraints, each moved to the nearest
         coefficients allowed. "face": as if the constraints that bind had been known to bind.
+    cluster : Cluster, optional
+        Of a table of Parquet files: the processes that read its rows, ``gl.Cluster(client)`` or ``gl.Cluster.local(workers=2)``. The
+        numbers are those of one machine. A table of up to eight million numbers is held and fitted in this process all the same.
     progress : bool, optional
         Whether to show a progress bar. Unless given, in a terminal or a notebook only.
 
@@ -264,6 +273,7 @@ def fit(
         groups=groups,
         smoothing=smoothing,
         inference=inference,
+        cluster=cluster,
         progress=progress,
     )
     return Fit.of(run(request))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import fields, replace
-from typing import Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
@@ -17,6 +17,9 @@ from gradline.losses.arguments import LossArgument
 from gradline.model.path import PathRecord
 from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.penalties.lasso import lasso
+
+if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
 
 
 class Path(PathRecord):
@@ -204,6 +207,7 @@ def path(
     where: str | None = None,
     query: str | None = None,
     database: Any = None,
+    cluster: Cluster | None = None,
     progress: bool | None = None,
     **unknown: Any,
 ) -> Path:
@@ -231,14 +235,15 @@ def path(
         The column of a table, or beside arrays a label for each row. Rows of one label are held out together, with ``choose="folds"``.
     seed : int
         Another gives other folds.
-    loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, progress
+    loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, cluster,
+    progress
         As for ``gl.fit``.
 
     Returns
     -------
     Path
-        strengths, coefficients, losses, gaps, and what was held out; for squared loss and a lasso also ``breakpoints``, the strengths at
-        which slopes enter and leave.
+        strengths, coefficients, losses, gaps, and what was held out. ``breakpoints``: the strengths at which slopes enter and leave, for
+        squared loss and a lasso; None for all else, where slopes are no straight lines of the strength.
 
     Raises
     ------
@@ -261,7 +266,7 @@ def path(
     sums = moments_given(data_or_y, data)
     if sums is not None:
         beside = {"weights": weights, "frequencies": frequencies, "offset": offset, "names": names, "missing": missing, "where": where}
-        beside |= {"query": query, "database": database, "groups": groups, "prediction": prediction, "backend": backend}
+        beside |= {"query": query, "database": database, "cluster": cluster, "groups": groups, "prediction": prediction, "backend": backend}
         beside |= {"loss": None if loss == "squared" else loss}
         chosen = lasso() if penalty is None else penalty
         asked = formula_or_X if formula is None else formula
@@ -295,6 +300,7 @@ def path(
         database=database,
         covariance=None,
         groups=None,
+        cluster=cluster,
         progress=progress,
     )
     if groups is not None and choose == "folds" and not request.of_arrays:

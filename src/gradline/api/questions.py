@@ -1,4 +1,4 @@
-"""What a Fit answers beyond its coefficients: effects, predictions at chosen values, contrasts. Thin: the work is done in ``effects``."""
+"""What a Fit answers beyond its coefficients: effects, predictions, contrasts. Thin: the work is done in ``effects`` and ``model``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, Literal
 from gradline.model.record import Model
 
 if TYPE_CHECKING:
+    import os
+
+    from gradline.cluster.cluster import Cluster
     from gradline.effects.estimates import Adjust
     from gradline.summary.result_table import ResultTable
 
@@ -94,6 +97,60 @@ class FitQuestions(Model):
             level=level,
             bootstrap=bootstrap,
         )
+
+    def predict_to(
+        self,
+        folder: str | os.PathLike[str],
+        data: Any,
+        kind: Literal["mean", "linear"] = "mean",
+        *,
+        keep: Sequence[str] = (),
+        unseen: Literal["error", "reference", "missing"] = "error",
+        interval: Literal["confidence", "prediction"] | None = None,
+        level: float | None = None,
+        calibration: Any = None,
+        weight: float | None = None,
+        cluster: Cluster | None = None,
+    ) -> list[str]:
+        """Predict for a table of any size into a folder of Parquet files, which together hold a row for each row of the table, in order.
+
+        Each file is written whole or not at all, by the process that reads its rows. A file ``_SUCCESS`` comes last.
+
+        Parameters
+        ----------
+        folder : path
+            A new folder, or an empty one; with ``cluster=`` on storage that every worker sees.
+        data : table
+            New rows: a path of Parquet or other files, a data frame, and what else ``gl.fit`` takes with a formula.
+        kind, unseen, interval, level, calibration, weight
+            As for ``predict``. Ends of intervals are further columns.
+        keep : sequence of str
+            Columns to copy beside the predictions.
+        cluster : Cluster, optional
+            The processes that read a table of Parquet files.
+
+        Returns
+        -------
+        list of str
+            The files, in the order of the rows.
+
+        Raises
+        ------
+        ValueError
+            For a folder that holds files, and as ``predict`` does.
+
+        Examples
+        --------
+        >>> import gradline as gl, tempfile
+        >>> penguins = gl.datasets.penguins()
+        >>> fit = gl.fit("body_mass_g ~ flipper_length_mm", penguins)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     len(fit.predict_to(folder, penguins, keep=["species"]))
+        1
+        """
+        from gradline.model.predict_folder import predict_folder
+
+        return predict_folder(self, folder, data, kind, unseen, interval, level, calibration, weight, keep, cluster)
 
     def predictions(
         self,

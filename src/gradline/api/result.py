@@ -16,6 +16,7 @@ from gradline.model.record import Model
 if TYPE_CHECKING:
     import os
 
+    from gradline.cluster.cluster import Cluster
     from gradline.model.absorbed import LevelValues
     from gradline.model.curves import CurveBand
     from gradline.model.diagnose import Diagnosis
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from gradline.report import Report
     from gradline.summary import Summary
     from gradline.summary.result_table import ResultTable
+
+_FIELDS = tuple(field.name for field in fields(Model))
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -44,7 +47,7 @@ class Fit(FitQuestions, FitTests):
     @classmethod
     def of(cls, model: Model) -> Self:
         """The same model, with the conveniences of a Fit."""
-        return cls(**{field.name: getattr(model, field.name) for field in fields(model)})
+        return cls(**{name: getattr(model, name) for name in _FIELDS})
 
     @overload
     def predict(
@@ -58,6 +61,7 @@ class Fit(FitQuestions, FitTests):
         *,
         unseen: Literal["error", "reference", "missing"] = "error",
         offset: Any = None,
+        cluster: Cluster | None = None,
     ) -> Array: ...
     @overload
     def predict(
@@ -71,6 +75,7 @@ class Fit(FitQuestions, FitTests):
         level: float = 0.95,
         calibration: Any = None,
         weight: float | None = None,
+        cluster: Cluster | None = None,
     ) -> IntervalPrediction: ...
     def predict(
         self,
@@ -83,6 +88,7 @@ class Fit(FitQuestions, FitTests):
         level: float | None = None,
         calibration: Any = None,
         weight: float | None = None,
+        cluster: Cluster | None = None,
     ) -> Array | float | IntervalPrediction:
         """Predict for new rows, in their order.
 
@@ -106,6 +112,8 @@ class Fit(FitQuestions, FitTests):
             Rows the fit has not seen, for split conformal intervals.
         weight : float, default 1
             The precision of the new targets, for a prediction interval of squared loss.
+        cluster : Cluster, optional
+            The processes that read a table of Parquet files, for a model fitted with a formula.
 
         Returns
         -------
@@ -129,7 +137,7 @@ class Fit(FitQuestions, FitTests):
         """
         from gradline.model.predict import predict
 
-        return predict(self, data, kind, unseen, offset, interval, level, calibration, weight)
+        return predict(self, data, kind, unseen, offset, interval, level, calibration, weight, cluster)
 
     def levels(self, name: str | None = None) -> LevelValues:
         """What each level after ``|`` in the formula adds to the linear predictor.
@@ -239,7 +247,7 @@ class Fit(FitQuestions, FitTests):
         target : array-like (n,) or (n, q)
             y, where data is X.
         **rows
-            ``weights``, ``frequencies``, ``offset``, ``where``, ``query``, ``database``, as for ``diagnose``.
+            ``weights``, ``frequencies``, ``offset``, ``where``, ``query``, ``database``, ``cluster``, as for ``diagnose``.
 
         Returns
         -------
@@ -273,7 +281,7 @@ class Fit(FitQuestions, FitTests):
             y, where data is X.
         **rows
             What went with the fit: ``weights``, ``frequencies`` and ``offset`` as arrays (the columns of a table are remembered), and
-            ``where``, ``query`` or ``database``.
+            ``where``, ``query``, ``database`` or ``cluster``.
 
         Returns
         -------

@@ -33,12 +33,13 @@ def write_whole(path: Path, text: str) -> None:
 
 
 @contextmanager
-def open_whole(path: Path) -> Iterator[BinaryIO]:
+def open_whole(path: Path, *, tidy: bool = True) -> Iterator[BinaryIO]:
     """A file to write in the place's folder, put in its place when the context ends: a reader sees the old file or the new one, and nothing
     between.
 
     Where the system can, the file has no name before it is whole, so that a process that is killed leaves nothing. Elsewhere it is called
-    .gradline-*.tmp meanwhile, and the next write to the folder removes those that no process writes any more.
+    .gradline-*.tmp meanwhile, and the next write to the folder removes those that no process writes any more. tidy: whether this one looks
+    for them, in a folder of many files a long look.
 
     Raises OSError, with one clear line, where the file cannot be written (no such folder, read-only, disk full), and ValueError for a path
     that is no regular file; the old file is then as it was, and so it is after an error of the body, or Ctrl-C.
@@ -48,7 +49,8 @@ def open_whole(path: Path) -> Iterator[BinaryIO]:
         raise ValueError(f"{path} is a folder; give the name of a file in it")
     if path.exists() and not path.is_file():
         raise ValueError(f"{path} is not a regular file, and is left alone")
-    remove_abandoned(path.parent)
+    if tidy:
+        remove_abandoned(path.parent)
     with _telling(path):
         raw = _Written(path)
     try:

@@ -7,7 +7,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -80,13 +80,17 @@ class _Limit:
     def __init__(self) -> None:
         self.lock = threading.Lock()
         self.holders = 0
-        self.set: Any = None
+        self.found: list[tuple[Any, int]] = []
+        """The libraries that had more than one thread, and how many."""
 
     def take(self) -> None:
         with self.lock:
             if self.holders == 0:
-                _let_any_thread_set()
-                self.set = controller().limit(limits=1, user_api="blas")
+                # threadpoolctl's own limit asks each library for all there is to know of it, which a small fit would feel.
+                self.found = [(library, threads) for library in _blas_libraries() if (threads := library.num_threads or 1) > 1]
+                for library, _ in self.found:
+                    _let_any_thread_set(library)
+                    library.set_num_threads(1)
             self.holders += 1
 
     def release(self) -> None:
@@ -96,25 +100,25 @@ class _Limit:
                 self.lift()
 
     def lift(self) -> None:
-        limit, self.set = self.set, None
-        if limit is not None:
-            _let_any_thread_set()
-            limit.restore_original_limits()
-            _let_any_thread_set()
+        found, self.found = self.found, []
+        for library, threads in found:
+            _let_any_thread_set(library)
+            library.set_num_threads(threads)
+            _let_any_thread_set(library)
 
 
 _limit = _Limit()
 
 
-@contextmanager
-def single_threaded_blas() -> Iterator[None]:
+class single_threaded_blas:
     """A context in which BLAS runs on the calling thread only: our threads are the parallelism, and the bits must not depend on it."""
-    limit = _limit
-    limit.take()
-    try:
-        yield
-    finally:
-        limit.release()
+
+    def __enter__(self) -> None:
+        self.limit = _limit
+        self.limit.take()
+
+    def __exit__(self, *failure: object) -> None:
+        self.limit.release()
 
 
 @cache
@@ -126,14 +130,18 @@ def controller() -> ThreadpoolController:
     return ThreadpoolController()
 
 
-def _let_any_thread_set() -> None:
+@cache
+def _blas_libraries() -> list[Any]:
+    return [library for library in controller().lib_controllers if library.user_api == "blas"]
+
+
+def _let_any_thread_set(library: Any) -> None:
     """Newer versions of threadpoolctl let one thread set the threads of OpenBLAS, and what others set is passed over in silence.
 
     Here the last to leave takes off what the first had set, and that may be another thread.
     """
-    for library in controller().lib_controllers:
-        if hasattr(library, "clear_controlling_thread"):
-            library.clear_controlling_thread(force=True)
+    if hasattr(library, "clear_controlling_thread"):
+        library.clear_controlling_thread(force=True)
 
 
 def _after_fork() -> None:

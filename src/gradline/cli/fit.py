@@ -57,6 +57,12 @@ def fit(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Fit to the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Workers that read Parquet files: a Dask scheduler's tcp://host:8786, or local:4 for four here."
+        ),
+    ] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the model here, for gradline predict.")] = None,
     json: Annotated[bool, typer.Option("--json", help="Print the model for a program, not for people.")] = False,
 ) -> None:
@@ -75,10 +81,12 @@ def fit(
       gradline fit flats --database city.duckdb "price ~ area"
       gradline fit "y ~ x" --database city.duckdb --query "SELECT * FROM flats"
       gradline fit flats.csv "price ~ area" --loss-from my_losses.py:late
+      gradline fit "sales/*.parquet" "sold ~ price + C(shop)" --loss poisson --cluster local:4
 
     A formula: + adds a column, a:b is an interaction, a * b both and their interaction, C(g) a category, log(x), poly(x, 2), bs(x, df=5),
     s(x) a curve, - 1 leaves the intercept out, `a name` quotes one that holds spaces. Then: gradline predict model.json new.csv
     """
+    from gradline.cli.clusters import opened_cluster
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_penalty, read_solver, usage
     from gradline.cli.wording import noting_warnings
 
@@ -95,7 +103,7 @@ def fit(
     labels = None if groups is None else [name.strip() for name in groups.split(",") if name.strip()]
     arguments: dict[str, Any] = {"covariance": covariance, "groups": labels, "query": query, "database": database}
     arguments |= {"weights": weights, "frequencies": frequencies, "offset": offset, "missing": missing, "where": where}
-    with noting_warnings():
+    with noting_warnings(), opened_cluster(cluster) as workers:
         found = fit_model(
             formula,
             data,
@@ -103,6 +111,7 @@ def fit(
             penalty=chosen_penalty,
             constraints=constraint or None,
             solver=chosen_solver,
+            cluster=workers,
             **arguments,
         )
     if out is not None:

@@ -53,6 +53,12 @@ def path(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Fit to the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Workers that read Parquet files: a Dask scheduler's tcp://host:8786, or local:4 for four here."
+        ),
+    ] = None,
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png|FILE.svg|FILE.pdf", help="Draw the path here.")] = None,
     out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the chosen model here, for gradline predict.")] = None,
     path_out: Annotated[Path | None, typer.Option(metavar="FILE.json", help="Save the whole path here, for gl.load.")] = None,
@@ -67,6 +73,7 @@ def path(
       gradline path flats.csv "price ~ . - street" --groups street --path-out path.json
       gradline path "sales/*.parquet" "log(price) ~ ." --penalty elastic_net:auto,0.5 --choose best
     """
+    from gradline.cli.clusters import opened_cluster
     from gradline.cli.options import check_out, input_files, read_data_and_formula, read_loss, read_path_penalty, require_drawing, usage
     from gradline.cli.wording import noting_warnings
 
@@ -94,7 +101,7 @@ def path(
         require_drawing("--plot needs")
     from gradline.api.path import path as fit_path
 
-    with noting_warnings():
+    with noting_warnings(), opened_cluster(cluster) as workers:
         found = fit_path(
             formula,
             data,
@@ -112,6 +119,7 @@ def path(
             where=where,
             query=query,
             database=database,
+            cluster=workers,
         )
         place = found.best_place if choose == "best" else found.within_one_error_place
         _show(found, place)

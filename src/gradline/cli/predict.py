@@ -20,7 +20,12 @@ def predict(
         typer.Argument(metavar="DATA", help="The rows to predict for: whatever gradline fit reads, - included.", show_default=False),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(metavar="FILE.parquet|FILE.csv", help="Write the predictions here.", show_default="printed as CSV")
+        Path | None,
+        typer.Option(
+            metavar="FILE.parquet|FILE.csv|FOLDER",
+            help="Write the predictions here; to a folder as Parquet files, by whoever reads the rows.",
+            show_default="printed as CSV",
+        ),
     ] = None,
     keep: Annotated[str | None, typer.Option(metavar="COLUMN,...", help="Columns to copy beside the predictions, such as id,date.")] = None,
     kind: Annotated[str, typer.Option(metavar="mean|linear", help="The prediction, or the linear predictor behind it.")] = "mean",
@@ -37,6 +42,12 @@ def predict(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Predict for the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Workers that read Parquet files: a Dask scheduler's tcp://host:8786, or local:4 for four here."
+        ),
+    ] = None,
 ) -> None:
     """Predict with a saved model: one row out for each row in, in order, empty where an input is missing.
 
@@ -45,6 +56,7 @@ def predict(
       gradline predict model.json new.csv
       gradline predict model.json new.csv --out predictions.csv --keep id
       gradline predict model.json "2026/*.parquet" --out predictions.parquet --keep id,date
+      gradline predict model.json "2026/*.parquet" --out predictions --keep id --cluster local:4
       gradline predict model.json flats --database city.duckdb --out predictions.csv
       gradline predict model.json new.csv --unseen missing
       gradline predict model.json new.csv --interval prediction --level 0.9
@@ -63,17 +75,23 @@ def predict(
         if given and interval is None:
             raise usage(f"{option} goes with --interval")
     from gradline.api.loading import load
+    from gradline.cli.clusters import opened_cluster, table_on
     from gradline.tables.progress import watched
-    from gradline.tables.table import open_table
 
-    with noting_warnings():
+    with noting_warnings(), opened_cluster(cluster) as workers:
         fitted = load(model)
-        if out is not None:
+        folder = out is not None and (out.is_dir() or not out.suffix)
+        if out is not None and not folder:
             check_out(out, "--out", [str(model), *input_files(data, database)], (".parquet", ".csv"))
-        table = open_table(data, query=query, database=database, where=where)
+        table = table_on(workers, data, query=query, database=database, where=where)
         kept = [name.strip() for name in keep.split(",") if name.strip()] if keep else []
         table.check_columns(kept)
         with watched(table, "predicting", None) as counted:
+            if folder and out is not None:
+                asked = {} if interval is None else {"interval": interval, "level": level, "calibration": calibration}
+                files = fitted.predict_to(out, counted, kind, keep=kept, unseen=unseen, **asked)  # type: ignore[arg-type]
+                typer.echo(f"predictions written: {len(files):,} files in {out}")
+                return
             rows = write_predictions(fitted, counted, out, kept, kind, unseen, _interval(fitted, kind, interval, level, calibration))
     if out is not None:
         typer.echo(f"{rows:,} predictions written: {out}")
@@ -89,9 +107,10 @@ def _interval(fitted: Any, kind: Any, interval: str | None, level: float, calibr
 
 def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str], kind: Any, unseen: Any, interval: Any = None) -> int:
     """Write as the rows come, and return how many there were. Raises ValueError for a kept column that is called like a prediction."""
-    from gradline.cli.table_writer import check_kept, open_writer, with_predictions
+    from gradline.cli.table_writer import open_writer
     from gradline.model.outputs import points
     from gradline.model.predict_table import encoder_of, output_names, prediction_stream
+    from gradline.model.written_predictions import check_kept, with_predictions
 
     encoder = encoder_of(fitted)
     names = output_names(fitted, kind)
@@ -100,7 +119,7 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     for name in names:
         if name in keep:
             raise ArgumentError(f"--keep {name!r}: the predictions are called so; rename the column, say with --query")
-    check_kept(table, keep, out)
+    check_kept(table, keep, parquet=out is not None and out.suffix.lower() == ".parquet", keyword="--keep")
     table = table.exactly([name for name in keep if name not in encoder.feature_columns])
     carried = keep or list(table.schema.names)[:1]
     narrowed = table.restricted([*encoder.feature_columns, *carried])

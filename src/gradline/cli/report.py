@@ -27,6 +27,12 @@ def report(
     where: Annotated[str | None, typer.Option(metavar="SQL", help="Report on the rows that meet a condition only.")] = None,
     query: Annotated[str | None, typer.Option(metavar="SQL", help="A SELECT that gives the rows; DATA is called data in it.")] = None,
     database: Annotated[str | None, typer.Option(metavar="FILE|URI", help="A DuckDB or SQLite file, or an address.")] = None,
+    cluster: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS", help="Workers that read Parquet files: a Dask scheduler's tcp://host:8786, or local:4 for four here."
+        ),
+    ] = None,
 ) -> None:
     """Write a page about a model: warnings first, then what was fitted, its coefficients, diagnostics, and how to read each.
 
@@ -47,18 +53,18 @@ def report(
     if data is None and query is None:
         raise usage("give the rows the model was fitted to, as in: gradline report model.json flats.csv")
     require_drawing("a report draws with")
+    from gradline.cli.clusters import opened_cluster, table_on
     from gradline.cli.pictures import use_screenless
     from gradline.cli.wording import noting_warnings
 
-    with noting_warnings():
+    with noting_warnings(), opened_cluster(cluster) as workers:
         fitted = _load(model, loss_from)
         check_out(out, "--out", [str(model), *input_files(data, database)], (".html", ".htm"))
         use_screenless()
         from gradline.report import build, data_name
         from gradline.tables.progress import watched
-        from gradline.tables.table import open_table
 
-        table = open_table(data, query=query, database=database, where=where)
+        table = table_on(workers, data, query=query, database=database, where=where)
         name = data_name(data, database=database, where=where)
         with watched(table, "reading rows", None) as counted:
             made = build(fitted, counted, name=name, weights=weights, frequencies=frequencies)

@@ -16,8 +16,8 @@ from gradline.inference.covariance.estimate import free_coefficients
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.objective.objective import Problem
 from gradline.solvers.centring import centred
-from gradline.solvers.protocol import Solution, TakesAnyColumns
-from gradline.solvers.registry import automatic, solve
+from gradline.solvers.protocol import Solution
+from gradline.solvers.registry import automatic, solve, takes_any_columns
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -69,7 +69,7 @@ def restricted(model: Model, problem: Problem, places: Iterable[int]) -> Problem
 def minimum(problem: Problem, start: Array) -> tuple[Array, tuple[int, ...]]:
     """(coefficients (P, k), aliased columns) of the least objective. Raises InferenceError where no solver gets there."""
     solver = automatic(problem)
-    moved = centred(problem) if isinstance(solver, TakesAnyColumns) and solver.any_columns else None
+    moved = centred(problem) if takes_any_columns(solver) else None
     place = np.where(np.isfinite(start), start, 0.0)
     # Of centred columns a slope that is left out takes nothing with it; as they are, a year's would leave an intercept far from any row.
     begin = np.where(problem.movable, place if moved is None else moved.change.to_changed(place), 0.0)

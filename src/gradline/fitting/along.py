@@ -16,7 +16,7 @@ from gradline.base import progress as progress_bar
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
-from gradline.fitting.classes import refuse_one_class
+from gradline.fitting.classes import refuse_one_value
 from gradline.fitting.held_out import HeldOutKernel, held_out_of
 from gradline.fitting.left_out import check_leave_one_out, left_out
 from gradline.model.path import HeldOut, PathRecord, Trail
@@ -32,8 +32,8 @@ from gradline.solvers.kinks.pieces import pieces_of
 from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.solvers.protocol import Solution
-from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.fold_moments import sums_of_folds
+from gradline.solvers.proximal.many import solve_many, takes_many
 from gradline.solvers.proximal.moments_model import MomentsModel
 from gradline.solvers.proximal.moments_path import moments_path, proportions
 from gradline.solvers.proximal.newton import A_HAIR_MORE, ProximalNewton, null_dual
@@ -98,7 +98,7 @@ def strengths_of(asked: Any, way: Way) -> Array:
     if isinstance(asked, int | np.integer) and not isinstance(asked, bool):
         if asked < 1:
             raise ArgumentError(f"strengths must be a count of at least 1, or the strengths themselves, not {asked!r}")
-        refuse_one_class(way.problem)
+        refuse_one_value(way.problem)
         largest = way.largest()
         if not largest > 0:
             raise ArgumentError(

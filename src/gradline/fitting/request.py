@@ -128,6 +128,13 @@ class FitRequest:
     def read(cls, positional: tuple[Any, ...], *, formula: Any, data: Any, target: Any, **rest: Any) -> Self:
         """The request that the arguments make. Raises TypeError and ValueError for arguments that do not go together."""
         formula, data, target = _arguments(positional, formula, data, target)
+        cluster = rest.pop("cluster", None)
+        if cluster is not None:
+            if formula is None and rest["features"] is None:
+                raise ArgumentTypeError('cluster= goes with a table, as in gl.fit("y ~ x1 + x2", "rows/*.parquet", cluster=...)')
+            from gradline.cluster.cluster import on_cluster
+
+            data = on_cluster(data, cluster, **{name: rest[name] for name in ("where", "query", "database")})
         rest["covariance"], rest["groups"] = cluster_arguments(rest["covariance"], rest["groups"])
         rest["penalty"] = as_penalty(rest["penalty"])
         rest["smoothing"] = _smoothing(rest.get("smoothing", "REML"))

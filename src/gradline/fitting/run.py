@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.constraints.arguments import UNUSED
+from gradline.fitting.classes import refuse_one_value
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
@@ -20,17 +21,18 @@ from gradline.inference.asked import checked_kind, is_default, is_none, uncertai
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import left_to_data, settled
+from gradline.penalties.arguments import has_strengths, left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.kernel import Kernel
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
-from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, TakesAnyColumns, as_start
-from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified
+from gradline.solvers.protocol import EndsWithCurvature, Solution, Solver, as_start
+from gradline.solvers.registry import as_solver, automatic, check_in_range, solve, solve_identified, takes_any_columns
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
@@ -50,8 +52,9 @@ def run(request: FitRequest) -> Model:
 
 
 @contextmanager
-def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
-    """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
+def opened(request: FitRequest, ahead: Kernel[Any] | None = None) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
+    """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open. ahead: what squared loss is
+    going to sum first, of a table that is not held; its moments unless given."""
     if request.absorbed:
         raise ArgumentTypeError("absorbed levels (| in the formula) go with gl.fit, one fit at a time: write C(...) for the category here")
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
@@ -67,6 +70,7 @@ def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | Non
 
     common |= {"features": request.features, "missing": request.missing, "where": request.where, "query": request.query}
     common |= {"database": request.database, "groups": request.groups, "solver": request.solver, "progress": request.progress}
+    common["ahead"] = ahead
     with watched_table(request.formula, request.data, request.target, **common) as prepared:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if prepared.streamed else request.progress
@@ -83,13 +87,16 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     if curves is not None:
         covariance, kind = covariance_of_curves(covariance, kind)
     problem = _with_constraints(request, problem, curves, prepared)
-    problem, solution, chosen, solved = _optimum(replace(request, covariance=covariance), problem, prepared.names, progress, curves)
+    asked = request if covariance is request.covariance else replace(request, covariance=covariance)
+    problem, solution, chosen, solved = _optimum(asked, problem, prepared.names, progress, curves)
     if solution.aliased:
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
         warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
     for note in solution.notes:
         warn(note)
+    if prepared.engine is not None and prepared.engine.remarks:
+        solution = replace(solution, notes=(*solution.notes, *prepared.engine.remarks))
     clusters = prepared.clusters
     read_groups = None if clusters is None else lambda: clusters.groups(problem.rows, problem.n_predictors)
     if solution.held is None:
@@ -127,6 +134,8 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
     if request.penalty is None:
         return problem, None
     warn_of_scales(problem, prepared.names, request.penalty)
+    if has_strengths(request.penalty) and problem.rows.intercept:
+        refuse_one_value(problem)
     return with_penalty(problem, request.penalty, prepared, progress), None
 
 
@@ -156,7 +165,7 @@ def _optimum(
     else:
         chosen = as_solver(request.solver, problem, request.accuracy, request.tolerance)
     # What a fit holds does not depend on where a column's zero lies or on its unit; what a solver makes of it does.
-    moved = centred(problem) if isinstance(chosen, TakesAnyColumns) and chosen.any_columns else None
+    moved = centred(problem) if takes_any_columns(chosen) else None
     working = problem if moved is None else moved.problem
     if request.covariance is not None and not is_none(request.covariance) and isinstance(chosen, EndsWithCurvature):
         chosen = chosen.ending_with_curvature(extra_sums(working))
@@ -166,7 +175,7 @@ def _optimum(
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
-    problem, solution = replace(problem, loss=working.loss), there
+    problem, solution = problem if working.loss is problem.loss else replace(problem, loss=working.loss), there
     if moved is not None:
         moved, solution = replace(moved, problem=working), moved.solution(there)
     if moved is not None or solution.digits is not None:

@@ -81,21 +81,28 @@ def infer(
     keep_meat: bool = False,
     bread: Bread | None = None,
     statistics: FitStatistics | None = None,
+    meat: Array | None = None,
 ) -> Inference:
     """Everything a Fit can say about its uncertainty. kind: see ``covariance``; None for the loss's default.
 
     keep_meat: also the meat of HC0 and HC1, at the cost of about one pass of curvature, so that they can be had later without rows. bread,
-    statistics: the bread and the fit's sums, where they are known already.
+    statistics, meat: the bread, the fit's sums and that meat, where they are known already.
 
     Where the default covariance cannot be had the fit stays usable: ``covariance`` is None and ``unavailable`` says why; a default of HC3
     with a row of leverage 1 becomes HC1, with a note. Where ``kind`` was asked for, ValueError says why it cannot be had.
     """
     with small_algebra(problem.shape[0] * problem.shape[1]):
-        return _inferred(problem, solution, kind, keep_meat, bread, statistics)
+        return _inferred(problem, solution, kind, keep_meat, bread, statistics, meat)
 
 
 def _inferred(
-    problem: Problem, solution: Solution, kind: Any, keep_meat: bool, bread: Bread | None, statistics: FitStatistics | None
+    problem: Problem,
+    solution: Solution,
+    kind: Any,
+    keep_meat: bool,
+    bread: Bread | None,
+    statistics: FitStatistics | None,
+    meat: Array | None,
 ) -> Inference:
     free = free_coefficients(problem, solution)
     coefficients = solution.coefficients
@@ -105,10 +112,9 @@ def _inferred(
         if kind is not None:
             kind = as_kind(kind, problem.rows.n_rows)
         loss = row_loss(problem, coefficients)
-        meat = None
         known = _known_curvature(problem, solution, free, loss)
-        if bread is None and _in_one_pass(problem, kind, keep_meat):
-            bread, statistics, meat = _all_sums(problem, solution, free, loss, known)
+        if bread is None and in_one_pass(problem, kind, keep_meat):
+            bread, statistics, meat = all_sums(problem, solution, free, loss, known)
         elif bread is None:
             bread = compute_bread(problem, coefficients, free, loss, curvature=known)
     except ValueError as error:
@@ -142,7 +148,7 @@ def _inferred(
     return Inference(totals, found, bread, meat, residuals, unavailable, tuple(notes))
 
 
-def _in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
+def in_one_pass(problem: Problem, kind: Any, keep_meat: bool) -> bool:
     """Whether bread, meat and the fit's sums come from one pass: on rows so many that scores are not whitened one by one."""
     rows = problem.rows
     wanted = keep_meat or (isinstance(kind, CovarianceKind) and kind.name in ("HC0", "HC1"))
@@ -156,9 +162,10 @@ def _known_curvature(problem: Problem, solution: Solution, free: CoefficientMap,
     return np.asarray(free.matrix @ (free.matrix @ (solution.curvature * problem.total_weight)).T)
 
 
-def _all_sums(
+def all_sums(
     problem: Problem, solution: Solution, free: CoefficientMap, loss: RowLoss, known: Array | None
 ) -> tuple[Bread, FitStatistics, Array]:
+    """(bread, statistics, meat of HC0 and HC1) in one pass. known: A over all coefficients, where the solver left it."""
     coefficients = solution.coefficients
     if known is not None and solution.extra:
         gram, sums = solution.extra
@@ -176,7 +183,7 @@ def _all_sums(
 def extra_sums(problem: Problem) -> tuple[ExtraSum, ...]:
     """The sums of ``infer``, with the meat kept, that a solver's last pass may take along as ``Solution.along``; none where they are to be
     whitened, or where the curvature that goes with them is not the loss's own."""
-    if problem.joint or problem.loss.kinks() is not None or not _in_one_pass(problem, None, keep_meat=True):
+    if problem.joint or problem.loss.kinks() is not None or not in_one_pass(problem, None, keep_meat=True):
         return ()
     anywhere = np.zeros(problem.shape)
     return GramKernel(RowLoss(problem.loss), anywhere), statistics_kernel(problem, anywhere)

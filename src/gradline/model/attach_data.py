@@ -20,6 +20,7 @@ from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.rows.protocol import Rows
 
 if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
     from gradline.model.record import Model
     from gradline.preparing.from_table import TableSource
 
@@ -54,14 +55,15 @@ def attach_data(
     where: str | None = None,
     query: str | None = None,
     database: Any = None,
+    cluster: Cluster | None = None,
     same: bool = True,
     labels: Sequence[str] = (),
 ) -> AttachedData:
     """The fit's objective over data given again, as ``gl.fit`` took it: X with y, or a table, which also holds the target.
 
     weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
-    weights and frequencies may name others. where, query, database: as for ``gl.fit``. same: whether other rows than those of the fit are
-    refused (``gradline.model.same_rows``); other rows need no weights. labels: further columns of the table that will be read.
+    weights and frequencies may name others. where, query, database, cluster: as for ``gl.fit``. same: whether other rows than those of
+    the fit are refused (``gradline.model.same_rows``); other rows need no weights. labels: further columns of the table that will be read.
 
     Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
     """
@@ -73,12 +75,16 @@ def attach_data(
     if target is None:
         if offset is not None:
             raise ArgumentTypeError("offset= goes with arrays; of a table it is a part of the formula already")
+        if cluster is not None:
+            from gradline.cluster.cluster import on_cluster
+
+            data = on_cluster(data, cluster, query=query, database=database, where=where)
         row_columns = _beside(fit, weights, frequencies, same)
         found = _of_table(fit, data, row_columns, {"where": where, "query": query, "database": database}, labels, same)
     else:
         if fit.encoder is not None:
             raise ArgumentTypeError("the model was fitted with a formula, which names the target: give the table alone, which holds it")
-        for keyword, value in (("where", where), ("query", query), ("database", database)):
+        for keyword, value in (("where", where), ("query", query), ("database", database), ("cluster", cluster)):
             if value is not None:
                 raise ArgumentTypeError(f"{keyword}= goes with a table, and the target was given as an array")
         needed = ("weights", "frequencies", "offset") if same else ("offset",)

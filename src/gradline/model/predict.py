@@ -15,6 +15,7 @@ from gradline.rows.arrays import design_of
 from gradline.rows.labels import check_same_labels, of_arguments
 
 if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
     from gradline.model.intervals import IntervalPrediction
     from gradline.model.record import Model
 
@@ -29,8 +30,15 @@ def predict(
     level: float | None,
     calibration: Any,
     weight: float | None,
+    cluster: Cluster | None = None,
 ) -> Array | float | IntervalPrediction:
     """See :meth:`gradline.Fit.predict`."""
+    if cluster is not None:
+        if model.encoder is None:
+            raise ArgumentTypeError("cluster= goes with a table, and with a model fitted with a formula, which reads one")
+        from gradline.cluster.cluster import on_cluster
+
+        data = on_cluster(data, cluster)
     # NumPy counts a memoryview among the scalars, whatever its dimensions.
     if np.isscalar(data) and np.ndim(data) == 0 and not isinstance(data, str):
         # Predicting for one new x is the most natural first question.

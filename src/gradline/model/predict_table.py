@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -76,32 +77,54 @@ def prediction_stream(
 
     Raises ValueError for a column that is absent, or of another kind than when the formula was learned, and for an unseen level.
     """
-    _check(encoder, table, unseen)
-    table.check_columns(keep)
-    coefficients, constant = np.ascontiguousarray(fit.solution.coefficients), fit.loss_function.intercept_only
-    rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
-
-    absorbed = fit.absorbed
-    beside = () if absorbed is None else absorbed.columns
-    if absorbed is not None:
-        absorbed.require_values("no predictions")
-    table.check_columns(beside)
-    wanted = tuple(dict.fromkeys([*encoder.feature_columns, *beside, *keep]))
-    numbers = tuple(_numbers(encoder, encoder.feature_columns))
-    whole = frozenset(table.whole_numbers)
-    job = PredictJob(encoder, coefficients, outputs, unseen, constant, absorbed, rows, numbers, whole, tuple(keep))
+    job, reading = predict_job(fit, encoder, table, outputs, unseen, keep)
     total = Tally()
-    try:
-        for values, kept, tally in run(table, job, Reading(wanted, rows)):
+    with noticing_change(table):
+        for values, kept, tally in run(table, job, reading):
             total.add(tally)
             yield values, kept
+    for note in rounding_notes(total, table.name):
+        warn(note)
+
+
+@contextmanager
+def noticing_change(table: Table) -> Iterator[None]:
+    """A context in which a table is passed over. Raises where its files are not what they were, at the end and where the pass fails."""
+    try:
+        yield
     except (ValueError, OSError):
         # Of a file that was rewritten under it a library says whatever it stumbled over.
         table.source.check_unchanged()
         raise
     table.source.check_unchanged()
-    for note in rounding_notes(total, table.name):
-        warn(note)
+
+
+def predict_job(
+    fit: Model, encoder: Encoder, table: Table, outputs: Outputs, unseen: Unseen, keep: Sequence[str]
+) -> tuple[PredictJob, Reading]:
+    """What predicts a chunk of the table, and what is read for it. Raises as ``prediction_stream``."""
+    _check(encoder, table, unseen)
+    table.check_columns(keep)
+    absorbed = fit.absorbed
+    beside = () if absorbed is None else absorbed.columns
+    if absorbed is not None:
+        absorbed.require_values("no predictions")
+    table.check_columns(beside)
+    coefficients = np.ascontiguousarray(fit.solution.coefficients)
+    rows = CHUNK_BLOCKS * block_rows(encoder.row_numbers, coefficients.shape[1])
+    job = PredictJob(
+        encoder,
+        coefficients,
+        outputs,
+        unseen,
+        fit.loss_function.intercept_only,
+        absorbed,
+        rows,
+        tuple(_numbers(encoder, encoder.feature_columns)),
+        frozenset(table.whole_numbers),
+        tuple(keep),
+    )
+    return job, Reading(tuple(dict.fromkeys([*encoder.feature_columns, *beside, *keep])), rows)
 
 
 @dataclass(frozen=True)

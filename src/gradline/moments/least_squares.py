@@ -30,7 +30,8 @@ class MomentsFit:
     degrees_of_freedom: what dispersion is divided by. digits (P,): significant digits claimed, NaN where aliased; dispersion_digits
     the same for the dispersion. aliased: columns left out because earlier ones determine them. total_squares: those of the target, about
     its mean with an intercept. held: the constraints, None where there are none; with them standard errors are those of the fit without,
-    likelihood and F are None, and digits NaN.
+    likelihood and F are None, and digits NaN. gap: with a convex penalty that has kinks, how far the objective can be above its least; then
+    there are no standard errors, dispersion is over n less the coefficients that are not zero, and digits are NaN.
     """
 
     target: str
@@ -51,6 +52,7 @@ class MomentsFit:
     aliased: tuple[str, ...]
     total_squares: float = float("nan")
     held: HeldConstraints | None = None
+    gap: float | None = None
 
     @property
     def active_constraints(self) -> tuple[str, ...]:

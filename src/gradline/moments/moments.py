@@ -14,20 +14,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.constraints.specs import as_spec
-from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
+from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, moments_on, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
+from gradline.penalties.arguments import meets_columns_later
 from gradline.penalties.kinds import ridge_strength
 from gradline.rows.array_checks import as_array
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
+
+if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
 
 
 class DesignOfSums(NamedTuple):
@@ -56,6 +60,9 @@ class Moments:
         weight zero may hold anything.
     threads : int, optional
         How many to use. All cores unless given; the result is the same.
+    cluster : Cluster, optional
+        Of a table of Parquet files: the processes that read its rows, so that none is held here. The sums are those of one machine but for
+        their last digits.
 
     Raises
     ------
@@ -81,7 +88,12 @@ class Moments:
         weights: str | Sequence[float] | Array | None = None,
         frequencies: str | Sequence[float] | Array | None = None,
         threads: int | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
+        if cluster is not None:
+            names, sums, left_out = moments_on(cluster, data, columns, weights, frequencies)
+            self._take(names, sums, left_out)
+            return
         with_weights = [name for name in (weights, frequencies) if isinstance(name, str)]
         if isinstance(columns, str):
             raise ArgumentError(f"columns= takes a list of names, as in columns=[{columns!r}]")
@@ -228,7 +240,9 @@ class Moments:
         intercept : bool
             With target: whether there is an intercept.
         penalty : float or penalty, optional
-            A ridge, or its strength s: mean loss + s / 2 sum b^2, the intercept not penalised.
+            A ridge, or its strength s: mean loss + s / 2 sum b^2, the intercept not penalised. Or a penalty of ``gl.penalties`` with
+            kinks, such as a lasso, with its strength: the fit then has no standard errors, and says in ``gap`` how far it can be above
+            the best objective. ``gl.path`` tries many strengths.
         constraints : str, constraints of ``gl.constraints``, or a list of these, optional
             What the coefficients must satisfy, as for :func:`gradline.fit`.
 
@@ -240,7 +254,8 @@ class Moments:
         Raises
         ------
         ValueError
-            For a formula that cannot be read, columns that are not there, and penalties other than a ridge.
+            For a formula that cannot be read, columns that are not there, penalties whose strength is left to the data or that are not
+            quadratic but for their kinks, and one with kinks within constraints.
 
         Examples
         --------
@@ -250,7 +265,13 @@ class Moments:
         array([-5.,  6.])
         """
         target, labels, intercept = self._columns(formula, target, features, intercept)
-        strength, spec = _ridge_strength(penalty), None if constraints is None else as_spec(constraints)
+        spec = None if constraints is None else as_spec(constraints)
+        unbound = meets_columns_later(penalty)
+        if unbound is not None:
+            from gradline.moments.penalised import penalised
+
+            return penalised(self._sums, self._names, target, labels, intercept, unbound, spec)
+        strength = _ridge_strength(penalty)
         plain = fit_moments(self._sums, self._names, target, labels, intercept, strength)
         if spec is None:
             return plain
@@ -398,7 +419,7 @@ def _ridge_strength(penalty: Any) -> float:
     is_number = isinstance(penalty, int | float | np.number) and not isinstance(penalty, bool)
     strength = penalty if is_number else ridge_strength(penalty)
     if strength is None:
-        raise ArgumentError(f"moments can fit a ridge penalty only (or none), not {penalty!r}: give a number or a ridge")
+        raise ArgumentError(f"moments can fit a ridge, or a penalty with kinks such as a lasso, not {penalty!r}")
     if not (np.isfinite(strength) and strength >= 0):
         raise ArgumentError(f"a ridge strength is a finite number from 0 up, not {strength!r}")
     return float(strength)

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol, get_args, runtime_checkable
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, SolverError
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.penalties.protocol import DeclaresKind, Penalty, PenaltyKind, ProximalPenalty, QuadraticPenalty, SmoothPenalty
 
 
@@ -169,6 +169,31 @@ class Multiple(_Wrapped):
 
     def curvature(self, slopes: Array) -> Array:
         return self.factor * self.penalty.curvature(slopes)
+
+
+class OfColumns(_Wrapped):
+    """A smooth penalty of some slopes, at ``places`` among p, of which all others are zero."""
+
+    def __init__(self, penalty: SmoothPenalty, places: IntArray, size: int) -> None:
+        self.penalty, self.places, self.size = penalty, places, size
+
+    def _all(self, slopes: Array) -> Array:
+        found = np.zeros((self.size, slopes.shape[1]))
+        found[self.places] = slopes
+        return found
+
+    def value(self, slopes: Array) -> float:
+        return self.penalty.value(self._all(slopes))
+
+    def gradient(self, slopes: Array) -> Array:
+        return np.asarray(self.penalty.gradient(self._all(slopes))[self.places])
+
+    def curvature(self, slopes: Array) -> Array:
+        k, inner = slopes.shape[1], self.penalty.curvature(self._all(slopes))
+        if inner.shape == (self.size, k):
+            return np.asarray(inner[self.places])
+        each = (self.size * np.arange(k)[:, None] + self.places).ravel()
+        return np.asarray(inner[np.ix_(each, each)])
 
 
 class _InUnits(_Wrapped):

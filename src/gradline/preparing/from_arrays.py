@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder
     from gradline.preparing.absorbed_columns import AbsorbedColumns
     from gradline.preparing.table_clusters import ClusterColumns
+    from gradline.tables.passes import Engine
 
 
 Mask = np.ndarray[tuple[int, int], np.dtype[np.bool_]]
@@ -41,7 +42,7 @@ class Prepared:
     of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
     what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
     for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names. absorbed: the
-    columns after ``|``.
+    columns after ``|``. engine: the processes that read the rows, None for this one.
     """
 
     rows: Rows
@@ -60,6 +61,7 @@ class Prepared:
     fingerprint: int | None = None
     clusters: ClusterColumns | None = None
     absorbed: AbsorbedColumns | None = None
+    engine: Engine | None = None
 
 
 def prepare_arrays(

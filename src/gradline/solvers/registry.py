@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
 from gradline.base.types import Array
 from gradline.base.words import nearest
 from gradline.objective.objective import Problem
-from gradline.solvers.protocol import Solution, Solver
+from gradline.solvers.protocol import Solution, Solver, TakesAnyColumns
 from gradline.solvers.refusing import MOST_COEFFICIENTS
 
 _SOLVERS = {
@@ -46,7 +46,8 @@ def solve(solver: Solver, problem: Problem, start: Array | None = None, progress
     Raises ValueError with the reason where it refuses, and where it moved coefficients that are held; TypeError for a solver that does
     not say what it refuses.
     """
-    if not isinstance(solver, Solver):
+    # Asked of the class first: of an object, isinstance looks for each member of a protocol anew.
+    if not (issubclass(type(solver), Solver) or isinstance(solver, Solver)):
         raise ArgumentTypeError(
             f"{type(solver).__name__} does not say what it refuses: give it a method refuses(problem) that returns None where it honours"
             " all that a problem holds, and else the reason (see gradline.solvers.protocol.Solver)"
@@ -74,16 +75,29 @@ def _check_held(solver: Solver, problem: Problem, solution: Solution) -> None:
         )
 
 
+_TAKE_ANY_COLUMNS: dict[type, bool] = {}
+"""Solvers that were asked whether they are such, by their classes: of a protocol, isinstance looks for each member anew."""
+
+
+def takes_any_columns(solver: Solver) -> bool:
+    """Whether the solver is one that may be given other columns."""
+    kind = type(solver)
+    if kind not in _TAKE_ANY_COLUMNS:
+        _TAKE_ANY_COLUMNS[kind] = isinstance(solver, TakesAnyColumns)
+    return _TAKE_ANY_COLUMNS[kind] and bool(cast(TakesAnyColumns, solver).any_columns)
+
+
 def check_in_range(problem: Problem, solution: Solution) -> None:
     """Raises ValueError for coefficients too large for a double: of columns whose values are smaller than its smallest full number."""
+    if not np.isinf(solution.coefficients).any():
+        return
     beyond = np.flatnonzero(np.isinf(solution.coefficients).any(axis=1))
     slopes = beyond[beyond >= int(problem.rows.intercept)]
-    if beyond.size:
-        names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
-        raise SolverError(
-            f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
-            " give it in another unit, such as one in which it is near 1"
-        )
+    names = " and ".join(problem.column_name(int(i)) for i in (slopes if slopes.size else beyond)[:4])
+    raise SolverError(
+        f"the coefficient of {names} leaves the range of a double, since the column's values are so small compared with the target's:"
+        " give it in another unit, such as one in which it is near 1"
+    )
 
 
 def solve_identified(

@@ -72,6 +72,10 @@ class Reading:
 class Engine(Protocol):
     """Other processes, which read the parts of a table themselves."""
 
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a reader of the results should know of them."""
+
     def run(self, source: Source, meter: Meter | None, job: Job[Result], reading: Reading) -> Iterator[Result]:
         """The job's result for each chunk, in row order."""
 

@@ -22,6 +22,9 @@ from gradline.inference.kinked import RowLoss, frequencies
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
+CLOSE = 4
+"""Times as many codes as rows up to which all are added up."""
+
 FULL_LEVERAGE = 1e-10
 """1 - leverage at or below which nothing of a row's residual is left."""
 
@@ -147,6 +150,15 @@ class ClusterScores:
 
 def sum_by_code(codes: IntArray, rows: Array) -> tuple[IntArray, Array]:
     """(codes that occur, sums of their rows)."""
+    size = int(codes.max()) + 1 if len(codes) else 0
+    if 0 < size <= CLOSE * len(codes):
+        from scipy import sparse
+
+        # Where codes lie close together they need not be sorted.
+        places = sparse.csr_array((np.ones(len(codes)), codes, np.arange(len(codes) + 1)), shape=(len(codes), size))
+        present = np.flatnonzero(np.bincount(codes, minlength=size))
+        sums = np.asarray(places.T @ np.ascontiguousarray(rows))
+        return present, sums if len(present) == size else sums[present]
     order = np.argsort(codes, kind="stable")
     present, starts = np.unique(codes[order], return_index=True)
     return present, np.add.reduceat(rows[order], starts, axis=0) if len(order) else rows

@@ -73,9 +73,8 @@ class Logistic(PerTarget):
         # P(wrong label) is 1 / (1 + e) or e / (1 + e), whichever side z is on; the curvature is their product.
         inverse = exponential + 1.0
         np.divide(1.0, inverse, out=inverse)
-        # np.where would take five times as long: it waits wherever signs are in no order.
-        np.minimum(z, 0.0, out=z)
-        np.exp(z, out=z)
+        # The larger of e and 1 where z is above zero, since e is never above 1: no branch, which waits wherever signs are in no order.
+        np.maximum(exponential, z > 0, out=z)
         z *= inverse
         sign *= z
         if order == 1:
@@ -129,6 +128,8 @@ class Multinomial(NumberedClasses):
         if self.n_classes is not None:
             return self
         self.require_one_target(highest.size)
+        if not highest[0] >= 1:
+            raise LossError("loss multinomial: the targets have one class only, 0: give rows of another class too, 0, 1, 2, ...")
         return multinomial(int(highest[0]) + 1)
 
     @property

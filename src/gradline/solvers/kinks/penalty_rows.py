@@ -6,6 +6,8 @@ with target zero and weight W l_j / (a + b) each add ``l_j |b_j|`` to the mean l
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 
 from gradline.base.types import Array, IntArray
@@ -14,6 +16,8 @@ from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.block import Block
 from gradline.solvers.kinks.pieces import Pieces
+
+TINY = float(np.finfo(float).tiny)
 
 
 def refuses_as_rows(problem: Problem, pieces: Pieces) -> str | None:
@@ -39,8 +43,17 @@ def refuses_as_rows(problem: Problem, pieces: Pieces) -> str | None:
     return None
 
 
-def with_penalty_rows(problem: Problem, penalty: KinkedPenalty, pieces: Pieces, target: int) -> tuple[ArrayRows, IntArray]:
-    """(the rows of one target with those of the penalty after them, all columns written out; the design column of each of those)."""
+class PenalisedRows(NamedTuple):
+    """The rows of one target with those of the penalty after them, all columns written out; columns: the design column of each of those.
+    unit (P,): powers of two that the columns were multiplied by, so that all have a size near one and a penalty's row weighs with them."""
+
+    rows: ArrayRows
+    columns: IntArray
+    unit: Array
+
+
+def with_penalty_rows(problem: Problem, penalty: KinkedPenalty, pieces: Pieces, target: int) -> PenalisedRows:
+    """What a search over one target is given."""
     block, weights = _block(problem)
     first, p = int(problem.rows.intercept), problem.shape[0] - int(problem.rows.intercept)
     factors = penalty.absolute
@@ -49,16 +62,20 @@ def with_penalty_rows(problem: Problem, penalty: KinkedPenalty, pieces: Pieces, 
     used = np.flatnonzero(factors > 0)
     single = np.zeros((len(used), problem.shape[0]))
     single[np.arange(len(used)), first + used] = 1.0
-    weight = weights.sum() * factors[used] / float(pieces.jumps[0])
+    design = block.design.dense()
+    sizes = np.sqrt(np.mean(np.square(design / np.maximum(block.design.largest(), TINY)), axis=0)) * block.design.largest()
+    # exact in floating point, as is the way back: slopes are those in other units, to the bit.
+    unit = np.ldexp(1.0, np.where(sizes > 0, -np.frexp(np.where(sizes > 0, sizes, 1.0))[1], 0))
+    weight = weights.sum() * factors[used] * unit[first + used] / float(pieces.jumps[0])
     y = block.targets[:, target]
     y = y if block.offset is None else y - block.offset[:, target]
     rows = ArrayRows(
-        np.concatenate([block.design.dense(), single, -single]),
+        np.concatenate([design * unit, single, -single]),
         np.concatenate([y, np.zeros(2 * len(used))])[:, None],
         weights=np.concatenate([weights, weight, weight]),
         intercept=False,
     )
-    return rows, np.tile(first + used, 2)
+    return PenalisedRows(rows, np.tile(first + used, 2), unit)
 
 
 def null_strength(problem: Problem, unit: KinkedPenalty, pieces: Pieces) -> float:

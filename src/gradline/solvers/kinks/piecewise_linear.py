@@ -122,12 +122,12 @@ def _beside_lasso(problem: Problem, lasso: KinkedPenalty, pieces: Pieces, given:
     """The same with a lasso, whose rows weigh otherwise for each target."""
     parts = list[_Searched]()
     for target in range(problem.rows.n_targets):
-        rows, columns = with_penalty_rows(problem, lasso, pieces, target)
-        one = _searched(rows, pieces, problem.total_weight, None if given is None else given[:, [target]])
+        rows, columns, unit = with_penalty_rows(problem, lasso, pieces, target)
+        one = _searched(rows, pieces, problem.total_weight, None if given is None else given[:, [target]] / unit[:, None])
         # What a row of the penalty holds at zero is that, and not rounding.
         own = one.on_kinks[0] - (rows.n_rows - len(columns))
         one.found[0].coefficients[columns[own[own >= 0]]] = 0.0
-        parts.append(one)
+        parts.append(one._replace(found=[one.found[0]._replace(coefficients=one.found[0].coefficients * unit)]))
     return _Searched(
         [one.found[0] for one in parts],
         [one.on_kinks[0] for one in parts],

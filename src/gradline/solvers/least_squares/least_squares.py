@@ -240,6 +240,8 @@ class SquaresKernel(Kernel[Array]):
 
 def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solution:
     """QR, then refinement with exact residuals; a minimum-norm answer where there are fewer rows than columns."""
+    from scipy.linalg.lapack import dtrtrs
+
     scales = find_scales(rows, block)
     held = None if block is None else scale_rows(block, scales)
     factor = triangular_factor(rows, scales, held)
@@ -254,7 +256,7 @@ def solve_exact(rows: Rows, block: Block | None, strength: float = 0.0) -> Solut
     if size == 0:
         refined = Refined(projections.T, projections.T, norms**2, projections.T, 0, True)
     else:
-        first = np.asarray(np.linalg.solve(triangle, projections).T)
+        first = np.asarray(dtrtrs(triangle, projections)[0].T)
         evaluate = gradient_pass(rows, scales, held, kept)
         refined = refine(triangle, first, evaluate, norms, rows.n_rows, ridge[:, kept])
     solution = exact_solution(refined, scales, rows, kept, aliased, strength)

@@ -23,6 +23,8 @@ from gradline.rows.kernel import Kernel
 from gradline.rows.protocol import Rows
 from gradline.solvers.squared_sums import SquaredSums, WeightSums, weight_sums, without_rounding
 
+FEW_COLUMNS = 32
+
 SMALL = 2**17
 """Numbers up to which rows in memory are handled as one block, without threads: starting them would cost more than the work."""
 
@@ -120,8 +122,10 @@ class ScanKernel(Kernel[_Extremes]):
 
 
 def _extremes(values: Array, targets: Array, weight: float, rows: int, total: Array) -> _Extremes:
-    columns = np.maximum(values.max(axis=0, initial=0.0), -values.min(axis=0, initial=0.0))
-    return _Extremes(columns, np.abs(targets).max(axis=1, initial=0.0), weight, rows, total)
+    # Of few columns, to compare one row with the next takes ten times as long as to write each column in one piece first.
+    columns = np.ascontiguousarray(values.T) if values.shape[1] <= FEW_COLUMNS else values.T
+    sizes = np.maximum(columns.max(axis=1, initial=0.0), -columns.min(axis=1, initial=0.0))
+    return _Extremes(sizes, np.abs(targets).max(axis=1, initial=0.0), weight, rows, total)
 
 
 def find_scales(rows: Rows, block: Block | None) -> Scales:
@@ -224,8 +228,20 @@ def compress(stack: list[Array]) -> Array:
 
 def triangular_factor(rows: Rows, scales: Scales, held: ScaledRows | None) -> Array:
     """R of [sqrt(w) X, sqrt(w) Y] in scaled units: (min(n, P + k), P + k), upper triangular."""
-    stack = [held.weighted()] if held is not None else rows.reduce(FactorKernel(scales))
+    if held is not None:
+        return _triangle(held.weighted())
+    stack = rows.reduce(FactorKernel(scales))
     return np.asarray(np.linalg.qr(stack[0] if len(stack) == 1 else np.concatenate(stack), mode="r"))
+
+
+def _triangle(rows: Array) -> Array:
+    """R of rows that nobody else holds, in the order of columns: without the copies that NumPy's own QR takes, as long as the work where
+    rows are few. It keeps Python's lock, so that it is for one block only."""
+    from scipy.linalg.lapack import dgeqrf
+
+    n, size = rows.shape
+    factored = dgeqrf(rows, lwork=64 * size, overwrite_a=True)[0]
+    return np.triu(np.ascontiguousarray(factored[: min(n, size)]))
 
 
 def with_ridge(factor: Array, ridge: Array) -> Array:

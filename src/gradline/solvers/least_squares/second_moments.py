@@ -124,6 +124,7 @@ class MomentsKernel(Kernel[MomentsOfRows]):
 
 
 def is_plain(block: Block) -> bool:
+    """Whether the block is dense, without weights and offset."""
     return isinstance(block.design, DenseDesign) and block.row_weights is None and block.offset is None
 
 

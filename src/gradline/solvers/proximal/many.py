@@ -329,6 +329,10 @@ class _Run:
         gradient = self._whole_gradient(task) / scales
         start = before if before is not None and task.violation > 0 and self.passes == 1 else scaled
         found = minimise_model(matrix, gradient - matrix @ scaled, part, start)
+        if not found.bounded:
+            # Damped, step by step: alone.
+            task.trial, task.stuck = None, True
+            return scaled
         change = found.x - scaled
         task.promise = -(float(gradient @ change) + 0.5 * float(change @ matrix @ change) + part.value(found.x) - part.value(scaled))
         task.step = np.where(found.x == 0, 0.0, task.x + change / scales) - task.x

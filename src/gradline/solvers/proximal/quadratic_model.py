@@ -32,17 +32,29 @@ FLAT = 1e-13
 LEAST = 1e-10
 """Of a curvature's diagonal, added where it has no inverse."""
 
+FAR = 1e4
+"""Of the coefficients: a step that much larger is asked whether it would have an end."""
+
+LEVEL = 1e-8
+"""Of a direction's own curvatures and slopes: what rounding leaves of them along it."""
+
 SWEEPS = 3
 """Of coordinate descent over all blocks."""
 
 
 @dataclass(frozen=True)
 class ModelMinimum:
-    """x (d,); violation: the largest that is left, in units of the gradient; exact: whether it is down to rounding."""
+    """x (d,); violation: the largest that is left, in units of the gradient; exact: whether it is down to rounding. bounded: False where
+    the model falls without end, and x is the start."""
 
     x: Array
     violation: float
     exact: bool
+    bounded: bool = True
+
+
+class _Endless(ArithmeticError):
+    """The model falls along a line without end."""
 
 
 def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Array, tolerance: float = 0.0) -> ModelMinimum:
@@ -50,6 +62,13 @@ def minimise_model(curvature: Array, linear: Array, part: KinkedPart, start: Arr
 
     curvature (d, d), positive semidefinite. tolerance: of the violation, beyond rounding.
     """
+    try:
+        return _minimised(curvature, linear, part, start, tolerance)
+    except _Endless:
+        return ModelMinimum(start.copy(), np.inf, False, bounded=False)
+
+
+def _minimised(curvature: Array, linear: Array, part: KinkedPart, start: Array, tolerance: float) -> ModelMinimum:
     weights = part.absolute
     followed = _with_free_taken_out(curvature, linear, part, start) if weights is None else minimum_from(curvature, linear, weights, start)
     x = start.copy() if followed is None or not np.isfinite(followed).all() else followed
@@ -88,7 +107,8 @@ def _settled(curvature: Array, linear: Array, part: KinkedPart, x: Array, tolera
         owner[block] = number
     worst, sizes = np.inf, np.abs(curvature)
     # A norm bends, so that its minimum takes steps: all blocks are gone over between these.
-    every = 1 if any(len(block) > 1 for block in blocks) else FULL
+    wide = [number for number, block in enumerate(blocks) if len(block) > 1]
+    every = 1 if wide else FULL
     for turn in range(MOST_ROUNDS):
         gradient = linear + curvature @ x
         rounding = 8.0 * (np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x)) + part.accuracy * np.abs(part.slope(x)))
@@ -104,7 +124,7 @@ def _settled(curvature: Array, linear: Array, part: KinkedPart, x: Array, tolera
         else:
             work, sweeps = np.unique(owner[violating & ~support]), 1
         _sweep(curvature, gradient, part, x, [blocks[b] for b in work], [largest[b] for b in work], sweeps)
-        _together(curvature, linear, part, x)
+        _together(curvature, linear, part, x, [(blocks[b], largest[b]) for b in wide])
         if turn % every == every - 1 and np.array_equal(before, x):
             break
     return ModelMinimum(x, worst, False)
@@ -143,8 +163,11 @@ def _sweep(
             return
 
 
-def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> None:
-    """Newton's method over the support, x changed in place; a coefficient that meets zero stays there and leaves the support."""
+def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array, wide: list[tuple[IntArray, float]]) -> None:
+    """Newton's method over the support, x changed in place; a coefficient that meets zero stays there and leaves the support.
+
+    wide: blocks of several coefficients, with their largest eigenvalues.
+    """
     before = np.inf
     for _ in range(4 * len(x) + 10):
         support = np.flatnonzero(part.support(x))
@@ -163,6 +186,8 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             step = _newton_step(matrix, gradient, LEAST)
         if step is None:
             return
+        if np.abs(step).max() > FAR * np.abs(x).max() and _endless(curvature, linear, part, x, support, step):
+            raise _Endless
         meets = _meets_zero(part, x, support, step)
         share = float(meets.min(initial=np.inf))
         if share <= 1.0:
@@ -170,7 +195,17 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             x[support] += share * step
             x[met] = 0.0
             continue
-        if not _descended(curvature, linear, part, x, support, step):
+        share = _descended(curvature, linear, part, x, support, step)
+        if share < 1.0:
+            # The norm of a block that belongs at zero bends without end on the way there, so that Newton's method only creeps: the block's
+            # own minimum is at zero all at once.
+            inside = [(block, size) for block, size in wide if x[block].any()]
+            if inside:
+                _sweep(curvature, linear + curvature @ x, part, x, [block for block, _ in inside], [size for _, size in inside], 1)
+                if not all(x[block].any() for block, _ in inside):
+                    before = np.inf
+                    continue
+        if not share:
             return
         # Along a direction that is nearly flat steps of rounding go on for ever.
         left, small = float(np.abs(gradient).max()), float(np.abs(step).max()) / float(np.abs(x).max() or 1.0)
@@ -184,6 +219,18 @@ def _together(curvature: Array, linear: Array, part: KinkedPart, x: Array) -> No
             if step is not None and not (_meets_zero(part, x, support, step) <= 1.0).any():
                 x[support] += step
             return
+
+
+def _endless(curvature: Array, linear: Array, part: KinkedPart, x: Array, support: IntArray, step: Array) -> bool:
+    """Whether the model falls along the step for ever: it has no curvature there, and slopes down more than the penalty rises far out."""
+    inner = curvature[np.ix_(support, support)]
+    bend, own = float(step @ inner @ step), float(np.square(step) @ inner.diagonal())
+    if bend > LEVEL * own:
+        return False
+    away, far = np.zeros_like(x), FAR**2
+    away[support] = step
+    rise, slope = part.value(far * away) / far, linear[support] + curvature[support] @ x
+    return float(slope @ step) + rise < -LEVEL * (float(np.abs(slope) @ np.abs(step)) + rise)
 
 
 def _newton_step(matrix: Array, gradient: Array, ridge: float = 0.0) -> Array | None:
@@ -214,17 +261,17 @@ def _meets_zero(part: KinkedPart, x: Array, support: IntArray, step: Array) -> A
     return meets
 
 
-def _descended(curvature: Array, linear: Array, part: KinkedPart, x: Array, support: IntArray, step: Array) -> bool:
-    """Take as much of the step as does not raise the model; False where that is nothing."""
-    change, matrix = step, curvature[np.ix_(support, support)]
+def _descended(curvature: Array, linear: Array, part: KinkedPart, x: Array, support: IntArray, step: Array) -> float:
+    """Take as much of the step as does not raise the model; which share of it, 0 for nothing."""
+    share, matrix = 1.0, curvature[np.ix_(support, support)]
     slope = linear[support] + matrix @ x[support]
     before = part.value(x)
     for _ in range(30):
-        trial = x.copy()
+        trial, change = x.copy(), share * step
         trial[support] += change
         rise = float(slope @ change) + 0.5 * float(change @ matrix @ change) + part.value(trial) - before
         if rise <= 1e-14 * abs(before):
             x[support] = trial[support]
-            return True
-        change = 0.5 * change
-    return False
+            return share
+        share *= 0.5
+    return 0.0

@@ -32,6 +32,9 @@ SURE = 1e-6
 
 MOST_STALLS = 40
 
+ENDLESS = 1e3
+"""Times the first damping: that of a model which falls without end."""
+
 NEAR = 1e-11
 """Of the objective: what a step promises to take off where rounding hides it."""
 
@@ -106,7 +109,7 @@ class Steps:
         for _ in range(most):
             self.curvature = curvature
             advance(1, f"objective {self.point.objective:.6g}")
-            change, promise = self._step(curvature, damping)
+            change, promise, damping = self._step(curvature, damping)
             if tolerance is not None and promise <= tolerance * abs(self.point.objective) and damping == 0:
                 converged, reason = True, "a step would lower the objective by less than the tolerance"
                 break
@@ -167,21 +170,25 @@ class Steps:
         assert self.point.curvature is not None
         return self.point.curvature
 
-    def _step(self, curvature: Array, damping: float) -> tuple[Array, float]:
-        """The step (d,) to the minimum of parabola and penalty, and by how much it would lower them."""
+    def _step(self, curvature: Array, damping: float) -> tuple[Array, float, float]:
+        """The step (d,) to the minimum of parabola and penalty, by how much it would lower them, and the damping it took: more where the
+        parabola falls without end, as that of Huber loss with few rows between its bends."""
         x, scaled = self.point.x, self.scales * self.point.x
         matrix = curvature / np.outer(self.scales, self.scales)
         if not (self.smooth.loss.is_convex and is_convex(self.smooth.penalty)):
             matrix = bent_upwards(matrix)
-        if damping > 0:
-            matrix[np.diag_indices_from(matrix)] += damping
-        gradient = self.point.gradient / self.scales
+        gradient, held = self.point.gradient / self.scales, 0.0
         with small_algebra(len(x)):
-            found = minimise_model(matrix, gradient - matrix @ scaled, self.part, scaled)
+            for _ in range(MOST_STALLS):
+                matrix[np.diag_indices_from(matrix)] += damping - held
+                found = minimise_model(matrix, gradient - matrix @ scaled, self.part, scaled)
+                if found.bounded:
+                    break
+                held, damping = damping, max(10.0 * damping, ENDLESS * self._damping(curvature))
         change = found.x - scaled
         promise = -(float(gradient @ change) + 0.5 * float(change @ matrix @ change) + self.part.value(found.x) - self.part.value(scaled))
         new = np.where(found.x == 0, 0.0, x + change / self.scales)
-        return new - x, promise
+        return new - x, promise, damping
 
     def _searched(self, change: Array, promise: float) -> Point | None:
         """The point after as much of the step as lowers the objective; None where none of it does."""

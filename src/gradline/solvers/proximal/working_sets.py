@@ -15,6 +15,7 @@ import numpy as np
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign
 from gradline.objective.objective import Problem
+from gradline.penalties.kinds import OfColumns
 from gradline.penalties.kinked_penalty import as_kinked
 from gradline.rows.altered import AlteredRows
 from gradline.rows.block import Block
@@ -42,14 +43,15 @@ def is_wide(problem: Problem) -> bool:
         rows.n_columns > WIDE and rows.n_columns > 2 * rows.n_rows and rows.resident and not rows.sparse_columns and not rows.coded_levels
     )
     plain = problem.shape[1] == 1 and problem.mask is None and problem.face is None and problem.movable.all()
-    return bool(wide and plain and penalty is not None and penalty.smooth_part is None)
+    return bool(wide and plain and penalty is not None)
 
 
 def on_working_sets(problem: Problem, start: Array | None, run: Callable[[Steps], Solution]) -> Solution | None:
     """The optimum from a start (P, 1), by runs on some columns at a time; None where half the columns would be in the set."""
     penalty, first = as_kinked(problem.penalty), int(problem.rows.intercept)
     assert penalty is not None
-    part, scales, smooth = penalty.part, penalty.scales, replace(problem, penalty=None)
+    part, scales, rest = penalty.part, penalty.scales, penalty.smooth_part
+    smooth = replace(problem, penalty=rest)
     owner = np.empty(len(scales), dtype=np.int64)
     for number, places in enumerate(part.blocks):
         owner[places] = number
@@ -80,7 +82,12 @@ def on_working_sets(problem: Problem, start: Array | None, run: Callable[[Steps]
         some = replace(
             problem,
             rows=rows,
-            penalty=replace(penalty, part=part.restricted(places), scales=scales[places]),
+            penalty=replace(
+                penalty,
+                part=part.restricted(places),
+                scales=scales[places],
+                smooth_part=None if rest is None else OfColumns(rest, places, len(scales)),
+            ),
             names=tuple(problem.names[i] for i in kept) if problem.names else (),
         )
         found = run(Steps.begin(some, point[kept]))

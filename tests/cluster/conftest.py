@@ -1,0 +1,58 @@
+"""A folder of many parts, and workers of this machine that end with the tests."""
+
+import pytest
+from many_parts import FILES, N, until, write
+
+import gradline as gl
+from gradline.cluster import engine
+from gradline.preparing import from_table
+
+
+@pytest.fixture(scope="session")
+def folder(tmp_path_factory):
+    """64 files, of which some have rows to leave out."""
+    place = tmp_path_factory.mktemp("parts")
+    write(place, N, FILES)
+    return place
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_held(monkeypatch):
+    """Tables are read anew at each pass, however small, and by many tasks."""
+    monkeypatch.setattr(from_table, "MOST_HELD", 0)
+    monkeypatch.setattr(engine, "FEWEST_NUMBERS", 1)
+    monkeypatch.setattr(engine, "TASKS_A_THREAD", 3)
+
+
+@pytest.fixture(scope="session")
+def dask_cluster():
+    import dask
+    from distributed import LocalCluster
+
+    with (
+        dask.config.set({"distributed.scheduler.allowed-failures": 0}),
+        LocalCluster(
+            n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50, memory_limit=0
+        ) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.fixture(scope="session")
+def client(dask_cluster):
+    from distributed import Client
+
+    with Client(dask_cluster, set_as_default=False) as client:
+        yield client
+
+
+@pytest.fixture
+def scaled(dask_cluster, client):
+    """A function that gives a cluster of so many workers."""
+
+    def of(workers, **options):
+        dask_cluster.scale(workers)
+        until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers)
+        return gl.Cluster(client, **options)
+
+    return of
