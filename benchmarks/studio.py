@@ -62,9 +62,8 @@ def main():
         for loss in ("squared", "huber"):
             delays = dragged(page, loss)
             p95 = delays[int(0.95 * (len(delays) - 1))]
-            print(
-                f"{loss:>8}: drag to repaint {statistics.median(delays):.0f} ms at the median, {p95:.0f} ms at the 95th percentile of {len(delays)} moves"
-            )
+            middle = statistics.median(delays)
+            print(f"{loss:>8}: drag to repaint {middle:.0f} ms at the median, {p95:.0f} ms at the 95th percentile of {len(delays)} moves")
         browser.close()
 
 

@@ -224,6 +224,11 @@ export function refreshSoon(): void {
   settleTimer = window.setTimeout(() => void refresh(false), 160);
 }
 
+/** The settings with the rate that "auto" has come to: what theory predicts is of that one. */
+function atRate(chosen: Settings, walked: Walk): Settings {
+  return chosen.rate === "auto" && chosen.method === "descent" && walked.rate > 0 ? { ...chosen, rate: walked.rate } : chosen;
+}
+
 /** Everything that follows from points and settings. `live`: while something is being dragged, the pictures hold still and are coarser. */
 export async function refresh(live: boolean): Promise<void> {
   const mine = ++asked;
@@ -233,10 +238,10 @@ export async function refresh(live: boolean): Promise<void> {
   const count = at.value;
   try {
     const best = await own.optimum(data, chosen);
-    const stable = await own.stability(data, chosen, best);
     const walked = await own.walk(data, chosen);
     const held = live && data.y.length * count > LIVE_WORK;
     if (!held && count > 0) walked.advance(count);
+    const stable = await own.stability(data, atRate(chosen, walked), best);
     if (mine !== asked) return;
     batch(() => {
       problem.value = null;
@@ -425,6 +430,7 @@ export const following = computed<readonly number[] | null>(() => {
 export function forward(count: number): void {
   if (!walk) return;
   const target = at.value + count;
+  const before = walk.rate;
   batch(() => {
     toOptimum.value = false;
     const missing = target - (walk!.steps.length - 1);
@@ -436,7 +442,16 @@ export function forward(count: number): void {
     }
     at.value = Math.min(target, walk!.steps.length - 1);
   });
+  if (walk.rate !== before) void predictAnew();
   zoomOut();
+}
+
+/** A rate that was shortened on the way predicts something else. */
+async function predictAnew(): Promise<void> {
+  const mine = asked;
+  if (!optimum.value || !walk) return;
+  const stable = await engine.value.stability(points.value, atRate(settings.value, walk), optimum.value);
+  if (mine === asked) stability.value = stable;
 }
 
 const FURTHEST = 40; // times the frame at the start
@@ -520,6 +535,9 @@ export const arrived = computed(() => {
   const here = current.value;
   const best = optimum.value;
   if (!here || !best?.certificate.converged) return false;
+  // With momentum a walk may pass through the optimum and go on.
+  const before = steps.value[Math.max(0, at.value - 1)];
+  if (settings.value.momentum > 0 && before && before.loss - best.loss > 1e-12 * Math.max(Math.abs(best.loss), 1e-300)) return false;
   return here.loss - best.loss <= 1e-13 * Math.max(Math.abs(best.loss), 1e-300) && here.gradientNorm <= 1e-6 * (steps.value[0]!.gradientNorm || 1);
 });
 
