@@ -1,5 +1,6 @@
 """Everything that passes over rows goes through a cluster: diagnoses, other errors, predictions, moments, reports, effects, the command."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,8 @@ from many_parts import FILES, N
 from typer.testing import CliRunner
 
 import gradline as gl
+from gradline.tables.encoders import PlainEncoder
+from gradline.tables.rows import TableRows
 
 FORMULA = "y ~ x + u + C(g)"
 
@@ -75,6 +78,23 @@ def test_effects_and_bootstrap(folder, fit, cluster):
     table = cluster.table(folder)
     assert str(fit.effects("x", data=table)) == str(fit.effects("x", data=folder))
     assert str(fit.bootstrap(folder, cluster=cluster, replications=20, seed=1)) == str(fit.bootstrap(folder, replications=20, seed=1))
+
+
+def test_addresses_that_arrow_opens(folder, fit, cluster, tmp_path):
+    for address in (f"file://{folder}/*.parquet", f"file://{folder}", f"file://{folder}/**.parquet"):
+        found = gl.fit(FORMULA, address, cluster=cluster)
+        assert found.coefficients.tobytes() == fit.coefficients.tobytes()
+    with pytest.raises(FileNotFoundError, match="no Parquet file at"):
+        gl.fit(FORMULA, f"file://{folder}/*.csv", cluster=cluster)
+    with pytest.raises(gl.DataError, match="is no address that Arrow's file systems open"):
+        gl.fit(FORMULA, "nowhere://bucket/rows.parquet", cluster=cluster)
+    place = tmp_path / "changing"
+    shutil.copytree(folder, place)
+    rows = TableRows(cluster.table(f"file://{place}"), PlainEncoder(["x"]), "y")
+    assert rows.n_rows > 0
+    pq.write_table(pq.read_table(place / "part-030.parquet").slice(1), place / "part-030.parquet")
+    with pytest.raises(gl.DataError, match="has changed since it was opened"):
+        rows.take([0])
 
 
 def test_a_report(folder, fit, cluster, tmp_path):
