@@ -126,17 +126,25 @@ def test_an_address_that_is_none():
     assert "--cluster: 'elsewhere' is no address of a scheduler" in found.output.replace("\n", " ")
 
 
-def test_frames_of_dask(folder, scaled):
+def test_frames_of_dask(folder, tmp_path):
     dask_frames = pytest.importorskip("dask.dataframe")
-    cluster = scaled(2)
-    frame = dask_frames.read_parquet(folder, split_row_groups=False)
-    whole = pq.read_table(folder).to_pandas()
+    from distributed import Client
+
+    # Workers of this process: they start at once.
+    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None, set_as_default=False) as client:
+        _fit_frames(dask_frames, folder, tmp_path, gl.Cluster(client))
+
+
+def _fit_frames(dask_frames, folder, tmp_path, cluster):
+    for part in range(5):
+        shutil.copy(folder / f"part-00{part}.parquet", tmp_path)
+    frame = dask_frames.read_parquet(tmp_path, split_row_groups=False)
+    whole = pq.read_table(tmp_path).to_pandas()
     found = gl.fit(FORMULA, frame, cluster=cluster)
     np.testing.assert_allclose(found.coefficients, gl.fit(FORMULA, whole).coefficients, rtol=1e-12)
     # The partitions are the files here, and so are the spans.
-    assert found.coefficients.tobytes() == gl.fit(FORMULA, folder).coefficients.tobytes()
-    kept = frame.persist()
-    assert gl.fit(FORMULA, kept, cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
+    assert found.coefficients.tobytes() == gl.fit(FORMULA, tmp_path).coefficients.tobytes()
+    assert gl.fit(FORMULA, frame.persist(), cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
     with pytest.raises(gl.ArgumentError, match="where= does not go with a Dask frame"):
         gl.fit(FORMULA, frame, cluster=cluster, where="x > 0")
     with ThreadPoolExecutor(1) as pool, pytest.raises(gl.ArgumentTypeError, match="needs the Dask client"):
