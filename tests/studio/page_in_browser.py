@@ -66,13 +66,17 @@ class Studio:
 
     @property
     def coefficients(self) -> list[float]:
-        found = self.page.eval_on_selector_all("[data-coefficient]", "all => all.map(one => [+one.dataset.coefficient, +one.dataset.value])")
+        found = self.page.eval_on_selector_all(
+            "[data-coefficient]", "all => all.map(one => [+one.dataset.coefficient, +one.dataset.value])"
+        )
         return [value for _, value in sorted(found)]
 
     def take_steps(self, count: int) -> None:
         """Steps by their keys, ten at a time and then one at a time."""
         keys = ["m"] * (count // 10) + ["n"] * (count % 10)
-        self.page.evaluate("keys => keys.forEach(key => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))", keys)
+        self.page.evaluate(
+            "keys => keys.forEach(key => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))", keys
+        )
         self.settled(50)
 
     def close(self) -> None:
