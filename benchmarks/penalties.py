@@ -1,9 +1,11 @@
 """Whole paths of penalties: gradline beside the programs people use for them, on the same data, in one run.
 
-    python benchmarks/penalties.py [--rows 1000000] [--columns 100] [--file-rows 10000000] [--wide 1000x10000] [--only lasso,logistic]
+    python benchmarks/penalties.py [--rows 1000000] [--columns 100] [--file-rows 10000000] [--wide 1000x10000] [--repeats 3]
+                                   [--only lasso,file,moments,logistic,wide,own]
 
 Each line prints gradline's seconds, the peer's, how many times as long it took, and how far each one's objectives are above the lowest of
-both, relative, at the worst strength (one and the same function evaluates them). G is one bare symmetric product of the array, dsyrk of
+both, relative, at the worst strength (one and the same function evaluates them). What is compared is run in turn, so many times, and the
+least time of each counts. G is one bare symmetric product of the array, dsyrk of
 BLAS: the least that anything which looks at all pairs of columns can take. Peers are imported and warm, and run with as many threads. Peers
 that are not installed are left out: scikit-learn, skglm, celer, and glmstar, which is glmnet by its authors.
 """
@@ -22,7 +24,7 @@ import numpy as np
 from scipy.linalg.blas import dsyrk
 
 import gradline as gl
-from clock import best
+from clock import alternating, best
 
 warnings.filterwarnings("ignore")
 
@@ -75,11 +77,9 @@ def centred(x, y):
     return x - means, y - level, means, level
 
 
-def least_product(x, repeats=3):
+def least_product(x):
     """G: a symmetric product of an array that lies as BLAS likes it."""
-    transposed = x.T
-    dsyrk(1.0, transposed[:, :1000], lower=1)
-    return best(lambda: dsyrk(1.0, transposed, lower=1), repeats)[0]
+    return lambda: dsyrk(1.0, x.T, lower=1)
 
 
 def lasso(options):
@@ -87,10 +87,9 @@ def lasso(options):
     rng, x, eta = make(n, p)
     y = eta + rng.normal(size=n)
     job = f"lasso, 100 strengths, {n:,} x {p}"
-    g = least_product(x)
-    own, path = best(lambda: gl.path(x, y), 3)
+    jobs = {"own": lambda: gl.path(x, y), "folds": lambda: gl.path(x, y, choose="folds")}
+    (g, _), (own, path), (folds, _) = alternating([least_product(x), *jobs.values()], options.repeats)
     report(job, own, "G, one bare dsyrk", g)
-    folds, _ = best(lambda: gl.path(x, y, choose="folds"), 2)
     report(job + ", 10 folds", folds, "G, one bare dsyrk", g)
     ours = squared_objectives(x, y, *own_coefficients(path), path.strengths)
     try:
@@ -141,8 +140,8 @@ def file(options):
             writer.write_table(table, row_group_size=250_000)
         writer.close()
         job = f"lasso, 100 strengths, 10 folds, Parquet {n:,} x {p}"
-        plain, _ = best(lambda: gl.fit(formula, where), 2)
-        own, path = best(lambda: gl.path(formula, where, choose="folds"), 2)
+        jobs = [lambda: gl.fit(formula, where), lambda: gl.path(formula, where, choose="folds")]
+        (plain, _), (own, path) = alternating(jobs, options.repeats)
         report(job, own, "own least squares", plain)
         print(f"{'':52s} {path.passes} pass over the rows")
 
@@ -171,8 +170,8 @@ def logistic(options):
     rng, x, eta = make(n, p)
     y = (rng.uniform(size=n) < 1 / (1 + np.exp(-2 * eta))) * 1.0
     job = f"logistic L1, 50 strengths, {n:,} x {p}"
-    plain, _ = best(lambda: gl.fit(x, y, loss="logistic"), 3)
-    own, path = best(lambda: gl.path(x, y, loss="logistic", strengths=50), 2)
+    jobs = [lambda: gl.fit(x, y, loss="logistic"), lambda: gl.path(x, y, loss="logistic", strengths=50)]
+    (plain, _), (own, path) = alternating(jobs, options.repeats)
     report(job, own, "a plain logistic fit", plain)
     print(f"{'':52s} {path.passes} passes, largest gap {path.gaps.max():.1e}")
     ours = logistic_objectives(x, y, *own_coefficients(path), path.strengths)
@@ -220,32 +219,25 @@ def wide(options):
     x = rng.normal(size=(n, p))
     y = x[:, :50] @ rng.normal(size=50) + 3 * rng.normal(size=n)
     job = f"lasso, 100 strengths, {n:,} x {p:,}"
-    own, path = best(lambda: gl.path(x, y), 2)
-    print(f"{job:52s} gradline {own:8.3f} s   largest gap {path.gaps.max():.1e}")
-    ours = squared_objectives(x, y, *own_coefficients(path), path.strengths)
+    path = gl.path(x, y)
     xc, yc, means, level = centred(x, y)
     xc = np.asfortranarray(xc)
     # A tolerance of theirs is of the duality gap in units of the target's squares: 1e-6 of the mean loss.
-    peers = {}
+    tol = 1e-6 / float(np.mean(np.square(yc)))
+    jobs = {"gradline": lambda: gl.path(x, y)}
     try:
         from sklearn.linear_model import lasso_path
 
-        tol = 1e-6 / float(np.mean(np.square(yc)))
-        peers["scikit-learn lasso_path"] = lambda: lasso_path(xc, yc, alphas=path.strengths / 2, tol=tol, max_iter=100_000)[1]
+        jobs["scikit-learn lasso_path"] = lambda: lasso_path(xc, yc, alphas=path.strengths / 2, tol=tol, max_iter=100_000)[1]
     except ImportError:
         pass
     try:
         from celer import celer_path
 
-        tol = 1e-6 / float(np.mean(np.square(yc)))
         celer_path(xc[:50, :60].copy(order="F"), yc[:50], "lasso", n_alphas=3)
-        peers["celer"] = lambda: celer_path(xc, yc, "lasso", alphas=path.strengths / 2, tol=tol)[1]
+        jobs["celer"] = lambda: celer_path(xc, yc, "lasso", alphas=path.strengths / 2, tol=tol)[1]
     except ImportError:
         pass
-    for name, peer in peers.items():
-        seconds, slopes = best(peer, 1)
-        theirs = squared_objectives(x, y, level - slopes.T @ means, slopes.T, path.strengths)
-        report(job, own, name, seconds, (ours, theirs))
     try:
         from glmnet import GaussNet
         from glmnet.paths.fastnet import FastNetControl
@@ -255,11 +247,18 @@ def wide(options):
             found.fit(x, y)
             return found.intercepts_, found.coefs_
 
-        seconds, found = best(net, 1)
-        done = len(found[0])
-        report(job, own, f"glmstar, {done} strengths", seconds, (ours[:done], squared_objectives(x, y, *found, path.strengths[:done])))
+        jobs["glmstar"] = net
     except ImportError:
         pass
+    measured = dict(zip(jobs, alternating(list(jobs.values()), options.repeats), strict=True))
+    own, _ = measured.pop("gradline")
+    print(f"{job:52s} gradline {own:8.3f} s   largest gap {path.gaps.max():.1e}")
+    ours = squared_objectives(x, y, *own_coefficients(path), path.strengths)
+    for name, (seconds, found) in measured.items():
+        intercepts, slopes = found if name == "glmstar" else (level - found.T @ means, found.T)
+        done = len(intercepts)
+        theirs = squared_objectives(x, y, intercepts, slopes, path.strengths[:done])
+        report(job, own, f"{name}, {done} strengths", seconds, (ours[:done], theirs))
 
 
 def own(options):
@@ -275,8 +274,8 @@ def own(options):
         return tf.where(error <= 1.35, 0.5 * tf.square(error), 1.35 * error - 0.5 * 1.35**2)
 
     penalty = gl.penalties.group_lasso(groups=list(np.arange(p) // 5))
-    built, first = best(lambda: gl.path(x, y, loss=gl.losses.huber(1.35), penalty=penalty, strengths=50), 2)
-    own, second = best(lambda: gl.path(x, y, loss=huber, penalty=penalty, strengths=50), 2)
+    jobs = [lambda loss=loss: gl.path(x, y, loss=loss, penalty=penalty, strengths=50) for loss in (gl.losses.huber(1.35), huber)]
+    (built, first), (own, second) = alternating(jobs, options.repeats)
     job = f"a user's TensorFlow Huber, groups, {n:,} x {p}"
     report(job, own, "the built-in Huber", built, (second.objectives, first.objectives))
     print(f"{'':52s} {second.passes} passes, and {first.passes}")
@@ -291,6 +290,7 @@ def main():
     parser.add_argument("--columns", type=int, default=100)
     parser.add_argument("--file-rows", type=int, default=10_000_000)
     parser.add_argument("--wide", default="1000x10000")
+    parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default=",".join(JOBS))
     options = parser.parse_args()
     for name in options.only.split(","):

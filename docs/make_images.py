@@ -44,6 +44,15 @@ def momentum() -> None:
     axes.figure.savefig(IMAGES / "momentum.png")
 
 
+def training() -> None:
+    """The three trainings of docs/training.md, which makes them."""
+    page = (IMAGES.parent / "training.md").read_text(encoding="utf-8")
+    held: dict[str, Any] = {"__name__": "training"}
+    for block in page.split("```python\n")[1:4]:
+        exec(block.partition("```")[0], held)
+    gl.plot.histories(held["fits"]).figure.savefig(IMAGES / "training-histories.png", dpi=110)
+
+
 def path() -> None:
     """The path of docs/penalties.md."""
     rng = np.random.default_rng(0)
@@ -102,6 +111,7 @@ if __name__ == "__main__":
     demo(IMAGES, "--animate")
     planes()
     momentum()
+    training()
     path()
     smooth()
     diagnostics()

@@ -53,7 +53,9 @@ def test_public_names_have_docstrings(name):
     assert inspect.getdoc(getattr(gl, name))
 
 
-@pytest.mark.parametrize("module", [gl, gl.constraints, gl.losses, gl.plot, gl.penalties, gl.datasets], ids=lambda module: module.__name__)
+@pytest.mark.parametrize(
+    "module", [gl, gl.constraints, gl.losses, gl.plot, gl.penalties, gl.datasets, gl.schedules], ids=lambda module: module.__name__
+)
 def test_completion_offers_the_public_names_and_no_others(module):
     assert set(dir(module)) - {"__version__"} == set(module.__all__)
     assert len(module.__all__) == len(set(module.__all__))

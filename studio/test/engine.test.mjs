@@ -351,3 +351,22 @@ test("every example can be fitted by the loss it comes with", async () => {
     assert.ok(walk.steps.at(-1).loss < walk.steps[0].loss, name);
   }
 });
+
+test("influence curves have the shape that gives their losses their names", async () => {
+  const ask = async (name, loss) => {
+    const points = engine.preset(name).points();
+    const [{ influence }] = await local.compare(points, settings({ start: [0, 0] }), [loss]);
+    assert.ok(influence.residual.every((value, k) => k === 0 || value >= influence.residual[k - 1]), loss.name);
+    return influence;
+  };
+  const squared = await ask("lever", { kind: "catalogue", name: "squared" });
+  squared.slope.forEach((value, k) => assert.ok(Math.abs(value + 2 * squared.residual[k]) < 1e-12));
+  const huber = await ask("outliers", { kind: "catalogue", name: "huber", option: 1 });
+  assert.ok(huber.slope.every((value) => Math.abs(value) <= 1));
+  assert.ok(Math.max(...huber.residual) > 5);
+  const logistic = await ask("binary", { kind: "catalogue", name: "logistic" });
+  logistic.slope.forEach((value, k) => assert.ok(Math.abs(value + logistic.residual[k]) < 1e-12));
+  const poisson = await ask("counts", { kind: "catalogue", name: "poisson" });
+  poisson.slope.forEach((value, k) => assert.ok(Math.abs(value + poisson.residual[k]) < 1e-9));
+  await ask("counts", { kind: "catalogue", name: "negative_binomial" });
+});

@@ -74,11 +74,11 @@ def test_line_numbers_are_those_of_fit(line_demo):
     x, y = gl.datasets.line(200, seed=1)
     exact = gl.fit(x, y)
     descent = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.01, steps=350))
-    for label, row, truth in (("W (slope)", 1, 6), ("B (intercept)", 0, -5)):
+    for label, row, truth in (("weight W", 1, 6), ("bias B", 0, -5)):
         expected = [truth, descent.coefficients[row], exact.coefficients[row]]
         np.testing.assert_allclose(numbers(text, label), expected, atol=5.1e-7)
     np.testing.assert_allclose(numbers(text, "loss"), [descent.loss, exact.loss], atol=5.1e-7)
-    assert f"Initial loss, with W = 0 and B = 0:  {np.mean(y**2):.6f}" in text
+    assert f"Initial loss, with weight 0 and bias 0:  {np.mean(y**2):.6f}" in text
     assert f"Final loss:  {descent.loss:.6f}" in text
     assert f"the trained line predicts  y = {descent.predict(2.0):.6f}" in text
     history = descent.history
@@ -128,7 +128,7 @@ def test_planes_in_jax(tmp_path):
     points = gl.datasets.plane(3, 2, 200, seed=1)
     exact = gl.fit(points.X, points.Y)
     for j in range(2):
-        for i, name in enumerate(("B", "W1", "W2", "W3")):
+        for i, name in enumerate(("bias B", "weight W1", "weight W2", "weight W3")):
             true, descent, best = numbers(result.stdout, f"{name}, y{j + 1}")
             assert true == (points.intercepts[j] if i == 0 else points.coefficients[i - 1, j])
             assert best == pytest.approx(exact.coefficients[i, j], abs=5.1e-7)
@@ -151,7 +151,7 @@ def test_torch_and_a_derived_rate(tmp_path):
     assert result.stderr == ""
     assert "torch.mean(torch.square(y - prediction))" in result.stdout
     assert "The derived learning rate is 0." in result.stdout
-    assert numbers(result.stdout, "W (slope)") == [2, 2, 2]
+    assert numbers(result.stdout, "weight W") == [2, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -183,13 +183,36 @@ def test_bad_options_are_one_line_and_exit_2(arguments, message):
     assert result.stderr.count("\n") == 1
 
 
-def test_a_rate_that_must_diverge_is_refused_with_exit_1(tmp_path):
-    result = demo("--learning-rate", "1.5", "--seed", "1", "--backend", "jax", folder=tmp_path)
-    assert result.returncode == 1
-    assert result.stderr.count("\n") == 1
-    assert "learning_rate=1.5 is above" in result.stderr
-    assert "the largest stable rate" in result.stderr
-    assert list(tmp_path.iterdir()) == []
+def test_one_set_of_names(line_demo):
+    text = line_demo[0].stdout
+    introduced = "its weight W, which is its slope, and its bias B, which is its intercept"
+    assert re.sub(r"\s+", " ", text).count(introduced) == 1
+    assert text.count("slope") == text.count("intercept") == 1
+
+
+def test_a_rate_that_must_diverge_is_drawn_beside_the_stable_one(tmp_path):
+    pytest.importorskip("jax")
+    result = demo("--learning-rate", "1.5", "--seed", "1", "--examples", "300", "--steps", "50", "--backend", "jax", folder=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stderr == ""
+    text = result.stdout
+    x, y = gl.datasets.line(300, seed=1)
+    full = np.column_stack([np.ones_like(x), x])
+    stable = 1 / np.linalg.eigvalsh(full.T @ full / len(x))[-1]
+    assert f"The largest stable rate for these points is {stable:.6g}" in re.sub(r"\s+", " ", text)
+    assert "gl.DivergenceError unless it is told allow_divergence=True" in re.sub(r"\s+", " ", text)
+    # The losses of the three runs, by a loop written by hand.
+    for step in range(5):
+        expected = []
+        for rate in (1.5, stable, stable / 2):
+            b = np.zeros(2)
+            for _ in range(step):
+                b = b + 2 * rate * full.T @ (y - full @ b) / len(y)
+            expected.append(np.mean((y - full @ b) ** 2))
+        row = next(line.split() for line in text.splitlines() if re.match(rf" +{step} +[\d,.]+ +[\d,.]+ +[\d,.]+$", line))
+        np.testing.assert_allclose([float(word.replace(",", "")) for word in row[1:]], expected, atol=6e-4)
+    assert f"50 steps, learning rate {stable / 2:.6g}." in text
+    check_pictures(tmp_path, LINE_PICTURES | {"divergence"})
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):

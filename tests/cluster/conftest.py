@@ -4,6 +4,7 @@ import pytest
 from many_parts import FILES, N, until, write
 
 import gradline as gl
+from gradline.cluster import engine
 from gradline.preparing import from_table
 
 
@@ -17,8 +18,10 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def _nothing_is_held(monkeypatch):
-    """Tables are read anew at each pass, however small."""
+    """Tables are read anew at each pass, however small, and by many tasks."""
     monkeypatch.setattr(from_table, "MOST_HELD", 0)
+    monkeypatch.setattr(engine, "FEWEST_NUMBERS", 1)
+    monkeypatch.setattr(engine, "TASKS_A_THREAD", 3)
 
 
 @pytest.fixture(scope="session")

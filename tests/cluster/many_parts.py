@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-N, FILES = 64_000, 64
+N, FILES = 25_600, 64
 
 
 def write(place, n, files, seed=0):
@@ -30,10 +30,11 @@ def write(place, n, files, seed=0):
     table = pa.table(columns)
     for part in range(files):
         rows = table.slice(part * n // files, (part + 1) * n // files - part * n // files)
-        pq.write_table(rows, place / f"part-{part:03d}.parquet", row_group_size=400)
+        # The first has several row groups.
+        pq.write_table(rows, place / f"part-{part:03d}.parquet", row_group_size=rows.num_rows if part else 150)
 
 
-def until(true, seconds=60):
+def until(true, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"

@@ -143,6 +143,8 @@ class Seam:
     def everywhere(self, function, patience):
         return {}
 
+    dask_client = None
+
     def close(self):
         pass
 

@@ -1,6 +1,9 @@
 """examples/tutorial.ipynb runs from top to bottom, and still tells what docs/tutorial.md tells."""
 
+import base64
 import importlib.util
+import io
+import re
 import sys
 from pathlib import Path
 
@@ -27,7 +30,38 @@ def test_notebook_is_that_of_the_tutorial_page(notebook):
 
 def test_notebook_is_valid_and_small(notebook):
     nbformat.validate(notebook)
-    assert (EXAMPLES / "tutorial.ipynb").stat().st_size < 100_000
+    assert (EXAMPLES / "tutorial.ipynb").stat().st_size < 900_000
+
+
+def test_committed_outputs_are_those_of_the_page(notebook):
+    """Whoever opens the notebook without running it sees what the page shows."""
+    page = (EXAMPLES.parent / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    fences = re.findall(r"^```([^\n`]*)\n(.*?)^```", page, re.MULTILINE | re.DOTALL)
+    cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    shown = [
+        fences[place + 1][1] if place + 1 < len(fences) and fences[place + 1][0] == "text" else None
+        for place, (info, _) in enumerate(fences)
+        if info.split()[:1] == ["python"]
+    ]
+    assert len(cells) == len(shown)
+    for number, (cell, text) in enumerate(zip(cells, shown, strict=True)):
+        assert cell.execution_count == number + 1
+        assert not [output for output in cell.outputs if output.output_type == "error"]
+        printed = "".join(output.text for output in cell.outputs if output.output_type == "stream")
+        if text is not None:
+            assert sorted(printed.splitlines()) == sorted(text.splitlines()), "run: python examples/make_notebook.py"
+        drawn = sum("image/png" in output.get("data", {}) for output in cell.outputs)
+        assert drawn == len(re.findall(r"^gl\.plot\.", cell.source, re.MULTILINE))
+
+
+def test_committed_pictures_are_pictures(notebook):
+    image = pytest.importorskip("PIL.Image")
+    found = [o.data["image/png"] for c in notebook.cells if c.cell_type == "code" for o in c.outputs if "image/png" in o.get("data", {})]
+    assert len(found) >= 8
+    for each in found:
+        with image.open(io.BytesIO(base64.b64decode(each))) as picture:
+            assert picture.width <= 640
+            assert len(picture.convert("RGB").getcolors(10**6)) > 4
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")

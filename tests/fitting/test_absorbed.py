@@ -1,5 +1,6 @@
 """Absorbed levels, y ~ x | firm + year, beside pyfixest's results (tests/reference/absorbed.py) and beside the levels as columns."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -9,8 +10,11 @@ import pytest
 import gradline as gl
 from gradline.base.errors import ArgumentError, ArgumentTypeError, FormulaError, InferenceError
 from gradline.base.warnings import GradlineWarning
+from gradline.linalg import level_equations
 from gradline.preparing import absorbed_columns
 from gradline.tables import beside
+from gradline.tables.chunks import run_here
+from gradline.tables.table import Table, open_table
 
 REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
 TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
@@ -58,7 +62,7 @@ def test_everything_is_as_with_the_levels_as_columns(kind, weights, loss):
     table = {name: own[keep] for name, own in table.items()}
     rng = np.random.default_rng(5)
     table["high"] = (rng.random(keep.sum()) < 0.5) * 1
-    for covariance in ("HC1", "cluster"):
+    for covariance in ("HC1", "HC2", "HC3", "cluster"):
         asked = {"weights": weights, "loss": loss, "covariance": covariance, "groups": "group" if covariance == "cluster" else None}
         fit = gl.fit(f"{target} ~ x1 + x2 | firm + year", table, **asked)
         columns = gl.fit(f"{target} ~ x1 + x2 + C(firm) + C(year)", table, **asked)
@@ -125,6 +129,12 @@ def test_singletons_are_named_and_counted():
     assert fit.absorbed.singletons == fit.rows_dropped["singletons"] == 4
     assert fit.rows_used == len(TABLES["singletons"]["y"]) - 4
     assert "4 left out (singletons: 4)" in str(fit.summary())
+
+
+def test_one_singleton_is_one():
+    table = TABLES["connected"] | {"firm": np.concatenate([[900], TABLES["connected"]["firm"][1:]])}
+    with pytest.warns(GradlineWarning, match=r"^1 row left out as a singleton, the only row of a level, .*: firm 900$"):
+        gl.fit("y ~ x1 | firm", table)
 
 
 def test_separated_levels_are_named_and_counted():
@@ -248,7 +258,6 @@ def test_rows_that_lack_a_level_are_left_out_and_counted(tmp_path):
         ("y ~ x1 | firm", {"constraints": "x1 >= 0"}, ArgumentTypeError, "constraints= does not go"),
         ("y ~ x1 | firm", {"solver": gl.LBFGS()}, ArgumentTypeError, "solver= other than"),
         ("y ~ x1 | firm", {"start": [1.0]}, ArgumentTypeError, "start= does not go"),
-        ("y ~ x1 | firm", {"covariance": "HC3"}, InferenceError, "'HC3' needs the leverage"),
         ("y ~ x1 | firm", {"covariance": "newey-west"}, InferenceError, "not worked out"),
         (
             "y ~ x1 | firm",
@@ -263,6 +272,37 @@ def test_what_cannot_be_absorbed_is_refused(formula, more, error, message):
     table = TABLES["connected"] | {"row": np.arange(n), "pair": np.arange(n) // 2, "word": np.array(["a", "b"] * (n // 2))}
     with pytest.raises(error, match=message):
         gl.fit(formula, table, **more)
+
+
+@pytest.mark.parametrize("kind", ["HC2", "HC3"])
+def test_leverage_counts_the_levels_slopes_and_frequencies(kind):
+    table = TABLES["connected"] | {"times": TABLES["connected"]["product"] + 1}
+    for absorbed, columns in (("x2 | firm[x1]", "x2 + C(firm)*x1"), ("x2 | firm[x1] + year", "x2 + C(firm)*x1 + C(year)")):
+        fit = gl.fit(f"y ~ {absorbed}", table, covariance=kind, frequencies="times")
+        other = gl.fit(f"y ~ {columns}", table, covariance=kind, frequencies="times")
+        np.testing.assert_allclose(fit.standard_errors, other.standard_errors[[other.names.index("x2")]], rtol=1e-8)
+
+
+def test_leverage_of_very_many_levels_is_refused(monkeypatch):
+    monkeypatch.setattr(level_equations, "DIRECT", 3)
+    with pytest.raises(InferenceError, match=r"'HC3' needs the leverage of each row.*more than 3.: ask for"):
+        gl.fit("y ~ x1 | firm + year", TABLES["connected"], covariance="HC3")
+    assert np.isfinite(gl.fit("y ~ x1 | firm", TABLES["connected"], covariance="HC3").standard_errors).all()
+
+
+def test_other_processes_are_refused_where_rows_are_passed_over(way):
+    class Elsewhere:
+        remarks = ()
+
+        def run(self, source, meter, job, reading):
+            return run_here(Table(source), job, reading, 1)
+
+    table = dataclasses.replace(open_table(TABLES["connected"]), engine=Elsewhere())
+    if way == "held":
+        assert gl.fit("y ~ x1 | firm", table).rows_used
+        return
+    with pytest.raises(ArgumentError, match="leave cluster= out"):
+        gl.fit("y ~ x1 | firm", table)
 
 
 def test_levels_that_leave_no_degree_of_freedom_are_refused():

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
 import warnings
 from typing import Any
 
 import numpy as np
 import pytest
-from tests.studio.engine_in_node import ask, good, numbers, points, settings
+from tests.studio.engine_in_node import STUDIO, ask, good, needs, numbers, points, settings
 
 import gradline as gl
 
@@ -38,6 +39,17 @@ LOSSES: dict[str, tuple[Any, Any, np.ndarray[Any, Any]]] = {
     "exponential": ("exponential", gl.losses.exponential, np.array([0.01, 1.0, 40.0])),
     "gaussian:log": ("gaussian:log", gl.losses.gaussian("log"), REAL),
 }
+
+
+def test_the_engines_own_tests_pass() -> None:
+    if (reason := needs()) is not None:
+        pytest.skip(reason)
+    folder = STUDIO / "test"
+    subprocess.run(["node", str(folder / "bundle.mjs")], check=True, cwd=STUDIO, capture_output=True, timeout=120)
+    done = subprocess.run(
+        ["node", "--test", str(folder / "engine.test.mjs")], check=False, cwd=STUDIO, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stdout
 
 
 def test_every_loss_of_the_page_is_in_the_table_above() -> None:
@@ -194,6 +206,56 @@ def test_optima_are_those_of_fit(inputs: int, weighted: bool) -> None:
         assert answer["loss"] == pytest.approx(fit.loss, rel=1e-12), name
 
 
+def _own(text: str) -> Any:
+    """A loss of gradline from the text of a typed one, which Python reads alike but for names."""
+    import jax.numpy as jnp
+
+    names = {"abs": jnp.abs, "max": jnp.maximum, "exp": jnp.exp, "where": jnp.where, "sqrt": jnp.sqrt, "jnp": jnp}
+    body = text.partition("->")[2].replace("^", "**")
+    return eval(f"lambda y, p: jnp.asarray({body})", names)
+
+
+KINKED = {
+    "y, p -> abs(y - p) + 0.1 * (y - p)^2": "real",
+    "y, p -> max(0.7 * (y - p), 0.3 * (p - y)) + 0.01 * exp(0.3 * (p - y))": "real",
+    "y, p -> max(0, abs(y - p) - 0.5)^2 + 0.2 * abs(y - p)": "real",
+    "y, p -> max(0, abs(y - p) - 0.5)": "real",
+    "y, p -> abs(exp(0.2 * p) - y)": "positive",
+    "y, p -> where(p > y, 2 * (p - y), sqrt(1 + (y - p)^2) - 1)": "real",
+    "y, p -> max(0, 1 - y * p) + 0.05 * p^2": "signs",
+}
+
+
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_typed_losses_with_kinks_are_solved_exactly(inputs: int) -> None:
+    data = {kind: _data(kind, 41, inputs, 23) for kind in set(KINKED.values())}
+    questions = [{"kind": "optimum", "points": points(*data[kind]), "settings": settings(text, inputs)} for text, kind in KINKED.items()]
+    for (text, kind), answer in zip(KINKED.items(), good(questions), strict=True):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fit = gl.fit(*data[kind], loss=_own(text), covariance=False, backend="jax")
+        assert answer["certificate"]["converged"], (text, answer["certificate"])
+        assert answer["loss"] == pytest.approx(fit.loss, rel=1e-10), (text, answer, fit.coefficients.ravel())
+        np.testing.assert_allclose(answer["coefficients"], fit.coefficients.ravel(), rtol=1e-7, atol=1e-7, err_msg=text)
+
+
+def test_kinked_losses_of_tied_points_reach_the_lowest_loss() -> None:
+    rng = np.random.default_rng(12)
+    questions, want = [], []
+    for trial in range(40):
+        inputs = 1 + trial % 2
+        x, y = rng.integers(0, 4, (3 + trial, inputs)) * 1.0, rng.integers(0, 5, 3 + trial) * 1.0
+        weights = rng.integers(1, 4, 3 + trial) * 1.0
+        for spec, loss in (("absolute", gl.losses.absolute), (("quantile", 0.25), gl.losses.quantile(0.25))):
+            questions.append({"kind": "optimum", "points": points(x, y, weights), "settings": settings(spec, inputs)})
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                want.append(gl.fit(x, y, loss=loss, weights=weights, covariance=False).loss)
+    for question, answer, loss in zip(questions, good(questions), want, strict=True):
+        assert answer["certificate"]["converged"], question
+        assert answer["loss"] == pytest.approx(loss, rel=1e-9, abs=1e-12), question
+
+
 def test_the_marked_rate_is_the_last_that_converges() -> None:
     x, y = _data("real", 60, 1, 2)
     kinds = [{"momentum": 0.0}, {"momentum": 0.7}, {"momentum": 0.7, "nesterov": True}]
@@ -224,6 +286,25 @@ def test_leave_one_out_losses_are_gradlines() -> None:
     )
     for loss, one in zip([gl.losses.squared, gl.losses.huber(1.35), gl.losses.log_cosh], answer, strict=True):
         assert one["leaveOneOut"] == pytest.approx(gl.fit(x, y, loss=loss).diagnose(x, y).leave_one_out_loss.left_out, rel=1e-9)
+
+
+def test_points_left_out_of_a_kinked_loss_are_fitted_without() -> None:
+    x, y = _data("real", 25, 2, 9)
+    texts = {"absolute": gl.losses.absolute, ("quantile", 0.3): gl.losses.quantile(0.3)}
+    question = {
+        "kind": "compare",
+        "points": points(x, y),
+        "settings": settings(inputs=2),
+        "losses": [settings(one)["loss"] for one in texts],
+    }
+    (answer,) = good([question])
+    for loss, one in zip(texts.values(), answer, strict=True):
+        left_out = []
+        for i in range(25):
+            rest = np.arange(25) != i
+            p = gl.fit(x[rest], y[rest], loss=loss, covariance=False).predict(x[i : i + 1]).reshape(1, 1)
+            left_out.append(loss.derivatives(y[i].reshape(1, 1), p, 0).value[0])
+        assert one["leaveOneOut"] == pytest.approx(np.mean(left_out), rel=1e-9)
 
 
 def test_what_cannot_be_fitted_is_refused_by_row_and_column() -> None:

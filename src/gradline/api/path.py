@@ -268,8 +268,8 @@ def path(
     Returns
     -------
     Path
-        strengths, coefficients, losses, gaps, and what was held out; for squared loss and a lasso also ``breakpoints``, the strengths at
-        which slopes enter and leave.
+        strengths, coefficients, losses, gaps, and what was held out. ``breakpoints``: the strengths at which slopes enter and leave, for
+        squared loss and a lasso; None for all else, where slopes are no straight lines of the strength.
 
     Raises
     ------

@@ -17,9 +17,12 @@ BACKENDS = ("tensorflow", "jax", "torch")
 def demo(
     examples: Annotated[int, typer.Option(help="How many points to make.")] = 1000,
     steps: Annotated[int, typer.Option(help="How many steps of gradient descent to take.")] = 1000,
-    learning_rate: Annotated[str, typer.Option(metavar="NUMBER|auto", help="How far each step goes.")] = "0.01",
-    slope: Annotated[float | None, typer.Option(help="The true slope.", show_default="6")] = None,
-    intercept: Annotated[float | None, typer.Option(help="The true intercept.", show_default="-5")] = None,
+    learning_rate: Annotated[
+        str,
+        typer.Option(metavar="NUMBER|auto", help="How far each step goes; 1.5 is too far, which is drawn."),
+    ] = "0.01",
+    slope: Annotated[float | None, typer.Option(help="The true slope (weight).", show_default="6")] = None,
+    intercept: Annotated[float | None, typer.Option(help="The true intercept (bias).", show_default="-5")] = None,
     noise: Annotated[float, typer.Option(help="How far the points scatter (standard deviation).")] = 1.0,
     seed: Annotated[int | None, typer.Option(help="A whole number gives the same points every time.")] = None,
     inputs: Annotated[int, typer.Option(help="How many inputs; more than one makes planes instead of a line.")] = 1,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError, ClusterError
+from gradline.cluster.dask_frames import dask_source, is_dask_frame
 from gradline.cluster.engine import ClusterEngine, check_splits, not_performed
 from gradline.cluster.environment import environment
 from gradline.cluster.scheduling import Patience
@@ -136,8 +138,8 @@ class Cluster:
 
         Parameters
         ----------
-        data : path, pattern, folder or list of paths
-            Of Parquet files that every worker sees.
+        data : path, pattern, folder or list of paths, or dask.dataframe
+            Of Parquet files that every worker sees; or a Dask frame, whose partitions are read where they are.
         **how
             ``query``, ``database`` and ``where``, which make one stream of the rows and are refused.
 
@@ -152,11 +154,21 @@ class Cluster:
         ClusterError
             For workers that cannot be used.
         """
-        opened = open_table(data, **how)
+        opened = self._dask_table(data, how) if is_dask_frame(data) else open_table(data, **how)
         if opened.source.in_one_piece:
             check_splits(opened.source, 1)
         self.check()
         return replace(opened, engine=self._engine)
+
+    def _dask_table(self, frame: Any, how: Mapping[str, Any]) -> Table:
+        for keyword, value in how.items():
+            if value is not None:
+                raise ArgumentError(f"{keyword}= does not go with a Dask frame; select rows and columns with Dask first")
+        self.check()
+        client = self._engine.seam.dask_client
+        if client is None:
+            raise ArgumentTypeError("a Dask frame needs the Dask client of its cluster: gl.Cluster(client)")
+        return Table(dask_source(frame, client))
 
     def check(self) -> None:
         """Ask each worker for its versions, once. Raises ClusterError for one without gradline or with another version; warns of versions
@@ -170,6 +182,8 @@ class Cluster:
             if isinstance(answer, TimeoutError):
                 continue  # one that is stopped is noticed by its tasks
             if isinstance(answer, BaseException):
+                if self._engine.seam.is_lost(answer):
+                    continue  # it has just died; what its successor returns tells of that one
                 raise not_performed(answer, worker)
             told[worker] = answer
         self._engine.notice(told)

@@ -23,6 +23,10 @@ class DaskSeam:
         self._check()
         self._allowed = int(client.run_on_scheduler(_allowed_failures))
 
+    @property
+    def dask_client(self) -> Any:
+        return self._client
+
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         self._check()
         options: dict[str, Any] = {}

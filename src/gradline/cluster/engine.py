@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 from gradline.base.errors import ClusterError, DataError
 from gradline.base.version import __version__
 from gradline.base.warnings import warn
+from gradline.cluster.dask_frames import DaskSource
 from gradline.cluster.environment import Environment, check_release, differences
 from gradline.cluster.packing import Packed, Packer
 from gradline.cluster.scheduling import Avoided, Loop, Patience
@@ -71,7 +72,8 @@ class ClusterEngine:
         works = [Work(group, reading.columns, reading.rows, merged) for group in _grouped(spans, len(reading.columns), threads)]
         bare = packed.bare(SENT_ALONG)
         # The first tasks bring everything along; those after find most of it there.
-        tasks = [SpanTask(job.name, work, packed, bare, full=i < threads) for i, work in enumerate(works)]
+        frames = source if isinstance(source, DaskSource) else None
+        tasks = [SpanTask(job.name, work, packed, bare, full=i < threads, frames=frames) for i, work in enumerate(works)]
         if meter is not None:
             meter.begin(sum(work.n_rows for work in works))
 
@@ -93,16 +95,23 @@ class ClusterEngine:
 
 @dataclass
 class SpanTask:
-    """Some spans of a pass. packed: the job; bare: without the bytes that a worker may know. full: whether the worker gets all bytes."""
+    """Some spans of a pass. packed: the job; bare: without the bytes that a worker may know. full: whether the worker gets all bytes.
+    frames: the collection whose partitions are brought to the task."""
 
     name: str
     work: Work
     packed: Packed = field(repr=False)
     bare: Packed = field(repr=False)
     full: bool
+    frames: DaskSource | None = None
 
     def submit(self, seam: Seam, avoid: frozenset[str]) -> Future:
-        return seam.submit(self.name, perform, self.packed if self.full else self.bare, self.work, __version__, avoid=avoid)
+        brought: list[Any] = []
+        if self.frames is not None:
+            numbers = [chunk.part.number for span in self.work.spans for chunk in span]  # type: ignore[attr-defined]
+            brought = [self.frames.future(number, self.work.columns) for number in numbers]
+        packed = self.packed if self.full else self.bare
+        return seam.submit(self.name, perform, packed, self.work, __version__, *brought, avoid=avoid)
 
     def again(self, outcome: Outcome) -> bool:
         needs = isinstance(outcome, Needs)

@@ -12,7 +12,10 @@ from gradline.base.errors import ClusterError
 from gradline.cluster.seam import Future, Seam, cancel_all
 
 TICK = 0.25
-"""Seconds between two looks at workers and clocks."""
+"""Seconds that are waited for an event."""
+
+LOOK = 1.0
+"""Seconds between two looks at workers and at who is late."""
 
 DEATHS = 3
 """Workers that a task may cost before it is to blame."""
@@ -230,7 +233,7 @@ class Loop(Generic[Outcome]):
     def _look_around(self, turn: int) -> None:
         """Every now and then: whether there are workers, and who is late."""
         now = self._clock.now()
-        if now - self._looked < TICK:
+        if now - self._looked < LOOK:
             return
         self._looked, self._threads = now, self._seam.threads()
         if self._threads:

@@ -24,6 +24,10 @@ class Future(Protocol):
 class Seam(Protocol):
     """An engine of tasks."""
 
+    @property
+    def dask_client(self) -> Any:
+        """The client that collections of Dask's are read with; None where there is none."""
+
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         """Have the function called somewhere. name: of the task; avoid: workers that should not get it, where there are others."""
 
@@ -49,6 +53,10 @@ class ExecutorSeam:
     def __init__(self, executor: Executor | Any, threads: int | None = None) -> None:
         self._executor, self._threads = executor, threads or available_cores()
         self._closed = False
+
+    @property
+    def dask_client(self) -> None:
+        return None
 
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         if self._closed:

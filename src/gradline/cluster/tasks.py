@@ -5,8 +5,8 @@ from __future__ import annotations
 import pickle
 import socket
 import traceback
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 from gradline.base.errors import ClusterError
@@ -48,6 +48,14 @@ class Work:
     def n_rows(self) -> int:
         return sum(chunk.n_rows for span in self.spans for chunk in span)
 
+    def with_frames(self, frames: Sequence[Any]) -> Work:
+        """The same with each chunk's rows, where there are any."""
+        if not frames:
+            return self
+        rest = iter(frames)
+        spans = [tuple(replace(chunk, part=chunk.part.with_frame(next(rest))) for chunk in span) for span in self.spans]  # type: ignore[attr-defined]
+        return replace(self, spans=tuple(spans))
+
     def __str__(self) -> str:
         """Which rows, for messages."""
         chunks = [chunk for span in self.spans for chunk in span]
@@ -85,14 +93,14 @@ Outcome = Done | Needs | Failed
 _opener = Opener()
 
 
-def perform(packed: Packed, work: Work, release: str) -> Outcome:
-    """A worker's task. release: the driver's version of gradline."""
+def perform(packed: Packed, work: Work, release: str, *frames: Any) -> Outcome:
+    """A worker's task. release: the driver's version of gradline; frames: the rows of each chunk, where an engine has brought them."""
     try:
         if release != __version__:
             raise ClusterError(f"the worker runs gradline {__version__} and this process {release}; every process needs the same")
         job = _opener.open(packed)
         with single_threaded_blas():
-            return Done(list(_results(job, work)), environment())
+            return Done(list(_results(job, work.with_frames(frames))), environment())
     except Absent as absent:
         return Needs(absent.digests)
     except Exception as error:  # of the user's loss it may be anything; the driver raises it again

@@ -34,6 +34,9 @@ SINGULAR = 1e-11
 DENSE_PAIRS = 2**27
 """Pairs of levels up to which they may be held written out, 1 GiB."""
 
+LEVERAGE_NUMBERS = 2**20
+"""Numbers that are worked out of rows at a time for their leverages: 8 MiB."""
+
 SLICE = 2**15
 """Eliminated levels whose part of the Schur complement is worked out at a time."""
 
@@ -176,6 +179,40 @@ class LevelEquations:
         if first > second:
             return self.meetings(second, first).T
         return self._pairs[self.bounds[first], self.bounds[second]]
+
+    def leverages(self, rows: RowLevels) -> Array:
+        """d'(D'WD)^- d of some rows, d a row of D: (m,); times the row's weight its leverage by the levels alone.
+
+        Raises SolverError where what the elimination leaves is not factored.
+        """
+        if len(self.outer) and self.factor is None:
+            raise SolverError(f"of so many levels it is not worked out (beside the largest category there are more than {DIRECT:,})")
+        rank = 0 if self.factor is None else self.factor.rank
+        step, found = max(64, LEVERAGE_NUMBERS // max(rank, 1)), []
+        for start in range(0, len(rows.codes[0]), step):
+            part = slice(start, start + step)
+            slopes = tuple(None if own is None else own[part] for own in rows.slopes)
+            found.append(self._leverages(RowLevels(tuple(own[part] for own in rows.codes), slopes)))
+        return np.concatenate(found) if found else np.zeros(0)
+
+    def _leverages(self, rows: RowLevels) -> Array:
+        m = len(rows.codes[0])
+        total, image = np.zeros(m), None if self.factor is None else np.zeros((m, self.factor.rank))
+        for run in self.columns.runs(rows):
+            ones = np.ones(m) if run.values is None else run.values
+            if run.place == self.largest:
+                places = run.start - self.inner.start + run.codes
+                total += np.square(ones) * self.inverse[places]
+                if image is not None:
+                    assert self.factor is not None
+                    present, inside = np.unique(places, return_inverse=True)
+                    explained = np.asarray(self.border[present] @ self.factor.root) * self.inverse[present][:, None]
+                    image -= ones[:, None] * explained[inside]
+            elif image is not None:
+                assert self.factor is not None
+                first = run.start if run.start < self.inner.start else run.start - (self.inner.stop - self.inner.start)
+                image += ones[:, None] * self.factor.root[first + run.codes]
+        return total if image is None else total + np.einsum("ij,ij->i", image, image)
 
     def solve(self, right: Array, floor: Array) -> tuple[Array, int]:
         """(a solution (L, c) for right sides (L, c), steps). floor (c,): what of a right side is rounding. Raises SolverError where

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,6 +17,10 @@ from gradline.rows.array_checks import Labelled, as_numeric, column_labels, inde
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
 from gradline.tables.sources.databases import is_duckdb_relation
+
+if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
+    from gradline.tables.table import Table
 
 
 class SideBySide:
@@ -86,6 +90,14 @@ def _of_table(data: Any, only: Sequence[str] | None) -> NamedColumns:
     from gradline.tables.table import open_table
 
     table = open_table(data)
+    kept, left_out = _numbers_of(table, only)
+    parts = [[as_numbers(batch.column(name)) for name in kept] for batch in table.batches(kept)] if kept else []
+    numbers = {name: np.concatenate(columns) for name, *columns in zip(kept, *parts, strict=True)} if parts else {}
+    return NamedColumns(numbers or {name: np.empty(0) for name in kept}, left_out, ())
+
+
+def _numbers_of(table: Table, only: Sequence[str] | None) -> tuple[list[str], dict[str, str]]:
+    """(the columns of numbers, what to say of every other column). Raises ArgumentError for a column that is wanted and holds none."""
     kinds = table.columns
     names = _wanted(list(kinds), only)
     left_out = {}
@@ -98,10 +110,32 @@ def _of_table(data: Any, only: Sequence[str] | None) -> NamedColumns:
                 left_out[name] = str(error)
     if only is not None and left_out:
         raise ArgumentError(next(iter(left_out.values())))
-    kept = [name for name in names if name not in left_out]
-    parts = [[as_numbers(batch.column(name)) for name in kept] for batch in table.batches(kept)] if kept else []
-    numbers = {name: np.concatenate(columns) for name, *columns in zip(kept, *parts, strict=True)} if parts else {}
-    return NamedColumns(numbers or {name: np.empty(0) for name in kept}, left_out, ())
+    return [name for name in names if name not in left_out], left_out
+
+
+def moments_on(
+    cluster: Cluster, data: Any, only: Sequence[str] | None, weights: Any, frequencies: Any
+) -> tuple[tuple[str, ...], SecondMoments, dict[str, str]]:
+    """(names, sums, what to say of columns left out) of a table whose rows a cluster's workers read. Raises as ``Moments``."""
+    from gradline.cluster.cluster import on_cluster
+    from gradline.tables.encoders import PlainEncoder
+    from gradline.tables.rows import TableRows
+
+    for label, given in (("weights", weights), ("frequencies", frequencies)):
+        if given is not None and not isinstance(given, str):
+            raise ArgumentError(f"{label} name a column of the table where a cluster reads it, and this is {type(given).__name__}")
+    with_weights = [name for name in (weights, frequencies) if name is not None]
+    table = on_cluster(data, cluster)
+    kept, left_out = _numbers_of(table, None if only is None else [*only, *with_weights])
+    for name in with_weights:
+        if name not in kept:
+            raise ArgumentError(left_out.get(name, f"{name!r} is not a column"))
+    names = tuple(name for name in kept if name not in with_weights)
+    if not names:
+        raise ArgumentError(f"no columns: {next(iter(left_out.values()), 'the table has none')}")
+    encoder = PlainEncoder(names, intercept=False)
+    rows = TableRows(table.restricted(kept), encoder, weights=weights, frequencies=frequencies, missing="error")
+    return names, _checked_sums(rows.reduce(MomentsKernel()).sums), left_out
 
 
 def _wanted(names: Sequence[str], only: Sequence[str] | None) -> list[str]:
@@ -187,7 +221,11 @@ def sum_rows(values: Any, targets: Array, weights: Array | None, frequencies: Ar
         raise ArgumentError("frequencies are counts of rows: whole numbers; precision weights go in weights=")
     targets = targets.astype(np.float64, copy=False)
     rows = ArrayRows(values, targets, weights=weights, frequencies=frequencies, intercept=False, threads=threads)
-    sums = rows.reduce(MomentsKernel()).sums
+    return _checked_sums(rows.reduce(MomentsKernel()).sums)
+
+
+def _checked_sums(sums: SecondMoments) -> SecondMoments:
+    """Raises ArgumentError for sums of no row, or that are not finite."""
     if sums.rows == 0:
         raise ArgumentError("every row has weight zero")
     if not sums.finite():

@@ -14,21 +14,24 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.constraints.specs import as_spec
-from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, named_columns, row_numbers, sum_rows
+from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, moments_on, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
+from gradline.penalties.arguments import meets_columns_later
 from gradline.penalties.kinds import ridge_strength
-from gradline.penalties.sums import PenaltySpec
 from gradline.rows.array_checks import as_array
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
+
+if TYPE_CHECKING:
+    from gradline.cluster.cluster import Cluster
 
 
 class DesignOfSums(NamedTuple):
@@ -57,6 +60,9 @@ class Moments:
         weight zero may hold anything.
     threads : int, optional
         How many to use. All cores unless given; the result is the same.
+    cluster : Cluster, optional
+        Of a table of Parquet files: the processes that read its rows, so that none is held here. The sums are those of one machine but for
+        their last digits.
 
     Raises
     ------
@@ -82,7 +88,12 @@ class Moments:
         weights: str | Sequence[float] | Array | None = None,
         frequencies: str | Sequence[float] | Array | None = None,
         threads: int | None = None,
+        cluster: Cluster | None = None,
     ) -> None:
+        if cluster is not None:
+            names, sums, left_out = moments_on(cluster, data, columns, weights, frequencies)
+            self._take(names, sums, left_out)
+            return
         with_weights = [name for name in (weights, frequencies) if isinstance(name, str)]
         if isinstance(columns, str):
             raise ArgumentError(f"columns= takes a list of names, as in columns=[{columns!r}]")
@@ -255,10 +266,11 @@ class Moments:
         """
         target, labels, intercept = self._columns(formula, target, features, intercept)
         spec = None if constraints is None else as_spec(constraints)
-        if isinstance(penalty, PenaltySpec):
+        unbound = meets_columns_later(penalty)
+        if unbound is not None:
             from gradline.moments.penalised import penalised
 
-            return penalised(self._sums, self._names, target, labels, intercept, penalty, spec)
+            return penalised(self._sums, self._names, target, labels, intercept, unbound, spec)
         strength = _ridge_strength(penalty)
         plain = fit_moments(self._sums, self._names, target, labels, intercept, strength)
         if spec is None:

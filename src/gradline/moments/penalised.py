@@ -9,8 +9,8 @@ import numpy as np
 from gradline.base.errors import ArgumentError
 from gradline.constraints.specs import ConstraintSpec
 from gradline.moments.least_squares import MomentsFit, fit_moments, places_of
-from gradline.penalties.kinked_penalty import PenaltyColumns, as_kinked
-from gradline.penalties.sums import PenaltySpec
+from gradline.penalties.arguments import left_to_data
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, as_kinked
 from gradline.solvers.least_squares.second_moments import SecondMoments
 from gradline.solvers.proximal.moments_model import MomentsModel
 
@@ -21,12 +21,12 @@ def penalised(
     target: str,
     features: list[str],
     intercept: bool,
-    spec: PenaltySpec,
+    spec: UnboundPenalty,
     constraints: ConstraintSpec | None,
 ) -> MomentsFit:
     """The fit of one column on others. Raises ArgumentError for a penalty that moments alone cannot fit."""
     plain = fit_moments(sums, names, target, features, intercept, 0.0)
-    if spec.undecided:
+    if left_to_data(spec) is not None:
         raise ArgumentError(
             "moments of all rows hold no rows out, by which a strength could be chosen: give the strength, or give gl.path a list of"
             " moments, of which each is a fold"

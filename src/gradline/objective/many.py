@@ -91,7 +91,9 @@ class _ManyKernel(Kernel[list[_Sums]]):
             values, gradients = _safe(values, full), _safe(gradients, full[:, None])
             gradients = gradients * full[:, None]
         total = values @ full if used else values.sum(axis=1)
-        adjoint = block.design.adjoint(np.ascontiguousarray(gradients.transpose(1, 0, 2)).reshape(n, m * k))
+        # A product with a dense block reads these as they lie; a sparse matrix would copy them itself.
+        beside = gradients.transpose(1, 0, 2) if k == 1 and not block.design.sparse else np.ascontiguousarray(gradients.transpose(1, 0, 2))
+        adjoint = block.design.adjoint(beside[:, :, 0] if k == 1 else beside.reshape(n, m * k))
         curvatures = [self._curvature(block, points[place], full if used else None) for place in asked.curvature_at]
         return _Sums(
             float(full.sum()) if used else float(n),

@@ -12,6 +12,7 @@ from gradline.plot.descent_path import descent
 from gradline.plot.effect_plots import effects, roc
 from gradline.plot.fitted import fit
 from gradline.plot.influence import leverage
+from gradline.plot.live_picture import Live, live
 from gradline.plot.loss_curve import loss
 from gradline.plot.panel import diagnostics
 from gradline.plot.paths import path
@@ -19,9 +20,11 @@ from gradline.plot.predicted import everything, prediction
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.scatter import data
 from gradline.plot.smooths import smooths
+from gradline.plot.training_histories import histories
 
 __all__ = [
     "Animation",
+    "Live",
     "animation",
     "calibration",
     "coefficients",
@@ -31,7 +34,9 @@ __all__ = [
     "effects",
     "everything",
     "fit",
+    "histories",
     "leverage",
+    "live",
     "loss",
     "partial_regression",
     "path",

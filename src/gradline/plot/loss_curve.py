@@ -137,7 +137,7 @@ def _draw(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float, *, l
         ax.plot(steps, heights, color=style.color(index), linewidth=2.4, solid_capstyle="round", label=str(label), zorder=3, **markers)
     if log:
         ax.set_yscale("log")
-        _label_log_axis(ax.yaxis, *ax.get_ylim())
+        label_log_axis(ax.yaxis, *ax.get_ylim())
     if any(_falls_at_once(steps, values) for steps, values in curves.values()):
         ax.set_xscale("symlog", linthresh=1.0, linscale=0.35)
         last = max(float(steps[-1]) for steps, _ in curves.values())
@@ -160,7 +160,7 @@ def _falls_at_once(steps: Array, values: Array) -> bool:
     return fall > 0 and reached < 0.05 * len(steps)
 
 
-def _label_log_axis(axis: Any, low: float, high: float) -> None:
+def label_log_axis(axis: Any, low: float, high: float) -> None:
     """Plain numbers where the scale spans a few powers of ten, which read better than exponents."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 

@@ -13,7 +13,9 @@ from gradline.base.types import Array
 from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroups
 from gradline.rows.block import Block
 from gradline.rows.protocol import Rows
+from gradline.tables.chunks import run
 from gradline.tables.encoders import RowValues
+from gradline.tables.passes import Chunk, Reading
 from gradline.tables.rows import TableRows
 from gradline.tables.sources.columns import argument, plain_or_quoted
 from gradline.tables.table import Table
@@ -21,6 +23,9 @@ from gradline.tables.table import Table
 if TYPE_CHECKING:
     import pyarrow as pa
 
+
+LABEL_ROWS = 2**18
+"""Rows whose labels are looked at together."""
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 """Sorted, each once."""
@@ -129,12 +134,9 @@ def labels_of_columns(table: Table, names: Sequence[str]) -> dict[str, Labels]:
         return {}
     parts: dict[str, list[Labels]] = {name: [] for name in names}
     settled = dict.fromkeys(names, 0)
-    for batch in table.batches(list(names)):
-        for name in names:
-            column = without_dictionary(batch.column(name))
-            own = parts[name]
-            # Arrow finds the different values without sorting the rest.
-            own.append(np.sort(comparable(column.filter(column.is_valid()).unique())))
+    for found in run(table, _LabelsJob(tuple(names)), Reading(tuple(dict.fromkeys(names)), LABEL_ROWS)):
+        for name, own in parts.items():
+            own += found[name]
             # Merged when they have doubled, so that no label is sorted more often than the logarithm of their number.
             if sum(map(len, own)) > 2 * settled[name]:
                 parts[name] = [_distinct(np.concatenate(own))]
@@ -148,6 +150,28 @@ def _distinct(values: Labels) -> Labels:
     first = np.ones(len(found), dtype=np.bool_)
     first[1:] = found[1:] != found[:-1]
     return found[first]
+
+
+@dataclass(frozen=True)
+class _LabelsJob:
+    """The different values of some columns of a chunk, a batch at a time, sorted."""
+
+    names: tuple[str, ...]
+
+    name = "labels"
+
+    @property
+    def lasting(self) -> tuple[Any, ...]:
+        return ()
+
+    def __call__(self, chunk: Chunk) -> dict[str, list[Labels]]:
+        found: dict[str, list[Labels]] = {name: [] for name in self.names}
+        for batch in chunk.batches:
+            for name, own in found.items():
+                column = without_dictionary(batch.column(name))
+                # Arrow finds the different values without sorting the rest.
+                own.append(np.sort(comparable(column.filter(column.is_valid()).unique())))
+        return found
 
 
 def comparable(column: pa.Array) -> Labels:

@@ -134,14 +134,13 @@ class Table:
         Numbers that are all whole come as int. Raises ValueError for more than ``limit``.
         """
         self.check_columns([column])
-        from gradline.tables.sources.connections import arrow_reader
+        own: list[Any] | None
+        if self.engine is None:
+            found, own = self._distinct(column, limit), None
+        else:
+            from gradline.tables.distinct import distinct_values
 
-        with reading(self.name):
-            relation = self.source.relation([column])
-            present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
-            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
-            with arrow_reader(present, BATCH_ROWS) as reader:
-                found = [value for batch in reader for value in batch.column(0).to_pylist()]
+            found, own = distinct_values(self.engine, self.source, self.meter, column, limit)
         found = [value for value in found if value is not None and value == value]
         if len(found) > limit:
             raise DataError(
@@ -149,7 +148,7 @@ class Table:
             )
         if found and all(_is_whole(value) for value in found):
             found = [int(value) for value in found]
-        own = self._own_levels(column)
+        own = self._own_levels(column) if self.engine is None else own
         # A query can make values under the column's name that are no levels of its own.
         if own is not None and set(found) <= set(own):
             present_levels = {value: value for value in found}
@@ -212,6 +211,17 @@ class Table:
             kept.add(pa.Table.from_batches([picked(batch, chosen)]), keys, place)
         table, _ = kept.table()
         return schema.empty_table() if table is None else table
+
+    def _distinct(self, column: str, limit: int) -> list[Any]:
+        """One value more than the limit at most."""
+        from gradline.tables.sources.connections import arrow_reader
+
+        with reading(self.name):
+            relation = self.source.relation([column])
+            present = relation.filter(f"{quoted(column)} IS NOT NULL").distinct().limit(limit + 1)
+            # By way of Arrow, as batches are: in Python DuckDB gives some types as others, such as UUID.
+            with arrow_reader(present, BATCH_ROWS) as reader:
+                return [value for batch in reader for value in batch.column(0).to_pylist()]
 
     def _own_levels(self, column: str) -> list[Any] | None:
         """The levels of a categorical column in their own order; None for other columns, and where each batch has its own."""

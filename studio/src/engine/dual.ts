@@ -150,10 +150,15 @@ export class Tape {
     const { value: v, first: d, second: h } = this;
     v[Y] = y;
     v[P] = p;
-    for (const step of this.instructions) {
+    const { instructions } = this;
+    // A plain loop over plain numbers: this runs for every row of every step.
+    for (let k = 0; k < instructions.length; k++) {
+      const step = instructions[k]!;
       const to = step.to;
       const a = step.a;
-      const [va, da, ha] = [v[a]!, d[a]!, h[a]!];
+      const va = v[a]!;
+      const da = d[a]!;
+      const ha = h[a]!;
       switch (step.op) {
         case "negative":
           v[to] = -va;
@@ -172,7 +177,9 @@ export class Tape {
         }
         default: {
           const b = step.b;
-          const [vb, db, hb] = [v[b]!, d[b]!, h[b]!];
+          const vb = v[b]!;
+          const db = d[b]!;
+          const hb = h[b]!;
           switch (step.op) {
             case "+":
               v[to] = va + vb;
@@ -222,10 +229,10 @@ export class Tape {
 
   private power(to: number, va: number, da: number, ha: number, vb: number, db: number, hb: number): void {
     if (db === 0 && hb === 0) {
+      if (vb === 2) return this.chain(to, va * va, 2 * va, 2, da, ha);
       const slope = vb === 0 ? 0 : vb * va ** (vb - 1);
       const bend = vb === 0 || vb === 1 ? 0 : vb * (vb - 1) * va ** (vb - 2);
-      this.chain(to, va ** vb, slope, bend, da, ha);
-      return;
+      return this.chain(to, va ** vb, slope, bend, da, ha);
     }
     const log = Math.log(va);
     const value = va ** vb;

@@ -1,42 +1,55 @@
-// Losses with kinks, to the last digit. Where the loss is straight between its kinks the optimum is a vertex, where as many rows as there are
-// coefficients lie on a kink: the edges that meet in a vertex are tried, the steepest that descends is followed to its lowest kink, and
-// where none descends that is the proof. Elsewhere Newton's method with the rows that lie on a kink held there.
+// Losses with kinks, to the last digit. At the optimum some rows lie exactly on a kink: on the face that these span the loss is smooth, and
+// Newton's method finds its lowest point; from there the rays that leave the face are tried, along which the loss is straight at first. The
+// steepest that descends is followed to its lowest point, and where none descends that is the proof. Where the loss is straight between
+// its kinks the faces end in vertices, and this is the simplex method of Barrodale and Roberts (1973).
 
 import { designRow } from "./frame.ts";
 import { dot, norm, nullSpace, solve, symmetricEigen, times } from "./linear.ts";
 import type { Ending, Path } from "./newton.ts";
-import type { Objective } from "./rows.ts";
-import { slopesBeside } from "./row_loss.ts";
+import { Objective, predictorsInto } from "./rows.ts";
+import { kinksBeside } from "./row_loss.ts";
 
-const MOST_STEPS = 5000;
-
-/** Rows with what their loss does at its kinks. */
+/** Rows with what their loss does at its kinks: those of row i are numbers first[i] to first[i + 1]. */
 class KinkedRows {
-  readonly rows: readonly (readonly number[])[];
-  readonly places: readonly (readonly number[])[];
-  readonly beside: readonly (readonly (readonly [number, number])[])[];
+  readonly first: Int32Array;
+  readonly place: Float64Array;
+  readonly left: Float64Array; // slopes on the two sides
+  readonly right: Float64Array;
   readonly tolerance: number;
   private readonly out = new Float64Array(3);
 
-  constructor(readonly objective: Objective) {
+  constructor(
+    readonly objective: Objective,
+    same?: KinkedRows, // the same rows with other weights
+  ) {
     const { rows, loss } = objective;
-    this.rows = Array.from({ length: rows.count }, (_, i) => designRow(rows, i));
-    // Many rows share a target; kinks of a typed loss are searched for.
-    const known = new Map<number, { places: readonly number[]; beside: (readonly [number, number])[] }>();
-    const of = (y: number) => {
-      let found = known.get(y);
-      if (found === undefined) {
-        const places = loss.kinks!(y);
-        found = { places, beside: places.map((place) => slopesBeside(loss, y, place, this.out)) };
-        known.set(y, found);
+    if (same !== undefined) {
+      ({ first: this.first, place: this.place, left: this.left, right: this.right, tolerance: this.tolerance } = same);
+      return;
+    }
+    // Many rows share a target, and kinks of a typed loss are searched for.
+    const known = new Map<number, ReturnType<typeof kinksBeside>>();
+    const found = Array.from(rows.y, (y) => {
+      let kinks = known.get(y);
+      if (kinks === undefined) {
+        kinks = kinksBeside(loss, y, loss.kinks!(y), this.out);
+        known.set(y, kinks);
       }
-      return found;
-    };
-    const all = Array.from(rows.y, of);
-    this.places = all.map((one) => one.places);
-    this.beside = all.map((one) => one.beside);
-    let size = 0;
-    for (const one of this.places) for (const place of one) size = Math.max(size, Math.abs(place));
+      return kinks;
+    });
+    this.first = new Int32Array(rows.count + 1);
+    found.forEach((kinks, i) => (this.first[i + 1] = this.first[i]! + kinks.length));
+    const total = this.first[rows.count]!;
+    [this.place, this.left, this.right] = [new Float64Array(total), new Float64Array(total), new Float64Array(total)];
+    let [k, size] = [0, 0];
+    for (const kinks of found) {
+      for (const { place, left, right } of kinks) {
+        this.place[k] = place;
+        this.left[k] = left;
+        this.right[k++] = right;
+        size = Math.max(size, Math.abs(place));
+      }
+    }
     this.tolerance = 1e-11 * Math.max(size, 1e-290);
   }
 
@@ -44,42 +57,52 @@ class KinkedRows {
     return this.objective.rows.size;
   }
 
-  /** Which kink of row i lies at its predictor; -1 for none. */
+  row(i: number): number[] {
+    return designRow(this.objective.rows, i);
+  }
+
+  /** The number of the kink at the predictor of row i; -1 for none. */
   at(i: number, p: number): number {
-    const places = this.places[i]!;
-    for (let k = 0; k < places.length; k++) if (Math.abs(places[k]! - p) <= this.tolerance) return k;
+    for (let k = this.first[i]!; k < this.first[i + 1]!; k++) if (Math.abs(this.place[k]! - p) <= this.tolerance) return k;
     return -1;
   }
 
-  /** Slope and curvature of row i just beside its predictor, towards `side`; 0 is the middle. */
-  slope(i: number, p: number, side: number): [number, number] {
-    const kink = this.at(i, p);
-    const y = this.objective.rows.y[i]!;
-    if (kink < 0 || side !== 0) {
-      const off = kink < 0 ? p : this.places[i]![kink]! + Math.sign(side) * 1e-6 * (1 + Math.abs(p) + Math.abs(y));
-      this.objective.loss.derive(y, off, this.out);
-      const curvature = this.out[2]!;
-      if (kink < 0) return [this.out[1]!, curvature];
-      return [this.beside[i]![kink]![side > 0 ? 1 : 0]!, curvature];
+  /** The slope of row i just beside its predictor, towards `side`; 0 is the middle. */
+  slope(i: number, p: number, side: number): number {
+    const [from, to] = [this.first[i]!, this.first[i + 1]!];
+    if (this.objective.loss.straight && to > from) {
+      for (let k = from; k < to; k++) {
+        const gap = p - this.place[k]!;
+        if (gap < -this.tolerance) return this.left[k]!;
+        if (gap <= this.tolerance) return this.between(k, side);
+      }
+      return this.right[to - 1]!;
     }
-    const [left, right] = this.beside[i]![kink]!;
-    this.objective.loss.derive(y, p, this.out);
-    return [0.5 * (left + right), Number.isFinite(this.out[2]!) ? this.out[2]! : 0];
+    const kink = this.at(i, p);
+    if (kink >= 0) return this.between(kink, side);
+    this.objective.loss.derive(this.objective.rows.y[i]!, p, this.out);
+    return this.out[1]!;
   }
 
+  private between(kink: number, side: number): number {
+    if (side === 0) return 0.5 * (this.left[kink]! + this.right[kink]!);
+    return side < 0 ? this.left[kink]! : this.right[kink]!;
+  }
+
+  /** X b. */
   predictors(b: readonly number[]): Float64Array {
-    return Float64Array.from(this.rows, (row) => dot(row, b));
+    const found = new Float64Array(this.objective.rows.count);
+    predictorsInto(this.objective.rows, b, found);
+    return found;
   }
 
-  /** The derivative of the mean loss along a direction, one-sided, and the size of what was added up. */
-  along(p: Float64Array, direction: readonly number[]): { slope: number; size: number } {
+  /** The derivative of the mean loss along a = X direction, one-sided, and the size of what was added up. */
+  along(p: Float64Array, a: Float64Array): { slope: number; size: number } {
     const { share, count } = this.objective.rows;
     let [sum, size] = [0, 0];
     for (let i = 0; i < count; i++) {
-      if (share[i] === 0) continue;
-      const a = dot(this.rows[i]!, direction);
-      if (Math.abs(a) < 1e-13) continue;
-      const part = share[i]! * this.slope(i, p[i]!, a)[0] * a;
+      if (share[i] === 0 || Math.abs(a[i]!) < 1e-13) continue;
+      const part = share[i]! * this.slope(i, p[i]!, a[i]!) * a[i]!;
       sum += part;
       size += Math.abs(part);
     }
@@ -92,8 +115,9 @@ class KinkedRows {
     const units: number[][] = [];
     for (let i = 0; i < p.length; i++) {
       if (this.objective.rows.share[i] === 0 || this.at(i, p[i]!) < 0) continue;
-      const length = norm(this.rows[i]!);
-      const unit = this.rows[i]!.map((value) => value / length);
+      const row = this.row(i);
+      const length = norm(row);
+      const unit = row.map((value) => value / length);
       if (units.some((known) => Math.abs(Math.abs(dot(known, unit)) - 1) < 1e-14)) continue;
       units.push(unit);
       found.push(i);
@@ -107,284 +131,255 @@ class KinkedRows {
     for (const i of rows) {
       if (independent.length === this.size) break;
       const tried = [...independent, i];
-      if (nullSpace(tried.map((row) => this.rows[row]!), this.size).rank === tried.length) independent.push(i);
+      if (nullSpace(tried.map((row) => this.row(row)), this.size).rank === tried.length) independent.push(i);
     }
     if (independent.length === 0) return [...b];
-    const a = independent.map((i) => this.rows[i]!);
-    const gap = independent.map((i) => this.places[i]![this.at(i, p[i]!)]! - dot(this.rows[i]!, b));
-    const y = solve(a.map((row) => a.map((other) => dot(row, other))), gap);
-    if (y === null) return [...b];
-    let moved = b.map((value, j) => value + a.reduce((sum, row, k) => sum + row[j]! * y[k]!, 0));
-    if (independent.length === this.size) moved = solve(a, independent.map((i) => this.places[i]![this.at(i, p[i]!)]!)) ?? moved;
-    return moved;
+    const a = independent.map((i) => this.row(i));
+    const places = independent.map((i) => this.place[this.at(i, p[i]!)]!);
+    if (independent.length === this.size) return solve(a, places) ?? [...b];
+    const y = solve(a.map((row) => a.map((other) => dot(row, other))), places.map((place, k) => place - dot(a[k]!, b)));
+    return y === null ? [...b] : b.map((value, j) => value + a.reduce((sum, row, k) => sum + row[j]! * y[k]!, 0));
   }
 }
 
-/** How far to go down a direction: to the kink, or the place between kinks, where the loss no longer falls. */
+/** How far to go down a direction: to the kink, or the place between kinks, where the loss no longer falls; null where it never ends. */
 function descend(kinked: KinkedRows, p: Float64Array, direction: readonly number[], straight: boolean): number | null {
-  const a = Float64Array.from(kinked.rows, (row) => dot(row, direction));
+  const a = kinked.predictors(direction);
   const { share, count } = kinked.objective.rows;
-  const stops: { t: number; rise: number }[] = [];
+  const { first, place, left, right, tolerance } = kinked;
+  const stop = new Float64Array(place.length); // how far each kink is, where it lies ahead
+  const rise = new Float64Array(place.length); // of the derivative there
+  let ahead = 0;
   for (let i = 0; i < count; i++) {
     if (share[i] === 0 || Math.abs(a[i]!) < 1e-13) continue;
-    kinked.places[i]!.forEach((place, k) => {
-      if (Math.abs(place - p[i]!) <= kinked.tolerance) return;
-      const t = (place - p[i]!) / a[i]!;
-      const [left, right] = kinked.beside[i]![k]!;
-      if (t > 0) stops.push({ t, rise: share[i]! * (right - left) * Math.abs(a[i]!) });
-    });
+    for (let k = first[i]!; k < first[i + 1]!; k++) {
+      const t = (place[k]! - p[i]!) / a[i]!;
+      if (!(t > 0) || Math.abs(place[k]! - p[i]!) <= tolerance) continue;
+      stop[ahead] = t;
+      rise[ahead++] = share[i]! * (right[k]! - left[k]!) * Math.abs(a[i]!);
+    }
   }
-  stops.sort((one, other) => one.t - other.t);
+  const order = new Int32Array(ahead).map((_, k) => k).sort((one, other) => stop[one]! - stop[other]!);
   if (straight) {
-    let { slope } = kinked.along(p, direction);
+    let { slope } = kinked.along(p, a);
     const size = Math.abs(slope);
-    for (const stop of stops) {
-      slope += stop.rise;
-      if (slope >= -1e-13 * size) return stop.t;
+    for (const k of order) {
+      slope += rise[k]!;
+      if (slope >= -1e-13 * size) return stop[k]!;
     }
     return null;
   }
+  return betweenStops(kinked, p, a, order.length, (k) => stop[order[k]!]!);
+}
+
+/** The same where the loss bends between its kinks: the sorted stops are halved, then the stretch between two of them. */
+function betweenStops(kinked: KinkedRows, p: Float64Array, a: Float64Array, count: number, stop: (k: number) => number): number | null {
+  const { share } = kinked.objective.rows;
   const derivative = (t: number, side: number): number => {
     let sum = 0;
-    for (let i = 0; i < count; i++) {
+    for (let i = 0; i < a.length; i++) {
       if (share[i] === 0 || Math.abs(a[i]!) < 1e-13) continue;
-      sum += share[i]! * kinked.slope(i, p[i]! + t * a[i]!, side * a[i]!)[0] * a[i]!;
+      sum += share[i]! * kinked.slope(i, p[i]! + t * a[i]!, side * a[i]!) * a[i]!;
     }
     return sum;
   };
-  // Where a loss is convex its slope rises, and the place is found by halving; else this finds a place of a rising slope.
-  let [low, high] = [-1, stops.length];
+  // Where a loss is convex its slope rises, and this finds its place; else a place where it rises.
+  let [low, high] = [-1, count];
   while (high - low > 1) {
     const middle = (low + high) >> 1;
-    if (derivative(stops[middle]!.t, 1) >= 0) high = middle;
+    if (derivative(stop(middle), 1) >= 0) high = middle;
     else low = middle;
   }
-  if (high < stops.length && derivative(stops[high]!.t, -1) < 0) return stops[high]!.t;
-  let from = low < 0 ? 0 : stops[low]!.t;
-  let to = high < stops.length ? stops[high]!.t : Math.max(2 * from, 1);
-  for (let k = 0; high === stops.length && derivative(to, 1) < 0; k++) {
+  if (high < count && derivative(stop(high), -1) < 0) return stop(high);
+  let from = low < 0 ? 0 : stop(low);
+  let to = high < count ? stop(high) : Math.max(2 * from, 1);
+  for (let k = 0; high === count && derivative(to, 1) < 0; k++) {
     if (k > 60) return null;
     to *= 2;
   }
-  for (let k = 0; k < 200 && to - from > 1e-16 * to; k++) {
-    const middle = 0.5 * (from + to);
-    if (middle === from || middle === to) break;
-    if (derivative(middle, 1) >= 0) to = middle;
-    else from = middle;
+  let [under, over] = [derivative(from, 1), derivative(to, -1)];
+  for (let k = 0; k < 100 && to - from > 4e-16 * to; k++) {
+    // Illinois's false position, and halves where it creeps.
+    const share_ = k % 3 === 2 || !(over > under) ? 0.5 : -under / (over - under);
+    const middle = from + Math.min(Math.max(share_, 1e-3), 1 - 1e-3) * (to - from);
+    if (middle <= from || middle >= to) break;
+    const slope = derivative(middle, 1);
+    if (slope === 0) return middle;
+    if (slope > 0) [to, over] = [middle, slope];
+    else [from, under] = [middle, slope];
   }
   return 0.5 * (from + to);
 }
 
+const [MOST_STEPS, MOST_IDLE] = [5000, 30];
+
 /** The optimum of a kinked loss, from a start. */
 export function kinkedOptimum(objective: Objective, start: readonly number[]): Path {
-  const kinked = new KinkedRows(objective);
-  return objective.loss.straight ? alongEdges(kinked, start) : withRowsHeld(kinked, start);
+  return descent(new KinkedRows(objective), start);
 }
 
-function better(b: readonly number[], direction: readonly number[], t: number): number[] {
-  return b.map((value, j) => value + t * direction[j]!);
-}
-
-function alongEdges(kinked: KinkedRows, start: readonly number[]): Path {
-  const size = kinked.size;
+function descent(kinked: KinkedRows, start: readonly number[]): Path {
+  const { objective, size } = kinked;
+  const { straight } = objective.loss;
   const points: number[][] = [[...start]];
   let b = [...start];
-  for (let step = 0; step < MOST_STEPS; step++) {
+  let lowest = objective.value(b);
+  let idle = 0;
+  for (let step = 0; step < MOST_STEPS && idle < MOST_IDLE; step++) {
     const p = kinked.predictors(b);
     const active = kinked.active(p);
-    const { basis, rank } = nullSpace(active.map((i) => kinked.rows[i]!), size);
-    const directions = rank < size ? inside(kinked, p, basis) : edges(kinked, active);
-    let steepest: { direction: number[]; slope: number } | null = null;
-    for (const direction of directions) {
-      const { slope, size: scale } = kinked.along(p, direction);
-      if (slope < -1e-12 * scale && slope < (steepest?.slope ?? 0)) steepest = { direction, slope };
-    }
-    if (steepest === null && rank === size) return { points, ending: provedVertex(kinked) };
+    const { basis } = nullSpace(active.map((i) => kinked.row(i)), size);
+    const face = idle < MOST_IDLE / 2 ? faceNewton(kinked, p, basis, lowest) : null;
+    const way = face ?? steepestRay(kinked, p, rays(kinked, active));
     let t: number | null = null;
-    let direction: number[] | null = steepest?.direction ?? null;
-    if (direction !== null) {
-      t = descend(kinked, p, direction, true);
+    let direction = way;
+    if (way !== null) {
+      t = descend(kinked, p, way, straight);
       if (t === null) return { points, ending: NEVER_ENDS };
-    } else {
-      // Flat between kinks: on to the next one, where the loss is as low and a proof can be given.
-      for (const flat of directions) {
-        t = nextKink(kinked, p, flat);
-        if (t !== null) {
-          direction = flat;
-          break;
-        }
+    } else if (straight && basis.length > 0) {
+      // Flat between kinks: on to the next one, where the loss is as low and more points lie on the line.
+      for (const flat of basis.flatMap((one) => [one, one.map((value) => -value)])) {
+        t ??= nextKink(kinked, p, (direction = flat));
+        if (t !== null) break;
       }
-      if (direction === null || t === null) return { points, ending: flatOptimum(kinked) };
     }
-    const moved = better(b, direction, t);
+    if (direction === null || t === null) return { points, ending: proved(kinked, active.length) };
+    const moved = b.map((value, j) => value + t * direction[j]!);
     const there = kinked.predictors(moved);
-    // Those held stay exactly where they were; the new one joins them.
-    const held = kinked.active(there);
-    b = kinked.settled(moved, there, held);
+    const next = kinked.settled(moved, there, kinked.active(there));
+    const value = objective.value(next);
+    idle = value < lowest - 1e-15 * Math.abs(lowest) ? 0 : idle + 1;
+    if (value > lowest + 1e-13 * Math.abs(lowest)) continue;
+    lowest = Math.min(value, lowest);
+    b = next;
     points.push(b);
   }
-  return { points, ending: { converged: false, toOptimum: null, reason: `not at the optimum after ${MOST_STEPS} vertices` } };
+  return idle < MOST_IDLE ? { points, ending: { converged: false, toOptimum: null, reason: `not at the optimum after ${MOST_STEPS} steps between kinks` } } : { points, ending: nearly(kinked, b) };
 }
 
-/** Directions within a subspace: down the gradient of its rows first. */
-function inside(kinked: KinkedRows, p: Float64Array, basis: readonly (readonly number[])[]): number[][] {
-  const { share, count } = kinked.objective.rows;
-  const gradient = new Array<number>(kinked.size).fill(0);
+/** Newton's direction within the face that keeps its rows on their kinks, of length one; null at the face's lowest point. */
+function faceNewton(kinked: KinkedRows, p: Float64Array, basis: readonly (readonly number[])[], value: number): number[] | null {
+  if (basis.length === 0) return null;
+  const { rows, loss } = kinked.objective;
+  const { share, count, columns, y } = rows;
+  const gradient = new Array<number>(rows.size).fill(0);
+  const curvature = gradient.map(() => new Array<number>(rows.size).fill(0));
+  const out = new Float64Array(3);
   for (let i = 0; i < count; i++) {
-    if (share[i] === 0) continue;
-    const slope = share[i]! * kinked.slope(i, p[i]!, 0)[0];
-    kinked.rows[i]!.forEach((value, j) => (gradient[j] = gradient[j]! + slope * value));
+    if (share[i] === 0 || kinked.at(i, p[i]!) >= 0) continue;
+    loss.derive(y[i]!, p[i]!, out);
+    const slope = share[i]! * out[1]!;
+    const bend = share[i]! * out[2]!;
+    for (let j = 0; j < gradient.length; j++) {
+      const x = columns[j]![i]!;
+      gradient[j] = gradient[j]! + slope * x;
+      for (let k = 0; k < gradient.length; k++) curvature[j]![k] = curvature[j]![k]! + bend * x * columns[k]![i]!;
+    }
   }
-  const parts = basis.map((one) => dot(one, gradient));
-  const down = gradient.map((_, j) => -basis.reduce((sum, one, k) => sum + one[j]! * parts[k]!, 0));
-  const length = norm(down);
-  const found = basis.flatMap((one) => [[...one], one.map((value) => -value)]);
-  return length > 0 ? [down.map((value) => value / length), ...found] : found;
+  const part = basis.map((one) => dot(one, gradient));
+  const { values, vectors } = symmetricEigen(basis.map((one) => basis.map((other) => dot(one, times(curvature, other)))));
+  const floor = Math.max(1e-9 * Math.max(...values.map(Math.abs)), 1e-12 * norm(part));
+  const direction = new Array<number>(rows.size).fill(0);
+  let decrement = 0;
+  values.forEach((one, k) => {
+    const along = vectors.reduce((sum, row, i) => sum + row[k]! * part[i]!, 0);
+    const bend = Math.max(Math.abs(one), floor);
+    if (bend > 0) decrement += (along * along) / bend;
+    if (bend > 0) basis.forEach((unit, i) => unit.forEach((x, j) => (direction[j] = direction[j]! - (x * vectors[i]![k]! * along) / bend)));
+  });
+  const length = norm(direction);
+  if (!(length > 0) || decrement <= 1e-26 * Math.abs(value)) return null;
+  const unit = direction.map((x) => x / length);
+  const { slope, size } = kinked.along(p, kinked.predictors(unit));
+  return slope < -1e-14 * size ? unit : null;
 }
 
-/** The edges of the cells that meet in a vertex, both ways. */
-function edges(kinked: KinkedRows, active: readonly number[]): number[][] {
-  const size = kinked.size;
+function steepestRay(kinked: KinkedRows, p: Float64Array, tried: readonly (readonly number[])[]): number[] | null {
+  let steepest: number[] | null = null;
+  let lowest = 0;
+  for (const ray of tried) {
+    const { slope, size } = kinked.along(p, kinked.predictors(ray));
+    if (slope < -1e-12 * size && slope < lowest) [steepest, lowest] = [[...ray], slope];
+  }
+  return steepest;
+}
+
+/** The edges, both ways, of the cells that the active rows' kinks cut around a point: modulo directions that leave all rows on theirs. */
+function rays(kinked: KinkedRows, active: readonly number[]): number[][] {
+  const rows = active.map((i) => kinked.row(i));
+  const { basis: free, rank } = nullSpace(rows, kinked.size);
   const found: number[][] = [];
-  const add = (rows: readonly number[]): void => {
-    const { basis } = nullSpace(rows.map((i) => kinked.rows[i]!), size);
+  const add = (held: readonly number[][]): void => {
+    const { basis } = nullSpace([...free, ...held], kinked.size);
     if (basis.length === 1) found.push([...basis[0]!], basis[0]!.map((value) => -value));
   };
-  if (size === 1) add([]);
-  else if (size === 2) for (const i of active) add([i]);
-  else active.forEach((i, k) => active.slice(k + 1).forEach((other) => add([i, other])));
+  if (rank === 1) add([]);
+  else if (rank === 2) for (const row of rows) add([row]);
+  else if (rank === 3) rows.forEach((row, k) => rows.slice(k + 1).forEach((other) => add([row, other])));
   return found;
 }
 
 function nextKink(kinked: KinkedRows, p: Float64Array, direction: readonly number[]): number | null {
+  const a = kinked.predictors(direction);
   let nearest: number | null = null;
-  kinked.rows.forEach((row, i) => {
-    const a = dot(row, direction);
-    if (kinked.objective.rows.share[i] === 0 || Math.abs(a) < 1e-13) return;
-    for (const place of kinked.places[i]!) {
-      const t = (place - p[i]!) / a;
-      if (Math.abs(place - p[i]!) > kinked.tolerance && t > 0 && (nearest === null || t < nearest)) nearest = t;
+  for (let i = 0; i < a.length; i++) {
+    if (kinked.objective.rows.share[i] === 0 || Math.abs(a[i]!) < 1e-13) continue;
+    for (let k = kinked.first[i]!; k < kinked.first[i + 1]!; k++) {
+      const gap = kinked.place[k]! - p[i]!;
+      const t = gap / a[i]!;
+      if (Math.abs(gap) > kinked.tolerance && t > 0 && (nearest === null || t < nearest)) nearest = t;
     }
-  });
+  }
   return nearest;
 }
 
 const NEVER_ENDS: Ending = { converged: false, toOptimum: null, reason: "there is no optimum: in one direction the loss falls for ever" };
 
-function provedVertex(kinked: KinkedRows): Ending {
-  const rows = kinked.size === 1 ? "a point lies" : `${kinked.size} points lie`;
+function proved(kinked: KinkedRows, held: number): Ending {
+  const { convex } = kinked.objective.loss;
+  const rows = held === 0 ? "no point lies on a kink" : held === 1 ? "one point lies exactly on a kink" : `${held} points lie exactly on kinks`;
+  const so = `${rows} and in no direction from there does the loss fall`;
   return {
     converged: true,
-    toOptimum: kinked.objective.loss.convex ? 0 : null,
-    reason: kinked.objective.loss.convex
-      ? `${rows} exactly on a kink and along no edge from there does the loss fall: no other coefficients cost less`
-      : `${rows} exactly on a kink and along no edge from there does the loss fall; it is not convex, so that another minimum may lie lower`,
+    toOptimum: convex ? 0 : null,
+    reason: convex ? `${so}: no other coefficients cost less` : `${so} at first; it is not convex, so that another minimum may lie lower`,
   };
 }
 
-function flatOptimum(kinked: KinkedRows): Ending {
-  return {
-    converged: true,
-    toOptimum: kinked.objective.loss.convex ? 0 : null,
-    reason: "the loss is flat here in every direction, so that other coefficients are as good",
-  };
+/** Where steps no longer lower the loss although it seems to fall in some direction: by rounding, or since it is not continuous. */
+function nearly(kinked: KinkedRows, b: readonly number[]): Ending {
+  const p = kinked.predictors(b);
+  const active = kinked.active(p);
+  const left = steepestRay(kinked, p, rays(kinked, active));
+  if (left === null) return proved(kinked, active.length);
+  return { converged: false, toOptimum: null, reason: "steps no longer lower the loss, although it seems to fall in some direction: it may jump, or be known to few digits only" };
 }
 
-/** Newton's method with a working set of rows held on their kinks. */
-function withRowsHeld(kinked: KinkedRows, start: readonly number[]): Path {
-  const { share, count } = kinked.objective.rows;
-  const size = kinked.size;
-  const points: number[][] = [[...start]];
-  let b = [...start];
-  let held: number[] = [];
-  let released = new Map<number, number>(); // to which side a row has left its kink
-  for (let step = 0; step < 500; step++) {
-    const p = kinked.predictors(b);
-    const gradient = new Array<number>(size).fill(0);
-    const curvature = gradient.map(() => new Array<number>(size).fill(0));
-    for (let i = 0; i < count; i++) {
-      if (share[i] === 0) continue;
-      const isHeld = held.includes(i);
-      const [slope, bend] = kinked.slope(i, p[i]!, released.get(i) ?? 0);
-      const row = kinked.rows[i]!;
-      for (let j = 0; j < size; j++) {
-        if (!isHeld) gradient[j] = gradient[j]! + share[i]! * slope * row[j]!;
-        for (let k = 0; k < size; k++) curvature[j]![k] = curvature[j]![k]! + (isHeld ? 0 : share[i]! * bend) * row[j]! * row[k]!;
-      }
-    }
-    const { basis } = nullSpace(held.map((i) => kinked.rows[i]!), size);
-    const reduced = basis.map((one) => basis.map((other) => dot(one, times(curvature, other))));
-    const part = basis.map((one) => dot(one, gradient));
-    const { values, vectors } = basis.length > 0 ? symmetricEigen(reduced) : { values: [], vectors: [] };
-    const largest = Math.max(0, ...values.map(Math.abs));
-    let decrement = 0;
-    const direction = new Array<number>(size).fill(0);
-    values.forEach((value, k) => {
-      const along = vectors.reduce((sum, row, i) => sum + row[k]! * part[i]!, 0);
-      const bend = Math.max(Math.abs(value), 1e-9 * largest, 1e-12);
-      decrement += (along * along) / bend;
-      basis.forEach((one, i) => one.forEach((value_, j) => (direction[j] = direction[j]! - (value_ * vectors[i]![k]! * along) / bend)));
-    });
-    const scale = Math.abs(kinked.objective.value(b)) + 1e-300;
-    if (decrement <= 1e-24 * scale) {
-      const verdict = multipliers(kinked, held, p, gradient);
-      if (verdict === null) return { points, ending: heldOptimum(kinked, held.length, decrement) };
-      held = held.filter((i) => i !== verdict.row);
-      released = new Map([[verdict.row, verdict.side]]);
-      continue;
-    }
-    const t = descend(kinked, p, direction, false);
-    if (t === null) return { points, ending: NEVER_ENDS };
-    const moved = better(b, direction, t);
-    const there = kinked.predictors(moved);
-    const before = kinked.objective.value(b);
-    const arrived = kinked.active(there).filter((i) => !held.includes(i));
-    const more = arrived.find((i) => nullSpace([...held, i].map((row) => kinked.rows[row]!), size).rank === held.length + 1);
-    const next = more === undefined ? held : [...held, more];
-    const settled = kinked.settled(moved, there, next);
-    const value = kinked.objective.value(settled);
-    if (!(value < before) && more === undefined && !(t > 0.5 && value <= before + 1e-15 * scale && decrement > 1e-20 * scale)) {
-      // Rounding has the last word: what is held decides.
-      const verdict = multipliers(kinked, held, p, gradient);
-      if (verdict === null || released.has(verdict.row)) return { points, ending: heldOptimum(kinked, held.length, decrement) };
-      held = held.filter((i) => i !== verdict.row);
-      released = new Map([[verdict.row, verdict.side]]);
-      continue;
-    }
-    held = next;
-    released = new Map();
-    b = settled;
-    points.push(b);
-  }
-  return { points, ending: { converged: false, toOptimum: null, reason: "not at the optimum after 500 steps between kinks" } };
-}
-
-/** The row whose slope would have to lie outside those on the sides of its kink, and to which side it leaves; null where none. */
-function multipliers(kinked: KinkedRows, held: readonly number[], p: Float64Array, gradient: readonly number[]): { row: number; side: number } | null {
-  if (held.length === 0) return null;
-  const a = held.map((i) => kinked.rows[i]!);
-  const found = solve(a.map((row) => a.map((other) => dot(row, other))), a.map((row) => -dot(row, gradient)));
-  if (found === null) return null;
-  let worst: { row: number; side: number; by: number } | null = null;
-  found.forEach((value, k) => {
-    const i = held[k]!;
-    const slope = value / kinked.objective.rows.share[i]!;
-    const [left, right] = kinked.beside[i]![Math.max(kinked.at(i, p[i]!), 0)]!;
-    const slack = 1e-9 * (Math.abs(left) + Math.abs(right));
-    const by = Math.max(left - slope, slope - right);
-    if (by > slack && by > (worst?.by ?? 0)) worst = { row: i, side: slope > right ? 1 : -1, by };
+/** The predictor of every row by the optimum without it, each fitted again from the optimum of all; null where that cannot be had. */
+export function leftOutPredictors(objective: Objective, optimum: readonly number[]): Float64Array | null {
+  const { rows, loss } = objective;
+  const all = new KinkedRows(objective);
+  const p = all.predictors(optimum);
+  const found = Float64Array.from(p);
+  const active = all.active(p);
+  const vertex = loss.straight && nullSpace(active.map((i) => all.row(i)), rows.size).rank === rows.size;
+  const along = rays(all, active).map((ray) => {
+    const a = all.predictors(ray);
+    return { a, ...all.along(p, a) };
   });
-  return worst;
-}
-
-function heldOptimum(kinked: KinkedRows, held: number, decrement: number): Ending {
-  const convex = kinked.objective.loss.convex;
-  const rows = held === 0 ? "no point lies on a kink" : held === 1 ? "one point is held exactly on a kink" : `${held} points are held exactly on kinks`;
-  return {
-    converged: true,
-    toOptimum: convex ? 0.5 * decrement : null,
-    reason: convex
-      ? `${rows} and the gradient of the others is balanced: no other coefficients cost less`
-      : `${rows} and the gradient of the others is balanced; the loss is not convex, so that another minimum may lie lower`,
-  };
+  for (let i = 0; i < rows.count; i++) {
+    if (rows.share[i] === 0) continue;
+    // A vertex stays the optimum where no edge descends without the row: most rows need no new fit.
+    const stays =
+      vertex &&
+      all.at(i, p[i]!) < 0 &&
+      along.every(({ a, slope, size }) => slope - rows.share[i]! * all.slope(i, p[i]!, a[i]!) * a[i]! >= 1e-12 * size);
+    if (stays) continue;
+    const share = Float64Array.from(rows.share);
+    share[i] = 0;
+    const { points, ending } = descent(new KinkedRows(new Objective({ ...rows, share }, loss), all), optimum);
+    if (!ending.converged) return null;
+    found[i] = dot(all.row(i), points[points.length - 1]!);
+  }
+  return found;
 }

@@ -3,7 +3,7 @@
 import { orthonormal, type Orthonormal } from "./frame.ts";
 import { kinkedOptimum } from "./kinks.ts";
 import { leastSquares } from "./least_squares.ts";
-import { norm, solve } from "./linear.ts";
+import { norm } from "./linear.ts";
 import { median } from "./numbers.ts";
 import { newton, type Ending, type Path } from "./newton.ts";
 import { Objective, predictorsInto, type Rows } from "./rows.ts";
@@ -60,8 +60,15 @@ function pathTo(frame: Orthonormal, objective: Objective, start?: readonly numbe
   if (fault !== null) {
     throw new EngineError({ path: `row ${fault.row + 1}`, message: `${fault.message}, where the search begins; change the loss, or the start` });
   }
-  return loss.kinks === null ? newton(objective, begin) : kinkedOptimum(objective, begin);
+  const { points, ending } = loss.kinks === null ? newton(objective, begin) : kinkedOptimum(objective, begin);
+  return { points, ending: loss.jumps ? JUMPS : ending };
 }
+
+const JUMPS: Ending = {
+  converged: false,
+  toOptimum: null,
+  reason: "the loss jumps where its choice changes sides, which slopes do not show: other coefficients may cost less",
+};
 
 const SQUARED: Ending = {
   converged: true,
@@ -94,30 +101,4 @@ function typicalResidual(rows: Rows, b: readonly number[]): number {
   const p = new Float64Array(rows.count);
   predictorsInto(rows, b, p);
   return median(Array.from(p, (value, i) => Math.abs(value - rows.y[i]!)));
-}
-
-/** The mean loss of every row by the fit without it, in one Newton step from the optimum: gradline's `leave_one_out_loss`. */
-export function leaveOneOut(solved: Solved, loss: RowLoss): number | null {
-  if (!solved.certificate.converged || loss.kinks !== null) return null;
-  const objective = new Objective(solved.frame.rows, loss);
-  const { rows } = objective;
-  const { curvature } = objective.evaluate(solved.theta);
-  const out = new Float64Array(3);
-  let sum = 0;
-  for (let i = 0; i < rows.count; i++) {
-    if (rows.share[i] === 0) continue;
-    const row = rows.columns.map((column) => column[i]!);
-    let p = 0;
-    row.forEach((value, j) => (p += value * solved.theta[j]!));
-    loss.derive(rows.y[i]!, p, out);
-    const spread = solve(curvature, row);
-    if (spread === null) return null;
-    const q = rows.share[i]! * row.reduce((total, value, j) => total + value * spread[j]!, 0);
-    const left = 1 - q * out[2]!;
-    // A row that alone decides a coefficient: without it there is nothing to predict from.
-    if (!(left > 1e-10)) return null;
-    loss.derive(rows.y[i]!, p + (q * out[1]!) / left, out);
-    sum += rows.share[i]! * out[0]!;
-  }
-  return Number.isFinite(sum) ? sum : null;
 }

@@ -5,9 +5,16 @@ import type { RowLoss } from "./row_loss.ts";
 import { typedLoss } from "./typed.ts";
 import { EngineError, type LossSpec, type Points } from "./types.ts";
 
+const typed = new Map<string, RowLoss>(); // a typed loss is looked at closely once, and not for every answer
+
 export function lossOf(spec: LossSpec): RowLoss {
   if (spec.kind === "catalogue") return catalogueLoss(spec.name, spec.option);
-  if (spec.kind === "typed") return typedLoss(spec.text);
+  if (spec.kind === "typed") {
+    const known = typed.get(spec.text) ?? typedLoss(spec.text);
+    if (typed.size > 20) typed.clear();
+    typed.set(spec.text, known);
+    return known;
+  }
   throw new EngineError({
     path: "loss",
     message: `the loss '${spec.name}' of a file runs in a server only: gradline studio table.csv --loss ${spec.name}`,
@@ -82,8 +89,9 @@ export function predictorsInto(rows: Rows, b: ArrayLike<number>, into: Float64Ar
   const [first, second, third] = [b[0]!, b[1] ?? 0, b[2] ?? 0];
   const x1 = rows.columns[1];
   const x2 = rows.columns[2];
+  const x0 = rows.columns[0]!;
   for (let i = 0; i < rows.count; i++) {
-    let p = first;
+    let p = first * x0[i]!;
     if (x1 !== undefined) p += second * x1[i]!;
     if (x2 !== undefined) p += third * x2[i]!;
     into[i] = p;
@@ -96,7 +104,7 @@ export interface Evaluation {
   readonly curvature: number[][];
 }
 
-/** The mean loss, its gradient and (order 2) its curvature at b. */
+/** The mean loss, its gradient and its curvature at b. */
 export class Objective {
   private readonly out = new Float64Array(3);
   constructor(
@@ -105,80 +113,102 @@ export class Objective {
   ) {}
 
   value(b: ArrayLike<number>): number {
-    const { columns, y, share, count, size } = this.rows;
-    const out = this.out;
+    const { columns, y, share, count } = this.rows;
+    const [c0, c1, c2] = columns;
+    const [b0, b1, b2] = [b[0]!, b[1] ?? 0, b[2] ?? 0];
+    const { loss, out } = this;
     let sum = 0;
     for (let i = 0; i < count; i++) {
-      if (share[i] === 0) continue;
-      let p = 0;
-      for (let j = 0; j < size; j++) p += b[j]! * columns[j]![i]!;
-      this.loss.derive(y[i]!, p, out);
-      sum += share[i]! * out[0]!;
+      const weight = share[i]!;
+      if (weight === 0) continue;
+      let p = b0 * c0![i]!;
+      if (c1 !== undefined) p += b1 * c1[i]!;
+      if (c2 !== undefined) p += b2 * c2[i]!;
+      loss.derive(y[i]!, p, out);
+      sum += weight * out[0]!;
     }
     return sum;
   }
 
   /** The gradient into `gradient`; returns the value. */
   slope(b: ArrayLike<number>, gradient: Float64Array): number {
-    const { columns, y, share, count, size } = this.rows;
-    const out = this.out;
-    let sum = 0;
-    gradient.fill(0);
+    const { columns, y, share, count } = this.rows;
+    const [c0, c1, c2] = columns;
+    const [b0, b1, b2] = [b[0]!, b[1] ?? 0, b[2] ?? 0];
+    const { loss, out } = this;
+    let [sum, g0, g1, g2] = [0, 0, 0, 0];
     for (let i = 0; i < count; i++) {
       const weight = share[i]!;
       if (weight === 0) continue;
-      let p = 0;
-      for (let j = 0; j < size; j++) p += b[j]! * columns[j]![i]!;
-      this.loss.derive(y[i]!, p, out);
+      let p = b0 * c0![i]!;
+      if (c1 !== undefined) p += b1 * c1[i]!;
+      if (c2 !== undefined) p += b2 * c2[i]!;
+      loss.derive(y[i]!, p, out);
       sum += weight * out[0]!;
       const slope = weight * out[1]!;
-      for (let j = 0; j < size; j++) gradient[j] = gradient[j]! + slope * columns[j]![i]!;
+      g0 += slope * c0![i]!;
+      if (c1 !== undefined) g1 += slope * c1[i]!;
+      if (c2 !== undefined) g2 += slope * c2[i]!;
     }
+    setThree(gradient, g0, g1, g2, 1);
     return sum;
   }
 
   /** The gradient that a mini-batch estimates: of rows `from` to `to` of `order`. */
   batchSlope(b: ArrayLike<number>, order: Int32Array, from: number, to: number, gradient: Float64Array): void {
-    const { columns, y, share, count, size } = this.rows;
-    const out = this.out;
-    gradient.fill(0);
-    const scale = count / (to - from);
+    const { columns, y, share, count } = this.rows;
+    const [c0, c1, c2] = columns;
+    const [b0, b1, b2] = [b[0]!, b[1] ?? 0, b[2] ?? 0];
+    const { loss, out } = this;
+    let [g0, g1, g2] = [0, 0, 0];
     for (let k = from; k < to; k++) {
       const i = order[k]!;
-      if (share[i] === 0) continue;
-      let p = 0;
-      for (let j = 0; j < size; j++) p += b[j]! * columns[j]![i]!;
-      this.loss.derive(y[i]!, p, out);
-      const slope = share[i]! * out[1]!;
-      for (let j = 0; j < size; j++) gradient[j] = gradient[j]! + slope * columns[j]![i]!;
+      const weight = share[i]!;
+      if (weight === 0) continue;
+      let p = b0 * c0![i]!;
+      if (c1 !== undefined) p += b1 * c1[i]!;
+      if (c2 !== undefined) p += b2 * c2[i]!;
+      loss.derive(y[i]!, p, out);
+      const slope = weight * out[1]!;
+      g0 += slope * c0![i]!;
+      if (c1 !== undefined) g1 += slope * c1[i]!;
+      if (c2 !== undefined) g2 += slope * c2[i]!;
     }
-    for (let j = 0; j < size; j++) gradient[j] = gradient[j]! * scale;
+    setThree(gradient, g0, g1, g2, count / (to - from));
   }
 
   evaluate(b: ArrayLike<number>): Evaluation {
     const { columns, y, share, count, size } = this.rows;
-    const out = this.out;
-    let value = 0;
-    const gradient = new Array<number>(size).fill(0);
-    const curvature = gradient.map(() => new Array<number>(size).fill(0));
+    const [c0, c1, c2] = columns;
+    const [b0, b1, b2] = [b[0]!, b[1] ?? 0, b[2] ?? 0];
+    const { loss, out } = this;
+    let [value, g0, g1, g2, h00, h10, h11, h20, h21, h22] = [0, 0, 0, 0, 0, 0, 0, 0, 0, 0];
     for (let i = 0; i < count; i++) {
       const weight = share[i]!;
       if (weight === 0) continue;
-      let p = 0;
-      for (let j = 0; j < size; j++) p += b[j]! * columns[j]![i]!;
-      this.loss.derive(y[i]!, p, out);
+      const x0 = c0![i]!;
+      const x1 = c1 === undefined ? 0 : c1[i]!;
+      const x2 = c2 === undefined ? 0 : c2[i]!;
+      loss.derive(y[i]!, b0 * x0 + b1 * x1 + b2 * x2, out);
       value += weight * out[0]!;
       const slope = weight * out[1]!;
       const bend = weight * out[2]!;
-      for (let j = 0; j < size; j++) {
-        const xj = columns[j]![i]!;
-        gradient[j] = gradient[j]! + slope * xj;
-        const row = curvature[j]!;
-        for (let k = 0; k <= j; k++) row[k] = row[k]! + bend * xj * columns[k]![i]!;
-      }
+      g0 += slope * x0;
+      g1 += slope * x1;
+      g2 += slope * x2;
+      h00 += bend * x0 * x0;
+      h10 += bend * x1 * x0;
+      h11 += bend * x1 * x1;
+      h20 += bend * x2 * x0;
+      h21 += bend * x2 * x1;
+      h22 += bend * x2 * x2;
     }
-    for (let j = 0; j < size; j++) for (let k = 0; k < j; k++) curvature[k]![j] = curvature[j]![k]!;
-    return { value, gradient, curvature };
+    const curvature = [
+      [h00, h10, h20],
+      [h10, h11, h21],
+      [h20, h21, h22],
+    ];
+    return { value, gradient: [g0, g1, g2].slice(0, size), curvature: curvature.slice(0, size).map((row) => row.slice(0, size)) };
   }
 
   /** The largest curvature of one row's own objective, n w f'' |x|^2 / sum w. */
@@ -219,6 +249,12 @@ export class Objective {
     }
     return null;
   }
+}
+
+function setThree(into: Float64Array, first: number, second: number, third: number, scale: number): void {
+  into[0] = first * scale;
+  if (into.length > 1) into[1] = second * scale;
+  if (into.length > 2) into[2] = third * scale;
 }
 
 /** A number in a sentence: six digits at most. */

@@ -16,12 +16,12 @@ import {
   at,
   dimension,
   diverged,
-  engine,
   lesson,
   line,
   newInput,
   pane,
   points,
+  predict,
   problem,
   residuals,
   said,
@@ -169,7 +169,7 @@ function Points() {
 
 function Predict() {
   const values = newInput.value.slice(0, dimension.value);
-  const value = engine.value.predict(settings.value, shown.value, [values])[0];
+  const value = predict(settings.value, shown.value, [values])[0];
   return (
     <div class="predict">
       <span>At</span>
@@ -369,7 +369,11 @@ export function App() {
         </div>
       </main>
       <footer class="foot">
-        <span>Everything is calculated in this page, in double precision.</span>
+        <span>
+          {connection
+            ? "Everything is calculated on this machine, in double precision: points in this page, tables and losses of files by gradline."
+            : "Everything is calculated in this page, in double precision."}
+        </span>
         <button type="button" class="button plain small" onClick={() => (dialog.value = "about")}>
           About
         </button>

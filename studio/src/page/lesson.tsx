@@ -10,7 +10,6 @@ import { usePreset } from "./presets";
 import {
   at,
   diverged,
-  engine,
   lesson,
   line,
   newInput,
@@ -18,6 +17,7 @@ import {
   pane,
   playing,
   points,
+  predict,
   residuals,
   say,
   set,
@@ -181,7 +181,7 @@ const PARTS: readonly Part[] = [
       <p>
         That is all: the line is <span class="number">{line.value}</span>, and nobody told it the 6 and the −5. Now it can say something about an x that it has
         never seen. At x = {number(newInput.value[0]!)} it says y ={" "}
-        <strong class="number">{number(engine.value.predict(settings.value, shown.value, [[...newInput.value].slice(0, 1)])[0] ?? NaN, 4)}</strong>.
+        <strong class="number">{number(predict(settings.value, shown.value, [[...newInput.value].slice(0, 1)])[0] ?? NaN, 4)}</strong>.
       </p>
     ),
     task: () => <>Ask it for another x, in the field under the picture. Then close the lesson: everything is yours to try.</>,

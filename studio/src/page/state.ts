@@ -91,10 +91,20 @@ export const shown = computed<readonly number[]>(() => {
   return current.value?.coefficients ?? settings.value.start;
 });
 export const shownLoss = computed(() => (toOptimum.value && optimum.value ? optimum.value.loss : (current.value?.loss ?? NaN)));
+/** Predictions, also while the loss is being typed and is none yet: then those of a line. */
+export function predict(of: Settings, coefficients: readonly number[], x: readonly (readonly number[])[]): readonly number[] {
+  try {
+    return engine.value.predict(of, coefficients, x);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    return x.map((row) => row.reduce((sum, value, j) => sum + value * coefficients[j + 1]!, coefficients[0]!));
+  }
+}
+
 /** Whether the line is the prediction itself, and not a score that a curve makes a probability or a mean of. */
 export const straight = computed(() => {
   const at = points.value.inputs.map(() => 0);
-  return engine.value.predict(settings.value, [0.7, ...at], [at])[0] === 0.7;
+  return predict(settings.value, [0.7, ...at], [at])[0] === 0.7;
 });
 export const line = computed(() => equation(straight.value ? points.value.target : `score of ${points.value.target}`, points.value.inputs, shown.value));
 export const rate = computed<number | null>(() => {
@@ -138,6 +148,8 @@ export function say(text: string): void {
 export const frameX = signal<Range>([-3, 3]);
 export const frameY = signal<Range>([-25, 15]);
 export const frameFirst = signal<Range>([-1, 1]);
+/** Width over height of the picture of the surface. */
+export const surfaceAspect = signal(1.4);
 export const frameSecond = signal<Range>([-1, 1]);
 
 export function settleFrames(): void {
@@ -178,15 +190,16 @@ function settleSurface(): void {
   const best = optimum.value ? toWalk(optimum.value.coefficients) : null;
   const begin = toWalk(settings.value.start);
   const [first, second] = pair.value;
-  const frame = (index: number): Range => {
-    const middle = best?.[index] ?? 0;
-    const start = begin[index] ?? 0;
-    const reach = Math.max(Math.abs(start - middle), 0.25 * Math.abs(middle), 1e-3);
-    return [middle - 1.3 * reach, middle + 1.3 * reach];
-  };
-  const [one, two] = [frame(first), frame(second)];
-  frameFirst.value = one;
-  frameSecond.value = two;
+  const middle = (index: number) => best?.[index] ?? 0;
+  const reach = (index: number) => 1.3 * Math.max(Math.abs((begin[index] ?? 0) - middle(index)), 0.25 * Math.abs(middle(index)), 1e-3);
+  let [across, up] = [reach(first), reach(second)];
+  if (settings.value.standardised) {
+    // One scale for both: what is round is drawn round.
+    up = Math.max(up, across / surfaceAspect.value);
+    across = up * surfaceAspect.value;
+  }
+  frameFirst.value = [middle(first) - across, middle(first) + across];
+  frameSecond.value = [middle(second) - up, middle(second) + up];
 }
 
 // Calculating anew.
@@ -236,7 +249,7 @@ export async function refresh(live: boolean): Promise<void> {
       if (!held) at.value = Math.min(count, walked.steps.length - 1);
       if (!live) settleFrames();
     });
-    await refreshSurface(mine, live ? COARSE : FINE);
+    await refreshSurface(mine, live ? COARSE : FINE, live);
     if (mine !== asked) return;
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
@@ -246,10 +259,26 @@ export async function refresh(live: boolean): Promise<void> {
   if (!live) saveSoon();
 }
 
-async function refreshSurface(mine: number, size: number): Promise<void> {
+async function refreshSurface(mine: number, size: number, live = false): Promise<void> {
   const third = optimum.value && dimension.value === 2 ? toWalk(optimum.value.coefficients)[3 - pair.value[0] - pair.value[1]] : undefined;
-  const seen = await engine.value.surface(points.value, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
+  const rows = live ? sampled(points.value) : points.value;
+  // What is standardised by other rows stands elsewhere: such a picture waits until the hand rests.
+  if (rows !== points.value && settings.value.standardised) return;
+  const seen = await engine.value.surface(rows, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
   if (mine === asked) surface.value = seen;
+}
+
+const ENOUGH = 150; // rows for a sketch of the surface
+
+/** Rows for a sketch of the surface while something is dragged: every few of them. Squared loss needs no sketch, it has its moments. */
+function sampled(all: Points): Points {
+  const loss = settings.value.loss;
+  const n = all.y.length;
+  if (n <= ENOUGH || (loss.kind === "catalogue" && loss.name === "squared")) return all;
+  const every = Math.ceil(n / ENOUGH);
+  const keep = (_: unknown, i: number) => i % every === 0 || i === selected.value;
+  const part = { ...all, x: all.x.filter(keep), y: all.y.filter(keep) };
+  return all.weights ? { ...part, weights: all.weights.filter(keep) } : part;
 }
 
 async function refreshComparison(mine: number): Promise<void> {
@@ -317,8 +346,9 @@ export function loadPoints(next: Points, changes: Partial<Settings> = {}, made?:
     newInput.value = next.inputs.map((_, j) => {
       const values = next.x.map((row) => row[j]!).sort((a, b) => a - b);
       const [low, high] = [values[0]!, values[values.length - 1]!];
-      // Some round value inside, not the middle.
-      return Number((low + 0.7 * (high - low)).toPrecision(2));
+      // Some round value near the right edge.
+      const unit = 10 ** Math.floor(Math.log10(high - low || 1)) / 2;
+      return Number((Math.round((low + 0.9 * (high - low)) / unit) * unit).toPrecision(6));
     });
     setPoints(next, true);
     source.value = made;

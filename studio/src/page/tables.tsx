@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { number } from "./format";
-import { comparison, engine, names, pair, points, settings, shown, steps, surface, titleOf } from "./state";
+import { comparison, names, pair, points, predict, settings, shown, steps, surface, titleOf } from "./state";
 
 function Behind({ title, children }: { readonly title: string; readonly children: () => ComponentChildren }) {
   const open = useSignal(false);
@@ -49,7 +49,7 @@ export function PointsTable() {
     <Behind title="The points as a table">
       {() => {
         const { x, y, inputs, target } = points.value;
-        const predicted = engine.value.predict(settings.value, shown.value, x);
+        const predicted = predict(settings.value, shown.value, x);
         const rows = y.slice(0, MOST).map((value, i) => [String(i + 1), ...x[i]!, value, predicted[i]!, value - predicted[i]!]);
         return <Table heads={["point", ...inputs, target, "predicted", "residual"]} rows={rows} note={y.length > MOST ? `The first ${MOST} of ${y.length} points.` : undefined} />;
       }}

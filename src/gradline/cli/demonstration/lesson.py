@@ -26,7 +26,7 @@ def run(points: Line | Plane, functions: Functions, printer: Printer) -> None:
 def _tell(points: Line | Plane, scaled: Array, y: Array, functions: Functions, printer: Printer) -> None:
     printer.heading("A lesson about learning rates")
     printer.say(
-        f"Now measure the inputs in other units: x times {FACTOR:g}. Nothing else changes, so W should come out {FACTOR:g} times"
+        f"Now measure the inputs in other units: x times {FACTOR:g}. Nothing else changes, so the weight should come out {FACTOR:g} times"
         f" smaller and the loss the same. Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step."
     )
     try:
@@ -45,7 +45,7 @@ def _tell(points: Line | Plane, scaled: Array, y: Array, functions: Functions, p
     automatic = _descend(scaled, y, functions, 0.0)
     hurried = _descend(scaled, y, functions, 0.9)
     exact = gl.fit(scaled, y)
-    names = ["W", "B"] if isinstance(points, Line) else ["first W", "first B"]
+    names = ["weight W", "bias B"] if isinstance(points, Line) else ["first weight", "first bias"]
     rows = [
         [label, number(functions.by_hand(y, fit.predict(scaled))), number(_first(fit, 1)), number(_first(fit, 0))]
         for label, fit in (

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gradline as gl
 from gradline.cli.console import Printer, number, plural, short
+from gradline.cli.demonstration import explosion
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
 from gradline.cli.demonstration.settings import DemoSettings
@@ -23,8 +24,13 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
         f"{plural(settings.examples, 'point')} around the line {truth}, scattered up and down with standard deviation"
         f" {short(settings.noise)}. The training sees the points only; can it find the line?"
     )
+    printer.say(
+        "A line has two numbers: its weight W, which is its slope, and its bias B, which is its intercept. From here on they are the weight"
+        " and the bias."
+    )
     show_functions(settings, functions, printer)
     x, y = points
+    settings = explosion.told(settings, functions, printer, album, points)
     fit = train(settings, functions, printer, x, y)
     exact = gl.fit(x, y)
 
@@ -34,8 +40,8 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     printer.table(
         ["", "true", "gradient descent", "exact least squares"],
         [
-            ["W (slope)", number(points.slope), number(weight), number(exact_weight)],
-            ["B (intercept)", number(points.intercept), number(bias), number(exact_bias)],
+            ["weight W", number(points.slope), number(weight), number(exact_weight)],
+            ["bias B", number(points.intercept), number(bias), number(exact_bias)],
             ["loss", "", number(fit.loss), number(functions.by_hand(y, exact.predict(x)))],
         ],
     )
@@ -61,6 +67,6 @@ def draw(fit: gl.Fit, exact: gl.Fit, points: Line, settings: DemoSettings, album
     album.add("prediction.png", "the prediction for a new x", lambda: gl.plot.prediction(fit, NEW_X, x=x, y=y))
     album.add("all-together.png", "data, lines and prediction together", lambda: gl.plot.everything(fit, x, y, NEW_X, true=points))
     album.add("loss.png", "the loss, step by step, down to its lowest", lambda: gl.plot.loss(fit, optimum=exact))
-    album.add("descent.png", "the path of W and B down the loss", lambda: gl.plot.descent(fit, x, y))
+    album.add("descent.png", "the path of weight and bias down the loss", lambda: gl.plot.descent(fit, x, y))
     if settings.animate:
         album.animate("learning.gif", "the line being learned", lambda: gl.plot.animation(fit, x, y, true=points, optimum=exact))

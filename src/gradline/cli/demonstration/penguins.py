@@ -45,7 +45,7 @@ def run(functions: Functions, printer: Printer, album: Album) -> None:
         ["", "gradient descent", "exact least squares"],
         [
             *([label, number(a, 3), number(b, 3)] for label, a, b in zip(labels, slopes, exact.slopes, strict=True)),
-            ["intercept (g)", number(intercept, 3), number(float(exact.intercept), 3)],
+            ["bias (g)", number(intercept, 3), number(float(exact.intercept), 3)],
             ["typical error (g)", number(fit.loss**0.5, 3), number(exact.loss**0.5, 3)],
         ],
     )

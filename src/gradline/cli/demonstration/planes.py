@@ -6,6 +6,7 @@ import numpy as np
 
 import gradline as gl
 from gradline.cli.console import Printer, number, plural, short
+from gradline.cli.demonstration import explosion
 from gradline.cli.demonstration.frameworks import Functions
 from gradline.cli.demonstration.pictures import Album
 from gradline.cli.demonstration.settings import DemoSettings
@@ -21,18 +22,20 @@ def run(settings: DemoSettings, functions: Functions, printer: Printer, album: A
     points: Plane = gl.datasets.plane(settings.inputs, settings.outputs, settings.examples, settings.noise, settings.seed)
     sizes = f"{plural(settings.examples, 'point')} with {plural(settings.inputs, 'input')} and {plural(settings.outputs, 'output')}"
     printer.say(
-        f"{sizes}: Y = X @ W + B, where W is a {settings.inputs} x {settings.outputs} matrix, scattered with standard deviation"
-        f" {short(settings.noise)}. The training sees the points only; can it find the matrix?"
+        f"{sizes}: Y = X @ W + B, scattered with standard deviation {short(settings.noise)}. The weights W (slopes) are a"
+        f" {settings.inputs} x {settings.outputs} matrix, and each output has a bias B (intercept). The training sees the points only; can"
+        " it find them?"
     )
     show_functions(settings, functions, printer)
     X, Y = points
+    settings = explosion.told(settings, functions, printer, album, points)
     fit = train(settings, functions, printer, X, Y)
     exact = gl.fit(X, Y)
 
     printer.heading("What it found")
     found, best = np.atleast_2d(fit.solution.coefficients), np.atleast_2d(exact.solution.coefficients)
     truth = np.vstack([points.intercepts, points.coefficients])
-    names = ["B", *(f"W{i + 1}" for i in range(settings.inputs))]
+    names = ["bias B", *(f"weight W{i + 1}" for i in range(settings.inputs))]
     rows = [
         [f"{name}, y{j + 1}" if settings.outputs > 1 else name, number(truth[i, j]), number(found[i, j]), number(best[i, j])]
         for j in range(settings.outputs)
@@ -64,7 +67,7 @@ def draw(fit: gl.Fit, exact: gl.Fit, points: Plane, settings: DemoSettings, albu
     X, Y = points
     truth = (points.coefficients, points.intercepts)
     album.add("training-data.png", "the training data", lambda: gl.plot.data(X, Y))
-    album.add("coefficients.png", "the coefficients found beside the true ones", lambda: gl.plot.coefficients(fit, true=truth))
+    album.add("coefficients.png", "the weights and biases found beside the true ones", lambda: gl.plot.coefficients(fit, true=truth))
     album.add("observed-and-predicted.png", "what was observed against what is predicted", lambda: gl.plot.fit(fit, X, Y))
     album.add("loss.png", "the loss, step by step, down to its lowest", lambda: gl.plot.loss(fit, optimum=exact))
     album.add("descent.png", "the path down the loss, where it curves the most", lambda: gl.plot.descent(fit, X, Y))

@@ -26,7 +26,7 @@ def train(settings: DemoSettings, functions: Functions, printer: Printer, x: Arr
     """Fit by gradient descent, with the loss before, along the way and after."""
     printer.heading("Training by gradient descent")
     start = functions.by_hand(y, np.zeros_like(y))
-    printer.say(f"Initial loss, with W = 0 and B = 0:  {number(start)}")
+    printer.say(f"Initial loss, with weight 0 and bias 0:  {number(start)}")
     rate = "a rate derived from the data" if settings.learning_rate == "auto" else f"learning rate {short(float(settings.learning_rate))}"
     printer.say(f"{plural(settings.steps, 'step')}, {rate}.")
     solver = gl.GradientDescent(learning_rate=settings.learning_rate, steps=settings.steps)
@@ -45,7 +45,7 @@ def _print_losses(fit: gl.Fit, settings: DemoSettings, printer: Printer) -> None
     assert history is not None
     shown = range(0, len(history), EVERY * -(-len(history) // (EVERY * MOST_LINES)))
     indices = list(shown) if shown[-1] == len(history) - 1 else [*shown, len(history) - 1]
-    columns = ["step", "loss", "W", "B"] if settings.one_line else ["step", "loss", "gradient norm"]
+    columns = ["step", "loss", "weight W", "bias B"] if settings.one_line else ["step", "loss", "gradient norm"]
     rows = []
     for record in (history[index] for index in indices):
         values: list[Any] = [record.coefficients[1, 0], record.coefficients[0, 0]] if settings.one_line else [record.gradient_norm]

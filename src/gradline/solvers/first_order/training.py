@@ -27,11 +27,13 @@ from gradline.solvers.first_order.ending import Ended, certificate_of
 from gradline.solvers.first_order.held_out import HeldOut, split
 from gradline.solvers.first_order.learning_rate import largest_curvature
 from gradline.solvers.first_order.rules import Rule
-from gradline.solvers.first_order.settings import Training
-from gradline.solvers.protocol import History, Record, Solution
+from gradline.solvers.first_order.settings import Training, batch_of
+from gradline.solvers.protocol import Certificate, History, Record, Solution
 
 GROWTH = 1000.0
 """A loss this many times the start means divergence. Momentum and mini-batches raise the loss too, but never so far."""
+
+HELD_OUT_REMEDY = "It is the minimum over the rows trained on; for that over all rows, fit without validation=."
 
 LOOK = 50
 """Steps between looks at the curvature, where the rate follows it."""
@@ -51,7 +53,7 @@ def prepare(settings: Training, problem: Problem) -> Prepared:
     held = None
     if settings.validation is not None:
         problem, held = split(problem, settings.validation, settings.seed)
-    batch = settings.batch_of(problem.rows.n_rows)
+    batch = batch_of(settings, problem.rows.n_rows)
     return Prepared(problem, held, batch, units_of(problem, batch))
 
 
@@ -312,17 +314,13 @@ class TrainingRun:
         elif self.best is not None and not self.diverged:
             kept = f"the coefficients are those of {self._when(final)}, where it was lowest"
             stop = f"{stop or 'the last step was done'}; {kept}" if stop is None or "held out" in stop else f"{stop}; {kept}"
-        whole = self.units.whole
-        if self.held is not None:
-            # The fit is one of all rows, whichever were trained on: so are its loss and what is said of its minimum.
-            whole = units_of(problem, None).whole
-            value, gradient, _ = problem.evaluate(final.coefficients, 1)
-            assert gradient is not None
-            final = final._replace(loss=whole * value, gradient_norm=whole * float(np.linalg.norm(gradient)))
-        smaller = f"a rate well below {self.last_rate:.3g}{self.method.else_auto}"
+        whole, smaller = self.units.whole, f"a rate well below {self.last_rate:.3g}{self.method.else_auto}"
         ended = Ended(self.records[0], final, whole, self.step, stop, self.diverged, smaller, self._advice())
-        certificate = certificate_of(problem, ended)
-        if not certificate.converged and not ended.was_asked_to_end:
+        certificate = certificate_of(self.problem, ended)
+        if self.held is not None:
+            final, whole = self._of_all(problem, final)
+            certificate = self._certificate_of_all(problem, certificate, ended._replace(final=final, whole=whole))
+        if certificate.remedy and not ended.was_asked_to_end and not self._is_of_the_rest(certificate):
             warn(f"{self.method.name} has not converged: {certificate.reason}. {certificate.remedy}")
         return Solution(
             np.array(final.coefficients),
@@ -332,22 +330,36 @@ class TrainingRun:
             self.step + 1 if self.batch is None else len(history),
             history,
             learning_rate=None if self.fixed is None else self.rate,
-            notes=self._notes(),
             without_errors=(
                 "" if self.held is None else "rows were held out (validation=), so the coefficients are no minimum over all rows"
             ),
         )
 
+    def _of_all(self, problem: Problem, final: Record) -> tuple[Record, float]:
+        """The fit is one of all rows, whichever were trained on: so are its loss and gradient, in the unit of a loop over all of them."""
+        whole = units_of(problem, None).whole
+        value, gradient, _ = problem.evaluate(final.coefficients, 1)
+        assert gradient is not None
+        return final._replace(loss=whole * value, gradient_norm=whole * float(np.linalg.norm(gradient))), whole
+
+    def _certificate_of_all(self, problem: Problem, trained: Certificate, ended: Ended) -> Certificate:
+        """What is proven of all rows, given what is of those trained on."""
+        assert self.held is not None
+        reason = f"{trained.reason}; {self.held.n_rows:,} of {problem.rows.n_rows:,} rows were held out"
+        norm = ended.final.gradient_norm
+        if not trained.converged:
+            return Certificate(False, norm, reason, trained.remedy)
+        converged = certificate_of(problem, ended).converged
+        return Certificate(converged, norm, reason, "" if converged else HELD_OUT_REMEDY)
+
+    def _is_of_the_rest(self, certificate: Certificate) -> bool:
+        """Whether all that the rows trained on could give is there, and the minimum over all rows is elsewhere, as it has to be."""
+        return certificate.remedy == HELD_OUT_REMEDY
+
     def _when(self, record: Record) -> str:
         if self.settings.epochs is None or record.step == 0:
             return f"step {record.step:,}" if record.step else "the start"
         return f"epoch {record.step // self.per_epoch:,}"
-
-    def _notes(self) -> tuple[str, ...]:
-        if self.held is None:
-            return ()
-        trained = self.problem.rows.n_rows
-        return (f"trained on {trained:,} rows; {self.held.n_rows:,} were held out to judge it on",)
 
     def _advice(self) -> tuple[str, ...]:
         """What might help that is not done already."""

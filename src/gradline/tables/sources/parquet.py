@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import DataError
 from gradline.tables.sources.columns import check_names, kind_of, quoted, sql_text
 from gradline.tables.sources.connections import own_connection
+from gradline.tables.sources.dialects import held
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.paths import Files, check_stamp
 from gradline.tables.sources.source import Part, Source, SourceDefaults
@@ -147,6 +148,13 @@ def parquet_source(files: Files) -> Source:
             odd = sorted(set(schema.names) ^ set(of_file.names))[0]
             has, lacks = (path, files.paths[0]) if odd in of_file.names else (files.paths[0], path)
             raise DataError(f"column {odd!r} is in {has!r} but not in {lacks!r}; one table needs the same columns in each file")
+        for name in schema.names:
+            first, here = schema.field(name).type, of_file.field(name).type
+            if kind_of(first) != kind_of(here):
+                raise DataError(
+                    f"column {name!r} holds {held(first)} in {files.paths[0]!r} but {held(here)} in {path!r}; one table needs the same"
+                    " types in each file"
+                )
         found.append(metadata)
     assert schema is not None
     check_names(schema.names, files.name, by_sql=False)

@@ -1,6 +1,6 @@
 // Two inputs in three dimensions: the points, the plane of predictions, and the residuals between them; it can be turned.
 import { signal } from "@preact/signals";
-import { engine, points, residuals, settings, shown } from "../state";
+import { points, predict, residuals, settings, shown } from "../state";
 import { ink } from "../theme";
 import { FONT, halo, type Size } from "./canvas";
 import { between, disc } from "./marks";
@@ -53,7 +53,7 @@ export function drawPlane(pen: CanvasRenderingContext2D, { width, height }: Size
       mesh.push([ranges[0][0] + ((ranges[0][1] - ranges[0][0]) * i) / cells, ranges[1][0] + ((ranges[1][1] - ranges[1][0]) * j) / cells]);
     }
   }
-  const heights = engine.value.predict(settings.value, shown.value, mesh);
+  const heights = predict(settings.value, shown.value, mesh);
   const corners = mesh.map(([a, b], k) => project(a!, b!, heights[k]!));
   pen.strokeStyle = accent;
   pen.fillStyle = accent;
@@ -71,7 +71,7 @@ export function drawPlane(pen: CanvasRenderingContext2D, { width, height }: Size
   pen.lineWidth = 0.7;
   pen.stroke();
   pen.globalAlpha = 1;
-  const predicted = engine.value.predict(settings.value, shown.value, data.x);
+  const predicted = predict(settings.value, shown.value, data.x);
   const order = data.x.map((row, i) => [i, project(row[0]!, row[1]!, data.y[i]!)] as const).sort((a, b) => a[1][2] - b[1][2]);
   const radius = data.y.length > 300 ? 2.6 : 4.2;
   for (const [i, [px, py, deep]] of order) {

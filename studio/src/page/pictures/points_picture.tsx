@@ -1,7 +1,7 @@
 // The points, the line on the screen and the best one; points are dragged, added and deleted here.
 import { computed, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import { number, plain } from "../format";
+import { number } from "../format";
 import {
   addPoint,
   at,
@@ -9,17 +9,17 @@ import {
   current,
   deletePoint,
   dimension,
-  engine,
   frameX,
   frameY,
   lesson,
   line,
-  lossTitle,
   locked,
+  lossTitle,
   movePoint,
   newInput,
   optimum,
   points,
+  predict,
   residuals,
   say,
   selected,
@@ -36,7 +36,7 @@ import {
 } from "../state";
 import { ink, still } from "../theme";
 import { Canvas, FONT, halo, type Size } from "./canvas";
-import { axes, between, DASHES, diamond, disc, MARGINS } from "./marks";
+import { axes, between, DASHES, diamond, disc, MARGINS, stamped } from "./marks";
 import { drawPlane, turn, turnTo } from "./plane";
 import { linear, type Scale } from "./scale";
 
@@ -57,7 +57,7 @@ function heightOf(index: number): number {
 function trace(pen: CanvasRenderingContext2D, x: Scale, y: Scale, coefficients: readonly number[], of = settings.value): void {
   const count = straight.value && of.loss === settings.value.loss ? 2 : 90;
   const grid = Array.from({ length: count }, (_, k) => [x.low + ((x.high - x.low) * k) / (count - 1)]);
-  const values = engine.value.predict(of, coefficients, grid);
+  const values = predict(of, coefficients, grid);
   pen.beginPath();
   values.forEach((value, k) => {
     const [px, py] = [x(grid[k]![0]!), Math.max(-1e5, Math.min(1e5, y(value)))];
@@ -106,12 +106,22 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
   const data = points.value;
   const squares = residuals.value === "squares" && data.y.length <= 250;
   if (residuals.value === "none" || view.value === "compare") return;
-  const predicted = engine.value.predict(settings.value, shown.value, data.x);
+  const predicted = predict(settings.value, shown.value, data.x);
   const { accent, soft } = ink.value;
   pen.lineWidth = 1;
   pen.strokeStyle = accent;
   pen.fillStyle = soft;
-  const many = data.y.length > 250;
+  if (data.y.length > 250) {
+    // Upright and a pixel wide: rectangles are many times as fast as a path of a thousand lines.
+    pen.fillStyle = accent;
+    pen.globalAlpha = 0.3;
+    for (let i = 0; i < data.y.length; i++) {
+      const [from, to] = [y(data.y[i]!), Math.max(-4e3, Math.min(4e3, y(predicted[i]!)))];
+      pen.fillRect(Math.round(x(data.x[i]![0]!)), Math.min(from, to), 1, Math.abs(to - from));
+    }
+    pen.globalAlpha = 1;
+    return;
+  }
   pen.beginPath();
   for (let i = 0; i < data.y.length; i++) {
     const px = x(data.x[i]![0]!);
@@ -124,7 +134,8 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
     } else {
       pen.moveTo(px, from);
       pen.lineTo(px, to);
-      if (!many) pen.moveTo(px - 3, to), pen.lineTo(px + 3, to);
+      pen.moveTo(px - 3, to);
+      pen.lineTo(px + 3, to);
     }
   }
   if (squares) {
@@ -134,7 +145,7 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
     pen.globalAlpha = 0.12;
     pen.fill();
   }
-  pen.globalAlpha = many ? 0.3 : 0.6;
+  pen.globalAlpha = 0.6;
   pen.stroke();
   pen.globalAlpha = 1;
 }
@@ -143,14 +154,18 @@ function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale, colours?:
   const data = points.value;
   const n = data.y.length;
   const radius = n > 500 ? 2.6 : n > 150 ? 3.4 : 4.6;
-  pen.lineWidth = n > 500 ? 0.6 : 1.2;
-  pen.strokeStyle = colours ? ink.value.ink : ink.value.panel;
-  pen.fillStyle = ink.value.data;
-  for (let i = 0; i < n; i++) {
-    disc(pen, x(data.x[i]![0]!), y(heightOf(i)), colours ? radius + 1.5 : radius);
-    if (colours) pen.fillStyle = colours[i]!;
-    pen.fill();
-    pen.stroke();
+  if (colours) {
+    pen.lineWidth = 1.2;
+    pen.strokeStyle = ink.value.ink;
+    for (let i = 0; i < n; i++) {
+      disc(pen, x(data.x[i]![0]!), y(heightOf(i)), radius + 1.5);
+      pen.fillStyle = colours[i]!;
+      pen.fill();
+      pen.stroke();
+    }
+  } else {
+    const point = stamped(pen, radius, n > 500 ? 0.6 : 1.2, ink.value.data, ink.value.panel);
+    for (let i = 0; i < n; i++) point(x(data.x[i]![0]!), y(data.y[i]!));
   }
   for (const index of [hovered.value, selected.value]) {
     if (index === null || index >= n) continue;
@@ -164,7 +179,7 @@ function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale, colours?:
 function drawPrediction(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   if (!showPrediction.value || dimension.value !== 1 || view.value !== "watch") return;
   const given = newInput.value[0]!;
-  const value = engine.value.predict(settings.value, shown.value, [[given]])[0]!;
+  const value = predict(settings.value, shown.value, [[given]])[0]!;
   const [px, py] = [x(given), y(value)];
   pen.strokeStyle = ink.value.ink;
   pen.lineWidth = 1.2;
@@ -216,7 +231,7 @@ function drawHeat(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   for (let j = 0; j < cells; j++) {
     for (let i = 0; i < cells; i++) grid.push([x.low + ((x.high - x.low) * (i + 0.5)) / cells, y.low + ((y.high - y.low) * (j + 0.5)) / cells]);
   }
-  const values = engine.value.predict(settings.value, shown.value, grid);
+  const values = predict(settings.value, shown.value, grid);
   let [low, high] = [Infinity, -Infinity];
   for (const value of data.y) [low, high] = [Math.min(low, value), Math.max(high, value)];
   const span = high - low || 1;
@@ -228,7 +243,7 @@ function drawHeat(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
   });
   axes(pen, x, y, data.inputs[0]!, data.inputs[1]!, false);
   if (residuals.value !== "none" && view.value !== "compare") {
-    const predicted = engine.value.predict(settings.value, shown.value, data.x);
+    const predicted = predict(settings.value, shown.value, data.x);
     pen.strokeStyle = ink.value.accent;
     pen.lineWidth = 2;
     pen.beginPath();
@@ -366,7 +381,7 @@ function up(event: PointerEvent): void {
       if (px < x.from || px > x.to || py < y.to || py > y.from) return;
       const [first, second] = [tidy(x.invert(px), x), tidy(y.invert(py), y)];
       if (dimension.value === 1) addPoint([first], asTarget(second));
-      else addPoint([first, second], tidy(engine.value.predict(settings.value, shown.value, [[first, second]])[0]!, y));
+      else addPoint([first, second], tidy(predict(settings.value, shown.value, [[first, second]])[0]!, y));
     }
   }
 }
@@ -458,8 +473,8 @@ function Handle() {
       {selected.value !== null && (
         <div class={`bubble ${top < 64 ? "below" : ""}`} style={{ left: `${Math.max(70, Math.min(size.value.width - 70, left))}px`, top: `${top}px` }}>
           <span>
-            {points.value.inputs.map((name, j) => `${name} ${plain(points.value.x[index]![j]!, 4)}  `)}
-            {points.value.target} {plain(points.value.y[index]!, 4)}
+            {points.value.inputs.map((name, j) => `${name} ${number(points.value.x[index]![j]!)}  `)}
+            {points.value.target} {number(points.value.y[index]!)}
           </span>
           {!locked("points") && (
             <button type="button" onClick={() => deletePoint(index)}>

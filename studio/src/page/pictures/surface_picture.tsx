@@ -1,5 +1,5 @@
 // The loss over two coefficients: rings of equal loss, the path across them, the start to be dragged, and the lowest point.
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal } from "@preact/signals";
 import { contours, type ContourMultiPolygon } from "d3-contour";
 import { number, steady } from "../format";
 import {
@@ -21,6 +21,7 @@ import {
   shown,
   steps,
   surface,
+  surfaceAspect,
   toOptimum,
 } from "../state";
 import { ink } from "../theme";
@@ -34,6 +35,11 @@ export const arrow = signal(false);
 
 const across = computed(() => linear(frameFirst.value[0], frameFirst.value[1], MARGINS.left, size.value.width - MARGINS.right));
 const upward = computed(() => linear(frameSecond.value[0], frameSecond.value[1], size.value.height - MARGINS.bottom, MARGINS.top));
+
+effect(() => {
+  const { width, height } = size.value;
+  if (width > 0 && height > 0) surfaceAspect.value = (width - MARGINS.left - MARGINS.right) / (height - MARGINS.top - MARGINS.bottom);
+});
 
 /** Levels that are evenly apart as the eye sees a bowl: squares of even steps above the lowest. */
 function levels(loss: Float64Array): number[] {

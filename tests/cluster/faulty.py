@@ -1,0 +1,35 @@
+"""Jobs over a table that do harm, and what watches over them; a module that workers get by value."""
+
+import os
+import signal
+import time
+from dataclasses import dataclass
+
+from gradline.rows.block import Block
+from gradline.rows.kernel import Kernel
+
+
+@dataclass(frozen=True)
+class Slow(Kernel):
+    """Counts rows, and takes its time over each block."""
+
+    seconds: float = 0.02
+
+    def map(self, block: Block) -> int:
+        time.sleep(self.seconds)
+        return block.n_rows
+
+    def merge(self, first: int, second: int) -> int:
+        return first + second
+
+
+@dataclass(frozen=True)
+class Poison(Slow):
+    """Kills the process that meets one row."""
+
+    row: int = 0
+
+    def map(self, block: Block) -> int:
+        if block.first_row <= self.row < block.first_row + block.n_rows:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return super().map(block)

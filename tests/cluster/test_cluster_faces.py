@@ -1,0 +1,126 @@
+"""Everything that passes over rows goes through a cluster: diagnoses, other errors, predictions, moments, reports, effects, the command."""
+
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pandas as pd
+import pyarrow.parquet as pq
+import pytest
+from many_parts import FILES, N
+from typer.testing import CliRunner
+
+import gradline as gl
+
+FORMULA = "y ~ x + u + C(g)"
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    with ThreadPoolExecutor(2) as pool:
+        yield gl.Cluster(pool, threads=2)
+
+
+@pytest.fixture(scope="module")
+def fit(folder):
+    return gl.fit(FORMULA, folder)
+
+
+def test_diagnoses_and_errors(folder, fit, cluster):
+    here, there = fit.diagnose(folder), fit.diagnose(folder, cluster=cluster)
+    assert here.leave_one_out_loss == there.leave_one_out_loss
+    assert here.cooks_distance.tobytes() == there.cooks_distance.tobytes()
+    assert fit.residuals(folder).tobytes() == fit.residuals(folder, cluster=cluster).tobytes()
+    assert (
+        fit.with_covariance("HC3", folder, cluster=cluster).standard_errors.tobytes()
+        == fit.with_covariance("HC3", folder).standard_errors.tobytes()
+    )
+
+
+def test_predictions(folder, fit, cluster, tmp_path):
+    alone = fit.predict(folder)
+    assert fit.predict(folder, cluster=cluster).tobytes() == alone.tobytes()
+    files = fit.predict_to(tmp_path / "out", folder, keep=["i"], interval="confidence", cluster=cluster)
+    assert len(files) == FILES
+    assert (tmp_path / "out" / "_SUCCESS").exists()
+    written = pd.concat([pq.read_table(file).to_pandas() for file in files])
+    assert list(written.columns) == ["i", "prediction", "lower", "upper"]
+    assert np.array_equal(written["i"], np.arange(N))
+    assert written["prediction"].to_numpy().tobytes() == alone.tobytes()
+    # Read as a folder it is the same table again.
+    assert gl.fit("prediction ~ i", tmp_path / "out").rows_used == N
+    with pytest.raises(gl.ArgumentError, match="is there already"):
+        fit.predict_to(tmp_path / "out", folder, cluster=cluster)
+
+
+def test_predictions_to_a_folder_on_one_machine(folder, fit, tmp_path):
+    frame = pq.read_table(folder).to_pandas()
+    files = fit.predict_to(tmp_path / "frame", frame)
+    assert np.concatenate([pq.read_table(file)["prediction"].to_numpy() for file in files]).tobytes() == fit.predict(frame).tobytes()
+    with pytest.raises(gl.ArgumentError, match="keep= names 'prediction'"):
+        fit.predict_to(tmp_path / "other", frame.assign(prediction=1.0), keep="prediction")
+    with pytest.raises(gl.InferenceError, match="go with interval"):
+        fit.predict_to(tmp_path / "other", frame, level=0.9)
+
+
+def test_moments(folder, cluster):
+    columns = ["y", "x", "u"]
+    here, there = gl.Moments(folder, columns=columns, weights="w"), gl.Moments(folder, columns=columns, weights="w", cluster=cluster)
+    assert (there.names, there.n) == (here.names, here.n)
+    np.testing.assert_allclose(there.covariance, here.covariance, rtol=1e-12)
+    with pytest.raises(gl.GradlineError, match="'z' is missing in row"):
+        gl.Moments(folder, columns=["z"], cluster=cluster)
+
+
+def test_effects_and_bootstrap(folder, fit, cluster):
+    table = cluster.table(folder)
+    assert str(fit.effects("x", data=table)) == str(fit.effects("x", data=folder))
+    assert str(fit.bootstrap(folder, cluster=cluster, replications=20, seed=1)) == str(fit.bootstrap(folder, replications=20, seed=1))
+
+
+def test_a_report(folder, fit, cluster, tmp_path):
+    pytest.importorskip("matplotlib")
+    here, there = fit.report(folder), fit.report(folder, cluster=cluster)
+    assert [concern.title for concern in here.concerns] == [concern.title for concern in there.concerns]
+
+
+def test_the_command(folder, tmp_path, monkeypatch, cluster):
+    from gradline.cli import app
+    from gradline.cluster.cluster import Cluster
+
+    monkeypatch.setattr(Cluster, "connect", classmethod(lambda cls, address, **options: cluster))
+    monkeypatch.setattr(Cluster, "close", lambda self: None)
+    runner, model = CliRunner(), tmp_path / "model.json"
+    alone = runner.invoke(app, ["fit", str(folder), FORMULA, "--json"])
+    spread = runner.invoke(app, ["fit", str(folder), FORMULA, "--json", "--cluster", "local:2", "--out", str(model)])
+    assert spread.exit_code == 0, spread.output
+    assert spread.stdout.split('"objective"')[0] == alone.stdout.split('"objective"')[0]
+    found = runner.invoke(app, ["predict", str(model), str(folder), "--out", str(tmp_path / "out"), "--cluster", "local:2"])
+    assert f"predictions written: {FILES} files" in found.output
+
+
+def test_an_address_that_is_none():
+    from gradline.cli import app
+
+    found = CliRunner().invoke(app, ["fit", "rows/*.parquet", FORMULA, "--cluster", "elsewhere"])
+    assert found.exit_code == 2
+    assert "--cluster: 'elsewhere' is no address of a scheduler" in found.output.replace("\n", " ")
+
+
+def test_frames_of_dask(folder, scaled):
+    dask_frames = pytest.importorskip("dask.dataframe")
+    cluster = scaled(2)
+    frame = dask_frames.read_parquet(folder, split_row_groups=False)
+    whole = pq.read_table(folder).to_pandas()
+    found = gl.fit(FORMULA, frame, cluster=cluster)
+    np.testing.assert_allclose(found.coefficients, gl.fit(FORMULA, whole).coefficients, rtol=1e-12)
+    # The partitions are the files here, and so are the spans.
+    assert found.coefficients.tobytes() == gl.fit(FORMULA, folder).coefficients.tobytes()
+    kept = frame.persist()
+    assert gl.fit(FORMULA, kept, cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
+    with pytest.raises(gl.ArgumentError, match="where= does not go with a Dask frame"):
+        gl.fit(FORMULA, frame, cluster=cluster, where="x > 0")
+    with ThreadPoolExecutor(1) as pool, pytest.raises(gl.ArgumentTypeError, match="needs the Dask client"):
+        gl.fit(FORMULA, frame, cluster=gl.Cluster(pool))
+    few = dask_frames.from_pandas(whole.head(100), npartitions=2)
+    with pytest.raises(gl.DataError, match="it has 2 parts"):
+        gl.fit(FORMULA, few, cluster=cluster)

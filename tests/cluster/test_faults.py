@@ -1,0 +1,166 @@
+"""Workers that die, stop, or meet a part that kills them: a fit ends all the same with its bits, or with one error; nothing is left."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+
+import numpy as np
+import pytest
+from faulty import Poison, Slow
+from many_parts import until
+
+import gradline as gl
+from gradline.tables.encoders import PlainEncoder
+from gradline.tables.rows import TableRows
+
+FORMULA = "y ~ x + z + u + C(g)"
+
+
+def pids(client):
+    return sorted(client.run(os.getpid).values())
+
+
+def workers(client):
+    return client.scheduler_info(n_workers=-1)["workers"]
+
+
+def rows_of(folder, cluster):
+    return TableRows(cluster.table(folder), PlainEncoder(["x", "u"]), "y")
+
+
+def bits(fit):
+    return fit.coefficients.tobytes(), fit.standard_errors.tobytes(), repr(fit.certificate)
+
+
+def killing(victims, moments):
+    """A thread that kills a process at each moment, given in seconds from now."""
+
+    def kill():
+        begun = time.monotonic()
+        for moment in moments:
+            time.sleep(max(0.0, begun + moment - time.monotonic()))
+            for pid in victims():
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGKILL)
+
+    thread = threading.Thread(target=kill)
+    thread.start()
+    return thread
+
+
+def child_processes(dask_cluster):
+    """Of the workers that live now; asked of their nannies, since a worker that dies does not answer."""
+    return [nanny.pid for nanny in dask_cluster.workers.values() if nanny.pid is not None]
+
+
+def test_workers_killed_at_random_moments(folder, scaled, dask_cluster):
+    alone = bits(gl.fit(FORMULA, folder, loss=gl.losses.huber(1.35), covariance="default"))
+    cluster, draw = scaled(2), random.Random(0)
+    for seed in range(2):
+        moments = [draw.uniform(0.05, 2.0)]
+        thread = killing(lambda: child_processes(dask_cluster)[:1], moments)
+        found = bits(gl.fit(FORMULA, folder, loss=gl.losses.huber(1.35), covariance="default", cluster=cluster))
+        thread.join()
+        assert found == alone, seed
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("seed", range(25))
+def test_twenty_moments_in_each_of_25_fits(folder, scaled, dask_cluster, seed):
+    draw = random.Random(seed)
+    asked = {"loss": gl.losses.huber(draw.uniform(0.5, 2.0)), "covariance": "default"}
+    alone = bits(gl.fit(FORMULA, folder, **asked))
+    cluster = scaled(2)
+    begun = time.monotonic()
+    assert bits(gl.fit(FORMULA, folder, **asked, cluster=cluster)) == alone
+    whole = time.monotonic() - begun
+    for _ in range(20):
+        thread = killing(lambda: child_processes(dask_cluster)[:1], [draw.uniform(0.0, whole)])
+        found = bits(gl.fit(FORMULA, folder, **asked, cluster=cluster))
+        thread.join()
+        assert found == alone
+
+
+def test_a_part_that_kills_its_workers(folder, scaled):
+    rows = rows_of(folder, scaled(2))
+    n = rows.n_rows
+    with pytest.raises(gl.ClusterError, match=r"workers died over '.*part-0\d\d.parquet', row group 0.*with nothing else to do"):
+        rows.reduce(Poison(row=n // 2, seconds=0.0))
+    # The workers that follow are as good as those before.
+    assert rows.reduce(Slow(seconds=0.0)) == n
+
+
+def test_a_stopped_worker_is_done_without(folder, scaled, client):
+    rows = rows_of(folder, scaled(2, deadline=2.0))
+    n, stopped = rows.n_rows, pids(client)[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        assert rows.reduce(Slow(seconds=0.0)) == n
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+
+def test_no_worker_is_an_error_and_leaves_nothing(folder, scaled, dask_cluster, client):
+    rows = rows_of(folder, scaled(2, no_worker=1.0))
+    assert rows.n_rows > 0
+    dask_cluster.scale(0)
+    until(lambda: not workers(client))
+    with pytest.raises(gl.ClusterError, match=r"no worker for 1 s, with '.*part-.*row group 0 still to read"):
+        rows.reduce(Slow())
+    until(lambda: not [key for key in client.run_on_scheduler(tasks) if "slow" in key])
+
+
+def tasks(dask_scheduler):
+    return list(map(str, dask_scheduler.tasks))
+
+
+def test_an_interrupt_leaves_no_task(folder, scaled, client):
+    rows = rows_of(folder, scaled(2))
+    assert rows.n_rows > 0
+    timer = threading.Timer(0.5, lambda: os.kill(os.getpid(), signal.SIGINT))
+    timer.start()
+    with pytest.raises(KeyboardInterrupt):
+        rows.reduce(Slow(seconds=0.5))
+    until(lambda: not [key for key in client.run_on_scheduler(tasks) if "slow" in key])
+
+
+def test_local_workers_end_with_their_cluster():
+    with gl.Cluster.local(2) as cluster:
+        running = sorted(cluster._engine.seam._client.run(os.getpid).values())
+        assert len(running) == 2
+        assert "2 threads" in repr(cluster)
+        addresses = list(cluster._engine.seam._workers())
+        assert all(address.startswith("tcp://127.0.0.1:") for address in addresses)
+    until(lambda: not any(alive(pid) for pid in running))
+    with pytest.raises(gl.ClusterError, match="the cluster is closed"):
+        cluster.check()
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return not open(f"/proc/{pid}/stat").read().split(") ")[1].startswith("Z")
+
+
+def test_progress_counts_rows(folder, scaled):
+    from dataclasses import replace
+
+    class Meter:
+        def __init__(self):
+            self.begun, self.rows = [], 0
+
+        def begin(self, total):
+            self.begun.append(total)
+
+        def count(self, rows):
+            self.rows += rows
+
+    meter = Meter()
+    table = replace(scaled(1).table(folder), meter=meter)
+    rows = TableRows(table, PlainEncoder(["x"]), "y")
+    assert rows.n_rows == np.sum(meter.begun) == meter.rows
