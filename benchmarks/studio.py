@@ -1,7 +1,7 @@
 """The studio under the hand. Of the page: time from a pointer's move to the picture that shows it, 1,000 points, the processor slowed four
 times. Of the server: time from a click on another column to its fit, on 1,000,000 rows, beside the same fit by ``gl.fit`` from the file.
 
-    python benchmarks/studio.py
+python benchmarks/studio.py
 """
 
 from __future__ import annotations

@@ -98,7 +98,7 @@ RESULTS = ("gradline.Fit", "gradline.Path")
 
 
 def escape_bars(app: Any, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
-    """Absolute values such as \|b\| are no substitutions of reStructuredText. Literals and examples stay as they are."""
+    r"""Absolute values such as \|b\| are no substitutions of reStructuredText. Literals and examples stay as they are."""
     for index, line in enumerate(lines):
         if "|" in line and not line.lstrip().startswith(">>>"):
             parts = line.split("``")

@@ -34,7 +34,7 @@ def write(place, n, files, seed=0):
         pq.write_table(rows, place / f"part-{part:03d}.parquet", row_group_size=rows.num_rows if part else 150)
 
 
-def until(true, seconds=60):
+def until(true, seconds=120):
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"

@@ -28,7 +28,7 @@ def fit(folder):
 def test_diagnoses_and_errors(folder, fit, cluster):
     here, there = fit.diagnose(folder), fit.diagnose(folder, cluster=cluster)
     assert here.leave_one_out_loss == there.leave_one_out_loss
-    assert all(a.tobytes() == b.tobytes() for a, b in zip(here.batches(), there.batches(), strict=True)) if False else True
+    assert here.cooks_distance.tobytes() == there.cooks_distance.tobytes()
     assert fit.residuals(folder).tobytes() == fit.residuals(folder, cluster=cluster).tobytes()
     assert (
         fit.with_covariance("HC3", folder, cluster=cluster).standard_errors.tobytes()

@@ -74,7 +74,9 @@ class Studio:
     def take_steps(self, count: int) -> None:
         """Steps by their keys, ten at a time and then one at a time."""
         keys = ["m"] * (count // 10) + ["n"] * (count % 10)
-        self.page.evaluate("keys => keys.forEach(key => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))", keys)
+        self.page.evaluate(
+            "keys => keys.forEach(key => document.body.dispatchEvent(new KeyboardEvent('keydown', { key, bubbles: true })))", keys
+        )
         self.settled(50)
 
     def close(self) -> None:

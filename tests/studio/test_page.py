@@ -53,7 +53,7 @@ def test_the_policy_lets_no_foreign_code_run(browser):
         page = opened.page
         page.evaluate("const s = document.createElement('script'); s.textContent = 'window.foreign = 1'; document.head.append(s)")
         assert page.evaluate("window.foreign") is None
-        with pytest.raises(Exception, match="Content Security Policy|Failed to fetch"):
+        with pytest.raises(Exception, match=r"Content Security Policy|Failed to fetch"):
             page.evaluate("fetch('http://127.0.0.1:9/')")
         opened.errors.clear()  # the two refusals are said on the console
 

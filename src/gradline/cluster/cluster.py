@@ -182,6 +182,8 @@ class Cluster:
             if isinstance(answer, TimeoutError):
                 continue  # one that is stopped is noticed by its tasks
             if isinstance(answer, BaseException):
+                if self._engine.seam.is_lost(answer):
+                    continue  # it has just died; what its successor returns tells of that one
                 raise not_performed(answer, worker)
             told[worker] = answer
         self._engine.notice(told)

@@ -29,6 +29,7 @@ from gradline.preparing.from_arrays import Prepared
 from gradline.rows.block import Block
 from gradline.rows.folds import Folds, dealt
 from gradline.solvers.protocol import Certificate, Solution
+from gradline.solvers.proximal.fold_moments import kernel_of_folds
 
 
 @dataclass(frozen=True)
@@ -63,14 +64,16 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
             "a path is over the strengths of one penalty, which leaves its own to it: give penalty=gl.penalties.lasso() or another penalty"
             " without a strength"
         )
-    with opened(request) as (prepared, _, progress):
+    # A hash asks nothing of the rows, so that the first pass over a table can sum folds.
+    hashed = Folds(int(ask.folds), ask.seed) if ask.choose == "folds" and ask.fold_groups is None else None
+    with opened(request, None if hashed is None else kernel_of_folds(hashed)) as (prepared, _, progress):
         for note in prepared.notes:
             warn(note)
         problem = problem_of(prepared)
         refuse_curves(prepared)
         warn_of_scales(problem, prepared.names, spec)
         columns = penalty_columns(problem, prepared)
-        folds = _folds(ask, problem, prepared)
+        folds = _folds(ask, problem, prepared, hashed)
         way = way_of(problem, columns, spec, folds)
         strengths = strengths_of(ask.strengths, way)
         penalties = tuple(way.penalty(float(strength)) for strength in strengths)
@@ -90,7 +93,8 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
     return record_of(strengths, found, penalties, held_out, template)
 
 
-def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | None:
+def _folds(ask: PathRequest, problem: Problem, prepared: Prepared, hashed: Folds | None) -> Folds | None:
+    """hashed: the folds that a hash makes, where one does."""
     if ask.choose in (None, "leave-one-out"):
         return None
     n = problem.rows.n_rows
@@ -99,7 +103,8 @@ def _folds(ask: PathRequest, problem: Problem, prepared: Prepared) -> Folds | No
     if ask.choose == "blocks":
         return Folds.of_blocks(int(ask.folds), n)
     if ask.fold_groups is None:
-        return Folds.of_rows(int(ask.folds), ask.seed, n)
+        dealt_out = Folds.of_rows(int(ask.folds), ask.seed, n)
+        return dealt_out if dealt_out.of_row is not None or hashed is None else hashed
     groups = _groups(ask.fold_groups, problem, prepared)
     if groups.sizes[0] < ask.folds:
         raise ArgumentError(f"{ask.folds} folds need as many groups, and there are {groups.sizes[0]}")

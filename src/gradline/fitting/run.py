@@ -21,13 +21,13 @@ from gradline.inference.asked import checked_kind, is_default, is_none, uncertai
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import left_to_data, settled
+from gradline.penalties.arguments import has_strengths, left_to_data, settled
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
-from gradline.penalties.sums import PenaltySpec
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
 from gradline.rows.fingerprint import fingerprint_of
+from gradline.rows.kernel import Kernel
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import Centred, centred, with_gradient_of_given
 from gradline.solvers.columns import standard_deviations
@@ -52,8 +52,9 @@ def run(request: FitRequest) -> Model:
 
 
 @contextmanager
-def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
-    """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open."""
+def opened(request: FitRequest, ahead: Kernel[Any] | None = None) -> Iterator[tuple[Prepared, CovarianceKind | None, bool | None]]:
+    """Rows and a loss, the kind of standard errors, and whether to show progress, while the data is open. ahead: what squared loss is
+    going to sum first, of a table that is not held; its moments unless given."""
     if request.absorbed:
         raise ArgumentTypeError("absorbed levels (| in the formula) go with gl.fit, one fit at a time: write C(...) for the category here")
     common: dict[str, Any] = {"loss": request.loss, "prediction": request.prediction, "backend": request.backend}
@@ -69,6 +70,7 @@ def opened(request: FitRequest) -> Iterator[tuple[Prepared, CovarianceKind | Non
 
     common |= {"features": request.features, "missing": request.missing, "where": request.where, "query": request.query}
     common |= {"database": request.database, "groups": request.groups, "solver": request.solver, "progress": request.progress}
+    common["ahead"] = ahead
     with watched_table(request.formula, request.data, request.target, **common) as prepared:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if prepared.streamed else request.progress
@@ -132,7 +134,7 @@ def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: b
     if request.penalty is None:
         return problem, None
     warn_of_scales(problem, prepared.names, request.penalty)
-    if isinstance(request.penalty, PenaltySpec) and problem.rows.intercept:
+    if has_strengths(request.penalty) and problem.rows.intercept:
         refuse_one_value(problem)
     return with_penalty(problem, request.penalty, prepared, progress), None
 

@@ -24,8 +24,8 @@ from gradline.constraints.specs import as_spec
 from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, moments_on, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
 from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
+from gradline.penalties.arguments import meets_columns_later
 from gradline.penalties.kinds import ridge_strength
-from gradline.penalties.kinked_penalty import UnboundPenalty
 from gradline.rows.array_checks import as_array
 from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.least_squares.second_moments import SecondMoments
@@ -266,10 +266,11 @@ class Moments:
         """
         target, labels, intercept = self._columns(formula, target, features, intercept)
         spec = None if constraints is None else as_spec(constraints)
-        if isinstance(penalty, UnboundPenalty):
+        unbound = meets_columns_later(penalty)
+        if unbound is not None:
             from gradline.moments.penalised import penalised
 
-            return penalised(self._sums, self._names, target, labels, intercept, penalty, spec)
+            return penalised(self._sums, self._names, target, labels, intercept, unbound, spec)
         strength = _ridge_strength(penalty)
         plain = fit_moments(self._sums, self._names, target, labels, intercept, strength)
         if spec is None:

@@ -31,6 +31,16 @@ def as_penalty(penalty: Any) -> Penalty | UnboundPenalty | AutomaticRidge | None
     return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
 
 
+def meets_columns_later(penalty: Any) -> UnboundPenalty | None:
+    """The penalty where it has not met its columns yet; None for anything else."""
+    return penalty if isinstance(penalty, UnboundPenalty) else None
+
+
+def has_strengths(penalty: Any) -> bool:
+    """Whether it is a penalty of which a path could be made: one of a strength, with kinks as a rule."""
+    return isinstance(penalty, PenaltySpec)
+
+
 def left_to_data(penalty: Any) -> PenaltySpec | None:
     """The penalty where its strength is to be found along a path; None for any other."""
     return penalty if isinstance(penalty, PenaltySpec) and penalty.undecided else None

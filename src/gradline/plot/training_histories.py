@@ -58,8 +58,8 @@ def histories(
     --------
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
-    >>> plain = gl.fit(x, y, solver=gl.GradientDescent(steps=50))
-    >>> adam = gl.fit(x, y, solver=gl.Adam(gl.schedules.cosine(1.0, steps=50), steps=50))
+    >>> plain = gl.fit(x, y, solver=gl.GradientDescent(steps=300))
+    >>> adam = gl.fit(x, y, solver=gl.Adam(gl.schedules.cosine(0.5, steps=300), steps=300))
     >>> gl.plot.histories({"plain": plain, "Adam": adam}).shape
     (2, 1)
     """

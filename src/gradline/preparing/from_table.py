@@ -39,6 +39,9 @@ if TYPE_CHECKING:
 MOST_HELD = 2**23
 """Numbers that are held in memory, 64 MiB: every solver then works, and passes cost no reading."""
 
+MOST_AHEAD = 500
+"""Columns up to which a pass takes other sums along than moments: they may be many times as large."""
+
 
 @contextmanager
 def watched_table(
@@ -62,8 +65,13 @@ def watched_table(
     solver: str | Solver,
     progress: bool | None,
     absorbed: tuple[AbsorbedTerm, ...] = (),
+    ahead: Kernel[Any] | None = None,
 ) -> Iterator[Prepared]:
-    """A table's rows and a loss that go together; a bar counts rows for as long as the context lasts. Raises as ``gradline.fit`` says."""
+    """A table's rows and a loss that go together; a bar counts rows for as long as the context lasts. Raises as ``gradline.fit`` says.
+
+    ahead: what squared loss is going to sum first, which the first pass over rows that are not held takes along; their moments unless
+    given.
+    """
     for keyword, given in (("weights", weights), ("frequencies", frequencies), ("offset", offset)):
         if given is not None and not isinstance(given, str):
             raise ArgumentTypeError(
@@ -97,7 +105,7 @@ def watched_table(
         if absorbed:
             yield _prepare_absorbed(source, unbound, absorbed, labels)
             return
-        prepared = _prepare(source, unbound, ahead=_begins_with_moments(solver))
+        prepared = _prepare(source, unbound, ahead=(ahead,) if _begins_with_moments(solver) else None)
         check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
         yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
@@ -160,7 +168,7 @@ def _begins_with_moments(solver: str | Solver) -> bool:
     return solver == "auto" or (isinstance(solver, BeginsWithMoments) and solver.begins_with_moments)
 
 
-def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: bool) -> Prepared:
+def _prepare(source: TableSource, unbound: UnboundLoss, *, ahead: tuple[Kernel[Any] | None] | None) -> Prepared:
     rows = source.rows()
     held = rows.as_arrays(MOST_HELD)
     prepared = _streamed(source, rows, unbound, ahead) if held is None else _in_memory(source, rows, held, unbound)
@@ -176,7 +184,12 @@ def _prepare_absorbed(source: TableSource, unbound: UnboundLoss, terms: tuple[Ab
     if found is not None:
         held, columns = found
         return replace(_in_memory(source, reader.rows, held, unbound), notes=reader.rows.notes, absorbed=columns)
-    prepared = _streamed(source, reader.rows, unbound, ahead=False)
+    if source.table.engine is not None:
+        raise ArgumentError(
+            "absorbed levels (| in the formula) are taken out in passes of one process, which holds the levels: leave cluster= out; rows"
+            " are read anew at each pass, and need not fit in memory"
+        )
+    prepared = _streamed(source, reader.rows, unbound, ahead=None)
     return replace(prepared, notes=reader.rows.notes, absorbed=reader.in_passes())
 
 
@@ -198,15 +211,16 @@ def _in_memory(source: TableSource, rows: TableRows, held: ArrayRows, unbound: U
     return _of(source, rows, held, loss, used, own)
 
 
-def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: bool) -> Prepared:
+def _streamed(source: TableSource, rows: TableRows, unbound: UnboundLoss, ahead: tuple[Kernel[Any] | None] | None) -> Prepared:
     """One pass that checks and counts; squared loss takes its moments from the same pass."""
     fixed = unbound if unbound.is_resolved else None
     kernel = _TargetsKernel(fixed)
     try:
-        if ahead and fixed is not None and fixed.squared_scale() is not None and not _coded(source.encoder):
+        if ahead is not None and fixed is not None and fixed.squared_scale() is not None and not _coded(source.encoder):
             from gradline.solvers.least_squares.second_moments import MomentsKernel
 
-            rows.prepare(kernel, MomentsKernel())
+            given = ahead[0] if rows.n_columns <= MOST_AHEAD else None
+            rows.prepare(kernel, MomentsKernel() if given is None else given)
         facts = rows.reduce(kernel)
         if fixed is None:
             unbound = unbound.resolve(facts.highest)

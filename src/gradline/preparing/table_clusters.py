@@ -134,10 +134,9 @@ def labels_of_columns(table: Table, names: Sequence[str]) -> dict[str, Labels]:
         return {}
     parts: dict[str, list[Labels]] = {name: [] for name in names}
     settled = dict.fromkeys(names, 0)
-    for found in run(table, _LabelsJob(), Reading(tuple(names), LABEL_ROWS)):
-        for name, labels in zip(names, found, strict=True):
-            own = parts[name]
-            own.append(labels)
+    for found in run(table, _LabelsJob(tuple(names)), Reading(tuple(dict.fromkeys(names)), LABEL_ROWS)):
+        for name, own in parts.items():
+            own += found[name]
             # Merged when they have doubled, so that no label is sorted more often than the logarithm of their number.
             if sum(map(len, own)) > 2 * settled[name]:
                 parts[name] = [_distinct(np.concatenate(own))]
@@ -155,7 +154,9 @@ def _distinct(values: Labels) -> Labels:
 
 @dataclass(frozen=True)
 class _LabelsJob:
-    """The different values of the columns that are read of a chunk, each sorted."""
+    """The different values of some columns of a chunk, a batch at a time, sorted."""
+
+    names: tuple[str, ...]
 
     name = "labels"
 
@@ -163,13 +164,14 @@ class _LabelsJob:
     def lasting(self) -> tuple[Any, ...]:
         return ()
 
-    def __call__(self, chunk: Chunk) -> list[Labels]:
-        parts = list[list[Labels]]()
+    def __call__(self, chunk: Chunk) -> dict[str, list[Labels]]:
+        found: dict[str, list[Labels]] = {name: [] for name in self.names}
         for batch in chunk.batches:
-            columns = [without_dictionary(column) for column in batch.columns]
-            # Arrow finds the different values without sorting the rest.
-            parts.append([np.sort(comparable(column.filter(column.is_valid()).unique())) for column in columns])
-        return [_distinct(np.concatenate(own)) for own in zip(*parts, strict=True)]
+            for name, own in found.items():
+                column = without_dictionary(batch.column(name))
+                # Arrow finds the different values without sorting the rest.
+                own.append(np.sort(comparable(column.filter(column.is_valid()).unique())))
+        return found
 
 
 def comparable(column: pa.Array) -> Labels:

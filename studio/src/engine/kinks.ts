@@ -1,14 +1,13 @@
-// Losses with kinks, to the last digit. Where the loss is straight between its kinks the optimum is a vertex, where as many rows as there are
-// coefficients lie on a kink: the edges that meet in a vertex are tried, the steepest that descends is followed to its lowest kink, and
-// where none descends that is the proof. Elsewhere Newton's method with the rows that lie on a kink held there.
+// Losses with kinks, to the last digit. At the optimum some rows lie exactly on a kink: on the face that these span the loss is smooth, and
+// Newton's method finds its lowest point; from there the rays that leave the face are tried, along which the loss is straight at first. The
+// steepest that descends is followed to its lowest point, and where none descends that is the proof. Where the loss is straight between
+// its kinks the faces end in vertices, and this is the simplex method of Barrodale and Roberts (1973).
 
 import { designRow } from "./frame.ts";
 import { dot, norm, nullSpace, solve, symmetricEigen, times } from "./linear.ts";
 import type { Ending, Path } from "./newton.ts";
 import { Objective, predictorsInto } from "./rows.ts";
-import { slopesBeside } from "./row_loss.ts";
-
-const MOST_STEPS = 5000;
+import { kinksBeside } from "./row_loss.ts";
 
 /** Rows with what their loss does at its kinks: those of row i are numbers first[i] to first[i + 1]. */
 class KinkedRows {
@@ -29,11 +28,11 @@ class KinkedRows {
       return;
     }
     // Many rows share a target, and kinks of a typed loss are searched for.
-    const known = new Map<number, readonly [number, number, number][]>();
+    const known = new Map<number, ReturnType<typeof kinksBeside>>();
     const found = Array.from(rows.y, (y) => {
       let kinks = known.get(y);
       if (kinks === undefined) {
-        kinks = loss.kinks!(y).map((place) => [place, ...slopesBeside(loss, y, place, this.out)]);
+        kinks = kinksBeside(loss, y, loss.kinks!(y), this.out);
         known.set(y, kinks);
       }
       return kinks;
@@ -44,7 +43,7 @@ class KinkedRows {
     [this.place, this.left, this.right] = [new Float64Array(total), new Float64Array(total), new Float64Array(total)];
     let [k, size] = [0, 0];
     for (const kinks of found) {
-      for (const [place, left, right] of kinks) {
+      for (const { place, left, right } of kinks) {
         this.place[k] = place;
         this.left[k] = left;
         this.right[k++] = right;
@@ -88,14 +87,6 @@ class KinkedRows {
   private between(kink: number, side: number): number {
     if (side === 0) return 0.5 * (this.left[kink]! + this.right[kink]!);
     return side < 0 ? this.left[kink]! : this.right[kink]!;
-  }
-
-  /** The curvature of row i just beside its predictor. */
-  curvature(i: number, p: number, side: number): number {
-    const y = this.objective.rows.y[i]!;
-    const off = this.at(i, p) < 0 ? p : p + (side < 0 ? -1 : 1) * 1e-6 * (1 + Math.abs(p) + Math.abs(y));
-    this.objective.loss.derive(y, off, this.out);
-    return this.out[2]!;
   }
 
   /** X b. */
@@ -220,114 +211,111 @@ function betweenStops(kinked: KinkedRows, p: Float64Array, a: Float64Array, coun
   return 0.5 * (from + to);
 }
 
+const [MOST_STEPS, MOST_IDLE] = [5000, 30];
+
 /** The optimum of a kinked loss, from a start. */
 export function kinkedOptimum(objective: Objective, start: readonly number[]): Path {
-  const kinked = new KinkedRows(objective);
-  return objective.loss.straight ? alongEdges(kinked, start) : withRowsHeld(kinked, start);
+  return descent(new KinkedRows(objective), start);
 }
 
-/** The predictor of every row by the optimum without it, each fitted again from the optimum of all; null where that cannot be had. */
-export function leftOutPredictors(objective: Objective, optimum: readonly number[]): Float64Array | null {
-  const { rows, loss } = objective;
-  const all = new KinkedRows(objective);
-  const p = all.predictors(optimum);
-  const found = Float64Array.from(p);
-  const active = all.active(p);
-  const rays = loss.straight && nullSpace(active.map((i) => all.row(i)), rows.size).rank === rows.size ? edges(all, active) : null;
-  const along = rays?.map((ray) => {
-    const a = all.predictors(ray);
-    return { a, ...all.along(p, a) };
-  });
-  for (let i = 0; i < rows.count; i++) {
-    if (rows.share[i] === 0) continue;
-    // A vertex stays the optimum where no edge descends without the row: most rows need no new fit.
-    const stays =
-      along !== undefined &&
-      all.at(i, p[i]!) < 0 &&
-      along.every(({ a, slope, size }) => slope - rows.share[i]! * all.slope(i, p[i]!, a[i]!) * a[i]! >= 1e-12 * size);
-    if (stays) continue;
-    const share = Float64Array.from(rows.share);
-    share[i] = 0;
-    const without = new KinkedRows(new Objective({ ...rows, share }, loss), all);
-    const { points, ending } = loss.straight ? alongEdges(without, optimum) : withRowsHeld(without, optimum);
-    if (!ending.converged) return null;
-    found[i] = dot(all.row(i), points[points.length - 1]!);
-  }
-  return found;
-}
-
-function better(b: readonly number[], direction: readonly number[], t: number): number[] {
-  return b.map((value, j) => value + t * direction[j]!);
-}
-
-function alongEdges(kinked: KinkedRows, start: readonly number[]): Path {
-  const size = kinked.size;
+function descent(kinked: KinkedRows, start: readonly number[]): Path {
+  const { objective, size } = kinked;
+  const { straight } = objective.loss;
   const points: number[][] = [[...start]];
   let b = [...start];
-  for (let step = 0; step < MOST_STEPS; step++) {
+  let lowest = objective.value(b);
+  let idle = 0;
+  for (let step = 0; step < MOST_STEPS && idle < MOST_IDLE; step++) {
     const p = kinked.predictors(b);
     const active = kinked.active(p);
-    const { basis, rank } = nullSpace(active.map((i) => kinked.row(i)), size);
-    const directions = rank < size ? inside(kinked, p, basis) : edges(kinked, active);
-    let steepest: { direction: number[]; slope: number } | null = null;
-    for (const direction of directions) {
-      const { slope, size: scale } = kinked.along(p, kinked.predictors(direction));
-      if (slope < -1e-12 * scale && slope < (steepest?.slope ?? 0)) steepest = { direction, slope };
-    }
-    if (steepest === null && rank === size) return { points, ending: provedVertex(kinked) };
+    const { basis } = nullSpace(active.map((i) => kinked.row(i)), size);
+    const face = idle < MOST_IDLE / 2 ? faceNewton(kinked, p, basis, lowest) : null;
+    const way = face ?? steepestRay(kinked, p, rays(kinked, active));
     let t: number | null = null;
-    let direction: number[] | null = steepest?.direction ?? null;
-    if (direction !== null) {
-      t = descend(kinked, p, direction, true);
+    let direction = way;
+    if (way !== null) {
+      t = descend(kinked, p, way, straight);
       if (t === null) return { points, ending: NEVER_ENDS };
-    } else {
-      // Flat between kinks: on to the next one, where the loss is as low and a proof can be given.
-      for (const flat of directions) {
-        t = nextKink(kinked, p, flat);
-        if (t !== null) {
-          direction = flat;
-          break;
-        }
+    } else if (straight && basis.length > 0) {
+      // Flat between kinks: on to the next one, where the loss is as low and more points lie on the line.
+      for (const flat of basis.flatMap((one) => [one, one.map((value) => -value)])) {
+        t ??= nextKink(kinked, p, (direction = flat));
+        if (t !== null) break;
       }
-      if (direction === null || t === null) return { points, ending: flatOptimum(kinked) };
     }
-    const moved = better(b, direction, t);
+    if (direction === null || t === null) return { points, ending: proved(kinked, active.length) };
+    const moved = b.map((value, j) => value + t * direction[j]!);
     const there = kinked.predictors(moved);
-    // Those held stay exactly where they were; the new one joins them.
-    const held = kinked.active(there);
-    b = kinked.settled(moved, there, held);
+    const next = kinked.settled(moved, there, kinked.active(there));
+    const value = objective.value(next);
+    idle = value < lowest - 1e-15 * Math.abs(lowest) ? 0 : idle + 1;
+    if (value > lowest + 1e-13 * Math.abs(lowest)) continue;
+    lowest = Math.min(value, lowest);
+    b = next;
     points.push(b);
   }
-  return { points, ending: { converged: false, toOptimum: null, reason: `not at the optimum after ${MOST_STEPS} vertices` } };
+  return idle < MOST_IDLE ? { points, ending: { converged: false, toOptimum: null, reason: `not at the optimum after ${MOST_STEPS} steps between kinks` } } : { points, ending: nearly(kinked, b) };
 }
 
-/** Directions within a subspace: down the gradient of its rows first. */
-function inside(kinked: KinkedRows, p: Float64Array, basis: readonly (readonly number[])[]): number[][] {
-  const { share, count, columns } = kinked.objective.rows;
-  const gradient = new Array<number>(kinked.size).fill(0);
+/** Newton's direction within the face that keeps its rows on their kinks, of length one; null at the face's lowest point. */
+function faceNewton(kinked: KinkedRows, p: Float64Array, basis: readonly (readonly number[])[], value: number): number[] | null {
+  if (basis.length === 0) return null;
+  const { rows, loss } = kinked.objective;
+  const { share, count, columns, y } = rows;
+  const gradient = new Array<number>(rows.size).fill(0);
+  const curvature = gradient.map(() => new Array<number>(rows.size).fill(0));
+  const out = new Float64Array(3);
   for (let i = 0; i < count; i++) {
-    if (share[i] === 0) continue;
-    const slope = share[i]! * kinked.slope(i, p[i]!, 0);
-    for (let j = 0; j < gradient.length; j++) gradient[j] = gradient[j]! + slope * columns[j]![i]!;
+    if (share[i] === 0 || kinked.at(i, p[i]!) >= 0) continue;
+    loss.derive(y[i]!, p[i]!, out);
+    const slope = share[i]! * out[1]!;
+    const bend = share[i]! * out[2]!;
+    for (let j = 0; j < gradient.length; j++) {
+      const x = columns[j]![i]!;
+      gradient[j] = gradient[j]! + slope * x;
+      for (let k = 0; k < gradient.length; k++) curvature[j]![k] = curvature[j]![k]! + bend * x * columns[k]![i]!;
+    }
   }
-  const parts = basis.map((one) => dot(one, gradient));
-  const down = gradient.map((_, j) => -basis.reduce((sum, one, k) => sum + one[j]! * parts[k]!, 0));
-  const length = norm(down);
-  const found = basis.flatMap((one) => [[...one], one.map((value) => -value)]);
-  return length > 0 ? [down.map((value) => value / length), ...found] : found;
+  const part = basis.map((one) => dot(one, gradient));
+  const { values, vectors } = symmetricEigen(basis.map((one) => basis.map((other) => dot(one, times(curvature, other)))));
+  const floor = Math.max(1e-9 * Math.max(...values.map(Math.abs)), 1e-12 * norm(part));
+  const direction = new Array<number>(rows.size).fill(0);
+  let decrement = 0;
+  values.forEach((one, k) => {
+    const along = vectors.reduce((sum, row, i) => sum + row[k]! * part[i]!, 0);
+    const bend = Math.max(Math.abs(one), floor);
+    if (bend > 0) decrement += (along * along) / bend;
+    if (bend > 0) basis.forEach((unit, i) => unit.forEach((x, j) => (direction[j] = direction[j]! - (x * vectors[i]![k]! * along) / bend)));
+  });
+  const length = norm(direction);
+  if (!(length > 0) || decrement <= 1e-26 * Math.abs(value)) return null;
+  const unit = direction.map((x) => x / length);
+  const { slope, size } = kinked.along(p, kinked.predictors(unit));
+  return slope < -1e-14 * size ? unit : null;
 }
 
-/** The edges of the cells that meet in a vertex, both ways. */
-function edges(kinked: KinkedRows, active: readonly number[]): number[][] {
-  const size = kinked.size;
+function steepestRay(kinked: KinkedRows, p: Float64Array, tried: readonly (readonly number[])[]): number[] | null {
+  let steepest: number[] | null = null;
+  let lowest = 0;
+  for (const ray of tried) {
+    const { slope, size } = kinked.along(p, kinked.predictors(ray));
+    if (slope < -1e-12 * size && slope < lowest) [steepest, lowest] = [[...ray], slope];
+  }
+  return steepest;
+}
+
+/** The edges, both ways, of the cells that the active rows' kinks cut around a point: modulo directions that leave all rows on theirs. */
+function rays(kinked: KinkedRows, active: readonly number[]): number[][] {
+  const rows = active.map((i) => kinked.row(i));
+  const { basis: free, rank } = nullSpace(rows, kinked.size);
   const found: number[][] = [];
-  const add = (rows: readonly number[]): void => {
-    const { basis } = nullSpace(rows.map((i) => kinked.row(i)), size);
+  const add = (held: readonly number[][]): void => {
+    const { basis } = nullSpace([...free, ...held], kinked.size);
     if (basis.length === 1) found.push([...basis[0]!], basis[0]!.map((value) => -value));
   };
-  if (size === 1) add([]);
-  else if (size === 2) for (const i of active) add([i]);
-  else active.forEach((i, k) => active.slice(k + 1).forEach((other) => add([i, other])));
+  if (rank === 1) add([]);
+  else if (rank === 2) for (const row of rows) add([row]);
+  else if (rank === 3) rows.forEach((row, k) => rows.slice(k + 1).forEach((other) => add([row, other])));
   return found;
 }
 
@@ -347,124 +335,51 @@ function nextKink(kinked: KinkedRows, p: Float64Array, direction: readonly numbe
 
 const NEVER_ENDS: Ending = { converged: false, toOptimum: null, reason: "there is no optimum: in one direction the loss falls for ever" };
 
-function provedVertex(kinked: KinkedRows): Ending {
-  const rows = kinked.size === 1 ? "a point lies" : `${kinked.size} points lie`;
+function proved(kinked: KinkedRows, held: number): Ending {
+  const { convex } = kinked.objective.loss;
+  const rows = held === 0 ? "no point lies on a kink" : held === 1 ? "one point lies exactly on a kink" : `${held} points lie exactly on kinks`;
+  const so = `${rows} and in no direction from there does the loss fall`;
   return {
     converged: true,
-    toOptimum: kinked.objective.loss.convex ? 0 : null,
-    reason: kinked.objective.loss.convex
-      ? `${rows} exactly on a kink and along no edge from there does the loss fall: no other coefficients cost less`
-      : `${rows} exactly on a kink and along no edge from there does the loss fall; it is not convex, so that another minimum may lie lower`,
+    toOptimum: convex ? 0 : null,
+    reason: convex ? `${so}: no other coefficients cost less` : `${so} at first; it is not convex, so that another minimum may lie lower`,
   };
 }
 
-function flatOptimum(kinked: KinkedRows): Ending {
-  return {
-    converged: true,
-    toOptimum: kinked.objective.loss.convex ? 0 : null,
-    reason: "the loss is flat here in every direction, so that other coefficients are as good",
-  };
+/** Where steps no longer lower the loss although it seems to fall in some direction: by rounding, or since it is not continuous. */
+function nearly(kinked: KinkedRows, b: readonly number[]): Ending {
+  const p = kinked.predictors(b);
+  const active = kinked.active(p);
+  const left = steepestRay(kinked, p, rays(kinked, active));
+  if (left === null) return proved(kinked, active.length);
+  return { converged: false, toOptimum: null, reason: "steps no longer lower the loss, although it seems to fall in some direction: it may jump, or be known to few digits only" };
 }
 
-/** Newton's method with a working set of rows held on their kinks. */
-function withRowsHeld(kinked: KinkedRows, start: readonly number[]): Path {
-  const { share, count, columns } = kinked.objective.rows;
-  const size = kinked.size;
-  const points: number[][] = [[...start]];
-  let b = [...start];
-  let held: number[] = [];
-  let released = new Map<number, number>(); // to which side a row has left its kink
-  for (let step = 0; step < 500; step++) {
-    const p = kinked.predictors(b);
-    const gradient = new Array<number>(size).fill(0);
-    const curvature = gradient.map(() => new Array<number>(size).fill(0));
-    for (let i = 0; i < count; i++) {
-      if (share[i] === 0) continue;
-      const isHeld = held.includes(i);
-      if (isHeld) continue;
-      const side = released.get(i) ?? 0;
-      const slope = share[i]! * kinked.slope(i, p[i]!, side);
-      const bend = share[i]! * kinked.curvature(i, p[i]!, side);
-      for (let j = 0; j < size; j++) {
-        const x = columns[j]![i]!;
-        gradient[j] = gradient[j]! + slope * x;
-        for (let k = 0; k < size; k++) curvature[j]![k] = curvature[j]![k]! + bend * x * columns[k]![i]!;
-      }
-    }
-    const { basis } = nullSpace(held.map((i) => kinked.row(i)), size);
-    const reduced = basis.map((one) => basis.map((other) => dot(one, times(curvature, other))));
-    const part = basis.map((one) => dot(one, gradient));
-    const { values, vectors } = basis.length > 0 ? symmetricEigen(reduced) : { values: [], vectors: [] };
-    const largest = Math.max(0, ...values.map(Math.abs));
-    let decrement = 0;
-    const direction = new Array<number>(size).fill(0);
-    values.forEach((value, k) => {
-      const along = vectors.reduce((sum, row, i) => sum + row[k]! * part[i]!, 0);
-      const bend = Math.max(Math.abs(value), 1e-9 * largest, 1e-12);
-      decrement += (along * along) / bend;
-      basis.forEach((one, i) => one.forEach((value_, j) => (direction[j] = direction[j]! - (value_ * vectors[i]![k]! * along) / bend)));
-    });
-    const scale = Math.abs(kinked.objective.value(b)) + 1e-300;
-    if (decrement <= 1e-24 * scale) {
-      const verdict = multipliers(kinked, held, p, gradient);
-      if (verdict === null) return { points, ending: heldOptimum(kinked, held.length, decrement) };
-      held = held.filter((i) => i !== verdict.row);
-      released = new Map([[verdict.row, verdict.side]]);
-      continue;
-    }
-    const t = descend(kinked, p, direction, false);
-    if (t === null) return { points, ending: NEVER_ENDS };
-    const moved = better(b, direction, t);
-    const there = kinked.predictors(moved);
-    const before = kinked.objective.value(b);
-    const arrived = kinked.active(there).filter((i) => !held.includes(i));
-    const more = arrived.find((i) => nullSpace([...held, i].map((row) => kinked.row(row)), size).rank === held.length + 1);
-    const next = more === undefined ? held : [...held, more];
-    const settled = kinked.settled(moved, there, next);
-    const value = kinked.objective.value(settled);
-    if (!(value < before) && more === undefined && !(t > 0.5 && value <= before + 1e-15 * scale && decrement > 1e-20 * scale)) {
-      // Rounding has the last word: what is held decides.
-      const verdict = multipliers(kinked, held, p, gradient);
-      if (verdict === null || released.has(verdict.row)) return { points, ending: heldOptimum(kinked, held.length, decrement) };
-      held = held.filter((i) => i !== verdict.row);
-      released = new Map([[verdict.row, verdict.side]]);
-      continue;
-    }
-    held = next;
-    released = new Map();
-    b = settled;
-    points.push(b);
-  }
-  return { points, ending: { converged: false, toOptimum: null, reason: "not at the optimum after 500 steps between kinks" } };
-}
-
-/** The row whose slope would have to lie outside those on the sides of its kink, and to which side it leaves; null where none. */
-function multipliers(kinked: KinkedRows, held: readonly number[], p: Float64Array, gradient: readonly number[]): { row: number; side: number } | null {
-  if (held.length === 0) return null;
-  const a = held.map((i) => kinked.row(i));
-  const found = solve(a.map((row) => a.map((other) => dot(row, other))), a.map((row) => -dot(row, gradient)));
-  if (found === null) return null;
-  let worst: { row: number; side: number; by: number } | null = null;
-  found.forEach((value, k) => {
-    const i = held[k]!;
-    const slope = value / kinked.objective.rows.share[i]!;
-    const kink = Math.max(kinked.at(i, p[i]!), kinked.first[i]!);
-    const [left, right] = [kinked.left[kink]!, kinked.right[kink]!];
-    const slack = 1e-9 * (Math.abs(left) + Math.abs(right));
-    const by = Math.max(left - slope, slope - right);
-    if (by > slack && by > (worst?.by ?? 0)) worst = { row: i, side: slope > right ? 1 : -1, by };
+/** The predictor of every row by the optimum without it, each fitted again from the optimum of all; null where that cannot be had. */
+export function leftOutPredictors(objective: Objective, optimum: readonly number[]): Float64Array | null {
+  const { rows, loss } = objective;
+  const all = new KinkedRows(objective);
+  const p = all.predictors(optimum);
+  const found = Float64Array.from(p);
+  const active = all.active(p);
+  const vertex = loss.straight && nullSpace(active.map((i) => all.row(i)), rows.size).rank === rows.size;
+  const along = rays(all, active).map((ray) => {
+    const a = all.predictors(ray);
+    return { a, ...all.along(p, a) };
   });
-  return worst;
-}
-
-function heldOptimum(kinked: KinkedRows, held: number, decrement: number): Ending {
-  const convex = kinked.objective.loss.convex;
-  const rows = held === 0 ? "no point lies on a kink" : held === 1 ? "one point is held exactly on a kink" : `${held} points are held exactly on kinks`;
-  return {
-    converged: true,
-    toOptimum: convex ? 0.5 * decrement : null,
-    reason: convex
-      ? `${rows} and the gradient of the others is balanced: no other coefficients cost less`
-      : `${rows} and the gradient of the others is balanced; the loss is not convex, so that another minimum may lie lower`,
-  };
+  for (let i = 0; i < rows.count; i++) {
+    if (rows.share[i] === 0) continue;
+    // A vertex stays the optimum where no edge descends without the row: most rows need no new fit.
+    const stays =
+      vertex &&
+      all.at(i, p[i]!) < 0 &&
+      along.every(({ a, slope, size }) => slope - rows.share[i]! * all.slope(i, p[i]!, a[i]!) * a[i]! >= 1e-12 * size);
+    if (stays) continue;
+    const share = Float64Array.from(rows.share);
+    share[i] = 0;
+    const { points, ending } = descent(new KinkedRows(new Objective({ ...rows, share }, loss), all), optimum);
+    if (!ending.converged) return null;
+    found[i] = dot(all.row(i), points[points.length - 1]!);
+  }
+  return found;
 }

@@ -28,7 +28,7 @@ export async function toFragment(shared: Shared): Promise<string> {
   const json = JSON.stringify({ ...shared, points: held });
   const bytes = new TextEncoder().encode(json);
   if (typeof CompressionStream === "undefined") return `t1.${toBase64(bytes)}`;
-  return `v1.${toBase64(await through(bytes, new CompressionStream("deflate-raw"), Infinity))}`;
+  return `v1.${toBase64(await through(bytes, new CompressionStream("deflate"), Infinity))}`;
 }
 
 /** What a fragment holds. `made` makes points of a source. Raises EngineError where it is damaged, of a later version, or not ours. */
@@ -40,7 +40,7 @@ export async function fromFragment(fragment: string, made: (source: Source) => P
   const bytes = fromBase64(body!);
   let json: unknown;
   try {
-    const plain = kind === "t" ? bytes : await through(bytes, new DecompressionStream("deflate-raw"), LARGEST_TEXT);
+    const plain = kind === "t" ? bytes : await through(bytes, new DecompressionStream("deflate"), LARGEST_TEXT);
     json = JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(plain));
   } catch (error) {
     if (error instanceof EngineError) throw error;

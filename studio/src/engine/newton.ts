@@ -4,6 +4,7 @@ import { dot, norm, symmetricEigen } from "./linear.ts";
 import type { Evaluation, Objective } from "./rows.ts";
 
 const MOST_STEPS = 200;
+const SOON = 40; // steps after which a convex loss is cut instead
 
 export interface Ending {
   readonly converged: boolean;
@@ -21,17 +22,25 @@ export function newton(objective: Objective, start: readonly number[]): Path {
   const points: number[][] = [[...start]];
   let at = [...start];
   let here = objective.evaluate(at);
+  const usual = usualLoss(objective, start);
+  const reach = radiusOf(objective, start);
+  let cut = false;
   for (let step = 0; step < MOST_STEPS; step++) {
-    const { direction, decrement, bent } = newtonDirection(here);
-    const size = Math.abs(here.value) + 1e-300;
+    const { direction, decrement, bent } = newtonDirection(here, reach);
     if (bent && endless(objective, at, direction)) return { points, ending: NO_OPTIMUM };
-    if (decrement <= 1e-26 * size) return { points, ending: atOptimum(objective, here, decrement, bent) };
-    const next = search(objective, at, here, direction, bent);
+    if (decrement <= 1e-26 * Math.abs(here.value) + 1e-30 * usual + 1e-300) return { points, ending: atOptimum(objective, here, decrement, bent) };
+    let next = search(objective, at, here, direction, bent);
     if (next === null) {
-      // Rounding: nothing lower can be told apart.
-      if (decrement <= 1e-12 * size) return { points, ending: atOptimum(objective, here, decrement, bent) };
-      return { points, ending: { converged: false, toOptimum: 0.5 * decrement, reason: "no step lowers the loss any more, although its gradient is not zero: it may be flat, or not finite, nearby" } };
+      if (endless(objective, at, direction) || endless(objective, at, at.map((value, j) => value - start[j]!))) return { points, ending: NO_OPTIMUM };
+      // Rounding: nothing lower can be told apart. A perfect fit's loss is rounding itself.
+      if (decrement <= Math.max(1e-12 * Math.abs(here.value), 1e-15 * usual)) return { points, ending: atOptimum(objective, here, decrement, bent) };
     }
+    if (objective.loss.convex && !cut && (next === null || step === SOON)) {
+      cut = true;
+      const found = byCuts(objective, next?.b ?? at);
+      if (found.value < (next?.evaluation ?? here).value) next = { b: found.b, evaluation: objective.evaluate(found.b) };
+    }
+    if (next === null) return { points, ending: stuck(decrement) };
     const moved = Math.sqrt(next.b.reduce((sum, value, j) => sum + (value - at[j]!) ** 2, 0));
     at = next.b;
     here = next.evaluation;
@@ -40,6 +49,21 @@ export function newton(objective: Objective, start: readonly number[]): Path {
   }
   if (endless(objective, at, at)) return { points, ending: NO_OPTIMUM };
   return { points, ending: { converged: false, toOptimum: null, reason: `not at the optimum after ${MOST_STEPS} steps; the loss may have none` } };
+}
+
+/** A size of loss to measure rounding by: the largest of those at plain places. */
+function usualLoss(objective: Objective, start: readonly number[]): number {
+  const constant = start.map((_, j) => (j === 0 ? objective.loss.start(Array.from(objective.rows.y)) : 0));
+  const seen = [start, constant, start.map(() => 0)].map((b) => Math.abs(objective.value(b)));
+  return Math.max(0, ...seen.filter(Number.isFinite));
+}
+
+function stuck(decrement: number): Ending {
+  return {
+    converged: false,
+    toOptimum: Number.isFinite(decrement) ? 0.5 * decrement : null,
+    reason: "no step lowers the loss any more, although its gradient is not zero: it may be flat, or not finite, nearby",
+  };
 }
 
 const NO_OPTIMUM: Ending = {
@@ -74,11 +98,11 @@ function curvesDown({ curvature }: Evaluation): boolean {
 }
 
 /** -|H|^-1 g with small and negative curvatures turned into large enough positive ones; `bent` where that was needed. */
-function newtonDirection({ gradient, curvature, value }: Evaluation): { direction: number[]; decrement: number; bent: boolean } {
+function newtonDirection({ gradient, curvature }: Evaluation, reach: number): { direction: number[]; decrement: number; bent: boolean } {
   const { values, vectors } = symmetricEigen(curvature);
   const largest = Math.max(...values.map(Math.abs));
-  // Without any curvature a step of the length of the gradient: the columns are of size one.
-  const floor = largest > 0 ? 1e-9 * largest : Math.max(norm(gradient), 1e-300) / (1 + Math.sqrt(Math.abs(value)));
+  // No step is longer than the points are wide: the columns are of size one.
+  const floor = Math.max(1e-9 * largest, norm(gradient) / reach, 1e-300);
   const direction = gradient.map(() => 0);
   let decrement = 0;
   let bent = false;
@@ -127,6 +151,40 @@ function search(
   // Equal to rounding: still a step if the gradient has fallen.
   const equal = evaluation.value <= here.value + 4e-16 * Math.abs(here.value);
   return equal && norm(evaluation.gradient) < 0.5 * norm(here.gradient) ? { b, evaluation } : null;
+}
+
+/**
+ * The lowest of a convex loss by the ellipsoid method (Shor 1977), for one that is all but straight between all but kinks, as log cosh of
+ * wild residuals is: slow, sure, and needs nothing but gradients.
+ */
+function byCuts(objective: Objective, start: readonly number[]): { b: number[]; value: number } {
+  const n = start.length;
+  const gradient = new Float64Array(n);
+  const radius = 4 * Math.sqrt(objective.rows.count) * radiusOf(objective, start);
+  let centre = [...start];
+  let shape = start.map((_, i) => start.map((__, j) => (i === j ? radius * radius : 0)));
+  let best = { b: [...start], value: objective.value(start) };
+  for (let cut = 0; cut < 400 * n; cut++) {
+    const value = objective.slope(centre, gradient);
+    if (value < best.value) best = { b: [...centre], value };
+    const along = shape.map((row) => dot(row, gradient));
+    const width = Math.sqrt(dot(gradient, along));
+    if (!(width > 1e-16 * Math.abs(value)) || !Number.isFinite(width)) break;
+    centre = centre.map((one, i) => one - along[i]! / width / (n + 1));
+    if (n === 1) shape = [[shape[0]![0]! / 4]];
+    else {
+      const grow = (n * n) / (n * n - 1);
+      shape = shape.map((row, i) => row.map((one, j) => grow * (one - (2 / (n + 1)) * (along[i]! / width) * (along[j]! / width))));
+    }
+  }
+  return best;
+}
+
+/** How far coefficients of orthonormal columns may have to go: the size of targets and of the start. */
+function radiusOf(objective: Objective, start: readonly number[]): number {
+  let size = Math.max(norm(start), 1);
+  for (const y of objective.rows.y) size = Math.max(size, Math.abs(y));
+  return size;
 }
 
 /** Whether the loss of no row rises along a direction, however far one goes. */

@@ -60,8 +60,15 @@ function pathTo(frame: Orthonormal, objective: Objective, start?: readonly numbe
   if (fault !== null) {
     throw new EngineError({ path: `row ${fault.row + 1}`, message: `${fault.message}, where the search begins; change the loss, or the start` });
   }
-  return loss.kinks === null ? newton(objective, begin) : kinkedOptimum(objective, begin);
+  const { points, ending } = loss.kinks === null ? newton(objective, begin) : kinkedOptimum(objective, begin);
+  return { points, ending: loss.jumps ? JUMPS : ending };
 }
+
+const JUMPS: Ending = {
+  converged: false,
+  toOptimum: null,
+  reason: "the loss jumps where its choice changes sides, which slopes do not show: other coefficients may cost less",
+};
 
 const SQUARED: Ending = {
   converged: true,

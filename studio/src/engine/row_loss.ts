@@ -13,6 +13,8 @@ export interface RowLoss {
   readonly convex: boolean;
   /** c where the loss is c (y - p)^2. */
   readonly squaredScale: number | null;
+  /** Whether the loss itself jumps somewhere, which no search by slopes sees. */
+  readonly jumps: boolean;
   /** null where the slope is continuous everywhere. */
   readonly kinks: Kinks | null;
   /** Straight between its kinks. */
@@ -28,11 +30,24 @@ export interface RowLoss {
   start(y: readonly number[]): number;
 }
 
-/** The slopes to the left and to the right of a place, which differ at a kink: the slopes a little way off, less what curvature adds. */
-export function slopesBeside(loss: RowLoss, y: number, p: number, out: Derived): [number, number] {
-  const width = 1e-6 * (1 + Math.abs(p) + Math.abs(y));
-  loss.derive(y, p - width, out);
-  const left = out[1]! + width * out[2]!;
-  loss.derive(y, p + width, out);
-  return [left, out[1]! - width * out[2]!];
+export interface Kink {
+  readonly place: number;
+  readonly left: number; // slopes on the two sides
+  readonly right: number;
+  /** Whether the loss itself is not continuous there. */
+  readonly jumps: boolean;
+}
+
+/** What a loss does at places in p: its slopes a little way off, less what curvature adds, closer than the nearest other place. */
+export function kinksBeside(loss: RowLoss, y: number, places: readonly number[], out: Derived): Kink[] {
+  return places.map((place) => {
+    let width = 1e-6 * (1 + Math.abs(place) + Math.abs(y));
+    for (const other of places) if (other !== place) width = Math.min(width, 0.25 * Math.abs(other - place));
+    loss.derive(y, place - width, out);
+    const [before, left] = [out[0]!, out[1]! + width * out[2]!];
+    loss.derive(y, place + width, out);
+    const [after, right] = [out[0]!, out[1]! - width * out[2]!];
+    const rise = after - before - width * (left + right);
+    return { place, left, right, jumps: Math.abs(rise) > 1e-3 * width * (1 + Math.abs(left) + Math.abs(right)) + 1e-9 * Math.abs(after) };
+  });
 }

@@ -3,7 +3,7 @@
 import { Tape, type Guard } from "./dual.ts";
 import { parse, type Program } from "./grammar.ts";
 import { mean, median } from "./numbers.ts";
-import { slopesBeside, type Kinks, type RowLoss } from "./row_loss.ts";
+import { kinksBeside, type Kink, type Kinks, type RowLoss } from "./row_loss.ts";
 import { EngineError } from "./types.ts";
 
 const TARGETS = [-2.3, -1, -0.4, 0, 0.7, 1, 2, 5.1];
@@ -20,6 +20,7 @@ function ofProgram(program: Program): RowLoss {
     name: "typed",
     convex: false,
     squaredScale: null,
+    jumps: false,
     kinks: null,
     straight: false,
     target: "any",
@@ -30,14 +31,15 @@ function ofProgram(program: Program): RowLoss {
   };
   const probe = probed(bare);
   const squaredScale = probe.squaredScale;
-  const kinks = squaredScale === null ? kinksOf(bare, tape) : null;
-  const shape = kinks === null ? { falls: false, any: false } : jumps(bare, kinks);
+  const places = squaredScale === null ? placesOf(tape) : null;
+  const shape = places === null ? { kinked: false, convex: true, jumps: false } : shapeOf(bare, places);
   return {
     ...bare,
     squaredScale,
-    kinks: shape.any ? kinks : null,
-    convex: probe.convex && !shape.falls,
-    straight: shape.any && probe.straight,
+    kinks: shape.kinked ? kinksOf(bare, places!) : null,
+    jumps: shape.jumps,
+    convex: probe.convex && shape.convex && !shape.jumps,
+    straight: shape.kinked && probe.straight,
     start: (y) => finiteStart(bare, squaredScale === null ? median(y) : mean(y), y),
   };
 }
@@ -89,26 +91,29 @@ function finiteStart(loss: RowLoss, wish: number, y: readonly number[]): number 
   return wish;
 }
 
-/** Places in p, for a target, where one of the guards changes sides. */
-function kinksOf(loss: RowLoss, tape: Tape): Kinks | null {
+/** Places in p, for a target, where one of the guards changes sides; then those of them where the slope does too. */
+function placesOf(tape: Tape): Kinks | null {
   const guards = tape.guards.filter((guard) => TARGETS.some((y) => PLACES.some((p) => tape.guard(guard, y, p).slope !== 0)));
   if (guards.length === 0) return null;
   const roots = guards.map((guard) => (isAffine(tape, guard) ? affineRoot : scannedRoots));
-  const out = new Float64Array(3);
   return (y) => {
     const found: number[] = [];
     guards.forEach((guard, i) => {
       for (const place of roots[i]!(tape, guard, y)) {
-        if (!found.some((other) => Math.abs(other - place) <= 1e-12 * (1 + Math.abs(place))) && bends(loss, y, place, out)) found.push(place);
+        if (!found.some((other) => Math.abs(other - place) <= 1e-12 * (1e-3 * Math.abs(y) + Math.abs(place)))) found.push(place);
       }
     });
     return found.sort((a, b) => a - b);
   };
 }
 
+function kinksOf(loss: RowLoss, places: Kinks): Kinks {
+  const out = new Float64Array(3);
+  return (y) => kinksBeside(loss, y, places(y), out).filter((kink) => bends(loss, y, kink, out)).map(({ place }) => place);
+}
+
 /** Whether slopes on the two sides differ, by more than rounding beside those a little farther off. */
-function bends(loss: RowLoss, y: number, place: number, out: Float64Array): boolean {
-  const [left, right] = slopesBeside(loss, y, place, out);
+function bends(loss: RowLoss, y: number, { place, left, right }: Kink, out: Float64Array): boolean {
   let size = Math.abs(left) + Math.abs(right);
   for (const side of [-1, 1]) {
     loss.derive(y, place + side * 0.1 * (1 + Math.abs(y) + Math.abs(place)), out);
@@ -159,16 +164,17 @@ function scannedRoots(tape: Tape, guard: Guard, y: number): number[] {
   return found;
 }
 
-/** Whether there are kinks at all, and whether the slope falls at any, as no convex loss's does. */
-function jumps(loss: RowLoss, kinks: Kinks): { any: boolean; falls: boolean } {
+/** Whether there are kinks at all, and whether the loss jumps or its slope falls at any, as no convex loss does. */
+function shapeOf(loss: RowLoss, places: Kinks): { kinked: boolean; convex: boolean; jumps: boolean } {
   const out = new Float64Array(3);
-  let [any, falls] = [false, false];
+  let [kinked, convex, jumps] = [false, true, false];
   for (const y of TARGETS) {
-    for (const place of kinks(y)) {
-      const [left, right] = slopesBeside(loss, y, place, out);
-      any = true;
-      if (right < left) falls = true;
+    for (const kink of kinksBeside(loss, y, places(y), out)) {
+      if (kink.jumps) jumps = true;
+      if (!bends(loss, y, kink, out)) continue;
+      kinked = true;
+      if (kink.right < kink.left) convex = false;
     }
   }
-  return { any, falls };
+  return { kinked, convex, jumps };
 }

@@ -224,6 +224,11 @@ export function refreshSoon(): void {
   settleTimer = window.setTimeout(() => void refresh(false), 160);
 }
 
+/** The settings with the rate that "auto" has come to: what theory predicts is of that one. */
+function atRate(chosen: Settings, walked: Walk): Settings {
+  return chosen.rate === "auto" && chosen.method === "descent" && walked.rate > 0 ? { ...chosen, rate: walked.rate } : chosen;
+}
+
 /** Everything that follows from points and settings. `live`: while something is being dragged, the pictures hold still and are coarser. */
 export async function refresh(live: boolean): Promise<void> {
   const mine = ++asked;
@@ -233,10 +238,10 @@ export async function refresh(live: boolean): Promise<void> {
   const count = at.value;
   try {
     const best = await own.optimum(data, chosen);
-    const stable = await own.stability(data, chosen, best);
     const walked = await own.walk(data, chosen);
     const held = live && data.y.length * count > LIVE_WORK;
     if (!held && count > 0) walked.advance(count);
+    const stable = await own.stability(data, atRate(chosen, walked), best);
     if (mine !== asked) return;
     batch(() => {
       problem.value = null;
@@ -249,7 +254,7 @@ export async function refresh(live: boolean): Promise<void> {
       if (!held) at.value = Math.min(count, walked.steps.length - 1);
       if (!live) settleFrames();
     });
-    await refreshSurface(mine, live ? COARSE : FINE);
+    await refreshSurface(mine, live ? COARSE : FINE, live);
     if (mine !== asked) return;
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
@@ -259,10 +264,26 @@ export async function refresh(live: boolean): Promise<void> {
   if (!live) saveSoon();
 }
 
-async function refreshSurface(mine: number, size: number): Promise<void> {
+async function refreshSurface(mine: number, size: number, live = false): Promise<void> {
   const third = optimum.value && dimension.value === 2 ? toWalk(optimum.value.coefficients)[3 - pair.value[0] - pair.value[1]] : undefined;
-  const seen = await engine.value.surface(points.value, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
+  const rows = live ? sampled(points.value) : points.value;
+  // What is standardised by other rows stands elsewhere: such a picture waits until the hand rests.
+  if (rows !== points.value && settings.value.standardised) return;
+  const seen = await engine.value.surface(rows, settings.value, frameFirst.value, frameSecond.value, size, third, pair.value);
   if (mine === asked) surface.value = seen;
+}
+
+const ENOUGH = 150; // rows for a sketch of the surface
+
+/** Rows for a sketch of the surface while something is dragged: every few of them. Squared loss needs no sketch, it has its moments. */
+function sampled(all: Points): Points {
+  const loss = settings.value.loss;
+  const n = all.y.length;
+  if (n <= ENOUGH || (loss.kind === "catalogue" && loss.name === "squared")) return all;
+  const every = Math.ceil(n / ENOUGH);
+  const keep = (_: unknown, i: number) => i % every === 0 || i === selected.value;
+  const part = { ...all, x: all.x.filter(keep), y: all.y.filter(keep) };
+  return all.weights ? { ...part, weights: all.weights.filter(keep) } : part;
 }
 
 async function refreshComparison(mine: number): Promise<void> {
@@ -409,6 +430,7 @@ export const following = computed<readonly number[] | null>(() => {
 export function forward(count: number): void {
   if (!walk) return;
   const target = at.value + count;
+  const before = walk.rate;
   batch(() => {
     toOptimum.value = false;
     const missing = target - (walk!.steps.length - 1);
@@ -420,7 +442,16 @@ export function forward(count: number): void {
     }
     at.value = Math.min(target, walk!.steps.length - 1);
   });
+  if (walk.rate !== before) void predictAnew();
   zoomOut();
+}
+
+/** A rate that was shortened on the way predicts something else. */
+async function predictAnew(): Promise<void> {
+  const mine = asked;
+  if (!optimum.value || !walk) return;
+  const stable = await engine.value.stability(points.value, atRate(settings.value, walk), optimum.value);
+  if (mine === asked) stability.value = stable;
 }
 
 const FURTHEST = 40; // times the frame at the start
@@ -504,6 +535,9 @@ export const arrived = computed(() => {
   const here = current.value;
   const best = optimum.value;
   if (!here || !best?.certificate.converged) return false;
+  // With momentum a walk may pass through the optimum and go on.
+  const before = steps.value[Math.max(0, at.value - 1)];
+  if (settings.value.momentum > 0 && before && before.loss - best.loss > 1e-12 * Math.max(Math.abs(best.loss), 1e-300)) return false;
   return here.loss - best.loss <= 1e-13 * Math.max(Math.abs(best.loss), 1e-300) && here.gradientNorm <= 1e-6 * (steps.value[0]!.gradientNorm || 1);
 });
 

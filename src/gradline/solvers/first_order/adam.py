@@ -9,7 +9,7 @@ from gradline.base.types import Array
 from gradline.objective.objective import Problem
 from gradline.schedules.decays import Schedule
 from gradline.solvers.first_order.rules import AdaptiveMoments
-from gradline.solvers.first_order.settings import STEPS, Training, as_schedule, check_rate, is_number
+from gradline.solvers.first_order.settings import STEPS, Training, as_schedule, check_rate, check_training, is_number
 from gradline.solvers.first_order.training import Method, prepare, train
 from gradline.solvers.protocol import Solution, as_start
 
@@ -94,7 +94,7 @@ class Adam(Training):
                 raise SolverError(f"{name} must be at least 0 and below 1, not {getattr(self, name)!r}")
         if not (is_number(self.epsilon) and 0 <= self.epsilon < float("inf")):
             raise SolverError(f"epsilon must be a number of at least 0, not {self.epsilon!r}")
-        self.check_training(self.steps)
+        check_training(self, self.steps)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises ValueError for a batch larger than the data and a validation part that leaves nothing."""

@@ -20,7 +20,7 @@ from gradline.solvers.first_order.descents import Units
 from gradline.solvers.first_order.learning_rate import expected_smoothness, largest_curvature
 from gradline.solvers.first_order.rules import Momentum
 from gradline.solvers.first_order.run import DescentRun
-from gradline.solvers.first_order.settings import STEPS, Training, as_schedule, check_rate, is_number
+from gradline.solvers.first_order.settings import STEPS, Training, as_schedule, check_rate, check_training, is_number
 from gradline.solvers.first_order.training import Method, prepare, train
 from gradline.solvers.protocol import Solution, as_start
 
@@ -108,7 +108,7 @@ class GradientDescent(Training):
             raise SolverError(f"momentum must be at least 0 and below 1, not {self.momentum!r}")
         if self.nesterov and self.momentum == 0:
             raise SolverError("nesterov=True needs momentum above 0, such as momentum=0.9")
-        self.check_training(self.steps)
+        check_training(self, self.steps)
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """Run the steps. Raises DivergenceError as the class says, ValueError for a batch larger than the data and a validation part that

@@ -36,32 +36,6 @@ class Training(Options):
     patience: int | None = None
     min_delta: float = 0.0
 
-    def check_training(self, steps: int) -> None:
-        """Raises ValueError or TypeError for options that cannot be used, alone or together."""
-        check_count("steps", steps)
-        for name in ("epochs", "batch_size", "record_every", "patience"):
-            if getattr(self, name) is not None:
-                check_count(name, getattr(self, name))
-        if self.epochs is not None:
-            if self.batch_size is None:
-                raise SolverError(
-                    f"epochs={self.epochs} needs batch_size=: an epoch is one pass over the rows, a batch at a time. Give one, such as"
-                    f" batch_size=32; with all rows in each step an epoch is one step, so write steps={self.epochs}"
-                )
-            if steps != STEPS:
-                raise SolverError(f"give steps={steps} or epochs={self.epochs}, not both: each says when to stop")
-        if self.seed is not None and not (isinstance(self.seed, int | np.integer) and self.seed >= 0):
-            raise SolverError(f"seed must be a whole number of at least 0, or None, not {self.seed!r}")
-        check_callbacks(self.callbacks)
-        if self.patience is not None and self.validation is None:
-            raise SolverError(f"patience={self.patience} needs rows that are held out to be judged on; give validation=0.2 too")
-        if not (is_number(self.min_delta) and math.isfinite(self.min_delta) and self.min_delta >= 0):
-            raise SolverError(f"min_delta must be a number of at least 0, not {self.min_delta!r}")
-        if self.min_delta and self.patience is None:
-            raise SolverError(f"min_delta={self.min_delta:g} is how far the loss must fall within patience=; give patience too")
-        if isinstance(self.validation, float | int) and not (is_number(self.validation) and 0 < self.validation < 1):
-            raise SolverError(f"validation must be a share of the rows above 0 and below 1, such as 0.2, not {self.validation!r}")
-
     def refuses(self, problem: Problem) -> str | None:
         """Coefficients that are not free, codes of very many levels, a penalty that is not smooth, constraints; with mini-batches, a joint
         scalar and rows read anew at each pass; with a validation part, the latter."""
@@ -77,14 +51,42 @@ class Training(Options):
         reason = moves_every_coefficient(self, problem) or writes_codes_out(self, problem)  # type: ignore[arg-type]
         return reason or needs_joint_rows_in_memory(problem) or smooth_and_free(self, problem)  # type: ignore[arg-type]
 
-    def batch_of(self, n_rows: int) -> int | None:
-        """Rows in a mini-batch, None where each step takes all rows. Raises ValueError for more than there are."""
-        if self.batch_size is None or self.batch_size == n_rows:
-            return None
-        if self.batch_size > n_rows:
-            which = f"the {n_rows} rows there are" if self.validation is None else f"the {n_rows} rows left to train on"
-            raise SolverError(f"batch_size={self.batch_size} is more than {which}; give at most {n_rows}, or None for all rows")
-        return self.batch_size
+
+def check_training(settings: Training, steps: int) -> None:
+    """Raises ValueError or TypeError for options that cannot be used, alone or together."""
+    check_count("steps", steps)
+    for name in ("epochs", "batch_size", "record_every", "patience"):
+        if getattr(settings, name) is not None:
+            check_count(name, getattr(settings, name))
+    if settings.epochs is not None:
+        if settings.batch_size is None:
+            raise SolverError(
+                f"epochs={settings.epochs} needs batch_size=: an epoch is one pass over the rows, a batch at a time. Give one, such as"
+                f" batch_size=32; with all rows in each step an epoch is one step, so write steps={settings.epochs}"
+            )
+        if steps != STEPS:
+            raise SolverError(f"give steps={steps} or epochs={settings.epochs}, not both: each says when to stop")
+    if settings.seed is not None and not (isinstance(settings.seed, int | np.integer) and settings.seed >= 0):
+        raise SolverError(f"seed must be a whole number of at least 0, or None, not {settings.seed!r}")
+    check_callbacks(settings.callbacks)
+    if settings.patience is not None and settings.validation is None:
+        raise SolverError(f"patience={settings.patience} needs rows that are held out to be judged on; give validation=0.2 too")
+    if not (is_number(settings.min_delta) and math.isfinite(settings.min_delta) and settings.min_delta >= 0):
+        raise SolverError(f"min_delta must be a number of at least 0, not {settings.min_delta!r}")
+    if settings.min_delta and settings.patience is None:
+        raise SolverError(f"min_delta={settings.min_delta:g} is how far the loss must fall within patience=; give patience too")
+    if isinstance(settings.validation, float | int) and not (is_number(settings.validation) and 0 < settings.validation < 1):
+        raise SolverError(f"validation must be a share of the rows above 0 and below 1, such as 0.2, not {settings.validation!r}")
+
+
+def batch_of(settings: Training, n_rows: int) -> int | None:
+    """Rows in a mini-batch, None where each step takes all rows. Raises ValueError for more than there are."""
+    if settings.batch_size is None or settings.batch_size == n_rows:
+        return None
+    if settings.batch_size > n_rows:
+        which = f"the {n_rows} rows there are" if settings.validation is None else f"the {n_rows} rows left to train on"
+        raise SolverError(f"batch_size={settings.batch_size} is more than {which}; give at most {n_rows}, or None for all rows")
+    return settings.batch_size
 
 
 def check_rate(rate: object, *, auto: bool) -> None:

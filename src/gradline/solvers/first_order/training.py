@@ -27,7 +27,7 @@ from gradline.solvers.first_order.ending import Ended, certificate_of
 from gradline.solvers.first_order.held_out import HeldOut, split
 from gradline.solvers.first_order.learning_rate import largest_curvature
 from gradline.solvers.first_order.rules import Rule
-from gradline.solvers.first_order.settings import Training
+from gradline.solvers.first_order.settings import Training, batch_of
 from gradline.solvers.protocol import Certificate, History, Record, Solution
 
 GROWTH = 1000.0
@@ -53,7 +53,7 @@ def prepare(settings: Training, problem: Problem) -> Prepared:
     held = None
     if settings.validation is not None:
         problem, held = split(problem, settings.validation, settings.seed)
-    batch = settings.batch_of(problem.rows.n_rows)
+    batch = batch_of(settings, problem.rows.n_rows)
     return Prepared(problem, held, batch, units_of(problem, batch))
 
 

@@ -29,7 +29,7 @@ def sums_of_folds(rows: Rows, folds: Folds) -> list[SecondMoments | None]:
     """The second moments of each fold, None of one without rows: a pass."""
     if rows.sparse_columns:
         return rows.reduce(_PickedFolds(folds))
-    found: _FoldMoments = rows.reduce(_FoldMomentsKernel(folds))
+    found = rows.reduce(kernel_of_folds(folds))
     return [found.of(fold) for fold in range(folds.count)]
 
 
@@ -185,6 +185,11 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         state.rows[:] += np.bincount(mine, minlength=k)
         if block.weights is not None:
             state.log_weight[:] += np.bincount(mine, used * np.log(block.weights[positive]), minlength=k)
+
+
+def kernel_of_folds(folds: Folds) -> Kernel[_FoldMoments]:
+    """What sums the folds of columns that can be written out, for a pass that takes it along: ``sums_of_folds`` of these asks for it."""
+    return _FoldMomentsKernel(folds)
 
 
 @dataclass(frozen=True)
