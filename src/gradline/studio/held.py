@@ -102,6 +102,10 @@ class HeldSource:
         return self.below.bytes_on_disk
 
     @property
+    def in_one_piece(self) -> str:
+        return "some of its columns are held in the memory of this process"
+
+    @property
     def hint(self) -> str:
         return self.below.hint
 
@@ -120,6 +124,10 @@ class HeldSource:
     @property
     def speech(self) -> Speech:
         return self.below.speech
+
+    @property
+    def in_one_piece(self) -> str:
+        return "its columns are held in this process"
 
     def parts(self, rows: int) -> Sequence[Part] | None:
         parts = self.below.parts(rows)
