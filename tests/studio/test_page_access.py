@@ -213,7 +213,7 @@ def test_light_and_dark_follow_the_system_until_one_chooses(browser):
         page = opened.page
 
         def becomes(theme):
-            page.wait_for_function(f"document.documentElement.dataset.theme === '{theme}'")
+            page.wait_for_selector(f"html[data-theme={theme}]", state="attached")
 
         becomes("dark")
         page.emulate_media(color_scheme="light")
