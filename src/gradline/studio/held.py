@@ -102,10 +102,6 @@ class HeldSource:
         return self.below.bytes_on_disk
 
     @property
-    def in_one_piece(self) -> str:
-        return "some of its columns are held in the memory of this process"
-
-    @property
     def hint(self) -> str:
         return self.below.hint
 
