@@ -108,10 +108,9 @@ def serve():
         write_tables(Path(folder))
         for kind, loss in itertools.product(("parquet", "csv"), ("squared", "huber")):
             asked, alone = clicks(Path(folder) / f"rows.{kind}", loss)
-            words = f"first fit {asked[0]:.2f} s, a column more {statistics.median(asked[1:]):.2f} s at the median, {max(asked[1:]):.2f} s at most"
-            print(
-                f"{kind:>8}, {loss:<8} {words}: {statistics.median(asked[1:]) / statistics.median(alone[1:]):.2f} of gl.fit from the file"
-            )
+            middle, most = statistics.median(asked[1:]), max(asked[1:])
+            words = f"first fit {asked[0]:.2f} s, a column more {middle:.2f} s at the median, {most:.2f} s at most"
+            print(f"{kind:>8}, {loss:<8} {words}: {middle / statistics.median(alone[1:]):.2f} of gl.fit from the file")
 
 
 def main():

@@ -167,7 +167,7 @@ def test_playing_stops_at_the_optimum(browser):
         opened.page.press("#rate-number", "Tab")
         opened.settled()
         opened.page.click("#play")
-        opened.page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Play'", timeout=30_000)
+        opened.page.wait_for_selector("#play[aria-label=Play]", timeout=30_000)
         x, y = gl.datasets.line(30, seed=1)
         assert opened.loss == pytest.approx(gl.fit(x, y).loss, rel=1e-12)
 

@@ -233,9 +233,16 @@ function atRate(chosen: Settings, walked: Walk): Settings {
 export async function refresh(live: boolean): Promise<void> {
   const mine = ++asked;
   const own = engine.value;
-  const data = points.value;
+  const data = latest();
   const chosen = settings.value;
   const count = at.value;
+  const show = () => {
+    if (pending !== data) return;
+    pending = null;
+    points.value = data;
+    source.value = undefined;
+    toOptimum.value = false;
+  };
   try {
     const best = await own.optimum(data, chosen);
     const walked = await own.walk(data, chosen);
@@ -244,6 +251,7 @@ export async function refresh(live: boolean): Promise<void> {
     const stable = await own.stability(data, atRate(chosen, walked), best);
     if (mine !== asked) return;
     batch(() => {
+      show();
       problem.value = null;
       walk = walked;
       optimum.value = best;
@@ -259,7 +267,10 @@ export async function refresh(live: boolean): Promise<void> {
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
     if (mine !== asked || error instanceof Cancelled) return;
-    report(error);
+    batch(() => {
+      show();
+      report(error);
+    });
   }
   if (!live) saveSoon();
 }
@@ -320,6 +331,7 @@ function report(error: unknown): void {
 
 // What happens to the state.
 export function setPoints(next: Points, settle = false): void {
+  pending = null;
   batch(() => {
     const other = next.inputs.length !== dimension.value;
     points.value = next;
@@ -380,31 +392,45 @@ export function walkShown(): Walk | null {
   return Object.create(walk, { steps: { value: seen }, diverged: { value: whole ? walk.diverged : null } }) as Walk;
 }
 
+/** Points that are under the hand: shown together with all that follows from them, once a frame. */
+let pending: Points | null = null;
+
+function latest(): Points {
+  return pending ?? points.value;
+}
+
 export function movePoint(index: number, x: readonly number[], y: number): void {
-  const { x: inputs, y: targets } = points.value;
+  const { x: inputs, y: targets } = latest();
   const nextX = inputs.slice();
   const nextY = targets.slice();
   nextX[index] = x;
   nextY[index] = y;
-  setPoints({ ...points.value, x: nextX, y: nextY });
+  const next = { ...latest(), x: nextX, y: nextY };
+  // A server answers later than a frame: then the point goes ahead.
+  if (settings.value.loss.kind === "file") {
+    setPoints(next);
+    return;
+  }
+  pending = next;
+  refreshSoon();
 }
 
 export function addPoint(x: readonly number[], y: number): void {
-  const { x: inputs, y: targets, weights } = points.value;
-  const next = { ...points.value, x: [...inputs, x], y: [...targets, y] };
+  const { x: inputs, y: targets, weights } = latest();
+  const next = { ...latest(), x: [...inputs, x], y: [...targets, y] };
   setPoints(weights ? { ...next, weights: [...weights, 1] } : next);
   selected.value = targets.length;
   say(`Point ${targets.length + 1} added.`);
 }
 
 export function deletePoint(index: number): void {
-  const { x, y, weights } = points.value;
+  const { x, y, weights } = latest();
   if (y.length <= 1) {
     say("The last point stays: there must be one.");
     return;
   }
   const keep = (_: unknown, i: number) => i !== index;
-  const next = { ...points.value, x: x.filter(keep), y: y.filter(keep) };
+  const next = { ...latest(), x: x.filter(keep), y: y.filter(keep) };
   setPoints(weights ? { ...next, weights: weights.filter(keep) } : next);
   say(`Point deleted; ${plural(y.length - 1, "point")} left.`);
 }
