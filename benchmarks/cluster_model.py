@@ -68,8 +68,8 @@ def simulate(parts, rows, workers, rows_a_task, deaths=0.0, restart=5.0, spread=
 
 
 def measured():
-    """The parts on this machine. Work is timed in seconds of the processor, so that whatever else it does counts less; a round trip is timed
-    as it passes, to a worker process and back."""
+    """The parts on this machine. Work is timed in seconds of the processor, so that whatever else it does counts less; a round trip is
+    timed as it passes, to a worker process and back."""
     import pickle
     import tempfile
 

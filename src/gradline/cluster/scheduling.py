@@ -20,8 +20,8 @@ LOOK = 1.0
 DEATHS = 3
 """Workers that a task may cost before it is to blame."""
 
-SLOWEST = 20.0
-"""A task may take so many times as long as the slowest so far, whatever the deadline."""
+SLOWEST = 3.0
+"""A task may take so many times as long as the slowest so far, whatever the deadline: tasks are of one size."""
 
 AVOIDED = 10.0
 """Deadlines for which a worker that was late gets nothing."""
