@@ -12,7 +12,7 @@ import gradline as gl
 from gradline.cluster import engine
 from gradline.preparing import from_table
 
-LIMIT = 300
+LIMIT = 600
 """Seconds after which a test has failed, whatever it waits for; a study may take as long as it wants."""
 
 
