@@ -227,7 +227,7 @@ def sparse_columns(patch):
     gl.fit(held, Y, weights=WEIGHTS)
     gl.fit(sparse.hstack([held, held[:, :1]]), COUNTS, loss=gl.losses.poisson)
     gl.fit(held, COUNTS, loss=gl.losses.poisson, solver=gl.NewtonCG())
-    gl.path(held, Y[:, 0], strengths=2, choose="folds", folds=2)
+    gl.path(held, Y, strengths=2, choose="folds", folds=2)
 
 
 def wide(patch):
