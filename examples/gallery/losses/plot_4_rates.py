@@ -11,12 +11,12 @@ import matplotlib.pyplot as plt
 import gradline as gl
 
 doctors = gl.datasets.doctors()  # Doll and Hill, 1966
-fit = gl.fit("deaths ~ smokes + age + offset(log(person_years))", doctors, loss="poisson")
+fit = gl.fit("deaths ~ smokes + age + offset(log(person_years / 1000))", doctors, loss="poisson")
 print(fit.summary(exponentiate=True))
 
 # %%
 # At the same age, smokers died 1.4 times as often. But is the ratio the same at every age? The likelihoods say no.
-ratios = gl.fit("deaths ~ smokes * age + offset(log(person_years))", doctors, loss="poisson")
+ratios = gl.fit("deaths ~ smokes * age + offset(log(person_years / 1000))", doctors, loss="poisson")
 print(ratios.compare(fit))
 
 # %%
