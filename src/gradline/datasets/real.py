@@ -157,8 +157,8 @@ def stack_loss() -> Table:
 
 
 def _read(file_name: str, text: tuple[str, ...] = ()) -> Table:
-    with (resources.files("gradline") / "data" / file_name).open("r", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    text_of_file = (resources.files("gradline") / "data" / file_name).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text_of_file.splitlines()))
     return {name: _column([row[name] for row in rows], name in text) for name in rows[0]}
 
 
