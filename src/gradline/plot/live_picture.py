@@ -42,7 +42,14 @@ def live(*, every: float = SECONDS) -> Live:
 
 
 class Live:
-    """See :func:`live`. It may serve one training after another."""
+    """See :func:`live`. It may serve one training after another.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> isinstance(gl.plot.live(), gl.plot.Live)
+    True
+    """
 
     takes_the_screen = True
     """So that no progress bar is drawn over it."""
