@@ -106,8 +106,8 @@ def fitted_values(fit: Model, seen: DiagnosticSample, j: int) -> tuple[Array, st
     name = fit.observed_names[j]
     if seen.predictors.shape[1] == q and not np.array_equal(seen.predictors, seen.predictions):
         predictor = fit.loss_function.predictor_names(1)[0].replace("_", " ")
-        return seen.predictors[:, j], f"fitted {predictor} of {name}"
-    return seen.predictions[:, j], f"fitted {name}"
+        return seen.predictors[:, j], f"predicted {predictor} of {name}"
+    return seen.predictions[:, j], f"predicted {name}"
 
 
 def is_drawn(fit: Model) -> bool:
