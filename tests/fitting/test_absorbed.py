@@ -1,5 +1,6 @@
 """Absorbed levels, y ~ x | firm + year, beside pyfixest's results (tests/reference/absorbed.py) and beside the levels as columns."""
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from gradline.base.warnings import GradlineWarning
 from gradline.linalg import level_equations
 from gradline.preparing import absorbed_columns
 from gradline.tables import beside
+from gradline.tables.chunks import run_here
+from gradline.tables.table import Table, open_table
 
 REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
 TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
@@ -282,9 +285,24 @@ def test_leverage_counts_the_levels_slopes_and_frequencies(kind):
 
 def test_leverage_of_very_many_levels_is_refused(monkeypatch):
     monkeypatch.setattr(level_equations, "DIRECT", 3)
-    with pytest.raises(InferenceError, match=r"'HC3' needs the leverage of each row.*more than 3: ask for"):
+    with pytest.raises(InferenceError, match=r"'HC3' needs the leverage of each row.*more than 3.: ask for"):
         gl.fit("y ~ x1 | firm + year", TABLES["connected"], covariance="HC3")
     assert np.isfinite(gl.fit("y ~ x1 | firm", TABLES["connected"], covariance="HC3").standard_errors).all()
+
+
+def test_other_processes_are_refused_where_rows_are_passed_over(way):
+    class Elsewhere:
+        remarks = ()
+
+        def run(self, source, meter, job, reading):
+            return run_here(Table(source), job, reading, 1)
+
+    table = dataclasses.replace(open_table(TABLES["connected"]), engine=Elsewhere())
+    if way == "held":
+        assert gl.fit("y ~ x1 | firm", table).rows_used
+        return
+    with pytest.raises(ArgumentError, match="leave cluster= out"):
+        gl.fit("y ~ x1 | firm", table)
 
 
 def test_levels_that_leave_no_degree_of_freedom_are_refused():

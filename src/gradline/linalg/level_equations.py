@@ -186,9 +186,7 @@ class LevelEquations:
         Raises SolverError where what the elimination leaves is not factored.
         """
         if len(self.outer) and self.factor is None:
-            raise SolverError(
-                f"of levels so many the leverage is not worked out: beside the largest category there are more than {DIRECT:,}"
-            )
+            raise SolverError(f"of so many levels it is not worked out (beside the largest category there are more than {DIRECT:,})")
         rank = 0 if self.factor is None else self.factor.rank
         step, found = max(64, LEVERAGE_NUMBERS // max(rank, 1)), []
         for start in range(0, len(rows.codes[0]), step):

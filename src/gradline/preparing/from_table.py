@@ -184,6 +184,11 @@ def _prepare_absorbed(source: TableSource, unbound: UnboundLoss, terms: tuple[Ab
     if found is not None:
         held, columns = found
         return replace(_in_memory(source, reader.rows, held, unbound), notes=reader.rows.notes, absorbed=columns)
+    if source.table.engine is not None:
+        raise ArgumentError(
+            "absorbed levels (| in the formula) are taken out in passes of one process, which holds the levels: leave cluster= out; rows"
+            " are read anew at each pass, and need not fit in memory"
+        )
     prepared = _streamed(source, reader.rows, unbound, ahead=None)
     return replace(prepared, notes=reader.rows.notes, absorbed=reader.in_passes())
 
