@@ -145,7 +145,7 @@ def fit(
         return _observed_against_predicted(first, examples, xlabel, ylabel, ax)
     index = 0 if by is None else _index(by, first)
     panels = q if examples.groups is not None else 1
-    axes = style.panels(ax, 1, panels, panel_size(panels))
+    axes = style.panels(ax, 1, panels, style.panel_size(panels))
     names = [", ".join(examples.y_names)] if panels == 1 else list(examples.y_names)
     xname = axis_labels(xlabel, [examples.x_names[index]], "xlabel")[0]
     for j, yname in enumerate(axis_labels(ylabel, names, "ylabel")):
@@ -223,14 +223,6 @@ def _labelled(drawn: Any, xlabel: str | None, ylabel: str | Sequence[str] | None
         for panel, label in zip(axes, axis_labels(ylabel, [""] * len(axes), "ylabel"), strict=True):
             panel.set_ylabel(style.written(label))
     return drawn
-
-
-def panel_size(panels: int) -> tuple[float, float]:
-    """Inches of a figure with its panels in one row."""
-    if panels == 1:
-        return style.WIDTH, style.HEIGHT
-    width = {2: 8.2, 3: 9.2}.get(panels, 2.9 * panels)
-    return width, min(style.HEIGHT, width / panels)
 
 
 def _as_mapping(fit: Any) -> dict[Any, Model]:
@@ -348,7 +340,7 @@ def draw_curve(ax: Any, curve: Curve) -> None:
 
 def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
     q = examples.y.shape[1]
-    axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
+    axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else style.panel_size(q))
     xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
     ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
     for j in range(q):

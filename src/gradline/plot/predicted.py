@@ -12,7 +12,7 @@ from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.coefficient_dots import draw_dots
 from gradline.plot.examples import Examples, axis_labels, columns_of, input_names, predictions, read, true_coefficients
-from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal, panel_size
+from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal
 from gradline.plot.fitted import fit as draw_fit
 from gradline.plot.scatter import draw_points, remark
 
@@ -92,7 +92,7 @@ def prediction(
         return style.result(axes)
     if examples is None:
         return _values_alone(fit, new, xlabel, ylabel, ax)
-    axes = style.panels(ax, 1, len(names), (4.8, 4.6) if len(names) == 1 else panel_size(len(names)))
+    axes = style.panels(ax, 1, len(names), (4.8, 4.6) if len(names) == 1 else style.panel_size(len(names)))
     _panels(axes[0], fit, examples, new, xlabel, ylabel, quiet=True)
     return style.result(axes)
 
@@ -154,7 +154,7 @@ def everything(
         return panel
     examples = read(x, y, None, fit)
     q = len(fit.observed_names)
-    axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.3))
+    axes = style.panels(ax, 1, q + 1, (style.panel_size(q + 1)[0], 3.3))
     _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
     draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
     axes[0, q].set_box_aspect(1)

@@ -231,6 +231,14 @@ def note(ax: Any, text: str) -> None:
         ax.set_title(text, loc="right", fontsize=NOTE_SIZE, color=look().quiet)
 
 
+def panel_size(panels: int) -> tuple[float, float]:
+    """Inches of a figure with its panels in one row."""
+    if panels == 1:
+        return WIDTH, HEIGHT
+    width = {2: 8.2, 3: 9.2}.get(panels, 2.9 * panels)
+    return width, min(HEIGHT, width / panels)
+
+
 def _set_apart(ax: Any) -> None:
     """Raise the title by a line where the remark to its right would run into it."""
     title, remark = ax.get_title("left"), ax.get_title("right")

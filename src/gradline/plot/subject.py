@@ -76,10 +76,8 @@ def _is_own(fit: Model, rows: AttachedData) -> bool:
 
 def panels(given: PlotSubject, ax: Any) -> Any:
     """(1, targets) Axes: one for each target, the first four of more."""
-    from gradline.plot.fitted import panel_size
-
     count = min(len(given.fit.observed_names), MOST_PANELS)
-    return style.panels(ax, 1, count, panel_size(count))
+    return style.panels(ax, 1, count, style.panel_size(count))
 
 
 def finish(axes: Any, given: PlotSubject, seen: DiagnosticSample, *, extremes: bool = True) -> Any:
