@@ -107,6 +107,7 @@ def draw_loss(
     if below and lowest is not None and not excess:
         remarks.append(f"the optimum, {style.number(lowest)}, is below any log scale")
     style.note(panel, ", ".join(remarks))
+    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
 
 
 def _lowest(optimum: Any, fit: Any) -> float:
@@ -173,7 +174,7 @@ def label_log_axis(axis: Any, low: float, high: float) -> None:
 
 
 def _draw_optimum(ax: Any, lowest: float) -> None:
-    ax.axhline(lowest, color=style.GREEN, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
+    ax.axhline(lowest, color=style.look().green, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
     ax.annotate(
         f"optimum {style.number(lowest)}",
         (1.0, lowest),
@@ -183,7 +184,7 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ha="right",
         va="top",
         fontsize=style.TICK_SIZE,
-        color=style.GREEN,
+        color=style.look().green,
         zorder=5,
     )
     # Room below the line for its words.
@@ -210,11 +211,20 @@ def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
         return
     ends = list(dict.fromkeys([int(drawn[0]), int(drawn[-1])]))
     for index in ends:
-        ax.plot([steps[index]], [heights[index]], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
+        ax.plot(
+            [steps[index]],
+            [heights[index]],
+            "o",
+            color=style.look().blue,
+            markersize=6,
+            markeredgecolor=style.look().paper,
+            zorder=6,
+            label="_end",
+        )
     at = np.array([(steps[index], heights[index]) for index in ends])
     words = [style.number(heights[index]) for index in ends]
     places = (FIRST, LAST)[: len(ends)]
-    Placer(ax, at).add(words, at, places, fontsize=style.LABEL_SIZE, fontweight="bold", color=style.BLUE, zorder=6)
+    Placer(ax, at).add(words, at, places, fontsize=style.LABEL_SIZE, fontweight="bold", color=style.look().blue, zorder=6)
 
 
 def _leave_room(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float) -> None:
