@@ -3,7 +3,8 @@
 Smoothing brings Newton's method within the constraints near. The rows nearest a kink, and the constraints, are then a linear program, all
 other rows entering by the line they are on; rows that turn out to be on another line join it, until there are none (Portnoy and Koenker
 1997, "The Gaussian hare and the Laplacian tortoise", Statistical Science 12; Koenker and Ng 2005, "Inequality constrained quantile
-regression", Sankhya 67). The vertex is solved anew from its own equations, to the last digit.
+regression", Sankhya 67). The vertex is solved anew from its own equations, to the last digit. A lasso beside them is as many more absolute
+values as it charges slopes.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from gradline.constraints.polyhedron import BoolArray, polyhedron_of
 from gradline.linalg.quadratic_program import independent_rows
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
+from gradline.solvers.constrained.beside import apart, refuses_beside
 from gradline.solvers.constrained.newton import ConstrainedNewton, feasible_start, free_of_constraints
 from gradline.solvers.constrained.working import WorkingRows
 from gradline.solvers.kinks.pieces import PieceArray, Pieces, pieces_of
@@ -67,14 +69,16 @@ class ConstrainedPiecewiseLinear(Options):
     """
 
     def refuses(self, problem: Problem) -> str | None:
-        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty, rows that are read anew at each
-        pass, codes of very many levels, very many coefficients."""
+        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty other than a lasso, rows that
+        are read anew at each pass, codes of very many levels, very many coefficients."""
         if problem.constraints is None:
             return "ConstrainedPiecewiseLinear is for constraints, and there are none; use gl.PiecewiseLinear()"
-        if problem.penalty is not None:
+        if (reason := refuses_beside(self, problem)) is not None:
+            return reason
+        if problem.penalty is not None and apart(problem)[0].penalty is not None:
             return (
-                f"beside constraints a loss with kinks takes no penalty, and the problem has {problem.penalty.name!r}; take a smooth loss"
-                " such as gl.losses.huber, or leave the penalty out"
+                f"beside constraints a loss with kinks takes a lasso or no penalty, and {problem.penalty.name!r} moves the optimum off the"
+                " vertices; take a smooth loss such as gl.losses.huber, or leave the penalty out"
             )
         if problem.joint:
             return problem.joint_message
@@ -99,14 +103,17 @@ class ConstrainedPiecewiseLinear(Options):
         point = None if start is None else feasible_start(polyhedron, as_start(start, problem.shape))
         pieces = pieces_of(problem.loss, problem.rows.n_targets)
         free, aliased = free_of_constraints(problem, polyhedron)
-        working = WorkingRows.of(polyhedron, free)
+        working = WorkingRows.of(polyhedron, free, apart(problem)[1])
         # Of so few rows that the linear program holds them all, nothing is gained by coming near.
         few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST
         if few and point is None:
             point = np.zeros(problem.shape)
         point, passes = (point, 0) if few and point is not None else _near(problem, point)
         entries = _entries(problem, working)
-        found = _Vertex(entries, pieces, working, working.free.contract(point)).solve()
+        charges = np.zeros(working.free.size)
+        if working.absolute is not None:
+            charges = problem.total_weight * np.asarray(abs(working.free.matrix).T @ working.absolute)
+        found = _Vertex(entries, pieces, working, working.free.contract(point), charges).solve()
         coefficients = working.moved(working.free.expand(found.theta), np.zeros(len(found.theta)), None)
         held = np.zeros(len(polyhedron.right), dtype=np.bool_)
         held[working.places[found.active]] = True
@@ -163,6 +170,11 @@ def _entries(problem: Problem, working: WorkingRows) -> _Entries:
     return _Entries(np.concatenate(rows), targets.T.ravel(), np.tile(weights, k))
 
 
+def _blank(rows: BoolArray, columns: int) -> sparse.csr_array:
+    """Zeros beside the rows that are asked for."""
+    return sparse.csr_array((int(rows.sum()), columns))
+
+
 class _Found(NamedTuple):
     """theta (d,); multipliers (r,) of the working rows, in sums over rows; active (a,): which of these are equations of the vertex."""
 
@@ -181,6 +193,8 @@ class _Vertex:
     pieces: Pieces
     working: WorkingRows
     theta: Array
+    charges: Array
+    """(d,): of ``|theta|``, in sums over rows; zero where there is none."""
 
     def solve(self) -> _Found:
         """Linear programs of ever more rows, until no other row changes its line; then the vertex from its equations."""
@@ -219,24 +233,30 @@ class _Vertex:
         targets = entries.targets[held] / self.size
         outside = -((entries.weights * pieces.slopes[piece])[~held] @ entries.rows[~held]) * self.unit
         count, d = len(targets), len(self.theta)
+        charged = np.flatnonzero(self.charges)
         starts = np.concatenate([[0.0], np.cumsum(-pieces.jumps * pieces.kinks)])  # of each line at r = 0
         # t >= slope r + start for each line: slope (y - x'b) - t <= -start.
-        above = [sparse.hstack([sparse.csr_array(-slope * rows), -sparse.eye_array(count)]) for slope in pieces.slopes]
+        none = sparse.csr_array((count, len(charged)))
+        above = [sparse.hstack([sparse.csr_array(-slope * rows), -sparse.eye_array(count), none]) for slope in pieces.slopes]
         ends = [-start / self.size - slope * targets for slope, start in zip(pieces.slopes, starts, strict=True)]
         low, high = working.ends(working.free.base)
         equal = low == high
         matrix = working.matrix * self.unit
         length = np.linalg.norm(matrix, axis=1)
         matrix, low = matrix / length[:, None], low / length / self.size
-        blank = sparse.csr_array((int((~equal).sum()), count))
+        # u >= theta and u >= -theta, for each that is charged.
+        own, none = sparse.eye_array(d).tocsr()[charged], sparse.csr_array((len(charged), count))
+        above += [sparse.hstack([sign * own, none, -sparse.eye_array(len(charged))]) for sign in (1.0, -1.0)]
+        ends += [np.zeros(len(charged))] * 2
+        blank = _blank(~equal, count + len(charged))
         above.append(sparse.hstack([sparse.csr_array(-matrix[~equal]), blank]))
         ends.append(-low[~equal])
         mean = float(entries.weights.sum())
         solved = linprog(
-            np.concatenate([outside, weights]) / mean * len(entries.targets),
+            np.concatenate([outside, weights, (self.charges * self.unit)[charged]]) / mean * len(entries.targets),
             A_ub=sparse.vstack(above, format="csr"),
             b_ub=np.concatenate(ends),
-            A_eq=sparse.hstack([sparse.csr_array(matrix[equal]), sparse.csr_array((int(equal.sum()), count))]) if equal.any() else None,
+            A_eq=sparse.hstack([sparse.csr_array(matrix[equal]), _blank(equal, count + len(charged))]) if equal.any() else None,
             b_eq=low[equal] if equal.any() else None,
             bounds=(None, None),
             method="highs-ds",
@@ -257,46 +277,49 @@ class _Vertex:
         tight = np.flatnonzero(gap <= ON_LINE)
         single = (working.matrix[tight] != 0).sum(axis=1)
         tight = tight[np.argsort(single, kind="stable")]
+        zero = np.flatnonzero((self.charges > 0) & (np.abs(theta) <= ON_LINE * self.size * self.unit))
         kinked = np.flatnonzero(pieces.distance(residuals) <= ON_LINE * self.size)
         kinked = kinked[np.argsort(pieces.distance(residuals)[kinked], kind="stable")]
-        all_rows = np.concatenate([unit_rows[tight], entries.rows[kinked] * self.unit])
+        held = len(zero) + len(tight)
+        all_rows = np.concatenate([np.eye(len(theta))[zero], unit_rows[tight], entries.rows[kinked] * self.unit])
         sizes = np.linalg.norm(all_rows, axis=1)
         alive = np.flatnonzero(sizes > 0)
         chosen = alive[independent_rows(all_rows[alive] / sizes[alive, None])]
         basis = all_rows[chosen]
-        on_kink = chosen[chosen >= len(tight)] - len(tight)
-        nearest = pieces.kinks[pieces.nearest(residuals[kinked[on_kink]])]
-        wanted = np.concatenate([low[tight[chosen[chosen < len(tight)]]], residuals[kinked[on_kink]] - nearest])
-        move = np.linalg.lstsq(basis, wanted, rcond=None)[0] * self.unit
-        for _ in range(2):
+        at_zero = zero[chosen[chosen < len(zero)]]
+        on_rows = tight[chosen[(chosen >= len(zero)) & (chosen < held)] - len(zero)]
+        on_kink = kinked[chosen[chosen >= held] - held]
+        nearest = pieces.kinks[pieces.nearest(residuals[on_kink])]
+        move = np.zeros(len(theta))
+        for _ in range(3):
             there = theta + move
-            left = np.concatenate(
-                [
-                    working.ends(working.free.expand(there))[0][tight[chosen[chosen < len(tight)]]],
-                    (entries.targets - entries.rows @ there)[kinked[on_kink]] - nearest,
-                ]
-            )
+            off_kink = (entries.targets - entries.rows @ there)[on_kink] - nearest
+            left = np.concatenate([-(there / self.unit)[at_zero], working.ends(working.free.expand(there))[0][on_rows], off_kink])
             move = move + np.linalg.lstsq(basis, left, rcond=None)[0] * self.unit
         theta = theta + move
+        theta[zero] = 0.0
         residuals = entries.targets - entries.rows @ theta
-        return self._proof(theta, residuals, tight, kinked, programs)
+        return self._proof(theta, residuals, tight, kinked, zero, programs)
 
-    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, programs: int) -> _Found:
-        """Multipliers of the rows on kinks, between the slopes on their two sides, and of the constraints, at least zero: by a linear
-        program, since at a vertex of more rows than coefficients they are not the only ones."""
+    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, zero: IntArray, programs: int) -> _Found:
+        """Multipliers of the rows on kinks, between the slopes on their two sides, of the constraints, at least zero, and of charged slopes
+        at zero, up to their charge: by a linear program, since at a vertex of more rows than coefficients they are not the only ones."""
         from scipy.optimize import linprog
 
         entries, pieces, working = self.entries, self.pieces, self.working
         others = np.ones(len(residuals), dtype=np.bool_)
         others[kinked] = False
         slope = pieces.slopes[pieces.piece(residuals)]
-        outside = -(entries.weights * slope)[others] @ entries.rows[others]
+        outside = -(entries.weights * slope)[others] @ entries.rows[others] + self.charges * np.sign(theta)
         which = pieces.nearest(residuals[kinked])
         equal = (working.polyhedron.equal[working.places])[tight]
-        # outside - sum w s x - A' mu = 0, s between the two slopes.
-        matrix = np.concatenate([-(entries.weights[kinked, None] * entries.rows[kinked]), -working.matrix[tight]]).T * self.unit[:, None]
+        # outside - sum w s x - A' mu + sum nu = 0, s between the two slopes.
+        own = (np.eye(len(theta)) * self.charges)[zero]
+        on_kinks = -(entries.weights[kinked, None] * entries.rows[kinked])
+        matrix = np.concatenate([on_kinks, -working.matrix[tight], own]).T * self.unit[:, None]
         bounds = list(zip(pieces.slopes[which], pieces.slopes[which + 1], strict=True))
         bounds += [(None, None) if is_equal else (0.0, None) for is_equal in equal]
+        bounds += [(-1.0, 1.0)] * len(zero)
         right = -outside * self.unit
         total = float(np.abs(entries.weights).sum()) * pieces.steepest
         count = len(right)
