@@ -151,6 +151,11 @@ def _with_constraints(request: FitRequest, problem: Problem, curves: CurveFit | 
         )
     if constraints is None:
         return problem
+    if request.inference == "face" and problem.penalty_kind == "proximal":
+        raise ArgumentError(
+            'inference="face" is not for penalties with kinks: their estimates are not near normal, on a face as elsewhere; take'
+            ' "intersection" or "draws" with covariance="debiased"'
+        )
     from gradline.fitting.constrained import with_constraints
 
     return with_constraints(problem, constraints, prepared)

@@ -190,10 +190,18 @@ def solve_with_absolutes(
     return AbsoluteMinimum(replace(now, exact=False), np.clip(slopes, -terms.weights, terms.weights), MOST_CROSSINGS)
 
 
+def pushed_beyond(weight: float, multiplier: float, each: float, slope: float, most: float) -> tuple[float, float]:
+    """(multiplier, slope) of a row ``weight x >= 0`` and of ``most |each x|`` that hold x at zero together: the absolute value
+    pushes as far as it can, and the row by the rest, so that a row has a price only where without it x would not stay at zero."""
+    balance = weight * multiplier - each * slope
+    slope = float(np.clip(-balance / each, -most, most))
+    return (balance + each * slope) / weight, slope
+
+
 def _shared(
     program: _Program, found: ProgramMinimum, slopes: Array, turn: int, at_zero: np.ndarray[tuple[int], np.dtype[np.bool_]]
 ) -> AbsoluteMinimum:
-    """Where a row of one coefficient holds it at the zero of an absolute value, the absolute value pushes first, and the row by the rest."""
+    """With the multipliers of ``pushed_beyond`` where a row of one coefficient holds it at the zero of an absolute value."""
     terms, multipliers = program.terms, found.multipliers.copy()
     own, columns = rows_of_one(terms.rows), rows_of_one(program.matrix)
     slopes = slopes.copy()
@@ -202,9 +210,7 @@ def _shared(
         for row in np.flatnonzero((columns == column) & (found.held != 0)):
             if terms.offset[term] + terms.rows[term, column] * found.x[column] != 0:
                 continue
-            weight, each = program.matrix[row, column], terms.rows[term, column]
-            balance = weight * multipliers[row] - each * slopes[term]
-            slopes[term] = np.clip(-balance / each, -terms.weights[term], terms.weights[term])
-            multipliers[row] = (balance + each * slopes[term]) / weight
+            weight, each, most = program.matrix[row, column], terms.rows[term, column], terms.weights[term]
+            multipliers[row], slopes[term] = pushed_beyond(weight, multipliers[row], each, slopes[term], most)
             break
     return AbsoluteMinimum(replace(found, multipliers=multipliers), slopes, turn)

@@ -48,8 +48,8 @@ def gap_within(
     or a lower bound of the loss is not known.
 
     With g the gradient of the smooth part f, s the subgradient, mu the multipliers and r = g + s - A'mu what they leave, convexity gives
-    P(b) - P* <= (sum w |b| - s'b) + mu'(A b - c) + r'(b - b*). The last is at most max(|r| / w) (sum w |b| + P(b) - m), m a lower bound of f,
-    over coefficients that are charged; that of the others is rounding, as in ``solvers/proximal/gap.py``.
+    P(b) - P* <= (sum w |b| - s'b) + mu'(A b - c) + r'(b - b*). Over coefficients that are charged the last is at most
+    max(|r| / w) (sum w |b| + P(b) - m), m a lower bound of f; over the others it is rounding, as in ``solvers/proximal/gap.py``.
     """
     if step.pull is None or rows.absolute is None or not (smooth.loss.is_convex and is_convex(smooth.penalty)):
         return None

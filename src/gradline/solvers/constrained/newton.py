@@ -252,7 +252,11 @@ class _Run:
                 if not step.change.any():
                     converged, reason = True, "no step is left to take"
                     break
-                trial = self.at(self.rows.moved(self.point.coefficients, step.change, step.program), 1)
+                there = self.rows.moved(self.point.coefficients, step.change, step.program)
+                if np.array_equal(there, self.point.coefficients):
+                    converged, reason = True, "no step changes a coefficient's last digit"
+                    break
+                trial = self.at(there, 1)
                 following = self.step(trial, curvature)
                 if following.length < 0.5 * step.length:
                     self.point, step, fresh = trial, following, False

@@ -4,14 +4,13 @@ Smoothing brings Newton's method within the constraints near. The rows nearest a
 other rows entering by the line they are on; rows that turn out to be on another line join it, until there are none (Portnoy and Koenker
 1997, "The Gaussian hare and the Laplacian tortoise", Statistical Science 12; Koenker and Ng 2005, "Inequality constrained quantile
 regression", Sankhya 67). The vertex is solved anew from its own equations, to the last digit. A lasso beside them is as many more absolute
-values as it charges slopes.
+values as it charges slopes; with a quadratic penalty the programs are quadratic ones (``piecewise_quadratic.py``).
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
@@ -23,11 +22,14 @@ from gradline.base.words import Options
 from gradline.constraints.contradictions import check_possible
 from gradline.constraints.held import held_at
 from gradline.constraints.polyhedron import BoolArray, polyhedron_of
-from gradline.linalg.quadratic_program import independent_rows
+from gradline.linalg.absolute_program import pushed_beyond
+from gradline.linalg.quadratic_program import independent_rows, rows_of_one
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
 from gradline.solvers.constrained.beside import apart, refuses_beside
 from gradline.solvers.constrained.newton import ConstrainedNewton, feasible_start, free_of_constraints
+from gradline.solvers.constrained.piecewise_quadratic import PiecewiseQuadratic, quadratic_of
+from gradline.solvers.constrained.piecewise_rows import Entries, FoundWithin, entries_of
 from gradline.solvers.constrained.working import WorkingRows
 from gradline.solvers.kinks.pieces import PieceArray, Pieces, pieces_of
 from gradline.solvers.protocol import Certificate, Solution, as_start
@@ -48,14 +50,6 @@ WRONG = 1e-7
 """Of the steepest slope: what a multiplier may be beyond its range."""
 
 
-class _Entries(NamedTuple):
-    """Residuals (n q,) as targets less rows times theta: rows (n q, d), targets, weights."""
-
-    rows: Array
-    targets: Array
-    weights: Array
-
-
 @dataclass(frozen=True)
 class ConstrainedPiecewiseLinear(Options):
     """The exact optimum of a convex piecewise-linear loss of y - eta within constraints, of rows that are held in memory.
@@ -69,16 +63,16 @@ class ConstrainedPiecewiseLinear(Options):
     """
 
     def refuses(self, problem: Problem) -> str | None:
-        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty other than a lasso, rows that
-        are read anew at each pass, codes of very many levels, very many coefficients."""
+        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty that is neither a lasso
+        nor quadratic nor their sum, rows that are read anew at each pass, codes of very many levels, very many coefficients."""
         if problem.constraints is None:
             return "ConstrainedPiecewiseLinear is for constraints, and there are none; use gl.PiecewiseLinear()"
         if (reason := refuses_beside(self, problem)) is not None:
             return reason
-        if problem.penalty is not None and apart(problem)[0].penalty is not None:
+        if problem.penalty is not None and apart(problem)[0].penalty_kind not in (None, "quadratic"):
             return (
-                f"beside constraints a loss with kinks takes a lasso or no penalty, and {problem.penalty.name!r} moves the optimum off the"
-                " vertices; take a smooth loss such as gl.losses.huber, or leave the penalty out"
+                f"beside constraints a loss with kinks takes a lasso, a quadratic penalty or their sum, and {problem.penalty.name!r} is"
+                " none; take a smooth loss such as gl.losses.huber, or gl.penalties.ridge(0.1)"
             )
         if problem.joint:
             return problem.joint_message
@@ -105,15 +99,20 @@ class ConstrainedPiecewiseLinear(Options):
         free, aliased = free_of_constraints(problem, polyhedron)
         working = WorkingRows.of(polyhedron, free, apart(problem)[1])
         # Of so few rows that the linear program holds them all, nothing is gained by coming near.
-        few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST
+        smooth = apart(problem)[0]
+        few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST and smooth.penalty is None
         if few and point is None:
             point = np.zeros(problem.shape)
         point, passes = (point, 0) if few and point is not None else _near(problem, point)
-        entries = _entries(problem, working)
+        entries = entries_of(problem, working)
         charges = np.zeros(working.free.size)
         if working.absolute is not None:
             charges = problem.total_weight * np.asarray(abs(working.free.matrix).T @ working.absolute)
-        found = _Vertex(entries, pieces, working, working.free.contract(point), charges).solve()
+        theta = working.free.contract(point)
+        if smooth.penalty is None:
+            found = _Vertex(entries, pieces, working, theta, charges).solve()
+        else:
+            found = PiecewiseQuadratic(entries, pieces, working, quadratic_of(smooth, working), charges).solve(theta)
         coefficients = working.moved(working.free.expand(found.theta), np.zeros(len(found.theta)), None)
         held = np.zeros(len(polyhedron.right), dtype=np.bool_)
         held[working.places[found.active]] = True
@@ -159,44 +158,21 @@ def _near(problem: Problem, start: Array | None) -> tuple[Array, int]:
     return point, passes
 
 
-def _entries(problem: Problem, working: WorkingRows) -> _Entries:
-    block = problem.rows.in_memory()
-    assert block is not None
-    block = block.without_zero_weights()
-    design, (size, k) = block.design.dense(), problem.shape
-    targets = block.targets if block.offset is None else block.targets - block.offset
-    weights = np.ones(len(design)) if block.row_weights is None else block.row_weights
-    rows = [np.asarray((working.free.matrix[j * size : (j + 1) * size].T @ design.T).T) for j in range(k)]
-    return _Entries(np.concatenate(rows), targets.T.ravel(), np.tile(weights, k))
-
-
 def _blank(rows: BoolArray, columns: int) -> sparse.csr_array:
     """Zeros beside the rows that are asked for."""
     return sparse.csr_array((int(rows.sum()), columns))
 
 
-class _Found(NamedTuple):
-    """theta (d,); multipliers (r,) of the working rows, in sums over rows; active (a,): which of these are equations of the vertex."""
-
-    theta: Array
-    multipliers: Array
-    active: IntArray
-    converged: bool
-    reason: str
-    violation: float
-    programs: int
-
-
 @dataclass
 class _Vertex:
-    entries: _Entries
+    entries: Entries
     pieces: Pieces
     working: WorkingRows
     theta: Array
     charges: Array
     """(d,): of ``|theta|``, in sums over rows; zero where there is none."""
 
-    def solve(self) -> _Found:
+    def solve(self) -> FoundWithin:
         """Linear programs of ever more rows, until no other row changes its line; then the vertex from its equations."""
         entries, pieces = self.entries, self.pieces
         scale = np.sqrt(np.einsum("ij,ij->j", entries.rows, entries.rows) / max(len(entries.rows), 1))
@@ -266,7 +242,7 @@ class _Vertex:
             raise ArgumentError("no coefficients meet the constraints")
         return np.asarray(solved.x[:d] * self.unit * self.size) if solved.status == 0 else None
 
-    def _exact(self, theta: Array, programs: int) -> _Found:
+    def _exact(self, theta: Array, programs: int) -> FoundWithin:
         """The vertex near theta, from the rows on kinks and the constraints that hold there, and its multipliers."""
         entries, pieces, working = self.entries, self.pieces, self.working
         residuals = entries.targets - entries.rows @ theta
@@ -301,7 +277,7 @@ class _Vertex:
         residuals = entries.targets - entries.rows @ theta
         return self._proof(theta, residuals, tight, kinked, zero, programs)
 
-    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, zero: IntArray, programs: int) -> _Found:
+    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, zero: IntArray, programs: int) -> FoundWithin:
         """Multipliers of the rows on kinks, between the slopes on their two sides, of the constraints, at least zero, and of charged slopes
         at zero, up to their charge: by a linear program, since at a vertex of more rows than coefficients they are not the only ones."""
         from scipy.optimize import linprog
@@ -333,10 +309,14 @@ class _Vertex:
         )
         multipliers = np.zeros(len(working.places))
         if solved.status != 0:
-            return _Found(theta, multipliers, tight, False, "the multipliers of the vertex were not found", np.inf, programs)
+            return FoundWithin(theta, multipliers, tight, False, "the multipliers of the vertex were not found", np.inf, programs)
         violation = float(solved.fun)
-        pushes = np.asarray(solved.x[len(kinked) : len(kinked) + len(tight)])
+        pushes = np.array(solved.x[len(kinked) : len(kinked) + len(tight)])
+        for place, column in enumerate(rows_of_one(working.matrix[tight]).tolist()):
+            if column in zero:
+                own_push = float(solved.x[len(kinked) + len(tight) + int(np.flatnonzero(zero == column)[0])]) * self.charges[column]
+                pushes[place] = pushed_beyond(working.matrix[tight[place], column], pushes[place], 1.0, own_push, self.charges[column])[0]
         multipliers[tight] = np.where(equal | (pushes > 0), pushes, 0.0)
         converged = violation <= WRONG
         reason = "no row changes its line, and multipliers prove the vertex" if converged else "multipliers do not prove the vertex"
-        return _Found(theta, multipliers, tight, converged, reason, violation * total, programs)
+        return FoundWithin(theta, multipliers, tight, converged, reason, violation * total, programs)

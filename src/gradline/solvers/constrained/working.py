@@ -28,7 +28,7 @@ ROUNDING = 1e-13
 
 
 DUST = 1e-14
-"""Of the root of the objective: what is left of coefficients that are zero."""
+"""Of the root of the objective, or of the largest coefficient: what is left of coefficients that are zero."""
 
 
 class NoPoint(SolverError):
@@ -97,7 +97,7 @@ class WorkingRows:
                     " lost in rounding; leave a column out, or add a ridge such as penalty=gl.penalties.ridge(1e-6)"
                 )
             raise NoPoint("no coefficients meet the constraints to the last digit: some of them contradict each other by a little")
-        change = found.x
+        change = found.x if terms is None else self._without_traces(coefficients, found.x, curvature, terms)
         promise = -(float(gradient @ change) + 0.5 * float(change @ curvature @ change))
         promise -= 0.0 if terms is None else terms.rise(change)
         return Step(change, promise, float(np.sqrt(max(float(change @ curvature @ change), 0.0))), found, pull)
@@ -110,6 +110,18 @@ class WorkingRows:
         if not len(free):
             return None
         return AbsoluteTerms(self.free.matrix.tocsr()[free].toarray(), coefficients.T.ravel()[free], self.absolute[free])
+
+    def _without_traces(self, coefficients: Array, change: Array, curvature: Array, terms: AbsoluteTerms) -> Array:
+        """A change (d,) that takes charged coefficients to zero where it leaves rounding of them only: at a point of more equations than
+        coefficients any of these may be the ones that hold, and not each says zero."""
+        unit = np.sqrt(np.maximum(curvature.diagonal(), 0.0))
+        largest = float((np.abs(self.free.contract(coefficients) + change) * unit).max(initial=0.0))
+        columns = terms.rows.argmax(axis=1)
+        left = np.abs(terms.offset + change[columns]) * unit[columns]
+        trace = left <= DUST * largest
+        change = change.copy()
+        change[columns[trace]] = -terms.offset[trace]
+        return change
 
     def charge(self, coefficients: Array) -> float:
         """What the absolute values add to the objective at coefficients (P, k)."""
