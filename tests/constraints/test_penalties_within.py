@@ -258,3 +258,12 @@ def test_debiased_intervals_are_cut_to_what_is_allowed():
     ends = free.interval()
     assert middle[1] == pytest.approx(0.5 * (ends.lower + ends.upper)[1], abs=0.02)
     assert 0.0 <= within.test_constraints().p_value <= 1.0
+
+
+def test_paths_and_chosen_strengths_know_no_constraints():
+    with pytest.raises(TypeError, match=r"gl\.fit\(\.\.\., penalty=\.\.\., constraints=\.\.\.\), one strength at a time"):
+        gl.path(X, REAL, constraints=TEXT)
+    with pytest.warns(gl.GradlineWarning, match="chosen by fits without the constraints"):
+        fit = gl.fit(X, REAL, penalty=gl.penalties.lasso("auto", scaled=True), constraints="x1 >= 0.6")
+    assert fit.coefficients[1] == 0.6
+    assert any("without the constraints" in note for note in fit.solution.notes)
