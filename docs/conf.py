@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import sys
+import warnings
 from pathlib import Path
 
 HERE = Path(__file__).parent
 sys.path.insert(0, str(HERE / "_extensions"))
 
 import gradline  # noqa: E402
+
+
+def in_one_line(message: object, category: type[Warning], *place: object) -> str:
+    """A warning in the output of an example, without the folder in which the site was built."""
+    return f"{category.__name__}: {message}\n"
+
+
+warnings.formatwarning = in_one_line  # type: ignore[assignment]
 
 project = "gradline"
 author = "The gradline maintainers"
@@ -23,7 +32,7 @@ extensions = [
     "myst_nb",
     "public_names",
 ]
-exclude_patterns = ["_build", "_extensions", "design.md", "gallery/*.ipynb"]
+exclude_patterns = ["_build", "_extensions", "design.md", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]
 nb_execution_mode = "off"  # the blocks of every page are run by tests/docs, the gallery by its own extension
 myst_heading_anchors = 4
@@ -32,6 +41,7 @@ suppress_warnings = ["config.cache"]
 
 autosummary_generate = True
 autosummary_imported_members = False
+add_module_names = False  # the heading of each page has the full name
 autodoc_typehints = "none"
 autodoc_member_order = "groupwise"
 autodoc_class_signature = "mixed"
@@ -60,6 +70,9 @@ sphinx_gallery_conf = {
     "plot_gallery": "True",
     "default_thumb_file": str(HERE / "images" / "line-of-best-fit.png"),
     "within_subsection_order": "FileNameSortKey",
+    "subsection_order": [
+        f"../examples/gallery/{name}" for name in ("learning", "losses", "effects", "curves", "choosing", "errors", "data")
+    ],
 }
 
 html_theme = "pydata_sphinx_theme"

@@ -9,7 +9,7 @@ import pytest
 
 import gradline as gl
 
-MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets, gl.schedules)
+MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets, gl.constraints, gl.schedules)
 CLASSES = (
     gl.Fit,
     gl.Moments,
@@ -18,11 +18,15 @@ CLASSES = (
     gl.ActiveSetNewton,
     gl.Adam,
     gl.AdamW,
+    gl.ConstrainedNewton,
+    gl.ConstrainedPiecewiseLinear,
     gl.GradientDescent,
     gl.LBFGS,
     gl.LeastSquares,
     gl.Newton,
+    gl.NewtonCG,
     gl.PiecewiseLinear,
+    gl.ProximalNewton,
     gl.plot.Animation,
 )
 
@@ -45,7 +49,7 @@ def public_functions():
 FUNCTIONS = dict(public_functions())
 DESCRIBED = {**FUNCTIONS, **{f"gradline.{of.__name__}": of for of in CLASSES if of not in (gl.Fit, gl.plot.Animation)}}
 
-SOLVERS_OWN = {"refuses", "solve", "begin", "ending_with_curvature"}
+SOLVERS_OWN = {"refuses", "solve", "solve_from", "begin", "ending_with_curvature", "batch_of", "check_training"}
 """Methods of solvers that gradline calls; what they take is told where the protocol of solvers is."""
 
 ROUTING = {name for of in (gl.LinearClassifier, gl.LinearRegression) for name in dir(of) if re.fullmatch("set_.*_request", name)}
@@ -86,6 +90,37 @@ def test_functions_of_public_modules_have_examples(module):
 def test_classes_that_are_made_by_hand_have_examples(of):
     assert "Examples" in sections(of)
     assert "Parameters" in sections(of) or not inspect.signature(of).parameters
+
+
+NO_VALUES = {"gradline.schedules.Schedule"}
+"""A name of a type, which is told where it is used."""
+
+VALUES = {
+    f"{module.__name__}.{name}": getattr(module, name)
+    for module in MODULES
+    for name in module.__all__
+    if not isinstance(getattr(module, name), types.ModuleType) and f"{module.__name__}.{name}" not in NO_VALUES
+}
+
+
+@pytest.mark.parametrize("name", VALUES)
+def test_every_public_name_has_an_example(name):
+    assert ">>> " in (inspect.getdoc(VALUES[name]) or "")
+
+
+@pytest.mark.parametrize("name", [name for name in VALUES if name not in DESCRIBED])
+def test_examples_of_classes_and_losses_run(name):
+    value = VALUES[name]
+    found = value if inspect.isclass(value) else type(value)
+    if name.startswith("gradline.plot."):
+        pytest.importorskip("PIL")
+    if name == "gradline.Cluster":
+        pytest.importorskip("dask")
+    finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()
+    tests = finder.find(found, name, globs={})
+    assert tests
+    for example in tests:
+        assert runner.run(example).failed == 0
 
 
 @pytest.mark.parametrize("name", ["gradline.fit", "gradline.Fit.predict", "gradline.losses.huber", "gradline.load"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import inspect
 from pathlib import Path
 from types import ModuleType
@@ -13,10 +14,15 @@ SECTIONS = {
     "Fitting": ["fit", "path", "load", "compare_models", "Moments"],
     "What a fit is": ["Fit", "Path"],
     "For scikit-learn": ["LinearRegression", "LinearClassifier"],
+    "Beyond one machine, and on a page": ["Cluster", "studio"],
 }
 """Names of ``gl`` by what they are for; solvers and errors are told by their kind, and the rest are modules."""
 
-MODULES = ("losses", "penalties", "constraints", "plot", "datasets")
+MODULES = ("losses", "penalties", "constraints", "schedules", "plot", "datasets")
+
+
+BEHIND = {"gradline.studio": "gradline.studio.opening.studio"}
+"""The function that a module which can be called stands for."""
 
 
 def public_names() -> dict[str, list[str]]:
@@ -25,7 +31,7 @@ def public_names() -> dict[str, list[str]]:
     told = {name for names in SECTIONS.values() for name in names}
     errors = [name for name, value in kinds.items() if inspect.isclass(value) and issubclass(value, Exception | Warning)]
     found = {heading: [name for name in names if name in kinds] for heading, names in SECTIONS.items()}
-    modules = [name for name, value in kinds.items() if isinstance(value, ModuleType)]
+    modules = [name for name, value in kinds.items() if isinstance(value, ModuleType) and not callable(value)]
     others = sorted(set(kinds) - told - set(errors) - set(modules), key=str.lower)
     found["Solvers, and what goes with them"] = others
     headings = {heading: [f"gradline.{name}" for name in names] for heading, names in found.items() if names}
@@ -39,6 +45,9 @@ def public_names() -> dict[str, list[str]]:
 def value_of(full_name: str) -> Any:
     """What a full name stands for."""
     found: Any = gl
+    behind = BEHIND.get(full_name)
+    if behind is not None:
+        return getattr(importlib.import_module(behind.rpartition(".")[0]), behind.rpartition(".")[2])
     for part in full_name.split(".")[1:]:
         found = getattr(found, part)
     return found
@@ -62,6 +71,8 @@ def page(full_name: str) -> str:
     shown = full_name.replace("gradline.", "gl.", 1)
     lines = [shown, "=" * len(shown), "", f".. currentmodule:: {full_name.rpartition('.')[0]}", ""]
     name = full_name.rpartition(".")[2]
+    if full_name in BEHIND:
+        lines[-2:] = [f".. currentmodule:: {BEHIND[full_name].rpartition('.')[0]}", ""]
     if inspect.isclass(value):
         lines += [f".. autoclass:: {name}", "   :members:", "   :inherited-members: Exception, tuple", ""]
     elif callable(value):

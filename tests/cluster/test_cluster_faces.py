@@ -1,5 +1,6 @@
 """Everything that passes over rows goes through a cluster: diagnoses, other errors, predictions, moments, reports, effects, the command."""
 
+import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -10,6 +11,8 @@ from many_parts import FILES, N
 from typer.testing import CliRunner
 
 import gradline as gl
+from gradline.tables.encoders import PlainEncoder
+from gradline.tables.rows import TableRows
 
 FORMULA = "y ~ x + u + C(g)"
 
@@ -77,6 +80,23 @@ def test_effects_and_bootstrap(folder, fit, cluster):
     assert str(fit.bootstrap(folder, cluster=cluster, replications=20, seed=1)) == str(fit.bootstrap(folder, replications=20, seed=1))
 
 
+def test_addresses_that_arrow_opens(folder, fit, cluster, tmp_path):
+    for address in (f"file://{folder}/*.parquet", f"file://{folder}", f"file://{folder}/**.parquet"):
+        found = gl.fit(FORMULA, address, cluster=cluster)
+        assert found.coefficients.tobytes() == fit.coefficients.tobytes()
+    with pytest.raises(FileNotFoundError, match="no Parquet file at"):
+        gl.fit(FORMULA, f"file://{folder}/*.csv", cluster=cluster)
+    with pytest.raises(gl.DataError, match="is no address that Arrow's file systems open"):
+        gl.fit(FORMULA, "nowhere://bucket/rows.parquet", cluster=cluster)
+    place = tmp_path / "changing"
+    shutil.copytree(folder, place)
+    rows = TableRows(cluster.table(f"file://{place}"), PlainEncoder(["x"]), "y")
+    assert rows.n_rows > 0
+    pq.write_table(pq.read_table(place / "part-030.parquet").slice(1), place / "part-030.parquet")
+    with pytest.raises(gl.DataError, match="has changed since it was opened"):
+        rows.take([0])
+
+
 def test_a_report(folder, fit, cluster, tmp_path):
     pytest.importorskip("matplotlib")
     here, there = fit.report(folder), fit.report(folder, cluster=cluster)
@@ -106,17 +126,25 @@ def test_an_address_that_is_none():
     assert "--cluster: 'elsewhere' is no address of a scheduler" in found.output.replace("\n", " ")
 
 
-def test_frames_of_dask(folder, scaled):
+def test_frames_of_dask(folder, tmp_path):
     dask_frames = pytest.importorskip("dask.dataframe")
-    cluster = scaled(2)
-    frame = dask_frames.read_parquet(folder, split_row_groups=False)
-    whole = pq.read_table(folder).to_pandas()
+    from distributed import Client
+
+    # Workers of this process: they start at once.
+    with Client(processes=False, n_workers=2, threads_per_worker=1, dashboard_address=None, set_as_default=False) as client:
+        _fit_frames(dask_frames, folder, tmp_path, gl.Cluster(client))
+
+
+def _fit_frames(dask_frames, folder, tmp_path, cluster):
+    for part in range(5):
+        shutil.copy(folder / f"part-00{part}.parquet", tmp_path)
+    frame = dask_frames.read_parquet(tmp_path, split_row_groups=False)
+    whole = pq.read_table(tmp_path).to_pandas()
     found = gl.fit(FORMULA, frame, cluster=cluster)
     np.testing.assert_allclose(found.coefficients, gl.fit(FORMULA, whole).coefficients, rtol=1e-12)
     # The partitions are the files here, and so are the spans.
-    assert found.coefficients.tobytes() == gl.fit(FORMULA, folder).coefficients.tobytes()
-    kept = frame.persist()
-    assert gl.fit(FORMULA, kept, cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
+    assert found.coefficients.tobytes() == gl.fit(FORMULA, tmp_path).coefficients.tobytes()
+    assert gl.fit(FORMULA, frame.persist(), cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
     with pytest.raises(gl.ArgumentError, match="where= does not go with a Dask frame"):
         gl.fit(FORMULA, frame, cluster=cluster, where="x > 0")
     with ThreadPoolExecutor(1) as pool, pytest.raises(gl.ArgumentTypeError, match="needs the Dask client"):

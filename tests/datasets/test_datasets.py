@@ -129,3 +129,51 @@ def test_penguins_are_the_published_file():
 def test_penguins_are_fresh_each_time():
     gl.datasets.penguins()["body_mass_g"][:] = 0
     assert gl.datasets.penguins()["body_mass_g"][0] == 3750
+
+
+REAL = {"doctors": 10, "engel": 235, "grunfeld": 220, "penguins": 344, "stack_loss": 21, "travel": 210}
+
+
+@pytest.mark.parametrize(("name", "rows"), REAL.items())
+def test_real_tables_have_their_rows_and_say_where_they_are_from(name, rows):
+    table = getattr(gl.datasets, name)()
+    assert {len(column) for column in table.values()} == {rows}
+    assert all(column.dtype == np.float64 or column.dtype.kind in "UO" for column in table.values())
+    told = getattr(gl.datasets, name).__doc__
+    assert "Source: " in told or "source: " in told.lower()
+    assert "ublic domain" in told
+
+
+def test_doctors_give_the_published_rate_ratio():
+    # Stata's manual, [R] poisson: 1.425519, from 1.154984 to 1.759421; the deviance 12.13244.
+    doctors = gl.datasets.doctors()
+    doctors["log_years"] = np.log(doctors["person_years"])
+    fit = gl.fit("deaths ~ C(smokes) + C(age)", doctors, loss="poisson", offset="log_years")
+    ends = fit.interval()
+    found = np.exp([fit.slopes[0], ends.lower[1], ends.upper[1]])
+    np.testing.assert_allclose(found, [1.425519, 1.154984, 1.759421], atol=5e-7)
+    assert round(fit.deviance, 4) == 12.1324
+
+
+def test_engel_gives_the_published_median_regression():
+    # R's quantreg, vignette: 81.48225 + 0.56018 income.
+    fit = gl.fit("food ~ income", gl.datasets.engel(), loss=gl.losses.quantile(0.5))
+    np.testing.assert_allclose(fit.coefficients, [81.48225, 0.56018], atol=5e-6)
+
+
+def test_stack_loss_gives_the_published_plane():
+    # Brownlee's, as R's ?stackloss has it.
+    fit = gl.fit("loss ~ air + water + acid", gl.datasets.stack_loss())
+    np.testing.assert_allclose(fit.coefficients, [-39.9197, 0.7156, 1.2953, -0.1521], atol=5e-5)
+
+
+def test_grunfeld_agrees_with_statsmodels():
+    table = gl.datasets.grunfeld()
+    published = pytest.importorskip("statsmodels.api").datasets.grunfeld.load_pandas().data
+    np.testing.assert_array_equal(table["invest"], published["invest"])
+    np.testing.assert_array_equal(table["firm"], published["firm"])
+
+
+def test_travel_counts_as_published():
+    modes, counts = np.unique(gl.datasets.travel()["mode"], return_counts=True)
+    assert dict(zip(modes.tolist(), counts.tolist(), strict=True)) == {"air": 58, "bus": 30, "car": 59, "train": 63}

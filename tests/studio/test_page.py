@@ -53,7 +53,7 @@ def test_the_policy_lets_no_foreign_code_run(browser):
         page = opened.page
         page.evaluate("const s = document.createElement('script'); s.textContent = 'window.foreign = 1'; document.head.append(s)")
         assert page.evaluate("window.foreign") is None
-        with pytest.raises(Exception, match="Content Security Policy|Failed to fetch"):
+        with pytest.raises(Exception, match=r"Content Security Policy|Failed to fetch"):
             page.evaluate("fetch('http://127.0.0.1:9/')")
         opened.errors.clear()  # the two refusals are said on the console
 
@@ -167,7 +167,7 @@ def test_playing_stops_at_the_optimum(browser):
         opened.page.press("#rate-number", "Tab")
         opened.settled()
         opened.page.click("#play")
-        opened.page.wait_for_function("document.querySelector('#play').getAttribute('aria-label') === 'Play'", timeout=30_000)
+        opened.page.wait_for_selector("#play[aria-label=Play]", timeout=30_000)
         x, y = gl.datasets.line(30, seed=1)
         assert opened.loss == pytest.approx(gl.fit(x, y).loss, rel=1e-12)
 

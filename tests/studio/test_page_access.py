@@ -211,11 +211,15 @@ def test_nothing_is_wider_than_the_window(browser, width, height):
 def test_light_and_dark_follow_the_system_until_one_chooses(browser):
     with studio(browser, color_scheme="dark") as opened:
         page = opened.page
-        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+        def becomes(theme):
+            page.wait_for_selector(f"html[data-theme={theme}]", state="attached")
+
+        becomes("dark")
         page.emulate_media(color_scheme="light")
-        assert page.evaluate("document.documentElement.dataset.theme") == "light"
+        becomes("light")
         page.click("#theme")
-        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        becomes("dark")
         page.reload()
         page.wait_for_selector("#loss-now")
-        assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+        becomes("dark")

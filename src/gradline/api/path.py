@@ -23,7 +23,19 @@ if TYPE_CHECKING:
 
 
 class Path(PathRecord):
-    """A path, as :func:`gradline.path` returns it: one fit for each strength of a penalty, from the strongest down. It holds no rows."""
+    """A path, as :func:`gradline.path` returns it: one fit for each strength of a penalty, from the strongest down. It holds no rows.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+    >>> path = gl.path(X, y, strengths=20, choose="folds")
+    >>> len(path.strengths), path.coefficients.shape
+    (20, (20, 4, 1))
+    >>> fit = path.fit(path.within_one_error)
+    >>> int((fit.slopes != 0).sum())
+    3
+    """
 
     @classmethod
     def of(cls, record: PathRecord) -> Self:
@@ -168,6 +180,19 @@ class Path(PathRecord):
         ------
         OSError, ValueError
             As ``gl.load`` does.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import pathlib, tempfile
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> path = gl.path(X, y, strengths=5)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     file = pathlib.Path(folder) / "path.json"
+        ...     path.save(file)
+        ...     same = gl.Path.load(file)
+        >>> bool((same.coefficients == path.coefficients).all())
+        True
         """
         from gradline.files import load_path
 
@@ -235,8 +260,9 @@ def path(
         The column of a table, or beside arrays a label for each row. Rows of one label are held out together, with ``choose="folds"``.
     seed : int
         Another gives other folds.
-    loss, prediction, backend, weights, frequencies, offset, intercept, names, missing, where, query, database, cluster,
-    progress
+    loss, prediction, backend, weights, frequencies, offset, intercept, names : optional
+        As for ``gl.fit``.
+    missing, where, query, database, cluster, progress : optional
         As for ``gl.fit``.
 
     Returns

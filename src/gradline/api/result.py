@@ -34,6 +34,17 @@ class Fit(FitQuestions, FitTests):
 
     Coefficients, errors, tests and fit measures are read off it; what needs the rows again takes ``data``, and says so where it is
     missing. The fields are those of ``Model``.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> fit = gl.fit("body_mass_g ~ flipper_length_mm", gl.datasets.penguins())
+    >>> fit.coefficients.round(1), fit.standard_errors.round(1)
+    (array([-5780.8,    49.7]), array([305.8,   1.5]))
+    >>> round(fit.r_squared, 3), fit.certificate.converged
+    (0.759, True)
+    >>> float(fit.predict({"flipper_length_mm": [200]})[0].round())
+    4156.0
     """
 
     if not TYPE_CHECKING:  # Or else checkers of types would take any attribute for one that a Fit has.
@@ -325,6 +336,15 @@ class Fit(FitQuestions, FitTests):
         See Also
         --------
         gradline.plot.fit : the same, with all its options.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import matplotlib
+        >>> matplotlib.use("Agg")
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> gl.fit(x, y).plot(x, y, true=(6, -5)).get_ylabel()
+        'y'
         """
         from gradline import plot
 
@@ -352,6 +372,15 @@ class Fit(FitQuestions, FitTests):
             Where the file cannot be written.
         ImportError
             Without Matplotlib.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> penguins = gl.datasets.penguins()
+        >>> fit = gl.fit("body_mass_g ~ flipper_length_mm", penguins)
+        >>> page = fit.report(penguins)
+        >>> "<html" in page.html
+        True
         """
         from gradline.report import build, page_name
 
@@ -374,6 +403,13 @@ class Fit(FitQuestions, FitTests):
         Returns
         -------
         Summary
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> print(str(gl.fit(x, y).summary()).splitlines()[0])
+        Linear model of y
         """
         from gradline.summary import summarise
 
@@ -415,6 +451,19 @@ class Fit(FitQuestions, FitTests):
         ------
         OSError
             Where the file cannot be written; the old file is then as it was.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import pathlib, tempfile
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> fit = gl.fit(x, y)
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "model.json"
+        ...     fit.save(path)
+        ...     same = gl.load(path)
+        >>> bool((same.coefficients == fit.coefficients).all())
+        True
         """
         from gradline.files import save
 

@@ -6,7 +6,21 @@ import warnings
 
 
 class GradlineWarning(UserWarning):
-    """Something a user should know about a fit that is still usable."""
+    """Something a user should know about a fit that is still usable.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import warnings
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> with warnings.catch_warnings(record=True) as caught:
+    ...     warnings.simplefilter("always", gl.GradlineWarning)
+    ...     fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.01, steps=10))
+    >>> [warning.category.__name__ for warning in caught]
+    ['GradlineWarning']
+    >>> fit.certificate.converged
+    False
+    """
 
 
 def warn(message: str, category: type[Warning] = GradlineWarning) -> None:

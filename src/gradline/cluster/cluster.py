@@ -13,6 +13,10 @@ from gradline.cluster.engine import ClusterEngine, check_splits, not_performed
 from gradline.cluster.environment import environment
 from gradline.cluster.scheduling import Patience
 from gradline.cluster.seam import ExecutorSeam, Seam
+from gradline.tables.sources.parquet import parquet_source
+from gradline.tables.sources.paths import is_remote
+from gradline.tables.sources.renamed import with_composed_names
+from gradline.tables.sources.storage import find_remote
 from gradline.tables.table import Table, open_table
 
 if TYPE_CHECKING:
@@ -139,7 +143,8 @@ class Cluster:
         Parameters
         ----------
         data : path, pattern, folder or list of paths, or dask.dataframe
-            Of Parquet files that every worker sees; or a Dask frame, whose partitions are read where they are.
+            Of Parquet files that every worker sees, also ``s3://bucket/rows/*.parquet`` and what else Arrow's file systems open; or a
+            Dask frame, whose partitions are read where they are.
         **how
             ``query``, ``database`` and ``where``, which make one stream of the rows and are refused.
 
@@ -154,7 +159,13 @@ class Cluster:
         ClusterError
             For workers that cannot be used.
         """
-        opened = self._dask_table(data, how) if is_dask_frame(data) else open_table(data, **how)
+        if is_dask_frame(data):
+            opened = self._dask_table(data, how)
+        elif isinstance(data, str) and is_remote(data) and all(value is None for value in how.values()):
+            # What a table otherwise reads as one stream, Arrow's file systems read in parts.
+            opened = Table(with_composed_names(parquet_source(find_remote(data))))
+        else:
+            opened = open_table(data, **how)
         if opened.source.in_one_piece:
             check_splits(opened.source, 1)
         self.check()

@@ -75,6 +75,8 @@ class DaskSource(SourceDefaults):
     lengths: tuple[int, ...]
     own: dict[str, Any]
     odd: dict[str, str]
+    chosen: dict[tuple[str, ...], list[Any]] = field(default_factory=dict, repr=False, compare=False)
+    """The partitions of the columns that were asked for last."""
 
     @property
     def name(self) -> str:
@@ -102,8 +104,12 @@ class DaskSource(SourceDefaults):
 
     def future(self, number: int, columns: Sequence[str]) -> Any:
         """These columns of a partition, where the cluster has or makes it."""
-        chosen = self.frame[[self.own[name] for name in columns]]
-        return self.client.compute(chosen.get_partition(number).to_delayed()[0])
+        wanted = tuple(columns)
+        if wanted not in self.chosen:
+            # Dask's plan of all partitions costs as much as many of them do.
+            self.chosen.clear()
+            self.chosen[wanted] = self.frame[[self.own[name] for name in columns]].to_delayed()
+        return self.client.compute(self.chosen[wanted][number])
 
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         raise DataError("SQL does not read a Dask frame; select rows and columns with Dask first")

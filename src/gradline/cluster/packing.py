@@ -72,13 +72,21 @@ class Packer:
 
     def __init__(self) -> None:
         self._known: OrderedDict[int, tuple[Any, tuple[Blob, ...]]] = OrderedDict()
+        self._by_value: list[types.ModuleType] = []
 
     def pack(self, job: Job[Any]) -> Packed:
         """Raises ClusterError for a job that cannot be sent, naming what in it."""
+        import cloudpickle
+
         parts: dict[str, Blob] = {}
         lasting = {id(part): part for part in job.lasting}
         with _LOCK:
-            data = self._dumped(job, lasting, parts)
+            try:
+                data = self._dumped(job, lasting, parts)
+            finally:
+                # Parts are packed within the job, so that only the whole may put back what modules were before.
+                while self._by_value:
+                    cloudpickle.unregister_pickle_by_value(self._by_value.pop())
         return Packed(_blob(data), tuple(parts.values()))
 
     def _dumped(self, value: Any, lasting: dict[int, Any], parts: dict[str, Blob]) -> bytes:
@@ -98,20 +106,16 @@ class Packer:
             def reducer_override(self, found: Any) -> Any:
                 # What decides whether code goes by value is asked while it is reduced.
                 for module in _modules(found):
-                    if is_own(module) and module.__name__ not in registered:
+                    if is_own(module) and module.__name__ not in cloudpickle.list_registry_pickle_by_value():
                         cloudpickle.register_pickle_by_value(module)
-                        registered.append(module.__name__)
+                        packer._by_value.append(module)
                 return super().reducer_override(found)
 
-        registered: list[str] = []
         held = io.BytesIO()
         try:
             Pickler(held, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
         except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
             raise ClusterError(f"{_culprit(value)} ({error}); workers get code and values by pickle") from error
-        finally:
-            for name in registered:
-                cloudpickle.unregister_pickle_by_value(sys.modules[name])
         return held.getvalue()
 
     def _part(self, part: Any) -> tuple[Blob, ...]:

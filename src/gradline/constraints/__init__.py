@@ -102,7 +102,7 @@ def linear(matrix: Any, lower: Any = None, upper: Any = None) -> LinearConstrain
     --------
     >>> import gradline as gl
     >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
-    >>> fit = gl.fit(X, y, constraints=gl.constraints.linear([[1.0, -1.0]], lower=0.0))  # the first slope is the larger
+    >>> fit = gl.fit(X, y, constraints=gl.constraints.linear([[1.0, -1.0, 0.0]], lower=0.0))  # the first slope above the second
     >>> bool(fit.slopes[0] >= fit.slopes[1])
     True
     """
@@ -237,6 +237,16 @@ def concave(variable: str, *, within: tuple[float, float] | None = None, order: 
     ------
     ValueError
         Once the columns are known, for what has no curve.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> x = np.linspace(0, 4, 60)
+    >>> table = {"x": x, "y": np.sqrt(x) + 0.1 * np.sin(9 * x)}
+    >>> fit = gl.fit("y ~ bs(x, df=8)", table, constraints=gl.constraints.concave("x"))
+    >>> bool((np.diff(fit.predict(table), 2) < 1e-9).all())
+    True
     """
     return _shape(variable, "concave", order, within)
 

@@ -140,6 +140,12 @@ def by_name(name: str, **parameters: Parameter) -> Loss:
     """The catalogue's loss of that name with these numbers: ``by_name(loss.name, **loss.parameters) == loss``.
 
     Raises ValueError for an unknown name, a missing or unknown parameter, or a number the loss refuses.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.by_name("huber", threshold=1.35) == gl.losses.huber(1.35)
+    True
     """
     entry = _entry(name)
     if not parameters and is_loss(entry):
@@ -176,6 +182,12 @@ def parse(text: str) -> Loss:
 
     Values follow the colon in the order of the factory's parameters, or by name. Raises ValueError as ``by_name`` does, and for a
     value that cannot be read.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.parse("huber:1.35") == gl.losses.huber(1.35)
+    True
     """
     name, colon, rest = text.partition(":")
     name = name.strip()

@@ -102,6 +102,12 @@ class Loss(UnboundLoss, Protocol):
     """A loss of one row: ``loss(y_i, prediction(eta_i))`` with q targets and k linear predictors per row.
 
     ``losses.defaults.LossDefaults`` answers everything but the name and ``derivatives`` for a loss that claims nothing.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.losses.huber(1.35).name, gl.losses.huber(1.35).parameters
+    ('huber', {'threshold': 1.35, 'scale': 1.0})
     """
 
     @property

@@ -291,6 +291,19 @@ class Moments:
         ------
         OSError
             Where the file cannot be written.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import pathlib, tempfile
+        >>> x, y = gl.datasets.line(seed=1)
+        >>> sums = gl.Moments({"x": x, "y": y})
+        >>> with tempfile.TemporaryDirectory() as folder:
+        ...     path = pathlib.Path(folder) / "sums.json"
+        ...     sums.save(path)
+        ...     same = gl.Moments.load(path)
+        >>> same.fit("y ~ x").coefficients.round(2)
+        array([-4.97,  6.04])
         """
         write_moments(Path(path), self._names, self._sums)
 

@@ -22,7 +22,15 @@ PenaltyKind = Literal["quadratic", "smooth", "proximal"]
 
 @runtime_checkable
 class Penalty(Protocol):
-    """What every penalty has, whatever its kind."""
+    """What every penalty has, whatever its kind.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y, penalty=gl.penalties.lasso(0.1)).penalty.name
+    'lasso'
+    """
 
     @property
     def name(self) -> str: ...

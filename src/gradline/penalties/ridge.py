@@ -19,6 +19,12 @@ class Ridge:
     """``strength / 2 * sum b^2`` over the slopes. Hoerl and Kennard (1970), Technometrics 12.
 
     For squared loss scikit-learn's Ridge takes alpha = n * strength / 2 for the same answer.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.penalties.ridge(0.1)
+    Ridge(strength=0.1)
     """
 
     strength: float
@@ -52,7 +58,16 @@ class Ridge:
 
 @dataclass(frozen=True)
 class ChosenRidge(Ridge):
-    """A ridge whose strength has the least leave-one-out loss. leave_one_out: that loss, the mean a row."""
+    """A ridge whose strength has the least leave-one-out loss. leave_one_out: that loss, the mean a row.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> X, y = gl.datasets.plane(n_outputs=1, n_examples=50, seed=1)
+    >>> fit = gl.fit(X, y, penalty=gl.penalties.ridge("auto"))
+    >>> fit.penalty.strength > 0, fit.penalty.leave_one_out > fit.loss
+    (True, True)
+    """
 
     leave_one_out: float
 
@@ -64,7 +79,14 @@ def was_chosen(penalty: Penalty | None) -> bool:
 
 @dataclass(frozen=True)
 class AutomaticRidge:
-    """A ridge whose strength is yet to be chosen, by ``gl.fit``."""
+    """A ridge whose strength is yet to be chosen, by ``gl.fit``.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> gl.penalties.ridge("auto")
+    AutomaticRidge(name='ridge', strength='auto')
+    """
 
     name: str = "ridge"
     strength: str = "auto"

@@ -44,7 +44,19 @@ ENDINGS, AS_GIF = (".gif",), "an animation is written as a GIF"
 
 @dataclass(frozen=True)
 class Animation:
-    """A GIF, which a notebook shows by itself. data: its bytes. steps: the step each frame shows."""
+    """A GIF, which a notebook shows by itself. data: its bytes. steps: the step each frame shows.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import matplotlib
+    >>> matplotlib.use("Agg")
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.05, steps=50))
+    >>> moving = gl.plot.animation(fit, x, y, frames=4)
+    >>> moving.data[:3], len(moving.steps)
+    (b'GIF', 4)
+    """
 
     data: bytes = field(repr=False)
     steps: tuple[int, ...]

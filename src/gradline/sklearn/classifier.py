@@ -164,6 +164,17 @@ class LinearClassifier(LinearModel):
         ValueError
             For labels that are missing or have a fraction, for one class only, for a loss that cannot tell as many classes apart, and
             whatever :func:`gradline.fit` refuses.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> model.classes_, model.coef_.shape
+        (array(['no', 'yes'], dtype='<U3'), (1, 2))
         """
         columns = two_dimensional(X)
         n = columns.values.shape[0]
@@ -218,6 +229,17 @@ class LinearClassifier(LinearModel):
             For the wrong columns, for NaN or infinity, and where an offset is forgotten.
         NotFittedError
             Before ``fit``.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> model.predict([[2.0, 0.0], [-2.0, 0.0]])
+        array(['yes', 'no'], dtype='<U3')
         """
         return self._classes_at(self._linear("predict", X, offset))
 
@@ -255,6 +277,17 @@ class LinearClassifier(LinearModel):
             For a loss that is no likelihood; ``sklearn.calibration.CalibratedClassifierCV(model)`` learns probabilities from its scores.
         ValueError
             What ``predict`` raises, and for a loss of your own that is said to be a likelihood of labels and is none.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> model.predict_proba([[2.0, 0.0]]).round(2)
+        array([[0.04, 0.96]])
         """
         return np.asarray(np.exp(self.predict_log_proba(X, offset=offset)))
 
@@ -275,6 +308,17 @@ class LinearClassifier(LinearModel):
         ------
         AttributeError, ValueError
             As ``predict_proba`` does.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> bool(np.allclose(np.exp(model.predict_log_proba(X)).sum(axis=1), 1))
+        True
         """
         predictors = self._linear("predict_proba", X, offset)
         return log_probabilities(self.result_.loss_function, *self._coding(predictors))
@@ -297,6 +341,17 @@ class LinearClassifier(LinearModel):
         ------
         ValueError
             What ``predict`` raises.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> bool(model.decision_function([[2.0, 0.0]])[0] > 0)
+        True
         """
         predictors = self._linear("decision_function", X, offset)
         return scores(self.result_.loss_function, *self._coding(predictors))
@@ -322,6 +377,17 @@ class LinearClassifier(LinearModel):
         ------
         ValueError
             What ``predict`` raises, and for a label that is no class of the fit.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> rng = np.random.default_rng(1)
+        >>> X = rng.normal(size=(200, 2))
+        >>> labels = np.where(X[:, 0] + rng.normal(size=200) > 0, "yes", "no")
+        >>> model = gl.LinearClassifier().fit(X, labels)
+        >>> round(model.score(X, labels), 2)
+        0.74
         """
         self._fitted("score")
         labels = as_labels(y, type(self).__name__)

@@ -38,6 +38,12 @@ class Estimator:
         Returns
         -------
         dict
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> gl.LinearRegression(penalty=gl.penalties.ridge(0.1)).get_params()["penalty__strength"]
+        0.1
         """
         parameters = {name: getattr(self, name) for name in self._parameter_names()}
         if deep:
@@ -62,6 +68,13 @@ class Estimator:
         ------
         ValueError
             For a parameter that does not exist, and for a setting that its solver, loss or penalty refuses.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> model = gl.LinearRegression(penalty=gl.penalties.ridge(0.1))
+        >>> model.set_params(penalty__strength=0.5).penalty
+        Ridge(strength=0.5)
         """
         names = self._parameter_names()
         nested: dict[str, dict[str, Any]] = {}

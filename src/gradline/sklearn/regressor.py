@@ -130,6 +130,14 @@ class LinearRegression(LinearModel):
         ------
         ValueError
             For a one-dimensional X, and whatever :func:`gradline.fit` refuses.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> model = gl.LinearRegression().fit(X, y)
+        >>> model.coef_.shape, model.result_.certificate.converged
+        ((3,), True)
         """
         self._require_targets(y)
         columns = two_dimensional(X)
@@ -165,6 +173,15 @@ class LinearRegression(LinearModel):
             For any other loss: only sums of products tell all that a loss needs of its rows.
         ValueError
             For other columns or targets than before, and for what needs the rows, such as a strength of "auto".
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> import numpy as np
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> model = gl.LinearRegression().partial_fit(X[:400], y[:400]).partial_fit(X[400:], y[400:])
+        >>> bool(np.allclose(model.coef_, gl.LinearRegression().fit(X, y).coef_))
+        True
         """
         self._require_targets(y)
         sums = getattr(self, "_sums", None)
@@ -210,6 +227,14 @@ class LinearRegression(LinearModel):
             For the wrong columns, for NaN or infinity, and where an offset is forgotten.
         NotFittedError
             Before ``fit``.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> model = gl.LinearRegression().fit(X, y)
+        >>> model.predict(X[:2]).shape
+        (2,)
         """
         return self._predictions(self._linear("predict", X, offset))
 
@@ -247,6 +272,14 @@ class LinearRegression(LinearModel):
         ------
         ValueError
             What ``predict`` raises, and for losses whose least value is not known, such as those with a density of their own.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> X, y = gl.datasets.plane(n_outputs=1, seed=1)
+        >>> model = gl.LinearRegression().fit(X, y)
+        >>> bool(model.score(X, y) > 0.9)
+        True
         """
         self._fitted("score")
         targets = as_columns(y, "y", "y")

@@ -123,8 +123,9 @@ def _too_fast(place: Ground, solver: GradientDescent, rate: float) -> str | None
     if scale is None or solver.batch_size is not None:
         return None
     top = largest_curvature(problem, np.zeros(problem.shape), scale)
-    divided = 1.0 + 2.0 * solver.momentum if solver.nesterov else 1.0
-    largest = 2.0 * (1.0 + solver.momentum) / (divided * top)
+    momentum = solver.momentum or 0.0
+    divided = 1.0 + 2.0 * momentum if solver.nesterov else 1.0
+    largest = 2.0 * (1.0 + momentum) / (divided * top)
     if rate <= largest * (1.0 + 1e-12):
         return None
     return f"A rate of {rate:.6g} is above the largest stable one, {largest:.6g}: each step overshoots by more than it gains."

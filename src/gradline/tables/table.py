@@ -61,6 +61,10 @@ class Table:
     meter: Meter | None = None
     engine: Engine | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what belongs to this process: a job that refers to the table takes its columns along, not who reads it."""
+        return self.__dict__ | {"meter": None, "engine": None}
+
     @property
     def name(self) -> str:
         return self.source.name

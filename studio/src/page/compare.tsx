@@ -119,9 +119,10 @@ export function Compare() {
 function Influences() {
   ink.value;
   const all = comparison.value;
-  const finite = all.flatMap((one) => one.influence.slope.filter(Number.isFinite)).map(Math.abs);
-  if (finite.length === 0) return null;
-  const top = finite.sort((a, b) => a - b)[Math.floor(0.97 * (finite.length - 1))]! * 1.1 || 1;
+  const tops = all.map((one) => one.influence.slope.reduce((top, value) => (Number.isFinite(value) ? Math.max(top, Math.abs(value)) : top), 0)).filter((top) => top > 0);
+  if (tops.length === 0) return null;
+  // A pull that grows without end may leave its picture: one that is bounded must not look like nothing beside it.
+  const top = 1.1 * Math.min(Math.max(...tops), 2.5 * Math.min(...tops));
   return (
     <div class="influences">
       {all.map((one, k) => {
@@ -129,7 +130,7 @@ function Influences() {
         const [low, high] = [residual[0]!, residual[residual.length - 1]!];
         const x = (value: number) => 4 + ((value - low) / (high - low || 1)) * 152;
         // Drawn as the pull on the line: towards the point.
-        const y = (value: number) => 50 + Math.max(-1.2, Math.min(1.2, value / top)) * 40;
+        const y = (value: number) => 50 + Math.max(-4, Math.min(4, value / top)) * 44;
         const path = slope.map((value, i) => `${i === 0 ? "M" : "L"}${x(residual[i]!).toFixed(1)} ${y(Number.isFinite(value) ? value : 0).toFixed(1)}`).join("");
         return (
           <figure>

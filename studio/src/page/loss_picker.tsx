@@ -106,8 +106,6 @@ function Typed({ id, text, disabled, onChange }: { readonly id: string; readonly
       />
       {wrong && (
         <p class="says bad" role="alert">
-          {problem.value!.path.replace(/^loss,?\s*/, "")}
-          {problem.value!.path.length > 5 ? ": " : ""}
           {sentence(problem.value!.message)}
         </p>
       )}

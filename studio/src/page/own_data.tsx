@@ -6,6 +6,7 @@ import { plural, sentence } from "./format";
 import { loadPoints, say } from "./state";
 
 const LARGEST_FILE = 60_000_000; // bytes
+const LONG = 200_000; // characters; a field that holds more makes a browser crawl, so it shows the first lines only
 const text = signal("");
 const refused = signal<Problem | null>(null);
 const inputs = signal<readonly string[]>([]);
@@ -56,8 +57,14 @@ const chosen = computed(() => {
   return attempt(() => tablePoints(found.table, inputs.value, target.value));
 });
 
+/** What the field shows of a long text. */
+function excerpt(all: string): string {
+  return `${all.slice(0, 1000).replace(/[^\n]*$/, "")}… ${all.length.toLocaleString("en")} characters in all`;
+}
+
 export function OwnData({ close }: { readonly close: () => void }) {
   const found = read.value;
+  const long = text.value.length > LONG;
   const table = found && "table" in found ? found.table : null;
   const result = chosen.value;
   const points = result && "points" in result ? result : null;
@@ -68,7 +75,26 @@ export function OwnData({ close }: { readonly close: () => void }) {
     <>
       <div class="field">
         <label for="csv">Paste rows from a spreadsheet or a CSV file, or drop a file anywhere on the page. Nothing leaves your machine.</label>
-        <textarea id="csv" rows={7} spellcheck={false} placeholder={"x,y\n0.2,-3.9\n1.1,1.4"} value={text.value} onInput={(event) => take(event.currentTarget.value)} />
+        <textarea
+          id="csv"
+          rows={7}
+          spellcheck={false}
+          placeholder={"x,y\n0.2,-3.9\n1.1,1.4"}
+          value={long ? excerpt(text.value) : text.value}
+          readOnly={long}
+          onInput={(event) => take(event.currentTarget.value)}
+          onPaste={(event) => {
+            const pasted = event.clipboardData?.getData("text/plain") ?? "";
+            if (pasted.length <= LONG) return;
+            event.preventDefault();
+            take(pasted);
+          }}
+        />
+        {long && (
+          <button type="button" class="button" onClick={() => take("")}>
+            Another text
+          </button>
+        )}
       </div>
       <div class="field">
         <label for="csv-file">or choose a file</label>

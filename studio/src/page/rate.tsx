@@ -111,8 +111,9 @@ function Why() {
   const near = lossEntry.value?.name === "squared" ? "" : " near the optimum";
   const warning = tooFast.value && (
     <p class="says bad" id="too-fast">
-      <strong>This rate must fail.</strong> The loss curves by <Formula of={`λ = ${number(curvature, 3)}`} /> across its steepest side{near}. A step of more
-      than {number(limit)} lands higher on the other side than where it began, and so does every step after it: the loss grows without end.
+      <strong>{near === "" ? "This rate must fail." : "At this rate it cannot come to rest."}</strong> The loss curves by{" "}
+      <Formula of={`λ = ${number(curvature, 3)}`} /> across its steepest side{near}. A step longer than {number(limit)} allows lands higher on the other side
+      than where it began, and so does every step after it{near === "" ? ": the loss grows without end." : ", for as long as the walk is there."}
     </p>
   );
   if (momentum > 0 || targetKind.value !== "any") {

@@ -224,21 +224,34 @@ export function refreshSoon(): void {
   settleTimer = window.setTimeout(() => void refresh(false), 160);
 }
 
+/** The settings with the rate that "auto" has come to: what theory predicts is of that one. */
+function atRate(chosen: Settings, walked: Walk): Settings {
+  return chosen.rate === "auto" && chosen.method === "descent" && walked.rate > 0 ? { ...chosen, rate: walked.rate } : chosen;
+}
+
 /** Everything that follows from points and settings. `live`: while something is being dragged, the pictures hold still and are coarser. */
 export async function refresh(live: boolean): Promise<void> {
   const mine = ++asked;
   const own = engine.value;
-  const data = points.value;
+  const data = latest();
   const chosen = settings.value;
   const count = at.value;
+  const show = () => {
+    if (pending !== data) return;
+    pending = null;
+    points.value = data;
+    source.value = undefined;
+    toOptimum.value = false;
+  };
   try {
     const best = await own.optimum(data, chosen);
-    const stable = await own.stability(data, chosen, best);
     const walked = await own.walk(data, chosen);
     const held = live && data.y.length * count > LIVE_WORK;
     if (!held && count > 0) walked.advance(count);
+    const stable = await own.stability(data, atRate(chosen, walked), best);
     if (mine !== asked) return;
     batch(() => {
+      show();
       problem.value = null;
       walk = walked;
       optimum.value = best;
@@ -254,7 +267,10 @@ export async function refresh(live: boolean): Promise<void> {
     if (view.value === "compare") await refreshComparison(mine);
   } catch (error) {
     if (mine !== asked || error instanceof Cancelled) return;
-    report(error);
+    batch(() => {
+      show();
+      report(error);
+    });
   }
   if (!live) saveSoon();
 }
@@ -315,6 +331,7 @@ function report(error: unknown): void {
 
 // What happens to the state.
 export function setPoints(next: Points, settle = false): void {
+  pending = null;
   batch(() => {
     const other = next.inputs.length !== dimension.value;
     points.value = next;
@@ -375,31 +392,45 @@ export function walkShown(): Walk | null {
   return Object.create(walk, { steps: { value: seen }, diverged: { value: whole ? walk.diverged : null } }) as Walk;
 }
 
+/** Points that are under the hand: shown together with all that follows from them, once a frame. */
+let pending: Points | null = null;
+
+function latest(): Points {
+  return pending ?? points.value;
+}
+
 export function movePoint(index: number, x: readonly number[], y: number): void {
-  const { x: inputs, y: targets } = points.value;
+  const { x: inputs, y: targets } = latest();
   const nextX = inputs.slice();
   const nextY = targets.slice();
   nextX[index] = x;
   nextY[index] = y;
-  setPoints({ ...points.value, x: nextX, y: nextY });
+  const next = { ...latest(), x: nextX, y: nextY };
+  // A server answers later than a frame: then the point goes ahead.
+  if (settings.value.loss.kind === "file") {
+    setPoints(next);
+    return;
+  }
+  pending = next;
+  refreshSoon();
 }
 
 export function addPoint(x: readonly number[], y: number): void {
-  const { x: inputs, y: targets, weights } = points.value;
-  const next = { ...points.value, x: [...inputs, x], y: [...targets, y] };
+  const { x: inputs, y: targets, weights } = latest();
+  const next = { ...latest(), x: [...inputs, x], y: [...targets, y] };
   setPoints(weights ? { ...next, weights: [...weights, 1] } : next);
   selected.value = targets.length;
   say(`Point ${targets.length + 1} added.`);
 }
 
 export function deletePoint(index: number): void {
-  const { x, y, weights } = points.value;
+  const { x, y, weights } = latest();
   if (y.length <= 1) {
     say("The last point stays: there must be one.");
     return;
   }
   const keep = (_: unknown, i: number) => i !== index;
-  const next = { ...points.value, x: x.filter(keep), y: y.filter(keep) };
+  const next = { ...latest(), x: x.filter(keep), y: y.filter(keep) };
   setPoints(weights ? { ...next, weights: weights.filter(keep) } : next);
   say(`Point deleted; ${plural(y.length - 1, "point")} left.`);
 }
@@ -425,6 +456,7 @@ export const following = computed<readonly number[] | null>(() => {
 export function forward(count: number): void {
   if (!walk) return;
   const target = at.value + count;
+  const before = walk.rate;
   batch(() => {
     toOptimum.value = false;
     const missing = target - (walk!.steps.length - 1);
@@ -436,7 +468,16 @@ export function forward(count: number): void {
     }
     at.value = Math.min(target, walk!.steps.length - 1);
   });
+  if (walk.rate !== before) void predictAnew();
   zoomOut();
+}
+
+/** A rate that was shortened on the way predicts something else. */
+async function predictAnew(): Promise<void> {
+  const mine = asked;
+  if (!optimum.value || !walk) return;
+  const stable = await engine.value.stability(points.value, atRate(settings.value, walk), optimum.value);
+  if (mine === asked) stability.value = stable;
 }
 
 const FURTHEST = 40; // times the frame at the start
@@ -520,6 +561,9 @@ export const arrived = computed(() => {
   const here = current.value;
   const best = optimum.value;
   if (!here || !best?.certificate.converged) return false;
+  // With momentum a walk may pass through the optimum and go on.
+  const before = steps.value[Math.max(0, at.value - 1)];
+  if (settings.value.momentum > 0 && before && before.loss - best.loss > 1e-12 * Math.max(Math.abs(best.loss), 1e-300)) return false;
   return here.loss - best.loss <= 1e-13 * Math.max(Math.abs(best.loss), 1e-300) && here.gradientNorm <= 1e-6 * (steps.value[0]!.gradientNorm || 1);
 });
 

@@ -76,6 +76,16 @@ class Gamma(_LogLinkAmounts):
 
     The dispersion multiplies the whole loss, so it moves no coefficient; it is free, and estimated from the residuals where errors
     need it. McCullagh and Nelder (1989), Generalized Linear Models, chapter 8.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=500)
+    >>> cost = rng.gamma(2.0, np.exp(1 + 0.5 * x))
+    >>> gl.fit(x, cost, loss=gl.losses.gamma).slopes.round(1)
+    array([0.5])
     """
 
     name = "gamma"

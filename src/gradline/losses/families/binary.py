@@ -89,25 +89,57 @@ class _Binary(PerTarget):
 
 
 class Probit(_Binary):
-    """The normal distribution function as link."""
+    """The normal distribution function as link.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y > y.mean(), loss=gl.losses.probit).slopes.round(2)
+    array([5.46])
+    """
 
     name = "probit"
 
 
 class CLogLog(_Binary):
-    """P(y = 1) = 1 - exp(-exp(eta)): whether anything happened at a rate exp(eta)."""
+    """P(y = 1) = 1 - exp(-exp(eta)): whether anything happened at a rate exp(eta).
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y > y.mean(), loss=gl.losses.cloglog).slopes.round(2)
+    array([6.81])
+    """
 
     name = "cloglog"
 
 
 class LogLog(_Binary):
-    """P(y = 1) = exp(-exp(-eta))."""
+    """P(y = 1) = exp(-exp(-eta)).
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y > y.mean(), loss=gl.losses.loglog).slopes.round(2)
+    array([5.49])
+    """
 
     name = "loglog"
 
 
 class Cauchit(_Binary):
-    """Cauchy's distribution function as link: labels far on the wrong side count little, and the loss is not convex."""
+    """Cauchy's distribution function as link: labels far on the wrong side count little, and the loss is not convex.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y > y.mean(), loss=gl.losses.cauchit).slopes.round(2)
+    array([19.49])
+    """
 
     name = "cauchit"
 

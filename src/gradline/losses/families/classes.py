@@ -30,7 +30,15 @@ class LabelDistribution(Distribution):
 
 @dataclass(frozen=True)
 class Logistic(PerTarget):
-    """log(1 + exp(eta)) - y eta, y in {0, 1}: -log of the probability of the label seen."""
+    """log(1 + exp(eta)) - y eta, y in {0, 1}: -log of the probability of the label seen.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y > y.mean(), loss=gl.losses.logistic).slopes.round(2)
+    array([10.06])
+    """
 
     name = "logistic"
     never_negative = True

@@ -133,6 +133,15 @@ class Poisson(_LogLinkCounts):
     """exp(eta) - y eta + log Gamma(y + 1): -log of the Poisson probability with mean exp(eta).
 
     Targets need not be whole (exposure-weighted rates are not); the constant then continues the factorial.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=500)
+    >>> gl.fit(x, rng.poisson(np.exp(1 + 0.5 * x)), loss=gl.losses.poisson).coefficients.round(1)
+    array([1. , 0.5])
     """
 
     name = "poisson"

@@ -146,6 +146,19 @@ class Normal(LossDefaults):
 
     Both may depend on the columns. Convex in either predictor, not in both. Aitkin (1987), "Modelling variance heterogeneity in normal
     regression using GLIM", Applied Statistics 36.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.uniform(0, 2, size=2000)
+    >>> y = 1 + 2 * x + np.exp(x - 1) * rng.normal(size=2000)
+    >>> fit = gl.fit(x, y, loss=gl.losses.normal)
+    >>> fit.predictor_names
+    ('mean', 'log_scale')
+    >>> fit.slopes.round(1)
+    array([[2., 1.]])
     """
 
     name = "normal"

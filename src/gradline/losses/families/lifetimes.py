@@ -299,7 +299,18 @@ class LogLogistic(_ScaledLifetime):
 
 @dataclass(frozen=True)
 class Exponential(_Lifetime):
-    """Weibull times of scale 1: a constant hazard exp(-eta)."""
+    """Weibull times of scale 1: a constant hazard exp(-eta).
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> rng = np.random.default_rng(1)
+    >>> x = rng.normal(size=500)
+    >>> years = rng.exponential(np.exp(1 + 0.5 * x))
+    >>> gl.fit(x, years, loss=gl.losses.exponential).coefficients.round(1)
+    array([1. , 0.5])
+    """
 
     name = "exponential"
     meaning = _TIMES + ", and exp(-coefficient) the hazard"

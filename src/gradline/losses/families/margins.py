@@ -18,6 +18,16 @@ class Hinge(PerTarget):
 
     At the kink the derivative is given as the middle of the subgradient. Cortes and Vapnik (1995), "Support-vector networks", Machine
     Learning 20.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> import numpy as np
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> labels = np.where(y > y.mean(), 1, -1)
+    >>> fit = gl.fit(x, labels, loss=gl.losses.hinge, penalty=gl.penalties.ridge(0.01))
+    >>> bool(np.mean(np.sign(fit.predict(x)) == labels) > 0.9)
+    True
     """
 
     name = "hinge"

@@ -19,7 +19,15 @@ def _no_curvature(like: Array, order: int) -> Array | None:
 
 @dataclass(frozen=True)
 class Absolute(PerTarget):
-    """|y - eta|. At the kink the derivative is given as 0, the middle of the subgradient."""
+    """|y - eta|. At the kink the derivative is given as 0, the middle of the subgradient.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y, loss=gl.losses.absolute).slopes.round(2)
+    array([6.])
+    """
 
     name = "absolute"
     never_negative = True

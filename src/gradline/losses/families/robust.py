@@ -21,7 +21,15 @@ _LOG_2 = math.log(2.0)
 
 @dataclass(frozen=True)
 class Squared(PerTarget):
-    """(y - eta)^2, without a half, summed over targets. Its coefficients describe the conditional mean."""
+    """(y - eta)^2, without a half, summed over targets. Its coefficients describe the conditional mean.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y, loss=gl.losses.squared).slopes.round(2)
+    array([6.04])
+    """
 
     name = "squared"
     never_negative = True
@@ -184,7 +192,15 @@ class JointHuber(LossDefaults):
 
 @dataclass(frozen=True)
 class LogCosh(PerTarget):
-    """log cosh(y - eta): r^2 / 2 near zero, |r| - log 2 far out."""
+    """log cosh(y - eta): r^2 / 2 near zero, |r| - log 2 far out.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> x, y = gl.datasets.line(seed=1)
+    >>> gl.fit(x, y, loss=gl.losses.log_cosh).slopes.round(2)
+    array([6.04])
+    """
 
     of_residuals = True
     name = "log_cosh"

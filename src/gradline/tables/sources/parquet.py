@@ -12,9 +12,10 @@ from gradline.tables.sources.columns import check_names, kind_of, quoted, sql_te
 from gradline.tables.sources.connections import own_connection
 from gradline.tables.sources.dialects import held
 from gradline.tables.sources.errors import reading
-from gradline.tables.sources.paths import Files, check_stamp
+from gradline.tables.sources.paths import Files
 from gradline.tables.sources.source import Part, Source, SourceDefaults
 from gradline.tables.sources.sql import sql_source
+from gradline.tables.sources.storage import check_file, located
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,9 +43,11 @@ class RowGroups:
         metadata = self.metadata
         with reading(repr(self.path)):
             if metadata is None:
-                check_stamp(self.path, self.stamp)
+                check_file(self.path, self.stamp)
                 metadata = _metadata(self.path, self.stamp)
-            with pq.ParquetFile(self.path, metadata=metadata, buffer_size=READ_BYTES, pre_buffer=False) as file:
+            path, system = located(self.path)
+            options = {"metadata": metadata, "buffer_size": READ_BYTES, "pre_buffer": False, "filesystem": system}
+            with pq.ParquetFile(path, **options) as file:
                 # The calling thread decodes: threads are the caller's business. Columns come in the file's order.
                 for batch in file.iter_batches(batch_size=rows, row_groups=list(self.groups), columns=list(columns), use_threads=False):
                     yield batch.select(list(columns))
@@ -62,7 +65,8 @@ def _metadata(path: str, stamp: tuple[int, int]) -> pq.FileMetaData:
     """Of a file as it is, by its stamp."""
     import pyarrow.parquet as pq
 
-    return pq.read_metadata(path)
+    within, system = located(path)
+    return pq.read_metadata(within, filesystem=system)
 
 
 @dataclass(frozen=True)
@@ -120,7 +124,8 @@ class ParquetSource(SourceDefaults):
         return self
 
     def check_unchanged(self) -> None:
-        self.files.check_unchanged()
+        for path, stamp in zip(self.files.paths, self.files.stamps, strict=True):
+            check_file(path, stamp)
 
 
 def read_parquet(files: Files) -> str:
@@ -140,7 +145,8 @@ def parquet_source(files: Files) -> Source:
     found, schema = [], None
     for path in files.paths:
         with reading(files.called(path)):
-            metadata = pq.read_metadata(path)
+            within, system = located(path)
+            metadata = pq.read_metadata(within, filesystem=system)
             of_file = metadata.schema.to_arrow_schema()
         if schema is None:
             schema = of_file

@@ -78,7 +78,11 @@ class SqlSource(SourceDefaults):
 
     @property
     def in_one_piece(self) -> str:
-        return "what SQL selects comes in one stream" if self.files is None else "its files are read as one stream"
+        return (
+            "what SQL selects comes in one stream"
+            if self.files is None
+            else "text, and folders named as in month=1, are read as one stream"
+        )
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         with reading(self.name):

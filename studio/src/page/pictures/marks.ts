@@ -54,7 +54,7 @@ export function disc(pen: CanvasRenderingContext2D, x: number, y: number, radius
   pen.arc(x, y, radius, 0, 2 * Math.PI);
 }
 
-let stamp: { readonly key: string; readonly canvas: HTMLCanvasElement } | null = null;
+let stamp: { readonly key: string; readonly image: CanvasImageSource; readonly wide: number } | null = null;
 
 /** A disc with an edge, painted once and then stamped wherever it is wanted: a thousand points within a frame. */
 export function stamped(pen: CanvasRenderingContext2D, radius: number, edge: number, fill: string, stroke: string): (x: number, y: number) => void {
@@ -62,9 +62,10 @@ export function stamped(pen: CanvasRenderingContext2D, radius: number, edge: num
   const key = [radius, edge, fill, stroke, ratio].join();
   const half = Math.ceil(radius + edge) + 1;
   if (stamp?.key !== key) {
-    const canvas = document.createElement("canvas");
-    canvas.width = canvas.height = Math.ceil(2 * half * ratio);
-    const own = canvas.getContext("2d")!;
+    const side = Math.ceil(2 * half * ratio);
+    const off = typeof OffscreenCanvas === "undefined" ? null : new OffscreenCanvas(side, side);
+    const page = off ?? Object.assign(document.createElement("canvas"), { width: side, height: side });
+    const own = page.getContext("2d") as CanvasRenderingContext2D;
     own.scale(ratio, ratio);
     own.fillStyle = fill;
     own.strokeStyle = stroke;
@@ -72,11 +73,11 @@ export function stamped(pen: CanvasRenderingContext2D, radius: number, edge: num
     disc(own, half, half, radius);
     own.fill();
     own.stroke();
-    stamp = { key, canvas };
+    // An image that cannot change any more is not copied each time that it is drawn.
+    stamp = { key, image: off ? off.transferToImageBitmap() : page, wide: side / ratio };
   }
-  const { canvas } = stamp;
-  const wide = canvas.width / ratio;
-  return (x, y) => pen.drawImage(canvas, x - half, y - half, wide, wide);
+  const { image, wide } = stamp;
+  return (x, y) => pen.drawImage(image, x - half, y - half, wide, wide);
 }
 
 export function diamond(pen: CanvasRenderingContext2D, x: number, y: number, radius: number): void {

@@ -1,28 +1,17 @@
-"""Data to learn with: points around a line, points around a plane, and the Palmer penguins."""
+"""Points around a line or a plane, whose truth is known."""
 
 from __future__ import annotations
 
-import csv
 import math
 import numbers
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import resources
 from typing import Any
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
-
-__all__ = ["line", "penguins", "plane"]
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
-
-
-_PENGUIN_TEXT = ("species", "island", "sex")
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,42 +158,6 @@ def plane(
     constants = np.broadcast_to(constants, (q,)).copy()
     outputs = inputs @ matrix + constants + scatter * errors
     return Plane(inputs, outputs[:, 0] if q == 1 else outputs, matrix, constants)
-
-
-def penguins() -> dict[str, np.ndarray[Any, Any]]:
-    """Measurements of 344 penguins of three species: real data with real gaps.
-
-    Returns
-    -------
-    dict
-        From the name of a column to its array. Numbers (bill_length_mm, bill_depth_mm, flipper_length_mm, body_mass_g, year) are float64,
-        NaN where missing. species, island and sex are text, sex None where missing.
-
-    Notes
-    -----
-    Source: A. M. Horst, A. P. Hill and K. B. Gorman (2020), "palmerpenguins: Palmer Archipelago (Antarctica) penguin data",
-    doi:10.5281/zenodo.3960218, from K. B. Gorman, T. D. Williams and W. R. Fraser (2014), "Ecological sexual dimorphism and environmental
-    variability within a community of Antarctic penguins (genus Pygoscelis)", PLoS ONE 9(3): e90081. Licence: CC0 1.0, public domain.
-
-    Examples
-    --------
-    >>> import gradline as gl
-    >>> penguins = gl.datasets.penguins()
-    >>> gl.fit("body_mass_g ~ flipper_length_mm", penguins).slopes.round(1)
-    array([49.7])
-    """
-    with (resources.files("gradline") / "data" / "penguins.csv").open("r", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file))
-    return {name: _penguin_column(name, [row[name] for row in rows]) for name in rows[0]}
-
-
-def _penguin_column(name: str, cells: list[str]) -> np.ndarray[Any, Any]:
-    if name not in _PENGUIN_TEXT:
-        return np.array([float(cell) if cell not in ("", "NA") else math.nan for cell in cells])
-    if any(cell in ("", "NA") for cell in cells):
-        # None rather than an empty string: every table library reads it as missing, and none mistakes it for a third sex.
-        return np.array([cell if cell not in ("", "NA") else None for cell in cells], dtype=object)
-    return np.array(cells)
 
 
 def _whole(name: str, value: Any) -> int:
