@@ -1,11 +1,37 @@
 """A folder of many parts, and workers of this machine that end with the tests."""
 
+import faulthandler
+import signal
+import sys
+
 import pytest
 from many_parts import FILES, N, until, write
 
 import gradline as gl
 from gradline.cluster import engine
 from gradline.preparing import from_table
+
+LIMIT = 300
+"""Seconds after which a test has failed, whatever it waits for; a study may take as long as it wants."""
+
+
+@pytest.fixture(autouse=True)
+def _limit(request):
+    if request.node.get_closest_marker("study") or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def late(number, frame):
+        faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+        raise TimeoutError(f"the test has taken {LIMIT} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
