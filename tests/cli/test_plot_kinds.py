@@ -67,7 +67,7 @@ def test_each_kind_is_drawn(folder, arguments):
         (["mass.json", "penguins.csv", "--interval", "wide"], "--interval must be confidence, prediction or none, not 'wide'"),
         (["mass.json", "penguins.csv", "--of", "species"], "--of goes with --kind effects"),
         (["mass.json", "penguins.csv", "--theme", "sepia"], "--theme must be light or dark"),
-        (["sex.json", "penguins.csv", "--interval", "prediction"], "prediction"),
+        (["sex.json", "penguins.csv", "--interval", "prediction"], "this model predicts classes: --interval confidence"),
     ],
 )
 def test_a_kind_that_does_not_apply_is_refused_with_what_to_ask_instead(folder, arguments, words):

@@ -32,7 +32,7 @@ def test_odds_ratios_and_how_well_classes_are_told_apart(labels, found):
     table = re.search(r"<caption>Odds ratios</caption>.*?</table>", page)[0]
     numbers = [float(cell) for cell in re.findall(r"<td>([^<]+)</td>", table)]
     interval = fit.interval(0.95)
-    wanted = np.exp(np.column_stack([fit.params, interval.lower, interval.upper]))[1:]
+    wanted = np.exp(np.column_stack([fit.coefficients, interval.lower, interval.upper]))[1:]
     assert np.allclose(np.reshape(numbers, (2, 3)), wanted, rtol=1e-3)
     probability = fit.predict(labels)
     assert f"<dd>{roc_auc_score(labels['y'], probability):.4g}: 0.5 by chance" in page

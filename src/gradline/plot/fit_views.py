@@ -75,6 +75,10 @@ def draw_probabilities_over(fit: Model, rows: FitRows, interval: BandKind, level
     Of two classes the rows themselves lie spread around 0 and 1.
     """
     assert rows.values is not None
+    if interval == "prediction":
+        raise ArgumentError(
+            'a band of predictions is of numbers, and this model predicts classes: interval="confidence" is of the probability'
+        )
     axes = style.panels(ax)
     panel, target = axes[0, 0], fit.observed_names[0]
     across = rows.values[:, 0]
