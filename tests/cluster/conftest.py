@@ -5,6 +5,7 @@ import signal
 import sys
 
 import pytest
+from faulty import ready
 from many_parts import FILES, N, until, write
 
 import gradline as gl
@@ -76,9 +77,16 @@ def client(dask_cluster):
 def scaled(dask_cluster, client):
     """A function that gives a cluster of so many workers."""
 
+    def manned():
+        """Workers that answer, and that have imported what a first task would wait for."""
+        try:
+            return len(client.run(ready))
+        except Exception:  # one that has just died
+            return 0
+
     def of(workers, **options):
         dask_cluster.scale(workers)
-        until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers)
+        until(lambda: manned() == workers)
         return gl.Cluster(client, **options)
 
     return of

@@ -98,7 +98,7 @@ def test_a_part_that_kills_its_workers(folder, scaled):
 
 
 def test_a_stopped_worker_is_done_without(folder, scaled, client):
-    rows = rows_of(folder, scaled(2, deadline=2.0))
+    rows = rows_of(folder, scaled(2, deadline=5.0))
     n, stopped = rows.n_rows, pids(client)[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
