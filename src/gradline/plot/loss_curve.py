@@ -94,6 +94,8 @@ def draw_loss(
     above = lowest if excess and lowest is not None else 0.0
     _draw(panel, curves, above, log=excess or smallest > 0)
     style.dress(panel, xlabel, ylabel or ("loss above the optimum" if excess else "loss"))
+    # Before numbers are placed: a title takes height from the axes.
+    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
     below = lowest is not None and lowest <= 0 and panel.get_yscale() == "log"
     if lowest is not None and not excess and not below:
         _draw_optimum(panel, lowest)
@@ -107,7 +109,6 @@ def draw_loss(
     if below and lowest is not None and not excess:
         remarks.append(f"the optimum, {style.number(lowest)}, is below any log scale")
     style.note(panel, ", ".join(remarks))
-    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
 
 
 def _lowest(optimum: Any, fit: Any) -> float:
