@@ -197,7 +197,13 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
 
 
-FIRST = (Place(10, 0, "left", "center"), Place(-3, -9, "left", "top"), Place(-3, 9, "left", "bottom"), Place(10, 12, "left", "center"))
+FIRST = (
+    Place(10, 0, "left", "center"),
+    Place(-3, -9, "left", "top"),
+    Place(-3, 9, "left", "bottom"),
+    Place(10, 12, "left", "center"),
+    Place(-3, 32, "left", "bottom"),
+)
 """Where the number of the first loss may stand: beside a curve that falls or rises steeply, below or above a flat one."""
 
 LAST = (Place(0, 8, "right", "bottom"), Place(-9, 0, "right", "center"), Place(-9, -2, "right", "top"), Place(0, -8, "right", "top"))
