@@ -94,6 +94,8 @@ def draw_loss(
     above = lowest if excess and lowest is not None else 0.0
     _draw(panel, curves, above, log=excess or smallest > 0)
     style.dress(panel, xlabel, ylabel or ("loss above the optimum" if excess else "loss"))
+    # Before numbers are placed: a title takes height from the axes.
+    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
     below = lowest is not None and lowest <= 0 and panel.get_yscale() == "log"
     if lowest is not None and not excess and not below:
         _draw_optimum(panel, lowest)
@@ -107,7 +109,6 @@ def draw_loss(
     if below and lowest is not None and not excess:
         remarks.append(f"the optimum, {style.number(lowest)}, is below any log scale")
     style.note(panel, ", ".join(remarks))
-    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
 
 
 def _lowest(optimum: Any, fit: Any) -> float:
@@ -196,7 +197,13 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
 
 
-FIRST = (Place(10, 0, "left", "center"), Place(-3, -9, "left", "top"), Place(-3, 9, "left", "bottom"), Place(10, 12, "left", "center"))
+FIRST = (
+    Place(10, 0, "left", "center"),
+    Place(-3, -9, "left", "top"),
+    Place(-3, 9, "left", "bottom"),
+    Place(10, 12, "left", "center"),
+    Place(-3, 32, "left", "bottom"),
+)
 """Where the number of the first loss may stand: beside a curve that falls or rises steeply, below or above a flat one."""
 
 LAST = (Place(0, 8, "right", "bottom"), Place(-9, 0, "right", "center"), Place(-9, -2, "right", "top"), Place(0, -8, "right", "top"))
