@@ -102,8 +102,7 @@ def doctors() -> Table:
     >>> import gradline as gl
     >>> import numpy as np
     >>> doctors = gl.datasets.doctors()
-    >>> doctors["log_years"] = np.log(doctors["person_years"])
-    >>> fit = gl.fit("deaths ~ C(smokes) + C(age)", doctors, loss="poisson", offset="log_years")
+    >>> fit = gl.fit("deaths ~ smokes + age + offset(log(person_years))", doctors, loss="poisson")
     >>> np.exp(fit.slopes[0]).round(2)
     np.float64(1.43)
     """

@@ -86,9 +86,12 @@ export const dimension = computed(() => points.value.inputs.length);
 export const rows = computed(() => points.value.y.length);
 export const current = computed<Step | null>(() => steps.value[Math.min(at.value, steps.value.length - 1)] ?? null);
 /** The coefficients on the screen: of the step looked at, or of the optimum. */
+let last: readonly number[] = [];
 export const shown = computed<readonly number[]>(() => {
-  if (toOptimum.value && optimum.value) return optimum.value.coefficients;
-  return current.value?.coefficients ?? settings.value.start;
+  const next = toOptimum.value && optimum.value ? optimum.value.coefficients : (current.value?.coefficients ?? settings.value.start);
+  // The same numbers are the same thing: nothing is drawn anew for them.
+  if (next.length !== last.length || next.some((value, k) => !Object.is(value, last[k]))) last = next;
+  return last;
 });
 export const shownLoss = computed(() => (toOptimum.value && optimum.value ? optimum.value.loss : (current.value?.loss ?? NaN)));
 /** Predictions, also while the loss is being typed and is none yet: then those of a line. */
@@ -202,6 +205,28 @@ function settleSurface(): void {
   frameSecond.value = [middle(second) - up, middle(second) + up];
 }
 
+/** The point that is under the hand. It is drawn by itself, so that the others need not be painted again. */
+export const lifted = signal<number | null>(null);
+/** The points that stand still: all but the one that is lifted. */
+export const resting = computed<Points>(() => (lifted.value === null ? points.value : points.peek()));
+
+// While something is dragged the hand comes first. Where a frame takes too long, what is costly and not under the hand - the surface, the curve of
+// the loss, the stable rate - waits until the hand rests.
+export const waits = signal(false);
+const FRAME = 20; // milliseconds of work that a frame may take before the costly pictures wait
+let tooLong = false;
+
+/** Notes how long this frame takes, its painting included: a message posted within it arrives once it is painted. */
+function timeFrame(): void {
+  const began = performance.now();
+  const { port1, port2 } = new MessageChannel();
+  port1.onmessage = () => {
+    tooLong ||= performance.now() - began > FRAME;
+    port1.close();
+  };
+  port2.postMessage(0);
+}
+
 // Calculating anew.
 let asked = 0;
 let waiting = false;
@@ -217,11 +242,17 @@ export function refreshSoon(): void {
     waiting = true;
     requestAnimationFrame(() => {
       waiting = false;
+      timeFrame();
+      waits.value = tooLong;
       void refresh(true);
     });
   }
   window.clearTimeout(settleTimer);
-  settleTimer = window.setTimeout(() => void refresh(false), 160);
+  settleTimer = window.setTimeout(() => {
+    // Whether frames are long is asked anew of every drag.
+    tooLong = false;
+    void refresh(false);
+  }, 160);
 }
 
 /** The settings with the rate that "auto" has come to: what theory predicts is of that one. */
@@ -248,7 +279,8 @@ export async function refresh(live: boolean): Promise<void> {
     const walked = await own.walk(data, chosen);
     const held = live && data.y.length * count > LIVE_WORK;
     if (!held && count > 0) walked.advance(count);
-    const stable = await own.stability(data, atRate(chosen, walked), best);
+    const costly = !live || !waits.value;
+    const stable = costly ? await own.stability(data, atRate(chosen, walked), best) : stability.value;
     if (mine !== asked) return;
     batch(() => {
       show();
@@ -260,15 +292,21 @@ export async function refresh(live: boolean): Promise<void> {
       diverged.value = walked.diverged;
       walkRate.value = walked.rate;
       if (!held) at.value = Math.min(count, walked.steps.length - 1);
-      if (!live) settleFrames();
+      if (!live) {
+        lifted.value = null;
+        waits.value = false;
+        settleFrames();
+      }
     });
-    await refreshSurface(mine, live ? COARSE : FINE, live);
+    if (costly) await refreshSurface(mine, live ? COARSE : FINE, live);
     if (mine !== asked) return;
-    if (view.value === "compare") await refreshComparison(mine);
+    if (costly && view.value === "compare") await refreshComparison(mine);
   } catch (error) {
     if (mine !== asked || error instanceof Cancelled) return;
     batch(() => {
       show();
+      lifted.value = null;
+      waits.value = false;
       report(error);
     });
   }
@@ -333,6 +371,7 @@ function report(error: unknown): void {
 export function setPoints(next: Points, settle = false): void {
   pending = null;
   batch(() => {
+    lifted.value = null;
     const other = next.inputs.length !== dimension.value;
     points.value = next;
     source.value = undefined;
@@ -412,6 +451,7 @@ export function movePoint(index: number, x: readonly number[], y: number): void 
     return;
   }
   pending = next;
+  lifted.value = index;
   refreshSoon();
 }
 

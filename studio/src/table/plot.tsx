@@ -1,5 +1,5 @@
 // A picture with axes on a canvas, and the same numbers as a table behind it.
-import { useCallback } from "preact/hooks";
+import { useCallback, useMemo } from "preact/hooks";
 import { number } from "../page/format";
 import { Canvas, FONT, halo, type Draw } from "../page/pictures/canvas";
 import { linear, padded, ticks } from "../page/pictures/scale";
@@ -160,9 +160,10 @@ export function Plot({ picture }: { readonly picture: Picture }) {
     },
     [picture],
   );
+  const layers = useMemo(() => [draw], [draw]);
   return (
     <figure class="plot-figure">
-      <Canvas class="plot-canvas" draw={draw} label={picture.label} />
+      <Canvas class="plot-canvas" layers={layers} label={picture.label} />
       <details>
         <summary>As a table</summary>
         <div class="scroll" tabIndex={0} role="region" aria-label={`${picture.label} as a table`}>

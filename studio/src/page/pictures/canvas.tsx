@@ -1,4 +1,5 @@
-// A canvas that is sharp on every screen, follows the size of its box, and is drawn anew when a signal that the drawing reads has changed.
+// A picture of canvases on top of each other, sharp on every screen, as large as their box. Each is drawn anew only when a signal that its own
+// drawing reads has changed: what stands still is not painted again because something else moves.
 import { effect, signal, type Signal } from "@preact/signals";
 import type { ComponentChildren, HTMLAttributes } from "preact";
 import { useEffect, useRef } from "preact/hooks";
@@ -12,7 +13,8 @@ export interface Size {
 export type Draw = (pen: CanvasRenderingContext2D, size: Size) => void;
 
 interface Props {
-  readonly draw: Draw;
+  /** From the lowest to the topmost. */
+  readonly layers: readonly Draw[];
   readonly size?: Signal<Size>;
   readonly label: string;
   readonly class?: string;
@@ -20,9 +22,13 @@ interface Props {
   readonly on?: HTMLAttributes<HTMLDivElement>;
 }
 
-export function Canvas({ draw, size, label, class: name = "", children, on }: Props) {
+/** Pixels of a canvas for each of the page's; beyond two an eye sees no gain and a telephone feels the cost. */
+export function sharpness(): number {
+  return Math.min(2, window.devicePixelRatio || 1);
+}
+
+export function Canvas({ layers, size, label, class: name = "", children, on }: Props) {
   const box = useRef<HTMLDivElement>(null);
-  const canvas = useRef<HTMLCanvasElement>(null);
   useEffect(() => {
     const measured = size ?? signal<Size>({ width: 0, height: 0 });
     const observer = new ResizeObserver(() => {
@@ -33,12 +39,12 @@ export function Canvas({ draw, size, label, class: name = "", children, on }: Pr
     });
     observer.observe(box.current!);
     measured.value = { width: box.current!.clientWidth, height: box.current!.clientHeight };
-    const stop = effect(() => {
+    const sheets = box.current!.querySelectorAll<HTMLCanvasElement>(":scope > canvas");
+    const paint = (draw: Draw, target: HTMLCanvasElement) => () => {
       const { width, height } = measured.value;
       ink.value; // colours change with the theme
       if (width < 2 || height < 2) return;
-      const ratio = window.devicePixelRatio || 1;
-      const target = canvas.current!;
+      const ratio = sharpness();
       const [across, down] = [Math.round(width * ratio), Math.round(height * ratio)];
       if (target.width !== across || target.height !== down) {
         target.width = across;
@@ -48,15 +54,16 @@ export function Canvas({ draw, size, label, class: name = "", children, on }: Pr
       pen.setTransform(ratio, 0, 0, ratio, 0, 0);
       pen.clearRect(0, 0, width, height);
       draw(pen, { width, height });
-    });
+    };
+    const stops = layers.map((draw, k) => effect(paint(draw, sheets[k]!)));
     return () => {
-      stop();
+      for (const stop of stops) stop();
       observer.disconnect();
     };
-  }, [draw]);
+  }, [layers]);
   return (
     <div class={`canvas ${name}`} ref={box} {...on}>
-      <canvas ref={canvas} role="img" aria-label={label} />
+      {layers.map((_, k) => (k === 0 ? <canvas role="img" aria-label={label} /> : <canvas aria-hidden="true" />))}
       {children}
     </div>
   );

@@ -3,7 +3,7 @@ import { computed, effect, signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { number } from "../format";
-import { at, current, goTo, optimum, sayWhere, settings, stability, steps } from "../state";
+import { at, current, goTo, optimum, sayWhere, settings, stability, steps, waits } from "../state";
 import { ink } from "../theme";
 import { FONT } from "./canvas";
 import { disc } from "./marks";
@@ -141,6 +141,7 @@ export function LossChart() {
       plot = box.clientWidth > 10 ? make(box) : null;
     });
     const stopData = effect(() => {
+      if (waits.value) return;
       const next = data.value;
       at.value;
       plot?.setData(next);

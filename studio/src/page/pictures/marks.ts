@@ -1,7 +1,7 @@
 // What several pictures draw: axes, marks, colours between two.
 import { number } from "../format";
 import { ink } from "../theme";
-import { FONT, halo } from "./canvas";
+import { FONT, halo, sharpness } from "./canvas";
 import { ticks, type Scale } from "./scale";
 
 export interface Margins {
@@ -58,7 +58,7 @@ let stamp: { readonly key: string; readonly image: CanvasImageSource; readonly w
 
 /** A disc with an edge, painted once and then stamped wherever it is wanted: a thousand points within a frame. */
 export function stamped(pen: CanvasRenderingContext2D, radius: number, edge: number, fill: string, stroke: string): (x: number, y: number) => void {
-  const ratio = window.devicePixelRatio || 1;
+  const ratio = sharpness();
   const key = [radius, edge, fill, stroke, ratio].join();
   const half = Math.ceil(radius + edge) + 1;
   if (stamp?.key !== key) {

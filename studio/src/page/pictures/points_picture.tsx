@@ -12,6 +12,7 @@ import {
   frameX,
   frameY,
   lesson,
+  lifted,
   line,
   locked,
   lossTitle,
@@ -21,6 +22,7 @@ import {
   points,
   predict,
   residuals,
+  resting,
   say,
   selected,
   set,
@@ -35,7 +37,7 @@ import {
   view,
 } from "../state";
 import { ink, still } from "../theme";
-import { Canvas, FONT, halo, type Size } from "./canvas";
+import { Canvas, FONT, halo, type Draw, type Size } from "./canvas";
 import { axes, between, DASHES, diamond, disc, MARGINS, stamped } from "./marks";
 import { drawPlane, turn, turnTo } from "./plane";
 import { linear, type Scale } from "./scale";
@@ -103,9 +105,10 @@ function drawLine(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
 }
 
 function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
-  const data = points.value;
-  const squares = residuals.value === "squares" && data.y.length <= 250;
   if (residuals.value === "none" || view.value === "compare") return;
+  const data = resting.value;
+  const away = lifted.value;
+  const squares = residuals.value === "squares" && data.y.length <= 250;
   const predicted = predict(settings.value, shown.value, data.x);
   const { accent, soft } = ink.value;
   pen.lineWidth = 1;
@@ -116,6 +119,7 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
     pen.fillStyle = accent;
     pen.globalAlpha = 0.3;
     for (let i = 0; i < data.y.length; i++) {
+      if (i === away) continue;
       const [from, to] = [y(data.y[i]!), Math.max(-4e3, Math.min(4e3, y(predicted[i]!)))];
       pen.fillRect(Math.round(x(data.x[i]![0]!)), Math.min(from, to), 1, Math.abs(to - from));
     }
@@ -124,6 +128,7 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
   }
   pen.beginPath();
   for (let i = 0; i < data.y.length; i++) {
+    if (i === away) continue;
     const px = x(data.x[i]![0]!);
     const [from, to] = [y(data.y[i]!), Math.max(-4e3, Math.min(4e3, y(predicted[i]!)))];
     if (squares) {
@@ -150,22 +155,75 @@ function drawResiduals(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void 
   pen.globalAlpha = 1;
 }
 
-function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale, colours?: readonly string[]): void {
+function radiusOf(count: number): number {
+  return count > 500 ? 2.6 : count > 150 ? 3.4 : 4.6;
+}
+
+/** Of two inputs the colour of a point is its target's. */
+function colouring(y: readonly number[]): ((value: number) => string) | null {
+  if (dimension.value === 1) return null;
+  const { low, data } = ink.value;
+  const [least, span] = spread(y);
+  return (value) => between(low, data, (value - least) / span);
+}
+
+function spread(values: readonly number[]): readonly [number, number] {
+  let [low, high] = [Infinity, -Infinity];
+  for (const value of values) [low, high] = [Math.min(low, value), Math.max(high, value)];
+  return [low, high - low || 1];
+}
+
+function drawPoint(pen: CanvasRenderingContext2D, px: number, py: number, radius: number, colour: string): void {
+  pen.lineWidth = 1.2;
+  pen.strokeStyle = ink.value.ink;
+  disc(pen, px, py, radius + 1.5);
+  pen.fillStyle = colour;
+  pen.fill();
+  pen.stroke();
+}
+
+/** All points but the one under the hand. */
+function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  const data = resting.value;
+  const away = lifted.value;
+  const n = data.y.length;
+  const radius = radiusOf(n);
+  const colour = colouring(data.y);
+  const point = colour ? null : stamped(pen, radius, n > 500 ? 0.6 : 1.2, ink.value.data, ink.value.panel);
+  for (let i = 0; i < n; i++) {
+    if (i === away) continue;
+    const px = x(data.x[i]![0]!);
+    if (point) point(px, y(data.y[i]!));
+    else drawPoint(pen, px, y(data.x[i]![1]!), radius, colour!(data.y[i]!));
+  }
+}
+
+/** The point under the hand with its error, and rings around the points that are meant. */
+function drawLifted(pen: CanvasRenderingContext2D, x: Scale, y: Scale, fitted: boolean): void {
   const data = points.value;
   const n = data.y.length;
-  const radius = n > 500 ? 2.6 : n > 150 ? 3.4 : 4.6;
-  if (colours) {
-    pen.lineWidth = 1.2;
-    pen.strokeStyle = ink.value.ink;
-    for (let i = 0; i < n; i++) {
-      disc(pen, x(data.x[i]![0]!), y(heightOf(i)), radius + 1.5);
-      pen.fillStyle = colours[i]!;
-      pen.fill();
+  const radius = radiusOf(n);
+  const away = lifted.value;
+  if (away !== null && away < n) {
+    const [px, py] = [x(data.x[away]![0]!), y(heightOf(away))];
+    const colour = colouring(data.y);
+    if (fitted && residuals.value !== "none" && view.value !== "compare") {
+      const predicted = predict(settings.value, shown.value, [data.x[away]!])[0]!;
+      const to = dimension.value === 1 ? Math.max(-4e3, Math.min(4e3, y(predicted))) : py - leaning(data.y[away]! - predicted, spread(data.y)[1]);
+      pen.strokeStyle = ink.value.accent;
+      pen.lineWidth = 1.5;
+      pen.beginPath();
+      if (residuals.value === "squares" && dimension.value === 1 && n <= 250) {
+        const side = Math.abs(to - py);
+        pen.rect(to > py === (shown.value[1] ?? 0) > 0 ? px - side : px, Math.min(py, to), side, side);
+      } else {
+        pen.moveTo(px, py);
+        pen.lineTo(px, to);
+      }
       pen.stroke();
     }
-  } else {
-    const point = stamped(pen, radius, n > 500 ? 0.6 : 1.2, ink.value.data, ink.value.panel);
-    for (let i = 0; i < n; i++) point(x(data.x[i]![0]!), y(data.y[i]!));
+    if (colour) drawPoint(pen, px, py, radius, colour(data.y[away]!));
+    else stamped(pen, radius, n > 500 ? 0.6 : 1.2, ink.value.data, ink.value.panel)(px, py);
   }
   for (const index of [hovered.value, selected.value]) {
     if (index === null || index >= n) continue;
@@ -174,6 +232,11 @@ function drawPoints(pen: CanvasRenderingContext2D, x: Scale, y: Scale, colours?:
     disc(pen, x(data.x[index]![0]!), y(heightOf(index)), radius + 4);
     pen.stroke();
   }
+}
+
+/** How far an error leans out of the picture of two inputs, in pixels. */
+function leaning(error: number, span: number): number {
+  return Math.max(-60, Math.min(60, (error / span) * 120));
 }
 
 function drawPrediction(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
@@ -225,66 +288,88 @@ function drawGrips(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
 }
 
 function drawHeat(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
-  const data = points.value;
   const cells = 28;
   const grid: number[][] = [];
   for (let j = 0; j < cells; j++) {
     for (let i = 0; i < cells; i++) grid.push([x.low + ((x.high - x.low) * (i + 0.5)) / cells, y.low + ((y.high - y.low) * (j + 0.5)) / cells]);
   }
   const values = predict(settings.value, shown.value, grid);
-  let [low, high] = [Infinity, -Infinity];
-  for (const value of data.y) [low, high] = [Math.min(low, value), Math.max(high, value)];
-  const span = high - low || 1;
-  const colour = (value: number) => between(ink.value.low, ink.value.data, (value - low) / span);
+  const colour = colouring(resting.value.y)!;
   const [w, h] = [(x.to - x.from) / cells, (y.to - y.from) / cells];
   values.forEach((value, k) => {
     pen.fillStyle = colour(value);
     pen.fillRect(x.from + (k % cells) * w, y.from + Math.floor(k / cells) * h, w + 0.7, h - 0.7);
   });
-  axes(pen, x, y, data.inputs[0]!, data.inputs[1]!, false);
-  if (residuals.value !== "none" && view.value !== "compare") {
-    const predicted = predict(settings.value, shown.value, data.x);
-    pen.strokeStyle = ink.value.accent;
-    pen.lineWidth = 2;
-    pen.beginPath();
-    data.y.forEach((value, i) => {
-      const [px, py] = [x(data.x[i]![0]!), y(data.x[i]![1]!)];
-      pen.moveTo(px, py);
-      pen.lineTo(px, py - Math.max(-60, Math.min(60, ((value - predicted[i]!) / span) * 120)));
-    });
-    pen.stroke();
-  }
-  drawPoints(pen, x, y, data.y.map(colour));
 }
 
-function draw(pen: CanvasRenderingContext2D, box: Size): void {
-  const data = points.value;
-  if (dimension.value === 2 && solid.value) {
-    drawPlane(pen, box);
-    return;
-  }
-  const [x, y] = [xScale.value, yScale.value];
-  pen.save();
-  if (dimension.value === 2) {
-    drawHeat(pen, x, y);
-  } else {
-    axes(pen, x, y, data.inputs[0]!, data.target);
-    pen.beginPath();
-    pen.rect(x.from, y.to, x.to - x.from, y.from - y.to);
-    pen.clip();
-    const empty = steps.value.length === 0 && !optimum.value;
-    if (!empty && lesson.value !== 1) {
-      if (lesson.value !== 2) drawResiduals(pen, x, y);
-      drawLine(pen, x, y);
-    }
-    drawPoints(pen, x, y);
-    if (!empty && lesson.value !== 1) {
-      drawPrediction(pen, x, y);
-      drawGrips(pen, x, y);
-    }
-  }
-  pen.restore();
+function drawLeaning(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  if (residuals.value === "none" || view.value === "compare") return;
+  const data = resting.value;
+  const predicted = predict(settings.value, shown.value, data.x);
+  const span = spread(data.y)[1];
+  pen.strokeStyle = ink.value.accent;
+  pen.lineWidth = 2;
+  pen.beginPath();
+  data.y.forEach((value, i) => {
+    if (i === lifted.value) return;
+    const [px, py] = [x(data.x[i]![0]!), y(data.x[i]![1]!)];
+    pen.moveTo(px, py);
+    pen.lineTo(px, py - leaning(value - predicted[i]!, span));
+  });
+  pen.stroke();
 }
+
+const inputs = computed(() => resting.value.inputs);
+const target = computed(() => resting.value.target);
+const empty = computed(() => steps.value.length === 0 && !optimum.value);
+
+// What changes together is on one layer: the paper, the errors, the lines, the points that stand still, what is under the hand.
+function drawPaper(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  if (dimension.value === 2) drawHeat(pen, x, y);
+  axes(pen, x, y, inputs.value[0]!, dimension.value === 2 ? inputs.value[1]! : target.value, dimension.value === 1);
+}
+
+function drawErrors(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  if (dimension.value === 2) drawLeaning(pen, x, y);
+  else if (!empty.value && lesson.value !== 1 && lesson.value !== 2) drawResiduals(pen, x, y);
+}
+
+function drawLines(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  if (dimension.value === 1 && !empty.value && lesson.value !== 1) drawLine(pen, x, y);
+}
+
+function drawHand(pen: CanvasRenderingContext2D, x: Scale, y: Scale): void {
+  const fitted = !empty.value && lesson.value !== 1;
+  drawLifted(pen, x, y, fitted && lesson.value !== 2);
+  if (dimension.value === 2 || !fitted) return;
+  drawPrediction(pen, x, y);
+  drawGrips(pen, x, y);
+}
+
+/** A layer of the flat picture, which keeps inside the axes where `inside`. */
+function layer(paint: (pen: CanvasRenderingContext2D, x: Scale, y: Scale) => void, inside = true): Draw {
+  return (pen) => {
+    if (!flat.value) return;
+    const [x, y] = [xScale.value, yScale.value];
+    pen.save();
+    if (inside && dimension.value === 1) {
+      pen.beginPath();
+      pen.rect(x.from, y.to, x.to - x.from, y.from - y.to);
+      pen.clip();
+    }
+    paint(pen, x, y);
+    pen.restore();
+  };
+}
+
+const paper = layer(drawPaper, false);
+const LAYERS: readonly Draw[] = [
+  (pen, box) => (flat.value ? paper(pen, box) : drawPlane(pen, box)),
+  layer(drawErrors),
+  layer(drawLines),
+  layer(drawPoints),
+  layer(drawHand),
+];
 
 // Taking hold of things.
 type Held = { readonly kind: "point"; readonly index: number } | { readonly kind: "grip"; readonly index: number } | { readonly kind: "nothing" } | { readonly kind: "turn" };
@@ -507,7 +592,7 @@ export function PointsPicture() {
   return (
     <div ref={root}>
       <Canvas
-        draw={draw}
+        layers={LAYERS}
         size={size}
         label={label}
         on={{ onPointerDown: down, onPointerMove: move, onPointerUp: up, onPointerLeave: () => (hovered.value = null), onPointerCancel: () => (held = null) }}

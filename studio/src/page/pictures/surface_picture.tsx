@@ -25,7 +25,7 @@ import {
   toOptimum,
 } from "../state";
 import { ink } from "../theme";
-import { Canvas, FONT, halo, type Size } from "./canvas";
+import { Canvas, FONT, halo, type Draw, type Size } from "./canvas";
 import { fromWalk, toWalk } from "./coordinates";
 import { axes, between, diamond, disc, MARGINS } from "./marks";
 import { linear } from "./scale";
@@ -213,18 +213,22 @@ function drawArrow(pen: CanvasRenderingContext2D, spot: (coefficients: readonly 
   pen.fill();
 }
 
-function draw(pen: CanvasRenderingContext2D): void {
+function within(pen: CanvasRenderingContext2D, draw: (pen: CanvasRenderingContext2D) => void): void {
   const [x, y] = [across.value, upward.value];
   pen.save();
   pen.beginPath();
   pen.rect(x.from, y.to, x.to - x.from, y.from - y.to);
   pen.clip();
-  drawRings(pen);
-  drawPath(pen);
+  draw(pen);
   pen.restore();
-  const [i, j] = pair.value;
-  axes(pen, x, y, label(i), label(j), false);
 }
+
+function drawAxes(pen: CanvasRenderingContext2D): void {
+  const [i, j] = pair.value;
+  axes(pen, across.value, upward.value, label(i), label(j), false);
+}
+
+const LAYERS: readonly Draw[] = [(pen) => within(pen, drawRings), (pen) => within(pen, drawPath), drawAxes];
 
 function label(index: number): string {
   const name = names.value[index] ?? "";
@@ -273,7 +277,7 @@ export function SurfacePicture() {
   const here = current.value;
   const text = `Rings of equal loss over ${names.value[i]} and ${names.value[j]}${here ? `; the path stands at step ${here.step}, loss ${steady(here.loss)}` : ""}`;
   return (
-    <Canvas draw={draw} size={size} label={text}>
+    <Canvas layers={LAYERS} size={size} label={text}>
       {steps.value.length > 0 && (
         <button
           type="button"
