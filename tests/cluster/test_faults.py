@@ -87,7 +87,7 @@ def test_twenty_moments_in_each_of_25_fits(folder, scaled, dask_cluster, seed):
 
 
 def test_a_part_that_kills_its_workers(folder, scaled):
-    rows = rows_of(folder, scaled(2))
+    rows = rows_of(folder, scaled(2, no_worker=300.0))
     n = rows.n_rows
     with pytest.raises(gl.ClusterError, match=r"workers died over '.*part-0\d\d.parquet', row group 0.*with nothing else to do"):
         rows.reduce(Poison(row=n // 2, seconds=0.0))

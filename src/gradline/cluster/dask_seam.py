@@ -102,6 +102,9 @@ def local(workers: int, memory: str | float = "auto") -> DaskSeam:
     import dask
     from distributed import Client, LocalCluster
 
+    # Dask gives up a process that is seen without a worker some seconds after it lost one, though its next one is about to start.
+    kept = contextlib.ExitStack()
+    kept.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1d"}))
     # A task whose worker died comes back at once: who is to blame is found out here.
     with dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "10s"}):
         cluster = LocalCluster(
@@ -114,7 +117,7 @@ def local(workers: int, memory: str | float = "auto") -> DaskSeam:
             silence_logs=50,
         )
         client = Client(cluster, set_as_default=False)
-    return DaskSeam(client, (client, cluster))
+    return DaskSeam(client, (client, cluster, kept))
 
 
 def connected(address: str) -> DaskSeam:
