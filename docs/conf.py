@@ -32,7 +32,7 @@ extensions = [
     "myst_nb",
     "public_names",
 ]
-exclude_patterns = ["_build", "_extensions", "design.md", "gallery/**/*.ipynb"]
+exclude_patterns = ["_build", "_extensions", "gallery/**/*.ipynb"]
 templates_path = ["_templates"]
 nb_execution_mode = "off"  # the blocks of every page are run by tests/docs, the gallery by its own extension
 myst_heading_anchors = 4
@@ -79,6 +79,7 @@ html_theme = "pydata_sphinx_theme"
 html_title = "gradline"
 html_static_path = ["_static"]
 html_css_files = ["gradline.css"]
+html_js_files = ["gradline.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
@@ -94,4 +95,4 @@ html_theme_options = {
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }
-html_sidebars = {"index": []}
+html_sidebars = {page: [] for page in ("index", "tutorial", "glossary", "figures")}  # nothing stands below them

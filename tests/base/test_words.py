@@ -81,7 +81,7 @@ def test_what_other_tools_call_a_loss(word, meant):
     [
         ("optimizer", "solver=gl.GradientDescent(learning_rate=0.01)"),
         ("lr", "solver=gl.GradientDescent(learning_rate=...)"),
-        ("epochs", "solver=gl.GradientDescent(steps=...)"),
+        ("epochs", "solver=gl.GradientDescent(epochs=..., batch_size=...)"),
         ("sample_weight", "weights="),
         ("criterion", "loss="),
         ("lam", "gl.penalties.ridge"),
@@ -100,7 +100,6 @@ def test_what_other_tools_call_an_argument(word, told):
     ("make", "told"),
     [
         (lambda: gl.GradientDescent(lr=0.1), "write learning_rate=0.1"),
-        (lambda: gl.GradientDescent(epochs=5), "write steps=5"),
         (lambda: gl.GradientDescent(learning_rat=0.1), "write learning_rate=0.1"),
         (lambda: gl.Newton(maxiter=7), "write max_steps=7"),
         (lambda: gl.LBFGS(tol=1e-3), "write tolerance=0.001"),

@@ -1,11 +1,38 @@
 """A folder of many parts, and workers of this machine that end with the tests."""
 
+import faulthandler
+import signal
+import sys
+
 import pytest
+from faulty import ready
 from many_parts import FILES, N, until, write
 
 import gradline as gl
 from gradline.cluster import engine
 from gradline.preparing import from_table
+
+LIMIT = 300
+"""Seconds after which a test has failed, whatever it waits for; a study may take as long as it wants."""
+
+
+@pytest.fixture(autouse=True)
+def _limit(request):
+    if request.node.get_closest_marker("study") or not hasattr(signal, "SIGALRM"):
+        yield
+        return
+
+    def late(number, frame):
+        faulthandler.dump_traceback(file=sys.__stderr__, all_threads=True)
+        raise TimeoutError(f"the test has taken {LIMIT} s")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(LIMIT)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
 
 
 @pytest.fixture(scope="session")
@@ -50,9 +77,16 @@ def client(dask_cluster):
 def scaled(dask_cluster, client):
     """A function that gives a cluster of so many workers."""
 
+    def manned():
+        """Workers that answer, and that have imported what a first task would wait for."""
+        try:
+            return len(client.run(ready))
+        except Exception:  # one that has just died
+            return 0
+
     def of(workers, **options):
         dask_cluster.scale(workers)
-        until(lambda: len(client.scheduler_info(n_workers=-1)["workers"]) == workers)
+        until(lambda: manned() == workers)
         return gl.Cluster(client, **options)
 
     return of

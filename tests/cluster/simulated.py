@@ -19,6 +19,14 @@ class Clock:
     def at(self, time, action):
         heapq.heappush(self._next, (time, next(self._count), action))
 
+    def advance(self, seconds):
+        """Time in which the driver has its hands full, and workers go on."""
+        end = self.time + seconds
+        while self._next and self._next[0][0] <= end:
+            self.time, _, action = heapq.heappop(self._next)
+            action()
+        self.time = end
+
     def next(self, events):
         tick = self.time + TICK
         while events.empty():

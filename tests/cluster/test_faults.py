@@ -4,10 +4,13 @@ import contextlib
 import os
 import random
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import numpy as np
+import psutil
 import pytest
 from faulty import Poison, Slow
 from many_parts import until
@@ -95,7 +98,7 @@ def test_a_part_that_kills_its_workers(folder, scaled):
 
 
 def test_a_stopped_worker_is_done_without(folder, scaled, client):
-    rows = rows_of(folder, scaled(2, deadline=2.0))
+    rows = rows_of(folder, scaled(2, deadline=5.0))
     n, stopped = rows.n_rows, pids(client)[0]
     os.kill(stopped, signal.SIGSTOP)
     try:
@@ -111,6 +114,24 @@ def test_no_worker_is_an_error_and_leaves_nothing(folder, scaled, dask_cluster, 
     until(lambda: not workers(client))
     with pytest.raises(gl.ClusterError, match=r"no worker for 1 s, with '.*part-.*row group 0 still to read"):
         rows.reduce(Slow())
+    until(lambda: not [key for key in client.run_on_scheduler(tasks) if "slow" in key])
+
+
+def test_all_workers_killed_is_an_error_and_leaves_nothing(folder, scaled, dask_cluster, client):
+    rows = rows_of(folder, scaled(2, no_worker=1.0))
+    assert rows.n_rows > 0
+    running = child_processes(dask_cluster)
+    assert len(running) == 2
+    for nanny in list(dask_cluster.workers.values()):
+        nanny.close_gracefully()  # a worker that dies then has no successor
+    thread = killing(lambda: running, [0.5])
+    try:
+        with pytest.raises(gl.ClusterError, match=r"no worker for 1 s, with '.*part-.*row group 0 still to read"):
+            rows.reduce(Slow(seconds=0.5))
+    finally:
+        thread.join()
+        dask_cluster.scale(0)
+    until(lambda: not workers(client) and not any(alive(pid) for pid in running))
     until(lambda: not [key for key in client.run_on_scheduler(tasks) if "slow" in key])
 
 
@@ -140,12 +161,47 @@ def test_local_workers_end_with_their_cluster():
         cluster.check()
 
 
-def alive(pid):
+DRIVER = """
+import sys
+import gradline as gl
+from gradline.preparing import from_table
+from gradline.cluster import engine
+
+if __name__ == "__main__":
+    from_table.MOST_HELD, engine.FEWEST_NUMBERS = 0, 1
+    with gl.Cluster.local(2) as cluster:
+        print(*cluster._engine.seam._client.run(__import__("os").getpid).values(), flush=True)
+        while True:
+            gl.fit("y ~ x + z + u", sys.argv[1], loss="logcosh", cluster=cluster)
+"""
+
+
+@pytest.mark.parametrize("harm", [signal.SIGKILL, signal.SIGINT])
+def test_workers_end_with_their_driver(folder, tmp_path, harm):
+    (tmp_path / "driver.py").write_text(DRIVER)
+    call = [sys.executable, str(tmp_path / "driver.py"), str(folder)]
+    driver = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
     try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
+        running = [int(pid) for pid in driver.stdout.readline().split()]
+        assert len(running) == 2
+        time.sleep(1.0)
+        # Ctrl-C in a terminal goes to workers too.
+        os.kill(driver.pid, harm) if harm == signal.SIGKILL else os.killpg(driver.pid, harm)
+        said = driver.communicate(timeout=120)[1]
+        assert harm == signal.SIGKILL or said.rstrip().endswith("KeyboardInterrupt")
+        until(lambda: not any(alive(pid) for pid in running))
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(driver.pid, signal.SIGKILL)
+        driver.wait()
+
+
+def alive(pid):
+    """Whether a process runs; one that has ended and waits for its parent does not."""
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
         return False
-    return not open(f"/proc/{pid}/stat").read().split(") ")[1].startswith("Z")
 
 
 def test_progress_counts_rows(folder, scaled):

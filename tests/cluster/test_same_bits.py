@@ -61,12 +61,23 @@ def here(folder):
     return of
 
 
-@pytest.mark.parametrize("workers", [1, 2, 3])
-def test_workers_of_dask(folder, here, scaled, workers):
-    cluster = scaled(workers)
+@pytest.mark.parametrize("name", FITS)
+def test_two_workers_of_dask(folder, here, scaled, name):
     assert len(list(folder.iterdir())) == FILES == 64
-    asked = FITS if workers == 2 else ("squared", "huber", "poisson", "quantile")
-    assert [name for name in asked if fitted(folder, name, cluster=cluster) != here(name)] == []
+    assert fitted(folder, name, cluster=scaled(2)) == here(name)
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_other_numbers_of_workers(folder, here, scaled, workers):
+    cluster = scaled(workers)
+    assert [name for name in ("squared", "huber") if fitted(folder, name, cluster=cluster) != here(name)] == []
+
+
+@pytest.mark.study
+@pytest.mark.parametrize("workers", [1, 3])
+def test_every_fit_with_other_numbers_of_workers(folder, here, scaled, workers):
+    cluster = scaled(workers)
+    assert [name for name in FITS if fitted(folder, name, cluster=cluster) != here(name)] == []
 
 
 def test_completion_shuffled(folder, here):

@@ -176,13 +176,6 @@ def test_a_ridge_beside_constraints(loss):
     assert polyhedron.missed(fit.solution.coefficients).max() <= 1e-12
 
 
-def test_other_penalties_are_refused():
-    with pytest.raises(ValueError, match="takes a smooth penalty beside constraints"):
-        gl.fit(X, REAL, penalty=gl.penalties.lasso(0.1, scaled=True), constraints=TEXT)
-    with pytest.raises(ValueError, match="takes no penalty"):
-        gl.fit(X, REAL, loss="absolute", penalty=gl.penalties.ridge(0.1), constraints=TEXT)
-
-
 def test_several_targets_side_by_side_are_those_one_by_one():
     Y = np.column_stack([REAL, -0.5 * REAL + X[:, 0]])
     for loss in ("squared", "absolute"):

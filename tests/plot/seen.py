@@ -12,7 +12,7 @@ def drawn(ax, label):
 
 def cloud(ax):
     """All points (n, 2) scattered on the axes."""
-    return np.concatenate([np.asarray(collection.get_offsets()) for collection in ax.collections])
+    return np.concatenate([np.asarray(collection.get_offsets()) for collection in ax.collections if collection.get_label() != "_band"])
 
 
 def words(ax):

@@ -62,7 +62,7 @@ def test_residuals_against_fitted_values_with_their_trend(data, squares):
     assert np.allclose(cloud(ax), np.column_stack([reference.fittedvalues, reference.resid]))
     expected = sm.nonparametric.lowess(reference.resid, reference.fittedvalues, frac=2 / 3, it=3)
     assert np.allclose(drawn(ax, "trend"), expected, atol=1e-8)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("fitted y", "residual of y")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted y", "residual of y")
     assert "row 7" in words(ax)
 
 
@@ -146,7 +146,7 @@ def test_counts_get_quantile_residuals_on_the_scale_of_the_linear_predictor(coun
     low, high = norm.ppf(poisson.cdf(y - 1, mean)), norm.ppf(poisson.cdf(y, mean))
     assert ((low - 1e-6 <= points[:, 1]) & (points[:, 1] <= high + 1e-6)).all()
     assert ax.get_ylabel() == "randomised quantile residual of y"
-    assert ax.get_xlabel() == "fitted log mean of y"
+    assert ax.get_xlabel() == "predicted log mean of y"
     assert np.array_equal(cloud(gl.plot.residuals(fit, x, y)), points)  # the same draw every time
 
 

@@ -24,7 +24,7 @@ def test_loss_draws_the_history_on_a_log_scale_with_the_optimum(descended, exact
     assert np.array_equal(drawn(ax, "loss"), np.column_stack([descended.history.step, descended.history.loss]))
     assert drawn(ax, "optimum")[0, 1] == pytest.approx(exact.loss)
     assert "optimum" in words(ax)
-    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss")
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("step", "loss (log scale)")
 
 
 def test_loss_above_the_optimum_is_what_is_left(descended, exact):
@@ -50,7 +50,7 @@ def test_losses_below_zero_are_drawn_all_the_same():
     above = gl.plot.loss(falling, optimum=-2.0)
     assert above.get_yscale() == "log"
     assert np.allclose(drawn(above, "loss")[:, 1], [5, 2, 1, 0.5])
-    assert above.get_ylabel() == "loss above the optimum"
+    assert above.get_ylabel() == "loss above the optimum (log scale)"
 
 
 def test_an_optimum_of_zero_and_infinite_losses_are_remarked_on():

@@ -332,9 +332,8 @@ def test_targets_outside_what_the_loss_is_for():
 def test_wrong_solvers():
     unknown = {
         "newtn": "gl.Newton()",
-        "least_squares": "gl.LeastSquares()",
-        "lbfgs": "gl.LBFGS()",
-        "saga": "gl.ActiveSetNewton(), gl.Constrained",
+        "sgdd": "gl.GradientDescent()",
+        "saga": "gl.ActiveSetNewton(), gl.Adam(), gl.AdamW(), gl.Constrained",
     }
     for name, such in unknown.items():
         refused(ValueError, f'solver={name!r} is not known; give "auto" or a solver such as {such}', X, Y, solver=name)
@@ -400,7 +399,7 @@ def test_other_settings_of_gradient_descent():
         with pytest.raises(ValueError, match=re.escape(f"momentum must be at least 0 and below 1, not {momentum!r}")):
             gl.GradientDescent(momentum=momentum)
     with pytest.raises(ValueError, match=r"nesterov=True needs momentum above 0, such as momentum=0\.9"):
-        gl.GradientDescent(nesterov=True)
+        gl.GradientDescent(nesterov=True, momentum=0)
     for seed in (-1, "a", 0.5):
         with pytest.raises(ValueError, match=f"seed must be a whole number of at least 0, or None, not {seed!r}"):
             gl.GradientDescent(seed=seed)

@@ -7,23 +7,21 @@ person-year*: the logarithm of the years enters as an offset, with no coefficien
 """
 
 import matplotlib.pyplot as plt
-import numpy as np
 
 import gradline as gl
 
 doctors = gl.datasets.doctors()  # Doll and Hill, 1966
-doctors["log_years"] = np.log(doctors["person_years"] / 1000)
-fit = gl.fit("deaths ~ C(smokes) + C(age)", doctors, loss="poisson", offset="log_years")
+fit = gl.fit("deaths ~ smokes + age + offset(log(person_years / 1000))", doctors, loss="poisson")
 print(fit.summary(exponentiate=True))
 
 # %%
 # At the same age, smokers died 1.4 times as often. But is the ratio the same at every age? The likelihoods say no.
-ratios = gl.fit("deaths ~ C(smokes) * C(age)", doctors, loss="poisson", offset="log_years")
+ratios = gl.fit("deaths ~ smokes * age + offset(log(person_years / 1000))", doctors, loss="poisson")
 print(ratios.compare(fit))
 
 # %%
 # Deaths for a thousand person-years. Among the old, smokers and others come close.
-grid = ratios.predictions(at={"age": "all", "smokes": "all", "log_years": 0.0})
+grid = ratios.predictions(at={"age": "all", "smokes": "all", "person_years": 1000})
 axes = gl.plot.effects(grid)
 axes.set_xscale("log")
 axes.set_xlabel("deaths for 1,000 person-years (logarithmic scale)")

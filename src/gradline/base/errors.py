@@ -133,8 +133,8 @@ class DivergenceError(SolverError):
     >>> try:
     ...     gl.fit(20 * x, y, solver=gl.GradientDescent(learning_rate=0.01))
     ... except gl.DivergenceError as error:
-    ...     print(error)
-    learning_rate=0.01 is above 0.00256236, the largest stable rate for this data: each step would overshoot by more than the last and the loss would grow without end. Use learning_rate=0.00128 or learning_rate="auto", or bring the columns to a similar scale
+    ...     print(str(error).partition(":")[0])
+    learning_rate=0.01 is above 0.00256236, the largest stable rate for this data
     """
 
 
@@ -149,8 +149,8 @@ class InferenceError(GradlineError, ValueError):
     >>> try:
     ...     fit.standard_errors
     ... except gl.InferenceError as error:
-    ...     print(error)
-    this fit holds no standard errors or fit measures: none were wanted (covariance=False): ask for them with gl.fit(..., covariance="default"), or a kind such as "classical", "HC3" or ("cluster", groups)
+    ...     print(str(error).partition(":")[0])
+    this fit holds no standard errors or fit measures
     """
 
 

@@ -189,11 +189,8 @@ def _write(table: ResultTable, out: Path) -> None:
 
 
 def _draw(table: ResultTable, out: Path) -> None:
-    from gradline.base.atomic_file import open_whole
-    from gradline.cli.pictures import use_screenless
+    from gradline.cli.pictures import use_screenless, write_picture
     from gradline.plot.effect_plots import effects as draw
 
     use_screenless()
-    axes = draw(table)
-    with open_whole(out) as file:
-        axes.figure.savefig(file, format=out.suffix[1:].lower(), dpi=150, bbox_inches="tight")
+    write_picture(draw(table), out)

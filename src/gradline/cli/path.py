@@ -130,9 +130,10 @@ def path(
             found.save(path_out)
             typer.echo(f"{'' if out else chr(10)}path saved: {path_out}")
         if plot is not None:
-            from gradline.cli.pictures import draw_path
+            from gradline.cli.pictures import use_screenless, write_picture
 
-            draw_path(found, plot)
+            use_screenless()
+            write_picture(found.plot(), plot)
             typer.echo(f"{'' if out or path_out else chr(10)}picture written: {plot}")
 
 

@@ -55,7 +55,7 @@ def report(
     require_drawing("a report draws with")
     from gradline.cli.clusters import opened_cluster, table_on
     from gradline.cli.pictures import use_screenless
-    from gradline.cli.wording import noting_warnings
+    from gradline.cli.wording import as_options, noting_warnings
 
     with noting_warnings(), opened_cluster(cluster) as workers:
         fitted = _load(model, loss_from)
@@ -67,7 +67,7 @@ def report(
         table = table_on(workers, data, query=query, database=database, where=where)
         name = data_name(data, database=database, where=where)
         with watched(table, "reading rows", None) as counted:
-            made = build(fitted, counted, name=name, weights=weights, frequencies=frequencies)
+            made = build(fitted, counted, name=name, words=as_options, weights=weights, frequencies=frequencies)
         made.save(out)
     typer.echo(f"report written: {out}")
     for concern in made.concerns:

@@ -19,6 +19,12 @@ _SET_TO = re.compile(r"(?<![\w.(])at=\{((?:'[^']*': (?:\.\.\.|\[\.\.\.\])(?:, )?
 """Columns that are to be set."""
 
 _EXAMPLES = (
+    (r"covariance=\(\"newey-west\", \d+\)", "--covariance newey-west"),
+    (r"covariance=\(\"cluster\", groups\)", "--covariance cluster --groups COLUMN"),
+    (r"penalty=gl\.penalties\.(\w+)\(\"(\w+)\"\)", r"--penalty \1:\2"),
+    (r"loss=gl\.losses\.(\w+)\(([\d.]+)\)", r"--loss \1:\2"),
+    (r"loss=gl\.losses\.(\w+)\(([\d.]+), scale=\"joint\"\)", r"--loss \1:\2,joint"),
+    (r"Fit\.table\(\)", "the model file"),
     (r"penalty=gl\.penalties\.(\w+)\(([^()]*)\)", r"--penalty \1:\2"),
     (r"(?<![\w.(])data=\.\.\.", "DATA"),
     (r"solver=gl\.GradientDescent\(\.\.\.\)", "--solver gradient-descent"),

@@ -41,8 +41,8 @@ class Cluster:
     threads : int, optional
         Tasks that an executor can run at a time; the cores of this machine unless given. A Dask client knows.
     deadline : float
-        Seconds after which a task is given to another worker too, since its own may have been stopped. It stretches to twenty times the
-        slowest task so far.
+        Seconds after which a task is given to another worker too, since its own may have been stopped. It stretches to three times the
+        slowest task of the pass so far.
     no_worker : float
         Seconds without any worker after which a fit ends with an error.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -18,7 +19,8 @@ if TYPE_CHECKING:
 
 def is_dask_frame(given: Any) -> bool:
     """Whether it is a ``dask.dataframe``, which is not imported to tell."""
-    return any(kind.__module__.startswith("dask.dataframe") and kind.__name__ == "DataFrame" for kind in type(given).__mro__)
+    loaded = sys.modules.get("dask.dataframe")
+    return loaded is not None and isinstance(given, loaded.DataFrame)
 
 
 class _Shape(NamedTuple):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
+import concurrent.futures
 import contextlib
 import itertools
+import sys
 import uuid
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -41,14 +44,15 @@ class DaskSeam:
         return sum(int(worker["nthreads"]) for worker in self._workers().values())
 
     def is_lost(self, error: BaseException) -> int:
+        from distributed import CancelledError
         from distributed.scheduler import KilledWorker
 
         if isinstance(error, KilledWorker):
             # The scheduler has tried again by itself, as often as it is told to.
             return self._allowed + 1
         self._check()
-        # A future is cancelled where the scheduler has forgotten it.
-        return 1 if type(error).__name__ in ("CancelledError", "FutureCancelledError", "FuturesCancelledError") else 0
+        # A future is cancelled where the scheduler has forgotten it. Dask has taken its class from concurrent.futures and from asyncio.
+        return int(isinstance(error, CancelledError | concurrent.futures.CancelledError | asyncio.CancelledError))
 
     def worker_of(self, future: Future) -> str:
         key = getattr(future, "key", None)
@@ -89,7 +93,8 @@ def _allowed_failures(dask_scheduler: Any) -> int:
 
 def is_dask_client(given: Any) -> bool:
     """Whether it is a client of ``dask.distributed``, which is not imported to tell."""
-    return any(kind.__module__ == "distributed.client" and kind.__name__ == "Client" for kind in type(given).__mro__)
+    loaded = sys.modules.get("distributed.client")
+    return loaded is not None and isinstance(given, loaded.Client)
 
 
 def local(workers: int, memory: str | float = "auto") -> DaskSeam:

@@ -20,8 +20,8 @@ LOOK = 1.0
 DEATHS = 3
 """Workers that a task may cost before it is to blame."""
 
-SLOWEST = 20.0
-"""A task may take so many times as long as the slowest so far, whatever the deadline."""
+SLOWEST = 3.0
+"""A task may take so many times as long as the slowest so far, whatever the deadline: tasks are of one size."""
 
 AVOIDED = 10.0
 """Deadlines for which a worker that was late gets nothing."""
@@ -196,6 +196,11 @@ class Loop(Generic[Outcome]):
         if index in self._suspects:
             self._suspects.remove(index)
 
+    def _drop(self, attempt: Attempt, state: _State) -> None:
+        """An attempt came to nothing. An engine may keep what has failed for as long as its future lives, and its error keeps it alive."""
+        state.attempts.remove(attempt)
+        cancel_all([attempt.future])
+
     def _take(self, index: int, attempt: Attempt, state: _State) -> _Found[Outcome] | None:
         """The outcome of an attempt that has ended; None where the task has to go on. Raises what was raised in place of an outcome."""
         task = self._tasks[index]
@@ -210,7 +215,7 @@ class Loop(Generic[Outcome]):
                 raise ClusterError(f"{gone}. It was reading {task}") from error
             if not lost:
                 raise task.explained(error, self._seam.worker_of(attempt.future)) from error
-            state.attempts.remove(attempt)
+            self._drop(attempt, state)
             state.deaths += lost
             if attempt.alone and state.deaths >= DEATHS:
                 raise ClusterError(
@@ -225,7 +230,7 @@ class Loop(Generic[Outcome]):
                 self._hand_out(index)
             return None
         if task.again(outcome):
-            state.attempts.remove(attempt)
+            self._drop(attempt, state)
             self._hand_out(index, attempt.alone)
             return None
         return _Found(outcome)

@@ -102,8 +102,7 @@ def doctors() -> Table:
     >>> import gradline as gl
     >>> import numpy as np
     >>> doctors = gl.datasets.doctors()
-    >>> doctors["log_years"] = np.log(doctors["person_years"])
-    >>> fit = gl.fit("deaths ~ C(smokes) + C(age)", doctors, loss="poisson", offset="log_years")
+    >>> fit = gl.fit("deaths ~ smokes + age + offset(log(person_years))", doctors, loss="poisson")
     >>> np.exp(fit.slopes[0]).round(2)
     np.float64(1.43)
     """
@@ -158,8 +157,8 @@ def stack_loss() -> Table:
 
 
 def _read(file_name: str, text: tuple[str, ...] = ()) -> Table:
-    with (resources.files("gradline") / "data" / file_name).open("r", encoding="utf-8", newline="") as file:
-        rows = list(csv.DictReader(file))
+    text_of_file = (resources.files("gradline") / "data" / file_name).read_text(encoding="utf-8")
+    rows = list(csv.DictReader(text_of_file.splitlines()))
     return {name: _column([row[name] for row in rows], name in text) for name in rows[0]}
 
 

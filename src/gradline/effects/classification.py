@@ -15,7 +15,7 @@ from gradline.base.types import Array
 from gradline.base.written_tables import WrittenTable
 from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
-from gradline.model.attach_data import attach_data
+from gradline.model.attach_data import AttachedData, attach_data
 from gradline.rows.block import Block
 
 if TYPE_CHECKING:
@@ -192,16 +192,26 @@ class _ScoredKernel:
 
 def classification(model: Model, data: Any, target: Any, threshold: float, rows: dict[str, Any]) -> Classification:
     """See :meth:`gradline.Fit.classification`."""
+    check_classes(model)
+    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number) or not 0.0 <= threshold <= 1.0:
+        raise ArgumentError(f"threshold must be a probability from 0 to 1, not {threshold!r}")
+    return classified(model, attach_data(model, data, target, same=False, **rows), threshold)
+
+
+def check_classes(model: Model) -> None:
+    """Raises ValueError for a model that predicts no probabilities of the classes of one target."""
     loss = model.loss_function
     if loss.target_kind not in ("label", "class"):
         raise InferenceError(f"the loss {loss.name!r} predicts numbers, not classes: see residuals and diagnose")
     if not loss.is_likelihood:
         raise InferenceError(f"the loss {loss.name!r} gives no probability of a class, which these measures are of")
-    if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number) or not 0.0 <= threshold <= 1.0:
-        raise ArgumentError(f"threshold must be a probability from 0 to 1, not {threshold!r}")
     if len(model.target_names) != 1:
         raise InferenceError("several targets are classified one by one: fit each by itself")
-    found = attach_data(model, data, target, same=False, **rows)
+
+
+def classified(model: Model, found: AttachedData, threshold: float = 0.5) -> Classification:
+    """The classification of rows that are at hand. Raises ValueError for more rows than can be held."""
+    loss = model.loss_function
     parts, held = list[Array](), 0
     for part in found.iterate(_ScoredKernel(loss, model.solution.coefficients)):
         parts.append(part[~np.isnan(part).any(axis=1) & (part[:, -1] > 0)])

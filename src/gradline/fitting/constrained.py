@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.errors import InferenceError
 from gradline.constraints.arguments import bound_to
 from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.contradictions import check_possible
@@ -95,6 +96,13 @@ def uncertainty_within(
         if face.free.size == 0:
             return NoInference(nothing), held
         return uncertainty_of(face, of_face, _no_solver(), None, covariance, kind, read_groups), held
+    if kind is not None and kind.name == "selective":
+        raise InferenceError("selective intervals know nothing of constraints: leave them out, or ask for no standard errors")
+    if covariance is None and problem.penalty_kind == "proximal":
+        assert problem.penalty is not None
+        reason = f"the penalty {problem.penalty.name!r} has kinks, where an estimate is not near normal"
+        more = "" if problem.loss.kinks() is not None else '; covariance="debiased" has those of one step beyond the fit without'
+        return NoInference(reason + more), held
     if is_none(covariance):
         return NoInference(f"none were wanted (covariance={covariance!r}): {ASK}"), held
     plain = replace(problem, constraints=None)
@@ -126,6 +134,9 @@ def uncertainty_within(
     inference = found.infer()
     if inference is None:
         return found, held
+    if inference.covariance is not None and inference.covariance.estimates is not None:
+        # Of a penalty with kinks: what its errors are about is not its optimum, but a step beyond.
+        held = replace(held, unconstrained=inference.covariance.estimates)
     return _of_constrained(problem, solution, held, inference), held
 
 

@@ -32,6 +32,7 @@ _OF_TABLES = ("features", "missing", "where", "query", "database")
 
 _ELSEWHERE = {
     "cov_type": "covariance=",
+    "constraints": "gl.fit(..., penalty=..., constraints=...), one strength at a time",
     "vcov": "covariance=",
     "cov_kwds": "groups=",
     "family": "loss=",

@@ -22,7 +22,7 @@ from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.penalties.arguments import has_strengths, left_to_data, settled
-from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, chosen_by
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
@@ -78,6 +78,11 @@ def opened(request: FitRequest, ahead: Kernel[Any] | None = None) -> Iterator[tu
         yield prepared, kind, own
 
 
+CHOSEN_WITHOUT = (
+    "the strength of the penalty was chosen by fits without the constraints; give strengths to gl.fit to choose among fits within them"
+)
+
+
 def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None, progress: bool | None, started: float) -> Model:
     """From rows and a loss to the model."""
     for note in prepared.notes:
@@ -93,6 +98,8 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         left_out = ", ".join(repr(prepared.names[i]) for i in solution.aliased)
         it, its = ("it is", "Its coefficient is") if len(solution.aliased) == 1 else ("they are", "Their coefficients are")
         warn(f"left out of the model, since {it} constant or determined by earlier columns: {left_out}. {its} NaN; predictions do without")
+    if solution.held is not None and chosen_by(problem.penalty):
+        solution = replace(solution, notes=(*solution.notes, CHOSEN_WITHOUT))
     for note in solution.notes:
         warn(note)
     if prepared.engine is not None and prepared.engine.remarks:
@@ -151,6 +158,11 @@ def _with_constraints(request: FitRequest, problem: Problem, curves: CurveFit | 
         )
     if constraints is None:
         return problem
+    if request.inference == "face" and problem.penalty_kind == "proximal":
+        raise ArgumentError(
+            'inference="face" is not for penalties with kinks: their estimates are not near normal, on a face as elsewhere; take'
+            ' "intersection" or "draws" with covariance="debiased"'
+        )
     from gradline.fitting.constrained import with_constraints
 
     return with_constraints(problem, constraints, prepared)

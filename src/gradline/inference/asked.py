@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
@@ -98,29 +97,30 @@ class PendingInference:
     """The penalty's part of A where it is no ridge, (P, P): the covariance is then the Bayesian one."""
     is_pending: ClassVar[bool] = True
 
-    @cached_property
+    @property
     def sums(self) -> SquaredSums:
-        """Worked out of the factor where that is what the solver left."""
+        """Worked out of the factor where that is what the solver left, anew each time: of many columns nobody holds them for nothing."""
         return self.held.sums()
 
     def infer(self) -> Inference:
         """The same that ``infer`` finds in two passes over the rows."""
-        (size, k), weights = self.coefficients.shape, self.sums.weights
+        sums = self.sums
+        (size, k), weights = self.coefficients.shape, sums.weights
         ridge = np.zeros((size, k))
         ridge[int(self.intercept) :] = weights.weight * self.strength
         penalty = np.asarray(ridge.T.ravel()) if self.penalty is None else self.penalty
         # The curvature of c (y - eta)^2 is 2 c.
         free = CoefficientMap.selecting(np.ones((size, k), dtype=np.bool_))
         free = free.without(self.aliased) if self.aliased else free
-        bread = of_targets(self.sums.root / np.sqrt(2.0 * self.scale), (size, k), free, penalty)
-        totals = self._statistics(bread)
+        bread = of_targets(sums.root / np.sqrt(2.0 * self.scale), (size, k), free, penalty)
+        totals = self._statistics(bread, sums)
         words = ""
         found = None
         try:
             if self.penalty is not None:
                 factor, description = np.sqrt(dispersion_of_squares(totals) * 2.0 * self.scale) * bread.root, WORDS
             else:
-                factor, description = squared_factor(bread, totals, 2.0 * self.scale, self.sums.products, penalised=self.penalised)
+                factor, description = squared_factor(bread, totals, 2.0 * self.scale, sums.products, penalised=self.penalised)
             estimated = np.asarray(abs(free.matrix).sum(axis=1)).ravel() > 0
             kind = "classical" if self.penalty is None else "bayesian"
             found = Covariance(kind, description, factor, (size, k), estimated, totals.degrees_of_freedom)
@@ -130,8 +130,8 @@ class PendingInference:
             words = str(error)
         return Inference(totals, found, bread, unavailable=words, notes=() if found is None else found.notes)
 
-    def _statistics(self, bread: Bread) -> FitStatistics:
-        weights, squares = self.sums.weights, np.diag(self.sums.products).copy()
+    def _statistics(self, bread: Bread, sums: SquaredSums) -> FitStatistics:
+        weights, squares = sums.weights, np.diag(sums.products).copy()
         effective = bread.effective_parameters if self.penalised else float(bread.free.size)
         spare = degrees_left(weights.copies, effective / len(squares))
         return FitStatistics(
@@ -147,7 +147,7 @@ class PendingInference:
             intercept=self.intercept,
             penalised=self.penalised,
             squares=squares,
-            total_squares=self.sums.total_squares,
+            total_squares=sums.total_squares,
             dispersion=squares / spare if spare > 0 else np.full(len(squares), np.nan),
             log_likelihood=normal_log_likelihood(squares, weights.copies, weights.log_weight),
             deviance=float(squares.sum()),

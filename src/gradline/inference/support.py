@@ -38,7 +38,8 @@ def support_statistics(problem: Problem, solution: Solution) -> FitStatistics:
 
 
 def on_face(problem: Problem, held: HeldConstraints, solution: Solution) -> Problem:
-    """The problem of the coefficients that move while the constraints that bind hold."""
+    """The problem of the coefficients that move while the constraints that bind hold, and what a penalty set to zero stays there."""
+    problem = on_support(problem, solution.coefficients)
     movable = problem.movable
     if solution.aliased:
         movable[list(solution.aliased)] = False

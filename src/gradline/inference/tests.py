@@ -250,11 +250,24 @@ def _wald(root: Array, difference: Array, signs: Array | None) -> float:
         raise InferenceError(
             "a standard error among these is zero, as of a target that is fitted perfectly: nothing can be tested against it"
         )
+    if _is_triangular(root):
+        square = root[len(root) - len(difference) :]
+        if (np.abs(np.diag(square)) > 1e-13 * scale).all():
+            solved = solve_triangular(square, difference, trans="T", lower=True, check_finite=False)
+            return float(solved @ solved)
     triangle = _triangle(root / scale)
     if triangle.shape[0] < len(difference) or np.abs(np.diag(triangle)).min() < 1e-13:
         raise InferenceError("the covariance is singular for these conditions (fewer clusters than conditions?): test fewer at once")
     solved = solve_triangular(triangle, difference / scale, trans="T", check_finite=False)
     return float(solved @ solved)
+
+
+def _is_triangular(root: Array) -> bool:
+    """Whether a root is a lower triangle below rows of zeros, as that of all slopes of least squares: nothing is to be factored."""
+    rest = len(root) - root.shape[1]
+    if rest < 0 or root.shape[1] <= FEW_CONDITIONS or root[:rest].any():
+        return False
+    return not any(root[rest + i, i + 1 :].any() for i in range(root.shape[1]))
 
 
 FEW_CONDITIONS = 64

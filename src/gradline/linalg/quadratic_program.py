@@ -83,7 +83,7 @@ def solve_program(
     scaled = _scaled(curvature, linear, matrix, lower, upper)
     factor = _factor(scaled.curvature)
     best: ProgramMinimum | None = None
-    if guess is not None and factor is not None:
+    if guess is not None:
         best = _settled(scaled, np.zeros(len(linear)), guess, few=True)
         if best is not None and best.exact:
             return _in_units(best, scaled, matrix, lower, upper)

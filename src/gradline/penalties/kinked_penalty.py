@@ -166,7 +166,7 @@ def trail_of(penalty: Penalty | None) -> Any:
     return penalty.trail if isinstance(penalty, KinkedPenalty) else None
 
 
-def chosen_by(penalty: Penalty) -> str:
+def chosen_by(penalty: Penalty | None) -> str:
     """How the data chose the strength, in words; empty where it was given, or is no matter of this kind of penalty."""
     return penalty.chosen_by if isinstance(penalty, _SetsToZero) and penalty.sets_to_zero else ""
 

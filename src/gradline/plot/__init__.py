@@ -20,6 +20,7 @@ from gradline.plot.predicted import everything, prediction
 from gradline.plot.residual_plots import quantiles, residuals, scale_location
 from gradline.plot.scatter import data
 from gradline.plot.smooths import smooths
+from gradline.plot.style import theme
 from gradline.plot.training_histories import histories
 
 __all__ = [
@@ -46,6 +47,7 @@ __all__ = [
     "roc",
     "scale_location",
     "smooths",
+    "theme",
 ]
 
 

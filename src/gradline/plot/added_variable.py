@@ -87,13 +87,13 @@ def partial_regression(
         else fit.loss_function.predictor_names(1)[0].replace("_", " ")
     )
     for i, (panel, place) in enumerate(zip(axes[0], chosen, strict=True)):
-        panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+        panel.axhline(0.0, color=style.look().quiet, linewidth=0.9, zorder=1, label="_zero")
         drawn = style.points(panel, across[:, i], upwards[:, i], label="_rows")
         if sizes is not None:
             drawn.set_sizes(drawn.get_sizes()[0] * sizes / sizes.max())
         ends = np.array([across[:, i].min(), across[:, i].max()])
         slope = float(fit.solution.coefficients[place, 0])
-        panel.plot(ends, slope * ends, color=style.FIT, linewidth=2.2, zorder=5.7, label=f"slope {style.number(slope)}")
+        panel.plot(ends, slope * ends, color=style.look().fit, linewidth=2.2, zorder=5.7, label=f"slope {style.number(slope)}")
         name = fit.names[place] if len(chosen) == 1 else style.shortened(fit.names[place], LONGEST_NAME)
         style.dress(panel, f"{name} | others", f"{what} | others")
         style.heading(panel, f"slope {style.number(slope)}")

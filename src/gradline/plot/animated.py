@@ -211,13 +211,16 @@ def _figure(
         style.dress(left, xlabel or f"predicted {names}", ylabel or f"observed {names}")
     style.note(left, style.sample_note(examples.n_rows, full) or remark(examples))
     draw_loss(right, {"loss": fit}, optimum, ends=False)
+    style.heading(left, "Fit" if one_input else "Observed against predicted")
     line = right.lines[0]
     line.set_alpha(0.35)
     height = np.interp(history.step, line.get_xdata(), line.get_ydata())
-    (marker,) = right.plot([], [], "o", color=style.FIT, markersize=9, markeredgecolor="white", markeredgewidth=1.2, zorder=8)
-    (trail,) = right.plot([], [], color=style.BLUE, linewidth=2.6, zorder=7)
+    (marker,) = right.plot(
+        [], [], "o", color=style.look().fit, markersize=9, markeredgecolor=style.look().paper, markeredgewidth=1.2, zorder=8
+    )
+    (trail,) = right.plot([], [], color=style.look().blue, linewidth=2.6, zorder=7)
     counter = right.text(
-        0.97, 0.95, "", transform=right.transAxes, ha="right", va="top", fontsize=style.LABEL_SIZE, color=style.INK, linespacing=1.4
+        0.97, 0.95, "", transform=right.transAxes, ha="right", va="top", fontsize=style.LABEL_SIZE, color=style.look().ink, linespacing=1.4
     )
 
     def move(record: int) -> None:
@@ -239,7 +242,7 @@ def _line_scene(ax: Any, fit: Model, examples: Examples, history: History, true:
         ax.plot(
             grid[:, 0],
             final[:, j],
-            color=style.FIT if q == 1 else style.color(j),
+            color=style.look().fit if q == 1 else style.color(j),
             linewidth=2.8,
             label="fit" if q == 1 else "_fit",
             zorder=4,
@@ -249,7 +252,7 @@ def _line_scene(ax: Any, fit: Model, examples: Examples, history: History, true:
     truth = np.empty((0, 0)) if true is None else predictions(fit, grid, true_coefficients(fit, true)).T
     # Dashed and on top, as in the other pictures, so that the line is seen to arrive underneath.
     dashes = [
-        ax.plot(grid[:, 0], y, color=style.TRUE, linewidth=1.4, linestyle=(0, (5, 3)), label="_true" if j else "true", zorder=5)[0]
+        ax.plot(grid[:, 0], y, color=style.look().truth, linewidth=1.4, linestyle=(0, (5, 3)), label="_true" if j else "true", zorder=5)[0]
         for j, y in enumerate(truth)
     ]
     ax.set_xlim(float(grid[0, 0]), float(grid[-1, 0]))
@@ -271,10 +274,10 @@ def _diagonal_scene(ax: Any, fit: Model, examples: Examples, history: History, t
     q = examples.y.shape[1]
     final = predictions(fit, examples.x)
     limits = style.tidy((float(min(final.min(), examples.y.min())), float(max(final.max(), examples.y.max()))))
-    ax.plot(limits, limits, color=style.INK, linewidth=1.2, zorder=3, label="observed = predicted")
+    ax.plot(limits, limits, color=style.look().ink, linewidth=1.2, zorder=3, label="observed = predicted")
     clouds = [
         style.points(
-            ax, final[:, j], examples.y[:, j], style.DATA if q == 1 else style.color(j), marker=style.marker(j) if q > 1 else "o",
+            ax, final[:, j], examples.y[:, j], style.look().data if q == 1 else style.color(j), marker=style.marker(j) if q > 1 else "o",
             label="data" if q == 1 else examples.y_names[j], crowd=examples.n_rows * q,
         )
         for j in range(q)
@@ -326,7 +329,8 @@ def _gif(pictures: list[Any], seconds: float) -> bytes:
     # One palette from a frame at each end and one between: together they hold every colour there is.
     few = [pictures[i] for i in (0, len(pictures) // 2, -1)]
     palette = Image.fromarray(np.concatenate(few)).quantize(COLORS, dither=Image.Dither.NONE)
-    # Edges of the pale grid have left many shades of paper, one of which Pillow would take for all of it: they become white.
+    # Edges of the pale grid have left many shades of paper, one of which Pillow would take for all of it: they become white. On dark paper
+    # Pillow's choice is right.
     colors = np.array(palette.getpalette(), dtype=np.uint8).reshape(-1, 3)
     colors[colors.min(axis=1) >= 248] = 255
     palette.putpalette(colors.ravel().tolist() + [255] * (768 - colors.size))

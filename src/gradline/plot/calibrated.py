@@ -86,7 +86,7 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
     classes = fit.loss_function.target_kind == "class"
     axes = style.panels(ax, 1, len(shown), (4.8, 4.4) if len(shown) == 1 else (3.0 * len(shown), 3.2))
     for j, (panel, one) in enumerate(zip(axes[0], shown, strict=True)):
-        color = style.DATA
+        color = style.look().data
         panel.errorbar(
             one.predicted,
             one.observed,
@@ -102,14 +102,14 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         name = names[0] if classes else names[j]
         if quantile is None:
             ends = np.array(style.tidy((float(one.predicted.min()), float(one.predicted.max()))))
-            panel.plot(ends, ends, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
+            panel.plot(ends, ends, color=style.look().ink, linewidth=1.2, label="observed = predicted", zorder=3)
             what = f"mean {name}"
             if classes or fit.loss_function.target_kind == "label":
                 number = j if classes else 1
-                what = f"P({name} = {fit.class_names[number] if number < len(fit.class_names) else number})"
+                what = probability_of(fit, number)
             style.dress(panel, f"predicted {what}", "observed share" if "P(" in what else f"observed {what}")
         else:
-            panel.axhline(quantile, color=style.INK, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
+            panel.axhline(quantile, color=style.look().ink, linewidth=1.2, label=f"level {quantile:g}", zorder=3)
             style.dress(panel, f"predicted {quantile:g} quantile of {name}", "share of rows not above it")
             # Room for the legend above the dots.
             low, high = panel.get_ylim()
@@ -123,6 +123,14 @@ def calibration(fit: Model, data: Any, target: Any = None, *, bins: int = BINS, 
         remarks.append(f"first {len(shown)} of {len(found)}")
     style.note(axes[0, -1], ", ".join(remarks))
     return style.result(axes)
+
+
+def probability_of(fit: Model, number: int) -> str:
+    """What a probability is of, such as "P(species = Gentoo)", or "P(sex == 'male')" of a condition that holds."""
+    name, names = fit.observed_names[0], fit.class_names
+    if number == 1 and not names and name.startswith("I(") and name.endswith(")"):
+        return f"P({name[2:-1]})"
+    return f"P({name} = {names[number] if number < len(names) else number})"
 
 
 def calibration_bins(problem: Problem, coefficients: Array, bins: int = BINS, level: float = 0.95) -> list[Bins]:

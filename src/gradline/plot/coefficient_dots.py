@@ -85,8 +85,7 @@ def coefficients(
         # Beside another panel of the same figure names need not be repeated.
         rows.draw(panel, matrix, [j], names=j == 0 or panel.figure is not axes[0, 0].figure, legend=j == 0)
         style.dress(panel, label, "", grid="x")
-        if k > 1:
-            style.heading(panel, heading_of(fit, j))
+        style.heading(panel, "Coefficients" if k == 1 else heading_of(fit, j))
     remark = f"{100 * level:.3g}% intervals" if rows.lower is not None else ""
     if len(rows.places) < len(places):
         remark = f"first {len(rows.places)} of {len(places)} coefficients"
@@ -132,11 +131,11 @@ class _Rows:
         rows = np.arange(len(places), dtype=np.float64)
         several = len(predictors) > 1
         step = 0.36 / max(1, len(predictors) - 1) if several else 0.0
-        ax.axvline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+        ax.axvline(0.0, color=style.look().quiet, linewidth=0.9, zorder=1, label="_zero")
         shifts = [i * step - 0.18 if several else 0.0 for i in range(len(predictors))]
         for shift, j in zip(shifts, predictors, strict=True):
             label = fit.predictor_names[j] if several else "fitted"
-            color = style.color(j) if several else style.DATA
+            color = style.color(j) if several else style.look().data
             scale = self.scale[places, j]
             if self.lower is not None and self.upper is not None:
                 ends = (self.lower[places, j] / scale, self.upper[places, j] / scale)
@@ -150,11 +149,11 @@ class _Rows:
         if matrix is not None:
             # A ring around the dot: a recovered coefficient sits in its middle, and neither hides the other.
             for shift, j in zip(shifts, predictors, strict=True):
-                ring = {"markerfacecolor": "none", "markeredgecolor": style.TRUE, "markersize": 11, "markeredgewidth": 1.3}
+                ring = {"markerfacecolor": "none", "markeredgecolor": style.look().truth, "markersize": 11, "markeredgewidth": 1.3}
                 label = "true" if j == predictors[0] else "_true"
                 ax.plot(matrix[places, j] / self.scale[places, j], rows + shift, "o", **ring, label=label, zorder=3)
         for edge in rows[1:] - 0.5:
-            ax.axhline(edge, color=style.FAINT, linewidth=0.8, zorder=0, label="_row")
+            ax.axhline(edge, color=style.look().faint, linewidth=0.8, zorder=0, label="_row")
         ax.set_yticks(rows, [style.written(fit.names[i], LONGEST_NAME) for i in places])
         ax.set_ylim(len(rows) - 0.4, -0.6)
         ax.margins(x=0.08)

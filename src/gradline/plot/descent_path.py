@@ -137,6 +137,7 @@ def descent(
     panel.set_ylim(bottom, top)
     style.dress(panel, xlabel or plane.labels[0], ylabel or plane.labels[1], grid="none")
     style.legend(panel)
+    style.heading(panel, "Descent over the loss")
     remarks = ["contours of the loss" if plane.whole else f"contours of the loss on a plane through {final.size} dimensions"]
     if objective.rows_drawn < examples.n_rows:
         remarks.append(f"from {objective.rows_drawn:,} of {examples.n_rows:,} rows")
@@ -239,14 +240,16 @@ def _draw_contours(ax: Any, objective: Objective, plane: _Plane, view: tuple[flo
     values = np.where(np.isfinite(values), values, np.nan)
     lowest, highest = float(finite.min()), float(np.quantile(finite, 0.995))
     levels = lowest + (highest - lowest) * np.linspace(0, 1, RINGS + 1) ** 2
-    shades = LinearSegmentedColormap.from_list("depth", ["#f7fbff", "#d6e6f3", "#9dc2dd", "#6a9fc7"])
+    shades = LinearSegmentedColormap.from_list("depth", style.look().contours)
     ax.contourf(a, b, values, levels=levels, cmap=shades, extend="max", zorder=0)
-    lines = ax.contour(a, b, values, levels=levels[1:], colors="white", linewidths=0.9, zorder=1)
+    lines = ax.contour(a, b, values, levels=levels[1:], colors=style.look().paper, linewidths=0.9, zorder=1)
     places = [place for rings in lines.allsegs[1::3] if (place := _roomiest(rings, view, path)) is not None]
     if places:
         # Three digits, or as many as it takes to tell the rings apart.
         digits = next((d for d in range(3, 9) if len({f"{level:.{d}g}" for level in levels[2::3]}) == len(levels[2::3])), 9)
-        texts = ax.clabel(lines, fontsize=style.NOTE_SIZE, colors=style.INK, fmt=lambda v: _short(v, digits), manual=places)
+        texts = ax.clabel(
+            lines, fontsize=style.NOTE_SIZE, colors=style.look().ink, fmt=lambda v: "loss " + _short(v, digits), manual=places
+        )
         for text in texts or ():
             text.set_zorder(1.5)
 
@@ -279,16 +282,29 @@ def _draw_path(ax: Any, flat: Array, seen: Any, center: Array | None, steps: Int
     apart = int(np.diff(steps[:2]).sum())
     label = "path, one dot per step" if apart <= 1 else f"path, one dot every {apart:,} steps"
     start, end = flat[0], flat[inside - 1]
-    ax.plot(*start, "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=6, label="start")
+    ax.plot(
+        *start, "o", color=style.look().paper, markersize=9, markeredgecolor=style.look().fit, markeredgewidth=2.2, zorder=6, label="start"
+    )
     drawn = _thinned(flat[: inside + 1] if leaves else flat)
-    ax.plot(*drawn, color="white", linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
-    ax.plot(*drawn, ".-", color=style.FIT, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label=label)
+    ax.plot(*drawn, color=style.look().paper, linewidth=3.6, alpha=0.7, zorder=3, label="_edge")
+    ax.plot(*drawn, ".-", color=style.look().fit, linewidth=1.4, markersize=5.5, solid_joinstyle="round", zorder=4, label=label)
     if leaves:
         _draw_exit(ax, flat[inside - 1], flat[inside], int(steps[inside - 1]))
     else:
-        ax.plot(*end, "o", color=style.FIT, markersize=7, markeredgecolor="white", markeredgewidth=1.0, zorder=7, label="end")
+        ax.plot(
+            *end, "o", color=style.look().fit, markersize=7, markeredgecolor=style.look().paper, markeredgewidth=1.0, zorder=7, label="end"
+        )
     if center is not None:
-        ax.plot(*center, "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, markeredgewidth=1.0, zorder=5, label="optimum")
+        ax.plot(
+            *center,
+            "*",
+            color=style.look().yellow,
+            markersize=17,
+            markeredgecolor=style.look().ink,
+            markeredgewidth=1.0,
+            zorder=5,
+            label="optimum",
+        )
 
 
 def _draw_exit(ax: Any, last: Array, beyond: Array, step: int) -> None:
@@ -302,11 +318,11 @@ def _draw_exit(ax: Any, last: Array, beyond: Array, step: int) -> None:
         "",
         tuple(last + share * away),
         xytext=tuple(last + 0.9 * share * away),
-        arrowprops={"arrowstyle": "-|>", "color": style.FIT, "linewidth": 1.4, "mutation_scale": 20, "shrinkA": 0.0, "shrinkB": 0.0},
+        arrowprops={"arrowstyle": "-|>", "color": style.look().fit, "linewidth": 1.4, "mutation_scale": 20, "shrinkA": 0.0, "shrinkB": 0.0},
         annotation_clip=False,
         zorder=6,
     )
-    ax.plot([], [], ">-", color=style.FIT, linewidth=1.4, markersize=8, label=f"leaves for infinity after step {step:,}")
+    ax.plot([], [], ">-", color=style.look().fit, linewidth=1.4, markersize=8, label=f"leaves for infinity after step {step:,}")
 
 
 def _thinned(flat: Array, apart: float = 0.001) -> tuple[Array, Array]:
@@ -336,24 +352,44 @@ def _draw_one(
     limits = style.tidy((min(shown.min(), center), max(shown.max(), center)), 0.18)
     grid = np.linspace(*limits, 200)
     curve = objective.values(grid[:, None, None])
-    ax.plot(grid, curve, color=style.DATA, linewidth=2.4, zorder=2, label="loss")
+    ax.plot(grid, curve, color=style.look().data, linewidth=2.4, zorder=2, label="loss")
     heights = objective.values(shown[:, None, None])
-    ax.plot(shown, heights, ".-", color=style.FIT, linewidth=1.2, markersize=7, zorder=3, label="path")
+    ax.plot(shown, heights, ".-", color=style.look().fit, linewidth=1.2, markersize=7, zorder=3, label="path")
     ax.set_xlim(*limits)
     view = ax.get_ylim()
     if best is not None:
         height = objective.values(best[None])[0]
-        ax.plot([center], [height], "*", color=style.YELLOW, markersize=17, markeredgecolor=style.INK, zorder=4, label="optimum")
+        ax.plot(
+            [center], [height], "*", color=style.look().yellow, markersize=17, markeredgecolor=style.look().ink, zorder=4, label="optimum"
+        )
     ax.plot(
-        [shown[0]], [heights[0]], "o", color="white", markersize=9, markeredgecolor=style.FIT, markeredgewidth=2.2, zorder=5, label="start"
+        [shown[0]],
+        [heights[0]],
+        "o",
+        color=style.look().paper,
+        markersize=9,
+        markeredgecolor=style.look().fit,
+        markeredgewidth=2.2,
+        zorder=5,
+        label="start",
     )
     if len(shown) < len(path):
         beyond = np.array([path[len(shown), 0, 0], objective.values(path[[len(shown)]])[0]])
-        ax.plot([shown[-1], beyond[0]], [heights[-1], beyond[1]], color=style.FIT, linewidth=1.2, zorder=3, label="_beyond")
+        ax.plot([shown[-1], beyond[0]], [heights[-1], beyond[1]], color=style.look().fit, linewidth=1.2, zorder=3, label="_beyond")
         ax.set_ylim(*view)
         _draw_exit(ax, np.array([shown[-1], heights[-1]]), beyond, int(steps[len(shown) - 1]))
     else:
-        ax.plot([shown[-1]], [heights[-1]], "o", color=style.FIT, markersize=6.5, markeredgecolor="white", zorder=6, label="end")
+        ax.plot(
+            [shown[-1]],
+            [heights[-1]],
+            "o",
+            color=style.look().fit,
+            markersize=6.5,
+            markeredgecolor=style.look().paper,
+            zorder=6,
+            label="end",
+        )
     ax.set_xlim(*limits)
     style.dress(ax, xlabel or _coefficient_names(fit)[0], ylabel or "loss")
+    style.heading(ax, "Descent over the loss")
     style.legend(ax)

@@ -21,6 +21,9 @@ MOST_LINES = 12
 
 MOST_PANELS = 6
 
+MOST_CURVES = 6
+"""ROC curves in one picture."""
+
 LONGEST_NAME = 44
 """Characters of a name beside a dot."""
 
@@ -163,7 +166,7 @@ def _lines(
         panel.plot(xs, middle, color=color, linewidth=2.0, label=style.written(name) if name else None, zorder=4, **marked)
     style.dress(panel, xlabel or along, (ylabel or _what(table)) if first else "")
     if "contrast" in columns:
-        panel.axhline(_null(columns), color=style.QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
+        panel.axhline(_null(columns), color=style.look().quiet, linewidth=1.0, linestyle=(0, (4, 3)), zorder=3)
     style.heading(panel, table.title if output is None else f"output {output}" if output.isdigit() else output)
     if len(groups) > 1 and first:
         style.legend(panel)
@@ -196,26 +199,31 @@ def _dots(panel: Any, table: ResultTable, labels: list[str], xlabel: str | None)
     places = np.arange(count)[::-1]
     for i, place in enumerate(places):
         panel.plot(
-            [columns["lower"][i], columns["upper"][i]], [place, place], color=style.DATA, linewidth=2.0, solid_capstyle="round", zorder=3
+            [columns["lower"][i], columns["upper"][i]],
+            [place, place],
+            color=style.look().data,
+            linewidth=2.0,
+            solid_capstyle="round",
+            zorder=3,
         )
-    panel.scatter(columns["estimate"], places, color=style.DATA, s=38, zorder=4, linewidths=0)
+    panel.scatter(columns["estimate"], places, color=style.look().data, s=38, zorder=4, linewidths=0)
     panel.set_yticks(places, names)
     panel.set_ylim(-0.6, count - 0.4)
     style.dress(panel, xlabel or ("estimate" if "contrast" in columns else _what(table)), "", grid="x")
     if "contrast" in columns:
-        panel.axvline(_null(columns), color=style.QUIET, linewidth=1.0, linestyle=(0, (4, 3)), zorder=2)
+        panel.axvline(_null(columns), color=style.look().quiet, linewidth=1.0, linestyle=(0, (4, 3)), zorder=2)
     style.heading(panel, table.title)
 
 
-def roc(classification: Classification, *, label: int = 1, ax: Any = None) -> Any:
+def roc(classification: Classification, *, label: int | None = None, ax: Any = None) -> Any:
     """Draw the ROC curve: the share of class 1 that is found against the share of the others that is taken for it.
 
     Parameters
     ----------
     classification : Classification
         From ``Fit.classification``.
-    label : int, default 1
-        Of more than two classes, which is told from the others.
+    label : int, optional
+        Of more than two classes, which is told from the others. A curve for each unless given, of the first six.
     ax : Matplotlib Axes, optional
         Where to draw; a new figure unless given.
 
@@ -235,27 +243,26 @@ def roc(classification: Classification, *, label: int = 1, ax: Any = None) -> An
     >>> fit = gl.fit("I(sex == 'male') ~ body_mass_g + C(species)", penguins, loss="logistic")
     >>> axes = gl.plot.roc(fit.classification(penguins))
     """
-    if isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < classification.n_classes:
-        raise ArgumentError(f"label must be a class from 0 to {classification.n_classes - 1}, not {label!r}")
+    count = classification.n_classes
+    if label is not None and (isinstance(label, bool) or not isinstance(label, int | np.integer) or not 0 <= label < count):
+        raise ArgumentError(f"label must be a class from 0 to {count - 1}, not {label!r}")
+    shown = [1 if label is None else int(label)] if count == 2 or label is not None else list(range(count))[:MOST_CURVES]
     axes = style.panels(ax, 1, 1, (5.0, 4.8))
-    panel, curve = axes[0, 0], classification.roc(int(label))
-    area = float(np.trapezoid(curve.true_positive, curve.false_positive))
-    panel.plot([0, 1], [0, 1], color=style.QUIET, linewidth=1.0, linestyle=(0, (4, 3)), label="by chance")
-    panel.plot(curve.false_positive, curve.true_positive, color=style.DATA, linewidth=2.2, label=f"area {area:.3f}")
+    panel, names = axes[0, 0], classification.class_names
+    panel.plot([0, 1], [0, 1], color=style.look().quiet, linewidth=1.0, linestyle=(0, (4, 3)), label="by chance")
+    for place, number in enumerate(shown):
+        curve = classification.roc(number)
+        area = f"area {float(np.trapezoid(curve.true_positive, curve.false_positive)):.3f}"
+        name = area if len(shown) == 1 else f"{style.written(names[number], 24)}, {area}"
+        panel.plot(curve.false_positive, curve.true_positive, color=style.color(place), linewidth=2.2, label=name)
     panel.set_aspect("equal")
     panel.set_xlim(-0.02, 1.02)
     panel.set_ylim(-0.02, 1.02)
     style.dress(panel, "share of the others taken for it", "share of the class found")
-    style.heading(
-        panel,
-        f"ROC curve of {classification.target}"
-        + (
-            ""
-            if classification.n_classes == 2
-            else f", {classification.class_names[label]}"
-            if classification.names
-            else f", class {label}"
-        ),
-    )
+    which = ""
+    if count > 2 and len(shown) == 1:
+        which = f", {names[shown[0]]}" if classification.names else f", class {shown[0]}"
+    style.heading(panel, f"ROC curve{'s' if len(shown) > 1 else ''} of {classification.target}{which}")
+    style.note(panel, f"first {len(shown)} of {count} classes" if 1 < len(shown) < count else "")
     style.legend(panel, "lower right")
     return style.result(axes)

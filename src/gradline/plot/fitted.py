@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 
@@ -11,6 +11,16 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.examples import Examples, axis_labels, input_names, is_straight, predictions, read, true_coefficients
+from gradline.plot.fit_rows import Band, BandKind, FitRows, has_probabilities, of_examples, of_table, predict_at, reads_as_given
+from gradline.plot.fit_views import (
+    draw_band,
+    draw_curve_over,
+    draw_observed_against_predicted,
+    draw_plane,
+    draw_probabilities_over,
+    draw_shares_against_predicted,
+    takes_plane,
+)
 from gradline.plot.scatter import draw_points, remark
 
 if TYPE_CHECKING:
@@ -32,23 +42,30 @@ class Curve(NamedTuple):
 def fit(
     fit: Model | Sequence[Model] | Mapping[Any, Model],
     x: Any,
-    y: Any,
+    y: Any = None,
     *,
     true: Any = None,
     by: str | int | None = None,
     groups: Any = None,
+    interval: BandKind = "auto",
+    level: float = 0.95,
+    view: Literal["auto", "plane", "predicted"] = "auto",
     xlabel: str | None = None,
     ylabel: str | Sequence[str] | None = None,
     ax: Any = None,
+    **rows: Any,
 ) -> Any:
-    """Draw the data with the fitted line.
+    """Draw the data with what was fitted: a line or curve over one input, a plane over two, observed against predicted over more.
 
-    One input: the points, and the line of each target over them.
+    One input: the points, and the line of each target over them, with a band where the fit has standard errors. Where classes are
+    predicted the line is a probability, one for each class of several, and dots are the shares observed in bins of the input, with
+    Wilson's intervals; of two classes the rows are spread a little around 0 and 1.
+
+    Two inputs of numbers: the points and the plane in three dimensions. More inputs, or categories: observed against predicted, a panel for
+    each target, with the diagonal on which they are equal; of classes the shares observed against the probabilities.
 
     Several inputs, with ``by``: a line over that input for each group, the other inputs held at the group's means (an indicator of the
     group is then its own value). Without groups there is one line, the others held at their means.
-
-    Several inputs, without ``by``: observed against predicted, a panel for each target, with the diagonal on which they are equal.
 
     At most 5,000 points are drawn.
 
@@ -58,7 +75,7 @@ def fit(
         Several fits of one input and one target, ``{label: fit}`` or a sequence, are a line each. Where a label is one of the groups, the
         line has its colour and spans its points.
     x, y : array or data frame
-        The data.
+        The data. In place of both a table, as ``gl.fit`` takes it with a formula, which holds the target too: a path, a data frame.
     true : optional
         The true line, drawn as well: ``(slope, intercept)`` or an object that has them, such as a Fit. Not for several inputs without
         ``by``: ``gl.plot.coefficients(fit, true=...)`` compares with it there.
@@ -66,10 +83,18 @@ def fit(
         One of several inputs, by name or number.
     groups : array (n,), optional
         A label per row, to colour the points by.
+    interval : {"auto", "confidence", "prediction"} or None
+        Which band surrounds a line, as for ``Fit.predict``. "auto" draws that of confidence where the fit has standard errors.
+    level : float
+        Of the band, and of the intervals of shares.
+    view : {"auto", "plane", "predicted"}
+        Of two inputs: the plane, or observed against predicted. "auto" draws the plane unless ``ax`` has two dimensions only.
     xlabel, ylabel : str, optional
         In place of the names of the columns; ylabel a sequence for several panels.
     ax : Matplotlib Axes, optional
         Where to draw; a new figure unless given.
+    **rows
+        where, query, database: of a table, as for ``gl.fit``.
 
     Returns
     -------
@@ -88,13 +113,30 @@ def fit(
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
     >>> axes = gl.plot.fit(gl.fit(x, y), x, y, true=(6, -5))
+
+    Of a formula and a table:
+
+    >>> penguins = gl.datasets.penguins()
+    >>> fit = gl.fit("I(sex == 'male') ~ body_mass_g", penguins, loss="logistic")
+    >>> axes = gl.plot.fit(fit, penguins)
     """
     fits = _as_mapping(fit)
     first = next(iter(fits.values()))
+    if view not in ("auto", "plane", "predicted"):
+        raise ArgumentError(f'view must be "auto", "plane" or "predicted", not {view!r}')
+    if y is None:
+        return _over_table(fits, x, rows, {"true": true, "by": by, "groups": groups}, interval, level, view, ax, xlabel, ylabel)
+    if rows:
+        raise ArgumentTypeError(f"{next(iter(rows))}= goes with a table, and the target was given as an array")
     examples = read(x, y, groups, first)
     p, q = examples.x.shape[1], examples.y.shape[1]
     if len(fits) > 1 and (p > 1 or q > 1):
         raise ArgumentError(f"several fits are drawn together for one input and one target, not for {p} and {q}; draw them one by one")
+    alone = len(fits) == 1 and by is None and groups is None and true is None and reads_as_given(first, examples.x_names)
+    if alone and has_probabilities(first):
+        return _labelled(_probabilities(first, of_examples(first, examples, remark(examples)), interval, level, ax), xlabel, ylabel)
+    if alone and (view == "plane" or (p == 2 and view == "auto" and takes_plane(ax))):
+        return _labelled(_plane(first, of_examples(first, examples, remark(examples)), ax), xlabel, ylabel)
     if p > 1 and by is None:
         if true is not None:
             raise ArgumentError(
@@ -103,7 +145,7 @@ def fit(
         return _observed_against_predicted(first, examples, xlabel, ylabel, ax)
     index = 0 if by is None else _index(by, first)
     panels = q if examples.groups is not None else 1
-    axes = style.panels(ax, 1, panels, panel_size(panels))
+    axes = style.panels(ax, 1, panels, style.panel_size(panels))
     names = [", ".join(examples.y_names)] if panels == 1 else list(examples.y_names)
     xname = axis_labels(xlabel, [examples.x_names[index]], "xlabel")[0]
     for j, yname in enumerate(axis_labels(ylabel, names, "ylabel")):
@@ -114,16 +156,73 @@ def fit(
             curves += _true_curves(first, true, examples, index, targets, by is not None)
         _draw(axes[0, j], shown, index, curves)
         style.dress(axes[0, j], xname, yname)
-    style.note(axes[0, -1], remark(examples))
+        style.heading(axes[0, j], f"{yname} by {xname}")
+    band = _draw_bands(axes[0, 0], first, examples, interval, level) if len(fits) == 1 and p == 1 and groups is None else None
+    style.note(axes[0, -1], ", ".join(part for part in (remark(examples), "" if band is None else band.name) if part))
     return style.result(axes)
 
 
-def panel_size(panels: int) -> tuple[float, float]:
-    """Inches of a figure with its panels in one row."""
-    if panels == 1:
-        return style.WIDTH, style.HEIGHT
-    width = {2: 8.2, 3: 9.2}.get(panels, 2.9 * panels)
-    return width, min(style.HEIGHT, width / panels)
+def _draw_bands(panel: Any, fit: Model, examples: Examples, interval: BandKind, level: float) -> Band | None:
+    """The band around the line of each target of a fit of one input."""
+    if interval == "auto" and ("offset" in fit.row_columns or not reads_as_given(fit, examples.x_names)):
+        return None
+    grid = _grid(examples.x, 0)
+    _, band = predict_at(fit, examples.x_names, grid, interval, level)
+    q = examples.y.shape[1]
+    for j in range(q):
+        draw_band(panel, grid[:, 0], band, j, style.look().fit if q == 1 else style.color(j))
+    return band
+
+
+def _over_table(
+    fits: Mapping[Any, Model], data: Any, how: Mapping[str, Any], arrays: Mapping[str, Any], interval: BandKind, level: float, view: str,
+    ax: Any, xlabel: str | None, ylabel: str | Sequence[str] | None,
+) -> Any:  # fmt: skip
+    """One fit over a table. arrays: what goes with arrays alone."""
+    for keyword, value in arrays.items():
+        if value is not None:
+            instead = "; gl.plot.effects(fit.predictions(at={...})) draws a line for each group" if keyword != "true" else ""
+            raise ArgumentTypeError(f"{keyword}= goes with x and y as arrays{instead}")
+    if len(fits) > 1:
+        raise ArgumentError("several fits are drawn together over arrays x and y of one input; over a table draw them one by one")
+    fit = next(iter(fits.values()))
+    for keyword in how:
+        if keyword not in ("where", "query", "database"):
+            raise ArgumentTypeError(f"gl.plot.fit takes where=, query= and database= of a table, not {keyword}=")
+    given = of_table(fit, data, how)
+    two = given.values is not None and len(given.inputs) == 2
+    if has_probabilities(fit):
+        drawn = _probabilities(fit, given, interval, level, ax)
+    elif view == "plane" or (two and view == "auto" and takes_plane(ax) and given.predicted.shape[1] == given.observed.shape[1]):
+        drawn = _plane(fit, given, ax)
+    elif given.values is not None and len(given.inputs) == 1:
+        drawn = draw_curve_over(fit, given, interval, level, ax)
+    else:
+        drawn = draw_observed_against_predicted(fit, given, ax)
+    return _labelled(drawn, xlabel, ylabel)
+
+
+def _probabilities(fit: Model, given: FitRows, interval: BandKind, level: float, ax: Any) -> Any:
+    if given.values is not None and len(given.inputs) == 1:
+        return draw_probabilities_over(fit, given, interval, level, ax)
+    return draw_shares_against_predicted(fit, given, level, ax)
+
+
+def _plane(fit: Model, given: FitRows, ax: Any) -> Any:
+    if given.values is None or len(given.inputs) != 2:
+        raise ArgumentError(f"a plane is over two inputs of numbers, and this model reads {', '.join(given.inputs) or 'none'}")
+    return draw_plane(fit, given, ax)
+
+
+def _labelled(drawn: Any, xlabel: str | None, ylabel: str | Sequence[str] | None) -> Any:
+    """Labels in place of the names of columns."""
+    axes = np.ravel(np.asarray(drawn, dtype=object))
+    for panel in axes if xlabel is not None else ():
+        panel.set_xlabel(style.written(str(xlabel)))
+    if ylabel is not None:
+        for panel, label in zip(axes, axis_labels(ylabel, [""] * len(axes), "ylabel"), strict=True):
+            panel.set_ylabel(style.written(label))
+    return drawn
 
 
 def _as_mapping(fit: Any) -> dict[Any, Model]:
@@ -175,7 +274,7 @@ def _curves(fit: Model, examples: Examples, index: int, targets: list[int], held
     grid = _grid(examples.x, index)
     predicted = predictions(fit, grid)
     for j in targets:
-        color = style.INK if groups else style.FIT if len(targets) == 1 else style.color(j)
+        color = style.look().ink if groups else style.look().fit if len(targets) == 1 else style.color(j)
         equation = "" if held else _equation(fit, j)
         alone = f"fit: {equation}" if equation else "fit"
         label = alone if len(targets) == 1 else equation or fit.observed_names[j]
@@ -208,7 +307,7 @@ def _true_curves(fit: Model, true: Any, examples: Examples, index: int, targets:
     lines = [(grid[:, index], predictions(fit, grid, matrix)[:, j]) for grid in grids for j in targets]
     equation = _equation(fit, targets[0], matrix) if len(lines) == 1 and not held else ""
     first = f"true: {equation}" if equation else "true"
-    return [Curve(x, y, style.TRUE, "_true" if i else first, dashed=True) for i, (x, y) in enumerate(lines)]
+    return [Curve(x, y, style.look().truth, "_true" if i else first, dashed=True) for i, (x, y) in enumerate(lines)]
 
 
 def _equation(fit: Model, j: int, matrix: Array | None = None) -> str:
@@ -222,7 +321,7 @@ def _equation(fit: Model, j: int, matrix: Array | None = None) -> str:
 
 
 def _draw(ax: Any, examples: Examples, index: int, curves: list[Curve]) -> None:
-    """Points below, lines above them on a white edge, so that they stand out from a dense cloud."""
+    """Points below, lines above them."""
     across = np.repeat(examples.x[:, [index]], examples.y.shape[1], axis=1)
     several = examples.y.shape[1] > 1
     draw_points(ax, examples, across=across, named=not several)
@@ -236,13 +335,12 @@ def draw_curve(ax: Any, curve: Curve) -> None:
     if curve.dashed:
         ax.plot(curve.x, curve.y, color=curve.color, linewidth=1.5, linestyle=(0, (5, 3)), label=curve.label, zorder=5)
         return
-    ax.plot(curve.x, curve.y, color="white", linewidth=4.6, alpha=0.9, solid_capstyle="round", zorder=3, label="_edge")
     ax.plot(curve.x, curve.y, color=curve.color, linewidth=2.6, solid_capstyle="round", label=curve.label, zorder=4)
 
 
 def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, ylabel: Any, ax: Any) -> Any:
     q = examples.y.shape[1]
-    axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else panel_size(q))
+    axes = style.panels(ax, 1, q, (4.8, 4.6) if q == 1 else style.panel_size(q))
     xlabels = axis_labels(xlabel, [f"predicted {name}" for name in examples.y_names], "xlabel")
     ylabels = axis_labels(ylabel, [f"observed {name}" for name in examples.y_names], "ylabel")
     for j in range(q):
@@ -250,6 +348,7 @@ def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, yla
         if j == 0:
             style.legend(axes[0, j])
         style.dress(axes[0, j], xlabels[j], ylabels[j])
+        style.heading(axes[0, j], "Observed against predicted" if q == 1 else examples.y_names[j])
     style.note(axes[0, -1], remark(examples))
     return style.result(axes)
 
@@ -257,10 +356,10 @@ def _observed_against_predicted(fit: Model, examples: Examples, xlabel: Any, yla
 def draw_diagonal(ax: Any, fit: Model, examples: Examples, j: int, *, quiet: bool = False) -> None:
     """One target observed against predicted, on equal axes with the diagonal. examples: with that target alone; quiet: in grey."""
     predicted = predictions(fit, examples.x)[:, [j]]
-    draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.DATA)
+    draw_points(ax, examples, across=predicted, color="#9aa5b1" if quiet else style.look().data)
     both = np.concatenate([predicted, examples.y])
     limits = style.tidy((both.min(), both.max()))
-    ax.plot(limits, limits, color=style.INK, linewidth=1.2, label="observed = predicted", zorder=3)
+    ax.plot(limits, limits, color=style.look().ink, linewidth=1.2, label="observed = predicted", zorder=3)
     ax.set_xlim(*limits)
     ax.set_ylim(*limits)
     ax.set_aspect("equal", adjustable="box")

@@ -68,7 +68,7 @@ def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **row
     if not shown.any():
         raise ArgumentError("every row has leverage 1: the model has as many coefficients as rows, and no row can be left out")
     if pearson is not None:
-        panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+        panel.axhline(0.0, color=style.look().quiet, linewidth=0.9, zorder=1, label="_zero")
     style.points(panel, x[shown], y[shown], label="_rows")
     panel.set_xlim(0.0, style.tidy((0.0, float(x[shown].max())))[1])
     low, high = style.tidy((min(0.0, float(y[shown].min())), max(0.0, float(y[shown].max()))), 0.12)
@@ -85,7 +85,7 @@ def leverage(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **row
     alone = int((seen.leverage >= 1.0 - 1e-10).any(axis=1).sum())
     if alone:
         remarks.append(f"{alone:,} {'row' if alone == 1 else 'rows'} of leverage 1 not drawn")
-    panel.text(0.985, 0.02, "\n".join(remarks), transform=panel.transAxes, ha="right", fontsize=style.NOTE_SIZE, color=style.QUIET)
+    panel.text(0.985, 0.02, "\n".join(remarks), transform=panel.transAxes, ha="right", fontsize=style.NOTE_SIZE, color=style.look().quiet)
     return finish(axes, given, seen)
 
 
@@ -106,7 +106,7 @@ def _draw_contours(ax: Any, parameters: int) -> bool:
         for line in (reach, -reach):
             inside = (line >= bottom) & (line <= top)
             if inside.any():
-                ax.plot(h[inside], line[inside], color=style.FIT, linewidth=1.3, linestyle=(0, dashes), label=label, zorder=3)
+                ax.plot(h[inside], line[inside], color=style.look().fit, linewidth=1.3, linestyle=(0, dashes), label=label, zorder=3)
                 label = f"_{label}"
                 # A line falls towards zero, so that one that is seen reaches the right edge.
                 ends.setdefault(distance, float(line[inside][-1]))
@@ -131,6 +131,6 @@ def _name_contours(ax: Any, ends: dict[float, float], point: float) -> None:
             textcoords="offset points",
             va="center",
             fontsize=style.NOTE_SIZE,
-            color=style.FIT,
+            color=style.look().fit,
             annotation_clip=False,
         )

@@ -42,7 +42,14 @@ def live(*, every: float = SECONDS) -> Live:
 
 
 class Live:
-    """See :func:`live`. It may serve one training after another."""
+    """See :func:`live`. It may serve one training after another.
+
+    Examples
+    --------
+    >>> import gradline as gl
+    >>> isinstance(gl.plot.live(), gl.plot.Live)
+    True
+    """
 
     takes_the_screen = True
     """So that no progress bar is drawn over it."""
@@ -149,14 +156,14 @@ def _picture(losses: list[float], held: list[float], title: str) -> str:
     FigureCanvasAgg(figure)
     ax = figure.subplots()
     steps = range(1, len(losses) + 1)
-    ax.plot(steps, losses, color=style.BLUE, linewidth=2.0, label="rows trained on")
+    ax.plot(steps, losses, color=style.look().blue, linewidth=2.0, label="rows trained on")
     if held:
-        ax.plot(steps, held, color=style.VERMILLION, linewidth=2.0, linestyle=(0, (4, 2)), label="rows held out")
+        ax.plot(steps, held, color=style.look().vermillion, linewidth=2.0, linestyle=(0, (4, 2)), label="rows held out")
         style.legend(ax)
     if min(losses + held) > 0:
         ax.set_yscale("log")
         label_log_axis(ax.yaxis, *ax.get_ylim())
-    style.dress(ax, "epoch", "loss (log scale)" if ax.get_yscale() == "log" else "loss")
+    style.dress(ax, "epoch", "loss")
     style.heading(ax, title)
     locator: Any = ax.xaxis.get_major_locator()
     locator.set_params(integer=True)

@@ -94,6 +94,8 @@ def draw_loss(
     above = lowest if excess and lowest is not None else 0.0
     _draw(panel, curves, above, log=excess or smallest > 0)
     style.dress(panel, xlabel, ylabel or ("loss above the optimum" if excess else "loss"))
+    # Before numbers are placed: a title takes height from the axes.
+    style.heading(panel, "Loss by step" if xlabel == "step" else "Loss")
     below = lowest is not None and lowest <= 0 and panel.get_yscale() == "log"
     if lowest is not None and not excess and not below:
         _draw_optimum(panel, lowest)
@@ -173,7 +175,7 @@ def label_log_axis(axis: Any, low: float, high: float) -> None:
 
 
 def _draw_optimum(ax: Any, lowest: float) -> None:
-    ax.axhline(lowest, color=style.GREEN, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
+    ax.axhline(lowest, color=style.look().green, linewidth=1.6, linestyle=(0, (5, 3)), zorder=2, label="optimum")
     ax.annotate(
         f"optimum {style.number(lowest)}",
         (1.0, lowest),
@@ -183,7 +185,7 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ha="right",
         va="top",
         fontsize=style.TICK_SIZE,
-        color=style.GREEN,
+        color=style.look().green,
         zorder=5,
     )
     # Room below the line for its words.
@@ -195,7 +197,13 @@ def _draw_optimum(ax: Any, lowest: float) -> None:
         ax.set_ylim(min(bottom, lowest - share / (1 - share) * (top - lowest)), top)
 
 
-FIRST = (Place(10, 0, "left", "center"), Place(-3, -9, "left", "top"), Place(-3, 9, "left", "bottom"), Place(10, 12, "left", "center"))
+FIRST = (
+    Place(10, 0, "left", "center"),
+    Place(-3, -9, "left", "top"),
+    Place(-3, 9, "left", "bottom"),
+    Place(10, 12, "left", "center"),
+    Place(-3, 32, "left", "bottom"),
+)
 """Where the number of the first loss may stand: beside a curve that falls or rises steeply, below or above a flat one."""
 
 LAST = (Place(0, 8, "right", "bottom"), Place(-9, 0, "right", "center"), Place(-9, -2, "right", "top"), Place(0, -8, "right", "top"))
@@ -210,11 +218,20 @@ def _label_ends(ax: Any, steps: Array, values: Array, *, above: float) -> None:
         return
     ends = list(dict.fromkeys([int(drawn[0]), int(drawn[-1])]))
     for index in ends:
-        ax.plot([steps[index]], [heights[index]], "o", color=style.BLUE, markersize=6, markeredgecolor="white", zorder=6, label="_end")
+        ax.plot(
+            [steps[index]],
+            [heights[index]],
+            "o",
+            color=style.look().blue,
+            markersize=6,
+            markeredgecolor=style.look().paper,
+            zorder=6,
+            label="_end",
+        )
     at = np.array([(steps[index], heights[index]) for index in ends])
     words = [style.number(heights[index]) for index in ends]
     places = (FIRST, LAST)[: len(ends)]
-    Placer(ax, at).add(words, at, places, fontsize=style.LABEL_SIZE, fontweight="bold", color=style.BLUE, zorder=6)
+    Placer(ax, at).add(words, at, places, fontsize=style.LABEL_SIZE, fontweight="bold", color=style.look().blue, zorder=6)
 
 
 def _leave_room(ax: Any, curves: Mapping[Any, tuple[Array, Array]], above: float) -> None:

@@ -58,7 +58,7 @@ def _slopes(ax: Any, found: PathRecord) -> None:
     ends = slopes[positive][-1]
     named = [int(j) for j in np.argsort(-np.abs(ends), kind="stable")[:MOST_NAMES] if ends[j] != 0]
     for j in map(int, np.flatnonzero((slopes != 0).any(axis=0))):
-        shade = style.color(named.index(j)) if j in named else "0.75"
+        shade = style.color(named.index(j)) if j in named else style.look().pale
         ax.plot(found.strengths[positive], slopes[positive, j], color=shade, linewidth=1.6 if j in named else 0.8)
     ax.set_xscale("log")
     ax.invert_xaxis()
@@ -66,8 +66,9 @@ def _slopes(ax: Any, found: PathRecord) -> None:
         # Names stand beside the ends of their lines, inside the axes.
         left, right = ax.get_xlim()
         ax.set_xlim(left, right * (right / left) ** 0.2)
-    style.dress(ax, f"strength of the {found.penalties[0].name}", "slope")
-    ax.axhline(0.0, color="0.6", linewidth=0.8, zorder=0)
+    style.dress(ax, f"strength of the {found.penalties[0].name}", "coefficient")
+    style.heading(ax, "Coefficients along the path")
+    ax.axhline(0.0, color=style.look().quiet, linewidth=0.8, zorder=0)
     low, high = ax.get_ylim()
     heights = _apart([float(ends[j]) for j in named], 0.055 * (high - low))
     for j, height in zip(named, heights, strict=True):
@@ -112,7 +113,8 @@ def _held_out(ax: Any, found: PathRecord) -> None:
     ax.plot(strengths, mean, color=style.color(0), linewidth=1.6)
     ax.set_xscale("log")
     ax.invert_xaxis()
-    style.dress(ax, f"strength of the {found.penalties[0].name}", "mean loss of rows held out")
+    style.dress(ax, f"strength of the {found.penalties[0].name}", "loss of rows held out")
+    style.heading(ax, "Loss of rows held out")
     _marks(ax, found, label=True)
     style.legend(ax, "best")
     style.note(ax, f"{held.how}; the band is one standard error")
@@ -124,4 +126,6 @@ def _marks(ax: Any, found: PathRecord, *, label: bool) -> None:
         if found.strengths[place] > 0:
             count = int(found.nonzero[place])
             words = f"{what}: {style.number(float(found.strengths[place]))}, {count} slope{'' if count == 1 else 's'}"
-            ax.axvline(found.strengths[place], color="0.35", linewidth=1.0, linestyle=line, label=words if label else None, zorder=1)
+            ax.axvline(
+                found.strengths[place], color=style.look().quiet, linewidth=1.0, linestyle=line, label=words if label else None, zorder=1
+            )

@@ -125,7 +125,7 @@ class Placer:
             at,
             xytext=(place.dx, place.dy),
             textcoords="offset points",
-            arrowprops={"arrowstyle": "-", "color": style.QUIET, "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 3.0},
+            arrowprops={"arrowstyle": "-", "color": style.look().quiet, "linewidth": 0.7, "shrinkA": 0.0, "shrinkB": 3.0},
             annotation_clip=False,
             zorder=note.get_zorder() - 0.5,
         )
@@ -154,14 +154,14 @@ def name_rows(ax: Any, x: Array, y: Array, numbers: IntArray) -> None:
 
     shown = np.flatnonzero(np.isfinite(x) & np.isfinite(y))
     # In a crowd a dot is a pixel: those named are drawn once more, so that they are seen.
-    ax.plot(x[shown], y[shown], "o", color=style.DATA, markersize=4.2, markeredgewidth=0, zorder=6, label="_named")
+    ax.plot(x[shown], y[shown], "o", color=style.look().data, markersize=4.2, markeredgewidth=0, zorder=6, label="_named")
     placer = Placer(ax, np.column_stack([x[shown], y[shown]]))
-    halo = [withStroke(linewidth=2.5, foreground="white", alpha=0.85)]
+    halo = [withStroke(linewidth=2.5, foreground=style.look().paper, alpha=0.85)]
     placer.add(
         [f"row {numbers[i]:,}" for i in shown],
         np.column_stack([x[shown], y[shown]]),
         fontsize=style.NOTE_SIZE,
-        color=style.INK,
+        color=style.look().ink,
         path_effects=halo,
         zorder=7,
     )

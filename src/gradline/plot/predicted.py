@@ -12,7 +12,7 @@ from gradline.base.types import Array
 from gradline.plot import style
 from gradline.plot.coefficient_dots import draw_dots
 from gradline.plot.examples import Examples, axis_labels, columns_of, input_names, predictions, read, true_coefficients
-from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal, panel_size
+from gradline.plot.fitted import LINE_POINTS, Curve, draw_curve, draw_diagonal
 from gradline.plot.fitted import fit as draw_fit
 from gradline.plot.scatter import draw_points, remark
 
@@ -88,10 +88,11 @@ def prediction(
         style.dress(panel, axis_labels(xlabel, input_names(fit), "xlabel")[0], axis_labels(ylabel, [", ".join(names)], "ylabel")[0])
         _mark(panel, fit, new)
         style.legend(panel)
+        style.heading(panel, "Prediction")
         return style.result(axes)
     if examples is None:
         return _values_alone(fit, new, xlabel, ylabel, ax)
-    axes = style.panels(ax, 1, len(names), (4.8, 4.6) if len(names) == 1 else panel_size(len(names)))
+    axes = style.panels(ax, 1, len(names), (4.8, 4.6) if len(names) == 1 else style.panel_size(len(names)))
     _panels(axes[0], fit, examples, new, xlabel, ylabel, quiet=True)
     return style.result(axes)
 
@@ -149,13 +150,15 @@ def everything(
         panel = draw_fit(fit, x, y, true=true, xlabel=xlabel, ylabel=ylabel, ax=ax)
         _mark(panel, fit, new)
         style.legend(panel)
+        style.heading(panel, "Fit and prediction")
         return panel
     examples = read(x, y, None, fit)
     q = len(fit.observed_names)
-    axes = style.panels(ax, 1, q + 1, (panel_size(q + 1)[0], 3.3))
+    axes = style.panels(ax, 1, q + 1, (style.panel_size(q + 1)[0], 3.3))
     _panels(axes[0, :q], fit, examples, new, xlabel, ylabel, quiet=False)
     draw_dots(axes[0, q], fit, None if true is None else true_coefficients(fit, true), list(range(q)))
     axes[0, q].set_box_aspect(1)
+    style.heading(axes[0, q], "Coefficients")
     return style.result(axes)
 
 
@@ -184,7 +187,7 @@ def _lines(fit: Model, new: Array, examples: Examples | None) -> list[Curve]:
         Curve(
             grid,
             predicted[:, j],
-            style.FIT if q == 1 else style.color(j),
+            style.look().fit if q == 1 else style.color(j),
             "line of best fit" if q == 1 else f"fit, {fit.observed_names[j]}",
         )
         for j in range(q)
@@ -206,7 +209,7 @@ def _mark(ax: Any, fit: Model, new: Array) -> None:
     for i, at in enumerate(new[:, 0]):
         across = (at - left) / (right - left)
         for j, value in enumerate(predicted[i]):
-            mark(ax, at, value, style.MARK if q == 1 else style.color(j), first=i == j == 0)
+            mark(ax, at, value, style.look().mark if q == 1 else style.color(j), first=i == j == 0)
             if write:
                 _guide(ax, [at, at, left], [bottom, value, value])
             if write and q == 1:
@@ -221,14 +224,24 @@ def _mark(ax: Any, fit: Model, new: Array) -> None:
     ax.set_ylim(bottom, top)
 
 
-def mark(ax: Any, at: float, value: float, color: str = style.MARK, *, first: bool = True) -> None:
+def mark(ax: Any, at: float, value: float, color: str | None = None, *, first: bool = True) -> None:
     """The mark of a prediction; the first of several is the one in the legend."""
     label = "prediction" if first else "_prediction"
-    ax.plot([at], [value], "D", color=color, markersize=9, markeredgecolor="white", markeredgewidth=1.4, zorder=7, label=label)
+    ax.plot(
+        [at],
+        [value],
+        "D",
+        color=color or style.look().mark,
+        markersize=9,
+        markeredgecolor=style.look().paper,
+        markeredgewidth=1.4,
+        zorder=7,
+        label=label,
+    )
 
 
 def _guide(ax: Any, x: list[float], y: list[float]) -> None:
-    ax.plot(x, y, color=style.INK, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
+    ax.plot(x, y, color=style.look().ink, linewidth=1.1, linestyle=(0, (1, 2)), zorder=6, label="_guide")
 
 
 def _with_room(at: Array, values: Array, rising: Any, across: tuple[float, float], up: tuple[float, float]) -> tuple[float, float]:
@@ -273,10 +286,10 @@ def _text(ax: Any, text: str, at: tuple[float, float], offset: tuple[float, floa
         ha=across,
         va=up,
         fontsize=style.LABEL_SIZE,
-        color=style.INK,
+        color=style.look().ink,
         fontweight="bold",
         linespacing=1.25,
-        bbox={"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": "none", "alpha": 0.85},
+        bbox={"boxstyle": "round,pad=0.2", "facecolor": style.look().paper, "edgecolor": "none", "alpha": 0.85},
         zorder=8,
     )
 
@@ -306,6 +319,7 @@ def _panels(axes: Any, fit: Model, examples: Examples, new: Array, xlabel: Any, 
         style.dress(panel, xlabels[j], ylabels[j])
         if j == 0 and quiet:
             style.legend(panel)
+        style.heading(panel, "Observed against predicted" if len(axes) == 1 else examples.y_names[j])
     style.note(axes[-1], remark(examples))
 
 
@@ -317,7 +331,7 @@ def _values_alone(fit: Model, new: Array, xlabel: str | None, ylabel: Any, ax: A
     panel = axes[0, 0]
     labels = [name if m == 1 else f"{name}, row {i + 1}" for i in range(m) for name in fit.observed_names]
     place = np.arange(m * q)
-    panel.plot(predicted.ravel(), place, "D", color=style.MARK, markersize=9, markeredgecolor="white", label="prediction")
+    panel.plot(predicted.ravel(), place, "D", color=style.look().mark, markersize=9, markeredgecolor=style.look().paper, label="prediction")
     for position, value in zip(place, predicted.ravel(), strict=True):
         panel.annotate(
             style.number(value), (value, position), xytext=(9, 0), textcoords="offset points", va="center", fontsize=style.LABEL_SIZE
@@ -325,5 +339,6 @@ def _values_alone(fit: Model, new: Array, xlabel: str | None, ylabel: Any, ax: A
     panel.set_yticks(place, labels)
     panel.set_ylim(m * q - 0.5, -0.5)
     panel.margins(x=0.25)
+    style.heading(panel, "Prediction")
     style.dress(panel, xlabel or "predicted value", axis_labels(ylabel, [""], "ylabel")[0])
     return style.result(axes)

@@ -69,7 +69,7 @@ def residuals(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **ro
         name = residual_name(fit, seen, j)
         if seen.kind == "standardised":
             name = f"{'weighted ' if seen.weighted else ''}residual of {fit.observed_names[j]}"
-        panel.axhline(0.0, color=style.QUIET, linewidth=0.9, zorder=1, label="_zero")
+        panel.axhline(0.0, color=style.look().quiet, linewidth=0.9, zorder=1, label="_zero")
         style.points(panel, x, y, label="_rows")
         _draw_trend(panel, trend(fit.loss_function, seen, x, y, j))
         style.dress(panel, across, name)
@@ -170,7 +170,7 @@ def quantiles(fit: Model, data: Any, target: Any = None, *, ax: Any = None, **ro
             intercept, slope = 0.0, 1.0
             _draw_band(panel, seen.n if not (seen.frequencies != 1).any() else int(seen.frequencies.sum()))
         ends = np.array([normal.min(), normal.max()])
-        panel.plot(ends, intercept + slope * ends, color=style.INK, linewidth=1.2, label="_line", zorder=3)
+        panel.plot(ends, intercept + slope * ends, color=style.look().ink, linewidth=1.2, label="_line", zorder=3)
         style.points(panel, normal, y, label="_rows")
         style.dress(panel, "quantile of the normal distribution", residual_name(fit, seen, j))
         style.heading(panel, "Quantiles")
@@ -210,7 +210,7 @@ def _draw_band(ax: Any, n: int) -> None:
     tail = 0.5 * (1.0 - BAND)
     across = ndtri((ranks - 0.5) / n)
     low, high = (ndtri(betaincinv(ranks, n + 1.0 - ranks, level)) for level in (tail, 1.0 - tail))
-    ax.fill_between(across, low, high, color=style.FIT, alpha=0.13, linewidth=0, label="_band", zorder=1)
+    ax.fill_between(across, low, high, color=style.look().fit, alpha=0.13, linewidth=0, label="_band", zorder=1)
 
 
 def _through_quartiles(normal: Array, y: Array) -> tuple[float, float]:
@@ -221,8 +221,7 @@ def _through_quartiles(normal: Array, y: Array) -> tuple[float, float]:
 
 def _draw_trend(ax: Any, line: tuple[Array, Array]) -> None:
     x, y = line
-    ax.plot(x, y, color="white", linewidth=4.2, alpha=0.9, zorder=5.6, label="_edge")
-    ax.plot(x, y, color=style.FIT, linewidth=2.2, zorder=5.7, label="trend")
+    ax.plot(x, y, color=style.look().fit, linewidth=2.2, zorder=5.7, label="trend")
 
 
 def _name_farthest(ax: Any, seen: DiagnosticSample, x: Array, y: Array, j: int) -> None:

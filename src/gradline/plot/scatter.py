@@ -65,6 +65,7 @@ def data(
         draw_points(axes[0, 0], examples)
         style.dress(axes[0, 0], xlabels[0], ylabels if isinstance(ylabels, str) else ylabels[0])
         label_cloud(axes[0, 0], examples)
+        style.heading(axes[0, 0], "Data")
         return style.result(axes)
     rows, columns = min(q, MOST_PANELS), min(p, MOST_PANELS)
     axes = style.panels(ax, rows, columns, panel_size(rows, columns))
@@ -82,6 +83,7 @@ def data(
             panel.set_ylim(*style.tidy((here.y.min(), here.y.max())))
     if groups is not None:
         style.legend(axes[0, 0])
+    style.heading(axes[0, 0], "Data")
     remarks = [f"first {shown} of {total} {what}" for shown, total, what in ((columns, p, "inputs"), (rows, q, "targets")) if shown < total]
     style.note(axes[0, -1], ", ".join(part for part in (*remarks, remark(examples)) if part))
     return style.result(axes)
@@ -105,7 +107,7 @@ def column(examples: Examples, input_index: int, target_index: int) -> Examples:
     )
 
 
-def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, color: str = style.DATA, named: bool = True) -> None:
+def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, color: str | None = None, named: bool = True) -> None:
     """The points of the first input, coloured by group or by target. across (n, q): horizontal positions in place of the input; named:
     whether the legend names them.
     """
@@ -121,7 +123,7 @@ def draw_points(ax: Any, examples: Examples, *, across: Array | None = None, col
             )
         return
     for j in range(q):
-        own, name = (color, "data") if q == 1 else (style.color(j), shown.y_names[j])
+        own, name = (color or style.look().data, "data") if q == 1 else (style.color(j), shown.y_names[j])
         style.points(
             ax,
             positions[:, j],

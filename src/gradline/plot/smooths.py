@@ -98,12 +98,14 @@ def _said(fit: Model, own: FittedCurve, curve: Curve) -> str:
 def _curve(ax: Any, band: CurveBand, alone: bool) -> None:
     x = band.values[:, 0]
     if np.isfinite(band.lower).all():
-        ax.fill_between(x, band.simultaneous_lower, band.simultaneous_upper, color=style.FIT, alpha=0.14, linewidth=0, label="_whole")
-        ax.fill_between(x, band.lower, band.upper, color=style.FIT, alpha=0.25, linewidth=0, label="_pointwise")
-    ax.axhline(0.0, color=style.QUIET, linewidth=0.8, zorder=1, label="_zero")
+        ax.fill_between(
+            x, band.simultaneous_lower, band.simultaneous_upper, color=style.look().fit, alpha=0.14, linewidth=0, label="_whole"
+        )
+        ax.fill_between(x, band.lower, band.upper, color=style.look().fit, alpha=0.25, linewidth=0, label="_pointwise")
+    ax.axhline(0.0, color=style.look().quiet, linewidth=0.8, zorder=1, label="_zero")
     if alone and np.isfinite(band.lower).all():
         style.note(ax, f"{100 * band.level:.3g}% bands: at each place, and of the whole curve")
-    ax.plot(x, band.estimate, color=style.FIT, linewidth=1.8, label="_curve")
+    ax.plot(x, band.estimate, color=style.look().fit, linewidth=1.8, label="_curve")
     ax.margins(x=0.01)
     style.dress(ax, band.variables[0], "")
 
@@ -117,6 +119,7 @@ def _surface(ax: Any, band: CurveBand) -> None:
 
     levels = MaxNLocator(14, symmetric=True).tick_values(-most, most)
     ax.contourf(x, z, height, levels=levels, cmap="RdBu_r", alpha=0.85)
-    lines = ax.contour(x, z, height, levels=levels[::2], colors=style.INK, linewidths=0.6)
+    lines = ax.contour(x, z, height, levels=levels[::2], colors=style.look().ink, linewidths=0.6)
     ax.clabel(lines, fontsize=style.NOTE_SIZE - 1.5, fmt="%.3g")
     style.dress(ax, band.variables[0], band.variables[1], grid="none")
+    style.note(ax, "contours of its part of the predictor")

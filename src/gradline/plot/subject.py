@@ -76,10 +76,8 @@ def _is_own(fit: Model, rows: AttachedData) -> bool:
 
 def panels(given: PlotSubject, ax: Any) -> Any:
     """(1, targets) Axes: one for each target, the first four of more."""
-    from gradline.plot.fitted import panel_size
-
     count = min(len(given.fit.observed_names), MOST_PANELS)
-    return style.panels(ax, 1, count, panel_size(count))
+    return style.panels(ax, 1, count, style.panel_size(count))
 
 
 def finish(axes: Any, given: PlotSubject, seen: DiagnosticSample, *, extremes: bool = True) -> Any:
@@ -106,8 +104,8 @@ def fitted_values(fit: Model, seen: DiagnosticSample, j: int) -> tuple[Array, st
     name = fit.observed_names[j]
     if seen.predictors.shape[1] == q and not np.array_equal(seen.predictors, seen.predictions):
         predictor = fit.loss_function.predictor_names(1)[0].replace("_", " ")
-        return seen.predictors[:, j], f"fitted {predictor} of {name}"
-    return seen.predictions[:, j], f"fitted {name}"
+        return seen.predictors[:, j], f"predicted {predictor} of {name}"
+    return seen.predictions[:, j], f"predicted {name}"
 
 
 def is_drawn(fit: Model) -> bool:

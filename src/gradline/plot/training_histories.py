@@ -78,10 +78,10 @@ def histories(
     lowest = axes[-1, 0]
     if len(axes) == 2:
         _draw_rates(axes[1, 0], found, along)
-        style.dress(axes[0, 0], "", _scale("loss", axes[0, 0]))
-        style.dress(axes[1, 0], along, _scale("rate", axes[1, 0]))
+        style.dress(axes[0, 0], "", "loss")
+        style.dress(axes[1, 0], along, "learning rate")
     else:
-        style.dress(lowest, along, _scale("loss", lowest))
+        style.dress(lowest, along, "loss")
     lowest.xaxis.get_major_locator().set_params(integer=True)
     lowest.xaxis.set_major_formatter(lambda value, _: f"{value:,.0f}")
     style.heading(axes[0, 0], "Loss by " + along)
@@ -108,10 +108,6 @@ def _changes(rates: Array | None) -> bool:
     return rates is not None and len(rates) > 1 and float(np.ptp(rates)) > 0
 
 
-def _scale(what: str, ax: Any) -> str:
-    return f"{what} (log scale)" if ax.get_yscale() == "log" else what
-
-
 def _draw_losses(ax: Any, found: Mapping[str, History], along: str, optimum: float | None) -> None:
     from matplotlib.lines import Line2D
 
@@ -132,20 +128,20 @@ def _draw_losses(ax: Any, found: Mapping[str, History], along: str, optimum: flo
             ax.plot(places, _shown(history.validation_loss), color=color, linewidth=1.8, linestyle=(0, (4, 2)), zorder=3.5)
             best = int(np.nanargmin(_shown(history.validation_loss)))
             point = (places[best], history.validation_loss[best])
-            ax.plot(*point, "o", markersize=9, markerfacecolor="white", markeredgecolor=color, markeredgewidth=2.0, zorder=5)
+            ax.plot(*point, "o", markersize=9, markerfacecolor=style.look().paper, markeredgecolor=color, markeredgewidth=2.0, zorder=5)
     if held:
-        handles.append(Line2D([], [], color=style.QUIET, linewidth=2.2, label="rows trained on"))
-        handles.append(Line2D([], [], color=style.QUIET, linewidth=1.8, linestyle=(0, (4, 2)), label="rows held out, lowest ringed",
-                              marker="o", markersize=7, markerfacecolor="white", markeredgewidth=1.6))  # fmt: skip
+        handles.append(Line2D([], [], color=style.look().quiet, linewidth=2.2, label="rows trained on"))
+        handles.append(Line2D([], [], color=style.look().quiet, linewidth=1.8, linestyle=(0, (4, 2)), label="rows held out, lowest ringed",
+                              marker="o", markersize=7, markerfacecolor=style.look().paper, markeredgewidth=1.6))  # fmt: skip
     if optimum is not None:
-        ax.axhline(float(optimum), color=style.GREEN, linewidth=1.5, linestyle=(0, (1, 1.5)), zorder=2)
+        ax.axhline(float(optimum), color=style.look().green, linewidth=1.5, linestyle=(0, (1, 1.5)), zorder=2)
         label = f"optimum {style.number(float(optimum))}"
-        handles.append(Line2D([], [], color=style.GREEN, linewidth=1.5, linestyle=(0, (1, 1.5)), label=label))
+        handles.append(Line2D([], [], color=style.look().green, linewidth=1.5, linestyle=(0, (1, 1.5)), label=label))
     if finite.min() > 0 and (optimum is None or optimum > 0):
         ax.set_yscale("log")
         label_log_axis(ax.yaxis, *ax.get_ylim())
     if len(handles) > 1:
-        drawn = ax.legend(handles=handles, fontsize=style.TICK_SIZE, labelcolor=style.INK, framealpha=0.9, edgecolor="none")
+        drawn = ax.legend(handles=handles, fontsize=style.TICK_SIZE, labelcolor=style.look().ink, framealpha=0.9, edgecolor="none")
         drawn.set_zorder(9)
 
 

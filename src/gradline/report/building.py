@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from html import escape
 from pathlib import Path
@@ -15,7 +16,7 @@ from gradline.base.warnings import GradlineWarning
 from gradline.report.concerns import Concern, concerns
 from gradline.report.findings import find
 from gradline.report.page import page
-from gradline.report.pictures import chosen_along, curves, diagnostics, intervals, partial_regressions
+from gradline.report.pictures import chosen_along, curves, diagnostics, fitted, intervals, partial_regressions, receiver
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
@@ -53,14 +54,19 @@ class Report:
         return "\n".join([*lines, *(f"  {concern.level}: {concern.title}" for concern in self.concerns)])
 
 
-def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None, **rows: Any) -> Report:
+def build(
+    fit: Model, data: Any, target: Any = None, *, name: str | None = None, words: Callable[[str], str] | None = None, **rows: Any
+) -> Report:
     """The report of a fit over rows: those it was fitted to, or others, which the page then says.
 
-    data, target, rows: as ``Fit.diagnose`` takes them. name: what to call the data; its path, or what it is, unless given. Raises
-    ImportError without Matplotlib, ValueError for data that does not go with the fit, and what reading it raises.
+    data, target, rows: as ``Fit.diagnose`` takes them. name: what to call the data; its path, or what it is, unless given. words: turns
+    what is written for Python into the words of who asks, such as a command line's options. Raises ImportError without Matplotlib,
+    ValueError for data that does not go with the fit, and what reading it raises.
     """
     findings = find(fit, data, target, rows, name or data_name(data, **rows))
     found = concerns(findings)
+    if words is not None:
+        found = tuple(concern.in_words(words) for concern in found)
     partial = partial_regressions(findings)
     with warnings.catch_warnings():
         # The page has this among its concerns.
@@ -68,8 +74,9 @@ def build(fit: Model, data: Any, target: Any = None, *, name: str | None = None,
         shown = intervals(findings)
     wide = tuple(picture for picture in (curves(findings), partial) if picture is not None)
     along = chosen_along(findings)
-    pictures = (*(() if along is None else (along,)), *diagnostics(findings))
-    text = page(findings, found, shown, pictures, wide)
+    roc = receiver(findings)
+    pictures = tuple(picture for picture in (along, *diagnostics(findings), roc) if picture is not None)
+    text = page(findings, found, fitted(findings, data, target), shown, pictures, wide, words)
     return Report(found, text)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -48,6 +48,10 @@ class Concern:
     text: str
     remedy: str = ""
     code: tuple[str, ...] = ()
+
+    def in_words(self, words: Callable[[str], str]) -> Concern:
+        """The same in other words."""
+        return Concern(self.level, words(self.title), words(self.text), words(self.remedy), tuple(words(piece) for piece in self.code))
 
 
 def concerns(findings: Findings) -> tuple[Concern, ...]:

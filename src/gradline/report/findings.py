@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from scipy.special import chdtrc
 
+from gradline.effects.classification import Classification, check_classes, classified
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
 from gradline.inference.inference import infer
 from gradline.inference.tests import HypothesisResult
@@ -37,6 +38,7 @@ class Findings:
     joint: HypothesisResult | None
     left_out_loss: float | None
     overdispersion: tuple[float, float] | None
+    classes: Classification | None
     absent: Mapping[str, str]
 
     @property
@@ -82,6 +84,7 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
         joint,
         attempt("left_out_loss", lambda: diagnosis.leave_one_out_loss.left_out),
         _overdispersion(given),
+        attempt("classes", lambda: _classes(given), own=False),
         absent,
     )
 
@@ -93,6 +96,12 @@ def _with_inference(given: PlotSubject) -> PlotSubject:
         return given
     fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
     return PlotSubject(Diagnosis(fit, diagnosis.rows), True)
+
+
+def _classes(given: PlotSubject) -> Classification:
+    """How well classes are told apart. Raises ValueError for other models, and for more rows than can be sorted."""
+    check_classes(given.fit)
+    return classified(given.fit, given.diagnosis.rows)
 
 
 def _overdispersion(given: PlotSubject) -> tuple[float, float] | None:

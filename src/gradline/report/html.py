@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
 
@@ -11,6 +12,14 @@ from gradline.base.numbers import visible
 def text(value: str) -> str:
     """A user's text as HTML: no markup, no control character."""
     return escape(visible(value))
+
+
+_JOINTS = re.compile(r"(?<=[_:,*/])(?=\w)|(?<=\w\))(?=\[)|(?<=[a-z])(?=[A-Z])")
+
+
+def name(value: str) -> str:
+    """A name as HTML that breaks where its parts meet, such as after an underscore, where it must break."""
+    return "<wbr>".join(text(part) for part in _JOINTS.split(visible(value)))
 
 
 def element(tag: str, *content: str, **attributes: str) -> str:
@@ -29,7 +38,7 @@ def table(caption: str, columns: Sequence[str], rows: Sequence[Sequence[str]], *
     head = element("thead", element("tr", *(element("th", text(column), scope="col") for column in columns)))
     body = []
     for i, row in enumerate(rows):
-        cells = [element("th", text(row[0]), scope="row"), *(element("td", text(cell)) for cell in row[1:])]
+        cells = [element("th", name(row[0]), scope="row"), *(element("td", text(cell)) for cell in row[1:])]
         body.append(element("tr", *cells, **({"class_": "muted"} if muted is not None and muted[i] else {})))
     held = element("table", element("caption", text(caption)), head, element("tbody", *body))
     return element("div", held, class_="scroll", role="region", aria_label=caption, tabindex="0")

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from datetime import date
 from importlib.resources import files
 
 import numpy as np
 
+from gradline.base.names import INTERCEPT
 from gradline.base.numbers import counted, short
 from gradline.base.version import __version__
+from gradline.effects.classification import Classification
 from gradline.report import html
 from gradline.report.concerns import Concern
 from gradline.report.findings import Findings
@@ -32,15 +34,21 @@ SHOWN_ROWS = 5
 
 
 def page(
-    findings: Findings, concerns: Sequence[Concern], intervals: Picture | None, pictures: Sequence[Picture], wide: Sequence[Picture]
+    findings: Findings,
+    concerns: Sequence[Concern],
+    fitted: Picture | None,
+    intervals: Picture | None,
+    pictures: Sequence[Picture],
+    wide: Sequence[Picture],
+    words: Callable[[str], str] | None = None,
 ) -> str:
-    """The whole document. pictures: side by side where there is room; wide: by themselves."""
+    """The whole document. fitted: the fit itself; pictures: side by side where there is room; wide: by themselves; words: of who asks."""
     title = summarise(findings.fit).title
     body = [
         _header(findings, title),
         _first(concerns),
-        _fitted(findings),
-        _coefficients(findings, intervals),
+        _fitted(findings, fitted),
+        _coefficients(findings, intervals, words or str),
         _measures(findings),
         _diagnostics(pictures, wide),
         _tests(findings),
@@ -95,7 +103,7 @@ def _concern(concern: Concern) -> Iterator[str]:
         yield html.element("p", html.element("strong", "What to do:"), f" {html.text(concern.remedy)} {codes}".rstrip())
 
 
-def _fitted(findings: Findings) -> str:
+def _fitted(findings: Findings, picture: Picture | None) -> str:
     summary = summarise(findings.fit)
     foot = {"left out", "errors", "digits", "converged", "note", "learning rate", "time"}
     # What a coefficient means stands beside the coefficients.
@@ -106,19 +114,45 @@ def _fitted(findings: Findings) -> str:
     words = {"errors": "standard errors", "left out": "columns left out"}
     pairs = [(words.get(fact.label, fact.label), fact.text) for fact in chosen]
     bad = [words.get(fact.label, fact.label) for fact in chosen if fact.tone == "bad"]
-    return html.section("fitted", "What was fitted", html.facts(pairs, bad=bad))
+    shown = [] if picture is None else [_figure(picture, "wide" if len(picture.images) == 1 else "panels")]
+    return html.section("fitted", "What was fitted", *shown, html.facts(pairs, bad=bad))
 
 
-def _coefficients(findings: Findings, intervals: Picture | None) -> str:
+RATIOS = {"odds ratio": "Odds ratios", "ratio of means": "Ratios of means"}
+"""What exp of a coefficient is where that says something, and what several are called."""
+
+
+def _ratios(findings: Findings) -> Iterator[str]:
+    """A table of exp of the coefficients with its interval, where the linear predictor is a logarithm of odds or of means."""
+    for block in summarise(findings.fit, exponentiate=True).blocks:
+        kept = [i for i, name in enumerate(block.columns) if name in RATIOS or name == "to" or name.endswith(" from")]
+        if not kept or block.columns[kept[0]] not in RATIOS:
+            continue
+        rows = [(row.name, *(row.cells[i] for i in kept)) for row in block.rows if row.name != INTERCEPT and not row.left_out]
+        title = RATIOS[block.columns[kept[0]]]
+        if rows:
+            yield html.table(
+                f"{block.title}: {title.lower()}" if block.title else title, ("column", *(block.columns[i] for i in kept)), rows
+            )
+            what = "odds" if title.startswith("Odds") else "mean"
+            yield html.paragraph(
+                f"By how much the {what} are multiplied when the column rises by one."
+                if what == "odds"
+                else f"By how much the {what} is multiplied when the column rises by one."
+            )
+
+
+def _coefficients(findings: Findings, intervals: Picture | None, words: Callable[[str], str]) -> str:
     parts = []
     for block in summarise(findings.fit).blocks:
         rows = [(row.name, *row.cells) for row in block.rows]
         caption = f"{block.title}: {block.what}" if block.title else f"{block.what[:1].upper()}{block.what[1:]}"
         parts.append(html.table(caption, ("column", *block.columns), rows, muted=[row.left_out for row in block.rows]))
         if block.more:
-            parts.append(html.paragraph(f"{block.more:,} more are not shown: Fit.table() has them all."))
+            parts.append(html.paragraph(words(f"{block.more:,} more are not shown: Fit.table() has them all.")))
     if findings.fit.loss_function.meaning:
         parts.append(html.paragraph(f"Here {findings.fit.loss_function.meaning}."))
+    parts += _ratios(findings)
     if intervals is not None:
         parts.append(_figure(intervals, "wide"))
     return html.section("coefficients", "Coefficients", *parts)
@@ -132,6 +166,8 @@ def _measures(findings: Findings) -> str:
 def _measured(findings: Findings) -> Iterator[tuple[str, str]]:
     """Those that the loss has; the others are absent."""
     fit = findings.fit
+    if findings.classes is not None:
+        yield from _told_apart(findings.classes)
     yield "mean loss", short(fit.loss) + (", the penalty included" if fit.penalty is not None else "")
     if findings.left_out_loss is not None:
         yield "mean loss of rows left out", f"{short(findings.left_out_loss)}: what to expect of new rows (leave-one-out)"
@@ -167,9 +203,16 @@ def _measured(findings: Findings) -> Iterator[tuple[str, str]]:
             yield label, short(value)
 
 
+def _told_apart(classes: Classification) -> Iterator[tuple[str, str]]:
+    if classes.n_classes == 2:
+        yield "area under the ROC curve", f"{short(classes.auc, 4)}: 0.5 by chance, 1 at best"
+    yield "accuracy", f"{100 * classes.accuracy:.3g}% of the rows are put into their class"
+    yield "Brier score", f"{short(classes.brier, 4)}, the mean squared error of the probabilities"
+
+
 def _diagnostics(pictures: Sequence[Picture], wide: Sequence[Picture]) -> str:
     parts = [html.element("div", *(_figure(picture) for picture in pictures), class_="pictures")] if pictures else []
-    parts += [_figure(picture, "panels") for picture in wide]
+    parts += [_figure(picture, "panels" if len(picture.images) > 1 else "wide") for picture in wide]
     if not parts:
         parts = [html.paragraph("This loss has no residual of one target, so that there is nothing to draw.")]
     return html.section("diagnostics", "Diagnostics", *parts)
@@ -178,6 +221,8 @@ def _diagnostics(pictures: Sequence[Picture], wide: Sequence[Picture]) -> str:
 def _figure(picture: Picture, kind: str = "") -> str:
     images = "".join(f'<img src="{source}" alt="{html.text(alt)}">' for source, alt in picture.images)
     kind = kind or ("many" if len(picture.images) > 1 else "")
+    if kind in ("panels", "many") and len(picture.images) in (2, 4):
+        kind += " even"
     caption = html.element("figcaption", html.element("strong", html.text(picture.title)), " " + html.text(picture.reading))
     return html.element("figure", html.element("div", images), caption, **({"class_": kind} if kind else {}))
 

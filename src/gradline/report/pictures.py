@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import base64
 import io
+import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 
 from gradline import plot
+from gradline.base.errors import GradlineError
 from gradline.base.numbers import visible
 from gradline.model.curves import learned_curve
 from gradline.model.path import path_of
 from gradline.model.record import in_curve
 from gradline.plot import style
+from gradline.plot.fit_rows import has_probabilities
 from gradline.plot.influence import is_pearson
 from gradline.plot.subject import MOST_PANELS, farthest, is_drawn
 from gradline.report.findings import Findings
@@ -46,6 +49,63 @@ class Picture:
     reading: str
 
 
+def fitted(findings: Findings, data: Any, target: Any) -> Picture | None:
+    """The fit over its rows; None where it cannot be drawn: more targets than have room, rows diagnosed before that are held no more."""
+    fit, source = findings.fit, findings.given.diagnosis.rows.source
+    probabilities = has_probabilities(fit)
+    count = len(fit.class_names) or len(fit.observed_names) if probabilities else len(fit.observed_names)
+    inputs = fit.encoder.feature_columns if fit.encoder is not None else fit.names[int(fit.has_intercept) :]
+    one = len(inputs) == 1 and (fit.encoder is None or fit.encoder.kinds[inputs[0]] == "number")
+    if probabilities:
+        count = 1 if one or len(fit.predictor_names) == 1 else min(len(fit.predictor_names) + 1, MOST_PANELS)
+    if count > MOST_PANELS or (source is None and target is None):
+        return None
+    axes = _panels(count, HEIGHT)
+    place = axes if count > 1 else axes[0]
+    try:
+        if source is not None:
+            plot.fit(fit, source.table, ax=place)
+        else:
+            plot.fit(fit, data, target, ax=place)
+    except (GradlineError, ValueError):
+        for panel in axes:
+            style.pyplot().close(panel.figure)
+        return None
+    for panel in axes:
+        panel.set_title("", loc="left")
+    names, across = ", ".join(visible(name) for name in fit.observed_names), ", ".join(visible(name) for name in inputs)
+    if one:
+        alt = f"What is predicted of {names} over {across}, with a 95% confidence band, and the rows."
+        reading = (
+            f"The line is what the model predicts of {names} at each value of {across}; the band around it holds it with 95% confidence."
+        )
+        reading += " Dots with lines are shares observed, and the 95% intervals of the shares." if probabilities else " Dots are rows."
+    else:
+        alt = f"Observed against predicted {names}."
+        reading = "On the line what was observed is what was predicted. " + (
+            "Dots with lines are the shares observed among rows of similar prediction, with 95% intervals; the rows lie at 0 and 1."
+            if probabilities
+            else "Each dot is a row; the farther from the line, the farther off the prediction."
+        )
+    return Picture("The fit", tuple((_source(panel), alt) for panel in axes), reading)
+
+
+def receiver(findings: Findings) -> Picture | None:
+    """The ROC curve of a classification; None for other models."""
+    if findings.classes is None:
+        return None
+    (ax,) = _panels(1, HEIGHT)
+    plot.roc(findings.classes, ax=ax)
+    ax.set_title("", loc="left")
+    name = visible(findings.classes.target)
+    return Picture(
+        "ROC curve",
+        ((_source(ax), f"The share of a class of {name} that is found against the share of the others that is taken for it."),),
+        "Each point is a threshold: how much of a class is found, and how much of the rest is taken for it. The area below is the"
+        " probability that of a row of the class and one of the others the first is predicted higher: 0.5 by chance, 1 at best.",
+    )
+
+
 def intervals(findings: Findings) -> Picture | None:
     """The coefficients with their intervals; None where there are none."""
     fit = findings.fit
@@ -65,6 +125,8 @@ def intervals(findings: Findings) -> Picture | None:
     rows = min(len(own) + 1, 40)
     axes = _panels(len(fit.predictor_names), 1.1 + 0.32 * rows)
     plot.coefficients(fit, intercept=False, in_standard_errors=apart, ax=axes)
+    if len(axes) == 1:
+        axes[0].set_title("", loc="left")  # the page names it
     names = [visible(fit.names[i]) for i in own]
     reading = (
         "A dot is a coefficient, the line through it its 95% confidence interval. Where the line crosses zero, the data do not say which"
@@ -262,4 +324,27 @@ def _source(panel: Any) -> str:
     with plt.rc_context({"svg.hashsalt": "gradline", "svg.fonttype": "path"}):
         figure.savefig(held, format="svg", dpi=200, metadata={"Date": None})
     plt.close(figure)
-    return "data:image/svg+xml;base64," + base64.b64encode(held.getvalue()).decode("ascii")
+    return "data:image/svg+xml;base64," + base64.b64encode(in_two_looks(held.getvalue().decode()).encode()).decode("ascii")
+
+
+_NAMED = {
+    getattr(style.LIGHT, field.name): (field.name, getattr(style.DARK, field.name)) for field in fields(style.LIGHT) if field.type == "str"
+}
+"""The colours of light paper: their names and their counterparts on dark paper."""
+
+
+def in_two_looks(svg: str) -> str:
+    """An SVG drawn for light paper that takes the dark colours on a dark page: each colour has a name, which a rule sets.
+
+    Such an image follows its page, and is drawn and held once. Clouds drawn as dots of an image are made brighter.
+    """
+
+    def named(match: re.Match[str]) -> str:
+        found = _NAMED.get(match[0].lower())
+        return match[0] if found is None else f"var(--{found[0]})"
+
+    start = svg.index("</style>")
+    light = "".join(f"--{name}:{color};" for color, (name, _) in _NAMED.items())
+    dark = "".join(f"--{name}:{color};" for name, color in _NAMED.values())
+    rules = f":root{{{light}}}@media screen and (prefers-color-scheme:dark){{:root{{{dark}}}image{{filter:brightness(1.5)}}}}"
+    return svg[:start] + rules + re.sub(r"#[0-9a-fA-F]{6}\b", named, svg[start:])

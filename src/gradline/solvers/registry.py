@@ -189,7 +189,7 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
         from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
 
         kinked = not problem.joint and problem.loss.kinks() is not None
-        if kinked and problem.penalty_kind != "proximal":
+        if kinked:
             yield ConstrainedPiecewiseLinear(), ("accuracy", "tolerance")
         else:
             yield ConstrainedNewton() if tolerance is None else ConstrainedNewton(tolerance), ("accuracy",)

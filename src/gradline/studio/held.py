@@ -121,6 +121,10 @@ class HeldSource:
     def speech(self) -> Speech:
         return self.below.speech
 
+    @property
+    def in_one_piece(self) -> str:
+        return "its columns are held in this process"
+
     def parts(self, rows: int) -> Sequence[Part] | None:
         parts = self.below.parts(rows)
         if parts is None:

@@ -61,5 +61,5 @@ def run(functions: Functions, printer: Printer, album: Album) -> None:
 def draw(fit: gl.Fit, flipper: Array, kinds: Array, mass: Array, species: Texts) -> object:
     """The points and the lines of the three species."""
     columns = np.column_stack([flipper, kinds])
-    labels = {"xlabel": "flipper length (mm)", "ylabel": "body mass (g)"}
+    labels: dict[str, Any] = {"xlabel": "flipper length (mm)", "ylabel": "body mass (g)"}
     return gl.plot.fit(fit, columns, mass, by="flipper", groups=species, **labels)

@@ -68,7 +68,7 @@ def draw(fit: gl.Fit, exact: gl.Fit, points: Plane, settings: DemoSettings, albu
     truth = (points.coefficients, points.intercepts)
     album.add("training-data.png", "the training data", lambda: gl.plot.data(X, Y))
     album.add("coefficients.png", "the weights and biases found beside the true ones", lambda: gl.plot.coefficients(fit, true=truth))
-    album.add("observed-and-predicted.png", "what was observed against what is predicted", lambda: gl.plot.fit(fit, X, Y))
+    album.add("observed-and-predicted.png", "what was observed against what is predicted", lambda: gl.plot.fit(fit, X, Y, view="predicted"))
     album.add("loss.png", "the loss, step by step, down to its lowest", lambda: gl.plot.loss(fit, optimum=exact))
     album.add("descent.png", "the path down the loss, where it curves the most", lambda: gl.plot.descent(fit, X, Y))
     if settings.animate:

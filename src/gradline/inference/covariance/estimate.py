@@ -38,6 +38,10 @@ WHITENED = 2_000_000
 """n P up to which scores are whitened row by row; beyond, a Gram matrix a third of the price is whitened once."""
 
 
+LITTLE = 2**18
+"""Numbers of which copies cost nothing to speak of."""
+
+
 @dataclass(frozen=True, eq=False)
 class Covariance:
     """The covariance of the coefficients.
@@ -79,6 +83,10 @@ class Covariance:
 
     def root_of_squares(self, images: Array) -> Array:
         """Standard errors of combinations of the coefficients, given as combinations of the factor's rows, (..., r) -> (...)."""
+        rows = max(LITTLE // max(images.shape[-1], 1), 1)
+        if images.ndim == 2 and len(images) > rows:
+            # Some rows at a time: of thousands of coefficients a copy would be as large as the covariance.
+            return np.concatenate([self.root_of_squares(images[i : i + rows]) for i in range(0, len(images), rows)])
         # Squares of what is near 1e300 or 1e-300 would leave the range of a double.
         largest = np.abs(images).max(axis=-1, initial=0.0)
         unit = np.where((largest > 0) & np.isfinite(largest), largest, 1.0)

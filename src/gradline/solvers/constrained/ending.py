@@ -9,8 +9,9 @@ import numpy as np
 from gradline.base.types import Array
 from gradline.constraints.held import held_at
 from gradline.constraints.polyhedron import Polyhedron
-from gradline.linalg.quadratic_program import ProgramMinimum
-from gradline.solvers.constrained.working import INFEASIBLE, WorkingRows
+from gradline.objective.objective import Problem
+from gradline.solvers.constrained.beside import gap_within
+from gradline.solvers.constrained.working import INFEASIBLE, Step, WorkingRows
 from gradline.solvers.protocol import Certificate, Solution
 
 INVOLVED = 1e-6
@@ -36,20 +37,24 @@ def not_constrained(aliased: tuple[int, ...], polyhedron: Polyhedron, products: 
 
 
 def constrained_solution(
+    smooth: Problem,
     rows: WorkingRows,
     coefficients: Array,
     objective: float,
     gradient: Array,
-    program: ProgramMinimum,
-    converged: bool,
-    reason: str,
+    step: Step,
+    ending: tuple[bool, str],
     passes: int,
     aliased: tuple[int, ...],
 ) -> Solution:
-    """With its certificate: by how much constraints are missed, and what the multipliers leave of the gradient (d,)."""
+    """With its certificate: by how much constraints are missed, and what the multipliers leave of the gradient (d,).
+
+    smooth: the problem without absolute values, whose gradient that is. step: the last, which is none. ending: converged, and why.
+    """
+    (converged, reason), program = ending, step.program
     multipliers = rows.multipliers(program)
     held = held_at(rows.polyhedron, coefficients, multipliers)
-    left = gradient - multipliers[rows.places] @ rows.matrix
+    left = gradient - multipliers[rows.places] @ rows.matrix + (0.0 if step.pull is None else step.pull)
     missed = float(rows.polyhedron.missed(coefficients).max(initial=0.0))
     count = int(held.binding.sum())
     words = f"{reason}; {count} of {len(multipliers)} constraints bind, none is missed by more than {missed:.0e} of its size"
@@ -57,5 +62,6 @@ def constrained_solution(
     notes: tuple[str, ...] = ()
     if converged and not program.unique:
         notes = ("the optimum is not unique: other coefficients that meet the constraints give the same objective",)
-    certificate = Certificate(converged and program.exact and missed <= INFEASIBLE, float(np.linalg.norm(left)), words, remedy)
+    gap = gap_within(smooth, rows, coefficients, objective, multipliers, left, step)
+    certificate = Certificate(converged and program.exact and missed <= INFEASIBLE, float(np.linalg.norm(left)), words, remedy, gap)
     return Solution(coefficients, objective, "ConstrainedNewton", certificate, passes, aliased=aliased, notes=notes, held=held)

@@ -4,6 +4,7 @@ The loss is replaced by its parabola at the coefficients; the lowest point of th
 quadratic program of as many coefficients as there are (sequential quadratic programming; Nocedal and Wright 2006, Numerical Optimization,
 chapter 18). Rows are seen in passes that know nothing of the constraints. Near the optimum the rows of the constraints that hold have
 settled, and the rest is Newton's method on their face. Squared loss is its own parabola: second moments of one pass are all it needs.
+A lasso beside them stays as it is in every model, as in ``solvers/proximal/newton.py``.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from gradline.linalg.curvature_factor import bent_upwards
 from gradline.linalg.quadratic_program import FallsWithoutEnd
 from gradline.objective.objective import Problem
 from gradline.solvers.columns import aliased_columns, column_scale, gram
+from gradline.solvers.constrained.beside import apart, refuses_beside
 from gradline.solvers.constrained.ending import constrained_solution, not_constrained
 from gradline.solvers.constrained.squared import solve_squared
 from gradline.solvers.constrained.working import INFEASIBLE, NoPoint, Step, WorkingRows, without_rounding
@@ -79,15 +81,12 @@ class ConstrainedNewton(Options):
             raise SolverError(f"max_steps must be a whole number of at least 1, not {self.max_steps!r}")
 
     def refuses(self, problem: Problem) -> str | None:
-        """No constraints, a loss without curvature, a penalty with kinks, codes of very many levels, very many coefficients."""
+        """No constraints, a loss without curvature, a penalty whose kinks are not those of absolute values, codes of very many levels, very
+        many coefficients."""
         if problem.constraints is None:
             return "ConstrainedNewton is for constraints, and there are none; use gl.Newton()"
-        if problem.penalty_kind == "proximal":
-            assert problem.penalty is not None
-            return (
-                f"ConstrainedNewton takes a smooth penalty beside constraints, and {problem.penalty.name!r} has kinks; use"
-                " gl.penalties.ridge(0.1), say"
-            )
+        if (reason := refuses_beside(self, problem)) is not None:
+            return reason
         size, k = problem.shape
         if size * k > MOST_COEFFICIENTS:
             return f"ConstrainedNewton holds a curvature of all coefficients, at most {MOST_COEFFICIENTS:,}, and here are {size * k:,}"
@@ -155,6 +154,7 @@ class _Point(NamedTuple):
 @dataclass
 class _Run:
     problem: Problem
+    """With the smooth part of its penalty."""
     rows: WorkingRows
     point: _Point
     aliased: tuple[int, ...]
@@ -169,7 +169,8 @@ class _Run:
     @classmethod
     def begin(cls, problem: Problem, polyhedron: Polyhedron, start: Array | None) -> _Run:
         free, aliased = free_of_constraints(problem, polyhedron)
-        rows = WorkingRows.of(polyhedron, free)
+        problem, absolute = apart(problem)
+        rows = WorkingRows.of(polyhedron, free, absolute)
         begin = constant_start(problem) if start is None else start
         run = cls(problem, rows, _Point(begin, np.inf, np.zeros(0), None), aliased)
         if start is None and (polyhedron.missed(begin) > 0).any():
@@ -193,7 +194,7 @@ class _Run:
         free = self.rows.free
         return _Point(
             coefficients,
-            value,
+            value + self.rows.charge(coefficients),
             free.restrict_gradient(gradient),
             None if curvature is None else free.restrict_curvature(curvature),
         )
@@ -251,7 +252,11 @@ class _Run:
                 if not step.change.any():
                     converged, reason = True, "no step is left to take"
                     break
-                trial = self.at(self.rows.moved(self.point.coefficients, step.change, step.program), 1)
+                there = self.rows.moved(self.point.coefficients, step.change, step.program)
+                if np.array_equal(there, self.point.coefficients):
+                    converged, reason = True, "no step changes a coefficient's last digit"
+                    break
+                trial = self.at(there, 1)
                 following = self.step(trial, curvature)
                 if following.length < 0.5 * step.length:
                     self.point, step, fresh = trial, following, False
@@ -322,13 +327,13 @@ class _Run:
         if not self.problem.loss.is_convex and converged:
             reason += "; a local optimum, since the loss is not known to be convex"
         return constrained_solution(
+            self.problem,
             self.rows,
             self.rows.without_dust(self.point.coefficients, curvature, self.point.objective),
             self.point.objective,
             self.point.gradient,
-            step.program,
-            converged,
-            reason,
+            step,
+            (converged, reason),
             self.passes,
             self.aliased,
         )

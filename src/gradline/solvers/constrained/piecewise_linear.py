@@ -3,14 +3,14 @@
 Smoothing brings Newton's method within the constraints near. The rows nearest a kink, and the constraints, are then a linear program, all
 other rows entering by the line they are on; rows that turn out to be on another line join it, until there are none (Portnoy and Koenker
 1997, "The Gaussian hare and the Laplacian tortoise", Statistical Science 12; Koenker and Ng 2005, "Inequality constrained quantile
-regression", Sankhya 67). The vertex is solved anew from its own equations, to the last digit.
+regression", Sankhya 67). The vertex is solved anew from its own equations, to the last digit. A lasso beside them is as many more absolute
+values as it charges slopes; with a quadratic penalty the programs are quadratic ones (``piecewise_quadratic.py``).
 """
 
 from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass, replace
-from typing import NamedTuple
 
 import numpy as np
 import scipy.sparse as sparse
@@ -22,10 +22,14 @@ from gradline.base.words import Options
 from gradline.constraints.contradictions import check_possible
 from gradline.constraints.held import held_at
 from gradline.constraints.polyhedron import BoolArray, polyhedron_of
-from gradline.linalg.quadratic_program import independent_rows
+from gradline.linalg.absolute_program import pushed_beyond
+from gradline.linalg.quadratic_program import independent_rows, rows_of_one
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
+from gradline.solvers.constrained.beside import apart, refuses_beside
 from gradline.solvers.constrained.newton import ConstrainedNewton, feasible_start, free_of_constraints
+from gradline.solvers.constrained.piecewise_quadratic import PiecewiseQuadratic, quadratic_of
+from gradline.solvers.constrained.piecewise_rows import Entries, FoundWithin, entries_of
 from gradline.solvers.constrained.working import WorkingRows
 from gradline.solvers.kinks.pieces import PieceArray, Pieces, pieces_of
 from gradline.solvers.protocol import Certificate, Solution, as_start
@@ -46,14 +50,6 @@ WRONG = 1e-7
 """Of the steepest slope: what a multiplier may be beyond its range."""
 
 
-class _Entries(NamedTuple):
-    """Residuals (n q,) as targets less rows times theta: rows (n q, d), targets, weights."""
-
-    rows: Array
-    targets: Array
-    weights: Array
-
-
 @dataclass(frozen=True)
 class ConstrainedPiecewiseLinear(Options):
     """The exact optimum of a convex piecewise-linear loss of y - eta within constraints, of rows that are held in memory.
@@ -67,14 +63,16 @@ class ConstrainedPiecewiseLinear(Options):
     """
 
     def refuses(self, problem: Problem) -> str | None:
-        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty, rows that are read anew at each
-        pass, codes of very many levels, very many coefficients."""
+        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty that is neither a lasso
+        nor quadratic nor their sum, rows that are read anew at each pass, codes of very many levels, very many coefficients."""
         if problem.constraints is None:
             return "ConstrainedPiecewiseLinear is for constraints, and there are none; use gl.PiecewiseLinear()"
-        if problem.penalty is not None:
+        if (reason := refuses_beside(self, problem)) is not None:
+            return reason
+        if problem.penalty is not None and apart(problem)[0].penalty_kind not in (None, "quadratic"):
             return (
-                f"beside constraints a loss with kinks takes no penalty, and the problem has {problem.penalty.name!r}; take a smooth loss"
-                " such as gl.losses.huber, or leave the penalty out"
+                f"beside constraints a loss with kinks takes a lasso, a quadratic penalty or their sum, and {problem.penalty.name!r} is"
+                " none; take a smooth loss such as gl.losses.huber, or gl.penalties.ridge(0.1)"
             )
         if problem.joint:
             return problem.joint_message
@@ -99,14 +97,22 @@ class ConstrainedPiecewiseLinear(Options):
         point = None if start is None else feasible_start(polyhedron, as_start(start, problem.shape))
         pieces = pieces_of(problem.loss, problem.rows.n_targets)
         free, aliased = free_of_constraints(problem, polyhedron)
-        working = WorkingRows.of(polyhedron, free)
+        working = WorkingRows.of(polyhedron, free, apart(problem)[1])
         # Of so few rows that the linear program holds them all, nothing is gained by coming near.
-        few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST
+        smooth = apart(problem)[0]
+        few = problem.rows.n_rows * problem.rows.n_targets <= AT_LEAST and smooth.penalty is None
         if few and point is None:
             point = np.zeros(problem.shape)
         point, passes = (point, 0) if few and point is not None else _near(problem, point)
-        entries = _entries(problem, working)
-        found = _Vertex(entries, pieces, working, working.free.contract(point)).solve()
+        entries = entries_of(problem, working)
+        charges = np.zeros(working.free.size)
+        if working.absolute is not None:
+            charges = problem.total_weight * np.asarray(abs(working.free.matrix).T @ working.absolute)
+        theta = working.free.contract(point)
+        if smooth.penalty is None:
+            found = _Vertex(entries, pieces, working, theta, charges).solve()
+        else:
+            found = PiecewiseQuadratic(entries, pieces, working, quadratic_of(smooth, working), charges).solve(theta)
         coefficients = working.moved(working.free.expand(found.theta), np.zeros(len(found.theta)), None)
         held = np.zeros(len(polyhedron.right), dtype=np.bool_)
         held[working.places[found.active]] = True
@@ -152,37 +158,21 @@ def _near(problem: Problem, start: Array | None) -> tuple[Array, int]:
     return point, passes
 
 
-def _entries(problem: Problem, working: WorkingRows) -> _Entries:
-    block = problem.rows.in_memory()
-    assert block is not None
-    block = block.without_zero_weights()
-    design, (size, k) = block.design.dense(), problem.shape
-    targets = block.targets if block.offset is None else block.targets - block.offset
-    weights = np.ones(len(design)) if block.row_weights is None else block.row_weights
-    rows = [np.asarray((working.free.matrix[j * size : (j + 1) * size].T @ design.T).T) for j in range(k)]
-    return _Entries(np.concatenate(rows), targets.T.ravel(), np.tile(weights, k))
-
-
-class _Found(NamedTuple):
-    """theta (d,); multipliers (r,) of the working rows, in sums over rows; active (a,): which of these are equations of the vertex."""
-
-    theta: Array
-    multipliers: Array
-    active: IntArray
-    converged: bool
-    reason: str
-    violation: float
-    programs: int
+def _blank(rows: BoolArray, columns: int) -> sparse.csr_array:
+    """Zeros beside the rows that are asked for."""
+    return sparse.csr_array((int(rows.sum()), columns))
 
 
 @dataclass
 class _Vertex:
-    entries: _Entries
+    entries: Entries
     pieces: Pieces
     working: WorkingRows
     theta: Array
+    charges: Array
+    """(d,): of ``|theta|``, in sums over rows; zero where there is none."""
 
-    def solve(self) -> _Found:
+    def solve(self) -> FoundWithin:
         """Linear programs of ever more rows, until no other row changes its line; then the vertex from its equations."""
         entries, pieces = self.entries, self.pieces
         scale = np.sqrt(np.einsum("ij,ij->j", entries.rows, entries.rows) / max(len(entries.rows), 1))
@@ -219,24 +209,30 @@ class _Vertex:
         targets = entries.targets[held] / self.size
         outside = -((entries.weights * pieces.slopes[piece])[~held] @ entries.rows[~held]) * self.unit
         count, d = len(targets), len(self.theta)
+        charged = np.flatnonzero(self.charges)
         starts = np.concatenate([[0.0], np.cumsum(-pieces.jumps * pieces.kinks)])  # of each line at r = 0
         # t >= slope r + start for each line: slope (y - x'b) - t <= -start.
-        above = [sparse.hstack([sparse.csr_array(-slope * rows), -sparse.eye_array(count)]) for slope in pieces.slopes]
+        none = sparse.csr_array((count, len(charged)))
+        above = [sparse.hstack([sparse.csr_array(-slope * rows), -sparse.eye_array(count), none]) for slope in pieces.slopes]
         ends = [-start / self.size - slope * targets for slope, start in zip(pieces.slopes, starts, strict=True)]
         low, high = working.ends(working.free.base)
         equal = low == high
         matrix = working.matrix * self.unit
         length = np.linalg.norm(matrix, axis=1)
         matrix, low = matrix / length[:, None], low / length / self.size
-        blank = sparse.csr_array((int((~equal).sum()), count))
+        # u >= theta and u >= -theta, for each that is charged.
+        own, none = sparse.eye_array(d).tocsr()[charged], sparse.csr_array((len(charged), count))
+        above += [sparse.hstack([sign * own, none, -sparse.eye_array(len(charged))]) for sign in (1.0, -1.0)]
+        ends += [np.zeros(len(charged))] * 2
+        blank = _blank(~equal, count + len(charged))
         above.append(sparse.hstack([sparse.csr_array(-matrix[~equal]), blank]))
         ends.append(-low[~equal])
         mean = float(entries.weights.sum())
         solved = linprog(
-            np.concatenate([outside, weights]) / mean * len(entries.targets),
+            np.concatenate([outside, weights, (self.charges * self.unit)[charged]]) / mean * len(entries.targets),
             A_ub=sparse.vstack(above, format="csr"),
             b_ub=np.concatenate(ends),
-            A_eq=sparse.hstack([sparse.csr_array(matrix[equal]), sparse.csr_array((int(equal.sum()), count))]) if equal.any() else None,
+            A_eq=sparse.hstack([sparse.csr_array(matrix[equal]), _blank(equal, count + len(charged))]) if equal.any() else None,
             b_eq=low[equal] if equal.any() else None,
             bounds=(None, None),
             method="highs-ds",
@@ -246,7 +242,7 @@ class _Vertex:
             raise ArgumentError("no coefficients meet the constraints")
         return np.asarray(solved.x[:d] * self.unit * self.size) if solved.status == 0 else None
 
-    def _exact(self, theta: Array, programs: int) -> _Found:
+    def _exact(self, theta: Array, programs: int) -> FoundWithin:
         """The vertex near theta, from the rows on kinks and the constraints that hold there, and its multipliers."""
         entries, pieces, working = self.entries, self.pieces, self.working
         residuals = entries.targets - entries.rows @ theta
@@ -257,46 +253,49 @@ class _Vertex:
         tight = np.flatnonzero(gap <= ON_LINE)
         single = (working.matrix[tight] != 0).sum(axis=1)
         tight = tight[np.argsort(single, kind="stable")]
+        zero = np.flatnonzero((self.charges > 0) & (np.abs(theta) <= ON_LINE * self.size * self.unit))
         kinked = np.flatnonzero(pieces.distance(residuals) <= ON_LINE * self.size)
         kinked = kinked[np.argsort(pieces.distance(residuals)[kinked], kind="stable")]
-        all_rows = np.concatenate([unit_rows[tight], entries.rows[kinked] * self.unit])
+        held = len(zero) + len(tight)
+        all_rows = np.concatenate([np.eye(len(theta))[zero], unit_rows[tight], entries.rows[kinked] * self.unit])
         sizes = np.linalg.norm(all_rows, axis=1)
         alive = np.flatnonzero(sizes > 0)
         chosen = alive[independent_rows(all_rows[alive] / sizes[alive, None])]
         basis = all_rows[chosen]
-        on_kink = chosen[chosen >= len(tight)] - len(tight)
-        nearest = pieces.kinks[pieces.nearest(residuals[kinked[on_kink]])]
-        wanted = np.concatenate([low[tight[chosen[chosen < len(tight)]]], residuals[kinked[on_kink]] - nearest])
-        move = np.linalg.lstsq(basis, wanted, rcond=None)[0] * self.unit
-        for _ in range(2):
+        at_zero = zero[chosen[chosen < len(zero)]]
+        on_rows = tight[chosen[(chosen >= len(zero)) & (chosen < held)] - len(zero)]
+        on_kink = kinked[chosen[chosen >= held] - held]
+        nearest = pieces.kinks[pieces.nearest(residuals[on_kink])]
+        move = np.zeros(len(theta))
+        for _ in range(3):
             there = theta + move
-            left = np.concatenate(
-                [
-                    working.ends(working.free.expand(there))[0][tight[chosen[chosen < len(tight)]]],
-                    (entries.targets - entries.rows @ there)[kinked[on_kink]] - nearest,
-                ]
-            )
+            off_kink = (entries.targets - entries.rows @ there)[on_kink] - nearest
+            left = np.concatenate([-(there / self.unit)[at_zero], working.ends(working.free.expand(there))[0][on_rows], off_kink])
             move = move + np.linalg.lstsq(basis, left, rcond=None)[0] * self.unit
         theta = theta + move
+        theta[zero] = 0.0
         residuals = entries.targets - entries.rows @ theta
-        return self._proof(theta, residuals, tight, kinked, programs)
+        return self._proof(theta, residuals, tight, kinked, zero, programs)
 
-    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, programs: int) -> _Found:
-        """Multipliers of the rows on kinks, between the slopes on their two sides, and of the constraints, at least zero: by a linear
-        program, since at a vertex of more rows than coefficients they are not the only ones."""
+    def _proof(self, theta: Array, residuals: Array, tight: IntArray, kinked: IntArray, zero: IntArray, programs: int) -> FoundWithin:
+        """Multipliers of the rows on kinks, between the slopes on their two sides, of the constraints, at least zero, and of charged slopes
+        at zero, up to their charge: by a linear program, since at a vertex of more rows than coefficients they are not the only ones."""
         from scipy.optimize import linprog
 
         entries, pieces, working = self.entries, self.pieces, self.working
         others = np.ones(len(residuals), dtype=np.bool_)
         others[kinked] = False
         slope = pieces.slopes[pieces.piece(residuals)]
-        outside = -(entries.weights * slope)[others] @ entries.rows[others]
+        outside = -(entries.weights * slope)[others] @ entries.rows[others] + self.charges * np.sign(theta)
         which = pieces.nearest(residuals[kinked])
         equal = (working.polyhedron.equal[working.places])[tight]
-        # outside - sum w s x - A' mu = 0, s between the two slopes.
-        matrix = np.concatenate([-(entries.weights[kinked, None] * entries.rows[kinked]), -working.matrix[tight]]).T * self.unit[:, None]
+        # outside - sum w s x - A' mu + sum nu = 0, s between the two slopes.
+        own = (np.eye(len(theta)) * self.charges)[zero]
+        on_kinks = -(entries.weights[kinked, None] * entries.rows[kinked])
+        matrix = np.concatenate([on_kinks, -working.matrix[tight], own]).T * self.unit[:, None]
         bounds = list(zip(pieces.slopes[which], pieces.slopes[which + 1], strict=True))
         bounds += [(None, None) if is_equal else (0.0, None) for is_equal in equal]
+        bounds += [(-1.0, 1.0)] * len(zero)
         right = -outside * self.unit
         total = float(np.abs(entries.weights).sum()) * pieces.steepest
         count = len(right)
@@ -310,10 +309,14 @@ class _Vertex:
         )
         multipliers = np.zeros(len(working.places))
         if solved.status != 0:
-            return _Found(theta, multipliers, tight, False, "the multipliers of the vertex were not found", np.inf, programs)
+            return FoundWithin(theta, multipliers, tight, False, "the multipliers of the vertex were not found", np.inf, programs)
         violation = float(solved.fun)
-        pushes = np.asarray(solved.x[len(kinked) : len(kinked) + len(tight)])
+        pushes = np.array(solved.x[len(kinked) : len(kinked) + len(tight)])
+        for place, column in enumerate(rows_of_one(working.matrix[tight]).tolist()):
+            if column in zero:
+                own_push = float(solved.x[len(kinked) + len(tight) + int(np.flatnonzero(zero == column)[0])]) * self.charges[column]
+                pushes[place] = pushed_beyond(working.matrix[tight[place], column], pushes[place], 1.0, own_push, self.charges[column])[0]
         multipliers[tight] = np.where(equal | (pushes > 0), pushes, 0.0)
         converged = violation <= WRONG
         reason = "no row changes its line, and multipliers prove the vertex" if converged else "multipliers do not prove the vertex"
-        return _Found(theta, multipliers, tight, converged, reason, violation * total, programs)
+        return FoundWithin(theta, multipliers, tight, converged, reason, violation * total, programs)

@@ -12,6 +12,7 @@ from gradline.constraints.polyhedron import Polyhedron
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.solvers.columns import gram
+from gradline.solvers.constrained.beside import apart
 from gradline.solvers.constrained.ending import constrained_solution, not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
 from gradline.solvers.constrained.working import WorkingRows, without_rounding
@@ -31,7 +32,7 @@ SMALL_REST = 1e-6
 
 
 def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
-    """The minimum of c |y - X b|^2 a row, a smooth penalty and constraints. One pass; where data is small, or the sums keep too few digits,
+    """The minimum of c |y - X b|^2 a row, a penalty and constraints. One pass; where data is small, or the sums keep too few digits,
     a few more for the gradient."""
     rows = problem.rows
     found = rows.reduce(MomentsKernel())
@@ -48,7 +49,8 @@ def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
         aliased = not_constrained(fit.aliased, polyhedron, lambda: gram(rows))
         movable[list(aliased)] = False
     model = SquaredModel(moments, rows.intercept, movable, scale)
-    working = WorkingRows.of(polyhedron, model.free)
+    problem, absolute = apart(problem)
+    working = WorkingRows.of(polyhedron, model.free, absolute)
     problem.__dict__.setdefault("total_weight", moments.weight)
     coefficients, passes = np.zeros(problem.shape), 1
     curvature, gradient = model.curvature, model.gradient(coefficients)
@@ -76,11 +78,12 @@ def solve_squared(problem: Problem, polyhedron: Polyhedron) -> Solution:
     assert step is not None
     bend, slope = _penalty(problem, model.free, coefficients)
     loss, passes = _loss(problem, model, coefficients, passes)
+    loss += working.charge(coefficients)
     coefficients = working.without_dust(coefficients, curvature + bend, loss)
     solution = constrained_solution(
-        working, coefficients, loss, gradient + slope, step.program, True, "the model of squared loss is exact", passes, aliased
+        problem, working, coefficients, loss, gradient + slope, step, (True, "the model of squared loss is exact"), passes, aliased
     )
-    return replace(solution, unconstrained=_unconstrained(problem, found, scale))
+    return solution if absolute is not None else replace(solution, unconstrained=_unconstrained(problem, found, scale))
 
 
 def _penalty(problem: Problem, free: CoefficientMap, coefficients: Array) -> tuple[Array | float, Array | float]:

@@ -175,11 +175,13 @@ class WideFactor:
         """Worked out when somebody looks, which takes another matrix of this size."""
         from scipy.linalg.lapack import dtrtri
 
-        slopes = np.tril(dtrtri(self.lower, lower=1)[0]).T
-        slopes /= self.unit[:, None]
-        if not self.first:
-            return SquaredSums(slopes, self.products, self.total_squares, self.weights)
-        root = np.zeros((len(slopes) + 1, len(slopes) + 1))
-        root[1:, 1:] = slopes
-        root[0, 0], root[0, 1:] = 1.0 / np.sqrt(self.weights.weight), -(self.origin[1:] @ slopes)
+        inverse = dtrtri(self.lower, lower=1)[0]
+        size = len(inverse) + self.first
+        root = np.zeros((size, size))
+        slopes = root[self.first :, self.first :]
+        for i, unit in enumerate(self.unit):
+            # A row at a time: what stands in the other triangle is no part of the inverse, and a copy would be as large as all of it.
+            slopes[i, i:] = inverse[i:, i] / unit
+        if self.first:
+            root[0, 0], root[0, 1:] = 1.0 / np.sqrt(self.weights.weight), -(self.origin[1:] @ slopes)
         return SquaredSums(root, self.products, self.total_squares, self.weights)

@@ -129,11 +129,17 @@ def frame_source(data: Any) -> Source | None:
 def arrow_source(table: pa.Table, name: str, unreadable: Iterable[str] = ()) -> FrameSource:
     """An Arrow table. unreadable: names of further columns."""
     check_names([*table.schema.names, *unreadable], name, by_sql=False)
+    return FrameSource(name, table.schema, table.num_rows, _ArrowCut(table))
 
-    def cut(columns: Sequence[str], start: int, stop: int) -> pa.Table:
-        return table.select(list(columns)).slice(start, stop - start)
 
-    return FrameSource(name, table.schema, table.num_rows, cut)
+@dataclass(frozen=True)
+class _ArrowCut:
+    """Rows of an Arrow table."""
+
+    table: pa.Table
+
+    def __call__(self, columns: Sequence[str], start: int, stop: int) -> pa.Table:
+        return self.table.select(list(columns)).slice(start, stop - start)
 
 
 def once(batches: Iterable[pa.RecordBatch], schema: pa.Schema, name: str) -> OnceSource:
