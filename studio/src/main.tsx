@@ -19,5 +19,14 @@ if (connection) {
     queueMicrotask(() => stop());
   });
 }
-void restore().then(() => refresh(false));
-render(<App />, document.getElementById("studio")!);
+function start(): void {
+  const place = document.getElementById("studio")!;
+  // The head that the file itself holds was only for the first moment.
+  place.replaceChildren();
+  render(<App />, place);
+  void restore().then(() => refresh(false));
+}
+
+// The head is painted before anything is worked out; a page that nobody sees is given no frame, and need not wait for one.
+if (document.visibilityState === "visible") requestAnimationFrame(() => setTimeout(start));
+else start();

@@ -104,7 +104,7 @@ def test_one_point_and_identical_points_are_shown_and_explained(opened):
         paste(opened, rows)
         use(opened)
         opened.take_steps(20)
-        assert opened.page.locator(".pane-points canvas").count() == 1
+        assert opened.page.locator(".pane-points canvas").count() == 5  # a layer each
         said = opened.page.inner_text("#view")
         assert "constant" in said or "does not vary" in said or "proved" in said or "determined" in said or "lowest" in said
     # The last point stays.
@@ -200,3 +200,39 @@ def test_a_damaged_link_says_so_and_opens_the_page_all_the_same(browser, fragmen
         assert "link cannot be opened" in opened.page.inner_text("#trouble")
         opened.take_steps(3)
         assert opened.step == 3
+
+
+def test_an_input_whose_square_is_no_number_is_refused_by_its_row(opened):
+    paste(opened, "x,y\n1,1\n1e300,2\n3,3\n")
+    use(opened)
+    assert "row 2, column x" in opened.page.inner_text("#trouble").lower()
+    opened.page.select_option("#preset", "few")
+    opened.settled()
+    assert opened.page.locator("#trouble").count() == 0
+
+
+def test_a_rate_beyond_all_measure_is_drawn_without_a_fault(opened):
+    opened.page.fill("#rate-number", "1e308")
+    opened.page.press("#rate-number", "Tab")
+    opened.settled()
+    opened.page.select_option("#preset", "few")
+    opened.settled()
+    assert opened.errors == []
+
+
+def test_a_dragged_point_is_moved_and_the_others_stay(opened):
+    page = opened.page
+    page.select_option("#preset", "few")
+    opened.settled()
+    page.evaluate("document.querySelector('#point').focus()")
+    before = page.get_attribute("#point", "aria-label")
+    handle = page.locator("#point").bounding_box()
+    x, y = handle["x"] + handle["width"] / 2, handle["y"] + handle["height"] / 2
+    page.mouse.move(x, y)
+    page.mouse.down()
+    page.mouse.move(x + 40, y - 40, steps=6)
+    page.mouse.up()
+    opened.settled(600)
+    assert page.get_attribute("#point", "aria-label") != before
+    assert page.locator(".pane-points canvas").count() == 5
+    page.keyboard.press("Escape")

@@ -339,4 +339,10 @@ def test_a_loss_of_a_file_is_watched_on_points(browser):
             time.sleep(0.1)
         page.wait_for_timeout(3000)
         assert page.locator("#trouble").count() == 0
+        assert page.locator("option[value='file:lopsided']").count() == 1
+        page.click("#tab-take")
+        page.wait_for_timeout(500)
+        # The path of the page holds the key to the server: no link may carry it on.
+        assert page.input_value("#link").startswith("#")
+        assert "/s/" not in page.input_value("#link")
         assert view.errors == []

@@ -33,6 +33,8 @@ export interface Rows {
 
 export const MOST_ROWS = 100_000;
 
+const LARGEST = 1e150; // of an input: curvatures are sums of squares
+
 export function rowsOf(points: Points): Rows {
   const { x, y, inputs, weights } = points;
   const fault = (path: string, message: string): never => {
@@ -50,6 +52,9 @@ export function rowsOf(points: Points): Rows {
     for (let j = 0; j < inputs.length; j++) {
       const value = row[j];
       if (!Number.isFinite(value)) fault(`row ${i + 1}, column ${inputs[j]}`, `row ${i + 1}, column ${inputs[j]}: ${value} is not a finite number`);
+      if (Math.abs(value!) > LARGEST) {
+        fault(`row ${i + 1}, column ${inputs[j]}`, `row ${i + 1}, column ${inputs[j]}: the square of ${value} is beyond what a number can hold; give the column in a larger unit`);
+      }
       columns[j + 1]![i] = value!;
     }
     if (!Number.isFinite(y[i])) fault(`row ${i + 1}, column ${points.target}`, `row ${i + 1}, column ${points.target}: ${y[i]} is not a finite number`);

@@ -6,6 +6,7 @@ import { dimension, frameX, loadPoints, points, say, selected, setPoints, target
 export { PRESETS };
 
 export function usePreset(name: string): void {
+  if (name === "") return; // what the list says of itself
   const chosen = preset(name);
   loadPoints(chosen.points(), { loss: chosen.loss, rate: chosen.source ? 0.1 : "auto", momentum: 0, nesterov: false, batch: null, method: "descent" }, chosen.source);
   say(`${chosen.title}: ${chosen.about}`);
@@ -15,8 +16,8 @@ export function usePreset(name: string): void {
 export function addOutlier(): void {
   const { x, y, weights } = points.value;
   const [low, high] = frameX.value;
-  const middle = y.slice().sort((a, b) => a - b)[Math.floor(y.length / 2)]!;
-  const [least, most] = [Math.min(...y), Math.max(...y)];
+  const sorted = y.slice().sort((a, b) => a - b);
+  const [least, middle, most] = [sorted[0]!, sorted[Math.floor(y.length / 2)]!, sorted[y.length - 1]!];
   const span = most - least || 1;
   const rising = points.value.y[x.reduce((best, row, i) => (row[0]! > x[best]![0]! ? i : best), 0)]! > middle;
   const short = (value: number) => Number(value.toPrecision(4));

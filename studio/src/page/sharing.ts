@@ -4,6 +4,7 @@ import { fromFragment, toFragment, type Shared } from "../engine/link";
 import { line } from "../engine/presets";
 import { EngineError, type Problem } from "../engine/types";
 import { at, compared, loadPoints, locks, onSave, points, settings, source, steps, task } from "./state";
+import { connection } from "./server";
 import { stored } from "./stored";
 
 export const linkProblem = signal<Problem | null>(null);
@@ -23,8 +24,9 @@ export function shared(locked: readonly string[], asked: string): Shared {
   };
 }
 
+/** A link to this page. The address of a page that a server has sent holds the key to that server: then the part from "#" on, alone. */
 export async function linkTo(locked: readonly string[], asked: string): Promise<string> {
-  const address = window.location.href.replace(/[#?].*$/, "");
+  const address = connection ? "" : window.location.href.replace(/[#?].*$/, "");
   return `${address}#${await toFragment(shared(locked, asked))}`;
 }
 

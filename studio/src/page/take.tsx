@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { command, csvOf, lossFile, modelOf, pythonScript, type Shown } from "../engine/takeaway";
 import { EngineError } from "../engine/types";
 import { plural, sentence } from "./format";
+import { connection } from "./server";
 import { linkTo } from "./sharing";
 import { at, optimum, points, say, settings, source, task, toOptimum, walkShown } from "./state";
 
@@ -155,6 +156,11 @@ function Link() {
         <Copy of={link.value} what="The link" />
       </header>
       <p class="small quiet">Holds the points, the settings and the step. What it holds stays in the address and is sent to nobody’s server.</p>
+      {connection && (
+        <p class="small quiet" id="link-part">
+          The address of this page holds your key to this server, so that it is left out. Put what is below behind the address of any studio.
+        </p>
+      )}
       <input type="text" readonly id="link" aria-label="Link" value={link.value} onFocus={(event) => event.currentTarget.select()} />
       <fieldset class="plain">
         <legend class="label">For an assignment, what stands still:</legend>

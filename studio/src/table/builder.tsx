@@ -228,7 +228,7 @@ function Loss({ state }: { readonly state: TableState }) {
       return;
     }
     const chosen = lossEntry(value);
-    const options = { ...chosen?.fixed, ...(chosen?.option ? { [chosen.option.name]: chosen.option.value } : {}) };
+    const options = chosen?.option ? { [chosen.option.name]: chosen.option.value } : {};
     state.change({ loss: { kind: "catalogue", name: value, options } });
   };
   const wrong = state.fitted.value.problem?.path.endsWith("loss") ?? false;

@@ -12,7 +12,6 @@ export interface LossEntry {
   readonly title: string;
   readonly about: string;
   readonly option?: Option;
-  readonly fixed?: Readonly<Record<string, string>>;
 }
 
 export interface LossGroup {
@@ -30,9 +29,8 @@ export const GROUPS: readonly LossGroup[] = [
       {
         name: "huber",
         title: "Huber",
-        about: "Outliers count by their side, not by their size. The scale is estimated with the coefficients.",
-        option: option("threshold", "Threshold, in standard deviations", 1.35, 0.05),
-        fixed: { scale: "joint" },
+        about: "Outliers count by their side, not by their size. In the target's units: a threshold far below the usual error is near the median.",
+        option: option("threshold", "Threshold", 1.35, 0.05),
       },
       { name: "absolute", title: "Absolute", about: "The median." },
       { name: "quantile", title: "Quantile", about: "The level that a share of the targets stays below.", option: option("level", "Level", 0.9, 0.05) },
