@@ -71,7 +71,7 @@ def test_3_perfect_collinearity_is_named_and_has_no_errors():
     assert fit.covariance().degrees_of_freedom == N - 4
 
 
-@pytest.mark.parametrize("keyword", ["offsets", "obs", "cluster", "use_t", "cov_type", "var_weights"])
+@pytest.mark.parametrize("keyword", ["offsets", "obs", "use_t", "cov_type", "var_weights"])
 def test_4_an_unknown_keyword_raises(keyword):
     with pytest.raises(TypeError, match=f"unexpected keyword argument '{keyword}'"):
         gl.fit(X, Y, **{keyword: 1})

@@ -20,7 +20,7 @@ forks = pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods()
 
 
 def threads_of_blas():
-    return [library["num_threads"] for library in blas.controller().info() if library["user_api"] == "blas"]
+    return [library.num_threads for library in blas.blas_libraries(blas.controller())]
 
 
 @pytest.fixture

@@ -157,7 +157,7 @@ def test_the_picture_marks_both_choices():
     words = [text.get_text() for text in held.get_legend().get_texts()]
     assert words[0].startswith("least: ")
     assert words[1].startswith("within one error: ")
-    assert gl.path(X, Y, strengths=5).plot().get_ylabel() == "slope"
+    assert gl.path(X, Y, strengths=5).plot().get_ylabel() == "coefficient"
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ class Page(HTMLParser):
     def __init__(self, text):
         super().__init__()
         self.open, self.found, self.tags = [], [], set()
-        self.feed(text)
+        self.feed(text.replace("<wbr>", ""))  # where a long name may break, not where it ends
         assert self.open == []
 
     def handle_starttag(self, tag, attributes):
@@ -194,11 +194,11 @@ def test_on_new_data_the_page_says_so_and_leaves_out_what_is_of_the_fit(sound):
 @pytest.mark.parametrize(
     ("loss", "pictures"),
     [
-        ("logistic", ["Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration"]),
-        ("gamma", ["Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration"]),
-        (gl.losses.quantile(0.8), ["Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration"]),
-        (gl.losses.huber(1.0), ["Intervals", "Residuals", "Quantiles", "Spread", "Influence"]),
-        ("multinomial", ["Intervals", "Calibration"]),
+        ("logistic", ["The", "Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration", "ROC"]),
+        ("gamma", ["The", "Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration"]),
+        (gl.losses.quantile(0.8), ["The", "Intervals", "Residuals", "Quantiles", "Spread", "Influence", "Calibration"]),
+        (gl.losses.huber(1.0), ["The", "Intervals", "Residuals", "Quantiles", "Spread", "Influence"]),
+        ("multinomial", ["The", "Intervals", "Calibration", "ROC"]),
     ],
 )
 def test_each_loss_gets_the_pictures_that_mean_something_for_it(sound, loss, pictures):

@@ -404,7 +404,7 @@ def test_other_settings_of_gradient_descent():
         with pytest.raises(ValueError, match=f"seed must be a whole number of at least 0, or None, not {seed!r}"):
             gl.GradientDescent(seed=seed)
     for callbacks in (print, 5, [5]):
-        with pytest.raises(TypeError, match="callbacks must be a list of functions of a Record, not "):
+        with pytest.raises(TypeError, match="callbacks must be a list of functions of a Record, or of objects with "):
             gl.GradientDescent(callbacks=callbacks)
 
 

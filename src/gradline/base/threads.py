@@ -132,7 +132,15 @@ def controller() -> ThreadpoolController:
 
 @cache
 def _blas_libraries() -> list[Any]:
-    return [library for library in controller().lib_controllers if library.user_api == "blas"]
+    return blas_libraries(controller())
+
+
+def blas_libraries(known: ThreadpoolController) -> list[Any]:
+    """The BLAS of NumPy and of SciPy. Others that packages bring for themselves compute nothing here, and are left alone."""
+    found = [library for library in known.lib_controllers if library.user_api == "blas"]
+    # Where both use one of the system, its path names neither.
+    own = [library for library in found if any(name in str(library.filepath).lower() for name in ("numpy", "scipy"))]
+    return own or found
 
 
 def _let_any_thread_set(library: Any) -> None:

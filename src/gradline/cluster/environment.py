@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from functools import cache
 
 from gradline.base.errors import ClusterError
-from gradline.base.threads import controller
+from gradline.base.threads import blas_libraries, controller
 from gradline.base.version import __version__
 
 Environment = Mapping[str, str]
@@ -24,7 +24,7 @@ def environment() -> Environment:
     """Of this process: names to versions; "no" for a framework that is not installed."""
     found = {"gradline": __version__, "Python": platform.python_version(), "machine": platform.machine()}
     found |= {name: _version(name) for name in (*PACKAGES, *FRAMEWORKS)}
-    libraries = [library.info() for library in controller().lib_controllers if library.user_api == "blas"]
+    libraries = [library.info() for library in blas_libraries(controller())]
     # The architecture is the processor that BLAS found, for which it has its own products.
     told = sorted({f"{info['internal_api']} {info['version']} {info.get('architecture') or ''}".strip() for info in libraries})
     return found | {"BLAS": ", ".join(told)}

@@ -128,6 +128,10 @@ def theme(name: Literal["light", "dark"]) -> Iterator[None]:
     name : {"light", "dark"}
         Which paper.
 
+    Returns
+    -------
+    context manager
+
     Raises
     ------
     ValueError
