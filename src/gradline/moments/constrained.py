@@ -14,7 +14,7 @@ from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.held import HeldConstraints, held_at
 from gradline.constraints.polyhedron import BoolArray
 from gradline.constraints.specs import ConstraintSpec
-from gradline.moments.least_squares import MomentsFit
+from gradline.moments.least_squares import MomentsFit, measured_at
 from gradline.solvers.constrained.ending import not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
 from gradline.solvers.constrained.working import WorkingRows, without_rounding
@@ -63,20 +63,8 @@ def _measured(
     """With the measures of the coefficients within the constraints."""
     squares = float(model.squares(coefficients)[0]) * sums.weight
     free = held.face(movable, coefficients).size
-    spare = plain.n - free
-    total = plain.total_squares
     return replace(
-        plain,
-        coefficients=coefficients[:, 0],
-        dispersion=squares / spare if spare > 0 else float("nan"),
-        r_squared=1.0 - squares / total if total > 0 else float("nan"),
-        f_statistic=None,
-        log_likelihood=None,
-        aic=None,
-        bic=None,
-        degrees_of_freedom=float(spare),
-        digits=np.full(len(plain.names), np.nan),
-        dispersion_digits=float("nan"),
+        measured_at(plain, coefficients[:, 0], squares, plain.n - free),
         aliased=tuple(name for place, name in enumerate(plain.names) if not movable[place, 0]),
         held=held,
     )

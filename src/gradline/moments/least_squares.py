@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -200,3 +200,22 @@ def _covariance_shape(fit: NormalEquations, kept: IntArray, ridge: float, interc
     if intercept:
         penalised[0] = 0.0
     return inverse - (inverse * penalised) @ inverse, float(len(kept) - np.diag(inverse) @ penalised)
+
+
+def measured_at(plain: MomentsFit, coefficients: Array, squares: float, spare: float) -> MomentsFit:
+    """A fit of the same sums at other coefficients (P,), with the measures that still hold there. squares: the weighted sum of squared
+    residuals; spare: degrees of freedom left."""
+    total = plain.total_squares
+    return replace(
+        plain,
+        coefficients=coefficients,
+        dispersion=squares / spare if spare > 0 else float("nan"),
+        r_squared=1.0 - squares / total if total > 0 else float("nan"),
+        f_statistic=None,
+        log_likelihood=None,
+        aic=None,
+        bic=None,
+        degrees_of_freedom=float(spare),
+        digits=np.full(len(plain.names), np.nan),
+        dispersion_digits=float("nan"),
+    )

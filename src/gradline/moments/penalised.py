@@ -8,7 +8,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.constraints.specs import ConstraintSpec
-from gradline.moments.least_squares import MomentsFit, fit_moments, places_of
+from gradline.moments.least_squares import MomentsFit, fit_moments, measured_at, places_of
 from gradline.penalties.arguments import left_to_data
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, as_kinked
 from gradline.solvers.least_squares.second_moments import SecondMoments
@@ -50,23 +50,13 @@ def penalised(
     model = MomentsModel(own, 1, intercept)
     point = model.solve(penalty, np.zeros((p, 1)))
     coefficients = point.coefficients[:, 0]
-    squares, total = model.loss_at(point.coefficients) * own.weight, plain.total_squares
+    squares = model.loss_at(point.coefficients) * own.weight
     free = int(intercept) + int(np.count_nonzero(coefficients[int(intercept) :]))
-    spare, size = plain.n - free, len(coefficients)
+    size = len(coefficients)
     return replace(
-        plain,
-        coefficients=coefficients,
+        measured_at(plain, coefficients, squares, plain.n - free),
         standard_errors=np.full(size, np.nan),
         covariance=np.full((size, size), np.nan),
-        dispersion=squares / spare if spare > 0 else float("nan"),
-        r_squared=1.0 - squares / total if total > 0 else float("nan"),
-        f_statistic=None,
-        log_likelihood=None,
-        aic=None,
-        bic=None,
-        degrees_of_freedom=float(spare),
-        digits=np.full(size, np.nan),
-        dispersion_digits=float("nan"),
         aliased=(),
         gap=point.gap,
     )
