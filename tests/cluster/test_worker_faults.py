@@ -170,7 +170,7 @@ if __name__ == "__main__":
     with gl.Cluster.local(2) as cluster:
         print(*cluster._engine.seam._client.run(__import__("os").getpid).values(), flush=True)
         while True:
-            gl.fit("y ~ x + z + u", sys.argv[1], loss="logcosh", cluster=cluster)
+            gl.fit("y ~ x + z + u", sys.argv[1], loss="log_cosh", cluster=cluster)
 """
 
 
