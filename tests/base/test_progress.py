@@ -75,10 +75,11 @@ def test_a_bar_with_patience_appears_late(monkeypatch, capsys):
 PASSES = """
 import time
 from gradline.tables.table import open_table
-from gradline.tables.progress import watched
+from gradline.tables.progress import watching
 
 query = "SELECT i::DOUBLE AS x FROM range(3000000) t(i)"
-with watched(open_table(None, query=query), "reading rows", True) as table:
+with watching("reading rows", True) as meter:
+    table = open_table(None, query=query).counted_by(meter)
     for stop_after in (1, None, None):
         begun = time.monotonic()
         for seen, batch in enumerate(table.batches(["x"], 2**15)):

@@ -38,9 +38,10 @@ kept.getvalue() == 2 * f"{fit.summary()}\\n"
     "quick": "robust = gl.fit(x, y, loss=gl.losses.huber(1.0))",
     "rows": """
 from gradline.tables.table import open_table
-from gradline.tables.progress import watched
+from gradline.tables.progress import watching
 table = open_table(None, query="SELECT i::DOUBLE AS x FROM range(3000000) t(i)")
-with watched(table, "reading rows", None) as counted:
+with watching("reading rows", None) as meter:
+    counted = table.counted_by(meter)
     for _ in range(2):
         for batch in counted.batches(["x"], 2**15):
             time.sleep(0.015)

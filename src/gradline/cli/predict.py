@@ -76,7 +76,7 @@ def predict(
             raise usage(f"{option} goes with --interval")
     from gradline.api.loading import load
     from gradline.cli.clusters import opened_cluster, table_on
-    from gradline.tables.progress import watched
+    from gradline.tables.progress import watching
 
     with noting_warnings(), opened_cluster(cluster) as workers:
         fitted = load(model)
@@ -86,7 +86,8 @@ def predict(
         table = table_on(workers, data, query=query, database=database, where=where)
         kept = [name.strip() for name in keep.split(",") if name.strip()] if keep else []
         table.check_columns(kept)
-        with watched(table, "predicting", None) as counted:
+        with watching("predicting", None) as meter:
+            counted = table.counted_by(meter)
             if folder and out is not None:
                 asked = {} if interval is None else {"interval": interval, "level": level, "calibration": calibration}
                 files = fitted.predict_to(out, counted, kind, keep=kept, unseen=unseen, **asked)  # type: ignore[arg-type]

@@ -62,12 +62,12 @@ def report(
         check_out(out, "--out", [str(model), *input_files(data, database)], (".html", ".htm"))
         use_screenless()
         from gradline.report import build, data_name
-        from gradline.tables.progress import watched
+        from gradline.tables.progress import watching
 
         table = table_on(workers, data, query=query, database=database, where=where)
         name = data_name(data, database=database, where=where)
-        with watched(table, "reading rows", None) as counted:
-            made = build(fitted, counted, name=name, words=as_options, weights=weights, frequencies=frequencies)
+        with watching("reading rows", None) as meter:
+            made = build(fitted, table.counted_by(meter), name=name, words=as_options, weights=weights, frequencies=frequencies)
         made.save(out)
     typer.echo(f"report written: {out}")
     for concern in made.concerns:

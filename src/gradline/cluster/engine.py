@@ -18,7 +18,8 @@ from gradline.cluster.packing import Packed, Packer
 from gradline.cluster.scheduling import Avoided, Loop, Patience
 from gradline.cluster.seam import Future, Seam
 from gradline.cluster.tasks import Done, Failed, Needs, Outcome, PlannedChunk, Span, Work, perform
-from gradline.tables.passes import Job, Reading, SpanJob, splits
+from gradline.tables.chunks import splits
+from gradline.tables.passes import Job, Reading, SpanJob
 from gradline.tables.sources.source import Meter, Source
 
 Result = TypeVar("Result")

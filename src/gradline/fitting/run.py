@@ -17,7 +17,8 @@ from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
 from gradline.fitting.request import FitRequest
 from gradline.inference.absent import NoInference
-from gradline.inference.asked import checked_kind, is_default, is_none, uncertainty_of
+from gradline.inference.asked import is_default, is_none, names_a_kind, uncertainty_of
+from gradline.inference.covariance.kinds import CovarianceKind, as_kind
 from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
@@ -36,7 +37,6 @@ from gradline.solvers.registry import as_solver, automatic, check_in_range, solv
 
 if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
-    from gradline.inference.covariance.kinds import CovarianceKind
     from gradline.inference.inference import Inference
 
 
@@ -61,7 +61,10 @@ def opened(request: FitRequest, ahead: Kernel[Any] | None = None) -> Iterator[tu
     common |= {"weights": request.weights, "frequencies": request.frequencies, "offset": request.offset, "intercept": request.intercept}
     if request.of_arrays:
         prepared = prepare_arrays(request.data, request.target, names=request.names, **common)
-        kind = checked_kind(request.covariance, request.groups, lambda: prepared.rows.n_rows)
+        kind = None
+        if names_a_kind(request.covariance):
+            asked = request.covariance if request.groups is None else ("cluster", request.groups)
+            kind = as_kind(asked, prepared.rows.n_rows)
         if request.groups is not None:
             check_same_labels(of_arguments(X=request.data, y=request.target, groups=request.groups))
         yield prepared, kind, request.progress
@@ -74,7 +77,8 @@ def opened(request: FitRequest, ahead: Kernel[Any] | None = None) -> Iterator[tu
     with watched_table(request.formula, request.data, request.target, **common) as prepared:
         # One bar at a time: where rows are read anew at each pass, it is the rows that are counted.
         own = False if prepared.streamed else request.progress
-        kind = None if prepared.clusters is not None else checked_kind(request.covariance, None, lambda: prepared.rows.n_rows)
+        named = prepared.clusters is None and names_a_kind(request.covariance)
+        kind = as_kind(request.covariance, prepared.rows.n_rows) if named else None
         yield prepared, kind, own
 
 

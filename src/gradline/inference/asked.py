@@ -20,7 +20,7 @@ from gradline.inference.bread import Bread, as_matrix, of_targets, penalty_part
 from gradline.inference.covariance.bayesian import WORDS, dispersion_of_squares
 from gradline.inference.covariance.classical import squared_factor
 from gradline.inference.covariance.estimate import Covariance
-from gradline.inference.covariance.kinds import CovarianceKind, as_kind
+from gradline.inference.covariance.kinds import CovarianceKind
 from gradline.inference.debiased import debiased
 from gradline.inference.inference import MOST_COEFFICIENTS, Inference, infer, too_many
 from gradline.inference.selective import selective
@@ -71,14 +71,9 @@ def is_none(covariance: Any) -> bool:
     return covariance is False or (isinstance(covariance, str) and covariance == "none")
 
 
-def checked_kind(covariance: Any, groups: Any, n_rows: Callable[[], int]) -> CovarianceKind | None:
-    """The kind, looked at before any work is done; None for a default or for none, and for clusters, whose groups are yet to be read.
-
-    groups: of arrays. Raises as ``kinds.as_kind`` does.
-    """
-    if covariance is None or is_default(covariance) or is_none(covariance):
-        return None
-    return as_kind(("cluster", groups) if groups is not None else covariance, n_rows())
+def names_a_kind(covariance: Any) -> bool:
+    """Whether one kind is asked for, which can be looked at before any work is done; not the loss's own, nor none."""
+    return covariance is not None and not is_default(covariance) and not is_none(covariance)
 
 
 @dataclass(frozen=True, eq=False)
@@ -250,7 +245,8 @@ def after_selection(problem: Problem, solution: Solution, kind: CovarianceKind |
 def uncertainty(
     problem: Problem, solution: Solution, covariance: Any, kind: CovarianceKind | None, read_groups: Callable[[], Groups] | None
 ) -> Inference | PendingInference | NoInference:
-    """What a Fit is to hold. kind: of ``checked_kind``. read_groups: reads the clusters of a table's columns."""
+    """What a Fit is to hold. kind: as ``as_kind`` read it; None where none was named, and for clusters, whose groups are yet to be read.
+    read_groups: reads the clusters of a table's columns."""
     if covariance is None:
         return default_inference(problem, solution)
     if is_none(covariance):

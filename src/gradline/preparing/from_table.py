@@ -26,7 +26,7 @@ from gradline.rows.fingerprint import MODULUS, fingerprint
 from gradline.rows.kernel import Kernel
 from gradline.solvers.protocol import BeginsWithMoments, Solver
 from gradline.tables.encoders import PlainEncoder, PlainValues, RowValues
-from gradline.tables.progress import watched
+from gradline.tables.progress import watching
 from gradline.tables.rows import TableRows
 from gradline.tables.sources.renamed import composed_names
 from gradline.tables.table import Table, open_table
@@ -99,7 +99,8 @@ def watched_table(
 
         check_terms(opened, absorbed)
         single += columns_read(absorbed)
-    with watched(opened.restricted([*read.columns, *single]), "reading rows", progress) as table:
+    with watching("reading rows", progress) as meter:
+        table = opened.restricted([*read.columns, *single]).counted_by(meter)
         encoder = read.learn(table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         if absorbed:

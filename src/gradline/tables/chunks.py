@@ -12,12 +12,15 @@ import numpy.typing as npt
 from gradline.base.threads import in_order
 from gradline.base.types import IntArray
 from gradline.tables.batches import grouped
-from gradline.tables.passes import Chunk, Job, Reading, SpanJob, splits
+from gradline.tables.passes import Chunk, Job, Reading, SpanJob
 
 if TYPE_CHECKING:
     from gradline.tables.table import Table
 
 Result = TypeVar("Result")
+
+FEWEST_PARTS = 4
+"""Parts from which each thread decodes its own; fewer are decoded as one stream, so that no thread idles at the end."""
 
 
 def run(table: Table, job: Job[Result], reading: Reading, threads: int | None = None) -> Iterator[Result]:
@@ -81,3 +84,8 @@ def in_row_order(
 
     with contextlib.closing(found):
         yield from in_order(job, wanted(), threads)
+
+
+def splits(parts: Sequence[Any] | None) -> bool:
+    """Whether chunks are the table's own parts, rather than cut from one stream of rows."""
+    return parts is not None and len(parts) >= FEWEST_PARTS

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
@@ -17,9 +17,6 @@ if TYPE_CHECKING:
 
 Result = TypeVar("Result")
 Made = TypeVar("Made", covariant=True)
-
-FEWEST_PARTS = 4
-"""Parts from which each thread decodes its own; fewer are decoded as one stream, so that no thread idles at the end."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +78,3 @@ class Engine(Protocol):
 
     def run_spans(self, source: Source, meter: Meter | None, job: SpanJob[Result], reading: Reading, span_rows: int) -> Iterator[Result]:
         """The job's result for each span of at least ``span_rows`` rows, in row order."""
-
-
-def splits(parts: Sequence[Any] | None) -> bool:
-    """Whether chunks are the table's own parts, rather than cut from one stream of rows."""
-    return parts is not None and len(parts) >= FEWEST_PARTS

@@ -1,4 +1,4 @@
-"""A table that shows how far a pass over it has come: rows a second and the time left."""
+"""How far a pass over a table has come, for whoever watches: rows a second and the time left."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from gradline.base import listening
 from gradline.base import progress as progress_bar
 from gradline.base.consoles import console, in_notebook
-from gradline.tables.table import Table
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+    from gradline.tables.sources.source import Meter
 
 PATIENCE = 1.0
 """Seconds before a bar appears: a read of a moment needs none."""
@@ -29,14 +29,14 @@ NARROW = 80
 
 
 @contextmanager
-def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
-    """The same table with a progress bar over each pass, where somebody watches; otherwise as it is. A listener is told instead."""
+def watching(title: str, progress: bool | None) -> Iterator[Meter | None]:
+    """A meter that draws a progress bar over each pass, where somebody watches; otherwise None. A listener is told instead."""
     listener = listening.current()
     if listener is not None:
-        yield replace(table, meter=_Told(title, listener))
+        yield _Told(title, listener)
         return
     if not progress_bar.wanted(progress):
-        yield table
+        yield None
         return
     screen = console(stderr=True)
     notebook = in_notebook()
@@ -44,7 +44,7 @@ def watched(table: Table, title: str, progress: bool | None) -> Iterator[Table]:
     shown = progress_bar.NotebookBar(counted=False) if notebook else _terminal_bar(screen, narrow)
     meter = _Meter(title, shown, narrow, time.monotonic() + PATIENCE)
     try:
-        yield replace(table, meter=meter)
+        yield meter
     finally:
         meter.stop()
 

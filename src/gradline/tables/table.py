@@ -65,6 +65,10 @@ class Table:
         """Without what belongs to this process: a job that refers to the table takes its columns along, not who reads it."""
         return self.__dict__ | {"meter": None, "engine": None}
 
+    def counted_by(self, meter: Meter | None) -> Table:
+        """The same table, whose passes the meter counts."""
+        return replace(self, meter=meter)
+
     @property
     def name(self) -> str:
         return self.source.name

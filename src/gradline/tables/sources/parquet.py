@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from gradline.base.errors import DataError
-from gradline.tables.sources.columns import check_names, kind_of, quoted, sql_text
+from gradline.tables.sources.columns import check_names, kind_of, quoted
 from gradline.tables.sources.connections import own_connection
 from gradline.tables.sources.dialects import held
 from gradline.tables.sources.errors import reading
@@ -118,7 +118,7 @@ class ParquetSource(SourceDefaults):
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         chosen = "*" if columns is None else ", ".join(map(quoted, columns)) or "1 AS nothing"
         with reading(self.name):
-            return own_connection().sql(f"SELECT {chosen} FROM {read_parquet(self.files)}")
+            return own_connection().read_parquet(list(self.files.paths)).project(chosen)
 
     def restricted(self, columns: Sequence[str]) -> ParquetSource:
         return self
@@ -128,18 +128,13 @@ class ParquetSource(SourceDefaults):
             check_file(path, stamp)
 
 
-def read_parquet(files: Files) -> str:
-    """DuckDB's reader of the files, as SQL."""
-    return f"read_parquet([{', '.join(map(sql_text, files.paths))}])"
-
-
 def parquet_source(files: Files) -> Source:
     """Parquet files as a source. Raises ValueError for a damaged file and for files whose columns differ."""
     import pyarrow.parquet as pq
 
     if any("=" in part for path in files.paths for part in path.split("/")[:-1]):
         # A partitioned folder, month=1/...: some columns are only in the paths, which DuckDB reads.
-        source = sql_source(files.name, lambda: own_connection().sql(f"SELECT * FROM {read_parquet(files)}"), files=files)
+        source = sql_source(files.name, lambda: own_connection().read_parquet(list(files.paths)), files=files)
         with reading(repr(files.paths[0])):
             return replace(source, marked=_categories(pq.read_metadata(files.paths[0])) & set(source.schema.names))
     found, schema = [], None
