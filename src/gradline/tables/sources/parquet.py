@@ -134,7 +134,7 @@ def parquet_source(files: Files) -> Source:
 
     if any("=" in part for path in files.paths for part in path.split("/")[:-1]):
         # A partitioned folder, month=1/...: some columns are only in the paths, which DuckDB reads.
-        source = sql_source(files.name, lambda: own_connection().read_parquet(list(files.paths)), files=files)
+        source = sql_source(files.name, lambda: own_connection().read_parquet(list(files.paths), hive_partitioning=True), files=files)
         with reading(repr(files.paths[0])):
             return replace(source, marked=_categories(pq.read_metadata(files.paths[0])) & set(source.schema.names))
     found, schema = [], None
