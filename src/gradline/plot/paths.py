@@ -44,6 +44,7 @@ def path(found: PathRecord, *, ax: Any = None) -> Any:
     _slopes(panels[0], found)
     if held is not None:
         _held_out(panels[1], found)
+        panels[1].set_xlim(panels[0].get_xlim())
     return style.result(axes)
 
 
@@ -112,12 +113,11 @@ def _held_out(ax: Any, found: PathRecord) -> None:
     ax.fill_between(strengths, mean - error, mean + error, color=style.color(0), alpha=0.18, linewidth=0)
     ax.plot(strengths, mean, color=style.color(0), linewidth=1.6)
     ax.set_xscale("log")
-    ax.invert_xaxis()
     style.dress(ax, f"strength of the {found.penalties[0].name}", "loss of rows held out")
-    style.heading(ax, "Loss of rows held out")
+    style.heading(ax, "Held-out loss")
     _marks(ax, found, label=True)
     style.legend(ax, "best")
-    style.note(ax, f"{held.how}; the band is one standard error")
+    style.note(ax, f"{held.how}, ± one standard error")
 
 
 def _marks(ax: Any, found: PathRecord, *, label: bool) -> None:
