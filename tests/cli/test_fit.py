@@ -78,6 +78,13 @@ def test_gradient_descent_and_its_options(folder):
     refused(call("fit", "rows.csv", "y ~ x", "--solver", "gradient-descent", "--learning-rate", "9", folder=folder), "largest stable rate")
 
 
+def test_a_training_and_its_options(folder):
+    options = ["--solver", "adam", "--learning-rate", "0.1", "--epochs", "5", "--batch-size", "50", "--json"]
+    found = json.loads(call_inside("fit", "rows.csv", "y ~ x", *options, folder=folder).stdout)
+    expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.Adam(0.1, epochs=5, batch_size=50))
+    assert [part["coefficient"] for part in found["coefficients"]] == expected.coefficients.tolist()
+
+
 def test_a_loss_of_ones_own(folder):
     pytest.importorskip("torch")
     source = "import torch\n\ndef late(y, prediction):\n    late = y - prediction\n    return torch.where(late > 0, 3 * late**2, late**2)\n"
@@ -121,6 +128,8 @@ USAGE = [
     (["rows.csv", "y ~ x", "--penalty", "ridge:-1"], "must be zero or more"),
     (["rows.csv", "y ~ x", "--solver", "sgd"], "--solver must be one of auto, gradient-descent"),
     (["rows.csv", "y ~ x", "--steps", "3"], "--steps goes with --solver gradient-descent"),
+    (["rows.csv", "y ~ x", "--solver", "newton", "--batch-size", "3"], "--batch-size goes with --solver gradient-descent, nesterov"),
+    (["rows.csv", "y ~ x", "--solver", "adam", "--learning-rate", "auto"], "--solver adam: learning_rate must be a number"),
     (["rows.csv", "y ~ x", "--solver", "gradient-descent", "--learning-rate", "fast"], "must be a number above zero"),
     (["rows.csv", "y ~ x", "--missing", "ignore"], "--missing must be drop or error"),
     (["rows.csv", "y ~ x", "--out", "model.txt"], "--out must end in .json"),

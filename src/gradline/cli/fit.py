@@ -35,10 +35,12 @@ def fit(
     ] = None,
     solver: Annotated[
         str,
-        typer.Option(metavar="NAME", help="auto, gradient-descent, least-squares, newton, l-bfgs, piecewise-linear or active-set-newton."),
+        typer.Option(metavar="NAME", help="auto, which suits the loss; gradient-descent, nesterov, adam, newton, l-bfgs and others."),
     ] = "auto",
-    learning_rate: Annotated[str | None, typer.Option(metavar="NUMBER|auto", help="Of gradient descent.")] = None,
-    steps: Annotated[int | None, typer.Option(metavar="NUMBER", help="Of gradient descent.")] = None,
+    learning_rate: Annotated[str | None, typer.Option(metavar="NUMBER|auto", help="Of a solver that trains step by step.")] = None,
+    steps: Annotated[int | None, typer.Option(metavar="NUMBER", help="How many of them.")] = None,
+    epochs: Annotated[int | None, typer.Option(metavar="NUMBER", help="In place of steps: how often it goes over all rows.")] = None,
+    batch_size: Annotated[int | None, typer.Option(metavar="ROWS", help="Of each step, drawn at random; all rows unless given.")] = None,
     weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights.")] = None,
     frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts.")] = None,
     offset: Annotated[str | None, typer.Option(metavar="COLUMN", help="Added to the linear predictor.")] = None,
@@ -77,6 +79,7 @@ def fit(
       gradline fit flats.csv "price ~ area" --loss huber:1.35 --where "area < 500"
       gradline fit flats.csv "price ~ area" --loss quantile:0.9 --json
       gradline fit line.csv "y ~ x" --solver gradient-descent --learning-rate 0.01
+      gradline fit line.csv "y ~ x" --solver adam --learning-rate 0.1 --epochs 20 --batch-size 32
       gradline fit flats.csv "price ~ area + rooms" --constraint "area >= 0, rooms >= 0"
       gradline fit flats --database city.duckdb "price ~ area"
       gradline fit "y ~ x" --database city.duckdb --query "SELECT * FROM flats"
@@ -91,7 +94,7 @@ def fit(
     from gradline.cli.wording import noting_warnings
 
     data, formula = read_data_and_formula("fit", data, formula, query, missing)
-    chosen_solver = read_solver(solver, learning_rate, steps)
+    chosen_solver = read_solver(solver, learning_rate, steps=steps, epochs=epochs, batch_size=batch_size)
     chosen_penalty = read_penalty(penalty)
     chosen_loss = read_loss(loss, loss_from)
     if out is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,13 @@ import typer
 
 from gradline.base.errors import ArgumentError
 
-SOLVERS = {
-    "auto": "auto",
-    "gradient-descent": "GradientDescent",
-    "least-squares": "LeastSquares",
-    "newton": "Newton",
-    "l-bfgs": "LBFGS",
-    "piecewise-linear": "PiecewiseLinear",
-    "active-set-newton": "ActiveSetNewton",
-}
+TRAINED = "gradient-descent, nesterov, adam or adamw"
+"""Solvers that train step by step, and have options of their own."""
+
+SOLVERS = (
+    *("auto", "gradient-descent", "nesterov", "adam", "adamw", "least-squares", "newton", "newton-cg", "l-bfgs"),
+    *("piecewise-linear", "active-set-newton", "proximal-newton", "constrained-newton", "constrained-piecewise-linear"),
+)
 
 
 def usage(problem: str) -> typer.BadParameter:
@@ -98,29 +97,40 @@ def read_path_penalty(text: str) -> Any:
     return found
 
 
-def read_solver(name: str, learning_rate: str | None, steps: int | None) -> Any:
-    """The solver of ``--solver gradient-descent --learning-rate 0.1 --steps 500``."""
+def read_solver(name: str, learning_rate: str | None, **counts: int | None) -> Any:
+    """The solver of ``--solver adam --learning-rate 0.1 --epochs 20``. counts: by the names of the solver's options, such as steps."""
     if name not in SOLVERS:
         raise usage(f"--solver must be one of {', '.join(SOLVERS)}, not {name!r}")
-    for option, value in (("--learning-rate", learning_rate), ("--steps", steps)):
-        if value is not None and name != "gradient-descent":
-            raise usage(f"{option} goes with --solver gradient-descent")
-    if name == "auto":
-        return "auto"
-    import gradline as gl
-
-    settings: dict[str, Any] = {}
+    settings: dict[str, Any] = {option: value for option, value in counts.items() if value is not None}
     if learning_rate is not None:
-        try:
-            settings["learning_rate"] = learning_rate if learning_rate == "auto" else float(learning_rate)
-        except ValueError:
-            raise usage(f"--learning-rate must be a number above zero, such as 0.01, or auto, not {learning_rate!r}") from None
-    if steps is not None:
-        settings["steps"] = steps
+        settings["learning_rate"] = _read_rate(learning_rate)
+    if name == "auto":
+        if settings:
+            raise usage(f"{_written(next(iter(settings)))} goes with --solver {TRAINED}")
+        return "auto"
+    from gradline.solvers.registry import kind_named, named
+
+    known = {field.name for field in fields(kind_named(name)[0])}  # type: ignore[arg-type]
+    for option in settings:
+        if option not in known:
+            raise usage(f"{_written(option)} goes with --solver {TRAINED}, not with {name}")
     try:
-        return getattr(gl, SOLVERS[name])(**settings)
-    except ValueError as error:
+        return named(name, **settings)
+    except (ValueError, TypeError) as error:
         raise usage(f"--solver {name}: {error}") from None
+
+
+def _read_rate(text: str) -> float | str:
+    if text == "auto":
+        return text
+    try:
+        return float(text)
+    except ValueError:
+        raise usage(f"--learning-rate must be a number above zero, such as 0.01, or auto, not {text!r}") from None
+
+
+def _written(option: str) -> str:
+    return f"--{option.replace('_', '-')}"
 
 
 def check_out(out: Path, option: str, inputs: list[str], endings: tuple[str, ...] = ()) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Literal, cast
 
@@ -145,8 +145,16 @@ def as_solver(solver: str | Solver, problem: Problem, accuracy: Literal["auto", 
     return automatic(problem, accuracy, tolerance)
 
 
-def named(name: str) -> Solver:
-    """The solver of a name such as "adam", with its default options. Raises ValueError for a name that is not known."""
+def named(name: str, **options: Any) -> Solver:
+    """The solver of a name such as "adam". Raises ValueError for a name that is not known, and as the solver does for its options."""
+    kind, implied = kind_named(name)
+    solver: Solver = kind(**implied | options)
+    return solver
+
+
+def kind_named(name: str) -> tuple[Callable[..., Any], dict[str, Any]]:
+    """The class of solvers that a name such as "nesterov" stands for, and options that the name implies. Raises ValueError for a name that
+    is not known."""
     plain = {known.lower(): (known, dict[str, Any]()) for known in _SOLVERS} | _OTHER_NAMES
     word = name.lower().replace("_", "").replace("-", "").replace(" ", "")
     if word not in plain:
@@ -154,8 +162,7 @@ def named(name: str) -> Solver:
         such = f"gl.{plain[near[0]][0]}()" if near else ", ".join(f"gl.{known}()" for known in _SOLVERS)
         raise ArgumentError(f'solver={name!r} is not known; give "auto" or a solver such as {such}')
     known, options = plain[word]
-    solver: Solver = getattr(importlib.import_module(_SOLVERS[known]), known)(**options)
-    return solver
+    return getattr(importlib.import_module(_SOLVERS[known]), known), options
 
 
 def automatic(problem: Problem, accuracy: Literal["auto", "full"] = "auto", tolerance: float | None = None) -> Solver:
