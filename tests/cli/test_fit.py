@@ -79,10 +79,10 @@ def test_gradient_descent_and_its_options(folder):
 
 
 def test_a_training_and_its_options(folder):
-    options = ["--solver", "adam", "--learning-rate", "0.1", "--epochs", "5", "--batch-size", "50", "--json"]
+    options = ["--solver", "adam", "--learning-rate", "0.1", "--epochs", "5", "--batch-size", "50", "--seed", "1", "--json"]
     found = json.loads(call_inside("fit", "rows.csv", "y ~ x", *options, folder=folder).stdout)
     with pytest.warns(gl.GradlineWarning, match="30 steps done"):
-        expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.Adam(0.1, epochs=5, batch_size=50))
+        expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.Adam(0.1, epochs=5, batch_size=50, seed=1))
     assert [part["coefficient"] for part in found["coefficients"]] == expected.coefficients.tolist()
 
 

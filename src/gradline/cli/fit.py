@@ -41,6 +41,7 @@ def fit(
     steps: Annotated[int | None, typer.Option(metavar="NUMBER", help="How many of them.")] = None,
     epochs: Annotated[int | None, typer.Option(metavar="NUMBER", help="In place of steps: how often it goes over all rows.")] = None,
     batch_size: Annotated[int | None, typer.Option(metavar="ROWS", help="Of each step, drawn at random; all rows unless given.")] = None,
+    seed: Annotated[int | None, typer.Option(metavar="NUMBER", help="Of the drawing: the same one draws the same rows again.")] = None,
     weights: Annotated[str | None, typer.Option(metavar="COLUMN", help="Precision weights.")] = None,
     frequencies: Annotated[str | None, typer.Option(metavar="COLUMN", help="How often each row counts.")] = None,
     offset: Annotated[str | None, typer.Option(metavar="COLUMN", help="Added to the linear predictor.")] = None,
@@ -94,7 +95,7 @@ def fit(
     from gradline.cli.wording import noting_warnings
 
     data, formula = read_data_and_formula("fit", data, formula, query, missing)
-    chosen_solver = read_solver(solver, learning_rate, steps=steps, epochs=epochs, batch_size=batch_size)
+    chosen_solver = read_solver(solver, learning_rate, steps=steps, epochs=epochs, batch_size=batch_size, seed=seed)
     chosen_penalty = read_penalty(penalty)
     chosen_loss = read_loss(loss, loss_from)
     if out is not None:
