@@ -10,7 +10,7 @@ from seen import boxes, drawn, holds, pixels, words
 import gradline as gl
 from gradline.plot.animated import _frames
 from gradline.plot.objective import Objective
-from gradline.solvers.protocol import History
+from gradline.solvers.history import History
 
 
 def history(losses):

@@ -15,7 +15,8 @@ from gradline.losses.protocol import Loss
 from gradline.model.uncertainty import ModelUncertainty
 from gradline.penalties.protocol import Penalty
 from gradline.smoothing.terms import FittedCurve
-from gradline.solvers.protocol import Certificate, History, Solution
+from gradline.solvers.history import History
+from gradline.solvers.protocol import Certificate, Solution
 
 if TYPE_CHECKING:
     from gradline.formulas.encoder import Encoder

@@ -24,7 +24,7 @@ from gradline.plot.scatter import draw_points, remark
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.solvers.protocol import History
+    from gradline.solvers.history import History
 
 WIDTH, HEIGHT, DOTS = 8.0, 3.8, 100
 """Inches and dots an inch: 800 pixels wide, as a README shows it."""

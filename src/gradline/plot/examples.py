@@ -16,7 +16,7 @@ from gradline.rows.labels import check_same_labels, of_arguments
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.solvers.protocol import History
+    from gradline.solvers.history import History
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from gradline.plot.placing import Place, Placer
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.solvers.protocol import History
+    from gradline.solvers.history import History
 
 
 def loss(

@@ -15,7 +15,7 @@ from gradline.plot.loss_curve import label_log_axis
 
 if TYPE_CHECKING:
     from gradline.model.record import Model
-    from gradline.solvers.protocol import History
+    from gradline.solvers.history import History
 
 HEIGHTS = (3.4, 1.0)
 """Of the panel of losses, beside that of the rates."""

@@ -16,7 +16,8 @@ from gradline.objective.objective import Problem
 from gradline.penalties.kinds import as_proximal, has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
-from gradline.solvers.protocol import History, Solution
+from gradline.solvers.history import History
+from gradline.solvers.protocol import Solution
 
 FAR = 100.0
 """Means at this many spreads are moved: four digits of a curvature."""

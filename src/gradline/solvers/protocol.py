@@ -2,78 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, Self, runtime_checkable
 
 import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, SolverError
 from gradline.base.numbers import short
-from gradline.base.types import Array, IntArray
+from gradline.base.types import Array
 from gradline.base.written_tables import WrittenTable
 from gradline.rows.labels import check_names_of_rows
+from gradline.solvers.history import History
 
 if TYPE_CHECKING:
     from gradline.constraints.held import HeldConstraints
     from gradline.objective.objective import ExtraSum, Problem
     from gradline.solvers.squared_sums import SquaredSums
-
-
-class Record(NamedTuple):
-    """The objective at one step: coefficients (P, k), loss and the Euclidean norm of its gradient.
-
-    validation_loss: of the rows held out, None where none are. learning_rate: of the step that led here, at the start of the first one;
-    None where there is none.
-    """
-
-    step: int
-    loss: float
-    gradient_norm: float
-    coefficients: Array
-    validation_loss: float | None = None
-    learning_rate: float | None = None
-
-
-@dataclass(frozen=True, eq=False)
-class History:
-    """The path of a fit: step (t,), loss (t,), gradient_norm (t,), coefficients (t, P, k). Step 0 is the start.
-
-    validation_loss (t,): of the rows held out; learning_rate (t,): of the step that led to each record, at the start of the first one;
-    epoch (t,): passes over the rows until then, whole and part. Each is None where there is no such thing.
-
-    Iterates and indexes as Records.
-    """
-
-    step: IntArray
-    loss: Array
-    gradient_norm: Array
-    coefficients: Array
-    validation_loss: Array | None = None
-    learning_rate: Array | None = None
-    epoch: Array | None = None
-
-    def __len__(self) -> int:
-        return int(self.step.size)
-
-    def __getitem__(self, index: int) -> Record:
-        return Record(
-            int(self.step[index]),
-            float(self.loss[index]),
-            float(self.gradient_norm[index]),
-            self.coefficients[index],
-            None if self.validation_loss is None else float(self.validation_loss[index]),
-            None if self.learning_rate is None else float(self.learning_rate[index]),
-        )
-
-    def __iter__(self) -> Iterator[Record]:
-        return (self[i] for i in range(len(self)))
-
-    def __repr__(self) -> str:
-        if not len(self):
-            return "History(empty)"
-        first, last = self[0], self[-1]
-        return f"History({len(self)} records, steps {first.step} to {last.step}, loss {first.loss:.6g} to {last.loss:.6g})"
 
 
 @dataclass(frozen=True)

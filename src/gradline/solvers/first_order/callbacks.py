@@ -15,7 +15,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, SolverError
 from gradline.base.types import Array
-from gradline.solvers.protocol import Record
+from gradline.solvers.history import Record
 
 Callback = Callable[[Record], bool | None]
 

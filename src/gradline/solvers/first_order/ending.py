@@ -11,7 +11,8 @@ from gradline.base.errors import SolverError
 from gradline.objective.objective import Problem
 from gradline.solvers.beside import lower_beside, rises_beside
 from gradline.solvers.first_order.learning_rate import left_to_gain, left_to_gain_by_solving
-from gradline.solvers.protocol import Certificate, Record
+from gradline.solvers.history import Record
+from gradline.solvers.protocol import Certificate
 
 
 class Ended(NamedTuple):

@@ -18,7 +18,8 @@ from gradline.solvers.first_order.ending import Ended, certificate_of
 from gradline.solvers.first_order.learning_rate import largest_curvature
 from gradline.solvers.first_order.settings import Training
 from gradline.solvers.first_order.training import GROWTH, Method, Prepared
-from gradline.solvers.protocol import History, Record, Solution
+from gradline.solvers.history import History, Record
+from gradline.solvers.protocol import Solution
 
 
 class DescentRun:

@@ -28,7 +28,8 @@ from gradline.solvers.first_order.held_out import HeldOut, split
 from gradline.solvers.first_order.learning_rate import largest_curvature
 from gradline.solvers.first_order.rules import Rule
 from gradline.solvers.first_order.settings import Training, batch_of
-from gradline.solvers.protocol import Certificate, History, Record, Solution
+from gradline.solvers.history import History, Record
+from gradline.solvers.protocol import Certificate, Solution
 
 GROWTH = 1000.0
 """A loss this many times the start means divergence. Momentum and mini-batches raise the loss too, but never so far."""
