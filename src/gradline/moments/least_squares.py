@@ -7,19 +7,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from scipy.special import stdtr
 
-from gradline.base.errors import ArgumentError
+from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.names import INTERCEPT
+from gradline.base.numbers import short
 from gradline.base.types import Array, IntArray
 from gradline.base.words import nearest
 from gradline.constraints.held import HeldConstraints
+from gradline.inference.intervals import critical_value
+from gradline.moments.written import written
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import MOST_DIGITS
 from gradline.solvers.least_squares.second_moments import SecondMoments
 from gradline.solvers.squared_sums import without_rounding
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class MomentsFit:
     """A least-squares fit from moments.
 
@@ -53,6 +57,31 @@ class MomentsFit:
     total_squares: float = float("nan")
     held: HeldConstraints | None = None
     gap: float | None = None
+
+    @property
+    def p_values(self) -> Array:
+        """Of the test that each coefficient is zero, by Student's t: (P,); NaN where there is no standard error."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return np.asarray(2.0 * stdtr(self.degrees_of_freedom, -np.abs(self.coefficients / self.standard_errors)))
+
+    def interval(self, level: float = 0.95) -> Array:
+        """Confidence intervals of the coefficients by Student's t: (P, 2), lower and upper; NaN where there is no standard error.
+
+        Raises ValueError for a level that is not between 0 and 1, and within constraints, of which such an interval knows nothing.
+        """
+        if self.held is not None:
+            raise InferenceError("these intervals know nothing of the constraints; gl.fit gives those that do, from the rows")
+        half = critical_value(level, self.degrees_of_freedom) * self.standard_errors
+        return np.column_stack([self.coefficients - half, self.coefficients + half])
+
+    def __str__(self) -> str:
+        return written(self).to_text()
+
+    def __repr__(self) -> str:
+        return f"MomentsFit({self.target} by {', '.join(self.names)}; {self.n:,} rows, R-squared {short(self.r_squared)})"
+
+    def _repr_html_(self) -> str:
+        return written(self).to_html()
 
     @property
     def active_constraints(self) -> tuple[str, ...]:
