@@ -14,7 +14,8 @@ from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.held import HeldConstraints, held_at
 from gradline.constraints.polyhedron import BoolArray
 from gradline.constraints.specs import ConstraintSpec
-from gradline.moments.least_squares import MomentsFit, measured_at
+from gradline.moments.least_squares import measured_at
+from gradline.moments.moments_fit import MomentsFit
 from gradline.solvers.constrained.ending import not_constrained
 from gradline.solvers.constrained.squared_model import SquaredModel
 from gradline.solvers.constrained.working import WorkingRows, without_rounding

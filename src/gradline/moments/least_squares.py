@@ -3,99 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from scipy.special import stdtr
 
-from gradline.base.errors import ArgumentError, InferenceError
+from gradline.base.errors import ArgumentError
 from gradline.base.names import INTERCEPT
-from gradline.base.numbers import short
 from gradline.base.types import Array, IntArray
 from gradline.base.words import nearest
-from gradline.constraints.held import HeldConstraints
-from gradline.inference.intervals import critical_value
-from gradline.moments.written import written
+from gradline.moments.moments_fit import MomentsFit
 from gradline.solvers.least_squares.normal_equations import NormalEquations, solve_normal_equations
 from gradline.solvers.least_squares.refinement import MOST_DIGITS
 from gradline.solvers.least_squares.second_moments import SecondMoments
 from gradline.solvers.squared_sums import without_rounding
-
-
-@dataclass(frozen=True, repr=False)
-class MomentsFit:
-    """A least-squares fit from moments.
-
-    names (P), the intercept first where there is one; coefficients and standard_errors (P,), 0 and NaN where aliased. covariance (P, P).
-    dispersion: weighted sum of squared residuals over n less the (effective) number of coefficients. r_squared: about the mean with an
-    intercept, about zero without. f_statistic: that all slopes are zero, None with a penalty or no slopes. log_likelihood: of normal
-    errors with variance dispersion / w; aic, bic count the coefficients and not the variance, as statsmodels does; None with a penalty.
-    degrees_of_freedom: what dispersion is divided by. digits (P,): significant digits claimed, NaN where aliased; dispersion_digits
-    the same for the dispersion. aliased: columns left out because earlier ones determine them. total_squares: those of the target, about
-    its mean with an intercept. held: the constraints, None where there are none; with them standard errors are those of the fit without,
-    likelihood and F are None, and digits NaN. gap: with a convex penalty that has kinks, how far the objective can be above its least; then
-    there are no standard errors, dispersion is over n less the coefficients that are not zero, and digits are NaN.
-    """
-
-    target: str
-    names: tuple[str, ...]
-    coefficients: Array
-    standard_errors: Array
-    covariance: Array
-    dispersion: float
-    r_squared: float
-    f_statistic: float | None
-    log_likelihood: float | None
-    aic: float | None
-    bic: float | None
-    n: int
-    degrees_of_freedom: float
-    digits: Array
-    dispersion_digits: float
-    aliased: tuple[str, ...]
-    total_squares: float = float("nan")
-    held: HeldConstraints | None = None
-    gap: float | None = None
-
-    @property
-    def p_values(self) -> Array:
-        """Of the test that each coefficient is zero, by Student's t: (P,); NaN where there is no standard error."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(2.0 * stdtr(self.degrees_of_freedom, -np.abs(self.coefficients / self.standard_errors)))
-
-    def interval(self, level: float = 0.95) -> Array:
-        """Confidence intervals of the coefficients by Student's t: (P, 2), lower and upper; NaN where there is no standard error.
-
-        Raises ValueError for a level that is not between 0 and 1, and within constraints, of which such an interval knows nothing.
-        """
-        if self.held is not None:
-            raise InferenceError("these intervals know nothing of the constraints; gl.fit gives those that do, from the rows")
-        half = critical_value(level, self.degrees_of_freedom) * self.standard_errors
-        return np.column_stack([self.coefficients - half, self.coefficients + half])
-
-    def __str__(self) -> str:
-        return written(self).to_text()
-
-    def __repr__(self) -> str:
-        return f"MomentsFit({self.target} by {', '.join(self.names)}; {self.n:,} rows, R-squared {short(self.r_squared)})"
-
-    def _repr_html_(self) -> str:
-        return written(self).to_html()
-
-    @property
-    def active_constraints(self) -> tuple[str, ...]:
-        """The constraints that hold as equations at the coefficients, in words."""
-        return (
-            ()
-            if self.held is None
-            else tuple(text for text, holds in zip(self.held.polyhedron.texts, self.held.held, strict=True) if holds)
-        )
-
-    @property
-    def multipliers(self) -> Mapping[str, float]:
-        """How fast the lowest mean loss rises with the end of each constraint, by its words."""
-        return {} if self.held is None else dict(zip(self.held.polyhedron.texts, self.held.multipliers.tolist(), strict=True))
 
 
 def parse_formula(formula: str, names: Sequence[str]) -> tuple[str, list[str], bool]:

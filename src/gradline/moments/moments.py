@@ -23,7 +23,8 @@ from gradline.base.types import Array
 from gradline.constraints.specs import as_spec
 from gradline.moments.columns import NO_COLUMNS, SideBySide, checked, finite, moments_on, named_columns, row_numbers, sum_rows
 from gradline.moments.file import read_moments, write_moments
-from gradline.moments.least_squares import MomentsFit, fit_moments, parse_formula, places_of
+from gradline.moments.least_squares import fit_moments, parse_formula, places_of
+from gradline.moments.moments_fit import MomentsFit
 from gradline.penalties.arguments import meets_columns_later
 from gradline.penalties.kinds import ridge_strength
 from gradline.rows.array_checks import as_array

@@ -8,7 +8,8 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.constraints.specs import ConstraintSpec
-from gradline.moments.least_squares import MomentsFit, fit_moments, measured_at, places_of
+from gradline.moments.least_squares import fit_moments, measured_at, places_of
+from gradline.moments.moments_fit import MomentsFit
 from gradline.penalties.arguments import left_to_data
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, as_kinked
 from gradline.solvers.least_squares.second_moments import SecondMoments
