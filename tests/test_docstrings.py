@@ -11,6 +11,7 @@ import gradline as gl
 
 MODULES = (gl, gl.losses, gl.penalties, gl.plot, gl.datasets, gl.constraints, gl.schedules)
 CLASSES = (
+    gl.Cluster,
     gl.Fit,
     gl.Moments,
     gl.LinearClassifier,
@@ -151,6 +152,8 @@ def test_examples_run(name):
         pytest.importorskip("matplotlib").use("Agg")
     if name == "gradline.plot.animation":
         pytest.importorskip("PIL")
+    if name.startswith("gradline.Cluster"):
+        pytest.importorskip("distributed")
     if name == "gradline.losses.custom":
         pytest.importorskip("jax")
     finder, runner = doctest.DocTestFinder(recurse=False), doctest.DocTestRunner()

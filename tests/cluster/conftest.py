@@ -48,7 +48,7 @@ def _nothing_is_held(monkeypatch):
     """Tables are read anew at each pass, however small, and by many tasks."""
     monkeypatch.setattr(from_table, "MOST_HELD", 0)
     monkeypatch.setattr(engine, "FEWEST_NUMBERS", 1)
-    monkeypatch.setattr(engine, "TASKS_A_THREAD", 3)
+    monkeypatch.setattr(engine, "SMALLEST_SHARE", 3)
 
 
 @pytest.fixture(scope="session")

@@ -1,9 +1,12 @@
 """Jobs over a table that do harm, and what watches over them; a module that workers get by value."""
 
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass
+
+import numpy as np
 
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
@@ -12,6 +15,14 @@ from gradline.rows.kernel import Kernel
 def ready() -> int:
     """The process that answers, which has imported gradline by now."""
     return os.getpid()
+
+
+def page_faults() -> int:
+    """Of a process that allocates and frees 2 MiB fifty times; 512 a time where each is handed back to the system."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        np.ones(2**18)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ import os
 import pickle
 import shutil
 import threading
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -91,11 +91,21 @@ def test_arguments_that_do_not_go_together(folder, cluster):
         pickle.dumps(cluster)
 
 
-def test_a_closed_executor(folder):
-    pool = ThreadPoolExecutor(1)
+@pytest.mark.parametrize("kind", [ThreadPoolExecutor, ProcessPoolExecutor])
+def test_an_executor_that_was_shut_down(folder, kind):
+    pool = kind(1)
     cluster = gl.Cluster(pool)
     pool.shutdown()
-    with pytest.raises((gl.ClusterError, RuntimeError), match=r"shutdown|takes no more tasks"):
+    with pytest.raises(gl.ClusterError, match=r"the executor is shut down .*; give gl\.Cluster one that is open"):
+        gl.fit("y ~ x", folder, cluster=cluster)
+
+
+def test_an_executor_that_is_shut_down_between_fits(folder):
+    pool = ThreadPoolExecutor(1)
+    cluster = gl.Cluster(pool)
+    gl.fit("y ~ x", folder, cluster=cluster)
+    pool.shutdown()
+    with pytest.raises(gl.ClusterError, match="the executor is shut down"):
         gl.fit("y ~ x", folder, cluster=cluster)
 
 

@@ -147,18 +147,6 @@ def test_an_interrupt_leaves_no_task(folder, scaled, client):
     until(lambda: not [key for key in client.run_on_scheduler(tasks) if "slow" in key])
 
 
-def test_local_workers_end_with_their_cluster():
-    with gl.Cluster.local(2) as cluster:
-        running = sorted(cluster._engine.seam._client.run(os.getpid).values())
-        assert len(running) == 2
-        assert "2 threads" in repr(cluster)
-        addresses = list(cluster._engine.seam._workers())
-        assert all(address.startswith("tcp://127.0.0.1:") for address in addresses)
-    until(lambda: not any(alive(pid) for pid in running))
-    with pytest.raises(gl.ClusterError, match="the cluster is closed"):
-        cluster.check()
-
-
 DRIVER = """
 import sys
 import gradline as gl

@@ -11,7 +11,7 @@ from contextlib import nullcontext
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import numpy as np
+from gradline.base.freed_memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from threadpoolctl import ThreadpoolController
@@ -58,9 +58,7 @@ def in_order(job: Callable[[Item], Result], items: Iterable[Item], threads: int 
 @cache
 def worker_threads(threads: int) -> ThreadPoolExecutor:
     """The pool of this many threads, kept for the next pass."""
-    # The C library of Linux hands freed memory back to the system, to be asked for and cleared again, unless it is at most twice as large
-    # as the largest piece it has seen freed, up to 32 MiB. A pass frees pieces of 2 MiB all the time; this costs nothing.
-    np.empty(31 * 2**17)
+    keep_freed_memory()
     return ThreadPoolExecutor(threads, thread_name_prefix="gradline")
 
 

@@ -68,8 +68,9 @@ class Cluster:
                 raise ArgumentError(f"{name} is a number of seconds above 0, not {seconds!r}")
         if threads is not None and threads < 1:
             raise ArgumentError(f"threads counts tasks at a time, 1 or more, not {threads!r}")
-        self._name = type(client).__name__
-        self._engine = ClusterEngine(_seam(client, threads), Patience(deadline, no_worker))
+        seam = _seam(client, threads)
+        self._name = type(client if seam.dask_client is None else seam.dask_client).__name__
+        self._engine = ClusterEngine(seam, Patience(deadline, no_worker))
         self._asked = False
 
     @classmethod
@@ -77,6 +78,7 @@ class Cluster:
         """Worker processes of this machine, started now and stopped by ``close`` or at the end of a ``with`` block.
 
         They listen on 127.0.0.1 only. Whoever else may log in to this machine can reach them there; see the manual's page on clusters.
+        A script starts them under ``if __name__ == "__main__":``, since Python has each new process import the script.
 
         Parameters
         ----------
@@ -95,6 +97,15 @@ class Cluster:
             Where Dask is not installed. The message holds the pip command.
         ArgumentError
             For less than one worker.
+        ClusterError
+            Where they do not start.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> with gl.Cluster.local(workers=1) as cluster:
+        ...     cluster
+        Cluster(Client, 1 thread)
         """
         if not isinstance(workers, int) or workers < 1:
             raise ArgumentError(f"workers counts processes, 1 or more, not {workers!r}")
@@ -124,6 +135,13 @@ class Cluster:
             Where no scheduler answers there.
         ArgumentError
             For an address that is none.
+
+        Examples
+        --------
+        >>> import gradline as gl
+        >>> with gl.Cluster.connect("local:1") as cluster:
+        ...     cluster
+        Cluster(Client, 1 thread)
         """
         kind, _, count = address.partition(":")
         if kind == "local":
@@ -158,6 +176,20 @@ class Cluster:
             For what cannot be split: text, databases, frames in memory, and files of fewer than four row groups.
         ClusterError
             For workers that cannot be used.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import pyarrow as pa
+        >>> import pyarrow.parquet as pq
+        >>> import gradline as gl
+        >>> folder = tempfile.mkdtemp()
+        >>> pq.write_table(pa.table({"x": [1.0, 2.0, 3.0, 4.0]}), f"{folder}/rows.parquet", row_group_size=1)
+        >>> with ThreadPoolExecutor(2) as executor:
+        ...     table = gl.Cluster(executor, threads=2).table(folder)
+        >>> table.n_rows
+        4
         """
         if is_dask_frame(data):
             opened = self._dask_table(data, how)
@@ -182,8 +214,20 @@ class Cluster:
         return Table(dask_source(frame, client))
 
     def check(self) -> None:
-        """Ask each worker for its versions, once. Raises ClusterError for one without gradline or with another version; warns of versions
-        that may change the last bits."""
+        """Ask each worker for its versions, once; a fit does so by itself. Warns of versions that may change the last bits.
+
+        Raises
+        ------
+        ClusterError
+            For a worker without gradline or with another version of it, and for a client or an executor that is closed.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import gradline as gl
+        >>> with ThreadPoolExecutor(2) as executor:
+        ...     gl.Cluster(executor, threads=2).check()
+        """
         self._engine.seam.threads()
         if self._asked:
             return
@@ -201,7 +245,18 @@ class Cluster:
         self._asked = True
 
     def close(self) -> None:
-        """Stop the workers that were started here; a client or an executor that was given stays open."""
+        """Stop the workers that were started here; a client or an executor that was given stays open.
+
+        Examples
+        --------
+        >>> from concurrent.futures import ThreadPoolExecutor
+        >>> import gradline as gl
+        >>> with ThreadPoolExecutor(2) as executor:
+        ...     cluster = gl.Cluster(executor, threads=2)
+        ...     cluster.close()
+        >>> cluster
+        Cluster(ThreadPoolExecutor, closed)
+        """
         self._engine.seam.close()
 
     def __enter__(self) -> Self:

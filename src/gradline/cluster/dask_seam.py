@@ -6,6 +6,7 @@ import asyncio
 import concurrent.futures
 import contextlib
 import itertools
+import multiprocessing
 import sys
 import uuid
 from collections.abc import Callable, Mapping
@@ -16,9 +17,9 @@ from gradline.cluster.seam import CLOSED, Future, outcome
 
 
 class DaskSeam:
-    """A client of ``dask.distributed``. owned: what is closed with it, where it was made here."""
+    """A client of ``dask.distributed``. owned: what closes what was made here, None for a client of the user's."""
 
-    def __init__(self, client: Any, owned: tuple[Any, ...] = ()) -> None:
+    def __init__(self, client: Any, owned: contextlib.ExitStack | None = None) -> None:
         if client.asynchronous:
             raise ArgumentTypeError("gl.Cluster needs a client that waits: Client(address), without asynchronous=True")
         self._client, self._owned = client, owned
@@ -70,9 +71,9 @@ class DaskSeam:
         return {worker: outcome(future, patience) for worker, future in asked.items()}
 
     def close(self) -> None:
-        for part in self._owned:
-            with contextlib.suppress(Exception):  # what is gone already needs no closing
-                part.close()
+        with contextlib.suppress(Exception):  # what is gone already needs no closing
+            if self._owned is not None:
+                self._owned.close()
 
     def _key(self, name: str) -> str:
         """What stands before the first hyphen is the name on the dashboard."""
@@ -84,7 +85,9 @@ class DaskSeam:
 
     def _check(self) -> None:
         if self._client.status not in ("running", "connecting"):
-            raise ClusterError(CLOSED if self._owned else "the client is closed; give gl.Cluster one that is connected to its scheduler")
+            raise ClusterError(
+                CLOSED if self._owned is not None else "the client is closed; give gl.Cluster one that is connected to its scheduler"
+            )
 
 
 def _allowed_failures(dask_scheduler: Any) -> int:
@@ -97,27 +100,49 @@ def is_dask_client(given: Any) -> bool:
     return loaded is not None and isinstance(given, loaded.Client)
 
 
+GUARD = (
+    "a script starts workers under \"if __name__ == '__main__':\", since Python has each new process import the script, which would start"
+    " workers in turn"
+)
+
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "500ms",
+}
+"""What Dask does 50 and 100 times a second, in each worker and in the driver, beside the work."""
+
+
 def local(workers: int, memory: str | float = "auto") -> DaskSeam:
-    """Worker processes of this machine with a thread each, which listen on 127.0.0.1 only and go with this process."""
+    """Worker processes of this machine with a thread each, which listen on 127.0.0.1 only and go with this process. What they need of
+    Dask's configuration is put back with them, or where they do not start. Raises ClusterError where they do not."""
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        # A worker that is about to start imports the script, and has come here. The process that starts it says what to do.
+        raise SystemExit(1)
     import dask
     from distributed import Client, LocalCluster
 
-    # Dask gives up a process that is seen without a worker some seconds after it lost one, though its next one is about to start.
-    kept = contextlib.ExitStack()
-    kept.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1d"}))
-    # A task whose worker died comes back at once: who is to blame is found out here.
-    with dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "10s"}):
-        cluster = LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            memory_limit=memory,
-            processes=True,
-            silence_logs=50,
-        )
-        client = Client(cluster, set_as_default=False)
-    return DaskSeam(client, (client, cluster, kept))
+    with contextlib.ExitStack() as starting:
+        # Dask gives up a process that is seen without a worker some seconds after it lost one, though its next one is about to start.
+        starting.enter_context(dask.config.set({"distributed.deploy.lost-worker-timeout": "1d"}))
+        # A task whose worker died comes back at once: who is to blame is found out here.
+        with dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.comm.timeouts.connect": "10s"} | QUIET):
+            try:
+                cluster = LocalCluster(
+                    n_workers=workers,
+                    threads_per_worker=1,
+                    host="127.0.0.1",
+                    dashboard_address="127.0.0.1:0",
+                    memory_limit=memory,
+                    processes=True,
+                    silence_logs=50,
+                )
+            except RuntimeError as error:
+                raise ClusterError(f"the workers did not start ({str(error).rstrip('.')}); {GUARD}") from error
+            starting.callback(cluster.close)
+            client = Client(cluster, set_as_default=False)
+            starting.callback(client.close)
+        return DaskSeam(client, starting.pop_all())
 
 
 def connected(address: str) -> DaskSeam:
@@ -128,4 +153,6 @@ def connected(address: str) -> DaskSeam:
         client = Client(address, timeout="10s", set_as_default=False)
     except (OSError, ValueError) as error:
         raise ClusterError(f"no scheduler answers at {address!r} ({error}); start one with: dask scheduler") from None
-    return DaskSeam(client, (client,))
+    owned = contextlib.ExitStack()
+    owned.callback(client.close)
+    return DaskSeam(client, owned)

@@ -27,8 +27,9 @@ Result = TypeVar("Result")
 FEWEST_NUMBERS, MOST_NUMBERS = 2**20, 2**25
 """Numbers that a task reads: enough to outweigh a round trip, and few enough that a lost one is soon done again."""
 
-TASKS_A_THREAD = 8
-"""Tasks for each thread where rows suffice, so that none waits long for the last."""
+SHARE_OF_REST, SMALLEST_SHARE = 2, 16
+"""A task takes a half of a thread's share of the rows that are left, and a sixteenth of its share of all at least: tasks are few, since each
+costs the driver some milliseconds, and at the end no thread waits long for the last."""
 
 SENT_ALONG = 2**16
 """Bytes of a part of a job that are sent with each task; larger ones go to a worker that does not know them."""
@@ -178,18 +179,19 @@ def _spans(chunks: Sequence[PlannedChunk], span_rows: int) -> list[Span]:
 
 
 def _grouped(spans: Sequence[Span], columns: int, threads: int) -> Iterator[tuple[Span, ...]]:
-    """Consecutive spans that go to one worker together. Sums do not depend on it: each span comes back by itself."""
-    rows = [sum(chunk.n_rows for chunk in span) for span in spans]
-    numbers = sum(rows) * max(1, columns)
-    wanted = min(max(numbers // (TASKS_A_THREAD * threads), FEWEST_NUMBERS), MOST_NUMBERS)
+    """Consecutive spans that go to one worker together, fewer of them towards the end. Sums do not depend on it: each span comes back by
+    itself."""
+    numbers = [sum(chunk.n_rows for chunk in span) * max(1, columns) for span in spans]
+    left = sum(numbers)
+    least = max(left // (SMALLEST_SHARE * threads), FEWEST_NUMBERS)
     group: list[Span] = []
     held = 0
-    for span, count in zip(spans, rows, strict=True):
+    for span, count in zip(spans, numbers, strict=True):
         group.append(span)
-        held += count * max(1, columns)
-        if held >= wanted:
+        held += count
+        if held >= min(max(left // (SHARE_OF_REST * threads), least), MOST_NUMBERS):
             yield tuple(group)
-            group, held = [], 0
+            group, held, left = [], 0, left - held
     if group:
         yield tuple(group)
 

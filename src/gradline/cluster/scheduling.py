@@ -21,7 +21,7 @@ DEATHS = 3
 """Workers that a task may cost before it is to blame."""
 
 SLOWEST = 3.0
-"""A task may take so many times as long as the slowest so far, whatever the deadline: tasks are of one size."""
+"""A task may take so many times as long as the slowest so far, whatever the deadline: none is larger than those before it."""
 
 AVOIDED = 10.0
 """Deadlines for which a worker that was late gets nothing."""

@@ -66,7 +66,8 @@ class ExecutorSeam:
         except BrokenExecutor as error:
             raise ClusterError(f"the executor is broken: {error}") from None
         except RuntimeError as error:
-            raise ClusterError(f"the executor takes no more tasks ({error}); give one that is open") from None
+            what = "is shut down" if "shutdown" in str(error) else "takes no more tasks"
+            raise ClusterError(f"the executor {what} ({error}); give gl.Cluster one that is open") from None
         return future
 
     def threads(self) -> int:
@@ -87,7 +88,7 @@ class ExecutorSeam:
 
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         # Nobody says which process takes which: several tasks each, and most are asked.
-        futures = [self._executor.submit(function) for _ in range(2 * self._threads)]
+        futures: list[Any] = [self.submit("versions", function) for _ in range(2 * self._threads)]
         with contextlib.suppress(TypeError):  # futures that are not of concurrent.futures
             wait(futures, patience)
         return {f"process {i + 1}": outcome(future, patience) for i, future in enumerate(futures)}

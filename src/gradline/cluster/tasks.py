@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from gradline.base.errors import ClusterError
+from gradline.base.freed_memory import keep_freed_memory_of_a_worker
 from gradline.base.threads import single_threaded_blas
 from gradline.base.version import __version__
 from gradline.cluster.environment import Environment, environment
@@ -98,6 +99,7 @@ def perform(packed: Packed, work: Work, release: str, *frames: Any) -> Outcome:
     try:
         if release != __version__:
             raise ClusterError(f"the worker runs gradline {__version__} and this process {release}; every process needs the same")
+        keep_freed_memory_of_a_worker()
         job = _opener.open(packed)
         with single_threaded_blas():
             return Done(list(_results(job, work.with_frames(frames))), environment())
