@@ -322,7 +322,6 @@ def test_what_needs_more_than_the_coefficients_is_refused():
     with pytest.raises(InferenceError, match="have no reference"):
         fit.predict(table, unseen="reference")
     for question in (
-        lambda: fit.predict(table, interval="prediction"),
         lambda: fit.diagnose(table),
         lambda: fit.report(table),
         lambda: fit.with_covariance("cluster", table, groups="firm"),

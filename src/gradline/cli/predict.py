@@ -123,7 +123,8 @@ def write_predictions(fitted: Any, table: Any, out: Path | None, keep: list[str]
     check_kept(table, keep, parquet=out is not None and out.suffix.lower() == ".parquet", keyword="--keep")
     table = table.exactly([name for name in keep if name not in encoder.feature_columns])
     carried = keep or list(table.schema.names)[:1]
-    narrowed = table.restricted([*encoder.feature_columns, *carried])
+    absorbed = () if fitted.absorbed is None else fitted.absorbed.columns
+    narrowed = table.restricted([*encoder.feature_columns, *absorbed, *carried])
     fields = [table.schema.field(name) for name in keep]
     rows = 0
     stream = prediction_stream(fitted, encoder, narrowed, interval or points(fitted, kind), unseen, carried)

@@ -8,6 +8,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from gradline.base.errors import ModelFileError
+from gradline.files.level_errors import TOO_MANY, LevelErrorsRecord, describe_errors, read_errors
 from gradline.files.parts import Count, Number, Part, write_number
 from gradline.model.absorbed import AbsorbedCategory, AbsorbedLevels, LevelValues
 
@@ -60,6 +61,8 @@ class AbsorbedRecord(Part):
     separated: Count = Field(description="Rows left out, of levels whose targets the loss fits ever better.")
     within_r_squared: Number
     unidentified: str = Field(description="Why levels have no values of their own; empty where they have.")
+    errors: LevelErrorsRecord | None = Field(None, description="How well the levels are known; null where the file does not keep it.")
+    without_errors: str = Field(TOO_MANY, description="Why it does not; empty where it does.")
 
 
 def describe_absorbed(fit: Model) -> dict[str, Any] | None:
@@ -68,7 +71,13 @@ def describe_absorbed(fit: Model) -> dict[str, Any] | None:
     if held is None:
         return None
     numbers = {name: getattr(held, name) for name in ("degrees", "counted", "sets", "singletons", "separated", "unidentified")}
-    return numbers | {"within_r_squared": write_number(held.within_r_squared), "categories": [_category(own) for own in held.categories]}
+    errors = describe_errors(held)
+    return numbers | {
+        "within_r_squared": write_number(held.within_r_squared),
+        "categories": [_category(own) for own in held.categories],
+        "errors": errors,
+        "without_errors": TOO_MANY if errors is None and held.errors is not None else held.without_errors,
+    }
 
 
 def read_absorbed(record: AbsorbedRecord | None) -> AbsorbedLevels | None:
@@ -100,6 +109,8 @@ def read_absorbed(record: AbsorbedRecord | None) -> AbsorbedLevels | None:
         record.separated,
         record.within_r_squared,
         record.unidentified,
+        None if record.errors is None else read_errors(record.errors, categories),
+        record.without_errors,
     )
 
 

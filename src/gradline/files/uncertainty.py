@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from gradline.base.types import Array
+from gradline.files.covariances import describe_covariance, matrix, read_covariance, vector
 from gradline.files.parts import write_number
 from gradline.files.uncertainty_schema import (
     AbsentRecord,
     BreadRecord,
-    CovarianceRecord,
     ResidualsRecord,
     SelectiveRecord,
     StatisticsRecord,
@@ -25,7 +24,6 @@ if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
     from gradline.inference.bread import Bread
     from gradline.inference.conditional import Selective
-    from gradline.inference.covariance.estimate import Covariance
     from gradline.inference.inference import Inference
     from gradline.inference.leave_one_out import ResidualQuantiles
     from gradline.inference.statistics import FitStatistics
@@ -57,8 +55,8 @@ def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInf
         from gradline.solvers.squared_sums import SquaredSums, WeightSums
 
         weights = WeightSums(*(getattr(record.weights, name) for name in WeightSums._fields))
-        sums = SquaredSums(_matrix(record.root), _matrix(record.products), _vector(record.total_squares), weights)
-        coefficients = _matrix(model.coefficients)
+        sums = SquaredSums(matrix(record.root), matrix(record.products), vector(record.total_squares), weights)
+        coefficients = matrix(model.coefficients)
         return PendingInference(
             sums,
             tuple(model.aliased),
@@ -73,9 +71,9 @@ def read_uncertainty(model: ModelRecord) -> Inference | PendingInference | NoInf
 
     return Inference(
         _read_statistics(record.statistics),
-        None if record.covariance is None else _read_covariance(record.covariance, shape),
+        None if record.covariance is None else read_covariance(record.covariance, shape),
         None if record.bread is None else _read_bread(record.bread, shape),
-        None if record.meat is None else _matrix(record.meat),
+        None if record.meat is None else matrix(record.meat),
         None if record.residuals is None else _read_residuals(record.residuals),
         record.unavailable,
         tuple(record.notes),
@@ -100,7 +98,7 @@ def _inference(held: Inference) -> dict[str, Any]:
     return {
         "kind": "found",
         "statistics": _statistics(held.statistics),
-        "covariance": None if held.covariance is None else _covariance(held.covariance),
+        "covariance": None if held.covariance is None else describe_covariance(held.covariance),
         "bread": None if held.bread is None else _bread(held.bread),
         "meat": None if held.meat is None else held.meat.tolist(),
         "residuals": None if held.residuals is None else _residuals(held.residuals),
@@ -120,7 +118,7 @@ def _selective(held: Selective) -> dict[str, Any]:
 def _read_selective(record: SelectiveRecord) -> Selective:
     from gradline.inference.conditional import Selective
 
-    return Selective(_matrix(record.estimates), _matrix(record.spreads), _matrix(record.below), _matrix(record.above), record.description)
+    return Selective(matrix(record.estimates), matrix(record.spreads), matrix(record.below), matrix(record.above), record.description)
 
 
 def _statistics(held: FitStatistics) -> dict[str, Any]:
@@ -139,39 +137,8 @@ def _read_statistics(record: StatisticsRecord) -> FitStatistics:
     from gradline.inference.statistics import FitStatistics
 
     values: dict[str, Any] = {name: getattr(record, name) for name in type(record).model_fields}
-    arrays: Any = {name: _vector(value) if isinstance(value, list) else value for name, value in values.items()}
+    arrays: Any = {name: vector(value) if isinstance(value, list) else value for name, value in values.items()}
     return FitStatistics(**arrays)
-
-
-def _covariance(held: Covariance) -> dict[str, Any]:
-    return {
-        "kind": held.kind,
-        "description": held.description,
-        "factor": held.factor.tolist(),
-        "signs": None if held.signs is None else held.signs.tolist(),
-        "estimated": held.estimated.tolist(),
-        "degrees_of_freedom": None if held.degrees_of_freedom is None else float(held.degrees_of_freedom),
-        "clusters": [int(count) for count in held.clusters],
-        "notes": list(held.notes),
-        "estimates": None if held.estimates is None else held.estimates.tolist(),
-    }
-
-
-def _read_covariance(record: CovarianceRecord, shape: tuple[int, int]) -> Covariance:
-    from gradline.inference.covariance.estimate import Covariance
-
-    return Covariance(
-        record.kind,
-        record.description,
-        _matrix(record.factor),
-        shape,
-        np.array(record.estimated, dtype=np.bool_),
-        record.degrees_of_freedom,
-        tuple(record.clusters),
-        tuple(record.notes),
-        None if record.signs is None else _vector(record.signs),
-        None if record.estimates is None else _matrix(record.estimates),
-    )
 
 
 def _bread(held: Bread) -> dict[str, Any]:
@@ -186,7 +153,7 @@ def _read_bread(record: BreadRecord, shape: tuple[int, int]) -> Bread:
     from gradline.linalg.coefficient_map import CoefficientMap
 
     free = CoefficientMap.selecting(np.array(record.free, dtype=np.bool_).reshape(shape[::-1]).T)
-    root, penalty = _matrix(record.root), _vector(record.penalty)
+    root, penalty = matrix(record.root), vector(record.penalty)
     size = shape[0] * shape[1]
     if len(penalty) != size:
         penalty = penalty.reshape(size, size)
@@ -203,7 +170,7 @@ def _residuals(held: ResidualQuantiles) -> dict[str, Any]:
 def _read_residuals(record: ResidualsRecord) -> ResidualQuantiles:
     from gradline.inference.leave_one_out import ResidualQuantiles
 
-    return ResidualQuantiles(np.array(record.ranks) / (record.count + 1.0), _matrix(record.values), record.count, record.scaled)
+    return ResidualQuantiles(np.array(record.ranks) / (record.count + 1.0), matrix(record.values), record.count, record.scaled)
 
 
 def _is_finite(record: Any) -> bool:
@@ -213,11 +180,3 @@ def _is_finite(record: Any) -> bool:
     if isinstance(record, list) and record and isinstance(record[0], list | float):
         return bool(np.isfinite(np.array(record, dtype=np.float64)).all())
     return True
-
-
-def _matrix(rows: list[list[float]]) -> Array:
-    return np.array(rows, dtype=np.float64).reshape(len(rows), -1)
-
-
-def _vector(values: list[float]) -> Array:
-    return np.array(values, dtype=np.float64)

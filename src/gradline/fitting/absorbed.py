@@ -7,46 +7,32 @@ Newton's method, whose every step is of that kind. The errors then come from the
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from gradline.base.errors import ArgumentError, ArgumentTypeError, SolverError
-from gradline.base.types import Array, BoolArray, IntArray
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.base.types import BoolArray, IntArray
 from gradline.base.warnings import warn
+from gradline.fitting.absorbed_errors import with_level_errors
 from gradline.fitting.absorbed_rows import Levels, degrees_of, nested, used_rows
+from gradline.fitting.absorbed_solving import Found, solve_newton, solve_squared
 from gradline.fitting.absorbed_uncertainty import AbsorbedProblem, absorbed_uncertainty
-from gradline.linalg.level_columns import Category, LevelPart, LevelRows, Taken
-from gradline.linalg.within import Transformed, transform
-from gradline.losses.protocol import Loss
+from gradline.linalg.within import Transformed
 from gradline.model.absorbed import AbsorbedCategory, AbsorbedLevels, LevelValues
 from gradline.model.record import Model
-from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import Prepared
 from gradline.preparing.from_table import watched_table
 from gradline.rows.arrays import ArrayRows
-from gradline.rows.block import Block
 from gradline.rows.fingerprint import fingerprint_of
 from gradline.rows.levelled import HeldNumbers, LevelledRows, RowNumbers
 from gradline.rows.protocol import Rows
-from gradline.rows.within_rows import ColumnsAndTarget, ColumnsAtOptimum, TakesOut, Untouched, WithinRows, columns_and_target
-from gradline.solvers.newton.absorbed import solve_absorbed
-from gradline.solvers.protocol import Certificate, Solution
-from gradline.solvers.registry import as_solver, solve_identified
+from gradline.rows.within_rows import Untouched, WithinRows
+from gradline.solvers.protocol import Solution
 
 if TYPE_CHECKING:
     from gradline.fitting.request import FitRequest
-
-ALIASED = 1e-9
-"""Of a column's own spread: what the levels leave of it is rounding."""
-
-START_ROWS = 100_000
-"""Rows by whose targets the start of a fit is chosen, where they are read anew at each pass."""
-
-WELL_APART = 1e-6
-"""The least pivot of a correlation matrix that leaves no doubt of its rank."""
 
 
 def run_absorbed(request: FitRequest) -> Model:
@@ -120,7 +106,7 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
     group_sizes = tuple(len(columns.codes[name].labels) for name in columns.clusters)
     rows, levels, groups = _without_holes(rows, levels, groups, used.used)
     sample = LevelledRows(rows, tuple(own.rows for own in levels))
-    found = (_squared if loss.squared_scale() is not None else _newton)(loss, sample, names)
+    found = (solve_squared if loss.squared_scale() is not None else solve_newton)(loss, sample, names)
     if found.solution.aliased:
         _tell_aliased(names, found.solution, found.inside, columns.terms)
     for note in used.notes:
@@ -131,9 +117,13 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
     # As fixest counts: of a category nested in clusters one level is left.
     counted = sum(degrees) - sum(own.size - 1 for own, gone in zip(levels, inside, strict=True) if gone)
     problem = AbsorbedProblem(found.problem, found.within, sum(degrees), counted, groups, group_sizes, found.total_squares)
-    uncertainty, share = absorbed_uncertainty(request, problem, found.solution, found.transformed.equations)
+    uncertainty = absorbed_uncertainty(request, problem, found.solution, found.transformed.equations)
     categories, unidentified = _categories(levels, found, degrees, sets, of_levels)
-    absorbed = AbsorbedLevels(categories, sum(degrees), counted, sets, used.singletons, used.separated, share, unidentified)
+    within = " and ".join(own.name for own, gone in zip(categories, inside, strict=True) if gone)
+    inference, errors, why = with_level_errors(problem, found.solution, found, uncertainty, within)
+    absorbed = AbsorbedLevels(
+        categories, sum(degrees), counted, sets, used.singletons, used.separated, uncertainty.share, unidentified, errors, why
+    )
     dropped = dict(prepared.dropped)
     if used.singletons:
         dropped["singletons"] = used.singletons
@@ -148,7 +138,7 @@ def _solve(request: FitRequest, prepared: Prepared, started: float) -> Model:
         used.used,
         dropped,
         named=True,
-        uncertainty=uncertainty,
+        uncertainty=inference,
         seconds=time.perf_counter() - started,
         encoder=encoder.without_intercept(request.absorbed[0].text),
         row_columns=prepared.row_columns,
@@ -180,175 +170,9 @@ def _without_holes(
     return ArrayRows.of_block(rows.take(places)), kept, tuple(map(picked, groups))
 
 
-@dataclass(frozen=True, eq=False)
-class _Found:
-    """problem: in transformed columns; within: the rows of the same problem, of which ``beside`` can be read too; inside (P,): columns
-    that the levels determine; levels (L,): of the linear predictors, beside the columns; total_squares: of the target about its mean."""
-
-    problem: Problem
-    within: WithinRows
-    solution: Solution
-    inside: BoolArray
-    transformed: Transformed
-    levels: Array
-    total_squares: float
-
-
-@dataclass(frozen=True, eq=False)
-class _Columns:
-    """Columns and target side by side, less what is taken out, and the rows' weights where there are any."""
-
-    rows: LevelledRows
-    weighted: bool
-    taken: Taken | None = None
-
-    def map(self, block: Block) -> Array:
-        block, levels = self.rows.read(block)
-        values = columns_and_target(block)
-        if self.taken is not None:
-            values = self.taken.out_of(values, levels)
-        if not self.weighted:
-            return values
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-        return np.concatenate([values, weights[:, None]], axis=1)
-
-
-@dataclass(frozen=True, eq=False)
-class _SquaredRows:
-    """The columns and the target of squared loss, as rows whose levels are taken out."""
-
-    rows: LevelledRows
-    weighted: bool
-
-    @property
-    def n_rows(self) -> int:
-        return self.rows.n_rows
-
-    @property
-    def categories(self) -> tuple[Category, ...]:
-        return tuple(own.category for own in self.rows.categories)
-
-    def parts(self) -> Iterator[LevelPart]:
-        return self._of(_Columns(self.rows, self.weighted))
-
-    def left(self, taken: Taken) -> Iterator[LevelPart]:
-        return self._of(_Columns(self.rows, self.weighted, taken))
-
-    def _of(self, kernel: _Columns) -> Iterator[LevelPart]:
-        start = 0
-        for values in self.rows.run(kernel):
-            stop = start + len(values)
-            levels = self.rows.levels(start, stop)
-            if self.weighted:
-                yield LevelPart(levels, np.ascontiguousarray(values[:, -1]), np.ascontiguousarray(values[:, :-1]))
-            else:
-                yield LevelPart(levels, None, values)
-            start = stop
-
-
-def _inside(found: Transformed) -> BoolArray:
-    """(P,): columns of which the levels leave nothing but rounding."""
-    after, before, size = (np.sqrt(own[:-1]) for own in (np.diag(found.left), found.spread, np.maximum(found.size, 0.0)))
-    return np.asarray(after <= np.maximum(ALIASED * before, 1e-13 * size))
-
-
-def _dependent(found: Transformed, rows: LevelRows) -> BoolArray:
-    """(P,): those, and columns that earlier ones determine in what the levels leave, whose rounding no exact test of rank sees through."""
-    dependent = _inside(found)
-    kept = np.flatnonzero(~dependent)
-    gram = found.left[np.ix_(kept, kept)]
-    root = np.sqrt(np.diag(gram))
-    try:
-        if np.square(np.diag(np.linalg.cholesky(gram / np.outer(root, root)))).min(initial=1.0) > WELL_APART:
-            return dependent
-    except np.linalg.LinAlgError:
-        pass
-    unit = np.zeros((0, len(kept)))
-    for part in rows.left(found.taken):
-        own = part.values[:, kept] if part.weights is None else part.values[:, kept] * np.sqrt(part.weights)[:, None]
-        unit = np.asarray(np.linalg.qr(np.concatenate([unit, own / root]), mode="r"))
-    for place in range(len(kept)):
-        # A column that is left out must not stand for those after it.
-        before = unit[:, [j for j in range(place) if not dependent[kept[j]]]]
-        rest = unit[:, place] - before @ np.linalg.lstsq(before, unit[:, place], rcond=None)[0]
-        dependent[kept[place]] = bool(np.linalg.norm(rest) <= ALIASED)
-    return dependent
-
-
-def _squared(loss: Loss, sample: LevelledRows, names: tuple[str, ...]) -> _Found:
-    block = sample.rows.take(np.arange(1))
-    source = _SquaredRows(sample, sample.holes or block.row_weights is not None)
-    transformed = transform(source)
-    if not transformed.converged:
-        raise SolverError(
-            "the levels were not absorbed to rounding: the columns are of very different size, or hardly any rows connect levels"
-        )
-    inside = _inside(transformed)
-    _require_some(inside)
-    taken = ColumnsAndTarget(transformed.taken, _dependent(transformed, source))
-    problem, within = _problem(loss, sample, taken, names)
-    chosen = as_solver("auto", problem, "auto", None)
-    problem, solution = solve_identified(problem, chosen, None, False)
-    solution = replace(solution, digits=None)
-    levels = transformed.levels
-    own = levels[:, -1] - levels[:, :-1] @ solution.coefficients[:, 0]
-    return _Found(problem, within, solution, inside, transformed, own, float(transformed.spread[-1]))
-
-
-def _newton(loss: Loss, sample: LevelledRows, names: tuple[str, ...]) -> _Found:
-    first = sample.rows.sample(START_ROWS).without_zero_weights()
-    start, known = float(loss.start(first.targets)[0]), sample.rows.row_columns
-    if known is not None:
-        start = float(loss.start(known.targets)[0])
-    if first.offset is not None:
-        start -= float((first.offset if known is None or known.offset is None else known.offset).mean())
-    found = solve_absorbed(loss, sample, len(names), start, _dependent)
-    transformed = found.transformed
-    inside = _inside(transformed)
-    _require_some(inside)
-    at = found.predictors
-    taken = ColumnsAtOptimum(_first_columns(transformed.taken), found.aliased, found.coefficients, at)
-    problem, within = _problem(loss, sample, taken, names)
-    value, gradient, _ = problem.evaluate(found.coefficients[:, None], 1)
-    assert gradient is not None
-    norm = float(np.linalg.norm(gradient))
-    certificate = Certificate(
-        found.converged,
-        norm,
-        "Newton's steps fell below rounding" if found.converged else "Newton's steps no longer make the loss smaller",
-        "" if found.converged else "look for levels or columns that fit some targets perfectly, and leave them out",
-    )
-    aliased = tuple(int(place) for place in np.flatnonzero(found.aliased))
-    solution = Solution(found.coefficients[:, None], float(value), "Newton", certificate, found.steps, aliased=aliased)
-    levels = transformed.levels
-    own = levels[:, -1] - levels[:, :-1] @ found.coefficients
-    return _Found(problem, within, solution, inside, transformed, own, float("nan"))
-
-
 def _used(sample: LevelledRows) -> Rows:
     """The rows as they are, those left out at weight zero."""
     return WithinRows(sample, Untouched(), sample.rows.n_columns) if sample.holes else sample.rows
-
-
-def _first_columns(taken: Taken) -> Taken:
-    """Of the columns alone, without the target, which comes last."""
-    assert taken.levels is not None
-    return Taken(taken.columns, taken.shift[:-1], np.ascontiguousarray(taken.levels[:, :-1]))
-
-
-def _problem(loss: Loss, sample: LevelledRows, taken: TakesOut, names: tuple[str, ...]) -> tuple[Problem, WithinRows]:
-    """The objective in columns that the levels are taken out of: in memory where the rows are, and made anew in each pass otherwise."""
-    within = WithinRows(sample, taken, len(names))
-    block = sample.rows.in_memory()
-    rows: Rows = within if block is None else ArrayRows.of_block(within.block(block))
-    return Problem(rows, loss, None, names, None), within
-
-
-def _require_some(gone: BoolArray) -> None:
-    if gone.all():
-        raise ArgumentError(
-            "the absorbed levels determine every column of the formula, so that no coefficient is left: absorb fewer levels"
-        )
 
 
 def _tell_aliased(names: tuple[str, ...], solution: Solution, gone: BoolArray, terms: tuple[object, ...]) -> None:
@@ -373,7 +197,7 @@ def _varying(found: Transformed, place: int) -> int:
 
 
 def _categories(
-    levels: list[Levels], found: _Found, degrees: list[int], sets: int, of_levels: list[IntArray]
+    levels: list[Levels], found: Found, degrees: list[int], sets: int, of_levels: list[IntArray]
 ) -> tuple[tuple[AbsorbedCategory, ...], str]:
     """The categories with their levels' values, each further one's first level of a set being zero; and why there are none, if so."""
     values = found.transformed.level_values(found.levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -92,10 +92,17 @@ class AbsorbedProblem:
         return ReadGroups(replace(self.within, beside=self.groups), 1, self.sizes)
 
 
-def absorbed_uncertainty(
-    request: FitRequest, given: AbsorbedProblem, solution: Solution, equations: LevelEquations
-) -> tuple[Inference | NoInference, float]:
-    """(what is found of the coefficients' uncertainty, the share explained of what the levels leave).
+class AbsorbedUncertainty(NamedTuple):
+    """inference: of the coefficients. share: explained of what the levels leave. kind: of the covariance. counted: the sums behind it."""
+
+    inference: Inference | NoInference
+    share: float
+    kind: CovarianceKind
+    counted: FitStatistics
+
+
+def absorbed_uncertainty(request: FitRequest, given: AbsorbedProblem, solution: Solution, equations: LevelEquations) -> AbsorbedUncertainty:
+    """What is found of the coefficients' uncertainty.
 
     Raises InferenceError for kinds that are not worked out, and ArgumentError without a degree of freedom.
     """
@@ -111,12 +118,15 @@ def absorbed_uncertainty(
             f"the absorbed levels leave no degree of freedom: {own.count:,.0f} rows, {degrees:,} levels and {own.parameters:,}"
             " coefficients; absorb fewer levels, or give more rows"
         )
-    totals = _counting(own, degrees, given.total_squares)
+    totals = own.with_levels(degrees, given.total_squares)
+    none = ""
     if is_none(request.covariance):
-        return NoInference(f"none were wanted (covariance={request.covariance!r}): {ASK}"), share
-    if not solution.certificate.converged and request.covariance is None:
-        return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told"), share
-    used = _counting(own, given.counted, given.total_squares) if kind.name == "cluster" else totals
+        none = f"none were wanted (covariance={request.covariance!r}): {ASK}"
+    elif not solution.certificate.converged and request.covariance is None:
+        none = "the fit has not converged, so its coefficients are no minimum whose errors could be told"
+    if none:
+        return AbsorbedUncertainty(NoInference(none), share, kind, totals)
+    used = own.with_levels(given.counted, given.total_squares) if kind.name == "cluster" else totals
     power = POWERS.get(kind.name)
     asked = kind if power is None else CovarianceKind("HC0")
     found = infer(problem, solution, asked, keep_meat=True, bread=bread, statistics=used, meat=meat)
@@ -125,7 +135,7 @@ def absorbed_uncertainty(
         own_kind = covariance(problem, solution, asked, bread=bread, statistics=used, loss=loss, meat=meat)
         words = f"A^-1 (sum of s s') A^-1, scores over {'the root of ' if power < 1.0 else ''}1 - leverage, that of the levels among it"
         found = replace(found, covariance=replace(own_kind, kind=kind.name, description=words))
-    return replace(found, statistics=totals, residuals=None), share
+    return AbsorbedUncertainty(replace(found, statistics=totals, residuals=None), share, kind, used)
 
 
 def _leveraged(given: AbsorbedProblem, solution: Solution, bread: Bread, loss: RowLoss, equations: LevelEquations, power: float) -> Array:
@@ -178,21 +188,6 @@ def _kind(request: FitRequest, given: AbsorbedProblem) -> CovarianceKind:
 def _numbered(codes: IntArray) -> IntArray:
     """Clusters that the rows have, numbered from 0."""
     return np.asarray(np.unique(codes, return_inverse=True)[1], dtype=np.int64)
-
-
-def _counting(own: FitStatistics, levels: int, total_squares: float) -> FitStatistics:
-    """With the levels among the parameters, and squares about the mean of the targets as they were."""
-    spare = own.count - own.parameters - levels
-    dispersion = None if own.dispersion is None or own.squares is None else own.squares / spare
-    return replace(
-        own,
-        parameters=own.parameters + levels,
-        effective_parameters=own.effective_parameters + levels,
-        degrees_of_freedom=spare,
-        intercept=True,
-        total_squares=own.total_squares if np.isnan(total_squares) else np.array([total_squares]),
-        dispersion=dispersion,
-    )
 
 
 def _share(own: FitStatistics) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -68,6 +68,21 @@ class FitStatistics:
     dispersion: Array | None
     log_likelihood: float | None
     deviance: float | None
+
+    def with_levels(self, levels: int, total_squares: float = math.nan) -> FitStatistics:
+        """The same of a fit with absorbed levels, which are counted among the parameters. levels: their degrees of freedom.
+        total_squares: of the target as it was, about its mean; NaN to leave them."""
+        spare = self.count - self.parameters - levels
+        dispersion = None if self.dispersion is None or self.squares is None else self.squares / spare
+        return replace(
+            self,
+            parameters=self.parameters + levels,
+            effective_parameters=self.effective_parameters + levels,
+            degrees_of_freedom=spare,
+            intercept=True,
+            total_squares=self.total_squares if math.isnan(total_squares) else np.array([total_squares]),
+            dispersion=dispersion,
+        )
 
     @property
     def r_squared(self) -> Array | None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array, IntArray
+from gradline.linalg.level_columns import RowLevels
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from gradline.model.level_errors import LevelErrors
 
 Labels = np.ndarray[tuple[int], np.dtype[Any]]
 
@@ -51,9 +54,9 @@ class AbsorbedCategory:
     levels: LevelValues
     degrees: int
 
-    def predictors(self, batch: pa.RecordBatch, first_row: int, unseen: str) -> tuple[Array, IntArray]:
-        """(what the levels add to each row, (m,), each row's set); NaN and -1 where a column is missing. Raises InferenceError for a level
-        that was not there, unless ``unseen`` is "missing"."""
+    def codes(self, batch: pa.RecordBatch, first_row: int, unseen: str) -> IntArray:
+        """Each row's level, (m,); -1 where a column is missing. Raises InferenceError for a level that was not there, unless ``unseen``
+        is "missing"."""
         from gradline.preparing.absorbed_columns import codes_among
 
         key, strange = np.zeros(batch.num_rows, dtype=np.int64), np.zeros(batch.num_rows, dtype=np.bool_)
@@ -74,15 +77,13 @@ class AbsorbedCategory:
                 f"{what} (row {first_row + row}) was in no row of the fit, and its absorbed level has no value: leave such rows out, or say"
                 " unseen='missing' to have NaN for them"
             )
-        level = order[places]
-        found_values = self.levels.values[level].copy()
-        for j, name in enumerate(self.slopes):
-            from gradline.tables.sources.arrow import as_numbers
+        return np.where(missing | strange, -1, order[places])
 
-            found_values += self.levels.slopes[level, j] * as_numbers(batch.column(name))
-        gone = missing | strange
-        found_values[gone] = np.nan
-        return found_values, np.where(gone, -1, self.levels.sets[level])
+    def slopes_of(self, batch: pa.RecordBatch) -> Array | None:
+        """The values of the category's slopes, (m, s); None where it has none."""
+        from gradline.tables.sources.arrow import as_numbers
+
+        return np.stack([as_numbers(batch.column(name)) for name in self.slopes], axis=1) if self.slopes else None
 
     @cached_property
     def _coded(self) -> list[tuple[Labels, IntArray]]:
@@ -118,6 +119,9 @@ class AbsorbedLevels:
     separated: int
     within_r_squared: float
     unidentified: str = ""
+    errors: LevelErrors | None = None
+    """How well the levels are known; None where that was not worked out, and ``without_errors`` says why."""
+    without_errors: str = "the levels' own errors were not worked out"
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -145,23 +149,47 @@ class AbsorbedLevels:
         if self.unidentified:
             raise InferenceError(f"{what}: {self.unidentified}")
 
-    def predictors(self, batch: pa.RecordBatch, first_row: int, unseen: str) -> Array:
-        """What all levels add to each row's linear predictor, (m,); NaN where a column is missing. Raises InferenceError for unknown
-        levels, and for levels of sets that no row of the fit connects."""
+    def of_rows(self, batch: pa.RecordBatch, first_row: int, unseen: str) -> LevelsOfRows:
+        """The levels of some rows and what they add. Raises InferenceError for unknown levels, and for levels of sets that no row of the
+        fit connects, unless ``unseen`` is "missing"."""
         if unseen == "reference":
             raise InferenceError("absorbed levels have no reference: unseen must be 'error' or 'missing'")
         total, sets = np.zeros(batch.num_rows), np.full(batch.num_rows, -1)
+        codes, slopes = list[IntArray](), list[Array | None]()
         for own in self.categories:
-            values, there = own.predictors(batch, first_row, unseen)
-            total += values
+            found, values = own.codes(batch, first_row, unseen), own.slopes_of(batch)
+            there = np.where(found >= 0, own.levels.sets[found], -1)
+            total += own.levels.values[found]
+            if values is not None:
+                total += np.einsum("ij,ij->i", own.levels.slopes[found], values)
             apart = (sets >= 0) & (there >= 0) & (sets != there) if self.sets > 1 else np.zeros(len(sets), dtype=np.bool_)
-            if apart.any():
-                if unseen != "missing":
-                    row = int(np.flatnonzero(apart)[0])
-                    raise InferenceError(
-                        f"row {first_row + row} combines levels that no chain of the fit's rows connects, so that their sum is not known:"
-                        " leave such rows out, or say unseen='missing' to have NaN for them"
-                    )
-                total[apart] = np.nan
+            if apart.any() and unseen != "missing":
+                row = int(np.flatnonzero(apart)[0])
+                raise InferenceError(
+                    f"row {first_row + row} combines levels that no chain of the fit's rows connects, so that their sum is not known:"
+                    " leave such rows out, or say unseen='missing' to have NaN for them"
+                )
+            total[apart | (found < 0)] = np.nan
             sets = np.where(there >= 0, there, sets)
-        return total
+            codes.append(np.maximum(found, 0))
+            slopes.append(values)
+        return LevelsOfRows(total, RowLevels(tuple(codes), tuple(slopes)))
+
+    def require_errors(self, what: str) -> LevelErrors:
+        """How well the levels are known. Raises InferenceError where that was not worked out."""
+        if self.errors is None:
+            raise InferenceError(f"{what}: {self.without_errors}")
+        return self.errors
+
+
+class LevelsOfRows(NamedTuple):
+    """values (m,): what the levels add to each row's linear predictor, NaN where a level is missing or unknown. levels: the rows' own; any
+    where they are missing."""
+
+    values: Array
+    levels: RowLevels
+
+    def take(self, rows: IntArray) -> LevelsOfRows:
+        """Of some of the rows."""
+        slopes = tuple(None if own is None else own[rows] for own in self.levels.slopes)
+        return LevelsOfRows(self.values[rows], RowLevels(tuple(own[rows] for own in self.levels.codes), slopes))

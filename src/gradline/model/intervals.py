@@ -16,11 +16,13 @@ from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import Interval, check_level, linear_interval, mean_interval
 from gradline.inference.leave_one_out import ResidualQuantiles
 from gradline.inference.predictions import Calibration, CalibrationKernel, calibration_of, conformal_interval, prediction_interval
+from gradline.linalg.level_columns import RowLevels
 from gradline.losses.protocol import Loss
 from gradline.model.outputs import OutputKind, predict_linear
 
 if TYPE_CHECKING:
     from gradline.inference.inference import Inference
+    from gradline.model.level_errors import LevelErrors
     from gradline.model.record import Model
 
 
@@ -78,6 +80,8 @@ class IntervalOutputs:
     penalised: bool = False
     shift: Array | None = None
     """(P, k): what the optimum without constraints has more than the coefficients, of a fit whose errors belong to that; None elsewhere."""
+    levels: LevelErrors | None = None
+    """Of a fit with absorbed levels, whose covariance is then that of ``LevelErrors.with_levels``; None elsewhere."""
 
     @property
     def width(self) -> int:
@@ -97,6 +101,10 @@ class IntervalOutputs:
     def __call__(self, design: Design, predictors: Array) -> Array:
         lower, upper = self.ends(design, predictors)
         return np.concatenate([predict_linear(self.loss, predictors, self.kind), lower, upper], axis=1)
+
+    def beside_levels(self, design: Design, levels: RowLevels) -> Design:
+        """With the levels of each row, of which the covariance knows."""
+        return design if self.levels is None or self.covariance is None else self.levels.design(design, levels, self.covariance)
 
     def ends(self, design: Design, predictors: Array) -> Interval:
         """The interval at rows of a design, (m, c) each; predictors (m, k), offset included."""
@@ -166,6 +174,14 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
     found = None if calibration is None else _calibrated(fit, calibration)
     if found is not None and weight is not None:
         raise InferenceError("weight= and calibration= exclude each other: split conformal treats all rows alike")
+    levels = None
+    if fit.absorbed is not None and interval == "prediction" and loss.squared_scale() is None and loss.distribution is None:
+        # Those by the quantiles of residuals need no covariance.
+        covariance = None
+    if fit.absorbed is not None and covariance is not None:
+        levels = fit.absorbed.require_errors("no intervals of predictions")
+        assert held is not None
+        covariance = levels.with_levels(covariance, held.statistics)
     outputs = IntervalOutputs(
         loss,
         kind,
@@ -180,6 +196,7 @@ def interval_outputs(fit: Model, kind: OutputKind, interval: Any, level: float, 
         None if weight is None else float(weight),
         fit.penalty is not None,
         None if fit.estimate is fit.solution.coefficients else fit.estimate - fit.solution.coefficients,
+        levels,
     )
     _ = outputs.guarantee
     return outputs

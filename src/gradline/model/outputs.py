@@ -9,6 +9,7 @@ import numpy as np
 
 from gradline.base.types import Array
 from gradline.design.dense import Design
+from gradline.linalg.level_columns import RowLevels
 from gradline.losses.protocol import Loss
 
 if TYPE_CHECKING:
@@ -26,6 +27,9 @@ class Outputs(Protocol):
     def __call__(self, design: Design, predictors: Array) -> Array:
         """predictors (m, k), offset included -> (m, width)."""
 
+    def beside_levels(self, design: Design, levels: RowLevels) -> Design:
+        """The design of rows of a fit with absorbed levels, as ``__call__`` is to have it."""
+
 
 @dataclass(frozen=True)
 class PointOutputs:
@@ -42,6 +46,10 @@ class PointOutputs:
 
     def __call__(self, design: Design, predictors: Array) -> Array:
         return predict_linear(self.loss, predictors, self.kind)
+
+    def beside_levels(self, design: Design, levels: RowLevels) -> Design:
+        """The design as it is: points need none."""
+        return design
 
 
 def points(fit: Model, kind: OutputKind) -> PointOutputs:

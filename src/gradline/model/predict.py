@@ -54,11 +54,6 @@ def predict(
             if value is not None:
                 raise InferenceError(f'{keyword}= goes with interval="confidence" or interval="prediction"')
         return _squeezed(predict_outputs(model, data, points(model, kind), unseen, offset))
-    if model.absorbed is not None:
-        raise InferenceError(
-            "no intervals of predictions beside absorbed levels, whose own errors were not worked out: write C(...) for the category to"
-            " have them"
-        )
     from gradline.model.intervals import as_result, interval_outputs
 
     outputs = interval_outputs(model, kind, interval, 0.95 if level is None else level, calibration, weight)

@@ -206,11 +206,12 @@ def _predict_batch(
         predictors += spread_offset(encoded.offset, predictors.shape[1], constant)
     design, kept = encoded.design, encoded.kept
     if absorbed is not None:
-        own = absorbed.predictors(batch, first_row, unseen)
-        own = own if kept is None else own[kept]
-        there = np.flatnonzero(~np.isnan(own))
-        kept = there if kept is None else kept[there]
-        design, predictors = design.take(there), predictors[there] + own[there, None]
+        own = absorbed.of_rows(batch, first_row, unseen)
+        own = own if kept is None else own.take(kept)
+        there = np.flatnonzero(~np.isnan(own.values))
+        kept, own = there if kept is None else kept[there], own.take(there)
+        predictors = predictors[there] + own.values[:, None]
+        design = outputs.beside_levels(design.take(there), own.levels)
     if kept is None:
         return outputs(design, predictors)
     full = np.full((batch.num_rows, outputs.width), np.nan)
