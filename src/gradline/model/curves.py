@@ -79,9 +79,10 @@ def curve_band(fit: Model, name: str | None = None, at: Any = None, points: int 
     values = _grid(curve, points) if at is None else _given(at, curve)
     basis = curve.basis(values)
     estimate = basis @ fit.solution.coefficients[own.start : own.stop, own.predictor]
-    centre = basis @ fit.estimate[own.start : own.stop, own.predictor]
     errors, half, wide = np.full(len(values), np.nan), np.nan, np.nan
     covariance = None if fit.inference is None else fit.inference.covariance
+    about = fit.estimate if covariance is None or covariance.estimates is None else covariance.estimates
+    centre = basis @ about[own.start : own.stop, own.predictor]
     if covariance is not None:
         size = fit.solution.coefficients.shape[0]
         factor = covariance.factor[own.predictor * size + own.start : own.predictor * size + own.stop]
