@@ -5,15 +5,14 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
-from gradline.constraints import monotone
-from gradline.constraints.specs import ConstraintSpec, as_spec
+from gradline.constraints.specs import ConstraintSpec, ShapeConstraint, as_spec
 from gradline.formulas.curves import curves_of
 from gradline.formulas.encoder import Encoder
 from gradline.inference.absent import NoInference
@@ -100,10 +99,12 @@ def with_curves(
 
 def within_shapes(found: CurveFit, constraints: ConstraintSpec | None) -> ConstraintSpec | None:
     """The constraints that were asked for and those of the curves that the formula holds monotone; None where there are none."""
-    for name, direction in {block.curve.node.key: block.curve.monotone for block in found.blocks}.items():
-        if direction is not None:
-            own = monotone(name, "increasing" if direction == "increasing" else "decreasing")
-            constraints = own if constraints is None else as_spec([constraints, own])
+    for name, directions in {block.curve.node.key: block.curve.directions for block in found.blocks}.items():
+        for along, direction in enumerate(directions):
+            if direction is not None:
+                shape: Literal["increasing", "decreasing"] = "increasing" if direction == "increasing" else "decreasing"
+                own = ShapeConstraint(name, shape, along=along)
+                constraints = own if constraints is None else as_spec([constraints, own])
     return constraints
 
 

@@ -131,10 +131,10 @@ def _simultaneous(images: Array, errors: Array, degrees: float | None, level: fl
 def _direction(fit: Model, own: FittedCurve, curve: Curve) -> int:
     """1 where the fit holds the curve increasing at every point, -1 where decreasing, 0 elsewhere."""
     held = fit.constraints
-    if held is None or held.inference == "face" or curve.by is not None or len(curve.variables) > 1:
+    if held is None or held.inference == "face" or len(curve.variables) > 1:
         return 0
     assert fit.encoder is not None
-    rows = next(shape.rising for shape in shapes_of(fit.encoder, curve.node.key, None, None))
+    rows = next(shape.rising for shape in shapes_of(fit.encoder, curve.node.key, None, None) if shape.columns[0] == own.start)
     if rows is None:
         return 0
     size = fit.solution.coefficients.shape[0]
