@@ -91,6 +91,32 @@ def test_an_elastic_net(kind):
     assert fit.coefficients == pytest.approx(found, abs=1e-6)
 
 
+@pytest.mark.parametrize("intercept", [True, False])
+@pytest.mark.parametrize(
+    "penalty",
+    [
+        gl.penalties.lasso(0.2),
+        gl.penalties.lasso(2.0),
+        gl.penalties.lasso(0.1, weights={"x2": 0.0, "x4": 3.0}, scaled=True),
+        gl.penalties.elastic_net(0.3, 0.5),
+        gl.penalties.lasso(0.1) + gl.penalties.difference(["x1", "x2", "x3"], 0.3),
+    ],
+    ids=["weak", "strong", "weighted", "elastic net", "differences"],
+)
+def test_from_moments_alone(penalty, intercept):
+    weights = RANDOM.uniform(0.5, 2.0, N)
+    of_rows = gl.fit(X, REAL, weights=weights, penalty=penalty, constraints=TEXT, intercept=intercept)
+    fit = gl.Moments.from_arrays(X, REAL, weights=weights).fit(target="y", intercept=intercept, penalty=penalty, constraints=TEXT)
+    assert fit.coefficients == pytest.approx(of_rows.coefficients, abs=1e-12)
+    assert ((fit.coefficients == 0) == (of_rows.coefficients == 0)).all()
+    assert fit.active_constraints == of_rows.active_constraints
+    assert list(fit.multipliers.values()) == pytest.approx(list(of_rows.multipliers.values()), abs=1e-12)
+    assert 0 <= fit.gap < 1e-12
+    left = REAL - of_rows.predict(X)
+    assert fit.dispersion * fit.degrees_of_freedom == pytest.approx(np.sum(weights * left**2), rel=1e-10)
+    assert np.isnan(fit.standard_errors).all()
+
+
 @pytest.mark.parametrize("kind", KINKED)
 def test_a_ridge_beside_kinks(kind):
     fit = fitted(kind, gl.penalties.ridge(0.1))

@@ -455,7 +455,7 @@ def test_a_penalty_with_kinks_is_fitted_as_over_rows(penalty, intercept):
     ("options", "message"),
     [
         ({"penalty": gl.penalties.lasso()}, "hold no rows out"),
-        ({"penalty": gl.penalties.lasso(0.1), "constraints": "x1 >= 0"}, "within constraints"),
+        ({"penalty": gl.penalties.group_lasso(0.1, groups=[["x1"]]), "constraints": "x1 >= 0"}, "and 'group_lasso' is neither"),
         ({"penalty": gl.penalties.lasso(0.1, weights={"z": 2})}, "no column is named 'z'"),
     ],
 )

@@ -235,7 +235,7 @@ def test_what_goes_with_no_curve_is_said(data):
         gl.fit("y ~ x", data, smoothing="leave-one-out")
     with pytest.raises(ValueError, match="REML"):
         gl.fit("y ~ s(x)", data, smoothing="AIC")
-    with pytest.raises(ValueError, match="penalty= beside curves"):
+    with pytest.raises(ValueError, match="the formula has no others"):
         gl.fit("y ~ s(x)", data, penalty=gl.penalties.ridge(0.1))
     with pytest.raises(ValueError, match=r"gl\.fit"):
         gl.path("y ~ s(x)", data, penalty=gl.penalties.lasso())

@@ -51,8 +51,6 @@ def test_a_curve_is_named_without_its_options():
     by_column = gl.fit("y ~ s(x, k=12)", DATA, constraints=RISING)
     by_name = gl.fit("y ~ s(x, k=12)", DATA, constraints=gl.constraints.monotone("s(x)", "increasing"))
     assert np.array_equal(by_column.coefficients, by_name.coefficients)
-    with pytest.raises(ValueError, match="it is a surface"):
-        gl.fit("y ~ te(x, z)", DATA, constraints=RISING)
 
 
 def test_every_slope_is_none_of_a_curves():

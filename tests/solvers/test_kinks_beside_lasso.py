@@ -85,7 +85,6 @@ def test_a_path_over_strengths_and_what_was_held_out():
 @pytest.mark.parametrize(
     ("loss", "penalty", "message"),
     [
-        ("absolute", gl.penalties.elastic_net(0.1, 0.5), "smooth part"),
         ("absolute", gl.penalties.mcp(0.1), "not piecewise linear"),
         ("absolute", gl.penalties.group_lasso(0.1, [["x1", "x2"], ["x3", "x4", "x5"]]), "gl.penalties.lasso, or a smooth loss"),
         (gl.losses.epsilon_insensitive(0.1), gl.penalties.lasso(0.1), "one kink, at y = prediction"),
@@ -97,6 +96,24 @@ def test_what_has_no_vertex_is_refused_naming_who_can(loss, penalty, message):
         gl.fit(X, y, loss=loss, penalty=penalty)
     with pytest.raises(ValueError, match=message):
         gl.path(X, y, loss=loss, penalty=penalty.with_strength("auto"))
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8])
+def test_an_elastic_net_beside_a_kinked_loss(level):
+    cp = pytest.importorskip("cvxpy")
+    X, y = data(80, 5)
+    fit = gl.fit(X, y, loss=gl.losses.quantile(level), penalty=gl.penalties.elastic_net(0.1, 0.5))
+    b, a = cp.Variable(5), cp.Variable()
+    left = y - X @ b - a
+    loss = cp.sum(level * cp.pos(left) + (1 - level) * cp.pos(-left)) / 80
+    problem = cp.Problem(cp.Minimize(loss + 0.05 * cp.norm1(b) + 0.025 * cp.sum_squares(b)))
+    problem.solve(cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
+    assert fit.certificate.converged
+    assert fit.constraints is None
+    assert fit.loss == pytest.approx(problem.value, abs=1e-10)
+    assert fit.coefficients == pytest.approx(np.concatenate([[a.value], b.value]), abs=1e-6)
+    with pytest.raises(ValueError, match="smooth part"):
+        gl.path(X, y, loss=gl.losses.quantile(level), penalty=gl.penalties.elastic_net("auto", 0.5))
 
 
 def test_units_of_columns_do_not_matter_to_a_scaled_lasso():

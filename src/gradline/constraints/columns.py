@@ -13,7 +13,7 @@ from gradline.base.words import nearest
 from gradline.constraints.shapes import TermShape
 
 
-def _no_shapes(variable: str, order: Sequence[str] | None, within: tuple[float, float] | None) -> list[TermShape]:
+def _no_shapes(variable: str, order: Sequence[str] | None, within: tuple[float, float] | None, along: int | None = None) -> list[TermShape]:
     return []
 
 
@@ -21,7 +21,8 @@ def _no_shapes(variable: str, order: Sequence[str] | None, within: tuple[float, 
 class ConstraintColumns:
     """names (P,): of the design's columns. predictors (k,): of the linear predictors. labels (k P,): of the coefficients, in the order of
     vec(B). terms (P,): the term of the formula each column belongs to. intercept: whether the first column is one. movable (k P,): which
-    coefficients the model has. shapes: of the terms of a variable, given the order of its levels or the range of its values."""
+    coefficients the model has. shapes: of the terms of a variable, given the order of its levels or the range of its values; of a
+    surface along one of its columns, by its number, where that is given."""
 
     names: tuple[str, ...]
     predictors: tuple[str, ...]
@@ -31,7 +32,7 @@ class ConstraintColumns:
     movable: np.ndarray[tuple[int], np.dtype[np.bool_]]
     curves: tuple[bool, ...] = ()
     """(P,): whether a column is one of a curve's, whose coefficients mean nothing one by one; empty where none is."""
-    shapes: Callable[[str, Sequence[str] | None, tuple[float, float] | None], list[TermShape]] = _no_shapes
+    shapes: Callable[[str, Sequence[str] | None, tuple[float, float] | None, int | None], list[TermShape]] = _no_shapes
 
     @property
     def size(self) -> int:

@@ -84,6 +84,11 @@ class Polyhedron:
         return (flat + 0.0).reshape(self.shape[::-1]).T.copy()
 
 
+def nothing(shape: tuple[int, int]) -> Polyhedron:
+    """No rows: all coefficients (P, k) are allowed."""
+    return Polyhedron(np.zeros((0, shape[0] * shape[1])), np.zeros(0), np.zeros(0, dtype=np.bool_), (), shape)
+
+
 def polyhedron_of(constraints: Constraints, shape: tuple[int, int]) -> Polyhedron:
     """Any constraints as rows; those that are a polyhedron as they are."""
     if isinstance(constraints, Polyhedron):

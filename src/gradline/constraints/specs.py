@@ -195,9 +195,11 @@ class ShapeConstraint(AddsUp):
     shape: Literal["increasing", "decreasing", "convex", "concave"]
     order: tuple[str, ...] | None = None
     within: tuple[float, float] | None = None
+    along: int | None = None
+    """Of a surface that ``variable`` names, the number of the column along which; None for each."""
 
     def rows(self, columns: ConstraintColumns) -> list[Row]:
-        straight = columns.shapes(self.variable, self.order, self.within)
+        straight = columns.shapes(self.variable, self.order, self.within, self.along)
         wanted = "monotone" if self.shape in ("increasing", "decreasing") else self.shape
         if not straight:
             places = columns.places(self.variable)  # raises for what is no column

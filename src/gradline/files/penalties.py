@@ -26,6 +26,8 @@ class StoredPenalty:
     its columns."""
 
     record: PenaltyRecord
+    curves_chosen_by: str = ""
+    """How the strengths of curves in it were found; empty where there are none."""
 
     @property
     def name(self) -> str:

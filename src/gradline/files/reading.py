@@ -19,13 +19,14 @@ from gradline.base.version import __version__
 from gradline.files.absorbed import read_absorbed
 from gradline.files.constraints import read_constraints
 from gradline.files.parts import first_problem, shown
-from gradline.files.penalties import as_penalty, penalty_of_curves
+from gradline.files.penalties import StoredPenalty, as_penalty, penalty_of_curves
 from gradline.files.schema import FORMAT, PATH_FORMAT, VERSION, BuiltInLoss, Document, ModelRecord, PathDocument, checksum
 from gradline.files.uncertainty import read_uncertainty
 from gradline.losses.arguments import by_name
 from gradline.losses.protocol import Loss
 from gradline.model.path import HeldOut, PathRecord
 from gradline.model.record import Model
+from gradline.penalties.curves import NAME as CURVES
 from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.tables.sources.paths import missing_file
@@ -107,7 +108,8 @@ def _model_of(model: ModelRecord, where: Path, loss: Any, prediction: Any) -> Mo
         curves = tuple(FittedCurve(**{**dict(curve), "strengths": tuple(curve.strengths)}) for curve in model.curves)
         penalty = None if model.penalty is None else as_penalty(model.penalty)
         if curves and encoder is not None:
-            penalty = penalty_of_curves(encoder, curves, model)
+            beside = None if model.penalty is None or model.penalty.name == CURVES else StoredPenalty(model.penalty, model.smoothing)
+            penalty = penalty_of_curves(encoder, curves, model) if beside is None else beside
         held = read_constraints(model.constraints, (len(model.names), len(model.predictor_names)))
     except ValueError as error:
         raise ModelFileError(f"{where}: {error}") from None

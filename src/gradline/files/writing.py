@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from gradline.model.path import PathRecord
     from gradline.model.record import Model
     from gradline.smoothing.terms import FittedCurve
-from gradline.penalties.curves import has_curves
+from gradline.penalties.curves import curves_chosen_by
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked_penalty import chosen_by, set_to_zero
 from gradline.penalties.protocol import Penalty
@@ -132,7 +132,7 @@ def _model(fit: Model) -> dict[str, Any]:
         "uncertainty": describe_uncertainty(fit),
         "absorbed": describe_absorbed(fit),
         "curves": [_curve(curve) for curve in fit.curves],
-        "smoothing": fit.penalty.chosen_by if has_curves(fit.penalty) else "",
+        "smoothing": curves_chosen_by(fit.penalty),
     }
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gradline.base.types import Array
+from gradline.base.types import Array, IntArray
 from gradline.base.warnings import warn
 from gradline.objective.objective import Problem
 from gradline.penalties.sums import minds_units
@@ -18,8 +18,9 @@ RATIO = 10.0
 """Between the largest and the smallest spread, from which it is said."""
 
 
-def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any) -> None:
-    """Warn where a penalty that is neither scaled nor weighted meets columns whose spreads are more than ten times apart.
+def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any, places: IntArray | None = None) -> None:
+    """Warn where a penalty that is neither scaled nor weighted meets columns whose spreads are more than ten times apart. places: of the
+    slopes that it is of, all unless given.
 
     A column of zeros and ones counts as spread by a half, however rare its ones: it has no unit that could be another.
     """
@@ -36,6 +37,8 @@ def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any) -> No
     # A constant column has no spread but rounding.
     varies = spread > 1e-13 * largest
     spread = np.where(((values == 0) | (values == 1)).all(axis=0), 0.5, spread)
+    if places is not None:
+        varies &= np.isin(np.arange(len(varies)), places)
     said = words_of_spreads(penalty, names[first:], np.where(varies, spread, 0.0))
     if said is not None:
         warn(said)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -62,7 +63,7 @@ def constraint_columns(problem: Problem, prepared: Prepared) -> ConstraintColumn
     if encoder.has_curves:
         ranges = [range(curve.start, curve.stop) for curve in curves_of(encoder)]
         of_curves = tuple(any(j in own for own in ranges) for j in range(len(names)))
-    return replace(columns, curves=of_curves, shapes=lambda variable, order, within: shapes_of(encoder, variable, order, within))
+    return replace(columns, curves=of_curves, shapes=partial(shapes_of, encoder))
 
 
 def with_constraints(problem: Problem, spec: ConstraintSpec, prepared: Prepared) -> Problem:

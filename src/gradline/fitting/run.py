@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from gradline.base.errors import ArgumentError, ArgumentTypeError, InferenceError
 from gradline.base.warnings import warn
 from gradline.constraints.arguments import UNUSED
+from gradline.fitting.beside_curves import penalty_beside
 from gradline.fitting.classes import refuse_one_value
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import CurveFit, covariance_of_curves, described, with_curves, within_shapes
@@ -94,7 +95,7 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
     problem, curves = _with_penalty_or_curves(request, prepared, progress)
     covariance = request.covariance
     if curves is not None:
-        covariance, kind = covariance_of_curves(covariance, kind)
+        covariance, kind = covariance_of_curves(covariance, kind, problem)
     problem = _with_constraints(request, problem, curves, prepared)
     asked = request if covariance is request.covariance else replace(request, covariance=covariance)
     problem, solution, chosen, solved = _optimum(asked, problem, prepared.names, progress, curves)
@@ -131,14 +132,21 @@ def _solve(request: FitRequest, prepared: Prepared, kind: CovarianceKind | None,
         solution = replace(solution, curvature=None, extra=())
     model = model_of(request, prepared, problem, solution, found, started)
     # Held curves are tested, as coefficients are, by the fit that standard errors belong to.
-    return model if curves is None else replace(model, curves=described(curves, model.estimate, found))
+    if curves is None:
+        return model
+    wanted = not is_none(request.covariance)
+    at = solution.coefficients if problem.penalty_kind == "proximal" else model.estimate
+    return replace(model, curves=described(curves, at, found, wanted))
 
 
 def _with_penalty_or_curves(request: FitRequest, prepared: Prepared, progress: bool | None) -> tuple[Problem, CurveFit | None]:
-    """The problem with its penalty: that of the formula's curves, whose strengths are chosen here, or the one that was given."""
+    """The problem with its penalty: the one that was given, and that of the formula's curves, whose strengths are chosen here."""
     problem = problem_of(prepared)
     if prepared.encoder is not None and prepared.encoder.has_curves:
-        curves = with_curves(problem, prepared.encoder, prepared.mask, request.penalty, request.smoothing, prepared.target_names)
+        beside = None
+        if request.penalty is not None:
+            beside = penalty_beside(problem, request.penalty, prepared.encoder, prepared.names, penalty_columns(problem, prepared))
+        curves = with_curves(problem, prepared.encoder, prepared.mask, beside, request.smoothing, prepared.target_names)
         return curves.problem, curves
     if request.smoothing != "REML":
         raise ArgumentError(f"smoothing={request.smoothing!r} would not be used: the model has no curves, such as s(x) in its formula")

@@ -51,9 +51,7 @@ def read_curve(call: ast.Call, name: str, key: str, reading: Reading) -> Learned
     found: dict[str, Any] = {"k": DEFAULT_K[name], "degree": 3, "order": 2, "strength": None}
     found |= {key: reading.literal(options[key], key) for key in found if key in options}
     _check(name, count, found, fail)
-    found["monotone"] = (
-        _monotone(name, reading.literal(options["monotone"], "monotone"), "by" in options, fail) if "monotone" in options else None
-    )
+    found["monotone"] = _monotone(name, count, reading.literal(options["monotone"], "monotone"), fail) if "monotone" in options else None
     found["columns"] = count
     found["by"] = reading.kind_of_by(options["by"]) if "by" in options else None
     nodes = list[Node]()
@@ -67,13 +65,21 @@ def read_curve(call: ast.Call, name: str, key: str, reading: Reading) -> Learned
     return Learned(key, name, nodes[0] if count == 1 else Together(tuple(nodes)), tuple(found.items()))
 
 
-def _monotone(name: str, given: Any, by: bool, fail: Callable[[str, str | None], NoReturn]) -> str:
-    """The direction in which a curve is held."""
-    if given not in ("increasing", "decreasing"):
-        fail(f'{name}(): monotone must be "increasing" or "decreasing", not {given!r}', "monotone")
-    if name != "s" or by:
-        fail("monotone= is for a curve of one column, s(x), without by=", "monotone")
-    return str(given)
+def _monotone(name: str, count: int, given: Any, fail: Callable[[str, str | None], NoReturn]) -> Any:
+    """The direction in which a curve is held; of a surface one for each of its columns, None where it is held in none."""
+    parts = given if isinstance(given, tuple) and name == "te" else (given,)
+    for part in parts:
+        if part not in ("increasing", "decreasing") and not (part is None and len(parts) > 1):
+            fail(f'{name}(): monotone must be "increasing" or "decreasing", not {part!r}', "monotone")
+    if name == "s":
+        return given
+    if parts is given and len(parts) != count:
+        fail(
+            f"te(): monotone is one direction, or a list of one for each of the {count} columns, None where there is none, not"
+            f" {list(parts)}",
+            "monotone",
+        )
+    return parts if len(parts) == count else parts * count
 
 
 def _check(name: str, count: int, found: dict[str, Any], fail: Callable[[str, str | None], NoReturn]) -> None:

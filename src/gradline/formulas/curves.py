@@ -42,10 +42,10 @@ class Curve:
     state: State
 
     @property
-    def monotone(self) -> str | None:
-        """The direction in which the formula holds the curve; None where it does not."""
-        direction: str | None = self.node.settings["monotone"]
-        return direction
+    def directions(self) -> tuple[str | None, ...]:
+        """In which direction the formula holds the curve along each of its variables; None where it does not."""
+        given = self.node.settings["monotone"]
+        return tuple(given) if isinstance(given, tuple | list) else (given,) * len(self.variables)
 
     def basis(self, values: Array) -> Array:
         """The columns at values of the variables, (m, d) -> (m, c); of a curve with by= those of a row where it is one."""

@@ -19,15 +19,18 @@ from gradline.base.words import nearest
 from gradline.constraints.shapes import TermShape, differences
 from gradline.formulas.contrasts import Level
 from gradline.formulas.encoder import Encoder
-from gradline.formulas.expressions import Column
+from gradline.formulas.expressions import Column, Together
 from gradline.formulas.factors import BasisFactor, CategoricalFactor, ReadFactor, factor_columns
+from gradline.formulas.grammar import CURVES
 from gradline.formulas.groups import Group
-from gradline.formulas.learner import Options, State
+from gradline.formulas.learner import State
 from gradline.formulas.splines.basis import cubic_spline
 from gradline.formulas.splines.penalised import Centring, is_centred, sizes_of
 from gradline.formulas.transforms.polynomials import apply_polynomials
 
 NO_PRODUCTS = "it is an interaction, whose curve is another at each value of the other column"
+
+COMPUTED = "it is a curve of a computed value; say what is meant by its own name, {!r}"
 
 
 @dataclass(frozen=True)
@@ -40,8 +43,11 @@ class _Curve:
     steps: Callable[[int, int], str] = lambda row, order: f"in piece {row + 1}"
 
 
-def shapes_of(encoder: Encoder, variable: str, order: Sequence[str] | None, within: tuple[float, float] | None) -> list[TermShape]:
+def shapes_of(
+    encoder: Encoder, variable: str, order: Sequence[str] | None, within: tuple[float, float] | None, along: int | None = None
+) -> list[TermShape]:
     """The terms with a shape that have a column of the data, by its name, or that are written like that; none where it is a plain column.
+    A curve for each level of a category has one for each. along: the number of the column of a surface that is written like that.
 
     Raises ArgumentError for levels without an order, and for a polynomial without a range.
     """
@@ -55,32 +61,65 @@ def shapes_of(encoder: Encoder, variable: str, order: Sequence[str] | None, with
             variable in (term, factor.name, without_options(factor.name)) or variable in factor_columns(factor) for factor, _ in factors
         ):
             continue
+        factor = factors[0][0]
+        curve = None
+        named = variable in (factor.name, without_options(factor.name)) or variable in factor_columns(factor)
+        if isinstance(factor, BasisFactor) and factor.node.transform in CURVES and named:
+            curve = _penalised(factor, encoder.states[factor.node.key], variable, along)
+            if len(factors) > 1:
+                found += _of_levels(encoder, factor, factors[1][0], columns, variable, curve)
+                continue
         if len(factors) > 1:
             found.append(TermShape(term, columns, None, None, reason=NO_PRODUCTS))
             continue
-        factor, _ = factors[0]
         if not isinstance(factor, BasisFactor | CategoricalFactor):
             continue
-        curve = _curve(encoder, factor, group, variable, order, within)
-        rising, bending = (None if rows is None else _over_columns(rows, len(columns)) for rows in (curve.rising, curve.bending))
-        found.append(
-            TermShape(
-                term,
-                columns,
-                rising,
-                bending,
-                tuple(curve.steps(row, 1) for row in range(0 if rising is None else len(rising))),
-                tuple(curve.steps(row, 2) for row in range(0 if bending is None else len(bending))),
-                curve.reason,
-            )
-        )
+        found.append(_term_shape(term, columns, curve or _curve(encoder, factor, group, variable, order, within)))
     return found
+
+
+def _term_shape(term: str, columns: tuple[int, ...], curve: _Curve) -> TermShape:
+    rising, bending = (None if rows is None else _over_columns(rows, len(columns)) for rows in (curve.rising, curve.bending))
+    return TermShape(
+        term,
+        columns,
+        rising,
+        bending,
+        tuple(curve.steps(row, 1) for row in range(0 if rising is None else len(rising))),
+        tuple(curve.steps(row, 2) for row in range(0 if bending is None else len(bending))),
+        curve.reason,
+    )
+
+
+def _of_levels(
+    encoder: Encoder, factor: BasisFactor, by: ReadFactor, columns: tuple[int, ...], variable: str, curve: _Curve
+) -> list[TermShape]:
+    """Of a curve with by=: one for each level of a category; of a column of numbers the curve that multiplies it, by its own name only."""
+    if not isinstance(by, CategoricalFactor):
+        if variable not in (factor.name, without_options(factor.name)):
+            why = (
+                f"it is multiplied by {by.name}, whose sign decides which way it goes; hold the curve itself, which is the slope of"
+                f" {by.name}, by its name {factor.name!r}"
+            )
+            return [TermShape(factor.name, columns, None, None, reason=why)]
+        return [_term_shape(factor.name, columns, curve)]
+    levels = encoder.levels[by.name]
+    width = len(columns) // len(levels)
+    parts = [columns[number * width : (number + 1) * width] for number in range(len(levels))]
+    return [_term_shape(f"{factor.name}[{level}]", own, curve) for level, own in zip(levels, parts, strict=True)]
 
 
 def without_options(name: str) -> str:
     """s(x, k=20) without its options: s(x)."""
     inside, bracket, rest = name.rpartition(")")
-    parts = inside.split(", ")
+    # Commas within brackets are of a list: te(x, z, k=[8, 6]).
+    parts, depth = [""], 0
+    for place, letter in enumerate(inside):
+        depth += (letter in "([{") - (letter in ")]}")
+        if letter == "," and depth == 1:
+            parts.append("")
+        elif not (letter == " " and inside[place - 1] == "," and depth == 1):
+            parts[-1] += letter
     return ", ".join(part for part in parts if "=" not in part) + bracket + rest
 
 
@@ -101,15 +140,11 @@ def _curve(
         return _levels(factor, encoder.levels[factor.name], group, order)
     assert isinstance(factor, BasisFactor)
     options, state = factor.node.settings, encoder.states[factor.node.key]
-    if factor.node.transform == "te":
-        return _Curve(None, None, "it is a surface, which can be held in no direction; write curves, as in s(x) + s(z)")
     if variable not in (factor.name, without_options(factor.name)) and not isinstance(factor.node.argument, Column):
-        return _Curve(None, None, f"it is a curve of a computed value; say what is meant by its own name, {factor.name!r}")
+        return _Curve(None, None, COMPUTED.format(factor.name))
     transform = factor.node.transform
     if transform == "bs":
         return _basis_spline(np.asarray(state["knots"]), int(options["degree"]))
-    if transform == "s":
-        return _even_spline(options, state)
     if transform in ("cr", "cs"):
         return _natural_spline(np.asarray(state["knots"]), state["constraints"])
     if transform == "poly":
@@ -137,14 +172,51 @@ def _basis_spline(knots: Array, degree: int) -> _Curve:
     return _Curve(_unit(first), _unit(second), "", steps)
 
 
-def _even_spline(options: Options, state: State) -> _Curve:
-    """Of the columns of a curve with a penalty: differences of its splines' coefficients, whose knots are evenly spaced."""
-    (count,), degree = sizes_of(options), int(options["degree"])
-    first, second = (np.diff(np.eye(count), n=order, axis=0) for order in (1, 2))
+def _penalised(factor: BasisFactor, state: State, variable: str, along: int | None) -> _Curve:
+    """Of the columns of a curve with a penalty, or a surface: differences of its splines' coefficients, whose knots are evenly spaced,
+    along one of its columns at each spline of the others.
+
+    At any place of the others their splines weigh with at least zero, so that the surface rises along the one where its curve at each
+    of their splines does. Beyond the data lines go on, whose weights may be negative.
+    """
+    options = factor.node.settings
+    argument = factor.node.argument
+    parts = argument.parts if isinstance(argument, Together) else (argument,)
+    if variable in (factor.name, without_options(factor.name)):
+        axes = list(range(len(parts))) if along is None else [along]
+    else:
+        axes = [axis for axis, part in enumerate(parts) if isinstance(part, Column) and part.name == variable]
+        if not axes:
+            return _Curve(None, None, COMPUTED.format(factor.name))
+    sizes, degree = sizes_of(options), int(options["degree"])
+    names = [part.name if isinstance(part, Column) else f"column {axis + 1}" for axis, part in enumerate(parts)]
+    rows: tuple[list[Array], list[Array]] = ([], [])
+    words: tuple[list[str], list[str]] = ([], [])
+    for axis in axes:
+        for order in (1, 2):
+            whole = np.ones((1, 1))
+            for other, size in enumerate(sizes):
+                whole = np.asarray(np.kron(whole, np.diff(np.eye(size), n=order, axis=0) if other == axis else np.eye(size)))
+            rows[order - 1].append(whole)
+            words[order - 1].extend(_places(names, sizes, degree, axis, order))
+    first, second = (np.concatenate(part) for part in rows)
     if is_centred(options):
         centring = Centring(np.asarray(state["means"], dtype=np.float64))
-        first, second = (np.asarray(centring.columns(rows.T.copy()).T) for rows in (first, second))
-    return _Curve(_unit(first), _unit(second), "", lambda row, order: f"at spline {row + 1} of {count}, of degree {degree}")
+        first, second = (np.asarray(centring.columns(part.T.copy()).T) for part in (first, second))
+    return _Curve(_unit(first), _unit(second), "", lambda row, order: words[order - 1][row])
+
+
+def _places(names: Sequence[str], sizes: Sequence[int], degree: int, axis: int, order: int) -> list[str]:
+    """What each row of differences along a column stands for."""
+    if len(sizes) == 1:
+        return [f"at spline {row + 1} of {sizes[0]}, of degree {degree}" for row in range(sizes[0] - order)]
+    places = np.ndindex(*(size - order if other == axis else size for other, size in enumerate(sizes)))
+    others = [other for other in range(len(sizes)) if other != axis]
+    return [
+        f"along {names[axis]} at spline {place[axis] + 1} of {sizes[axis]}, "
+        + ", ".join(f"{place[other] + 1} of {sizes[other]} of {names[other]}" for other in others)
+        for place in places
+    ]
 
 
 def _derivative(coefficients: Array, knots: Array, degree: int) -> Array:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from gradline.losses.protocol import Loss
+from gradline.penalties.beside_curves import curve_part
 from gradline.penalties.kinked_penalty import as_kinked
 from gradline.penalties.protocol import Penalty
 
@@ -14,7 +15,7 @@ def after_selection(loss: Loss, penalty: Penalty | None) -> str:
     if loss.kinks() is not None:
         return ""
     kinked, debiased = as_kinked(penalty), '; covariance="debiased" has errors of one step beyond it'
-    if loss.squared_scale() is None or kinked is None or kinked.absolute is None or not kinked.rest_is_quadratic:
+    if loss.squared_scale() is None or kinked is None or kinked.absolute is None or not kinked.rest_is_quadratic or curve_part(kinked):
         return debiased
     return f'{debiased}, and covariance="selective" intervals given what was kept'
 

@@ -4,7 +4,7 @@ With g the gradient and H the whole curvature of the mean loss at the penalised 
 a penalty by the square of its distance, and so has its standard errors: one step from an estimate that is near by root n is efficient (Le
 Cam 1956; van de Geer, Buhlmann, Ritov and Dezeure 2014, Annals of Statistics 42, whose approximate inverse is the inverse
 itself where n > p).
-For squared loss the step ends at least squares.
+For squared loss the step ends at least squares. Curves keep their penalty: it is a part of what the step is of, and errors are Bayesian.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from gradline.inference.bread import compute_bread
 from gradline.inference.inference import Inference, infer
 from gradline.inference.support import support_statistics
 from gradline.objective.objective import Problem
+from gradline.penalties.beside_curves import curve_part
 from gradline.solvers.protocol import Solution
 
 
@@ -38,7 +39,9 @@ def debiased(problem: Problem, solution: Solution) -> Inference:
         raise InferenceError(f"the loss {problem.loss.name!r} has kinks, so that no Newton step says what the penalty took off")
     if problem.constraints is not None:
         raise InferenceError('covariance="debiased" knows nothing of constraints: leave them out, or ask for no standard errors')
-    plain, size = replace(problem, penalty=None), problem.free.size
+    # A curve without its penalty would be another model.
+    curves = curve_part(problem.penalty)
+    plain, size = replace(problem, penalty=curves), problem.free.size
     if problem.rows.n_rows <= problem.shape[0]:
         raise InferenceError(
             f'covariance="debiased" takes one Newton step of all {size} coefficients, and {problem.rows.n_rows:,} rows do not determine'
@@ -52,18 +55,20 @@ def debiased(problem: Problem, solution: Solution) -> Inference:
             'covariance="debiased" takes a step by the whole curvature of the loss, which is singular here: a column is constant or'
             " determined by others, or the coefficients lie where the loss is flat. Leave such a column out"
         ) from None
+    kind = None if curves is None else "bayesian"
     gradient = plain.evaluate(coefficients, 1).gradient
     assert gradient is not None
     step = bread.root @ (bread.root.T @ (plain.total_weight * gradient).T.ravel())
     stepped = coefficients - step.reshape(coefficients.shape[::-1]).T
     after = replace(solution, coefficients=stepped, sums=None, curvature=None, extra=(), digits=None)
     try:
-        found = infer(plain, after)
+        found = infer(plain, after, kind)
     except ValueError as error:
         raise InferenceError(f"no debiased standard errors: {str(error).removeprefix('no standard errors: ')}") from None
     held = found.covariance
     if held is None:
         raise InferenceError(f"no debiased standard errors: {found.unavailable.removeprefix('no standard errors: ')}")
-    words = "of the coefficients one Newton step of the loss alone away from the penalised ones, which intervals and tests are about; "
+    what = "the loss alone" if curves is None else "the loss and the penalty of curves"
+    words = f"of the coefficients one Newton step of {what} away from the penalised ones, which intervals and tests are about; "
     held = replace(held, kind="debiased", description=f"{words}{held.kind}: {held.description}", estimates=np.asarray(stepped))
     return Inference(support_statistics(problem, solution), held, None, notes=found.notes)

@@ -19,6 +19,7 @@ from gradline.inference.inference import Inference
 from gradline.inference.perfect import PERFECT
 from gradline.inference.support import support_statistics
 from gradline.objective.objective import Problem
+from gradline.penalties.beside_curves import curve_part
 from gradline.penalties.kinked_penalty import KinkedPenalty, as_kinked, chosen_by
 from gradline.solvers.least_squares.second_moments import MomentsKernel
 from gradline.solvers.protocol import Solution
@@ -105,6 +106,11 @@ def _checked(problem: Problem, solution: Solution) -> tuple[KinkedPenalty, Array
             ' covariance="debiased" goes with any smooth loss'
         )
     penalty = as_kinked(problem.penalty)
+    if curve_part(penalty) is not None:
+        raise InferenceError(
+            "selective intervals are of least squares on what was kept, and a curve is none: leave them out beside curves;"
+            ' covariance="debiased" goes with them'
+        )
     if penalty is None:
         raise InferenceError(
             "selective intervals are given what a penalty kept, and nothing here sets slopes to zero: leave covariance= to its default, or"

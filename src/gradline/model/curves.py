@@ -79,9 +79,10 @@ def curve_band(fit: Model, name: str | None = None, at: Any = None, points: int 
     values = _grid(curve, points) if at is None else _given(at, curve)
     basis = curve.basis(values)
     estimate = basis @ fit.solution.coefficients[own.start : own.stop, own.predictor]
-    centre = basis @ fit.estimate[own.start : own.stop, own.predictor]
     errors, half, wide = np.full(len(values), np.nan), np.nan, np.nan
     covariance = None if fit.inference is None else fit.inference.covariance
+    about = fit.estimate if covariance is None or covariance.estimates is None else covariance.estimates
+    centre = basis @ about[own.start : own.stop, own.predictor]
     if covariance is not None:
         size = fit.solution.coefficients.shape[0]
         factor = covariance.factor[own.predictor * size + own.start : own.predictor * size + own.stop]
@@ -130,10 +131,10 @@ def _simultaneous(images: Array, errors: Array, degrees: float | None, level: fl
 def _direction(fit: Model, own: FittedCurve, curve: Curve) -> int:
     """1 where the fit holds the curve increasing at every point, -1 where decreasing, 0 elsewhere."""
     held = fit.constraints
-    if held is None or held.inference == "face" or curve.by is not None or len(curve.variables) > 1:
+    if held is None or held.inference == "face" or len(curve.variables) > 1:
         return 0
     assert fit.encoder is not None
-    rows = next(shape.rising for shape in shapes_of(fit.encoder, curve.node.key, None, None))
+    rows = next(shape.rising for shape in shapes_of(fit.encoder, curve.node.key, None, None) if shape.columns[0] == own.start)
     if rows is None:
         return 0
     size = fit.solution.coefficients.shape[0]

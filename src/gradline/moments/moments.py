@@ -256,7 +256,7 @@ class Moments:
         ------
         ValueError
             For a formula that cannot be read, columns that are not there, penalties whose strength is left to the data or that are not
-            quadratic but for their kinks, and one with kinks within constraints.
+            quadratic but for their kinks, and within constraints one whose kinks are not those of absolute values, as a group lasso's.
 
         Examples
         --------

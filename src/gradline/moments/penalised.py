@@ -46,18 +46,21 @@ def penalised(
             f"moments can fit a ridge, or a penalty with kinks that is else quadratic, and {bound.name!r} is neither: give the rows to"
             " gl.fit"
         )
-    if constraints is not None:
-        raise ArgumentError(f"within constraints moments can fit a ridge or none, and {penalty.name!r} has kinks: leave one of them out")
     model = MomentsModel(own, 1, intercept)
     point = model.solve(penalty, np.zeros((p, 1)))
     coefficients = point.coefficients[:, 0]
     squares = model.loss_at(point.coefficients) * own.weight
     free = int(intercept) + int(np.count_nonzero(coefficients[int(intercept) :]))
     size = len(coefficients)
-    return replace(
+    found = replace(
         measured_at(plain, coefficients, squares, plain.n - free),
         standard_errors=np.full(size, np.nan),
         covariance=np.full((size, size), np.nan),
         aliased=(),
         gap=point.gap,
     )
+    if constraints is None:
+        return found
+    from gradline.moments.constrained import within_constraints
+
+    return within_constraints(found, sums, places_of(names, target, features), 0.0, constraints, penalty)

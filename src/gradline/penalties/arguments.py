@@ -46,6 +46,11 @@ def left_to_data(penalty: Any) -> PenaltySpec | None:
     return penalty if isinstance(penalty, PenaltySpec) and penalty.undecided else None
 
 
+def strength_is_given(penalty: Penalty | UnboundPenalty | AutomaticRidge) -> bool:
+    """Whether nothing of it is left to the data."""
+    return not isinstance(penalty, AutomaticRidge) and left_to_data(penalty) is None
+
+
 def settled(
     penalty: Penalty | UnboundPenalty | AutomaticRidge | None,
     columns: Callable[[], PenaltyColumns],

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, TypeGuard
+from typing import ClassVar, Protocol, runtime_checkable
 
 import numpy as np
 
@@ -53,6 +53,11 @@ class CurvePenalty:
     name: ClassVar[str] = NAME
 
     @property
+    def curves_chosen_by(self) -> str:
+        """How their strengths were found."""
+        return self.chosen_by
+
+    @property
     def parameters(self) -> Mapping[str, float]:
         """Strengths by curve; of a surface a number for each of its columns."""
         found = dict[str, float]()
@@ -80,6 +85,15 @@ class CurvePenalty:
         return found
 
 
-def has_curves(penalty: object) -> TypeGuard[CurvePenalty]:
-    """Whether it is the penalty of curves."""
-    return isinstance(penalty, CurvePenalty)
+@runtime_checkable
+class HoldsCurves(Protocol):
+    """A penalty of which that of curves is a part, or what a file kept of one."""
+
+    @property
+    def curves_chosen_by(self) -> str:
+        """How the strengths of curves were found; empty where the formula gave them all."""
+
+
+def curves_chosen_by(penalty: object) -> str:
+    """How the strengths of curves were found; empty where there are none, and where the formula gave them all."""
+    return penalty.curves_chosen_by if isinstance(penalty, HoldsCurves) else ""

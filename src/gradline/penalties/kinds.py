@@ -196,6 +196,42 @@ class OfColumns(_Wrapped):
         return np.asarray(inner[np.ix_(each, each)])
 
 
+class AmongColumns(_Wrapped):
+    """A smooth penalty of the slopes at ``places`` among p; the others cost nothing."""
+
+    def __init__(self, penalty: SmoothPenalty, places: IntArray) -> None:
+        self.penalty, self.places = penalty, places
+
+    @property
+    def parameters(self) -> Mapping[str, Any]:
+        """Those of the penalty."""
+        return parameters_of(self.penalty)
+
+    def value(self, slopes: Array) -> float:
+        return self.penalty.value(slopes[self.places])
+
+    def gradient(self, slopes: Array) -> Array:
+        found = np.zeros(slopes.shape)
+        found[self.places] = self.penalty.gradient(slopes[self.places])
+        return found
+
+    def curvature(self, slopes: Array) -> Array:
+        (p, k), inner = slopes.shape, self.penalty.curvature(slopes[self.places])
+        if inner.shape == (len(self.places), k):
+            diagonal = np.zeros((p, k))
+            diagonal[self.places] = inner
+            return diagonal
+        each = (p * np.arange(k)[:, None] + self.places).ravel()
+        if inner.shape != (len(each), len(each)):
+            raise ArgumentTypeError(
+                f"the penalty {self.name!r} has a curvature of shape {inner.shape}: give its diagonal, {(len(self.places), k)}, or all of"
+                f" it, {(len(each), len(each))}"
+            )
+        whole = np.zeros((k * p, k * p))
+        whole[np.ix_(each, each)] = inner
+        return whole
+
+
 class _InUnits(_Wrapped):
     """b = unit b^, and derivatives by the chain rule. It is no ridge, whatever the penalty is."""
 

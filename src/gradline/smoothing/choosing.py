@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -23,6 +24,8 @@ from gradline.base.types import Array, IntArray
 from gradline.inference.covariance.bayesian import dispersion_is_known
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
+from gradline.penalties.beside_curves import with_curves
+from gradline.penalties.protocol import Penalty
 from gradline.smoothing.blocks import Block, penalty_of
 from gradline.smoothing.criterion import Parabola, Part, Point, Terms, minimise
 from gradline.smoothing.leave_one_out import least_left_out
@@ -55,6 +58,8 @@ LEFT_OUT_FITS, LEFT_OUT_SETTLED = 8, 1e-2
 
 Solve = Callable[[Problem, Array | None], Array]
 
+BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
+
 
 @dataclass(frozen=True, eq=False)
 class Choice:
@@ -70,12 +75,36 @@ class Choice:
 
 def has_sums(problem: Problem) -> bool:
     """Whether second moments are all that the strengths need."""
-    return problem.loss.squared_scale() is not None and problem.all_free and problem.rows.n_columns <= MOST_COLUMNS
+    squared = problem.loss.squared_scale() is not None and problem.all_free and problem.rows.n_columns <= MOST_COLUMNS
+    return squared and problem.penalty_kind in (None, "quadratic") and _couples_no_targets(problem)
 
 
-def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: str = REML) -> Choice:
-    """The strengths of all blocks that the formula leaves open. problem: without a penalty. solve: a fit of a problem, from a start.
-    smoothing: REML or LEAVE_ONE_OUT.
+def _couples_no_targets(problem: Problem) -> bool:
+    if problem.penalty is None or problem.n_predictors == 1:
+        return True
+    part = _fixed(problem)
+    size, k = problem.shape
+    return not (part.reshape(k, size, k, size) * (1.0 - np.eye(k))[:, None, :, None]).any()
+
+
+def _fixed(problem: Problem, coefficients: Array | None = None) -> Array:
+    """(k P, k P): the curvature of the penalty beside the curves' at coefficients (P, k), at zero unless given."""
+    part = problem.penalty_terms(np.zeros(problem.shape) if coefficients is None else coefficients, 2).curvature
+    assert part is not None
+    return np.diag(part.T.ravel()) if part.shape == problem.shape else part
+
+
+def choose(
+    problem: Problem,
+    blocks: Sequence[Block],
+    solve: Solve,
+    smoothing: str = REML,
+    kept: BoolArray | None = None,
+    sums: SecondMoments | None = None,
+) -> Choice:
+    """The strengths of all blocks that the formula leaves open. problem: with the smooth penalty of what is of no curve, if any. solve: a
+    fit of a problem, from a start. smoothing: REML or LEAVE_ONE_OUT. kept (P, k): the coefficients of the model, all unless given; the
+    others are zero. sums: second moments of the rows, where they are known.
 
     Raises ValueError where the data do not determine the curves, and for a loss of all rows together.
     """
@@ -93,9 +122,10 @@ def choose(problem: Problem, blocks: Sequence[Block], solve: Solve, smoothing: s
             " at a time"
         )
     if has_sums(problem):
-        sums = problem.rows.reduce(MomentsKernel()).sums
-        return _left_out_by_sums(problem, blocks, sums) if left_out else _by_sums(problem, blocks, sums)
-    return _by_passes(problem, blocks, solve, left_out)
+        sums = problem.rows.reduce(MomentsKernel()).sums if sums is None else sums
+        kept = np.ones(problem.shape, dtype=np.bool_) if kept is None else kept
+        return _left_out_by_sums(problem, blocks, sums, kept) if left_out else _by_sums(problem, blocks, sums, kept)
+    return _by_passes(problem if kept is None else replace(problem, mask=kept), blocks, solve, left_out)
 
 
 def terms_of(blocks: Sequence[Block], places: Callable[[Block], IntArray], held: float, size: int) -> Terms:
@@ -127,7 +157,14 @@ def _strengths(blocks: Sequence[Block], rho: Array, weight: float) -> tuple[tupl
     return tuple(found)
 
 
-def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) -> Choice:
+def _among(places: IntArray, size: int) -> IntArray:
+    """Where each of ``size`` coefficients is among those at the places, -1 for the others."""
+    found = np.full(size, -1)
+    found[places] = np.arange(len(places))
+    return found
+
+
+def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments, kept: BoolArray) -> Choice:
     rows, scale = problem.rows, problem.loss.squared_scale()
     assert scale is not None
     if not moments.finite():
@@ -138,24 +175,39 @@ def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) 
     settled = True
     for target in range(rows.n_targets):
         own = [(i, block) for i, block in enumerate(blocks) if block.predictor == target]
-        if not own:
-            continue
-        chosen = [block for _, block in own]
-        p = held.gram.shape[0]
-        terms = terms_of(chosen, lambda block: np.arange(block.curve.start - first, block.curve.stop - first), moments.weight, p)
-        parabola = Parabola(held.gram, held.cross[:, target], held.constant(target), None, moments.count - terms.null - first)
-        if parabola.spare <= 0:
-            raise SolverError(f"{moments.rows:,} rows are too few for {terms.null + first} coefficients that no penalty holds")
-        rho = _start(terms, chosen, held.gram, moments.weight)
-        if terms.free.any():
-            rho, _, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(place + first))
+        if own:
+            found, sure = _of_target(problem, [block for _, block in own], held, target, np.flatnonzero(kept[first:, target]))
             settled &= sure
-        for (i, _), found in zip(own, _strengths(chosen, rho, moments.weight), strict=True):
-            strengths[i] = found
+            strengths |= {i: each for (i, _), each in zip(own, found, strict=True)}
     return Choice(tuple(strengths[i] for i in range(len(blocks))), None, moments, 1, settled)
 
 
-def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments) -> Choice:
+def _of_target(
+    problem: Problem, blocks: Sequence[Block], held: CentredSums, target: int, slopes: IntArray
+) -> tuple[tuple[tuple[float, ...], ...], bool]:
+    """(strengths, whether they are at a minimum) of one target's curves. slopes: those of the model, among the p there are."""
+    moments, first = held.moments, int(problem.rows.intercept)
+    inverse = _among(slopes, held.n_slopes)
+    terms = terms_of(blocks, lambda block: inverse[block.curve.start - first : block.curve.stop - first], moments.weight, len(slopes))
+    gram = held.gram[np.ix_(slopes, slopes)]
+    curvature, taken = gram, 0.0
+    rho, sure = _start(terms, blocks, gram, moments.weight), True
+    if problem.penalty is not None:
+        whole = target * problem.shape[0] + first + slopes
+        part = moments.weight * _fixed(problem)[np.ix_(whole, whole)]
+        curvature = gram + part
+        # The penalty is not taken for a prior here: its slopes count for as many as the data determines of them.
+        taken = float(np.sum(np.linalg.pinv(terms.add_to(curvature, np.exp(rho)), hermitian=True) * part))
+    null = terms.null + first - taken
+    parabola = Parabola(curvature, held.cross[slopes, target], held.constant(target), None, moments.count - null)
+    if parabola.spare <= 0:
+        raise SolverError(f"{moments.rows:,} rows are too few for {null:.6g} coefficients that no penalty holds")
+    if terms.free.any():
+        rho, _, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(slopes[place]) + first))
+    return _strengths(blocks, rho, moments.weight), sure
+
+
+def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments, kept: BoolArray) -> Choice:
     """Squared loss: the parabola is the loss, over all coefficients, since a row's leverage counts the intercept's."""
     rows, scale = problem.rows, problem.loss.squared_scale()
     assert scale is not None
@@ -169,12 +221,16 @@ def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: Second
         curvature = whole * np.outer(joint, joint)
         curvature[1:, 1:] += held.gram
         right = np.concatenate([[0.0], right]) + whole * means[p] * joint
-    terms = terms_of(blocks, lambda block: np.arange(block.curve.start, block.curve.stop), moments.weight, p + first)
+    if problem.penalty is not None:
+        curvature = curvature + moments.weight * _fixed(problem)
+    places = np.flatnonzero(kept[:, 0])
+    inverse = _among(places, p + first)
+    terms = terms_of(blocks, lambda block: inverse[block.curve.start : block.curve.stop], moments.weight, len(places))
     constant = held.constant(0) + (scale * moments.weight * float(moments.means[p]) ** 2 if first else 0.0)
-    parabola = Parabola(curvature, right, constant, 1.0)
-    begin = _by_sums(problem, blocks, moments)
+    parabola = Parabola(curvature[np.ix_(places, places)], right[places], constant, 1.0)
+    begin = _by_sums(problem, blocks, moments, kept)
     rho = np.log(moments.weight * np.maximum(np.concatenate([np.array(own) for own in begin.strengths]), 1e-300))
-    rho, _, passes, sure = least_left_out(problem, parabola, terms, rho, np.arange(p + first))
+    rho, _, passes, sure = least_left_out(problem, parabola, terms, rho, places)
     return Choice(_strengths(blocks, rho, moments.weight), None, moments, 1 + passes, sure)
 
 
@@ -191,8 +247,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
     likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
     places = np.flatnonzero(np.asarray(abs(working.free.matrix).sum(axis=1)).ravel() > 0)
-    inverse = np.full(size * k, -1)
-    inverse[places] = np.arange(len(places))
+    inverse = _among(places, size * k)
     weight = working.total_weight
     terms = terms_of(blocks, lambda block: inverse[block.places(size)], weight, len(places))
 
@@ -201,7 +256,9 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     rho = _start(terms, blocks, _definite(weight * first.curvature[np.ix_(places, places)]), weight)
 
     def fitted(rho: Array, begin: Array | None) -> Array:
-        return solve(replace(working, penalty=penalty_of(blocks, _strengths(blocks, rho, weight), problem.rows.intercept)), begin)
+        curves = penalty_of(blocks, _strengths(blocks, rho, weight), problem.rows.intercept)
+        penalty: Penalty = with_curves(problem.penalty, curves)
+        return solve(replace(working, penalty=penalty), begin)
 
     coefficients, passes = fitted(rho, None), 2
     if kinked:
@@ -259,6 +316,8 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
             continue
         found, point, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(places[place]) % size))
         held = terms.add_to(np.zeros_like(curvature), np.exp(found))
+        if problem.penalty is not None:
+            held += weight * _fixed(problem, coefficients)[np.ix_(places, places)]
         effective = float(len(places) - np.sum(point.root * (held @ point.root)))
         if not likelihood and count >= FULL_STEPS:
             # Rows that go from one side of a bend to the other and back would lead to and fro for ever.

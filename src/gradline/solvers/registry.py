@@ -206,8 +206,10 @@ def _preferred(problem: Problem, accuracy: Literal["auto", "full"], tolerance: f
 
         yield ProximalNewton() if tolerance is None else ProximalNewton(tolerance), ("accuracy",)
         if not problem.joint and problem.loss.kinks() is not None:
+            from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
             from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
 
+            yield ConstrainedPiecewiseLinear(), ("accuracy", "tolerance")
             yield PiecewiseLinear(), ("accuracy", "tolerance")
         return
     squared = problem.loss.squared_scale() is not None

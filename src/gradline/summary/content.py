@@ -12,7 +12,7 @@ from gradline.base.numbers import column, counted, duration, probability, short,
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
 from gradline.model.record import in_curve
-from gradline.penalties.curves import has_curves
+from gradline.penalties.curves import curves_chosen_by
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked import BoolArray
 from gradline.penalties.kinked_penalty import chosen_by
@@ -78,8 +78,9 @@ def _chosen(penalty: Penalty) -> str:
     """How the data chose the penalty's strength; empty where it was given."""
     if was_chosen(penalty):
         return "; its strength was chosen by leave-one-out, and standard errors take it as given"
-    if has_curves(penalty):
-        return f"; strengths chosen by {penalty.chosen_by}" if penalty.chosen_by else ""
+    of_curves = curves_chosen_by(penalty)
+    if of_curves:
+        return f"; strengths of curves chosen by {of_curves}"
     how = chosen_by(penalty)
     return f"; its strength has the least loss in {how}" if how else ""
 
@@ -200,7 +201,7 @@ def _foot(fit: Model) -> Iterator[Fact]:
     yield Fact("fit", "; ".join(_measures(fit)))
     zero = set_to_zero(fit)
     if zero is not None:
-        slopes, out = zero[int(fit.has_intercept) :].size, int(zero.sum())
+        slopes, out = zero[int(fit.has_intercept) :].size - sum(curve.stop - curve.start for curve in fit.curves), int(zero.sum())
         yield Fact("kept", f"{slopes - out:,} of {slopes:,} slopes" + ("; the penalty set the others to exactly zero" if out else ""))
     inference = inference_of(fit)
     if inference is not None:

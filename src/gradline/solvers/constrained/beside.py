@@ -45,23 +45,28 @@ def gap_within(
     smooth: Problem, rows: WorkingRows, coefficients: Array, objective: float, multipliers: Array, left: Array, step: Step
 ) -> float | None:
     """By how much the objective can be above its lowest value within the constraints; None without absolute values, and where convexity
-    or a lower bound of the loss is not known.
-
-    With g the gradient of the smooth part f, s the subgradient, mu the multipliers and r = g + s - A'mu what they leave, convexity gives
-    P(b) - P* <= (sum w |b| - s'b) + mu'(A b - c) + r'(b - b*). Over coefficients that are charged the last is at most
-    max(|r| / w) (sum w |b| + P(b) - m), m a lower bound of f; over the others it is rounding, as in ``solvers/proximal/gap.py``.
-    """
+    or a lower bound of the loss is not known. See ``gap_above``."""
     if step.pull is None or rows.absolute is None or not (smooth.loss.is_convex and is_convex(smooth.penalty)):
         return None
     lowest = lowest_loss(smooth)
-    if lowest is None:
-        return None
+    return None if lowest is None else gap_above(rows, coefficients, objective - lowest, multipliers, left, step.pull)
+
+
+def gap_above(rows: WorkingRows, coefficients: Array, height: float, multipliers: Array, left: Array, pull: Array) -> float:
+    """The bound of the gap at coefficients (P, k), of rows that charge absolute values. height: of the objective above a lower bound m of
+    f. pull (d,): the subgradient s.
+
+    With g the gradient of the smooth part f, s the subgradient, mu the multipliers and r = g + s - A'mu what they leave, convexity gives
+    P(b) - P* <= (sum w |b| - s'b) + mu'(A b - c) + r'(b - b*). Over coefficients that are charged the last is at most
+    max(|r| / w) (sum w |b| + P(b) - m); over the others it is rounding, as in ``solvers/proximal/gap.py``.
+    """
+    assert rows.absolute is not None
     polyhedron, flat = rows.polyhedron, coefficients.T.ravel()
     charge = rows.charge(coefficients)
     weights = np.asarray(abs(rows.free.matrix).T @ rows.absolute)
     charged = weights > 0
-    pulled = float(step.pull @ rows.free.contract(coefficients))
+    pulled = float(pull @ rows.free.contract(coefficients))
     used = multipliers != 0
     slack = float(multipliers[used] @ (polyhedron.matrix[used] @ flat - polyhedron.right[used]))
     ratio = float((np.abs(left[charged]) / weights[charged]).max(initial=0.0))
-    return max(charge - pulled, 0.0) + max(slack, 0.0) + ratio * (charge + max(objective - lowest, 0.0))
+    return max(charge - pulled, 0.0) + max(slack, 0.0) + ratio * (charge + max(height, 0.0))

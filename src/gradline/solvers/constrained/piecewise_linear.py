@@ -21,11 +21,12 @@ from gradline.base.warnings import warn
 from gradline.base.words import Options
 from gradline.constraints.contradictions import check_possible
 from gradline.constraints.held import held_at
-from gradline.constraints.polyhedron import BoolArray, polyhedron_of
+from gradline.constraints.polyhedron import BoolArray, nothing, polyhedron_of
 from gradline.linalg.absolute_program import pushed_beyond
 from gradline.linalg.quadratic_program import independent_rows, rows_of_one
 from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
+from gradline.penalties.kinked_penalty import as_kinked
 from gradline.solvers.constrained.beside import apart, refuses_beside
 from gradline.solvers.constrained.newton import ConstrainedNewton, feasible_start, free_of_constraints
 from gradline.solvers.constrained.piecewise_quadratic import PiecewiseQuadratic, quadratic_of
@@ -54,6 +55,8 @@ WRONG = 1e-7
 class ConstrainedPiecewiseLinear(Options):
     """The exact optimum of a convex piecewise-linear loss of y - eta within constraints, of rows that are held in memory.
 
+    It also solves such a loss without constraints where a lasso stands beside a quadratic penalty.
+
     Examples
     --------
     >>> import gradline as gl
@@ -63,9 +66,11 @@ class ConstrainedPiecewiseLinear(Options):
     """
 
     def refuses(self, problem: Problem) -> str | None:
-        """No constraints, a loss that is not convex and piecewise linear with kinks it can name, a penalty that is neither a lasso
-        nor quadratic nor their sum, rows that are read anew at each pass, codes of very many levels, very many coefficients."""
-        if problem.constraints is None:
+        """No constraints and no lasso beside a quadratic penalty, a loss that is not convex and piecewise linear, a penalty that is
+        neither a lasso nor quadratic nor their sum, rows that are read anew at each pass, codes of very many levels, very many
+        coefficients."""
+        kinked = as_kinked(problem.penalty)
+        if problem.constraints is None and (kinked is None or kinked.smooth_part is None):
             return "ConstrainedPiecewiseLinear is for constraints, and there are none; use gl.PiecewiseLinear()"
         if (reason := refuses_beside(self, problem)) is not None:
             return reason
@@ -92,7 +97,9 @@ class ConstrainedPiecewiseLinear(Options):
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The vertex, with its certificate. ``progress`` is not needed."""
-        assert problem.constraints is not None
+        if problem.constraints is None:
+            # What there is to say of constraints is then nothing.
+            return replace(self.solve(replace(problem, constraints=nothing(problem.shape)), start), held=None)
         polyhedron = polyhedron_of(problem.constraints, problem.shape)
         point = None if start is None else feasible_start(polyhedron, as_start(start, problem.shape))
         pieces = pieces_of(problem.loss, problem.rows.n_targets)
@@ -121,10 +128,10 @@ class ConstrainedPiecewiseLinear(Options):
         multipliers[working.places] = found.multipliers / problem.total_weight
         value = problem.evaluate(coefficients, 0).value
         missed = float(polyhedron.missed(coefficients).max(initial=0.0))
-        reason = (
-            f"{found.reason}; {int(held.sum())} of {len(multipliers)} constraints hold at the vertex, none is missed by more than"
-            f" {missed:.0e} of its size"
-        )
+        reason = found.reason
+        if len(multipliers):
+            reason += f"; {int(held.sum())} of {len(multipliers)} constraints hold at the vertex, none is missed by more than"
+            reason += f" {missed:.0e} of its size"
         remedy = "" if found.converged else "Scale the columns, or leave nearly dependent ones out."
         certificate = Certificate(found.converged, found.violation / problem.total_weight, reason, remedy)
         if not found.converged:
