@@ -17,7 +17,6 @@ from gradline.constraints.polyhedron import BoolArray
 from gradline.constraints.specs import ConstraintSpec
 from gradline.moments.least_squares import measured_at
 from gradline.moments.moments_fit import MomentsFit
-
 from gradline.penalties.kinked_penalty import KinkedPenalty
 from gradline.solvers.constrained.beside import gap_above
 from gradline.solvers.constrained.ending import not_constrained
