@@ -1,7 +1,8 @@
 // The certificate: how far the coefficients on the screen are from the optimum, and how that is known.
 import { number, sentence } from "./format";
 import { Seal } from "./icons";
-import { arrived, current, jumpToOptimum, names, optimum, shown, shownLoss, standing, toOptimum } from "./state";
+import { arrived, current, names, optimum, shown, shownLoss, standing, toOptimum } from "./state";
+import { jumpToOptimum } from "./walking";
 
 export function Proof() {
   const best = optimum.value;

@@ -48,7 +48,7 @@ export function Builder({ state }: { readonly state: TableState }) {
           <button type="button" aria-pressed={!typed} onClick={() => state.change({ formula: null })}>
             by clicking
           </button>
-          <button type="button" aria-pressed={typed} onClick={() => state.change({ formula: state.fitted.value.value?.formula ?? model.formula ?? (model.target ? `${model.target} ~ 1` : "") })}>
+          <button type="button" aria-pressed={typed} onClick={() => state.change({ formula: state.fitted.value.value?.formula ?? model.formula ?? (model.target ? `${quoted(model.target)} ~ 1` : "") })}>
             typed
           </button>
         </div>
@@ -59,6 +59,11 @@ export function Builder({ state }: { readonly state: TableState }) {
       <Trouble state={state} />
     </section>
   );
+}
+
+/** A column's name as a formula takes it. */
+function quoted(name: string): string {
+  return /^[A-Za-z_]\w*$/.test(name) ? name : `\`${name}\``;
 }
 
 function Trouble({ state }: { readonly state: TableState }) {
