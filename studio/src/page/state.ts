@@ -159,10 +159,15 @@ export const arrived = computed(() => {
   // With momentum a walk may pass through the optimum and go on.
   const before = steps.value[Math.max(0, at.value - 1)];
   if (settings.value.momentum > 0 && before && before.loss - best.loss > 1e-12 * Math.max(Math.abs(best.loss), 1e-300)) return false;
-  return here.loss - best.loss <= 1e-13 * Math.max(Math.abs(best.loss), 1e-300) && here.gradientNorm <= 1e-6 * (steps.value[0]!.gradientNorm || 1);
+  // On a kink the gradient of either side is not zero, and yet it is the optimum's.
+  const least = Math.max(1e-6 * (steps.value[0]!.gradientNorm || 1), best.certificate.gradientNorm * (1 + 1e-9));
+  return Math.abs(here.loss - best.loss) <= 1e-13 * Math.max(Math.abs(best.loss), 1e-300) && here.gradientNorm <= least;
 });
 
-/** What is known of the coefficients on the screen. */
+/** Whether the optimum is the lowest point of all, and not only of those nearby. */
+export const lowestProved = computed(() => optimum.value?.certificate.converged === true && optimum.value.certificate.toOptimum !== null);
+
+/** What is known of the coefficients on the screen; above the lowest point found where none is proved the lowest. */
 export const standing = computed<Certificate | null>(() => {
   const best = optimum.value;
   if (!best) return null;
@@ -170,5 +175,6 @@ export const standing = computed<Certificate | null>(() => {
   const here = current.value;
   if (!here) return null;
   const above = here.loss - best.loss;
-  return { converged: arrived.value, gradientNorm: here.gradientNorm, toOptimum: best.certificate.converged ? Math.max(0, above) : null, reason: "" };
+  const lowest = lowestProved.value ? Math.max(0, above) : above;
+  return { converged: arrived.value, gradientNorm: here.gradientNorm, toOptimum: best.certificate.converged ? lowest : null, reason: "" };
 });

@@ -61,9 +61,12 @@ export function Builder({ state }: { readonly state: TableState }) {
   );
 }
 
+const KEYWORDS =
+  /^(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
+
 /** A column's name as a formula takes it. */
 function quoted(name: string): string {
-  return /^[A-Za-z_]\w*$/.test(name) ? name : `\`${name}\``;
+  return /^[A-Za-z_]\w*$/.test(name) && !KEYWORDS.test(name) ? name : `\`${name}\``;
 }
 
 function Trouble({ state }: { readonly state: TableState }) {
