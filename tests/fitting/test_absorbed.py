@@ -322,9 +322,12 @@ def test_what_needs_more_than_the_coefficients_is_refused():
     with pytest.raises(InferenceError, match="have no reference"):
         fit.predict(table, unseen="reference")
     for question in (
-        lambda: fit.diagnose(table),
-        lambda: fit.report(table),
+        lambda: fit.bootstrap(table),
+        lambda: fit.interval(method="profile", data=table),
+        lambda: fit.drop_each(table),
+        lambda: fit.effects("x1", data=table),
         lambda: fit.with_covariance("cluster", table, groups="firm"),
+        lambda: fit.with_covariance("newey-west", table),
     ):
         with pytest.raises(InferenceError, match="absorbed levels"):
             question()

@@ -167,7 +167,10 @@ class Model(ModelUncertainty):
         if self.absorbed is not None:
             lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:
-            lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
+            others = (
+                "constant or determined by earlier columns" if self.absorbed is None else "determined by absorbed levels or earlier columns"
+            )
+            lines.append(f"  left out, {others} earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)
 
 

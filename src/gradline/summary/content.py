@@ -196,7 +196,8 @@ def set_to_zero(fit: Model) -> BoolArray | None:
 def _foot(fit: Model) -> Iterator[Fact]:
     if fit.aliased:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
-        yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
+        others = "constant, or earlier columns" if fit.absorbed is None else "the absorbed levels or earlier columns"
+        yield Fact("left out", f"{names}: {others} determine {'it' if len(fit.aliased) == 1 else 'them'}")
     yield Fact("fit", "; ".join(_measures(fit)))
     zero = set_to_zero(fit)
     if zero is not None:
