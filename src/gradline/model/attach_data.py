@@ -13,6 +13,7 @@ from gradline.base.types import Array
 from gradline.model.same_rows import check_same_rows, how_different
 from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import as_offset, checked_rows
+from gradline.preparing.order import labelled
 from gradline.rows.array_checks import Columns, as_columns, as_numeric, select_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.kernel import RowKernel
@@ -114,7 +115,7 @@ def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: An
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X", sparse=True)
     if columns.values.shape[1] != len(expected):
         raise InferenceError(f"X has {columns.values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
-    targets = as_columns(target, "y", "y")
+    targets = as_columns(labelled(target, fit.class_names)[0] if fit.class_names else target, "y", "y")
     if targets.values.shape[1] != len(fit.target_names):
         raise InferenceError(f"y has {targets.values.shape[1]} columns, but the model was fitted to {len(fit.target_names)}")
     given = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)

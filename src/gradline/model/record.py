@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradline.base.names import INTERCEPT
+from gradline.base.numbers import visible
 from gradline.base.types import Array
 from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
@@ -112,6 +113,13 @@ class Model(ModelUncertainty):
             self.target_names if len(names) == len(self.target_names) and not (self.loss_function.takes_pairs and len(names) > 1) else names
         )
 
+    def class_against(self, predictor: int) -> str:
+        """What a linear predictor is the log odds of, "Gentoo against Adelie", where classes have names; else empty."""
+        names, classes = self.predictor_names, self.class_names
+        if len(classes) != len(names) + 1 or names[predictor] != f"class_{predictor + 1}":
+            return ""
+        return visible(f"{classes[predictor + 1]} against {classes[0]}")
+
     @property
     def loss(self) -> float:
         """The mean loss a row at the coefficients."""
@@ -163,7 +171,8 @@ class Model(ModelUncertainty):
             terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
-            lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+            against = self.class_against(j)
+            lines.append(f"  {predictor}{f' ({against})' if against else ''} = " + " ".join(terms).removeprefix("+ "))
         if self.absorbed is not None:
             lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:

@@ -20,6 +20,7 @@ from gradline.report.levels import levels_section
 from gradline.report.pictures import Picture
 from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary import summarise
+from gradline.summary.content import meaning_of
 from gradline.summary.parts import Fact
 
 LEVELS = {"serious": "Serious", "look": "Look at this", "note": "Note"}
@@ -153,7 +154,7 @@ def _coefficients(findings: Findings, intervals: Picture | None, words: Callable
         if block.more:
             parts.append(html.paragraph(words(f"{block.more:,} more are not shown: Fit.table() has them all.")))
     if findings.fit.loss_function.meaning:
-        parts.append(html.paragraph(f"Here {findings.fit.loss_function.meaning}."))
+        parts.append(html.paragraph(f"Here {meaning_of(findings.fit)}."))
     parts += _ratios(findings)
     if intervals is not None:
         parts.append(_figure(intervals, "wide"))

@@ -60,7 +60,7 @@ def _head(fit: Model) -> Iterator[Fact]:
     yield model_line(fit)
     yield Fact("loss", call(fit.loss_name, fit.loss_function.parameters) + _own(fit))
     if fit.loss_function.meaning:
-        yield Fact("meaning", fit.loss_function.meaning)
+        yield Fact("meaning", meaning_of(fit))
     if fit.penalty is not None:
         yield Fact(
             "penalty",
@@ -118,14 +118,18 @@ def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
     )
 
 
+def meaning_of(fit: Model) -> str:
+    """What a coefficient means, the first class by its name."""
+    meaning = fit.loss_function.meaning
+    return meaning.replace("against class 0 ", f"against {visible(fit.class_names[0])} ") if fit.class_against(0) else meaning
+
+
 def heading_of(fit: Model, predictor: int) -> str:
     """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
-    names, classes = fit.predictor_names, fit.class_names
+    names, against = fit.predictor_names, fit.class_against(predictor)
     if len(names) == 1:
         return ""
-    if len(classes) == len(names) + 1 and names[predictor] == f"class_{predictor + 1}":
-        return visible(f"{names[predictor]}: {classes[predictor + 1]} against {classes[0]}")
-    return visible(names[predictor])
+    return f"{visible(names[predictor])}: {against}" if against else visible(names[predictor])
 
 
 _RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
