@@ -48,9 +48,8 @@ class Levels:
         return self.rows.category.size
 
     def shown(self, level: int) -> str:
-        """Such as ``firm 'a'``."""
-        values = " and ".join(repr(own[level].item()) for own in self.labels)
-        return f"{'^'.join(self.term.columns)} {values}"
+        """Such as ``firm 'a'``; of combined columns ``firm 'a' and year 2001``."""
+        return " and ".join(f"{name} {own[level].item()!r}" for name, own in zip(self.term.columns, self.labels, strict=True))
 
 
 @dataclass(frozen=True, eq=False)

@@ -176,9 +176,7 @@ class Model(ModelUncertainty):
         if self.absorbed is not None:
             lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:
-            others = (
-                "constant or determined by earlier columns" if self.absorbed is None else "determined by absorbed levels or earlier columns"
-            )
+            others = "constant or determined by" if self.absorbed is None else "determined by absorbed levels or"
             lines.append(f"  left out, {others} earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)
 
