@@ -113,13 +113,6 @@ class Model(ModelUncertainty):
             self.target_names if len(names) == len(self.target_names) and not (self.loss_function.takes_pairs and len(names) > 1) else names
         )
 
-    def class_against(self, predictor: int) -> str:
-        """What a linear predictor is the log odds of, "Gentoo against Adelie", where classes have names; else empty."""
-        names, classes = self.predictor_names, self.class_names
-        if len(classes) != len(names) + 1 or names[predictor] != f"class_{predictor + 1}":
-            return ""
-        return visible(f"{classes[predictor + 1]} against {classes[0]}")
-
     @property
     def loss(self) -> float:
         """The mean loss a row at the coefficients."""
@@ -171,7 +164,7 @@ class Model(ModelUncertainty):
             terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
-            against = self.class_against(j)
+            against = class_against(self, j)
             lines.append(f"  {predictor}{f' ({against})' if against else ''} = " + " ".join(terms).removeprefix("+ "))
         if self.absorbed is not None:
             lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
@@ -189,3 +182,11 @@ def _term(value: float, name: str) -> str:
 def in_curve(fit: Model, column: int, predictor: int) -> bool:
     """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
     return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in fit.curves)
+
+
+def class_against(fit: Model, predictor: int) -> str:
+    """What a linear predictor is the log odds of, "Gentoo against Adelie", where classes have names; else empty."""
+    names, classes = fit.predictor_names, fit.class_names
+    if len(classes) != len(names) + 1 or names[predictor] != f"class_{predictor + 1}":
+        return ""
+    return visible(f"{classes[predictor + 1]} against {classes[0]}")

@@ -11,7 +11,7 @@ import numpy as np
 from gradline.base.numbers import column, counted, duration, probability, short, visible
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.model.record import in_curve
+from gradline.model.record import class_against, in_curve
 from gradline.penalties.curves import has_curves
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked import BoolArray
@@ -121,12 +121,12 @@ def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
 def meaning_of(fit: Model) -> str:
     """What a coefficient means, the first class by its name."""
     meaning = fit.loss_function.meaning
-    return meaning.replace("against class 0 ", f"against {visible(fit.class_names[0])} ") if fit.class_against(0) else meaning
+    return meaning.replace("against class 0 ", f"against {visible(fit.class_names[0])} ") if class_against(fit, 0) else meaning
 
 
 def heading_of(fit: Model, predictor: int) -> str:
     """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
-    names, against = fit.predictor_names, fit.class_against(predictor)
+    names, against = fit.predictor_names, class_against(fit, predictor)
     if len(names) == 1:
         return ""
     return f"{visible(names[predictor])}: {against}" if against else visible(names[predictor])
