@@ -55,11 +55,11 @@ SAMPLED, SHARE = 20_000, 32
 LOOKS = 12
 """Curvatures of a sample, that say how those of all rows change."""
 
-BENT = 3
-"""Of these, whose curvature is taken: what it has beyond the sample's lies between them."""
-
 TILTS = 12
 """Strengths of all rows that say what the sample is off by."""
+
+BENT = 3
+"""Of these, whose curvature is taken: what it has beyond the sample's lies between them."""
 
 MOVED = 3e-3
 """Of the coefficients: a change since the sample's curvatures were taken from which they are taken again."""
