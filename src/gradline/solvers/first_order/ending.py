@@ -14,7 +14,6 @@ from gradline.solvers.first_order.learning_rate import left_to_gain, left_to_gai
 from gradline.solvers.history import Record
 from gradline.solvers.protocol import Certificate
 
-
 NEAR = 0.1
 """Standard errors from the optimum, of each coefficient, that nobody could notice."""
 
@@ -75,9 +74,9 @@ def near_enough(problem: Problem, ended: Ended) -> bool:
     """Near the lowest loss, to second order since that itself is not known, or with kinks as the solver for these finds it: nearer than
     rows can tell, or within a billionth of the way down.
 
-    By n times what is left to gain, over the noise of one row, the coefficients are so many squared standard errors from the optimum: exactly
-    so for squared loss, whose value there is the noise, and in size for others. A tenth of a standard error a coefficient is near, and never
-    more than 1 % of a squared loss or 0.1 % of any other.
+    By n times what is left to gain, over the noise of one row, the coefficients are so many squared standard errors from the optimum:
+    exactly so for squared loss, whose value there is the noise, and in size for others. A tenth of a standard error a coefficient is
+    near, and never more than 1 % of a squared loss or 0.1 % of any other.
     """
     final, begin, whole = ended.final, ended.begin, ended.whole
     if problem.joint:
