@@ -184,14 +184,16 @@ def optimum(asked: OnPoints, load: Callable[[str], Any]) -> dict[str, Any]:
 def _optimum(place: Ground) -> dict[str, Any]:
     found = fit(place.columns, place.y, loss=place.loss, weights=place.weights, covariance="none", progress=False)
     coefficients = np.where(np.isfinite(found.coefficients), found.coefficients, 0.0)
-    certificate = found.certificate
+    certificate, problem = found.certificate, place.problem()
+    # Of a loss that is not known to be convex another point may be lower.
+    proven = certificate.converged and not problem.joint and problem.loss.is_convex
     return {
         "coefficients": numbers(place.out(coefficients)),
         "loss": number(found.loss),
         "certificate": {
             "converged": certificate.converged,
             "gradientNorm": number(certificate.gradient_norm),
-            "toOptimum": number(certificate.gap) if certificate.gap is not None else (0.0 if certificate.converged else None),
+            "toOptimum": number(certificate.gap) if certificate.gap is not None else (0.0 if proven else None),
             "reason": _sentence(certificate.reason),
         },
     }
