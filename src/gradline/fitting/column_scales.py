@@ -14,6 +14,9 @@ from gradline.penalties.sums import minds_units
 SAMPLE = 2_000
 """Rows that tell."""
 
+FEWEST, MOST_NUMBERS = 200, 2**20
+"""Of very many columns fewer rows tell: these at least."""
+
 RATIO = 10.0
 """Between the largest and the smallest spread, from which it is said."""
 
@@ -27,7 +30,8 @@ def warn_of_scales(problem: Problem, names: tuple[str, ...], penalty: Any, place
     if not minds_units(penalty):
         return
     first = int(problem.rows.intercept)
-    values = problem.rows.sample(SAMPLE).without_zero_weights().design.numbers()[:, first:]
+    rows = min(SAMPLE, max(FEWEST, MOST_NUMBERS // problem.rows.n_columns))
+    values = problem.rows.sample(rows).without_zero_weights().design.numbers()[:, first:]
     if not values.size or not np.isfinite(values).all():
         return
     with np.errstate(over="ignore", invalid="ignore", under="ignore"):

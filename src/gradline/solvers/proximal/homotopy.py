@@ -115,7 +115,7 @@ class _Support:
     def times_inverse(self, right: Array) -> Array:
         """right (..., k) times the inverse."""
         k, waiting = self.k, self.waiting
-        found = right @ self.inverse[:k, :k]
+        found = _times(right, self.inverse[:k, :k])
         if waiting:
             changes = self.changes[:waiting, :k]
             found += ((right @ changes.T) * self.factors[:waiting]) @ changes
@@ -180,14 +180,14 @@ class _Support:
             return np.zeros((2, 0)), linear, np.zeros((2, 0))
         places, rows, loads = self.places[:k], self.rows[:k], self.loads[:, :k]
         x = self.times_inverse(loads)
-        moved = x @ rows
+        moved = _times(x, rows)
         error = moved.take(places, axis=1)
         error -= loads
         flat = error.ravel()
         worst = (float(flat.dot(flat)) / k) ** 0.5
         if worst > ROUNDED * self.size and not (worst > STALE * self.size and not self.anew()):
             x = x - self.times_inverse(error)
-            moved = x @ rows
+            moved = _times(x, rows)
             error = moved.take(places, axis=1) - loads
         moved += linear
         return x, moved, error
@@ -204,6 +204,16 @@ class _Support:
         self.places, self.signs, self.rows = _grown(self.places, more), _grown(self.signs, more), _grown(self.rows, more, d)
         self.inverse = _grown(self.inverse, more, more)
         self.changes, self.loads = _grown(self.changes, PENDING, more), _grown(self.loads, 2, more)
+
+
+def _times(right: Array, matrix: Array) -> Array:
+    """right (k,) or (2, k) times a matrix. For two rows BLAS would first bring the whole matrix into an order for many."""
+    if right.ndim == 1:
+        return np.asarray(right @ matrix)
+    found = np.empty((len(right), matrix.shape[1]))
+    for row, into in zip(right, found, strict=True):
+        np.dot(row, matrix, out=into)
+    return found
 
 
 def _grown(buffer: np.ndarray[Any, Any], *shape: int) -> np.ndarray[Any, Any]:
