@@ -1,8 +1,6 @@
 """Absorbed levels, y ~ x | firm + year, beside pyfixest's results (tests/reference/absorbed.py) and beside the levels as columns."""
 
 import dataclasses
-import json
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,9 +13,8 @@ from gradline.preparing import absorbed_columns
 from gradline.tables import beside
 from gradline.tables.chunks import run_here
 from gradline.tables.table import Table, open_table
+from levelled_tables import REFERENCE, TABLES
 
-REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
-TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
 pytestmark = pytest.mark.filterwarnings("ignore:.*rows? left out as", "ignore:.*left out of the model")
 
 

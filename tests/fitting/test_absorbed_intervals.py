@@ -1,8 +1,5 @@
 """Intervals of predictions of fits with absorbed levels, beside those of the same model with the levels as columns."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -12,21 +9,14 @@ from gradline.files import level_errors
 from gradline.fitting import absorbed_errors
 from gradline.preparing import absorbed_columns
 from gradline.tables import beside
+from levelled_tables import TABLES, connected
 
-REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
-TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
 pytestmark = pytest.mark.filterwarnings("ignore:.*rows? left out as", "ignore:.*left out of the model")
 
 
 @pytest.fixture
 def table():
-    found = dict(TABLES["connected"])
-    rng = np.random.default_rng(5)
-    # Levels of one value alone would be left out here, and run off there.
-    keep = found["firm"] != 3
-    found = {name: own[keep] for name, own in found.items()}
-    n = len(found["y"])
-    return found | {"high": (rng.random(n) < 0.5) * 1, "times": found["product"] + 1, "known": found["x2"] / 7}
+    return connected()
 
 
 def read_anew(monkeypatch):

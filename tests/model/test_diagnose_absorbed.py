@@ -1,8 +1,5 @@
 """What the rows say of fits with absorbed levels, beside what they say of the same model with the levels as columns."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
@@ -10,9 +7,8 @@ import gradline as gl
 from gradline.base.errors import InferenceError
 from gradline.fitting import absorbed_errors
 from gradline.model import level_rows
+from levelled_tables import TABLES, connected
 
-REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
-TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
 pytestmark = pytest.mark.filterwarnings("ignore:.*rows? left out as", "ignore:.*left out of the model")
 
 BY_ROW = ("leverage", "cooks_distance", "leave_one_out", "fitted", "residuals", "standardised")
@@ -28,12 +24,7 @@ def way(request, monkeypatch):
 
 @pytest.fixture
 def table():
-    found = dict(TABLES["connected"])
-    rng = np.random.default_rng(5)
-    keep = found["firm"] != 3
-    found = {name: own[keep] for name, own in found.items()}
-    n = len(found["y"])
-    return found | {"high": (rng.random(n) < 0.5) * 1, "times": found["product"] + 1, "known": found["x2"] / 7}
+    return connected()
 
 
 def both(table, target="y", absorbed="x1 + x2 | firm + year", columns="x1 + x2 + C(firm) + C(year)", **asked):

@@ -1,16 +1,12 @@
 """The report of fits with absorbed levels."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 
 import gradline as gl
+from levelled_tables import TABLES
 
 pytest.importorskip("matplotlib")
-REFERENCE = json.loads((Path(__file__).parent.parent / "reference" / "absorbed.json").read_text(encoding="utf-8"))
-TABLES = {kind: {name: np.array(own) for name, own in columns.items()} for kind, columns in REFERENCE["tables"].items()}
 pytestmark = pytest.mark.filterwarnings("ignore:.*rows? left out as", "ignore:.*left out of the model")
 
 
