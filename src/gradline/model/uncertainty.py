@@ -405,7 +405,13 @@ class ModelUncertainty(ModelConstraints):
                 raise InferenceError(
                     f"a penalised fit has no {attribute.upper()}: the likelihood is not at its maximum; see leave_one_out_loss"
                 )
-            raise InferenceError(f"a fit of this loss has no {what}")
+            more, q = "", len(measures.total_squares)
+            if attribute == "dispersion" and self.loss_function.spread_units(np.ones((1, q)), np.ones(1), None) is not None:
+                more = (
+                    ": its variance follows from the mean. Whether the rows vary more is Pearson's chi-squared over its degrees of freedom,"
+                    " fit.diagnose(data).overdispersion"
+                )
+            raise InferenceError(f"a fit of this loss has no {what}{more}")
         values = np.atleast_1d(np.asarray(found, dtype=np.float64))
         return float(values[0]) if values.size == 1 else values
 
