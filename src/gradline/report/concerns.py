@@ -234,13 +234,13 @@ def _overdispersed(findings: Findings) -> Iterator[Concern]:
     counts = findings.fit.loss_function.is_equidispersed
     varied = "counts vary more than their mean allows" if counts else "shares vary more than their trials allow"
     remedy = "Take a loss with a larger variance, or standard errors that do not assume one."
-    code: tuple[str, ...] = ("loss=gl.losses.negative_binomial()", 'covariance="HC3"')
+    code: tuple[str, ...] = ('loss="negative_binomial"', 'covariance="HC3"')
     if not counts:
         remedy = "The trials of a row resemble each other, or a column is missing: add it, or take standard errors that assume no variance."
         code = ('covariance="HC3"',)
     if found.as_trials:
-        remedy += " They need the trials as weights: frequencies are rows that have nothing to do with each other."
-        code = ("weights=... in place of frequencies=", *code)
+        remedy += " They need the trials as weights= in place of frequencies=, which are rows that have nothing to do with each other."
+        code = ('weights="trials"', *code)
     yield Concern(
         "note" if robust else "serious",
         f"More spread than {'a Poisson count has' if counts else 'binomial counts have'} (overdispersion)",
