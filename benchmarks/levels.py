@@ -30,7 +30,7 @@ CASES = {
     "hard": ("y ~ {x} | worker + firm + year", "squared", 2),
     "levels": ("y ~ {x} | firm + year", "squared", 2),
     "huber": ("y ~ {x} | firm + year", "huber", 10),
-    "poisson": ("count ~ {x} | firm + year", "poisson", 2),
+    "poisson": ("count ~ {x} | firm + year", "poisson", 10),
     "stream": ("y ~ {x} | firm + year", "squared", 2),
 }
 

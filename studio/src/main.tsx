@@ -6,7 +6,8 @@ import "./page/keys";
 import "./page/page.css";
 import { connection } from "./page/server";
 import { restore } from "./page/sharing";
-import { engine, refresh, view } from "./page/state";
+import { engine, view } from "./page/state";
+import { refresh } from "./page/working_out";
 import { RemoteEngine } from "./remote/engine";
 
 if (connection) {

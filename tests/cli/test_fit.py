@@ -72,10 +72,13 @@ def test_json_for_programs(folder):
 
 def test_gradient_descent_and_its_options(folder):
     options = ["--solver", "gradient-descent", "--learning-rate", "0.05", "--steps", "400", "--json"]
-    found = json.loads(call("fit", "rows.csv", "y ~ x", *options, folder=folder).stdout)
+    found = json.loads(call_inside("fit", "rows.csv", "y ~ x", *options, folder=folder).stdout)
     expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.GradientDescent(learning_rate=0.05, steps=400))
     assert [part["coefficient"] for part in found["coefficients"]] == expected.coefficients.tolist()
-    refused(call("fit", "rows.csv", "y ~ x", "--solver", "gradient-descent", "--learning-rate", "9", folder=folder), "largest stable rate")
+    refused(
+        call_inside("fit", "rows.csv", "y ~ x", "--solver", "gradient-descent", "--learning-rate", "9", folder=folder),
+        "largest stable rate",
+    )
 
 
 def test_a_training_and_its_options(folder):
@@ -102,7 +105,7 @@ def test_databases(folder):
     connection = duckdb.connect(str(folder / "rows.duckdb"))
     connection.execute(f"CREATE TABLE flats AS SELECT * FROM read_csv('{folder / 'rows.csv'}')")
     connection.close()
-    expected = call("fit", "rows.csv", "y ~ x", "--json", folder=folder)
+    expected = call_inside("fit", "rows.csv", "y ~ x", "--json", folder=folder)
     coefficients = json.loads(expected.stdout)["coefficients"]
     for arguments in (
         ["flats", "y ~ x", "--database", "rows.duckdb"],
@@ -230,19 +233,19 @@ def test_an_identifier_is_noted(folder):
 
 def test_a_million_levels_are_refused(folder):
     query = "SELECT 'u' || range AS id, random() AS x, random() AS y FROM range(1000000)"
-    result = call("fit", "y ~ x + id", "--query", query, folder=folder)
+    result = call_inside("fit", "y ~ x + id", "--query", query, folder=folder)
     refused(result, "column 'id' of the query has more than 250,000 levels; is it an identifier?")
 
 
 def test_a_category_with_one_level_is_noted(folder):
     write(folder / "one.csv", {**table(), "g": ["a"] * 300})
-    result = call("fit", "one.csv", "y ~ x + C(g)", folder=folder)
+    result = call_inside("fit", "one.csv", "y ~ x + C(g)", folder=folder)
     assert result.returncode == 0
     assert result.stderr == "note: C(g) has one level in all rows, 'a', and adds nothing to the model\n"
 
 
 def test_a_caret_points_at_the_place(folder):
-    result = call("fit", "rows.csv", "y ~ x + log(xx)", folder=folder)
+    result = call_inside("fit", "rows.csv", "y ~ x + log(xx)", folder=folder)
     refused(result, "'xx'")
     assert result.stderr.splitlines()[1:] == ["    y ~ x + log(xx)", "                ^^"]
 
@@ -252,17 +255,17 @@ def test_names_that_need_quotes(folder):
     data = {name: table()[key] for name, key in names.items()}
     (folder / "odd.csv").write_text("\ufeff", encoding="utf-8")
     write(folder / "odd.csv", data)
-    result = call("fit", "odd.csv", "`it's` ~ `größe m²` + select", folder=folder)
+    result = call_inside("fit", "odd.csv", "`it's` ~ `größe m²` + select", folder=folder)
     assert (result.returncode, result.stderr) == (0, "")
     assert "größe m²" in result.stdout
 
 
 def test_places_that_cannot_be_written(folder):
-    refused(call("fit", "rows.csv", "y ~ x", "--out", "nowhere/model.json", folder=folder), "there is no folder 'nowhere'")
+    refused(call_inside("fit", "rows.csv", "y ~ x", "--out", "nowhere/model.json", folder=folder), "there is no folder 'nowhere'")
     (folder / "dir.json").mkdir()
-    refused(call("fit", "rows.csv", "y ~ x", "--out", "dir.json", folder=folder), "is a folder")
+    refused(call_inside("fit", "rows.csv", "y ~ x", "--out", "dir.json", folder=folder), "is a folder")
     write(folder / "rows.json", table())
-    refused(call("fit", "rows.json", "y ~ x", "--out", "rows.json", folder=folder), "is what is read", code=2)
+    refused(call_inside("fit", "rows.json", "y ~ x", "--out", "rows.json", folder=folder), "is what is read", code=2)
 
 
 def test_a_small_fit_starts_fast(folder):

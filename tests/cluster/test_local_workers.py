@@ -6,6 +6,7 @@ import sys
 
 import dask
 import distributed
+import distributed.gc
 import psutil
 import pytest
 from faulty import page_faults
@@ -23,12 +24,14 @@ def alive(pid):
 
 
 def test_local_workers_end_with_their_cluster(folder):
-    before = dask.config.get("distributed")
+    before, watching = dask.config.get("distributed"), distributed.gc._gc_diagnosis_users
     with gl.Cluster.local(2) as cluster:
         client = cluster._engine.seam.dask_client
         running = sorted(client.run(os.getpid).values())
         assert len(running) == 2
         assert repr(cluster) == "Cluster(Client, 2 threads)"
+        # An interrupt that came while it ran was lost.
+        assert distributed.gc._gc_diagnosis_users == watching
         addresses = list(cluster._engine.seam._workers())
         assert all(address.startswith("tcp://127.0.0.1:") for address in addresses)
         gl.fit("y ~ x + z", folder, cluster=cluster)
@@ -37,6 +40,7 @@ def test_local_workers_end_with_their_cluster(folder):
     until(lambda: not any(alive(pid) for pid in running))
     with pytest.raises(gl.ClusterError, match="the cluster is closed"):
         cluster.check()
+    assert distributed.gc._gc_diagnosis_users == watching
     assert dask.config.get("distributed") == before
 
 

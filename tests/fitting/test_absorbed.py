@@ -137,6 +137,16 @@ def test_one_singleton_is_one():
         gl.fit("y ~ x1 | firm", table)
 
 
+def test_a_combination_of_levels_is_named_by_its_columns():
+    table = TABLES["connected"]
+    alone = {name: own[:40].copy() for name, own in table.items()} | {"year": np.arange(40) // 2, "firm": np.arange(40) // 4}
+    alone["year"][0] = 77
+    with pytest.warns(
+        GradlineWarning, match=r"2 rows left out as singletons, each the only row of a level, .*: firm 0 and year 0, firm 0 and"
+    ):
+        gl.fit("y ~ x1 | firm^year", alone)
+
+
 def test_separated_levels_are_named_and_counted():
     table = TABLES["connected"]
     with pytest.warns(GradlineWarning, match=r"13 rows left out as separated: .*'poisson'.*: firm 3$"):
@@ -214,13 +224,14 @@ def test_a_column_inside_the_levels_is_named():
     with pytest.warns(GradlineWarning, match=r"the absorbed levels of firm \+ year determine them: 'size'"):
         fit = gl.fit("y ~ x1 + size | firm + year", table)
     assert fit.aliased == ("size",)
+    assert repr(fit).endswith("left out, determined by absorbed levels or earlier columns: size")
     assert np.isnan(fit.coefficients[1])
     np.testing.assert_allclose(fit.predict(table), gl.fit("y ~ x1 | firm + year", table).predict(table), rtol=1e-10)
     with pytest.warns(GradlineWarning, match="earlier columns and the absorbed levels determine them: 'both'"):
         gl.fit("y ~ x1 + both | firm", table | {"both": table["x1"] + table["firm"] / 3})
     with pytest.warns(GradlineWarning, match="earlier columns and the absorbed levels determine them: 'both'"):
         gl.fit("count ~ x1 + both | firm", table | {"both": table["x1"] + table["firm"] / 3}, loss="poisson")
-    with pytest.raises(ArgumentError, match="determine every column"):
+    with pytest.raises(ArgumentError, match=r"determine every column of the formula \('size'\), .* that vary within them"):
         gl.fit("y ~ size | firm", table)
 
 
@@ -243,7 +254,8 @@ def test_rows_that_lack_a_level_are_left_out_and_counted(tmp_path):
 @pytest.mark.parametrize(
     ("formula", "more", "error", "message"),
     [
-        ("y ~ x1 | firm | year", {}, FormulaError, "one |"),
+        ("y ~ x1 | firm | year", {}, FormulaError, r"has one \|: .* joined by \+ .*, as in \| firm \+ year"),
+        ("y ~ x1 | C(firm)", {}, FormulaError, r"'C\(firm\)' is no category: .* write the name alone, \| firm"),
         ("y ~ x1 | x2", {}, FormulaError, r"'x2' holds numbers with fractions \(row 0: .*\), which are no levels"),
         ("y ~ x1 | frm", {}, FormulaError, "no column 'frm'; did you mean 'firm'"),
         ("y ~ x1 | firm[word]", {}, FormulaError, "'word' holds text, and a slope of each level needs numbers"),
@@ -322,9 +334,12 @@ def test_what_needs_more_than_the_coefficients_is_refused():
     with pytest.raises(InferenceError, match="have no reference"):
         fit.predict(table, unseen="reference")
     for question in (
-        lambda: fit.diagnose(table),
-        lambda: fit.report(table),
+        lambda: fit.bootstrap(table),
+        lambda: fit.interval(method="profile", data=table),
+        lambda: fit.drop_each(table),
+        lambda: fit.effects("x1", data=table),
         lambda: fit.with_covariance("cluster", table, groups="firm"),
+        lambda: fit.with_covariance("newey-west", table),
     ):
         with pytest.raises(InferenceError, match="absorbed levels"):
             question()

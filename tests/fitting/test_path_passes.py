@@ -73,11 +73,38 @@ def test_all_at_once_is_one_after_the_other(loss, kind, monkeypatch):
     assert together.passes < alone.passes
 
 
-def test_a_sample_is_a_beginning_and_no_more(monkeypatch):
-    whole = gl.path(X, TARGETS["poisson"], loss="poisson", strengths=10)
-    monkeypatch.setattr(many, "SAMPLED", 60)
-    begun = gl.path(X, TARGETS["poisson"], loss="poisson", strengths=10)
+@pytest.mark.parametrize("loss", ["logistic", "poisson"])
+@pytest.mark.parametrize("options", [{}, {"choose": "folds", "folds": 3}], ids=["plain", "folds"])
+def test_a_sample_carries_all_strengths_near_their_ends(loss, options, monkeypatch, readings):
+    rng = np.random.default_rng(4)
+    x = rng.normal(size=(20_000, P))
+    eta = x[:, :4] @ np.array([1.0, -0.7, 0.5, 0.2])
+    y = (rng.uniform(size=20_000) < 1 / (1 + np.exp(-eta))) * 1.0 if loss == "logistic" else rng.poisson(np.exp(eta / 2)) * 1.0
+    whole = gl.path(x, y, loss=loss, strengths=30, **options)
+    assert min(readings) == 20_000
+    readings.clear()
+    monkeypatch.setattr(many, "SAMPLED", 1000)
+    begun = gl.path(x, y, loss=loss, strengths=30, **options)
+    assert min(readings) == 1000
+    # One of them is of a few strengths only, and takes a small part of the time.
+    assert begun.passes < whole.passes
     np.testing.assert_allclose(begun.coefficients, whole.coefficients, rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(begun.objectives, whole.objectives, rtol=1e-13)
+    assert begun.converged.all()
+    assert begun.gaps.max() <= 5e-8
+
+
+def test_a_sample_that_misses_outlying_rows_does_no_harm(monkeypatch):
+    rng = np.random.default_rng(17)
+    x = rng.standard_t(2, size=(3000, 8))
+    x[:, 0] = rng.uniform(size=3000) < 0.002
+    eta = np.clip(x @ np.linspace(0.5, -0.5, 8), -4, 4)
+    y = np.exp(eta / 2) * rng.gamma(3.0, 1 / 3.0, 3000)
+    monkeypatch.setattr(many, "SAMPLED", 300)
+    begun = gl.path(x, y, loss="gamma", penalty=gl.penalties.lasso(scaled=True), strengths=12)
+    monkeypatch.setattr(along, "takes_many", lambda *_: False)
+    alone = gl.path(x, y, loss="gamma", penalty=gl.penalties.lasso(scaled=True), strengths=12)
+    np.testing.assert_allclose(begun.objectives, alone.objectives, rtol=1e-12)
     assert begun.converged.all()
 
 

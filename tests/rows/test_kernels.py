@@ -279,9 +279,14 @@ def absorbed(patch):
     for anew in (False, True):
         if anew:
             patch.setattr("gradline.preparing.absorbed_columns.MOST_HELD", 0)
+            patch.setattr("gradline.model.level_rows.MOST_HELD", 0)
         for loss, formula in (("squared", "y ~ x + z | g + h"), ("poisson", "c ~ x | g"), ("squared", "y ~ x | g[z]")):
             fit = gl.fit(formula, table, loss=loss, weights="v")
             fit.predict(table)
+            found = fit.diagnose(table)
+            _ = found.leverage, found.collinearity
+            if loss == "squared":
+                _ = found.breusch_pagan, found.reset
             for kind in ("HC1", "HC3"):
                 gl.fit(formula, table, loss=loss, weights="v", covariance=kind)
             gl.fit(formula, table, loss=loss, covariance="cluster", groups="g")

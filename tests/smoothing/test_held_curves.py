@@ -46,7 +46,6 @@ def test_curves_bend_one_way(shape, sign, order):
     assert (sign * predictor(fit, order) >= -1e-13).all()
 
 
-@pytest.mark.filterwarnings("ignore:the strengths of the curves have not settled")
 def test_a_curve_is_named_without_its_options():
     by_column = gl.fit("y ~ s(x, k=12)", DATA, constraints=RISING)
     by_name = gl.fit("y ~ s(x, k=12)", DATA, constraints=gl.constraints.monotone("s(x)", "increasing"))

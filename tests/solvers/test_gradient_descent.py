@@ -316,9 +316,25 @@ class TestLearningRate:
     @pytest.mark.parametrize("momentum", [0.0, 0.95])
     def test_momentum_and_mini_batches_are_not_divergence(self, momentum):
         x, y = line()
-        fit = gl.fit(x, y, loss=tf_mean, solver=gl.GradientDescent(0.02, momentum=momentum, batch_size=10, seed=0, steps=2000))
-        assert fit.certificate.converged
+        solver = gl.GradientDescent(0.02, momentum=momentum, batch_size=10, seed=0, steps=2000)
+        with pytest.warns(gl.GradlineWarning, match=r"has not converged: 2,000 steps done; .* Use more steps, larger batches"):
+            fit = gl.fit(x, y, loss=tf_mean, solver=solver)
         np.testing.assert_allclose(fit.coefficients, [-5, 6], atol=0.7)
+
+    @pytest.mark.parametrize(("n", "steps"), [(100_000, 220), (100_000, 300), (1000, 220), (200, 250)])
+    def test_an_optimum_that_rows_tell_from_the_coefficients_is_not_reached(self, n, steps):
+        x, y = gl.datasets.line(n, seed=5)
+        with pytest.warns(gl.GradlineWarning, match="has not converged"):
+            fit = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=steps))
+        exact = gl.fit(x, y)
+        assert np.abs((fit.coefficients - exact.coefficients) / exact.standard_errors).max() > 0.1
+        assert not fit.certificate.converged
+
+    def test_an_optimum_that_no_row_tells_from_the_coefficients_is_reached(self):
+        x, y = gl.datasets.line(100_000, seed=5)
+        fit, exact = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=600)), gl.fit(x, y)
+        assert 1e-6 < np.abs((fit.coefficients - exact.coefficients) / exact.standard_errors).max() < 0.1
+        assert fit.certificate.converged
 
     def test_starting_at_the_optimum_is_not_divergence(self):
         x, y = line(noise=0.0)

@@ -342,10 +342,11 @@ class TestRowsHeldOut:
         assert fit.loss == pytest.approx(np.mean((y - b[0] - b[1] * x) ** 2) + 0.05 * b[1] ** 2, rel=1e-12)
         assert fit.rows_used == 200
         assert fit.certificate.reason.endswith("; 50 of 200 rows were held out")
-        with pytest.raises(gl.InferenceError, match="the fit has not converged"):
+        with pytest.raises(gl.InferenceError, match="rows were held out"):
             fit.standard_errors
         near = gl.fit(x, y, solver=gl.GradientDescent(0.1, validation=0.25, seed=1))
-        assert near.certificate.converged
+        assert not near.certificate.converged
+        assert "the minimum over the rows trained on" in near.certificate.remedy
         with pytest.raises(gl.InferenceError, match=r"rows were held out .*, so the coefficients are no minimum over all rows"):
             near.standard_errors
         # Without the penalty, which is no part of how well rows are predicted.

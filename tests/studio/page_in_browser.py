@@ -99,7 +99,10 @@ def findings(page: Any) -> list[str]:
     from axe_playwright_python.sync_playwright import Axe
 
     # A colour half faded in is not the colour of the page.
-    page.evaluate("() => Promise.allSettled(document.getAnimations().map(one => one.finished))")
+    page.evaluate(
+        "() => new Promise(seen => requestAnimationFrame(() => requestAnimationFrame(seen)))"
+        ".then(() => Promise.allSettled(document.getAnimations().map(one => one.finished)))"
+    )
     response = Axe().run(page).response
     return [f"{one['id']}: {node['html'][:200]} {node['failureSummary'][:300]}" for one in response["violations"] for node in one["nodes"]]
 

@@ -7,18 +7,12 @@ import math
 import re
 
 import pytest
-from page_in_browser import PAGE, chromium, needs_browser, studio
+from page_in_browser import PAGE, needs_browser, studio
 
 import gradline as gl
 
 # A walk that is stopped on its way is what these tests are about; gradline warns of it.
 pytestmark = [needs_browser, pytest.mark.filterwarnings("ignore::gradline.base.warnings.GradlineWarning")]
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def the_script(page):

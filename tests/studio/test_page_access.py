@@ -1,15 +1,9 @@
 """The studio's page for everybody: by keyboard, by ear, on a telephone, magnified, without movement."""
 
 import pytest
-from page_in_browser import chromium, findings, needs_browser, overflow, studio
+from page_in_browser import findings, needs_browser, overflow, studio
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 def spoken(opened):
@@ -160,6 +154,24 @@ def test_the_start_is_moved_by_keyboard(browser):
         assert opened.coefficients != [0, 0]
 
 
+def test_the_plane_is_turned_by_keyboard(browser):
+    with studio(browser) as opened:
+        page = opened.page
+        page.select_option("#preset", "plane")
+        opened.settled()
+        page.get_by_role("button", name="3-D").click()
+        opened.press("g")
+        page.wait_for_selector("#plane:focus")
+        first = page.get_attribute("#plane", "aria-label")
+        opened.press("ArrowRight", "Shift+ArrowUp")
+        assert page.get_attribute("#plane", "aria-label") == "The plane. Turned by 42 degrees, seen from 39 degrees above"
+        page.wait_for_selector("#said:has-text('Turned by 42 degrees')", state="attached")
+        opened.press(*["ArrowDown"] * 20)
+        assert "seen from 5 degrees above" in page.get_attribute("#plane", "aria-label")  # never from below
+        opened.press("Home")
+        assert page.get_attribute("#plane", "aria-label") == first
+
+
 def test_steps_and_results_are_spoken(browser):
     with studio(browser) as opened:
         opened.press("n")
@@ -206,6 +218,7 @@ def test_nothing_is_wider_than_the_window(browser, width, height):
         page.click("#lesson")
         opened.settled(150)
         assert overflow(page) <= 0
+        assert page.locator("[aria-label=Residuals]").is_hidden()  # no line yet, no errors to show
 
 
 def test_light_and_dark_follow_the_system_until_one_chooses(browser):

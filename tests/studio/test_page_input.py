@@ -1,15 +1,9 @@
 """What the studio's page says of what it cannot use: tables, points, losses, links."""
 
 import pytest
-from page_in_browser import PAGE, chromium, needs_browser, studio
+from page_in_browser import PAGE, needs_browser, studio
 
 pytestmark = needs_browser
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +159,38 @@ def test_a_typed_loss_without_bounds_or_with_several_valleys_is_told_so(opened):
     opened.page.click("#to-optimum")
     opened.settled(50)
     assert "convex" in opened.page.inner_text(".proof")
+
+
+def test_of_a_loss_that_is_not_convex_nothing_is_said_to_be_the_lowest(opened):
+    opened.page.select_option("#preset", "few")
+    opened.settled()
+    opened.page.select_option("#loss", "typed:")
+    opened.page.fill("#loss-typed", "y, p -> sin(y - p)")
+    opened.settled()
+    opened.take_steps(40)
+    for end in (False, True):
+        if end:
+            opened.page.click("#to-optimum")
+            opened.settled(50)
+        said = opened.page.inner_text(".proof")
+        assert "not convex" in said
+        assert "No line has a loss below" not in said
+        assert "proved" not in said
+    opened.page.select_option("#loss", "squared")
+    opened.settled()
+
+
+def test_at_a_kink_newton_is_at_the_optimum(opened):
+    opened.page.select_option("#preset", "few")
+    opened.settled()
+    opened.page.select_option("#loss", "absolute")
+    opened.page.get_by_role("button", name="Newton").click()
+    opened.settled()
+    opened.take_steps(10)
+    assert "The lowest point, proved" in opened.page.inner_text(".proof")
+    opened.page.get_by_role("button", name="gradient descent").click()
+    opened.page.select_option("#loss", "squared")
+    opened.settled()
 
 
 def test_a_loss_that_does_not_suit_the_targets_says_so_and_keeps_the_points(opened):

@@ -470,6 +470,27 @@ def test_columns_that_are_too_large_are_read_as_everywhere(tmp_path):
     assert gl.fit("y ~ x", held).coefficients.tolist() == gl.fit("y ~ x", place).coefficients.tolist()
 
 
+def test_a_csv_is_read_once_whichever_columns_are_asked_for(tmp_path):
+    table, store = open_table(long_table(tmp_path, "csv")), ColumnStore()
+    hold(Table(HeldSource(table.source, store)), store, ["y", "x"])
+    assert store.absent(table.schema.names) == []
+    parquet = open_table(long_table(tmp_path, "parquet"))
+    hold(Table(HeldSource(parquet.source, store := ColumnStore())), store, ["y", "x"])
+    assert store.absent(parquet.schema.names) == [name for name in parquet.schema.names if name not in ("y", "x")]
+
+
+def test_a_faulty_column_of_a_csv_stands_in_the_way_of_no_other(tmp_path):
+    place = tmp_path / "faulty.csv"
+    place.write_text("y,x,z\n" + "".join(f"{i % 7},{i % 11},{i % 5 if i < 60_000 else 'none of it'}\n" for i in range(60_010)))
+    with talking(Studio(open_table(str(place)), DataPlace(str(place)))) as talk:
+        assert numbers(talk.ask("fit", model=model("y", "x"))).tolist() == gl.fit("y ~ x", str(place)).coefficients.tolist()
+        assert "none of it" in talk.problem("fit", model=model("y", "z"))["message"]
+        assert (
+            numbers(talk.ask("fit", model=model("y", "x", intercept=False))).tolist()
+            == gl.fit("y ~ x - 1", str(place)).coefficients.tolist()
+        )
+
+
 def test_the_columns_least_recently_asked_for_are_let_go(tmp_path):
     table, store = open_table(long_table(tmp_path, "parquet")), ColumnStore(most_bytes=1_100_000)
     held = Table(HeldSource(table.source, store))
@@ -561,3 +582,48 @@ def test_gl_studio_refuses_what_does_not_go_together():
         gl.studio(PENGUINS, data=PENGUINS, port=0)
     with pytest.raises(ValueError, match="port must be"):
         gl.studio(PENGUINS, port=-1)
+
+
+# A file that changes.
+
+
+def test_a_changed_file_is_said_and_read_anew_by_a_page_that_is_loaded_again(tmp_path):
+    place = tmp_path / "rows.csv"
+
+    def write(slope):
+        place.write_text("x,y\n" + "".join(f"{i},{slope * i + i % 3}\n" for i in range(40 + slope)))
+        return gl.fit("y ~ x", str(place)).coefficients.tolist()
+
+    before = write(2)
+    studio = Studio(open_table(str(place)), DataPlace(str(place)), reopen=lambda: open_table(str(place)))
+    with serving(studio) as server:
+        page = enter(server)
+        with Talk(page) as talk:
+            assert numbers(talk.ask("fit", model=model("y", "x"))).tolist() == before
+            after = write(5)
+            said = talk.problem("fit", model=model("y", "x", intercept=False))["message"]
+            assert "has changed since it was read: load this page again" in said
+        with Talk(page) as talk:
+            assert talk.hello["table"]["name"] == str(place)
+            assert numbers(talk.ask("fit", model=model("y", "x"))).tolist() == after
+
+
+def test_what_is_wrong_with_a_row_typed_in_is_said_in_words_of_a_form(talk):
+    fit = talk.ask("fit", model=model("body_mass_g", "flipper_length_mm", ("species", "factor")))["key"]
+    rows = [{"flipper_length_mm": "abc", "species": "Gentoo"}]
+    assert "'flipper_length_mm' holds numbers, and 'abc' is none" in talk.problem("predict", fit=fit, rows=rows, interval=None)["message"]
+    rows = [{"flipper_length_mm": 200, "species": "Emperor"}]
+    for interval in (None, "prediction"):
+        said = talk.problem("predict", fit=fit, rows=rows, interval=interval)["message"]
+        assert "'Emperor', a level that was not there" in said
+        assert "row" not in said
+        assert "unseen" not in said
+
+
+def test_a_backquote_in_a_name_is_refused_and_a_note_is_said_once():
+    table = {"a`b": [1.0, 2.0, 4.0], "y": [1.0, 3.0, 2.0], **{f"x{j}": np.random.default_rng(j).normal(size=3) for j in range(5)}}
+    with talking(Studio(open_table(table))) as talk:
+        assert "holds a backquote" in talk.problem("fit", model=model("y", "a`b"))["message"]
+        answer = talk.ask("fit", model=model("y", *(f"x{j}" for j in range(5))))
+        texts = [one["text"] for one in answer["warnings"]]
+        assert sum("Fewer rows than coefficients" in text for text in texts) == 1

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 import pytest
-from page_in_browser import chromium, needs_browser
+from page_in_browser import needs_browser
 from talking import serving
 
 import gradline as gl
@@ -18,12 +18,6 @@ from gradline.tables.table import open_table
 pytestmark = needs_browser
 
 PENGUINS = gl.datasets.penguins()
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as found:
-        yield found
 
 
 @pytest.fixture(scope="module")

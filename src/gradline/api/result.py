@@ -315,7 +315,7 @@ class Fit(FitQuestions, FitTests):
         from gradline.model.attach_data import attach_data
         from gradline.model.diagnose import Diagnosis
 
-        return Diagnosis(self, attach_data(self, data, target, **rows))
+        return Diagnosis(self, attach_data(self, data, target, levels=True, **rows))
 
     def plot(self, data: Any, target: Any, *, true: Any = None, ax: Any = None) -> Any:
         """Draw the data with the fitted line.

@@ -36,6 +36,7 @@ def in_order(job: Callable[[Item], Result], items: Iterable[Item], threads: int 
     Threads work ahead by a bounded number of items, so that memory does not grow with them. BLAS keeps to one thread meanwhile.
     """
     threads = threads or available_cores()
+    keep_freed_memory()
     waiting: deque[Future[Result]] = deque()
     with single_threaded_blas():
         try:
@@ -58,7 +59,6 @@ def in_order(job: Callable[[Item], Result], items: Iterable[Item], threads: int 
 @cache
 def worker_threads(threads: int) -> ThreadPoolExecutor:
     """The pool of this many threads, kept for the next pass."""
-    keep_freed_memory()
     return ThreadPoolExecutor(threads, thread_name_prefix="gradline")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -60,15 +61,16 @@ def studio(
         read_own_loss(text, "--loss")  # what is wrong with a file is said before anything opens
         file, _, name = text.rpartition(":")
         losses.append(FileLoss(file, name, _reader(text)))
-    table = None
+    table, reopen = None, None
     if data is not None or query is not None:
-        table = open_table(data, query=query, database=database, where=where)
+        reopen = partial(open_table, data, query=query, database=database, where=where)
+        table = reopen()
     elif database is not None or where is not None:
         from gradline.cli.options import usage
 
         raise usage("--where and --database go with a table, as in: gradline studio flats --database city.duckdb")
     listening = open_port(port)
-    server = Server(Studio(table, DataPlace(data, database, query, where), losses), listening, lasting_secret())
+    server = Server(Studio(table, DataPlace(data, database, query, where), losses, reopen=reopen), listening, lasting_secret())
     address = server.access.new_address()
     typer.echo(f"gradline studio: {address}\nThe address is good for one visit. Ctrl-C stops the studio.")
     if not no_browser:

@@ -121,6 +121,7 @@ def local(workers: int, memory: str | float = "auto") -> DaskSeam:
         raise SystemExit(1)
     import dask
     from distributed import Client, LocalCluster
+    from distributed.gc import disable_gc_diagnosis, enable_gc_diagnosis
 
     with contextlib.ExitStack() as starting:
         # Dask gives up a process that is seen without a worker some seconds after it lost one, though its next one is about to start.
@@ -140,6 +141,9 @@ def local(workers: int, memory: str | float = "auto") -> DaskSeam:
             except RuntimeError as error:
                 raise ClusterError(f"the workers did not start ({str(error).rstrip('.')}); {GUARD}") from error
             starting.callback(cluster.close)
+            # Dask's report on garbage collection is called from the collector, where Python drops an interrupt that has just come.
+            disable_gc_diagnosis()
+            starting.callback(enable_gc_diagnosis)
             client = Client(cluster, set_as_default=False)
             starting.callback(client.close)
         return DaskSeam(client, starting.pop_all())

@@ -28,8 +28,8 @@ FEWEST_NUMBERS, MOST_NUMBERS = 2**20, 2**25
 """Numbers that a task reads: enough to outweigh a round trip, and few enough that a lost one is soon done again."""
 
 SHARE_OF_REST, SMALLEST_SHARE = 2, 16
-"""A task takes a half of a thread's share of the rows that are left, and a sixteenth of its share of all at least: tasks are few, since each
-costs the driver some milliseconds, and at the end no thread waits long for the last."""
+"""A task takes a half of a thread's share of the rows that are left, and a sixteenth of its share of all at least: tasks are few, since
+each costs the driver some milliseconds, and at the end no thread waits long for the last."""
 
 SENT_ALONG = 2**16
 """Bytes of a part of a job that are sent with each task; larger ones go to a worker that does not know them."""

@@ -291,11 +291,14 @@ def some_rows(values: np.ndarray[Any, Any], rows: IntArray) -> np.ndarray[Any, A
 
 
 def _product(values: Array, coefficients: Array) -> Array:
-    """``values @ coefficients``: (m, p), (p, k) -> (m, k). A predictor without slopes costs nothing."""
+    """``values @ coefficients``: (m, p), (p, k) -> (m, k), in the memory order of the coefficients. A predictor without slopes costs
+    nothing."""
     k = coefficients.shape[1]
     if k == 1:
         return np.asarray(np.dot(values, coefficients[:, 0])[:, None])
     used = np.flatnonzero(coefficients.any(axis=0))
+    if used.size > FEW_COLUMNS and coefficients.strides[0] < coefficients.strides[1]:
+        return np.asarray(np.dot(coefficients.T, values.T)).T
     if used.size > FEW_COLUMNS:
         return np.asarray(np.dot(values, coefficients))
     # Column by column, as they are written here and read by losses of several predictors.

@@ -195,7 +195,7 @@ def classification(model: Model, data: Any, target: Any, threshold: float, rows:
     check_classes(model)
     if isinstance(threshold, bool) or not isinstance(threshold, int | float | np.number) or not 0.0 <= threshold <= 1.0:
         raise ArgumentError(f"threshold must be a probability from 0 to 1, not {threshold!r}")
-    return classified(model, attach_data(model, data, target, same=False, **rows), threshold)
+    return classified(model, attach_data(model, data, target, same=False, levels=True, **rows), threshold)
 
 
 def check_classes(model: Model) -> None:

@@ -16,6 +16,9 @@ from gradline.inference.intervals import check_level, critical_value
 Measure = Literal["difference", "ratio"]
 Adjust = Literal["holm", "bonferroni", "tukey"] | None
 
+ROUNDING = 1e-9
+"""Of a standard error: an estimate that is nothing beside it."""
+
 
 @dataclass(frozen=True, eq=False)
 class Estimates:
@@ -69,15 +72,22 @@ def joined(parts: list[Estimates]) -> Estimates:
 
 
 def with_errors(
-    of: Estimates, covariance: Covariance, level: float, adjust: Adjust = None, families: Array | None = None, size: int = 0
+    of: Estimates,
+    covariance: Covariance,
+    level: float,
+    adjust: Adjust = None,
+    families: Array | None = None,
+    size: int = 0,
+    stretched: bool = False,
 ) -> dict[str, list[Any]]:
     """The columns of a table: estimate, standard_error, t or z, p_value, lower, upper; estimates (n,).
 
     adjust: for several tests at once. families (n,): which estimates count together. size: of how many levels Tukey's pairs are.
+    stretched: whether the one draw is the estimate, and errors and intervals are about the values, stretched to it.
     """
     check_level(level)
     degrees = covariance.degrees_of_freedom
-    if of.draws is not None:
+    if of.draws is not None and not stretched:
         return _by_draws(of, level, adjust, families)
     errors = covariance.root_of_squares(of.images)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -101,9 +111,15 @@ def with_errors(
     lower, upper = centre - reach * spread, centre + reach * spread
     if of.null == 1.0:
         lower, upper = np.exp(lower), np.exp(upper)
+    shown = of.values
+    if stretched:
+        assert of.draws is not None
+        # A slope by differences of predictions keeps their rounding, and a coefficient that is held at zero has none.
+        shown = np.where(np.abs(of.draws[0]) <= ROUNDING * errors, 0.0, of.draws[0])
+        lower, upper = np.fmin(lower, shown), np.fmax(upper, shown)
     name = "z" if degrees is None else "t"
     return {
-        "estimate": of.values.tolist(),
+        "estimate": shown.tolist(),
         "standard_error": errors.tolist(),
         name: statistic.tolist(),
         "p_value": np.asarray(p_values).tolist(),

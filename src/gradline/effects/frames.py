@@ -20,6 +20,7 @@ from gradline.effects.quantities import Forecast, Quantity, forecast_of, is_iden
 from gradline.formulas.encoder import Encoder
 from gradline.formulas.expressions import Column
 from gradline.formulas.factors import CategoricalFactor, NumericFactor, factor_columns
+from gradline.inference.constrained import drawn_within
 from gradline.inference.covariance.estimate import Covariance
 from gradline.model.outputs import OutputKind, points
 from gradline.model.predict_table import encoder_of
@@ -46,11 +47,18 @@ class Frame:
     facts: Mapping[str, ColumnFacts] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     replications: Array | None = None
+    within: str = ""
+    """How intervals of a fit within constraints are found; empty where there are none."""
+
+    @property
+    def stretched(self) -> bool:
+        """Whether the replications are one, of the coefficients within constraints, and intervals those of the fit without."""
+        return self.within == "intersection"
 
     @cached_property
     def covariance(self) -> Covariance:
-        """Of the coefficients; nothing where a bootstrap stands in its place."""
-        if self.replications is None:
+        """Of the coefficients; nothing where a bootstrap, or draws, stand in its place."""
+        if self.replications is None or self.stretched:
             return self.model.covariance()
         size, k = self.model.solution.coefficients.shape
         return Covariance("bootstrap", "", np.zeros((size * k, 1)), (size, k), np.ones(size * k, dtype=np.bool_), None)
@@ -113,13 +121,11 @@ def open_frame(
             "effects are not worked out beside absorbed levels, whose values have no errors: the coefficients are effects on the linear"
             " predictor, and C(...) in place of | has the rest"
         )
-    if model.constraints is not None:
-        raise InferenceError(
-            "the standard errors of a fit within constraints are those of the fit without them, which the delta method cannot take: there"
-            " are fit.interval() for coefficients and fit.predict(..., interval=) for predictions"
-        )
     if replications is None:
         model.covariance()
+    within, notes = "", tuple[str, ...]()
+    if model.constraints is not None:
+        model, within, replications, notes = _within(model)
     if scale == "mean":
         refuse_offset(model)
     encoder = encoder_of(model)
@@ -135,10 +141,34 @@ def open_frame(
             if not column.levels:
                 raise InferenceError(f"by={name!r} tells groups of rows apart, and here there are none: give data=..., or values in at=")
         asked = Asked(columns, {**asked.at, **{name: columns[name].levels for name in asked.by}}, ())
-    frame = Frame(model, encoder, columns, asked, scale, kind, rows, replications=replications)
+    frame = Frame(model, encoder, columns, asked, scale, kind, rows, replications=replications, within=within, notes=notes)
     if kind == "at means" or asked.at:
         frame = frame.looked_at()
     return frame.extended(asked.at)
+
+
+WITHIN = {
+    "intersection": "within constraints: errors, tests and intervals are those of the fit without them, each interval stretched to the"
+    " estimate within them where it lies beyond",
+    "draws": "within constraints: draws around the fit without them, each moved to the nearest coefficients allowed",
+    "face": "within constraints: those that bind are taken for equations that were known beforehand",
+}
+
+
+def _within(model: Model) -> tuple[Model, str, Array | None, tuple[str, ...]]:
+    """(the model at the coefficients that errors belong to, and without constraints; how its intervals are found; coefficients (R, P, k)
+    at which quantities are worked out besides; what is to be said). By "intersection" the only ones are those within the constraints."""
+    held = model.constraints
+    assert held is not None
+    there = model.solution.coefficients
+    replications = None
+    centre = there
+    if held.inference == "draws":
+        replications = drawn_within(model.estimate, model.covariance(), held.polyhedron)
+    elif held.inference == "intersection":
+        replications, centre = there[None], model.estimate
+    freed = replace(model, solution=replace(model.solution, coefficients=centre, held=None))
+    return freed, held.inference, replications, (WITHIN[held.inference],)
 
 
 def work_out(frame: Frame, quantities: Sequence[Quantity], differing: set[str] | None) -> Iterator[tuple[Found, Forecast, Any]]:

@@ -173,7 +173,7 @@ def comparison_columns(
                         _append(labels, row)
                         families.append(family)
                     family += 1
-    return labels | with_errors(joined(parts), frame.covariance, level, adjust, np.array(families), size)
+    return labels | with_errors(joined(parts), frame.covariance, level, adjust, np.array(families), size, frame.stretched)
 
 
 def _compared(held: Estimates, comparisons: Sequence[Comparison]) -> Estimates:
@@ -202,7 +202,7 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
     chosen = frame.asked.combinations
     for found, forecast, batch in work_out(frame, (Quantity(),), None):
         n, combinations, _, outputs = found.values.values.shape
-        if batch is not None and frame.replications is None:
+        if batch is not None and (frame.replications is None or frame.stretched):
             ends.append(_ends(frame, forecast, batch, combinations, level))
         for i in range(n):
             for j in range(combinations):
@@ -215,15 +215,18 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
         images = found.values.images
         parts.append(of_quantities(found.values.values.ravel(), images.reshape(-1, images.shape[-1]), flat))
     total = joined(parts)
-    columns = with_errors(total, frame.covariance, level)
+    columns = with_errors(total, frame.covariance, level, stretched=frame.stretched)
     for name in ("t", "z", "p_value"):
         columns.pop(name, None)
-    if not ends and total.draws is None and frame.scale == "mean" and model.loss_function.predicts_probabilities:
+    by_errors = total.draws is None or frame.stretched
+    if not ends and by_errors and frame.scale == "mean" and model.loss_function.predicts_probabilities:
         # An average of probabilities is one itself.
         ends.append(probability_interval(total.values, np.array(columns["standard_error"]), frame.covariance, level))
     if ends:
-        columns |= {"lower": np.concatenate([e.lower.ravel() for e in ends]).tolist()}
-        columns |= {"upper": np.concatenate([e.upper.ravel() for e in ends]).tolist()}
+        lower, upper = (np.concatenate([end.ravel() for end in side]) for side in zip(*ends, strict=True))
+        if frame.stretched:
+            lower, upper = np.fmin(lower, columns["estimate"]), np.fmax(upper, columns["estimate"])
+        columns |= {"lower": lower.tolist(), "upper": upper.tolist()}
     return stacked([labels | columns], frame, f"Predictions of {what_of(frame)}", level, how_of(frame, "", "predictions"))
 
 
@@ -272,7 +275,10 @@ def how_of(frame: Frame, compare: str, what: str) -> str:
             "each row": "of each row",
         }[frame.kind]
     covariance = frame.covariance
-    if frame.replications is not None:
+    if frame.within == "draws":
+        assert frame.replications is not None
+        return f"{where}; errors and percentile intervals of {len(frame.replications):,} draws"
+    if frame.replications is not None and not frame.stretched:
         return f"{where}; errors and percentile intervals of {len(frame.replications):,} bootstrap replications"
     law = "z, normal" if covariance.degrees_of_freedom is None else f"t with {covariance.degrees_of_freedom:.6g} degrees of freedom"
     scale = "; ratios are tested against 1, on the scale of their logarithm" if compare == "ratio" else ""

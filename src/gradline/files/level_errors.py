@@ -28,7 +28,6 @@ class LevelErrorsRecord(Part):
 
     diagonal: list[Finite] = Field(description="L numbers.")
     root: Matrix = Field(description="L lists.")
-    constants: list[bool] = Field(description="For each category: whether its levels have a constant.")
     turns: list[list[Matrix]] = Field(
         description="For each category and each of its slopes what is taken out of it, by level: of the constant and of earlier slopes."
     )
@@ -63,7 +62,6 @@ def describe_errors(absorbed: AbsorbedLevels) -> dict[str, Any] | None:
     return {
         "diagonal": held.form.diagonal.tolist(),
         "root": held.form.root.tolist(),
-        "constants": [own.constant for own in held.form.columns.categories],
         "turns": [[own.tolist() for own in each] for each in held.form.columns.turns],
         "shift": held.taken.shift.tolist(),
         "levels": held.taken.levels.tolist(),
@@ -81,9 +79,9 @@ def read_errors(record: LevelErrorsRecord, categories: tuple[AbsorbedCategory, .
     from gradline.model.level_errors import LevelErrors
 
     wrong = ModelFileError("the errors of absorbed levels should be of as many levels and slopes as the categories have")
-    if not len(categories) == len(record.constants) == len(record.turns):
+    if len(categories) != len(record.turns):
         raise wrong
-    sizes = [Category(len(own.levels), len(own.slopes), first) for own, first in zip(categories, record.constants, strict=True)]
+    sizes = [Category(len(own.levels), len(own.slopes), own.constant) for own in categories]
     total = sum(own.n_columns for own in sizes)
     if len(record.diagonal) != total:
         raise wrong

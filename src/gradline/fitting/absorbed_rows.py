@@ -48,9 +48,8 @@ class Levels:
         return self.rows.category.size
 
     def shown(self, level: int) -> str:
-        """Such as ``firm 'a'``."""
-        values = " and ".join(repr(own[level].item()) for own in self.labels)
-        return f"{'^'.join(self.term.columns)} {values}"
+        """Such as ``firm 'a'``; of combined columns ``firm 'a' and year 2001``."""
+        return " and ".join(f"{name} {own[level].item()!r}" for name, own in zip(self.term.columns, self.labels, strict=True))
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,8 +96,8 @@ def used_rows(columns: AbsorbedColumns, loss: Loss, rows: Rows) -> UsedRows:
         alive = [own & ~one & ~other for own, one, other in zip(alive, single, endless, strict=True)]
     notes = []
     if singletons:
-        words = "as a singleton" if singletons == 1 else "as singletons, each"
-        notes.append(f"{_rows(singletons)} left out {words}, the only row of a level, which fits it whatever else: {_listed(alone)}")
+        words = "as a singleton," if singletons == 1 else "as singletons, each"
+        notes.append(f"{_rows(singletons)} left out {words} the only row of a level, which fits it whatever else: {_listed(alone)}")
     if separated:
         notes.append(
             f"{_rows(separated)} left out as separated: all targets of their level are one value that the loss {loss.name!r} fits"
@@ -257,7 +256,14 @@ def _levels_of(term: AbsorbedTerm, columns: AbsorbedColumns) -> Levels:
         starts = range(0, len(first.codes), PART_ROWS)
         codes = written((np.searchsorted(present, _keys(term, columns, start, start + PART_ROWS)) for start in starts), np.int32)
         size, labels = len(present), _apart(term, columns, present)
-    return Levels(term, labels, CategoryRows(Category(size, len(slopes), term.constant), codes, slopes))
+    return Levels(term, tuple(map(_whole, labels)), CategoryRows(Category(size, len(slopes), term.constant), codes, slopes))
+
+
+def _whole(labels: Labels) -> Labels:
+    """Labels of whole numbers as such, which files of text and columns with gaps hold as numbers with a point."""
+    if labels.dtype.kind != "f" or not (np.abs(labels) < 2.0**53).all():
+        return labels
+    return labels.astype(np.int64)
 
 
 def _keys(term: AbsorbedTerm, columns: AbsorbedColumns, start: int, stop: int) -> IntArray:

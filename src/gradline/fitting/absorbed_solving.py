@@ -28,6 +28,9 @@ ALIASED = 1e-9
 START_ROWS = 100_000
 """Rows by whose targets the start of a fit is chosen, where they are read anew at each pass."""
 
+SHOWN = 6
+"""Columns named in a message."""
+
 WELL_APART = 1e-6
 """The least pivot of a correlation matrix that leaves no doubt of its rank."""
 
@@ -140,7 +143,7 @@ def solve_squared(loss: Loss, sample: LevelledRows, names: tuple[str, ...]) -> F
             "the levels were not absorbed to rounding: the columns are of very different size, or hardly any rows connect levels"
         )
     inside = _inside(transformed)
-    _require_some(inside)
+    _require_some(inside, names)
     taken = ColumnsAndTarget(transformed.taken, _dependent(transformed, source))
     problem, within = _problem(loss, sample, taken, names)
     chosen = as_solver("auto", problem, "auto", None)
@@ -162,7 +165,7 @@ def solve_newton(loss: Loss, sample: LevelledRows, names: tuple[str, ...]) -> Fo
     found = solve_absorbed(loss, sample, len(names), start, _dependent)
     transformed = found.transformed
     inside = _inside(transformed)
-    _require_some(inside)
+    _require_some(inside, names)
     at = found.predictors
     taken = ColumnsAtOptimum(first_columns(transformed.taken), found.aliased, found.coefficients, at)
     problem, within = _problem(loss, sample, taken, names)
@@ -196,8 +199,10 @@ def _problem(loss: Loss, sample: LevelledRows, taken: TakesOut, names: tuple[str
     return Problem(rows, loss, None, names, None), within
 
 
-def _require_some(gone: BoolArray) -> None:
+def _require_some(gone: BoolArray, names: tuple[str, ...]) -> None:
     if gone.all():
+        listed = ", ".join(map(repr, names[:SHOWN])) + (", ..." if len(names) > SHOWN else "")
         raise ArgumentError(
-            "the absorbed levels determine every column of the formula, so that no coefficient is left: absorb fewer levels"
+            f"the absorbed levels determine every column of the formula ({listed}), so that no coefficient is left: absorb fewer levels, or"
+            " put columns before the | that vary within them"
         )

@@ -233,6 +233,7 @@ def model_of(
         encoder=prepared.encoder,
         row_columns=prepared.row_columns,
         fingerprint=fingerprint_of(prepared.rows) if prepared.fingerprint is None else prepared.fingerprint,
+        class_labels=prepared.class_labels,
     )
 
 

@@ -60,7 +60,11 @@ def split(formula: str) -> tuple[str, tuple[AbsorbedTerm, ...]]:
         return formula, ()
     if len(bars) > 1:
         raise at(
-            "a formula has one |: before it the columns, after it the categories whose levels are absorbed", text, bars[1], bars[1] + 1
+            "a formula has one |: before it the columns, after it the categories whose levels are absorbed, joined by + where there are"
+            " several, as in | firm + year",
+            text,
+            bars[1],
+            bars[1] + 1,
         )
     bar = bars[0]
     tilde = text.find("~")
@@ -98,7 +102,9 @@ def _term(text: str, start: int, stop: int) -> AbsorbedTerm:
     inner = slopes[1:-1]
     if match is None or (slopes and _SLOPES.fullmatch(inner) is None):
         said = "nothing stands here" if not own.strip() else f"{own.strip()!r} is no category"
-        raise at(f"{said}: after | stand names of columns, as in | firm + year, firm^year or firm[x]", text, begin, end)
+        wrapped = re.fullmatch(rf"C\(\s*({_COLUMN})\s*\)", own.strip())
+        instead = f"write the name alone, | {wrapped[1]}" if wrapped else "as in | firm + year, firm^year or firm[x]"
+        raise at(f"{said}: after | stand names of columns, {instead}", text, begin, end)
     columns = tuple(name.strip("`") for name in re.findall(_COLUMN, match["columns"]))
     return AbsorbedTerm(columns, tuple(name.strip("`") for name in re.findall(_COLUMN, inner)), constant, text, begin, end)
 

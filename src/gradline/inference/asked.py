@@ -151,10 +151,10 @@ class PendingInference:
 
 def default_inference(problem: Problem, solution: Solution) -> Inference | PendingInference | NoInference:
     """What ``gl.fit`` leaves in a Fit where ``covariance=`` was not given."""
-    if not solution.certificate.converged:
-        return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
     if solution.without_errors:
         return NoInference(solution.without_errors)
+    if not solution.certificate.converged:
+        return NoInference("the fit has not converged, so its coefficients are no minimum whose errors could be told")
     if problem.joint:
         return NoInference(JOINT.format(problem.loss.name))
     pending = pending_inference(problem, solution)

@@ -86,13 +86,12 @@ def intersected(interval: Interval, ranges: Interval) -> Interval:
     return Interval(np.where(empty, np.nan, np.minimum(lower, upper)), np.where(empty, np.nan, np.maximum(lower, upper)))
 
 
-def drawn_interval(estimate: Array, covariance: Covariance, polyhedron: Polyhedron, level: float) -> Interval:
-    """Of the middle of draws around an estimate (P, k), each moved to the nearest point of the set: (P, k) each."""
-    check_level(level)
+def drawn_within(estimate: Array, covariance: Covariance, polyhedron: Polyhedron) -> Array:
+    """Draws around an estimate (P, k), each moved to the nearest point of the set: (R, P, k)."""
     near = _Near.of(estimate, covariance, polyhedron)
     random = np.random.default_rng(SEED)
     rank = near.factor.shape[1]
-    points = np.empty((DRAWS, near.factor.shape[0]))
+    points = np.empty((DRAWS, *estimate.shape))
     for i in range(DRAWS):
         draw = np.asarray(random.normal(size=rank))
         if covariance.degrees_of_freedom is not None:
@@ -100,13 +99,18 @@ def drawn_interval(estimate: Array, covariance: Covariance, polyhedron: Polyhedr
         moved, held = near.moved(draw)
         # What was moved to an end is there to the bit.
         there = (near.centre + near.factor @ moved).reshape(polyhedron.shape[::-1]).T
-        points[i] = polyhedron.snapped(there, held != 0).T.ravel()
+        points[i] = polyhedron.snapped(there, held != 0)
+    return points
+
+
+def drawn_interval(estimate: Array, covariance: Covariance, polyhedron: Polyhedron, level: float) -> Interval:
+    """Of the middle of draws around an estimate (P, k), each moved to the nearest point of the set: (P, k) each."""
+    check_level(level)
     tail = 0.5 * (1.0 - level)
-    lower, upper = np.quantile(points, [tail, 1.0 - tail], axis=0)
-    shape = polyhedron.shape[::-1]
-    left_out = ~covariance.estimated
+    lower, upper = np.quantile(drawn_within(estimate, covariance, polyhedron), [tail, 1.0 - tail], axis=0)
+    left_out = ~covariance.estimated.reshape(polyhedron.shape[::-1]).T
     lower[left_out], upper[left_out] = np.nan, np.nan
-    return Interval(lower.reshape(shape).T, upper.reshape(shape).T)
+    return Interval(lower, upper)
 
 
 def constraints_test(estimate: Array, covariance: Covariance, polyhedron: Polyhedron) -> ConstraintTest:

@@ -20,6 +20,7 @@ from gradline.inference.perfect import require_spread
 from gradline.inference.statistics import FitStatistics
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.families.robust import squared
+from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.altered import with_columns, with_targets
 from gradline.rows.block import Block
@@ -64,9 +65,8 @@ def row_kernel(
     problem: Problem, coefficients: Array, bread: Bread, statistics: FitStatistics, covariance: Covariance | None, loss: RowLoss
 ) -> RowDiagnosticsKernel:
     """What ``diagnose_rows`` maps over the rows; ``split_rows`` takes its results apart."""
-    model_based = problem.loss.squared_scale() is not None or problem.loss.is_likelihood or problem.loss.has_free_dispersion
     metric = None
-    if not model_based and covariance is not None:
+    if not has_own_metric(problem.loss) and covariance is not None:
         # delta' V^+ delta with delta = root u and V = root (inner) root' needs the inverse of inner alone.
         inner = np.linalg.lstsq(bread.root, covariance.factor, rcond=None)[0]
         metric = np.linalg.pinv((inner if covariance.signs is None else inner * covariance.signs) @ inner.T, hermitian=True)
@@ -78,6 +78,11 @@ def row_kernel(
     return RowDiagnosticsKernel(loss, coefficients, bread.roots, bread.free.size, dispersion, curvature, metric, q, outputs)
 
 
+def has_own_metric(loss: Loss) -> bool:
+    """Whether Cook's distance is measured by the inverse curvature, times a dispersion, rather than by a covariance that was asked for."""
+    return loss.squared_scale() is not None or loss.is_likelihood or loss.has_free_dispersion
+
+
 def split_rows(values: Array, kernel: RowDiagnosticsKernel) -> RowDiagnostics:
     """The kernel's results (m, width), taken apart."""
     leverage, cook, left_out, fitted, residuals, standardised = np.split(values, np.cumsum(kernel.widths[:-1]), axis=1)
@@ -87,7 +92,8 @@ def split_rows(values: Array, kernel: RowDiagnosticsKernel) -> RowDiagnostics:
 @dataclass(frozen=True)
 class RowDiagnosticsKernel:
     """loss, coefficients, roots (k, P, d) of the bread; parameters: free ones; dispersion (q,); curvature: of a row of squared loss;
-    metric (d, d): of Cook's distance, None for the dispersion's; q targets and numbers of a prediction (outputs)."""
+    metric (d, d): of Cook's distance, None for the dispersion's; q targets and numbers of a prediction (outputs); measured: whether Cook's
+    distance is told."""
 
     loss: RowLoss
     coefficients: Array
@@ -98,6 +104,7 @@ class RowDiagnosticsKernel:
     metric: Array | None
     n_targets: int
     outputs: int
+    measured: bool = True
 
     @property
     def widths(self) -> tuple[int, ...]:
@@ -135,6 +142,8 @@ class RowDiagnosticsKernel:
             cook = np.einsum("id,de,ie->i", moves, self.metric, moves) / self.parameters
         left_out = predictors + left_out_shift(safe, forms, block)
         cook[alone], left_out[alone] = np.nan, np.nan
+        if not self.measured:
+            cook[:] = np.nan
         fitted = np.asarray(loss.predict(predictors), dtype=np.float64).reshape(block.n_rows, -1)
         q = self.n_targets
         observed = loss.observed(block.targets)
@@ -215,7 +224,7 @@ def breusch_pagan(problem: Problem, coefficients: Array) -> SpecificationTest:
         raise InferenceError(
             "no Breusch-Pagan test: every squared residual is the same, so that there is no change of the spread to explain"
         )
-    return _specification("Breusch-Pagan", n, rank - 1, n - rank, float(moments.centred[0]), left, lagrange=True)
+    return specification_test("Breusch-Pagan", n, rank - 1, n - rank, float(moments.centred[0]), left, lagrange=True)
 
 
 def reset(problem: Problem, coefficients: Array, power: int = 3) -> SpecificationTest:
@@ -241,7 +250,7 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     added = power - 1 - sum(column >= first for column in fit.aliased)
     if added == 0:
         raise InferenceError(FEW_VALUES)
-    return _specification("RESET", n, added, n - (rows.n_columns - len(fit.aliased)), before, after, lagrange=False)
+    return specification_test("RESET", n, added, n - (rows.n_columns - len(fit.aliased)), before, after, lagrange=False)
 
 
 def durbin_watson(problem: Problem, coefficients: Array) -> float:
@@ -280,7 +289,10 @@ class _DifferencesKernel(Kernel[_Differences]):
         return _Differences(first.differences + between + second.differences, first.squares + second.squares, first.first, second.last)
 
 
-def _specification(name: str, n: float, degrees: int, spare: float, before: float, after: float, *, lagrange: bool) -> SpecificationTest:
+def specification_test(
+    name: str, n: float, degrees: int, spare: float, before: float, after: float, *, lagrange: bool
+) -> SpecificationTest:
+    """The test of columns that bring squares from ``before`` to ``after``. Raises InferenceError where no degree of freedom is left."""
     if not spare > 0 or degrees < 1:
         raise InferenceError(f"{name} needs more rows: {n:,.6g} rows leave {spare:,.6g} degrees of freedom for it")
     # What the added columns explain entirely leaves rounding.

@@ -30,6 +30,11 @@ class Overdispersion(NamedTuple):
     as_trials: bool = False
 
 
+def checks_spread(loss: Loss, n_targets: int) -> bool:
+    """Whether data can vary more than a loss of so many targets allows, as far as is known before any are seen."""
+    return loss.spread_units(np.ones((1, n_targets)), np.ones(1), None) is not None
+
+
 def overdispersion(problem: Problem, coefficients: Array, statistics: FitStatistics) -> Overdispersion:
     """One pass. McCullagh and Nelder (1989), Generalized Linear Models, sections 4.5 and 6.2.
 

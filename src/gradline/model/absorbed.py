@@ -54,6 +54,11 @@ class AbsorbedCategory:
     levels: LevelValues
     degrees: int
 
+    @property
+    def constant(self) -> bool:
+        """Whether each level has a constant, as all have but those of ``firm[[x]]``."""
+        return not self.slopes or self.name != f"{'^'.join(self.columns)}[[{', '.join(self.slopes)}]]"
+
     def codes(self, batch: pa.RecordBatch, first_row: int, unseen: str) -> IntArray:
         """Each row's level, (m,); -1 where a column is missing. Raises InferenceError for a level that was not there, unless ``unseen``
         is "missing"."""

@@ -10,9 +10,10 @@ import numpy as np
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
-from gradline.model.same_rows import check_same_rows
+from gradline.model.same_rows import check_same_rows, how_different
 from gradline.objective.objective import Problem
 from gradline.preparing.from_arrays import as_offset, checked_rows
+from gradline.preparing.order import labelled
 from gradline.rows.array_checks import Columns, as_columns, as_numeric, select_columns
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.kernel import RowKernel
@@ -21,6 +22,7 @@ from gradline.rows.protocol import Rows
 
 if TYPE_CHECKING:
     from gradline.cluster.cluster import Cluster
+    from gradline.model.level_rows import LevelRows
     from gradline.model.record import Model
     from gradline.preparing.from_table import TableSource
 
@@ -33,11 +35,18 @@ class AttachedData:
     problem: Problem
     whole: Rows
     source: TableSource | None = None
+    levels: LevelRows | None = None
+    """Of a fit with absorbed levels, whose problem is in columns less what the levels say of them; None elsewhere."""
 
     @property
     def in_memory(self) -> bool:
         """Whether all rows are held."""
         return self.problem.rows.resident
+
+    @property
+    def plain(self) -> Rows:
+        """The rows by which data are known: with the targets, weights and offsets that were given."""
+        return self.problem.rows if self.levels is None else self.levels.plain
 
     def iterate(self, kernel: RowKernel) -> Iterator[Array]:
         """A kernel's results in row order, some rows at a time: memory does not grow with the rows."""
@@ -58,19 +67,21 @@ def attach_data(
     cluster: Cluster | None = None,
     same: bool = True,
     labels: Sequence[str] = (),
+    levels: bool = False,
 ) -> AttachedData:
     """The fit's objective over data given again, as ``gl.fit`` took it: X with y, or a table, which also holds the target.
 
     weights, frequencies, offset: of arrays, where the fit had them. The columns of a table are known by the names they had in the fit;
     weights and frequencies may name others. where, query, database, cluster: as for ``gl.fit``. same: whether other rows than those of
     the fit are refused (``gradline.model.same_rows``); other rows need no weights. labels: further columns of the table that will be read.
+    levels: whether the caller knows that absorbed levels stand in the offset, where they move with no coefficient; refits do not.
 
     Raises ValueError for rows that do not go with the fit, saying what is missing or different, and what reading them raises.
     """
-    if fit.absorbed is not None:
+    if fit.absorbed is not None and not levels:
         raise InferenceError(
-            "the rows of a fit with absorbed levels cannot be given again: ask gl.fit itself for another covariance=, or write C(...) for"
-            " the category to have diagnostics and a report"
+            "this takes fits of the rows again, in which absorbed levels (| in the formula) would stay where they are: write C(...) for the"
+            " category, where its levels are few enough for columns"
         )
     if target is None:
         if offset is not None:
@@ -92,7 +103,10 @@ def attach_data(
         check_same_labels(of_arguments(X=data, y=target, weights=weights, frequencies=frequencies, offset=offset))
         found = _of_arrays(fit, data, target, weights, frequencies, offset, same)
     if same:
-        check_same_rows(fit, found.problem)
+        check_same_rows(fit, found.problem, found.plain)
+    elif fit.absorbed is not None and fit.absorbed.unidentified and how_different(fit, found.problem, found.plain):
+        # What levels add together is known of the fit's own rows.
+        fit.absorbed.require_values("of other rows than those of the fit nothing is known")
     return found
 
 
@@ -101,7 +115,7 @@ def _of_arrays(fit: Model, data: Any, target: Any, weights: Any, frequencies: An
     columns = as_columns(select_columns(data, expected) if fit.named else data, "X", sparse=True)
     if columns.values.shape[1] != len(expected):
         raise InferenceError(f"X has {columns.values.shape[1]} columns, but the model was fitted to {len(expected)}: {', '.join(expected)}")
-    targets = as_columns(target, "y", "y")
+    targets = as_columns(labelled(target, fit.class_names)[0] if fit.class_names else target, "y", "y")
     if targets.values.shape[1] != len(fit.target_names):
         raise InferenceError(f"y has {targets.values.shape[1]} columns, but the model was fitted to {len(fit.target_names)}")
     given = checked_rows(Columns(columns.values, expected, columns.named), targets, weights, frequencies)
@@ -173,10 +187,17 @@ def _of_table(
     absent = [name for name in encoder.columns if name not in table.columns]
     if fit.encoder is None and absent and set(absent) <= set(fit.target_names):
         _needs_target(fit)
-    table = table.restricted([*encoder.columns, *names, *labels])
+    absorbed = () if fit.absorbed is None else fit.absorbed.columns
+    table.check_columns(absorbed)
+    table = table.restricted([*encoder.columns, *absorbed, *names, *labels])
     check_kinds(encoder, table, encoder.columns)
     k = fit.solution.coefficients.shape[1]
     source = TableSource(table, encoder, row_columns.get("weights"), row_columns.get("frequencies"), "drop")
+    if fit.absorbed is not None:
+        from gradline.model.level_rows import LevelRows
+
+        levels = LevelRows.read(fit, source)
+        return AttachedData(levels.problem(), levels.whole(), source, levels)
     constant = fit.loss_function.intercept_only
     rows = source.rows(k, constant=constant)
     held = rows.as_arrays(MOST_HELD)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -21,17 +21,21 @@ from gradline.inference.diagnostics import (
     breusch_pagan,
     collinearity,
     durbin_watson,
+    has_own_metric,
     reset,
     row_kernel,
     split_rows,
 )
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import LeaveOneOut, leave_one_out
-from gradline.inference.overdispersion import Overdispersion, overdispersion
+from gradline.inference.overdispersion import Overdispersion, checks_spread, overdispersion
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.inference.support import on_face, on_support
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData, attach_data
+from gradline.model.level_errors import LevelErrors
+from gradline.model.level_rows import Beside
+from gradline.model.level_tests import breusch_pagan_within, collinearity_within, reset_within
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
 
@@ -92,16 +96,21 @@ class Diagnosis:
                 f"{rows:,} rows with {width} numbers each would take {rows * width * 8 / 2**30:.1f} GiB at once: go over"
                 " diagnose(...).batches(), which holds some rows at a time"
             )
-        return split_rows(np.concatenate(list(self.rows.iterate(self.kernel))), self.kernel)
+        return split_rows(np.concatenate(list(self.by_row_data.iterate(self.kernel))), self.kernel)
 
     def batches(self) -> Iterator[RowDiagnostics]:
         """The same for some rows at a time, in order: one pass, in memory that does not grow with the rows."""
-        for values in self.rows.iterate(self.kernel):
+        for values in self.by_row_data.iterate(self.kernel):
             yield split_rows(values, self.kernel)
 
     @cached_property
     def collinearity(self) -> Collinearity:
-        """Condition numbers, and the variance inflation of each column, (P,), in the order of ``Fit.names``. Two passes."""
+        """Condition numbers, and the variance inflation of each column, (P,), in the order of ``Fit.names``. Two passes.
+
+        Beside absorbed levels these are among the other columns of the inflation; condition numbers are of what they leave.
+        """
+        if self.rows.levels is not None:
+            return collinearity_within(self.rows.levels)
         return collinearity(self.rows.problem, free_coefficients(self.rows.problem, self.fit.solution))
 
     @property
@@ -114,11 +123,15 @@ class Diagnosis:
     @cached_property
     def breusch_pagan(self) -> SpecificationTest:
         """Whether the variance changes with the columns. Raises ValueError for other losses than squared, and without an intercept."""
+        if self.rows.levels is not None:
+            return breusch_pagan_within(self.rows.levels, self.statistics)
         return breusch_pagan(self.rows.problem, self._coefficients)
 
     @cached_property
     def reset(self) -> SpecificationTest:
         """Ramsey's RESET with squares and cubes of the fitted values. Raises ValueError for other losses than squared."""
+        if self.rows.levels is not None:
+            return reset_within(self.rows.levels, self.statistics)
         return reset(self.rows.problem, self._coefficients)
 
     @cached_property
@@ -135,8 +148,9 @@ class Diagnosis:
     @cached_property
     def leave_one_out_loss(self) -> LeaveOneOut:
         """The mean loss a row by the fit without it, beside that in the sample. Raises ValueError naming a row of leverage 1."""
-        free = free_coefficients(self._kept, self.fit.solution)
-        return leave_one_out(self._kept, self._coefficients, free, self.bread, self._loss)
+        problem = self.by_row_data.problem
+        free = free_coefficients(problem, self.fit.solution)
+        return leave_one_out(problem, self._by_row_coefficients, free, self._by_row_bread, self._loss)
 
     @cached_property
     def _loss(self) -> RowLoss:
@@ -158,14 +172,55 @@ class Diagnosis:
         if held is not None:
             return held.statistics
         free = free_coefficients(self._kept, self.fit.solution)
-        return fit_statistics(self._kept, self._coefficients, free, self.bread)
+        found = fit_statistics(self._kept, self._coefficients, free, self.bread)
+        return found if self.fit.absorbed is None else found.with_levels(self.fit.absorbed.degrees)
 
     @cached_property
     def kernel(self) -> RowDiagnosticsKernel:
         """What makes ``by_row`` of rows, a block at a time."""
         held = self.fit.inference
         covariance = None if held is None else held.covariance
-        return row_kernel(self._kept, self._coefficients, self.bread, self.statistics, covariance, self._loss)
+        problem, bread = self.by_row_data.problem, self._by_row_bread
+        if self.rows.levels is None:
+            return row_kernel(problem, self._coefficients, bread, self.statistics, covariance, self._loss)
+        robust = None if self._beside != "images" else self._levels.robust
+        found = row_kernel(problem, self._by_row_coefficients, bread, self.statistics, robust, self._loss)
+        # Without a covariance of the levels too, how far all move together is not measured.
+        measured = covariance is None or robust is not None or has_own_metric(problem.loss)
+        return replace(found, parameters=self.statistics.parameters, measured=measured)
+
+    @cached_property
+    def by_row_data(self) -> AttachedData:
+        """The rows with what a row's leverage takes: beside absorbed levels with columns that stand for these."""
+        levels = self.rows.levels
+        if levels is None:
+            return replace(self.rows, problem=self._kept)
+        _ = self._levels
+        return AttachedData(levels.problem(self._beside), levels.whole(self._beside), self.rows.source)
+
+    @property
+    def _levels(self) -> LevelErrors:
+        assert self.fit.absorbed is not None
+        return self.fit.absorbed.require_errors("no leverage of rows, nor what follows from it")
+
+    @property
+    def _beside(self) -> Beside:
+        """What stands for the levels: a column for each where Cook's distance is by a covariance of all of them."""
+        held, errors = self.fit.inference, self._levels
+        robust = (
+            errors.robust is not None and held is not None and held.covariance is not None and held.covariance.kind == errors.robust.kind
+        )
+        return "images" if robust and not has_own_metric(self.fit.loss_function) else "lever"
+
+    @property
+    def _by_row_bread(self) -> Bread:
+        return self.bread if self.rows.levels is None else self._levels.bread(self.bread, self.rows.levels.width(self._beside))
+
+    @property
+    def _by_row_coefficients(self) -> Array:
+        if self.rows.levels is None:
+            return self._coefficients
+        return np.concatenate([self._coefficients, np.zeros((self.rows.levels.width(self._beside), 1))])
 
     @cached_property
     def _kept(self) -> Problem:
@@ -187,8 +242,8 @@ class Diagnosis:
         return (
             f"Diagnosis of {self.rows.problem.rows.n_rows:,} rows of a fit of {self.fit.loss_name} loss\n"
             "  by row: leverage, cooks_distance, leave_one_out, fitted, residuals, standardised\n"
-            "  as a whole: collinearity, variance_inflation, leave_one_out_loss, breusch_pagan, reset, durbin_watson,"
-            " overdispersion"
+            "  as a whole: collinearity, variance_inflation, leave_one_out_loss, breusch_pagan, reset, durbin_watson"
+            + (", overdispersion" if checks_spread(self.fit.loss_function, self.rows.problem.rows.n_targets) else "")
         )
 
 
@@ -198,7 +253,7 @@ def _squeezed(array: Array) -> Array:
 
 def residuals(fit: Model, data: Any, target: Any = None, **rows: Any) -> Array:
     """See :meth:`gradline.Fit.residuals`."""
-    found = attach_data(fit, data, target, same=False, **rows)
+    found = attach_data(fit, data, target, same=False, levels=True, **rows)
     return _squeezed(np.concatenate(list(found.iterate(_ResidualsKernel(fit.loss_function, fit.solution.coefficients)))))
 
 

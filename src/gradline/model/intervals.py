@@ -218,7 +218,7 @@ def _calibrated(fit: Model, calibration: Any) -> Calibration:
     from gradline.rows.fingerprint import fingerprint_of
 
     data, target = calibration if isinstance(calibration, tuple) and len(calibration) == 2 else (calibration, None)
-    found = attach_data(fit, data, target, same=False)
+    found = attach_data(fit, data, target, same=False, levels=True)
     rows = found.problem.rows
     if fit.fingerprint is not None and fingerprint_of(rows) == fit.fingerprint:
         raise InferenceError(

@@ -21,6 +21,8 @@ from gradline.rows.labels import check_same_labels, of_arguments
 from gradline.solvers.centring import centred
 from gradline.solvers.protocol import Solution
 
+BESIDE_LEVELS = ("classical", "HC0", "HC1", "HC2", "HC3")
+
 
 def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, rows: Mapping[str, Any]) -> Any:
     """See ``Fit.with_covariance``. Raises as it does."""
@@ -33,7 +35,9 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
             raise InferenceError(f"covariance {kind!r} needs the rows the model was fitted to: with_covariance({kind!r}, data)")
         return replace(fit, uncertainty=_holding(held, without_rows(held, kind)))
     labels = () if target is not None or groups is None else _columns(groups)
-    found = attach_data(fit, data, target, labels=labels, **rows)
+    found = attach_data(fit, data, target, labels=labels, levels=True, **rows)
+    if found.levels is not None:
+        return replace(fit, uncertainty=_holding(*_beside_levels(fit, found, kind if groups is None else None)))
     chosen = _kind(kind, groups, labels, found, data, target)
     problem, solution = found.problem, fit.solution
     if chosen is not None and chosen.name in ("debiased", "selective"):
@@ -48,6 +52,25 @@ def with_covariance(fit: Any, kind: Any, data: Any, target: Any, groups: Any, ro
     totals = held.statistics
     new = covariance(problem, solution, chosen, bread=held.bread, statistics=None if within else totals, loss=loss, meat=meat)
     return replace(fit, uncertainty=_holding(replace(held, meat=meat), new))
+
+
+def _beside_levels(fit: Any, found: AttachedData, kind: Any) -> tuple[Inference, Covariance]:
+    """(what the fit holds, another covariance of its coefficients) where it has absorbed levels, whose leverage HC2 and HC3 take too."""
+    held: Inference | None = fit.inference
+    chosen = None if kind is None or is_default(kind) or not isinstance(kind, str) else as_kind(kind, found.problem.rows.n_rows)
+    if held is None or held.bread is None or chosen is None or chosen.name not in BESIDE_LEVELS:
+        raise InferenceError(
+            f"beside absorbed levels the rows given again serve {', '.join(BESIDE_LEVELS)}: ask gl.fit itself for another covariance="
+        )
+    problem, solution, bread = found.problem, fit.solution, held.bread
+    size = len(fit.names)
+    if chosen.name in ("HC2", "HC3"):
+        assert found.levels is not None
+        errors = fit.absorbed.require_errors(f"covariance {chosen.name!r} takes the leverage of rows")
+        problem, bread = found.levels.problem("lever"), errors.bread(bread, 1)
+        solution = replace(solution, coefficients=np.concatenate([solution.coefficients, np.zeros((1, 1))]))
+    new = covariance(problem, solution, chosen, bread=bread, statistics=held.statistics)
+    return held, replace(new, factor=new.factor[:size], shape=(size, 1), estimated=new.estimated[:size])
 
 
 def _whose_errors(fit: Any, problem: Problem) -> tuple[Problem, Solution]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from gradline.base.names import INTERCEPT
+from gradline.base.numbers import visible
 from gradline.base.types import Array
 from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
@@ -170,11 +171,13 @@ class Model(ModelUncertainty):
             terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
-            lines.append(f"  {predictor} = " + " ".join(terms).removeprefix("+ "))
+            against = class_against(self, j)
+            lines.append(f"  {predictor}{f' ({against})' if against else ''} = " + " ".join(terms).removeprefix("+ "))
         if self.absorbed is not None:
             lines.append(f"  absorbed: {', '.join(f'{own.name} ({len(own.levels):,} levels)' for own in self.absorbed.categories)}")
         if self.aliased:
-            lines.append(f"  left out, constant or determined by earlier columns: {', '.join(self.aliased)}")
+            others = "constant or determined by" if self.absorbed is None else "determined by absorbed levels or"
+            lines.append(f"  left out, {others} earlier columns: {', '.join(self.aliased)}")
         return "\n".join(lines)
 
 
@@ -186,3 +189,11 @@ def _term(value: float, name: str) -> str:
 def in_curve(fit: Model, column: int, predictor: int) -> bool:
     """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
     return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in fit.curves)
+
+
+def class_against(fit: Model, predictor: int) -> str:
+    """What a linear predictor is the log odds of, "Gentoo against Adelie", where classes have names; else empty."""
+    names, classes = fit.predictor_names, fit.class_names
+    if len(classes) != len(names) + 1 or names[predictor] != f"class_{predictor + 1}":
+        return ""
+    return visible(f"{classes[predictor + 1]} against {classes[0]}")

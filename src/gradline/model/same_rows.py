@@ -38,9 +38,10 @@ MOST_TRIED = 4
 """Linear predictors up to which each is moved by itself."""
 
 
-def check_same_rows(fit: Model, problem: Problem) -> None:
-    """Raises ValueError where the rows of the problem are not those of the fit, as far as targets, weights, offsets and gradient tell."""
-    difference = how_different(fit, problem)
+def check_same_rows(fit: Model, problem: Problem, plain: Rows | None = None) -> None:
+    """Raises ValueError where the rows of the problem are not those of the fit, as far as targets, weights, offsets and gradient tell.
+    plain: as for ``how_different``."""
+    difference = how_different(fit, problem, plain)
     if difference:
         raise InferenceError(
             f"these are not the rows the model was fitted to ({difference}): give the same data again, with the same weights, frequencies,"
@@ -48,13 +49,18 @@ def check_same_rows(fit: Model, problem: Problem) -> None:
         )
 
 
-def how_different(fit: Model, problem: Problem) -> str:
-    """In a few words what tells the rows from those of the fit; empty where they are the same. One pass."""
+def how_different(fit: Model, problem: Problem, plain: Rows | None = None) -> str:
+    """In a few words what tells the rows from those of the fit; empty where they are the same. One pass.
+
+    plain: the same rows as they were given, where the problem has put more into their offset, as absorbed levels; then two passes.
+    """
     rows = problem.rows
-    if fit.fingerprint is not None and rows.resident and fit.fingerprint not in _of_arrays(rows):
+    given = rows if plain is None else plain
+    apart = given is not rows
+    if fit.fingerprint is not None and (rows.resident or apart) and fit.fingerprint not in _of_arrays(given):
         return _other_targets(fit, rows.n_rows)
     sums = _joint_sums(problem, fit.solution.coefficients) if problem.joint else rows.reduce(_kernel(problem, fit.solution.coefficients))
-    if fit.fingerprint is not None and fit.fingerprint not in (sums.fingerprint, sums.older):
+    if fit.fingerprint is not None and not apart and fit.fingerprint not in (sums.fingerprint, sums.older):
         return _other_targets(fit, rows.n_rows)
     return "" if _has_gradient(fit, problem, sums) else "targets and weights agree, and the columns do not: the gradient there is another"
 

@@ -15,6 +15,9 @@ from gradline.rows.block import Block
 from gradline.rows.folds import Folds
 from gradline.rows.kernel import Kernel
 
+FEW_ROWS = 10_000
+"""That a loss which is no tape sees at once: they stay near the core, and outweigh the calls."""
+
 
 class Asked(NamedTuple):
     """Coefficients (m, P, k) at which the loss is asked for; without: the fold whose rows do not count, None for all rows; curvature_at:
@@ -74,8 +77,11 @@ class _ManyKernel(Kernel[list[_Sums]]):
         inside = None
         if asked.without is not None and owner is not None:
             inside = owner == asked.without
+        # One predictor's coefficients lie beside each other, and so do its predictions; a sparse matrix wants them the other way round.
+        by_columns = k == 1 and not block.design.sparse
+        flat = coefficients.reshape(m, size).T if by_columns else np.ascontiguousarray(coefficients.transpose(1, 0, 2)).reshape(size, m * k)
         # (n, m k): the predictors of one set of coefficients beside those of the next.
-        predictors = block.design.predict(np.ascontiguousarray(coefficients.transpose(1, 0, 2)).reshape(size, m * k))
+        predictors = block.design.predict(flat)
         if block.offset is not None:
             predictors += np.tile(block.offset, m)
         points = np.ascontiguousarray(predictors.reshape(n, m, k).transpose(1, 0, 2))
@@ -91,8 +97,7 @@ class _ManyKernel(Kernel[list[_Sums]]):
             values, gradients = _safe(values, full), _safe(gradients, full[:, None])
             gradients = gradients * full[:, None]
         total = values @ full if used else values.sum(axis=1)
-        # A product with a dense block reads these as they lie; a sparse matrix would copy them itself.
-        beside = gradients.transpose(1, 0, 2) if k == 1 and not block.design.sparse else np.ascontiguousarray(gradients.transpose(1, 0, 2))
+        beside = gradients.transpose(1, 0, 2) if by_columns else np.ascontiguousarray(gradients.transpose(1, 0, 2))
         adjoint = block.design.adjoint(beside[:, :, 0] if k == 1 else beside.reshape(n, m * k))
         curvatures = [self._curvature(block, points[place], full if used else None) for place in asked.curvature_at]
         return _Sums(
@@ -108,12 +113,11 @@ class _ManyKernel(Kernel[list[_Sums]]):
         """(values (m, n), gradients (m, n, k)) at predictors (m, n, k)."""
         m, n, k = points.shape
         values, gradients = np.empty((m, n)), np.empty((m, n, k))
-        # A tape takes many rows at once; other losses keep to what the processor's memory holds.
-        run = max(1, RUN_ROWS // max(n, 1)) if self.loss.takes_long_runs else 1
+        run = min(m, max(1, (RUN_ROWS if self.loss.takes_long_runs else FEW_ROWS) // max(n, 1)))
+        repeated = targets if run == 1 else np.tile(targets, (run, 1))
         for first in range(0, m, run):
             part = points[first : first + run]
-            repeated = targets if len(part) == 1 else np.tile(targets, (len(part), 1))
-            found = self.loss.derivatives(repeated, part.reshape(-1, k), 1)
+            found = self.loss.derivatives(repeated[: len(part) * n], part.reshape(-1, k), 1)
             assert found.gradient is not None
             values[first : first + run] = found.value.reshape(len(part), n)
             gradients[first : first + run] = found.gradient.reshape(len(part), n, k)

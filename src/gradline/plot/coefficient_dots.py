@@ -8,6 +8,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
+from gradline.model.record import class_against
 from gradline.plot import style
 from gradline.plot.examples import true_coefficients
 from gradline.summary.content import heading_of, shown_coefficients
@@ -134,7 +135,7 @@ class _Rows:
         ax.axvline(0.0, color=style.look().quiet, linewidth=0.9, zorder=1, label="_zero")
         shifts = [i * step - 0.18 if several else 0.0 for i in range(len(predictors))]
         for shift, j in zip(shifts, predictors, strict=True):
-            label = fit.predictor_names[j] if several else "fitted"
+            label = (class_against(fit, j) or fit.predictor_names[j]) if several else "fitted"
             color = style.color(j) if several else style.look().data
             scale = self.scale[places, j]
             if self.lower is not None and self.upper is not None:

@@ -11,6 +11,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array, IntArray
 from gradline.design.dense import DenseDesign
+from gradline.preparing.order import labelled
 from gradline.rows.array_checks import as_columns, check_length, unmasked
 from gradline.rows.labels import check_same_labels, of_arguments
 
@@ -51,7 +52,7 @@ def read(x: Any, y: Any, groups: Any = None, fit: Model | None = None) -> Exampl
     fit: what the data must suit; its names are used. Raises ValueError for lengths that differ, columns the fit does not have, more
     or fewer targets than it has, and data without one complete row; TypeError for data that is not numeric.
     """
-    targets = as_columns(y, "y", "y")
+    targets = as_columns(y if fit is None or not fit.class_names else labelled(y, fit.class_names)[0], "y", "y")
     if fit is None:
         columns = as_columns(x, "x")
         values, names, target_names = columns.values, columns.names, targets.names

@@ -107,8 +107,10 @@ def of_table(fit: Model, data: Any, how: Mapping[str, Any]) -> FitRows:
     if frequencies is not None and frequencies in rows.column_names:
         counts = np.nan_to_num(np.asarray(rows.column(frequencies).to_pylist(), dtype=np.float64))
         kept &= counts > 0
-    inputs = tuple(encoder.feature_columns)
-    return FitRows(inputs, _numbers(encoder, rows, kept), observed[kept], predicted[kept], counts[kept], _remark(table, rows, kept))
+    inputs = tuple(dict.fromkeys([*encoder.feature_columns, *(() if fit.absorbed is None else fit.absorbed.columns)]))
+    # A line over the other columns alone would be of no level.
+    values = _numbers(encoder, rows, kept) if fit.absorbed is None else None
+    return FitRows(inputs, values, observed[kept], predicted[kept], counts[kept], _remark(table, rows, kept))
 
 
 def _remark(table: Table, rows: pa.Table, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> str:

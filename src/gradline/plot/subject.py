@@ -43,8 +43,11 @@ class PlotSubject:
     def seen(self) -> DiagnosticSample:
         """The rows to draw."""
         diagnosis = self.diagnosis
-        kernel = diagnosis.kernel if self.own else None
-        return see_rows(diagnosis.rows, self.fit.loss_function, self.fit.solution.coefficients, kernel, diagnosis.statistics.dispersion)
+        dispersion = diagnosis.statistics.dispersion
+        if not self.own:
+            return see_rows(diagnosis.rows, self.fit.loss_function, self.fit.solution.coefficients, None, dispersion)
+        kernel = diagnosis.kernel
+        return see_rows(diagnosis.by_row_data, self.fit.loss_function, kernel.coefficients, kernel, dispersion)
 
     def require_own(self, what: str) -> None:
         """Raises ValueError where the rows are not the fit's."""
@@ -63,7 +66,7 @@ def diagnosed(fit: Model, data: Any, target: Any, rows: Mapping[str, Any]) -> Pl
         if data.fit is not fit:
             raise ArgumentError("the diagnosis is of another fit; give fit.diagnose(data) of this one")
         return PlotSubject(data, True)
-    found = attach_data(fit, data, target, same=False, **rows)
+    found = attach_data(fit, data, target, same=False, levels=True, **rows)
     return PlotSubject(Diagnosis(fit, found), _is_own(fit, found))
 
 
@@ -71,7 +74,7 @@ def _is_own(fit: Model, rows: AttachedData) -> bool:
     """Whether rows are those of the fit: by targets, weights and gradient, or by number and gradient where the fit knows no more."""
     if fit.fingerprint is None and rows.problem.rows.n_rows != fit.rows_used + fit.rows_dropped.get("weight zero", 0):
         return False
-    return not how_different(fit, rows.problem)
+    return not how_different(fit, rows.problem, rows.plain)
 
 
 def panels(given: PlotSubject, ax: Any) -> Any:

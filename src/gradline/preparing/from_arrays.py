@@ -13,7 +13,7 @@ from gradline.base.names import INTERCEPT
 from gradline.base.types import Array
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.protocol import Loss
-from gradline.preparing.order import numbered
+from gradline.preparing.order import labelled, numbered
 from gradline.rows.array_checks import Columns, as_columns, as_row_numbers, as_weights, check_finite, check_length, usable
 from gradline.rows.arrays import ArrayRows
 from gradline.rows.fingerprint import fingerprint
@@ -42,7 +42,8 @@ class Prepared:
     of each linear predictor has; None for all. streamed: the table's name where its rows are read anew at each pass, else empty. notes:
     what the user should be told. beside: what came beside columns and targets, "weights" and the like: the name of the table's column, None
     for an array. fingerprint: of the rows, where a pass has found it already. clusters: the columns that ``groups=`` names. absorbed: the
-    columns after ``|``. engine: the processes that read the rows, None for this one.
+    columns after ``|``. engine: the processes that read the rows, None for this one. class_labels: what the numbers of classes stand
+    for, where the targets of arrays were text.
     """
 
     rows: Rows
@@ -62,6 +63,7 @@ class Prepared:
     clusters: ClusterColumns | None = None
     absorbed: AbsorbedColumns | None = None
     engine: Engine | None = None
+    class_labels: tuple[str, ...] = ()
 
 
 def prepare_arrays(
@@ -82,6 +84,9 @@ def prepare_arrays(
     unknown = as_loss(loss, prediction, backend)
     if unknown.takes_order:
         target = numbered(target)
+    classes: tuple[str, ...] = ()
+    if unknown.takes_labels:
+        target, classes = labelled(target)
     if INTERCEPT in columns.names:
         raise ArgumentError(
             f"a column is called {INTERCEPT!r}, as the intercept is; leave it out if it holds ones, which the model adds, else rename it"
@@ -109,6 +114,7 @@ def prepare_arrays(
         row_weights is not None or counts is not None,
         row_columns={name: None for name, given in given_beside.items() if given is not None},
         fingerprint=fingerprint(y, row_weights, counts, offsets),
+        class_labels=classes,
     )
 
 

@@ -45,6 +45,38 @@ def numbered(target: Any) -> Any:
     return np.unique(codes, return_inverse=True)[1].astype(np.float64)
 
 
+def labelled(target: Any, known: tuple[str, ...] = ()) -> tuple[Any, tuple[str, ...]]:
+    """(the targets of arrays with labels of text as the numbers of their classes, what 0, 1, ... stand for); any other target as it is,
+    and no labels. Classes are sorted, or in the order of a categorical. known: those of a fit, which others do not join.
+
+    Raises ValueError for a missing label, for one class alone, and for a label that is none of those known.
+    """
+    kind: Any = getattr(target, "dtype", None)
+    declared = [str(level) for level in kind.categories] if getattr(kind, "categories", None) is not None else []
+    values = np.asarray(target)
+    present = np.array([isinstance(value, str) for value in values.tolist()]) if values.ndim == 1 and values.dtype.kind in "OUST" else None
+    if present is None or not present.any():
+        return target, ()
+    if not present.all():
+        row = int(np.flatnonzero(~present)[0])
+        raise ArgumentError(f"y holds text, and {values[row]!r} in row {row}: drop that row, or give it a label of its own")
+    text = values.astype(np.str_)
+    found = np.unique(text)
+    if not known and len(found) == 1:
+        raise ArgumentError(f"y holds one class only, {str(found[0])!r}: classes take rows of two at least")
+    classes = known or tuple(level for level in declared if level in set(found.tolist())) or tuple(found.tolist())
+    places = {label: place for place, label in enumerate(classes)}
+    strange = [label for label in found.tolist() if label not in places]
+    if strange:
+        row = int(np.flatnonzero(text == strange[0])[0])
+        listed = ", ".join(map(repr, classes[:SHOWN])) + (", ..." if len(classes) > SHOWN else "")
+        raise ArgumentError(f"y holds {strange[0]!r} in row {row}, which is no class of the fit: those are {listed}")
+    codes = np.array([places[label] for label in found.tolist()], dtype=np.float64)[np.searchsorted(found, text)]
+    # Of a pandas Series the index and the name are looked at too.
+    series = type(target).__module__.startswith("pandas") and hasattr(target, "name") and hasattr(target, "index")
+    return (target.__class__(codes, index=target.index, name=target.name) if series else codes), classes
+
+
 def with_order(formula: Any, table: Table) -> Any:
     """The formula, whose target of text is written C(y, levels=[...]) where the column says in which order its levels are.
 

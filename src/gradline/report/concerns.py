@@ -98,7 +98,7 @@ def _convergence(findings: Findings) -> Iterator[Concern]:
             _sentence(certificate.remedy) if certificate.remedy else "",
         )
     for note in findings.fit.solution.notes:
-        yield Concern("look", "The solver says", _sentence(note))
+        yield Concern("look", "The solver says" if findings.fit.absorbed is None else "Of the absorbed levels", _sentence(note))
     inference = findings.fit.inference
     if inference is not None and not inference.has_intervals and inference.unavailable:
         yield Concern("look", "No standard errors", _sentence(inference.unavailable))
@@ -123,7 +123,8 @@ def _constrained(findings: Findings) -> Iterator[Concern]:
 
 def _dropped(findings: Findings) -> Iterator[Concern]:
     fit = findings.fit
-    left = {visible(reason): count for reason, count in fit.rows_dropped.items() if count}
+    of_levels = () if fit.absorbed is None else ("singletons", "separated")
+    left = {visible(reason): count for reason, count in fit.rows_dropped.items() if count and reason not in of_levels}
     total = sum(left.values())
     if not total:
         return
@@ -139,11 +140,13 @@ def _dropped(findings: Findings) -> Iterator[Concern]:
 
 def _aliased(findings: Findings) -> Iterator[Concern]:
     names = [visible(name) for name in findings.fit.aliased]
+    levels = "" if findings.fit.absorbed is None else "the absorbed levels or "
+    others = f"{levels}earlier columns determine"
     if names:
         yield Concern(
             "look",
             "Columns left out as redundant",
-            f"{_listed(names)}: earlier columns determine {'it' if len(names) == 1 else 'them'} exactly, so that"
+            f"{_listed(names)}: {others} {'it' if len(names) == 1 else 'them'} exactly, so that"
             f" {'it has' if len(names) == 1 else 'they have'} no coefficient of {'its' if len(names) == 1 else 'their'} own.",
             "Nothing is wrong with predictions; leave the columns out of the formula to have a model without gaps.",
         )
@@ -158,13 +161,14 @@ def _collinear(findings: Findings) -> Iterator[Concern]:
     if not high:
         return
     named = [f"{visible(findings.fit.names[i])} ({short(float(found.variance_inflation[i]), 3)})" for i in high]
+    alone = findings.fit.absorbed is None
     yield Concern(
         "look",
         "Collinear columns",
         f"Variance inflation above {LARGE_INFLATION:g}: {_listed(named)}. These columns nearly repeat one another (scaled condition number"
         f" {short(found.scaled_condition_number, 3)}): their coefficients are uncertain one by one, though predictions need not be.",
-        "Read them together, leave some out, or add a ridge.",
-        ('penalty=gl.penalties.ridge("auto")',),
+        "Read them together, leave some out, or add a ridge." if alone else "Read them together, or leave some out.",
+        ('penalty=gl.penalties.ridge("auto")',) if alone else (),
     )
 
 
@@ -184,7 +188,7 @@ def _influential(findings: Findings) -> Iterator[Concern]:
             f" {'it' if len(rows) == 1 and not more else 'one of them'} out would move the coefficients a large part of the way to the edge"
             " of their joint confidence region, or beyond it.",
             "Look at these rows first: a wrong unit or a typing error? If they are right, a robust loss lets no row decide alone.",
-            ('loss=gl.losses.huber(1.35, scale="joint")',) if findings.fit.loss_function.squared_scale() is not None else (),
+            (_robust_loss(findings),) if findings.fit.loss_function.squared_scale() is not None else (),
         )
     alone = int((seen.leverage >= 1.0 - 1e-10).any(axis=1).sum())
     if alone:
@@ -196,6 +200,14 @@ def _influential(findings: Findings) -> Iterator[Concern]:
             f" {'it' if alone == 1 else 'them'} whatever the target is, as for the only row of a level.",
             "Join rare levels, or leave the column out.",
         )
+
+
+def _robust_loss(findings: Findings) -> str:
+    """Huber's, whose scale absorbed levels do not let be estimated beside them."""
+    inference = findings.fit.inference
+    if findings.fit.absorbed is None or inference is None or inference.statistics.dispersion is None:
+        return 'loss=gl.losses.huber(1.35, scale="joint")'
+    return f"loss=gl.losses.huber({1.35 * float(np.sqrt(inference.statistics.dispersion[0])):.3g})"
 
 
 def _spread(findings: Findings) -> Iterator[Concern]:
@@ -266,7 +278,7 @@ def _shape(findings: Findings) -> Iterator[Concern]:
 
 
 def _order(findings: Findings) -> Iterator[Concern]:
-    statistic = findings.durbin_watson
+    statistic, absorbed = findings.durbin_watson, findings.fit.absorbed
     if statistic is None or findings.seen is None:
         return
     # Without autocorrelation the statistic is about normal with variance 4 / n.
@@ -277,8 +289,12 @@ def _order(findings: Findings) -> Iterator[Concern]:
             "Neighbouring rows are " + alike,
             f"Durbin-Watson {short(statistic, 3)}, where 2 means that neighbours have nothing in common. If the rows are in the order of"
             " time (or of anything else), the errors are correlated, and standard errors that take them as independent are wrong.",
-            "For rows in the order of time ask for errors that allow for it; for rows in groups, cluster by group.",
-            ('covariance=("newey-west", 4)', 'covariance=("cluster", groups)'),
+            "For rows in the order of time ask for errors that allow for it; for rows in groups, cluster by group."
+            if absorbed is None
+            else "Cluster by the groups within which errors are alike.",
+            ('covariance=("newey-west", 4)', 'covariance=("cluster", groups)')
+            if absorbed is None
+            else (f'covariance=("cluster", {absorbed.columns[0]!r})',),
         )
 
 

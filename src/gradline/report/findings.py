@@ -92,7 +92,8 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
 def _with_inference(given: PlotSubject) -> PlotSubject:
     """The fit with standard errors and fit measures, where it was made without and its rows are here."""
     fit, diagnosis = given.fit, given.diagnosis
-    if fit.inference is not None or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
+    done = fit.inference is not None or fit.absorbed is not None
+    if done or not given.own or diagnosis.rows.problem.joint or not fit.certificate.converged:
         return given
     fit = replace(fit, uncertainty=infer(diagnosis.rows.problem, fit.solution))
     return PlotSubject(Diagnosis(fit, diagnosis.rows), True)

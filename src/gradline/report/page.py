@@ -16,9 +16,11 @@ from gradline.effects.classification import Classification
 from gradline.report import html
 from gradline.report.concerns import Concern
 from gradline.report.findings import Findings
+from gradline.report.levels import levels_section
 from gradline.report.pictures import Picture
 from gradline.report.wording import degrees_text, p_value_text
 from gradline.summary import summarise
+from gradline.summary.content import meaning_of
 from gradline.summary.parts import Fact
 
 LEVELS = {"serious": "Serious", "look": "Look at this", "note": "Note"}
@@ -49,6 +51,7 @@ def page(
         _first(concerns),
         _fitted(findings, fitted),
         _coefficients(findings, intervals, words or str),
+        levels_section(findings.fit.absorbed),
         _measures(findings),
         _diagnostics(pictures, wide),
         _tests(findings),
@@ -151,7 +154,7 @@ def _coefficients(findings: Findings, intervals: Picture | None, words: Callable
         if block.more:
             parts.append(html.paragraph(words(f"{block.more:,} more are not shown: Fit.table() has them all.")))
     if findings.fit.loss_function.meaning:
-        parts.append(html.paragraph(f"Here {findings.fit.loss_function.meaning}."))
+        parts.append(html.paragraph(f"Here {meaning_of(findings.fit)}."))
     parts += _ratios(findings)
     if intervals is not None:
         parts.append(_figure(intervals, "wide"))
@@ -183,6 +186,8 @@ def _measured(findings: Findings) -> Iterator[tuple[str, str]]:
         yield "R-squared", f"{numbers(totals.r_squared)}, the share of the variance that is explained"
     if totals.adjusted_r_squared is not None and np.isfinite(totals.adjusted_r_squared).all():
         yield "adjusted R-squared", numbers(totals.adjusted_r_squared)
+    if fit.absorbed is not None and math.isfinite(fit.absorbed.within_r_squared):
+        yield "R-squared within levels", numbers(fit.absorbed.within_r_squared)
     if totals.dispersion is not None and np.isfinite(totals.dispersion).all():
         if totals.squared:
             yield "residual standard error", numbers(np.sqrt(totals.dispersion))

@@ -55,6 +55,7 @@ def fitted(findings: Findings, data: Any, target: Any) -> Picture | None:
     probabilities = has_probabilities(fit)
     count = len(fit.class_names) or len(fit.observed_names) if probabilities else len(fit.observed_names)
     inputs = fit.encoder.feature_columns if fit.encoder is not None else fit.names[int(fit.has_intercept) :]
+    inputs = (*inputs, *(() if fit.absorbed is None else fit.absorbed.columns))
     one = len(inputs) == 1 and (fit.encoder is None or fit.encoder.kinds[inputs[0]] == "number")
     if probabilities:
         count = 1 if one or len(fit.predictor_names) == 1 else min(len(fit.predictor_names) + 1, MOST_PANELS)

@@ -171,8 +171,8 @@ def _in_numbers(what: str, text: str) -> str:
     if what != "y":
         return 'encode it as numbers first, or give a table and a formula, in which text is a category: gl.fit("y ~ C(g)", data)'
     return (
-        f'encode it as numbers first: for one of two classes, y == {text!r} with loss="logistic"; for several, the codes of'
-        ' np.unique(y, return_inverse=True) with loss="multinomial". gl.LinearClassifier() takes labels of any kind and keeps them'
+        f'encode it as numbers first: for one of two classes, y == {text!r} with loss="logistic"; for several, loss="multinomial" takes'
+        " text as it is. gl.LinearClassifier() takes labels of any kind, and predicts them"
     )
 
 

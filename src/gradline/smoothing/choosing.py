@@ -49,7 +49,8 @@ SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-5
 at the end, may change by a hundred times as much, measured by their covariance. Of losses that are no likelihood it is less strict."""
 
 FULL_STEPS = 8
-"""After which steps of a loss that is no likelihood become smaller and smaller."""
+"""After which steps of a loss that is no likelihood become smaller each time that they turn back (Kesten 1958, Annals of Mathematical
+Statistics 29)."""
 
 REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
 
@@ -270,16 +271,17 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     point: Point | None = None
     before: tuple[Array, float] | None = None
     effective = float(len(places))
-    fits = 0
-    for count in range(MOST_PASSES):
+    fits, steps, turns = 0, 0, 0
+    last_way = np.zeros(len(rho))
+    for _ in range(MOST_PASSES):
         spread = sample.linear_predictors(coefficients).std(axis=0)
-        steps = DIFFERENCE * np.where(spread > 0, spread, 1.0)
+        apart = DIFFERENCE * np.where(spread > 0, spread, 1.0)
         roots = None
         if likelihood and point is not None:
             whole = np.zeros((size * k, len(places)))
             whole[places] = point.root
             roots = whole.reshape(k, size, -1)
-        there, (beside,) = working.evaluate_with(coefficients, 2, None, (BesideSum(working.loss, roots, steps, working.shape),))
+        there, (beside,) = working.evaluate_with(coefficients, 2, None, (BesideSum(working.loss, roots, apart, working.shape),))
         passes += 1
         assert there.gradient is not None
         assert there.curvature is not None
@@ -319,11 +321,14 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
         if problem.penalty is not None:
             held += weight * _fixed(problem, coefficients)[np.ix_(places, places)]
         effective = float(len(places) - np.sum(point.root * (held @ point.root)))
-        if not likelihood and count >= FULL_STEPS:
+        if not likelihood and steps >= FULL_STEPS:
             # Rows that go from one side of a bend to the other and back would lead to and fro for ever.
-            share = 1.0 / (count - FULL_STEPS + 2)
+            turns += int(float((found - rho) @ last_way) < 0)
+            share = 1.0 / (turns + 2)
+            last_way = found - rho
             found = rho + share * (found - rho)
             point = point._replace(coefficients=b + share * (point.coefficients - b))
+        steps += 1
         moved = point.coefficients - b
         change = float(moved @ (curvature @ moved) + moved @ (held @ moved)) / dispersion
         shift = float(np.abs(np.diag(point.hessian)) @ np.square(found - rho))

@@ -35,6 +35,11 @@ PERFECT = 1e-14
 ENOUGH, LEVEL, ROUNDING = 1e-11, 1e-6, 1e-5
 """Of the criterion: a gain that is none; a slope that is none, as where a curve is all but a line; a gain that rounding may hide."""
 
+STRAIGHT, ALL_BUT_STRAIGHT = 1e-5, 1e-2
+"""Of the criterion, twice a logarithm of a likelihood: where a strength has no more than this to gain however large it becomes, its curve
+is a line already, and it stays where it is. Slopes along it are then small differences of large numbers, so that no step by them need be
+one down: where none is, the second is enough."""
+
 
 @dataclass(frozen=True, eq=False)
 class Part:
@@ -74,13 +79,15 @@ class Terms:
 
 
 class Point(NamedTuple):
-    """At some strengths: the criterion with its derivatives by rho, (m,) and (m, m); coefficients (d,); root (d, d), A^-1 = root root'."""
+    """At some strengths: the criterion with its derivatives by rho, (m,) and (m, m); coefficients (d,); root (d, d), A^-1 = root root'.
+    left (m,): by how much the criterion can change at most, about, as a strength grows from here without end."""
 
     value: float
     gradient: Array
     hessian: Array
     coefficients: Array
     root: Array
+    left: Array
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,7 +143,10 @@ class Parabola:
             shares = own / sums[:, None]
             first[list(members)] -= shares.sum(axis=0)
             second[np.ix_(members, members)] -= np.diag(shares.sum(axis=0)) - shares.T @ shares
+        # As a strength grows, what is left of its directions, and what they cost, falls as fast: these parts of the slope are their sums.
+        left = np.abs(first)
         if self.bend is not None:
+            left = left + np.abs(slopes @ self.bend)
             along = inverse @ self.bend
             value += float(self.bend @ b)
             first += slopes @ self.bend
@@ -153,13 +163,15 @@ class Parabola:
             if not energy > rounding:
                 energy, held, bent = rounding, np.zeros(m), np.zeros((m, m))
             value += self.spare * float(np.log(energy))
+            left = left + self.spare * np.abs(held) / energy
             first += self.spare * held / energy
             second += self.spare * (bent / energy - np.outer(held / energy, held / energy))
         else:
             value += 2.0 * energy / self.dispersion
+            left = left + 2.0 * np.abs(held) / self.dispersion
             first += 2.0 * held / self.dispersion
             second += 2.0 * bent / self.dispersion
-        return Point(value, first, second, b, root)
+        return Point(value, first, second, b, root, left)
 
 
 def minimise(parabola: Parabola, terms: Terms, start: Array, name: Callable[[int], str]) -> tuple[Array, Point, bool]:
@@ -177,9 +189,10 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, name: Callable[[int
             f"the columns {which} determine each other in the rows there are, so that neither their coefficients nor strengths can be"
             " found; leave one out, or give a curve a smaller k"
         )
+    straight = np.zeros(len(rho), dtype=np.bool_)
     for _ in range(STEPS):
-        at_bound = ((rho <= low) & (point.gradient > 0)) | ((rho >= high) & (point.gradient < 0))
-        moving = np.flatnonzero(terms.free & ~at_bound)
+        at_bound = ((rho <= low) & (point.gradient > 0)) | (((rho >= high) | (point.left < STRAIGHT)) & (point.gradient < 0))
+        moving = np.flatnonzero(terms.free & ~at_bound & ~straight)
         if not moving.size:
             return rho, point, True
         gradient, hessian = point.gradient[moving], point.hessian[np.ix_(moving, moving)]
@@ -199,7 +212,10 @@ def minimise(parabola: Parabola, terms: Terms, start: Array, name: Callable[[int
                 rho, point, taken = tried, there, True
                 break
             step *= 0.5
-        if not taken:
+        if not taken and (point.left[moving] < ALL_BUT_STRAIGHT).any():
+            # These stay where they are; the others go on.
+            straight[moving] = point.left[moving] < ALL_BUT_STRAIGHT
+        elif not taken:
             # What is left to gain is below rounding of the criterion.
             return rho, point, promised < ROUNDING * max(1.0, 1e-4 * abs(point.value))
     return rho, point, False

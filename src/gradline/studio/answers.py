@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 import secrets
 import threading
 from collections.abc import Callable, Mapping, Sequence
@@ -12,12 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from gradline.base import listening
-from gradline.base.errors import FormulaError, GradlineError
+from gradline.base.errors import DataError, FormulaError, GradlineError
 from gradline.base.version import __version__
 from gradline.studio import messages, points
 from gradline.studio.columns import describe, heads
 from gradline.studio.fitted import fitted
-from gradline.studio.held import ColumnStore, HeldSource, hold
+from gradline.studio.held import ColumnStore, HeldSource, comes_whole, hold
 from gradline.studio.messages import PROTOCOL, ModelSpec, PenaltyChoice, Problem, Question, of_a_moment
 from gradline.studio.notes import collected
 from gradline.studio.plain import numbers, rows_of
@@ -32,6 +33,7 @@ from gradline.studio.spec import (
     formula_of,
     penalty_of,
 )
+from gradline.tables.sources.columns import kind_of
 from gradline.tables.table import Table
 
 if TYPE_CHECKING:
@@ -60,7 +62,8 @@ class KeptFile:
 
 
 class Studio:
-    """table: None where there is none. losses: by name. given: a fit that the page begins with."""
+    """table: None where there is none. losses: by name. given: a fit that the page begins with. reopen: opens the table anew, for a
+    page that is loaded once its file has changed; None where it cannot be."""
 
     def __init__(
         self,
@@ -68,9 +71,10 @@ class Studio:
         place: DataPlace | None = None,
         losses: Sequence[FileLoss] = (),
         given: Fit | None = None,
+        reopen: Callable[[], Table] | None = None,
     ) -> None:
-        self._store = ColumnStore()
-        self._table = None if table is None else Table(HeldSource(table.source, self._store))
+        self._reopen = reopen
+        self._hold(table)
         self._place = place or DataPlace(None)
         self._losses = {loss.name: loss for loss in losses}
         self._lock = threading.Lock()
@@ -83,7 +87,8 @@ class Studio:
             self._fits["given"] = KeptFit(given, None, fitted(given, "given", formula, ()))
 
     def hello(self) -> dict[str, Any]:
-        """What a page is told first."""
+        """What a page is told first. A file that has changed is read anew for it."""
+        self._renew()
         table = self._table
         return {
             "protocol": PROTOCOL,
@@ -92,6 +97,26 @@ class Studio:
             "losses": [{"file": loss.file, "name": loss.name} for loss in self._losses.values()],
             "given": None if self._given is None else self._fits[self._given].answer,
         }
+
+    def _hold(self, table: Table | None) -> None:
+        self._store = ColumnStore()
+        self._table = None if table is None else Table(HeldSource(table.source, self._store))
+
+    def _renew(self) -> None:
+        if self._table is None or self._reopen is None:
+            return
+        try:
+            self._table.source.check_unchanged()
+        except DataError:
+            try:
+                table = self._reopen()
+            except (GradlineError, OSError):
+                return  # it is being written: what is asked of it says so
+            with self._lock:
+                self._hold(table)
+                self._fits = {key: kept for key, kept in self._fits.items() if key == self._given}
+        except OSError:
+            return  # it is gone
 
     def file(self, key: str) -> KeptFile | None:
         """A file that was offered; None for one that was not, or that is forgotten."""
@@ -127,11 +152,22 @@ class Studio:
         """The table, with the columns named in memory where they fit. Raises Problem where there is none."""
         if self._table is None:
             raise Problem("", "the studio has no table: start it with one, as in gradline studio flats.csv, or gl.studio(table)")
+        try:
+            self._table.source.check_unchanged()
+        except DataError as error:
+            if self._reopen is None:
+                raise
+            name = _plain_name(self._table.name)
+            raise Problem("", f"{name} has changed since it was read: load this page again to work with what it holds now") from error
         hold(self._table, self._store, [name for name in names if name in self._table.schema.names])
         return self._table
 
     def _columns(self, asked: messages.Columns) -> dict[str, Any]:
-        return {"columns": describe(self._open(), asked.names)}
+        table = self._open()
+        if self._store.takes_all and comes_whole(table.source):
+            # Facts and pictures take several passes, and a fit follows: the text is read once.
+            self._open(asked.names)
+        return {"columns": describe(table, asked.names)}
 
     def _fit(self, asked: messages.Fitting) -> KeptFit:
         spec = asked.model
@@ -210,9 +246,17 @@ class Studio:
         if not asked.rows:
             raise Problem("rows", "give at least one row to predict for")
         data = self._typed_in(kept, asked.rows)
+        try:
+            return self._predicted(kept, data, asked)
+        except FormulaError as error:
+            raise Problem("rows", _of_a_form(str(error))) from error
+
+    def _predicted(self, kept: KeptFit, data: Any, asked: messages.Predict) -> dict[str, Any]:
         if asked.interval is not None:
             try:
                 found = kept.fit.predict(data, interval=asked.interval)
+            except FormulaError:
+                raise
             except GradlineError as error:
                 plain = kept.fit.predict(data)
                 return {"prediction": numbers(plain.ravel()), "low": None, "high": None, "guarantee": _sentence(str(error))}
@@ -240,7 +284,7 @@ class Studio:
                 columns[name] = pa.array([None if value is None else str(value) for value in values], pa.string()).cast(kind)
             except pa.ArrowInvalid:
                 shown = next(value for value in values if value is not None)
-                raise Problem(f"rows, {name}", f"column {name!r} holds {kind}, and {shown!r} is none") from None
+                raise Problem(f"rows, {name}", f"column {name!r} holds {_in_words(kind)}, and {shown!r} is none: correct it") from None
         return pa.table(columns)
 
     def _take(self, asked: messages.Take) -> dict[str, Any]:
@@ -278,6 +322,16 @@ class _places:
     def __exit__(self, kind: Any, error: BaseException | None, trace: Any) -> None:
         if isinstance(error, FormulaError):
             raise Problem("model, formula", str(error)) from error
+
+
+def _of_a_form(message: str) -> str:
+    """What is wrong with one row that was typed in: it has no number, and no argument could be given beside it."""
+    return re.sub(r" \(or say unseen=[^)]*\)", "", message.replace(" in row 0,", ","))
+
+
+def _in_words(kind: Any) -> str:
+    """What a column holds, for those who do not know Arrow's types."""
+    return {"number": "numbers", "boolean": "true and false", "date": "dates, as in 2026-01-31"}.get(kind_of(kind), str(kind))
 
 
 def _plain_name(name: str) -> str:

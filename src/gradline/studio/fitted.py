@@ -84,7 +84,8 @@ def _warnings(fit: Fit, notes: Sequence[str]) -> Iterator[dict[str, str]]:
             f"{100 * share:.2g}% of the rows: {', '.join(f'{count:,} ({visible(reason)})' for reason, count in left.items())}.",
             "Find out whether rows with a gap differ from the others; if they do, the coefficients are biased.",
         )
-    for note in (*notes, *fit.solution.notes):
+    # A solver's note may have been a warning too: each is said once.
+    for note in {_sentence(note): note for note in (*notes, *fit.solution.notes)}.values():
         # What did not converge is said above, in the words of its certificate.
         if certificate.converged or certificate.reason not in note:
             yield _concern("look", "", note, "")

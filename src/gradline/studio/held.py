@@ -8,9 +8,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from gradline.base import listening
+from gradline.base.errors import DataError
 from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.source import Part, Source
-from gradline.tables.table import Table
+from gradline.tables.table import BATCH_ROWS, Table
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -24,6 +25,10 @@ class ColumnStore:
 
     def __init__(self, most_bytes: int = MOST_BYTES) -> None:
         self.most_bytes = most_bytes
+        self.takes_all = True
+        """Whether all columns of a file of text may be read at once; no more, once they were too large or one was faulty."""
+        self.reading = threading.Lock()
+        """Held by whoever reads columns, so that two do not read the same."""
         self._lock = threading.Lock()
         self._columns: dict[str, pa.ChunkedArray] = {}
 
@@ -164,24 +169,45 @@ class HeldSource:
 def hold(table: Table, store: ColumnStore, names: Sequence[str]) -> None:
     """Read those of the columns that are not held yet, in one pass, and keep them; a listener is told.
 
-    Where they are too large to be kept, nothing is, and they are read when they are needed.
+    A pass over a file of text reads all of it, whichever columns are asked for: there the first one keeps every column, so that a model of
+    other columns reads no text again. Where columns are too large to be kept, nothing is, and they are read when they are needed.
     """
+    with store.reading:
+        absent = store.absent(names)
+        if not absent:
+            return
+        if store.takes_all and comes_whole(table.source):
+            try:
+                if _kept(table, store, store.absent(table.schema.names), names):
+                    return
+            except DataError:
+                pass  # what is wrong with a column that nobody asked for is no news yet
+            store.takes_all = False
+        _kept(table, store, absent, names)
+
+
+def comes_whole(source: Source) -> bool:
+    """Whether reading one column costs as much as reading all, nearly: of files whose rows come in one stream, as text does."""
+    size = source.bytes_on_disk
+    return size is not None and size <= MOST_BYTES and source.parts(BATCH_ROWS) is None
+
+
+def _kept(table: Table, store: ColumnStore, columns: Sequence[str], wanted: Sequence[str]) -> bool:
+    """Whether the columns could be read into the store."""
     import pyarrow as pa
 
-    absent = store.absent(names)
-    if not absent:
-        return
     listener = listening.current()
     batches: list[pa.RecordBatch] = []
     size = rows = 0
-    for batch in table.batches(absent):
+    for batch in table.batches(columns):
         batches.append(batch)
         size, rows = size + batch.nbytes, rows + batch.num_rows
         if size > store.most_bytes:
-            return
+            return False
         if listener is not None:
             listener.told("reading columns", rows, table.n_rows, "")
     if batches:
         held = pa.Table.from_batches(batches)
         # One piece a column: cut at the borders of what was read, it would be many small ones.
-        store.put(held.unify_dictionaries().combine_chunks(), list(dict.fromkeys(names)))
+        store.put(held.unify_dictionaries().combine_chunks(), list(dict.fromkeys(wanted)))
+    return True

@@ -123,7 +123,8 @@ def studio(
     place = DataPlace(os.fspath(rows)) if isinstance(rows, str | os.PathLike) else DataPlace(None, python="data")
     table = None if rows is None else open_table(rows)
     losses = [] if loss is None else [FileLoss("Python", getattr(loss, "__name__", "loss"), lambda: loss)]
-    server = Server(Studio(table, place, losses, given), open_port(port), secrets.token_bytes(32), framed=True)
+    reopen = (lambda: open_table(rows)) if place.data is not None else None
+    server = Server(Studio(table, place, losses, given, reopen), open_port(port), secrets.token_bytes(32), framed=True)
     server.start()
     return OpenStudio(server)
 

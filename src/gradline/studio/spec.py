@@ -57,6 +57,9 @@ def formula_of(spec: ModelSpec) -> str:
         return spec.formula.strip()
     if not spec.target:
         raise Problem("model, target", "choose a target: the column that is to be explained")
+    for name in (spec.target, *(factor.column for term in spec.terms for factor in term.factors)):
+        if "`" in name:
+            raise Problem("model, terms", f"column {name!r} holds a backquote, with which a formula quotes names: rename it in the table")
     target = _WRITTEN[spec.target_transform].format(quoted_name(spec.target))
     terms: list[str] = []
     for place, term in enumerate(spec.terms):

@@ -12,7 +12,7 @@ from gradline.base.errors import ArgumentTypeError
 from gradline.base.numbers import column, counted, duration, probability, short, visible
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.model.record import in_curve
+from gradline.model.record import class_against, in_curve
 from gradline.penalties.curves import curves_chosen_by
 from gradline.penalties.kinds import parameters_of
 from gradline.penalties.kinked import BoolArray
@@ -69,7 +69,7 @@ def _head(fit: Model) -> Iterator[Fact]:
     yield model_line(fit)
     yield Fact("loss", call(fit.loss_name, fit.loss_function.parameters) + _own(fit))
     if fit.loss_function.meaning:
-        yield Fact("meaning", fit.loss_function.meaning)
+        yield Fact("meaning", meaning_of(fit))
     if fit.penalty is not None:
         yield Fact(
             "penalty",
@@ -129,14 +129,18 @@ def _block(fit: Model, predictor: int, exponentiate: bool, level: float) -> Bloc
     )
 
 
+def meaning_of(fit: Model) -> str:
+    """What a coefficient means, the first class by its name."""
+    meaning = fit.loss_function.meaning
+    return meaning.replace("against class 0 ", f"against {visible(fit.class_names[0])} ") if class_against(fit, 0) else meaning
+
+
 def heading_of(fit: Model, predictor: int) -> str:
     """The name of a linear predictor, where there are several; of the log odds of one class against the first, both by their names."""
-    names, classes = fit.predictor_names, fit.class_names
+    names, against = fit.predictor_names, class_against(fit, predictor)
     if len(names) == 1:
         return ""
-    if len(classes) == len(names) + 1 and names[predictor] == f"class_{predictor + 1}":
-        return visible(f"{names[predictor]}: {classes[predictor + 1]} against {classes[0]}")
-    return visible(names[predictor])
+    return f"{visible(names[predictor])}: {against}" if against else visible(names[predictor])
 
 
 _RATIOS = "exp of the coefficients and of the ends of their intervals; std errors by the delta method; the tests are the coefficients' own"
@@ -211,7 +215,8 @@ def set_to_zero(fit: Model) -> BoolArray | None:
 def _foot(fit: Model) -> Iterator[Fact]:
     if fit.aliased:
         names = ", ".join(visible(name) for name in fit.aliased[:MOST_ROWS]) + (", ..." if len(fit.aliased) > MOST_ROWS else "")
-        yield Fact("left out", f"{names}: constant, or earlier columns determine {'it' if len(fit.aliased) == 1 else 'them'}")
+        others = "constant, or earlier columns" if fit.absorbed is None else "the absorbed levels or earlier columns"
+        yield Fact("left out", f"{names}: {others} determine {'it' if len(fit.aliased) == 1 else 'them'}")
     yield Fact("fit", "; ".join(_measures(fit)))
     zero = set_to_zero(fit)
     if zero is not None:

@@ -9,6 +9,7 @@ from io import StringIO
 from typing import TYPE_CHECKING
 
 from gradline.base.consoles import console
+from gradline.summary.names import LEAST, Name
 from gradline.summary.parts import Block, Fact
 
 if TYPE_CHECKING:
@@ -159,11 +160,11 @@ def _coefficients(block: Block, width: int, box: object) -> Table:
     from rich.text import Text
 
     table = Table(box=box, show_edge=False, header_style="bold", pad_edge=False, padding=(0, 1, 0, 0), collapse_padding=True)  # type: ignore[arg-type]
-    table.add_column("", overflow="fold", min_width=8)
+    table.add_column("", overflow="fold", min_width=LEAST)
     for heading in block.columns:
         table.add_column(Text(heading), justify="right", no_wrap=True)
     for row in block.rows:
-        table.add_row(Text(row.name, overflow="fold"), *(Text(cell) for cell in row.cells), style="dim" if row.left_out else None)
+        table.add_row(Name(row.name), *(Text(cell) for cell in row.cells), style="dim" if row.left_out else None)
     return table
 
 

@@ -85,7 +85,8 @@ function atOptimum(objective: Objective, here: Evaluation, decrement: number, be
   const convex = objective.loss.convex;
   return {
     converged: true,
-    toOptimum: 0.5 * decrement,
+    // Elsewhere another minimum may lie lower: how far, nobody knows.
+    toOptimum: convex ? 0.5 * decrement : null,
     reason: convex
       ? "the gradient is zero to rounding and the loss is convex: no other coefficients cost less"
       : "the gradient is zero to rounding and no coefficients nearby cost less; the loss is not convex, so that another minimum may lie lower",

@@ -48,7 +48,7 @@ export interface Stability {
 export interface Certificate {
   readonly converged: boolean;
   readonly gradientNorm: number;
-  readonly toOptimum: number | null; // loss above the optimum's
+  readonly toOptimum: number | null; // loss above the optimum's; null where that is not known, as of a minimum that may be a local one
   readonly reason: string; // one plain sentence
 }
 

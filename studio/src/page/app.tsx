@@ -6,12 +6,14 @@ import { Dialogs, dialog } from "./dialogs";
 import { Brand, Dash, Moon, Sun } from "./icons";
 import { closeLesson, Lesson, openLesson } from "./lesson";
 import { LossChart, left, theory } from "./pictures/loss_chart";
-import { PointsPicture, showPrediction } from "./pictures/points_picture";
+import { PointsPicture } from "./pictures/points_picture";
+import { showPrediction } from "./pictures/points_places";
 import { PairChoice, SurfacePicture } from "./pictures/surface_picture";
 import { Proof } from "./proof";
 import { connection } from "./server";
 import { linkProblem } from "./sharing";
 import { Settings } from "./settings";
+import { set, startAfresh } from "./editing";
 import {
   at,
   dimension,
@@ -25,12 +27,10 @@ import {
   problem,
   residuals,
   said,
-  set,
   settings,
   shown,
   solid,
   stability,
-  startAfresh,
   steps,
   task,
   toOptimum,
@@ -133,7 +133,7 @@ function Points() {
     <section class="card pane-points pane" data-pane="points" aria-labelledby="points-title">
       <header>
         <h2 id="points-title">{lesson.value === 1 ? "Points" : dimension.value === 1 ? "Points and line" : "Points and plane"}</h2>
-        <div class="needs-line" style={{ display: "flex", gap: ".4rem", flexWrap: "wrap" }}>
+        <div class="needs-line picks">
           {dimension.value === 2 && (
             <Choice label="View of the points" value={solid.value} options={[[false, "from above"], [true, "3-D"]]} onPick={(value) => (solid.value = value)} />
           )}
@@ -210,28 +210,28 @@ function SurfaceCard() {
       </header>
       <SurfacePicture />
       <div class="under">
-        <SurfaceTable />
         <p class="legend">
-        <span>
-          <svg viewBox="0 0 24 12" aria-hidden="true">
-            <circle cx="6" cy="6" r="4.5" fill="var(--panel)" stroke="var(--accent)" stroke-width="2" />
-          </svg>
-          start, to be dragged
-        </span>
-        <span>
-          <svg viewBox="0 0 24 12" aria-hidden="true">
-            <path d="M2 6h8" stroke="var(--accent)" stroke-width="2" />
-            <circle cx="14" cy="6" r="5" fill="var(--accent)" />
-          </svg>
-          path
-        </span>
-        <span>
-          <svg viewBox="0 0 24 12" aria-hidden="true">
-            <path d="M7 0l6 6-6 6-6-6z" fill="var(--ink)" />
-          </svg>
-          lowest
-        </span>
+          <span>
+            <svg viewBox="0 0 24 12" aria-hidden="true">
+              <circle cx="6" cy="6" r="4.5" fill="var(--panel)" stroke="var(--accent)" stroke-width="2" />
+            </svg>
+            start, to be dragged
+          </span>
+          <span>
+            <svg viewBox="0 0 24 12" aria-hidden="true">
+              <path d="M2 6h8" stroke="var(--accent)" stroke-width="2" />
+              <circle cx="14" cy="6" r="5" fill="var(--accent)" />
+            </svg>
+            path
+          </span>
+          <span>
+            <svg viewBox="0 0 24 12" aria-hidden="true">
+              <path d="M7 0l6 6-6 6-6-6z" fill="var(--ink)" />
+            </svg>
+            lowest
+          </span>
         </p>
+        <SurfaceTable />
       </div>
     </section>
   );
@@ -248,17 +248,17 @@ function Curve() {
       </header>
       <LossChart />
       <div class="under">
-      <StepsTable />
-      <p class="legend">
-        <span>
-          <Dash colour="var(--accent)" dash={[]} /> this walk
-        </span>
-        {theory.value && rate !== null && (
+        <p class="legend">
           <span>
-            <Dash colour="var(--ink)" dash={[6, 5]} width={1.75} /> theory: the distance times {rate > 0.999 && rate < 1 ? `1 − ${number(1 - rate, 2)}` : number(rate, 4)} a step
+            <Dash colour="var(--accent)" dash={[]} /> this walk
           </span>
-        )}
-      </p>
+          {theory.value && rate !== null && (
+            <span>
+              <Dash colour="var(--ink)" dash={[6, 5]} width={1.75} /> theory: the distance times {rate > 0.999 && rate < 1 ? `1 − ${number(1 - rate, 2)}` : number(rate, 4)} a step
+            </span>
+          )}
+        </p>
+        <StepsTable />
       </div>
       {ended && (
         <p class="says bad" id="exploded" role="status">
@@ -357,7 +357,7 @@ export function App() {
       </a>
       <Head />
       <Lost />
-      <main class="work" tabIndex={-1}>
+      <main class={view.value === "watch" ? "work watching" : "work"} tabIndex={-1}>
         <Lesson />
         <Task />
         <Trouble />

@@ -7,7 +7,8 @@ import { LossPicker } from "./loss_picker";
 import { DASHES } from "./pictures/marks";
 import { PointsPicture } from "./pictures/points_picture";
 import { ticks } from "./pictures/scale";
-import { compared, compareProblem, comparison, locked, names, refresh, refreshSoon, titleOf, engine } from "./state";
+import { compared, compareProblem, comparison, locked, names, titleOf, engine } from "./state";
+import { refresh, refreshSoon } from "./working_out";
 import { InfluenceTable, PointsTable } from "./tables";
 import { ink } from "./theme";
 

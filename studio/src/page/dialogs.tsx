@@ -43,7 +43,7 @@ const KEYS: readonly (readonly [string, string])[] = [
   ["B", "one step back"],
   ["R", "back to the start"],
   ["O", "to the optimum"],
-  ["G", "to the points: arrows move one, Shift moves further, Page Up and Page Down choose another, Enter adds one, Delete removes it"],
+  ["G", "to the points: arrows move one, Shift moves further, Page Up and Page Down choose another, Enter adds one, Delete removes it; in 3-D, arrows turn the plane and Home turns it back"],
   ["S", "to the start in the loss surface: arrows move it"],
   ["L", "the lesson"],
   ["1 – 4", "the views"],

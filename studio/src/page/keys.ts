@@ -2,7 +2,8 @@
 import { effect, signal } from "@preact/signals";
 import { dialog } from "./dialogs";
 import { closeLesson, openLesson } from "./lesson";
-import { back, jumpToOptimum, lesson, pane, reset, step, view, type View } from "./state";
+import { lesson, pane, view, type View } from "./state";
+import { back, jumpToOptimum, reset, step } from "./walking";
 import { stored } from "./stored";
 import { togglePlay } from "./time";
 import { toggleTheme } from "./theme";
@@ -33,7 +34,7 @@ const ACTIONS: Readonly<Record<string, () => void>> = {
   g: () => {
     if (view.value !== "compare") view.value = "watch";
     pane.value = "points";
-    focus("#point");
+    focus("#point, #plane");
   },
   s: () => {
     view.value = "watch";

@@ -5,8 +5,9 @@ import { useEffect, useRef } from "preact/hooks";
 import { number } from "./format";
 import { Formula } from "./math";
 import { arrow } from "./pictures/surface_picture";
-import { showPrediction } from "./pictures/points_picture";
+import { showPrediction } from "./pictures/points_places";
 import { usePreset } from "./presets";
+import { set } from "./editing";
 import {
   at,
   diverged,
@@ -20,7 +21,6 @@ import {
   predict,
   residuals,
   say,
-  set,
   settings,
   shown,
   shownLoss,

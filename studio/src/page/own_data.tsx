@@ -3,7 +3,8 @@ import { computed, signal } from "@preact/signals";
 import { readTable, tablePoints, type PastedTable } from "../engine/csv";
 import { EngineError, type Problem } from "../engine/types";
 import { plural, sentence } from "./format";
-import { loadPoints, say } from "./state";
+import { loadPoints } from "./editing";
+import { say } from "./state";
 
 const LARGEST_FILE = 60_000_000; // bytes
 const LONG = 200_000; // characters; a field that holds more makes a browser crawl, so it shows the first lines only

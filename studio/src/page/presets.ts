@@ -1,7 +1,9 @@
 // Taking other points: an example, the reader's own, or one far from the rest.
 import { PRESETS, preset } from "../engine/presets";
 import type { Points } from "../engine/types";
-import { dimension, frameX, loadPoints, points, say, selected, setPoints, targetKind } from "./state";
+import { loadPoints, setPoints } from "./editing";
+import { frameX } from "./frames";
+import { dimension, points, say, selected, targetKind } from "./state";
 
 export { PRESETS };
 

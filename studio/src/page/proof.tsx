@@ -1,11 +1,13 @@
 // The certificate: how far the coefficients on the screen are from the optimum, and how that is known.
 import { number, sentence } from "./format";
 import { Seal } from "./icons";
-import { arrived, current, jumpToOptimum, names, optimum, shown, shownLoss, standing, toOptimum } from "./state";
+import { arrived, current, lowestProved, names, optimum, shown, shownLoss, standing, toOptimum } from "./state";
+import { jumpToOptimum } from "./walking";
 
 export function Proof() {
   const best = optimum.value;
   const known = standing.value;
+  const above = (known?.toOptimum ?? 0) || 0;
   const there = (toOptimum.value || arrived.value) && best?.certificate.converged === true;
   return (
     <section class="card proof pane" data-pane="curve" aria-labelledby="proof">
@@ -16,7 +18,7 @@ export function Proof() {
         </button>
       </header>
       <div class="seal">
-        <Seal proved={there} />
+        <Seal proved={there && lowestProved.value} />
         <p>
           {best === null ? (
             "Nothing to certify yet."
@@ -26,11 +28,16 @@ export function Proof() {
             </>
           ) : there ? (
             <>
-              <strong>The lowest point, proved.</strong> {sentence(best.certificate.reason)}
+              <strong>{lowestProved.value ? "The lowest point, proved." : "The lowest point nearby."}</strong> {sentence(best.certificate.reason)}
+            </>
+          ) : !lowestProved.value ? (
+            <>
+              <strong>Not there yet.</strong> The lowest point found has a loss of {number(best.loss, 5)}; this one is {number(Math.abs(above), 3)} {above < 0 ? "below" : "above"} it. The
+              loss is not convex, so that another minimum may lie lower.
             </>
           ) : (
             <>
-              <strong>Not there yet.</strong> No line has a loss below {number(best.loss, 5)}; this one is {number((known?.toOptimum ?? 0) || 0, 3)} above it.
+              <strong>Not there yet.</strong> No line has a loss below {number(best.loss, 5)}; this one is {number(above, 3)} above it.
             </>
           )}
         </p>
@@ -47,7 +54,7 @@ export function Proof() {
           ))}
           <dt>loss</dt>
           <dd>{number(shownLoss.value, 6)}</dd>
-          <dt>above the lowest</dt>
+          <dt>{best.certificate.converged && !lowestProved.value ? "above the lowest found" : "above the lowest"}</dt>
           <dd>{toOptimum.value ? atMost(best.certificate.toOptimum) : known?.toOptimum == null ? "not known" : number(known.toOptimum, 3)}</dd>
           <dt>norm of the gradient</dt>
           <dd>{number((toOptimum.value ? best.certificate.gradientNorm : current.value?.gradientNorm) ?? NaN, 3)}</dd>

@@ -1,6 +1,8 @@
 // The learning rate: a logarithmic slider with the largest stable rate marked on it, and why a rate beyond it must fail.
 import { number, plain, sentence } from "./format";
-import { locked, rate, rateFrame, set, settings, stability, tooFast, targetKind, lossEntry } from "./state";
+import { set } from "./editing";
+import { rateFrame } from "./frames";
+import { locked, rate, settings, stability, tooFast, targetKind, lossEntry } from "./state";
 import { Formula } from "./math";
 
 /** Where the thumb's middle is, as a share of the slider's track: the track is drawn as far in as the thumb is half wide. */

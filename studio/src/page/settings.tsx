@@ -1,10 +1,12 @@
 // The controls: points, loss, how the walk goes, where it starts.
 import { number, plain, plural } from "./format";
 import { LossPicker } from "./loss_picker";
-import { addBeside } from "./pictures/points_picture";
+import { addBeside } from "./pictures/points_keys";
 import { PRESETS, addOutlier, usePreset } from "./presets";
 import { Rate } from "./rate";
-import { dimension, locked, names, points, rows, set, settings, startRanges, stability } from "./state";
+import { set } from "./editing";
+import { startRanges } from "./frames";
+import { dimension, locked, names, points, rows, settings, stability } from "./state";
 import { dialog } from "./dialogs";
 
 export function Settings() {

@@ -3,7 +3,9 @@ import { batch, signal } from "@preact/signals";
 import { fromFragment, toFragment, type Shared } from "../engine/link";
 import { line } from "../engine/presets";
 import { EngineError, type Problem } from "../engine/types";
-import { at, compared, loadPoints, locks, onSave, points, settings, source, steps, task } from "./state";
+import { loadPoints } from "./editing";
+import { onSave } from "./saving";
+import { at, compared, locks, points, settings, source, steps, task } from "./state";
 import { connection } from "./server";
 import { stored } from "./stored";
 

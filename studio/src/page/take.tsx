@@ -6,7 +6,8 @@ import { EngineError } from "../engine/types";
 import { plural, sentence } from "./format";
 import { connection } from "./server";
 import { linkTo } from "./sharing";
-import { at, optimum, points, say, settings, source, task, toOptimum, walkShown } from "./state";
+import { at, optimum, points, say, settings, source, task, toOptimum } from "./state";
+import { walkShown } from "./walking";
 
 declare const GRADLINE_VERSION: string;
 const MOST_INLINE = 120; // rows; more go into a file beside the script

@@ -2,25 +2,8 @@
 import { effect } from "@preact/signals";
 import { number, steady, whole } from "./format";
 import { Back, Pause, Play, Reset, Step as StepSign, Ten } from "./icons";
-import {
-  arrived,
-  at,
-  back,
-  current,
-  diverged,
-  forward,
-  goTo,
-  optimum,
-  playing,
-  reset,
-  say,
-  sayWhere,
-  shownLoss,
-  speed,
-  step,
-  steps,
-  toOptimum,
-} from "./state";
+import { arrived, at, current, diverged, optimum, playing, say, shownLoss, speed, steps, toOptimum } from "./state";
+import { back, forward, goTo, reset, sayWhere, step } from "./walking";
 import { still } from "./theme";
 
 const SPEEDS = [

@@ -48,7 +48,7 @@ export function Builder({ state }: { readonly state: TableState }) {
           <button type="button" aria-pressed={!typed} onClick={() => state.change({ formula: null })}>
             by clicking
           </button>
-          <button type="button" aria-pressed={typed} onClick={() => state.change({ formula: state.fitted.value.value?.formula ?? model.formula ?? (model.target ? `${model.target} ~ 1` : "") })}>
+          <button type="button" aria-pressed={typed} onClick={() => state.change({ formula: state.fitted.value.value?.formula ?? model.formula ?? (model.target ? `${quoted(model.target)} ~ 1` : "") })}>
             typed
           </button>
         </div>
@@ -59,6 +59,14 @@ export function Builder({ state }: { readonly state: TableState }) {
       <Trouble state={state} />
     </section>
   );
+}
+
+const KEYWORDS =
+  /^(False|None|True|and|as|assert|async|await|break|class|continue|def|del|elif|else|except|finally|for|from|global|if|import|in|is|lambda|nonlocal|not|or|pass|raise|return|try|while|with|yield)$/;
+
+/** A column's name as a formula takes it. */
+function quoted(name: string): string {
+  return /^[A-Za-z_]\w*$/.test(name) && !KEYWORDS.test(name) ? name : `\`${name}\``;
 }
 
 function Trouble({ state }: { readonly state: TableState }) {

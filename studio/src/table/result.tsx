@@ -119,13 +119,15 @@ function Warnings({ state, fit }: { readonly state: TableState; readonly fit: Fi
 }
 
 function Warning({ one }: { readonly one: Concern }) {
+  // A reason that begins with its title says it once.
+  const text = one.title && one.text.startsWith(`${one.title}: `) ? one.text.slice(one.title.length + 2) : one.text;
   return (
     <p class={`says ${one.level === "serious" ? "bad" : one.level === "look" ? "warn" : ""}`}>
       <strong>
         {LEVELS[one.level]}
         {one.title && `: ${one.title}`}.
       </strong>{" "}
-      {one.text} {one.remedy}
+      {text} {one.remedy}
     </p>
   );
 }

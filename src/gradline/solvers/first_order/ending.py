@@ -14,6 +14,9 @@ from gradline.solvers.first_order.learning_rate import left_to_gain, left_to_gai
 from gradline.solvers.history import Record
 from gradline.solvers.protocol import Certificate
 
+NEAR = 0.1
+"""Standard errors from the optimum, of each coefficient, that nobody could notice."""
+
 
 class Ended(NamedTuple):
     """How a training ended. begin, final: the first record, and that whose coefficients are given, in the unit of the loop, which is
@@ -68,13 +71,19 @@ def is_lowest(problem: Problem, final: Record) -> bool:
 
 
 def near_enough(problem: Problem, ended: Ended) -> bool:
-    """Near the lowest loss, to second order since that itself is not known, or with kinks as the solver for these finds it: within 1 %
-    of a squared loss, whose unit is the noise, within 0.1 % of any other, or within a billionth of the way down."""
+    """Near the lowest loss, to second order since that itself is not known, or with kinks as the solver for these finds it: nearer than
+    rows can tell, or within a billionth of the way down.
+
+    By n times what is left to gain, over the noise of one row, the coefficients are so many squared standard errors from the optimum:
+    exactly so for squared loss, whose value there is the noise, and in size for others. A tenth of a standard error a coefficient is
+    near, and never more than 1 % of a squared loss or 0.1 % of any other.
+    """
     final, begin, whole = ended.final, ended.begin, ended.whole
     if problem.joint:
         return final.gradient_norm <= 0.01 * begin.gradient_norm
     squared = problem.loss.squared_scale() is not None
-    share = 0.01 if squared else 0.001
+    told_apart = NEAR**2 * problem.free.size / problem.rows.n_rows
+    share = min(0.01 if squared else 0.001, told_apart)
     try:
         if not squared and problem.loss.kinks() is not None:
             # A gradient that jumps says nothing of how far there is to go, and curvature leaves the jumps out.

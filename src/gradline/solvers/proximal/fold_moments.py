@@ -120,26 +120,20 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         ends = np.cumsum(found)
         # Overflow is left to show in the sums, where the caller looks for it.
         with np.errstate(over="ignore", invalid="ignore"):
-            x = some_rows(values, order)
-            x -= state.shift[:p]
-            # The targets, and ones of which come the columns' sums.
-            beside = np.empty((len(order), targets.shape[1] + 1))
-            np.subtract(targets[order], state.shift[p:], out=beside[:, :-1])
+            taken, q = some_rows(values, order), targets.shape[1]
+            # Beside the columns the targets, and ones of which come all sums: one product of these gives everything.
+            x = np.empty((len(order), p + q + 1), order="C" if taken.flags.c_contiguous else "F")
+            np.subtract(taken, state.shift[:p], out=x[:, :p])
+            np.subtract(targets[order], state.shift[p:], out=x[:, p : p + q])
             if state.exponents.any():
-                np.ldexp(x, -state.exponents[:p], out=x)
-                np.ldexp(beside[:, :-1], -state.exponents[p:], out=beside[:, :-1])
-            beside[:, -1] = 1.0 if weights is None else self._weighted(x, beside[:, :-1], weights[order])
+                np.ldexp(x[:, :-1], -state.exponents, out=x[:, :-1])
+            x[:, -1] = 1.0 if weights is None else self._weighted(x[:, :p], x[:, p : p + q], weights[order])
             for fold in np.flatnonzero(found):
-                part = slice(ends[fold] - found[fold], ends[fold])
-                columns, others, products = x[part], beside[part], state.products[fold]
+                part = x[ends[fold] - found[fold] : ends[fold]]
                 # np.dot and not @, which would keep Python's lock; of one buffer, half the work of a general product.
-                products[:p, :p] += np.dot(columns.T, columns)
-                cross, squares = np.dot(others.T, columns), np.dot(others.T, others)
-                products[p:, :p] += cross[:-1]
-                products[:p, p:] += cross[:-1].T
-                products[p:, p:] += squares[:-1, :-1]
-                state.sums[fold, :p] += cross[-1]
-                state.sums[fold, p:] += squares[-1, :-1]
+                sums = np.dot(part.T, part)
+                state.products[fold] += sums[:-1, :-1]
+                state.sums[fold] += sums[-1, :-1]
         self._count(state, block, owner, found)
         return replace(state, steps=state.steps + 1)
 

@@ -10,7 +10,7 @@ steps as supports change (Best 1996, "An algorithm for the solution of the param
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -200,10 +200,17 @@ class _Support:
         room, d = len(self.places), len(self.model.curvature)
         if k <= room:
             return
-        more = min(max(2 * room, k), d) - room
-        self.places, self.signs = np.pad(self.places, (0, more)), np.pad(self.signs, (0, more))
-        self.inverse, self.rows = np.pad(self.inverse, ((0, more), (0, more))), np.pad(self.rows, ((0, more), (0, 0)))
-        self.changes, self.loads = np.pad(self.changes, ((0, 0), (0, more))), np.pad(self.loads, ((0, 0), (0, more)))
+        more = min(max(2 * room, k), d)
+        self.places, self.signs, self.rows = _grown(self.places, more), _grown(self.signs, more), _grown(self.rows, more, d)
+        self.inverse = _grown(self.inverse, more, more)
+        self.changes, self.loads = _grown(self.changes, PENDING, more), _grown(self.loads, 2, more)
+
+
+def _grown(buffer: np.ndarray[Any, Any], *shape: int) -> np.ndarray[Any, Any]:
+    """The buffer in the corner of a larger one of zeros: np.pad does it too, in thirty times the time."""
+    larger = np.zeros(shape, dtype=buffer.dtype)
+    larger[tuple(slice(size) for size in buffer.shape)] = buffer
+    return larger
 
 
 def lasso_path(

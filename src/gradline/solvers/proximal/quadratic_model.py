@@ -100,15 +100,8 @@ def _with_free_taken_out(curvature: Array, linear: Array, part: KinkedPart, star
 
 def _settled(curvature: Array, linear: Array, part: KinkedPart, x: Array, tolerance: float) -> ModelMinimum:
     """The minimum from x, which is changed."""
-    blocks = list(part.blocks)
-    largest = [_largest_eigenvalue(curvature, block) for block in blocks]
-    owner = np.empty(len(x), dtype=np.int64)
-    for number, block in enumerate(blocks):
-        owner[block] = number
+    blocks, largest, owner, wide = list[IntArray](), list[float](), np.zeros(0, dtype=np.int64), list[int]()
     worst, sizes = np.inf, np.abs(curvature)
-    # A norm bends, so that its minimum takes steps: all blocks are gone over between these.
-    wide = [number for number, block in enumerate(blocks) if len(block) > 1]
-    every = 1 if wide else FULL
     for turn in range(MOST_ROUNDS):
         gradient = linear + curvature @ x
         rounding = 8.0 * (np.finfo(float).eps * (np.abs(linear) + sizes @ np.abs(x)) + part.accuracy * np.abs(part.slope(x)))
@@ -117,6 +110,15 @@ def _settled(curvature: Array, linear: Array, part: KinkedPart, x: Array, tolera
         violating = left > np.maximum(rounding, tolerance)
         if not violating.any():
             return ModelMinimum(x, worst, True)
+        if not turn:
+            blocks = list(part.blocks)
+            largest = [_largest_eigenvalue(curvature, block) for block in blocks]
+            owner = np.empty(len(x), dtype=np.int64)
+            for number, block in enumerate(blocks):
+                owner[block] = number
+            wide = [number for number, block in enumerate(blocks) if len(block) > 1]
+        # A norm bends, so that its minimum takes steps: all blocks are gone over between these.
+        every = 1 if wide else FULL
         before = x.copy()
         support = part.support(x)
         if turn % every == every - 1:

@@ -6,10 +6,21 @@ import { FONT, halo, type Size } from "./canvas";
 import { between, disc } from "./marks";
 import { padded } from "./scale";
 
-export const turn = signal<readonly [number, number]>([0.65, 0.42]);
+/** How the box is turned when it is first seen. */
+export const FIRST_TURN: readonly [number, number] = [0.65, 0.42];
+export const turn = signal(FIRST_TURN);
+
+export const LOWEST = 0.08;
+export const HIGHEST = 1.45;
 
 export function turnTo(around: number, above: number): void {
-  turn.value = [around, Math.max(0.08, Math.min(1.45, above))];
+  turn.value = [around, Math.max(LOWEST, Math.min(HIGHEST, above))];
+}
+
+/** From where one looks, in degrees: round the upright axis, from 0 to 359, and above the floor. */
+export function looked(): readonly [number, number] {
+  const [around, above] = turn.value.map((angle) => Math.round((angle * 180) / Math.PI)) as [number, number];
+  return [((around % 360) + 360) % 360, above];
 }
 
 export function drawPlane(pen: CanvasRenderingContext2D, { width, height }: Size): void {

@@ -21,9 +21,16 @@ export function ticks(low: number, high: number, count: number): number[] {
   if (!(span > 0) || !Number.isFinite(span)) return [];
   const rough = span / Math.max(1, count);
   const power = 10 ** Math.floor(Math.log10(rough));
-  const step = ([1, 2, 5, 10].find((factor) => factor * power >= rough) ?? 10) * power;
-  const out: number[] = [];
-  for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * span; k++) out.push(Number((k * step).toPrecision(12)));
+  const factors = [10, 5, 2, 1, 0.5, 0.2];
+  const coarsest = factors.length - 3 - [1, 2, 5, 10].findIndex((factor) => factor * power >= rough);
+  // A picture that shows one number has no scale: then the next finer step is taken.
+  let out: number[] = [];
+  for (const factor of factors.slice(Math.max(0, coarsest))) {
+    const step = factor * power;
+    out = [];
+    for (let k = Math.ceil(low / step - 1e-9); k * step <= high + 1e-9 * span; k++) out.push(Number((k * step).toPrecision(12)));
+    if (out.length > 1) break;
+  }
   return out;
 }
 

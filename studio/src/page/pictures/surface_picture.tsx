@@ -2,28 +2,25 @@
 import { computed, effect, signal } from "@preact/signals";
 import { contours, type ContourMultiPolygon } from "d3-contour";
 import { number, steady } from "../format";
+import { set } from "../editing";
+import { frameFirst, frameSecond, settleFrames, surfaceAspect } from "../frames";
 import {
   at,
   current,
   dimension,
-  following,
-  frameFirst,
-  frameSecond,
   locked,
   names,
   optimum,
   pair,
   points,
   say,
-  set,
   settings,
-  settleFrames,
   shown,
   steps,
   surface,
-  surfaceAspect,
   toOptimum,
 } from "../state";
+import { following } from "../walking";
 import { ink } from "../theme";
 import { Canvas, FONT, halo, type Draw, type Size } from "./canvas";
 import { fromWalk, toWalk } from "./coordinates";
