@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import statsmodels.api as sm
 from fitted import close, fitted
+from scipy.special import expit, logit
 
 import gradline as gl
 from gradline.design.dense import DenseDesign
@@ -214,5 +215,6 @@ def test_multinomial_mean_interval_by_the_delta_method():
     for i in range(4):
         z = np.kron(np.eye(2), design.dense()[i])
         slope = np.array([[p[i, c] * ((c == a + 1) - p[i, a + 1]) for a in range(2)] for c in range(3)]) @ z
-        reach = 1.959963984540054 * np.sqrt(np.diag(slope @ v @ slope.T))
-        close(found.upper[i] - found.lower[i], 2 * reach, 1e-7)
+        reach = 1.959963984540054 * np.sqrt(np.diag(slope @ v @ slope.T)) / (p[i] * (1 - p[i]))
+        close(found.upper[i], expit(logit(p[i]) + reach), 1e-7)
+        close(found.lower[i], expit(logit(p[i]) - reach), 1e-7)

@@ -391,18 +391,27 @@ class Fit(FitQuestions, FitTests):
             report.save(path)
         return report
 
-    def summary(self, exponentiate: bool = False) -> Summary:
+    def summary(self, exponentiate: bool = False, *, level: float = 0.95) -> Summary:
         """The model, its coefficients and how they were found: a table in a terminal, HTML in a notebook, plain text when printed.
 
         Parameters
         ----------
         exponentiate : bool, default False
             Show exp of each coefficient and of the ends of its interval: odds ratios, ratios of means. The standard error is then of the
-            ratio; the test is the coefficient's.
+            ratio; the test is the coefficient's. A dispersion or another number that is the same for all rows has none.
+        level : float, default 0.95
+            Of the intervals.
 
         Returns
         -------
         Summary
+
+        Raises
+        ------
+        TypeError
+            For ``exponentiate`` that is neither True nor False.
+        ValueError
+            For a level that does not lie between 0 and 1.
 
         Examples
         --------
@@ -413,7 +422,7 @@ class Fit(FitQuestions, FitTests):
         """
         from gradline.summary import summarise
 
-        return summarise(self, exponentiate)
+        return summarise(self, exponentiate, level)
 
     def table(self) -> ResultTable:
         """The coefficients with their names, errors and intervals, for pandas, Polars, Arrow and DuckDB.

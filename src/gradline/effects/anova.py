@@ -110,9 +110,9 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
             row["sum_of_squares"] = chi_squared * float(statistics.dispersion[0])
         for key, value in {**row, name: statistic, "p_value": p_value}.items():
             columns.setdefault(key, []).append(value)
-    how = f"Wald, {covariance.kind} covariance"
+    how, title = f"Wald, {covariance.kind} covariance", "Wald tests of the terms of"
     if squared and statistics is not None and "sum_of_squares" in columns and statistics.squares is not None:
-        how = "F of the sums of squares"
+        how, title = "F of the sums of squares", "Analysis of variance of"
         spare = statistics.degrees_of_freedom
         for key, value in {"term": "Residual", "df": int(spare) if float(spare).is_integer() else spare}.items():
             columns[key].append(value)
@@ -123,7 +123,7 @@ def _walds(model: Model, kind: int, terms: Sequence[Term]) -> ResultTable:
         how += f", F with {covariance.degrees_of_freedom:.6g} degrees of freedom below"
     if curves:
         how += "; of curves by their effective degrees of freedom"
-    return ResultTable(columns, f"Analysis of variance of {', '.join(model.target_names[:4])}", (f"type {kind}: {_TYPES[kind]}; {how}",))
+    return ResultTable(columns, f"{title} {', '.join(model.target_names[:4])}", (f"type {kind}: {_TYPES[kind]}; {how}",))
 
 
 def _chi_squared(kind: int, term: Term, terms: Sequence[Term], coefficients: Any, covariance: Covariance) -> tuple[int, float]:

@@ -59,6 +59,8 @@ def contrasts(
     plan = Plan(tuple(Quantity(cell) for cell in cells), tuple(comparisons), frozenset(column.name for column in columns))
     table = comparison_columns(frame, plan, level, adjust, len(cells), named="term")
     said = "" if adjust is None else f"; {_ADJUSTED[adjust]}"
+    if adjust is None and len(comparisons) > 1:
+        said = f"; p-values and intervals not adjusted for {len(comparisons):,} contrasts"
     return stacked([table], frame, f"Contrasts of {term} in {what_of(frame)}", level, how_of(frame, compare, "contrasts") + said)
 
 

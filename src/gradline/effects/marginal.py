@@ -16,7 +16,7 @@ from gradline.effects.estimates import Adjust, Estimates, difference, joined, of
 from gradline.effects.frames import Frame, open_frame, work_out
 from gradline.effects.quantities import Forecast, Quantity, Slope, is_identity
 from gradline.formulas.factors import factor_columns
-from gradline.inference.intervals import Interval, linear_interval, mean_interval
+from gradline.inference.intervals import Interval, linear_interval, mean_interval, probability_interval
 from gradline.summary.result_table import ResultTable
 
 if TYPE_CHECKING:
@@ -214,9 +214,14 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
         flat = None if drawn is None else drawn.reshape(len(drawn), -1)
         images = found.values.images
         parts.append(of_quantities(found.values.values.ravel(), images.reshape(-1, images.shape[-1]), flat))
-    columns = with_errors(joined(parts), frame.covariance, level, stretched=frame.stretched)
+    total = joined(parts)
+    columns = with_errors(total, frame.covariance, level, stretched=frame.stretched)
     for name in ("t", "z", "p_value"):
         columns.pop(name, None)
+    by_errors = total.draws is None or frame.stretched
+    if not ends and by_errors and frame.scale == "mean" and model.loss_function.predicts_probabilities:
+        # An average of probabilities is one itself.
+        ends.append(probability_interval(total.values, np.array(columns["standard_error"]), frame.covariance, level))
     if ends:
         lower, upper = (np.concatenate([end.ravel() for end in side]) for side in zip(*ends, strict=True))
         if frame.stretched:
@@ -226,8 +231,8 @@ def predictions(model: Model, *, at: Any, by: Any, kind: str, data: Any, scale: 
 
 
 def _ends(frame: Frame, forecast: Forecast, batch: Any, combinations: int, level: float) -> Interval:
-    """The ends of a prediction as ``Fit.predict`` has them: those of the linear predictor put through the forward pass, where there is
-    one a prediction, so that they stay where predictions can be."""
+    """The ends of a prediction as ``Fit.predict`` has them: those of the linear predictor put through the forward pass, or of the logit of
+    a probability made of several, so that they stay where predictions can be."""
     rows = [batch]
     if frame.kind == "each row":
         rows = [next(iter(Quantity(combination).parts(batch, forecast.encoder)))[1] for combination in frame.asked.combinations]

@@ -6,10 +6,11 @@ scipy.stats takes longer than a small fit.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtr, stdtrit
+from scipy.special import expit, logit, ndtr, ndtri, stdtr, stdtrit
 
 from gradline.base.errors import ArgumentTypeError, InferenceError
 from gradline.base.types import Array
@@ -79,7 +80,8 @@ def mean_interval(design: Design, predictors: Array, covariance: Covariance, los
     """The confidence interval of the prediction, (m, outputs).
 
     Where each output depends on one linear predictor the ends are those of the linear predictor put through the forward pass, so that they
-    stay where predictions can be; otherwise (multinomial probabilities, a user's prediction of several predictors) the delta method.
+    stay where predictions can be. A probability made of several (multinomial, ordinal) has the delta method on the scale of its logit, so
+    that it stays between 0 and 1; other predictions of several linear predictors have it on their own scale.
     """
     sources = _sources(loss, predictors)
     if sources is not None:
@@ -88,17 +90,44 @@ def mean_interval(design: Design, predictors: Array, covariance: Covariance, los
         for end in linear:
             ends.append(_outputs(loss, end))
         return Interval(np.minimum(*ends), np.maximum(*ends))
-    centre = _outputs(loss, predictors)
-    reach = critical_value(level, covariance.degrees_of_freedom) * _delta_errors(design, predictors, covariance, loss)
-    lower, upper = centre - reach, centre + reach
-    if loss.target_kind == "class":
-        lower, upper = np.maximum(lower, 0.0), np.minimum(upper, 1.0)
-    return Interval(lower, upper)
+    factor = critical_value(level, covariance.degrees_of_freedom)
+    forward = _logits if loss.predicts_probabilities else _outputs
+    centre = forward(loss, predictors)
+    with np.errstate(invalid="ignore"):
+        reach = factor * _delta_errors(design, predictors, covariance, loss, forward)
+        lower, upper = centre - reach, centre + reach
+    if not loss.predicts_probabilities:
+        return Interval(lower, upper)
+    # A probability of 0 or 1, to the last digit, has no logit.
+    outputs = _outputs(loss, predictors)
+    none = np.isinf(centre)
+    return Interval(np.where(none, outputs, expit(lower)), np.where(none, outputs, expit(upper)))
+
+
+def probability_interval(probabilities: Array, errors: Array, covariance: Covariance, level: float = 0.95) -> Interval:
+    """The confidence interval of probabilities, or of averages of them, by the delta method on the scale of the logit: the standard error
+    of log(p / (1 - p)) is that of p over p (1 - p). One of 0 or 1 has itself as both ends."""
+    inside = (probabilities > 0.0) & (probabilities < 1.0)
+    safe = np.where(inside, probabilities, 0.5)
+    centre = logit(safe)
+    reach = critical_value(level, covariance.degrees_of_freedom) * errors / (safe * (1.0 - safe))
+    ends = (expit(centre - reach), expit(centre + reach))
+    return Interval(*(np.where(inside, end, probabilities) for end in ends))
 
 
 def _outputs(loss: Loss, predictors: Array) -> Array:
     outputs = np.asarray(loss.predict(predictors), dtype=np.float64)
     return outputs[:, None] if outputs.ndim == 1 else outputs
+
+
+def _logits(loss: Loss, predictors: Array) -> Array:
+    """Of probabilities of classes. What is left of one is the sum of the others, which keeps its digits where the one is near 1."""
+    found = _outputs(loss, predictors)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        if found.shape[1] == 1:
+            return np.asarray(logit(found))
+        others = found @ (1.0 - np.eye(found.shape[1]))
+        return np.asarray(np.log(found) - np.log(others))
 
 
 def _sources(loss: Loss, predictors: Array) -> list[int] | None:
@@ -113,15 +142,15 @@ def _sources(loss: Loss, predictors: Array) -> list[int] | None:
     return depends.argmax(axis=1).tolist() if (depends.sum(axis=1) <= 1).all() else None
 
 
-def _delta_errors(design: Design, predictors: Array, covariance: Covariance, loss: Loss) -> Array:
-    """Standard errors of outputs by their derivatives in the linear predictors (central differences), (m, outputs)."""
+def _delta_errors(design: Design, predictors: Array, covariance: Covariance, loss: Loss, forward: Callable[[Loss, Array], Array]) -> Array:
+    """Standard errors of what ``forward`` makes of linear predictors, by its derivatives in them (central differences), (m, outputs)."""
     total: Array | None = None
     for a in range(predictors.shape[1]):
         step = 1e-5 * np.maximum(1.0, np.abs(predictors[:, a]))
         above, below = predictors.copy(), predictors.copy()
         above[:, a] += step
         below[:, a] -= step
-        slope = (_outputs(loss, above) - _outputs(loss, below)) / (2.0 * step)[:, None]
+        slope = (forward(loss, above) - forward(loss, below)) / (2.0 * step)[:, None]
         part = slope[:, :, None] * design.predict(covariance.factors[a])[:, None, :]
         total = part if total is None else total + part
     assert total is not None

@@ -14,7 +14,7 @@ from gradline.base.errors import LossError
 from gradline.base.types import Array
 from gradline.losses.distribution import Distribution
 from gradline.losses.operations import Operations
-from gradline.losses.protocol import Aim, Parameter, TargetKind, Written
+from gradline.losses.protocol import Aim, Parameter, SpreadUnits, TargetKind, Written
 
 if TYPE_CHECKING:
     from gradline.autodiff.tape import Tape
@@ -69,6 +69,10 @@ class LossDefaults:
         return None
 
     @property
+    def predicts_probabilities(self) -> bool:
+        return self.target_kind in ("label", "class")
+
+    @property
     def quantile_level(self) -> float | None:
         return None
 
@@ -79,6 +83,9 @@ class LossDefaults:
     @property
     def is_equidispersed(self) -> bool:
         return False
+
+    def spread_units(self, targets: Array, copies: Array, precision: Array | None) -> SpreadUnits | None:
+        return SpreadUnits(copies, np.ones(len(copies), dtype=np.bool_)) if self.is_equidispersed else None
 
     @property
     def uses_expected_information(self) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 from gradline.autodiff.row_derivatives import RowDerivatives
-from gradline.base.types import Array
+from gradline.base.types import Array, BoolArray
 from gradline.losses.distribution import Distribution
 
 if TYPE_CHECKING:
@@ -36,6 +36,14 @@ class Written(NamedTuple):
     form: Form = "row"
     linear_predictors: tuple[str, ...] | None = None
     identity: bool = False
+
+
+class SpreadUnits(NamedTuple):
+    """Of rows, (m,) each. units: how many squares of Pearson's residuals each stands for. tells: whether its own square can be larger than
+    the variance of the loss allows, which that of a single label cannot."""
+
+    units: Array
+    tells: BoolArray
 
 
 class UnboundLoss(Protocol):
@@ -125,6 +133,10 @@ class Loss(UnboundLoss, Protocol):
     @property
     def aims_at(self) -> Aim:
         """What of the target a prediction stands for."""
+
+    @property
+    def predicts_probabilities(self) -> bool:
+        """Each number of a prediction is a probability; where there are several they are those of all classes, and add up to one."""
 
     @property
     def quantile_level(self) -> float | None:
@@ -229,6 +241,10 @@ class Loss(UnboundLoss, Protocol):
     @property
     def is_equidispersed(self) -> bool:
         """The variance equals the mean (Poisson), which data may contradict."""
+
+    def spread_units(self, targets: Array, copies: Array, precision: Array | None) -> SpreadUnits | None:
+        """For a variance that follows from the mean alone, which data may exceed: what of rows (m, q), which stand for so many copies (m,)
+        of a precision (m,), is one observation of it. None for other losses."""
 
     @property
     def uses_expected_information(self) -> bool:

@@ -28,6 +28,7 @@ from gradline.inference.diagnostics import (
 )
 from gradline.inference.kinked import RowLoss, row_loss
 from gradline.inference.leave_one_out import LeaveOneOut, leave_one_out
+from gradline.inference.overdispersion import Overdispersion, checks_spread, overdispersion
 from gradline.inference.statistics import FitStatistics, fit_statistics
 from gradline.inference.support import on_face, on_support
 from gradline.losses.protocol import Loss
@@ -139,6 +140,12 @@ class Diagnosis:
         return durbin_watson(self.rows.problem, self._coefficients)
 
     @cached_property
+    def overdispersion(self) -> Overdispersion:
+        """Whether counts, or shares of several trials, vary more than their loss allows: Pearson's chi-squared over its degrees of freedom.
+        Raises ValueError for other losses, and for labels."""
+        return overdispersion(self.rows.problem, self._coefficients, self.statistics)
+
+    @cached_property
     def leave_one_out_loss(self) -> LeaveOneOut:
         """The mean loss a row by the fit without it, beside that in the sample. Raises ValueError naming a row of leverage 1."""
         problem = self.by_row_data.problem
@@ -236,6 +243,7 @@ class Diagnosis:
             f"Diagnosis of {self.rows.problem.rows.n_rows:,} rows of a fit of {self.fit.loss_name} loss\n"
             "  by row: leverage, cooks_distance, leave_one_out, fitted, residuals, standardised\n"
             "  as a whole: collinearity, variance_inflation, leave_one_out_loss, breusch_pagan, reset, durbin_watson"
+            + (", overdispersion" if checks_spread(self.fit.loss_function, self.rows.problem.rows.n_targets) else "")
         )
 
 

@@ -161,6 +161,12 @@ class Model(ModelUncertainty):
         for j, predictor in enumerate(self.predictor_names):
             mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
             own = [i for i in range(len(self.names)) if not in_curve(self, i, j)]
+            only, without = self.loss_function.intercept_only, self.loss_function.without_intercept
+            if mask is None and only and only[j]:
+                # One number for all rows, in which no column can be.
+                own = own[: int(self.has_intercept)]
+            elif without and without[j]:
+                own = own[int(self.has_intercept) :]
             kept = [i for i in own[:12] if i not in self.solution.aliased and (mask is None or mask[i])]
             terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
             terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []

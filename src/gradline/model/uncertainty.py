@@ -396,6 +396,8 @@ class ModelUncertainty(ModelConstraints):
         return tuple(label for label, estimated in zip(labels, inference.covariance.estimated, strict=True) if estimated)
 
     def _measure(self, attribute: str, what: str) -> float | Array:
+        from gradline.inference.overdispersion import checks_spread
+
         measures = self._measures
         found = getattr(measures, attribute)
         if found is None:
@@ -405,7 +407,13 @@ class ModelUncertainty(ModelConstraints):
                 raise InferenceError(
                     f"a penalised fit has no {attribute.upper()}: the likelihood is not at its maximum; see leave_one_out_loss"
                 )
-            raise InferenceError(f"a fit of this loss has no {what}")
+            more = ""
+            if attribute == "dispersion" and checks_spread(self.loss_function, len(measures.total_squares)):
+                more = (
+                    ": its variance follows from the mean. Whether the rows vary more is Pearson's chi-squared over its degrees of freedom,"
+                    " fit.diagnose(data).overdispersion"
+                )
+            raise InferenceError(f"a fit of this loss has no {what}{more}")
         values = np.atleast_1d(np.asarray(found, dtype=np.float64))
         return float(values[0]) if values.size == 1 else values
 

@@ -56,7 +56,7 @@ def coefficients(
     Returns
     -------
     Matplotlib Axes
-        An array (1, k) of them for k linear predictors.
+        An array (1, k) of them for k linear predictors, where k is more than one. ``numpy.ravel`` makes a sequence of either.
 
     Raises
     ------

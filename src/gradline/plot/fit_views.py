@@ -151,9 +151,13 @@ def draw_shares_against_predicted(fit: Model, rows: FitRows, level: float, ax: A
         _draw_shares(panel, predicted, hits, rows.counts, bins, level, style.look().fit, "o", "observed share")
         style.dress(panel, f"predicted {probability_of(fit, number)}", "observed share" if place == 0 else "")
         panel.set_xlim(-0.04, 1.04)
-        panel.set_ylim(-0.07, 1.07)
+        # Narrow panels have no empty corner: the legend stands above the rows.
+        panel.set_ylim(-0.07, 1.07 if len(shown) == 1 else 1.5)
+        panel.set_yticks(np.linspace(0.0, 1.0, 6))
         style.heading(panel, "Observed against predicted" if place == 0 else "")
-    style.legend(axes[0, 0])
+    bottom, top = axes[0, 0].get_ylim()
+    # Shares lie near the diagonal and rows along 0 and 1: above the one and below the other is an empty corner.
+    style.legend(axes[0, 0], "upper left", (0.0, (1.0 - JITTER - bottom) / (top - bottom)) if len(shown) == 1 else None)
     more = f"first {len(shown)} of {len(classes)} classes" if len(shown) < len(classes) else ""
     style.note(axes[0, -1], ", ".join(part for part in (rows.remark, f"{100 * level:.4g}% intervals", more) if part))
     return style.result(axes)

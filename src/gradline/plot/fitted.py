@@ -99,7 +99,9 @@ def fit(
     Returns
     -------
     Matplotlib Axes
-        An array (1, panels) of them for several panels.
+        An array (1, panels) of them for several panels: of several targets where they have a panel each (over more inputs than one, over
+        a table, and with ``groups``), and of more than two classes over several inputs or categories. ``numpy.ravel`` makes a sequence of
+        either.
 
     Raises
     ------

@@ -42,7 +42,8 @@ def data(
     Returns
     -------
     Matplotlib Axes
-        An array (q, p) of them for several inputs.
+        An array (q, p) of them for several inputs, and (q, 1) for several targets with ``groups``; of 4 and 4 at most. ``numpy.ravel``
+        makes a sequence of either.
 
     Raises
     ------

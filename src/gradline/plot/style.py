@@ -260,9 +260,18 @@ def heading(ax: Any, text: str) -> None:
     ax.set_title(written(text), loc="left", fontsize=LABEL_SIZE, color=look().ink)
 
 
-def legend(ax: Any, place: str = "best") -> Any:
-    """A legend where it covers the fewest points and lines, or at ``place``."""
-    drawn = ax.legend(loc=place, fontsize=TICK_SIZE, labelcolor=look().ink, frameon=True, framealpha=0.9, edgecolor="none", borderpad=0.5)
+def legend(ax: Any, place: str = "best", anchor: tuple[float, float] | None = None) -> Any:
+    """A legend where it covers the fewest points and lines, or at ``place``; that corner of it at ``anchor``, in parts of the axes."""
+    drawn = ax.legend(
+        loc=place,
+        bbox_to_anchor=anchor,
+        fontsize=TICK_SIZE,
+        labelcolor=look().ink,
+        frameon=True,
+        framealpha=0.9,
+        edgecolor="none",
+        borderpad=0.5,
+    )
     drawn.set_zorder(9)
     for handle in drawn.legend_handles:
         # The points of a cloud are pale so that many may overlap; in the legend there is just one.

@@ -238,18 +238,29 @@ def _spread(findings: Findings) -> Iterator[Concern]:
 def _overdispersed(findings: Findings) -> Iterator[Concern]:
     if findings.overdispersion is None:
         return
-    ratio, p_value = findings.overdispersion
-    inference = findings.fit.inference
-    robust = inference is not None and inference.covariance is not None and inference.covariance.kind in ROBUST
-    if ratio > OVERDISPERSED and p_value < CHANCE:
-        yield Concern(
-            "note" if robust else "serious",
-            "More spread than a Poisson count has (overdispersion)",
-            f"Pearson's chi-squared is {short(ratio, 3)} times its degrees of freedom ({p_value_text(p_value)}): counts vary more than"
-            " their mean allows" + ("." if robust else ", and standard errors on this page are too small."),
-            "Take a loss with a larger variance, or standard errors that do not assume one.",
-            ("loss=gl.losses.negative_binomial(0.5)", 'covariance="HC3"'),
-        )
+    found, inference = findings.overdispersion, findings.fit.inference
+    if not (found.ratio > OVERDISPERSED and found.p_value < CHANCE):
+        return
+    # Robust errors take the trials of a share that are its frequency for rows of their own.
+    robust = inference is not None and inference.covariance is not None and inference.covariance.kind in ROBUST and not found.as_trials
+    counts = findings.fit.loss_function.is_equidispersed
+    varied = "counts vary more than their mean allows" if counts else "shares vary more than their trials allow"
+    remedy = "Take a loss with a larger variance, or standard errors that do not assume one."
+    code: tuple[str, ...] = ('loss="negative_binomial"', 'covariance="HC3"')
+    if not counts:
+        remedy = "The trials of a row resemble each other, or a column is missing: add it, or take standard errors that assume no variance."
+        code = ('covariance="HC3"',)
+    if found.as_trials:
+        remedy += " They need the trials as weights= in place of frequencies=, which are rows that have nothing to do with each other."
+        code = ('weights="trials"', *code)
+    yield Concern(
+        "note" if robust else "serious",
+        f"More spread than {'a Poisson count has' if counts else 'binomial counts have'} (overdispersion)",
+        f"Pearson's chi-squared is {short(found.ratio, 3)} times its degrees of freedom ({p_value_text(found.p_value)}): {varied}"
+        + ("." if robust else ", and standard errors on this page are too small."),
+        remedy,
+        code,
+    )
 
 
 def _shape(findings: Findings) -> Iterator[Concern]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-from scipy.special import chdtrc
 
 from gradline.effects.classification import Classification, check_classes, classified
 from gradline.inference.diagnostics import Collinearity, SpecificationTest
 from gradline.inference.inference import infer
+from gradline.inference.overdispersion import Overdispersion
 from gradline.inference.tests import HypothesisResult
 from gradline.model.diagnose import Diagnosis
 from gradline.plot.diagnostic_sample import DiagnosticSample
@@ -26,7 +26,7 @@ Found = TypeVar("Found")
 @dataclass(frozen=True)
 class Findings:
     """given: the fit, with its uncertainty, over the rows. data: what the rows are called. A quantity is None where there is none, and
-    ``absent`` says why by its name. dispersion: Pearson's, of counts under the Poisson loss, with its p-value."""
+    ``absent`` says why by its name."""
 
     given: PlotSubject
     data: str
@@ -37,7 +37,7 @@ class Findings:
     collinearity: Collinearity | None
     joint: HypothesisResult | None
     left_out_loss: float | None
-    overdispersion: tuple[float, float] | None
+    overdispersion: Overdispersion | None
     classes: Classification | None
     absent: Mapping[str, str]
 
@@ -83,7 +83,7 @@ def find(fit: Model, data: Any, target: Any, rows: Mapping[str, Any], name: str)
         None if fit.curves else attempt("collinearity", lambda: diagnosis.collinearity),
         joint,
         attempt("left_out_loss", lambda: diagnosis.leave_one_out_loss.left_out),
-        _overdispersion(given),
+        attempt("overdispersion", lambda: diagnosis.overdispersion),
         attempt("classes", lambda: _classes(given), own=False),
         absent,
     )
@@ -103,15 +103,3 @@ def _classes(given: PlotSubject) -> Classification:
     """How well classes are told apart. Raises ValueError for other models, and for more rows than can be sorted."""
     check_classes(given.fit)
     return classified(given.fit, given.diagnosis.rows)
-
-
-def _overdispersion(given: PlotSubject) -> tuple[float, float] | None:
-    """(Pearson's chi-squared over its degrees of freedom, p-value) of counts, whose variance a Poisson model equates with the mean."""
-    fit = given.fit
-    if not fit.loss_function.is_equidispersed or fit.inference is None or not given.own:
-        return None
-    totals = fit.inference.statistics
-    if totals.squares is None or not totals.degrees_of_freedom > 0 or len(totals.squares) > 1:
-        return None
-    squares = float(totals.squares[0])
-    return squares / totals.degrees_of_freedom, float(chdtrc(totals.degrees_of_freedom, squares))

@@ -272,10 +272,10 @@ def _tested(findings: Findings) -> Iterator[tuple[str, str]]:
             f"{numbers}. Far from 2 says that neighbouring rows are correlated, which matters where their order means something.",
         )
     if findings.overdispersion is not None:
-        ratio, p_value = findings.overdispersion
+        ratio, p_value = findings.overdispersion.ratio, findings.overdispersion.p_value
         yield (
             "Pearson dispersion",
-            f"{short(ratio, 4)}, {p_value_text(p_value)}. Above 1, with a small p, counts vary more than their mean allows.",
+            f"{short(ratio, 4)}, {p_value_text(p_value)}. Above 1, with a small p, counts vary more than the loss allows.",
         )
 
 

@@ -52,6 +52,7 @@ class LinearRegression(LinearModel):
     ----------
     coef_ : array
         (p,), or (q, p) where y is two-dimensional. With a loss of k linear predictors per row, such as a mean and a log scale, q is k.
+        One that is the same number for all rows, such as a joint scale or the dispersion of counts, is left out: ``result_`` has it.
     intercept_ : float or array (q,)
     n_features_in_ : int
         p.
@@ -319,11 +320,13 @@ class LinearRegression(LinearModel):
         """What scikit-learn's users read: coefficients by their names there."""
         # Two-dimensional targets stay so in the coefficients and the predictions, even where there is but one column of them.
         self._target_dimensions = target_dimensions
-        several = result.slopes.ndim == 2 or target_dimensions == 2
+        kept = _with_columns(result)
+        several = len(kept) > 1 or target_dimensions == 2
         # A column left out as aliased has the coefficient 0 here, where code computes X @ coef_; result_ marks it with NaN.
-        slopes = result.solution.coefficients[int(result.has_intercept) :]
+        slopes = result.solution.coefficients[int(result.has_intercept) :, kept]
+        intercepts = np.atleast_1d(np.asarray(result.intercept))[kept]
         self.coef_ = np.ascontiguousarray(slopes.T) if several else slopes[:, 0].copy()
-        self.intercept_ = np.atleast_1d(np.asarray(result.intercept)) if several else result.intercept
+        self.intercept_ = intercepts if several else float(intercepts[0])
 
     _sums: RowSums | None
 
@@ -333,3 +336,13 @@ class LinearRegression(LinearModel):
         target = TargetTags(required=True, multi_output=True, single_output=True)
         inputs = InputTags(two_d_array=True, sparse=True, pairwise=False)
         return Tags(estimator_type="regressor", target_tags=target, regressor_tags=RegressorTags(), input_tags=inputs)
+
+
+def _with_columns(result: Fit) -> list[int]:
+    """The linear predictors that columns enter: those that are one number for all rows, such as a joint scale, are no rows of ``coef_``.
+    All of them where a number stands for the intercept of another, as the thresholds of ordered classes do."""
+    loss, k = result.loss_function, result.solution.coefficients.shape[1]
+    only = loss.intercept_only
+    if not any(only) or all(only) or any(loss.without_intercept):
+        return list(range(k))
+    return [j for j in range(k) if not only[j]]

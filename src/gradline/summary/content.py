@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from gradline.base.errors import ArgumentTypeError
 from gradline.base.numbers import column, counted, duration, probability, short, visible
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
@@ -22,6 +23,7 @@ from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
 from gradline.summary.curves import curve_blocks
 from gradline.summary.parts import Block, Fact, Row
+from gradline.summary.references import reference_lines
 from gradline.summary.uncertainty import LEVEL, errors_line, inference_of, measures, slopes_line, uncertainty_of
 from gradline.summary.wording import absorbed_line, call, model_line, solver_line
 
@@ -33,14 +35,21 @@ MOST_ROWS = 100
 """Coefficients shown of each linear predictor; ``Fit.table()`` has them all."""
 
 
-def summarise(fit: Model, exponentiate: bool = False) -> Summary:
-    """The summary of a fit. exponentiate: of exp of the coefficients."""
+def summarise(fit: Model, exponentiate: bool = False, level: float = LEVEL) -> Summary:
+    """The summary of a fit. exponentiate: of exp of the coefficients. level: of the intervals. Raises TypeError and ValueError for what is
+    no truth value and no level."""
+    from gradline.inference.intervals import check_level
     from gradline.summary.render import Summary
 
+    if not isinstance(exponentiate, bool | np.bool_):
+        number = isinstance(exponentiate, int | float) and 0 < exponentiate < 1
+        hint = f"; for the level of the intervals write level={exponentiate:g}" if number else ""
+        raise ArgumentTypeError(f"exponentiate must be True or False, not {exponentiate!r}{hint}")
+    check_level(level)
     return Summary(
         title=f"Linear model of {', '.join(visible(name) for name in fit.target_names[:6])}{', ...' if len(fit.target_names) > 6 else ''}",
         head=(*_head(fit), *((Fact("shown", _RATIOS),) if exponentiate else ())),
-        blocks=(*(_block(fit, j, exponentiate) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
+        blocks=(*(_block(fit, j, bool(exponentiate), level) for j in range(len(fit.predictor_names))), *curve_blocks(fit)),
         foot=tuple(_foot(fit)),
     )
 
@@ -70,6 +79,7 @@ def _head(fit: Model) -> Iterator[Fact]:
         yield Fact("constraints", constraints_line(fit))
     yield Fact("solver", solver_line(fit))
     yield Fact("rows", _rows(fit))
+    yield from reference_lines(fit)
     if fit.absorbed is not None:
         yield Fact("absorbed", absorbed_line(fit.absorbed))
 
@@ -105,11 +115,11 @@ def _rows(fit: Model) -> str:
     return text
 
 
-def _block(fit: Model, predictor: int, exponentiate: bool) -> Block:
+def _block(fit: Model, predictor: int, exponentiate: bool, level: float) -> Block:
     everything = shown_coefficients(fit, predictor)
     shown = everything[:MOST_ROWS]
     kept = [i for i in shown if i not in fit.solution.aliased]
-    columns = _columns(fit, predictor, kept, exponentiate)
+    columns = _columns(fit, predictor, kept, exponentiate, level)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
     return Block(
         heading_of(fit, predictor),
@@ -139,7 +149,7 @@ _NAMES_OF_RATIOS = {"log_odds": "odds ratio", "log_mean": "ratio of means", "cla
 """What exp of a coefficient is called, by the name of its linear predictor."""
 
 
-def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) -> Mapping[str, list[str]]:
+def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool, level: float) -> Mapping[str, list[str]]:
     shape = fit.solution.coefficients.shape
     name = "coefficient"
     if exponentiate:
@@ -153,7 +163,7 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) ->
     def of(values: Array) -> list[float]:
         return [float(value) for value in np.reshape(values, shape)[kept, predictor]]
 
-    uncertainty = uncertainty_of(fit)
+    uncertainty = uncertainty_of(fit, level)
     zero = set_to_zero(fit)
     out = [zero is not None and bool(zero[i, predictor]) for i in kept]
 
@@ -180,7 +190,11 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool) ->
         found = of(uncertainty.statistics)
         columns[uncertainty.statistic_name] = [f"{value:.2f}" if abs(value) < 1e5 else f"{value:.1e}" for value in found]
     columns |= {"p": [probability(value) for value in of(uncertainty.p_values)]}
-    columns |= {f"{LEVEL:.0%} from": alike[n : 2 * n], "to": alike[2 * n : 3 * n]}
+    columns |= {f"{100 * level:.4g}% from": alike[n : 2 * n], "to": alike[2 * n : 3 * n]}
+    only = fit.loss_function.intercept_only
+    if exponentiate and only and only[predictor]:
+        # That a dispersion or a scale is 1 is nobody's question.
+        columns |= {untested: [""] * n for untested in (uncertainty.statistic_name, "p") if untested in columns}
     if uncertainty.standard_errors is None:
         # There is nothing to say of what was not kept.
         columns = {name: ["" if cell == "nan" else cell for cell in cells] for name, cells in columns.items()}

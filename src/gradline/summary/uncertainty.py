@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from gradline.inference.inference import Inference
     from gradline.model.record import Model
 LEVEL = 0.95
-"""Of the intervals in a summary."""
+"""Of the intervals in a summary, unless another is asked for."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +41,12 @@ def inference_of(fit: Model) -> Inference | None:
     return fit.inference
 
 
-def uncertainty_of(fit: Model) -> Uncertainty | None:
-    """The uncertainty of a fit's coefficients; None where it holds no covariance of them."""
+def uncertainty_of(fit: Model, level: float = LEVEL) -> Uncertainty | None:
+    """The uncertainty of a fit's coefficients; None where it holds no covariance of them. level: of the intervals."""
     inference = inference_of(fit)
     if inference is not None and inference.selective is not None:
         held = inference.selective
-        ends = held.interval(LEVEL)
+        ends = held.interval(level)
         return Uncertainty(None, None, "", held.p_values, ends.lower, ends.upper, held.estimates, "on kept")
     if inference is None or inference.covariance is None:
         return None
@@ -54,11 +54,11 @@ def uncertainty_of(fit: Model) -> Uncertainty | None:
     from gradline.model.constrained import interval_within
 
     coefficients, covariance = fit.estimate, inference.covariance
-    lower, upper = coefficient_interval(coefficients, covariance, LEVEL)
+    lower, upper = coefficient_interval(coefficients, covariance, level)
     if fit.constraints is not None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the summary says so itself
-            lower, upper = interval_within(fit, LEVEL)
+            lower, upper = interval_within(fit, level)
     return Uncertainty(
         covariance.standard_errors,
         statistics(coefficients, covariance),

@@ -15,6 +15,7 @@ from gradline.losses.defaults import BoolArray, Elementwise, LossDefaults, PerTa
 from gradline.losses.distribution import Distribution, Tails
 from gradline.losses.links import LINKS, Link, mixture, named
 from gradline.losses.operations import Operations
+from gradline.losses.protocol import SpreadUnits
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,7 @@ class Binomial(LossDefaults):
     uses_expected_information = True
     lowest_target = 0.0
     takes_pairs = True
+    predicts_probabilities = True
 
     @property
     def meaning(self) -> str:
@@ -273,6 +275,15 @@ class Binomial(LossDefaults):
     def observed_variance(self, targets: Array, predictors: Array) -> Array:
         yes, no = _counts(targets)
         return self.variance(predictors) / (yes + no)[:, None]
+
+    def spread_units(self, targets: Array, copies: Array, precision: Array | None) -> SpreadUnits:
+        """A row of successes and failures is one group of trials. So is a share, whose trials are its precision, or else its frequency."""
+        if targets.shape[1] == 2:
+            return SpreadUnits(copies, targets.sum(axis=1) > 1)
+        inside = (targets[:, 0] > 0) & (targets[:, 0] < 1)
+        if precision is None:
+            return SpreadUnits(np.ones(len(copies)), inside & (copies > 1))
+        return SpreadUnits(copies, inside & (precision > 1))
 
     def saturated_loss(self, targets: Array) -> Array:
         from scipy.special import xlogy
