@@ -96,7 +96,6 @@ def test_thresholds_have_no_terms():
 def test_fits_within_constraints_are_refused():
     fit = gl.fit("body_mass_g ~ flipper_length_mm + bill_length_mm", PENGUINS, constraints="bill_length_mm >= 10")
     for asked in (
-        fit.effects,
         lambda: fit.bootstrap(PENGUINS),
         lambda: fit.drop_each(PENGUINS),
         lambda: fit.interval(0.9, "profile", PENGUINS),

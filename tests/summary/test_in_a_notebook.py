@@ -33,8 +33,8 @@ with contextlib.redirect_stdout(kept):
     print(fit.summary())
 kept.getvalue() == 2 * f"{fit.summary()}\\n"
 """,
-    "descent": "descended = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=300))",
-    "silent": "descended = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=300), progress=False)",
+    "descent": "descended = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=500))",
+    "silent": "descended = gl.fit(x, y, solver=gl.GradientDescent(0.01, steps=500), progress=False)",
     "quick": "robust = gl.fit(x, y, loss=gl.losses.huber(1.0))",
     "rows": """
 from gradline.tables.table import open_table
@@ -101,8 +101,8 @@ def test_a_printed_summary_is_printed(outputs, summary, cell):
 def test_gradient_descent_shows_one_bar_and_asks_for_no_widgets(outputs):
     (bar,) = outputs["descent"]
     assert bar.output_type == "display_data"
-    assert re.fullmatch(r"gradient descent  300/300  loss 1\.0\d+", bar.data["text/plain"])
-    assert '<progress value="300" max="300"' in bar.data["text/html"]
+    assert re.fullmatch(r"gradient descent  500/500  loss 1\.0\d+", bar.data["text/plain"])
+    assert '<progress value="500" max="500"' in bar.data["text/html"]
     assert bar.data["text/plain"] in bar.data["text/html"]
 
 

@@ -52,7 +52,7 @@ class Animation:
     >>> import matplotlib
     >>> matplotlib.use("Agg")
     >>> x, y = gl.datasets.line(seed=1)
-    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.05, steps=50))
+    >>> fit = gl.fit(x, y, solver=gl.GradientDescent(learning_rate=0.05, steps=100))
     >>> moving = gl.plot.animation(fit, x, y, frames=4)
     >>> moving.data[:3], len(moving.steps)
     (b'GIF', 4)

@@ -36,7 +36,8 @@ def live(*, every: float = SECONDS) -> Live:
     --------
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
-    >>> fit = gl.fit(x, y, solver=gl.Adam(0.1, epochs=20, batch_size=50, validation=0.2, callbacks=[gl.plot.live()]))
+    >>> falling = gl.schedules.cosine(0.2, steps=320)
+    >>> fit = gl.fit(x, y, solver=gl.Adam(falling, epochs=20, batch_size=50, validation=0.2, seed=0, callbacks=[gl.plot.live()]))
     """
     return Live(every)
 

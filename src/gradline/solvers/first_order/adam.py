@@ -148,7 +148,8 @@ class AdamW(Adam):
     --------
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
-    >>> solver = gl.AdamW(learning_rate=0.1, weight_decay=0.01, epochs=20, batch_size=50, seed=0)
+    >>> falling = gl.schedules.cosine(0.2, steps=400)
+    >>> solver = gl.AdamW(falling, weight_decay=0.001, epochs=20, batch_size=50, seed=0)
     >>> fit = gl.fit(x, y, solver=solver)
     >>> len(fit.history)
     21
