@@ -204,6 +204,11 @@ class Encoder:
     def _categories(self) -> dict[str, CategoricalFactor]:
         return {name: factor for name, factor in self.factors.items() if isinstance(factor, CategoricalFactor)}
 
+    @property
+    def implied_levels(self) -> dict[str, tuple[Level, ...]]:
+        """The levels of the text columns that the formula does not wrap in C(), by column."""
+        return {str(factor.argument): tuple(self.levels[name]) for name, factor in self._categories.items() if factor.implied}
+
     @cached_property
     def _plain_columns(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
         """The columns of the design and of the targets, if all are columns of numbers taken as they are."""
