@@ -135,7 +135,9 @@ def test_where_a_number_is_needed():
         with pytest.raises(TypeError, match=rf"{keyword}= names column 'g' of the pandas frame, which is a categorical, '\d' in row 0"):
             gl.fit("y ~ x", FRAME, **{keyword: "g"})
     fit = gl.fit("y ~ x", FRAME)
-    with pytest.raises(TypeError, match=r"column 'x' of the dict of arrays is a categorical.*x::DOUBLE"):
+    with pytest.raises(
+        TypeError, match=r"column 'x' of the dict of arrays is a categorical.*say with np.asarray\(data\['x'\], dtype=float\)"
+    ):
         fit.predict({"x": pd.Categorical([1, 2])})
 
 

@@ -89,8 +89,8 @@ def check_not_numbers(
             f" {rest}"
         )
     raise FormulaError(
-        f"column {column!r} holds text, such as {value!r} in row {row}, and reads as numbers but for {_dress(value)}; take such marks off in"
-        f" the data, {rest}"
+        f"column {column!r} holds text, such as {value!r} in row {row}, and reads as numbers but for {_dress(value)}; take such marks off"
+        f" in the data, {rest}"
     )
 
 

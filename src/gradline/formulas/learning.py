@@ -162,6 +162,8 @@ def _expression_levels(node: Node, table: Table, kinds: Kinds, states: Mapping[s
 
 
 def _read(table: Table, columns: Sequence[str], kinds: Kinds) -> Iterator[BatchColumns]:
+    first = 0
     for batch in table.batches(list(columns)):
         if batch.num_rows:
-            yield BatchColumns(batch, kinds)
+            yield BatchColumns(batch, kinds, first)
+        first += batch.num_rows

@@ -108,7 +108,11 @@ def of_table(fit: Model, data: Any, how: Mapping[str, Any]) -> FitRows:
         counts = np.nan_to_num(np.asarray(rows.column(frequencies).to_pylist(), dtype=np.float64))
         kept &= counts > 0
     inputs = tuple(encoder.feature_columns)
-    return FitRows(inputs, _numbers(encoder, rows, kept), observed[kept], predicted[kept], counts[kept], _remark(table, rows, kept))
+    # Absorbed levels are an input too, which no line or plane has an axis for.
+    levels = () if fit.absorbed is None else tuple(fit.absorbed.columns)
+    values = None if levels else _numbers(encoder, rows, kept)
+    inputs = tuple(dict.fromkeys([*inputs, *levels]))
+    return FitRows(inputs, values, observed[kept], predicted[kept], counts[kept], _remark(table, rows, kept))
 
 
 def _remark(table: Table, rows: pa.Table, kept: np.ndarray[Any, np.dtype[np.bool_]]) -> str:

@@ -93,7 +93,10 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
         hint = table.source.hint
         if hint and "no column" in str(error):
             message, newline, rest = str(error).partition("\n")
-            raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
+            said, _, advice = message.partition(";")
+            # A name with a mark in it is what the hint is about.
+            near = f"{advice.strip()} Otherwise " if "did you mean" in advice and not any(mark in advice for mark in ",;|\t") else ""
+            raise FormulaError(f"{said}; {near}{hint}{newline}{rest}") from None
         raise
 
 
