@@ -70,7 +70,7 @@ def test_a_line_through_one_point_is_seen():
         gl.plot.fit(fit, [[3.0]], [2.0], true=(1.0, 0.0)),
         gl.plot.fit(gl.fit("y ~ x", {"x": [3.0], "y": [2.0]}), {"x": [3.0], "y": [2.0]}),
     ):
-        lines = [line for line in ax.lines if line.get_label() in ("fit", "true")]
+        lines = [line for line in ax.lines if len(line.get_xdata()) > 10]
         assert lines
         for line in lines:
             x = np.asarray(line.get_xdata())

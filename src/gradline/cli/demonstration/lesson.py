@@ -35,15 +35,15 @@ def _tell(points: Line | Plane, scaled: Array, y: Array, functions: Functions, p
         )
     except gl.DivergenceError as error:
         printer.say(
-            f"Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step. In its first steps the loss would go"
-            f" {_explosion(scaled, y, functions)}. gradline says so before the first step:"
+            f"Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step. In its first steps the loss would"
+            f" go {_explosion(scaled, y, functions)}. gradline says so before the first step:"
         )
         printer.space()
         printer.say(f"gl.DivergenceError: {error}", style="red", indent=2)
     else:
         printer.say(
-            f"With most points the plain loop with learning rate {RATE:g} would now overshoot further with every step. With points as few or"
-            f" as calm as these {RATE:g} is still below the largest stable rate, and it works."
+            f"With most points the plain loop with learning rate {RATE:g} would now overshoot further with every step. With points as few"
+            f" or as calm as these {RATE:g} is still below the largest stable rate, and it works."
         )
     printer.space()
     printer.say('With learning_rate="auto" the rate comes from the data, and momentum makes up for the uneven scales:')
