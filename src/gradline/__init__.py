@@ -143,7 +143,9 @@ def __getattr__(name: str) -> Any:
     elif name in _MODULES:
         value = importlib.import_module(f"gradline.{name}")
     else:
-        raise AttributeError(f"module 'gradline' has no attribute {name!r}")
+        from gradline.api.other_words import elsewhere
+
+        raise AttributeError(elsewhere(name))
     globals()[name] = value
     return value
 

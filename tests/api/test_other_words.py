@@ -109,3 +109,36 @@ def test_what_makes_a_penalty_is_no_penalty():
         gl.fit(X, Y, penalty=gl.penalties.ridge)
     with pytest.raises(gl.ArgumentTypeError, match=r"penalty=Ridge is a class: make an object of it, as in penalty=Ridge\(\.\.\.\)"):
         gl.fit(X, Y, penalty=gl.penalties.Ridge)
+
+
+@pytest.mark.parametrize(
+    ("name", "here"),
+    [("W", "fit.slopes"), ("slope", "fit.slopes"), ("coefficient", "fit.coefficients, in the order of fit.names"), ("b", "fit.intercept")],
+)
+def test_what_a_lesson_calls_a_coefficient(name, here):
+    assert advice(gl.fit(X, Y), name) == here
+
+
+@pytest.mark.parametrize(
+    ("name", "here"), [("Ridge", "ridge("), ("Lasso", "lasso("), ("logit", 'loss="logistic"'), ("OLS", 'gl.fit("y ~ x"')]
+)
+def test_what_other_programs_call_a_model(name, here):
+    assert here in advice(gl, name)
+    assert not hasattr(gl, name)
+    assert name not in dir(gl)
+
+
+def test_arguments_by_the_words_of_other_programs():
+    with pytest.raises(gl.ArgumentTypeError, match=r"LinearRegression\(\) .*'alpha'; here it is penalty=gl\.penalties\.ridge\("):
+        gl.LinearRegression(alpha=1)
+    with pytest.raises(gl.ArgumentTypeError, match=r"path\(\) .*'cv'; here it is choose=\"folds\", folds=\.\.\."):
+        gl.path(X, Y, penalty=gl.penalties.lasso(), cv=5)
+    with pytest.raises(gl.InferenceError, match=r"covariance 'robust' is not known; did you mean 'HC3'\?"):
+        gl.fit(X, Y, covariance="robust")
+
+
+def test_a_classifier_says_why_it_takes_no_parts():
+    with pytest.raises(AttributeError, match=r"this LinearClassifier has no partial_fit: only sums .* the loss 'logistic' needs the rows"):
+        gl.LinearClassifier().partial_fit
+    with pytest.raises(AttributeError, match="no attribute 'nothing_such'"):
+        gl.LinearClassifier().nothing_such

@@ -165,6 +165,8 @@ def test_torch_and_a_derived_rate(tmp_path):
         (["--noise", "-1"], "--noise is a standard deviation, so it must be zero or more, not -1"),
         (["--noise", "nan"], "--noise must be a finite number, not nan"),
         (["--slope", "inf"], "--slope must be a finite number, not inf"),
+        (["--slope", "1e300"], "--slope must be at most 1e+30 in size, since the loss squares what it makes, not 1e+300"),
+        (["--intercept", "-1e200"], "--intercept must be at most 1e+30 in size"),
         (["--seed", "-1"], "--seed must be a whole number of zero or more, not -1"),
         (["--learning-rate", "fast"], "--learning-rate must be a number above zero, such as 0.01, or auto, not 'fast'"),
         (["--learning-rate", "0"], "--learning-rate must be a number above zero, such as 0.01, or auto, not '0'"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pandas as pd
 import polars as pl
@@ -133,7 +135,9 @@ def test_where_a_number_is_needed():
         with pytest.raises(TypeError, match=rf"{keyword}= names column 'g' of the pandas frame, which is a categorical, '\d' in row 0"):
             gl.fit("y ~ x", FRAME, **{keyword: "g"})
     fit = gl.fit("y ~ x", FRAME)
-    with pytest.raises(TypeError, match=r"column 'x' of the dict of arrays is a categorical.*x::DOUBLE"):
+    with pytest.raises(
+        TypeError, match=r"column 'x' of the dict of arrays is a categorical.*say with np.asarray\(data\['x'\], dtype=float\)"
+    ):
         fit.predict({"x": pd.Categorical([1, 2])})
 
 
@@ -181,3 +185,27 @@ def test_zeros_of_an_expression_and_of_integers():
         for zeros in ([0.0, -0.0, 1.0, 2.0], [0.0, 0.0, 1.0, 2.0])
     ]
     np.testing.assert_array_equal(*clustered)
+
+
+@pytest.mark.parametrize(("blank", "said"), [("", "empty text"), (" ", "text of spaces only, ' ',")])
+def test_empty_text_that_becomes_a_level_is_told(blank, said):
+    frame = pd.DataFrame({"y": np.arange(30.0) ** 2, "x": ["a", "b", "c"] * 10, "firm": [0, 1, 2, 3, 4] * 6, "z": np.arange(30.0)})
+    frame.loc[[4, 8], "x"] = blank
+    with pytest.warns(gl.GradlineWarning, match=rf"column 'x' holds {said} in 2 rows, which is a level of its own; make it None"):
+        assert gl.fit("y ~ x", frame).names == ("Intercept", "x[T.a]", "x[T.b]", "x[T.c]")
+    with pytest.warns(gl.GradlineWarning, match=rf"column 'x' holds {said} in 2 rows"):
+        gl.fit("y ~ x + z | firm", frame)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert len(gl.fit("y ~ C(x)", frame).names) == 4
+
+
+def test_a_frame_and_its_text_file_give_one_model_once_empty_text_is_missing(tmp_path):
+    frame = pd.DataFrame({"y": np.arange(30.0) ** 2, "x": ["a", "b", "c"] * 10})
+    frame.loc[[4, 8], "x"] = ""
+    frame.to_csv(tmp_path / "t.csv", index=False)
+    of_file = gl.fit("y ~ x", tmp_path / "t.csv")
+    of_frame = gl.fit("y ~ x", frame.replace({"x": {"": None}}))
+    assert of_file.names == of_frame.names == ("Intercept", "x[T.b]", "x[T.c]")
+    assert of_file.rows_dropped == of_frame.rows_dropped == {"x missing": 2}
+    np.testing.assert_allclose(of_file.coefficients, of_frame.coefficients, rtol=1e-12)

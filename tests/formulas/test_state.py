@@ -3,6 +3,7 @@
 import datetime
 import decimal
 import json
+import re
 import subprocess
 import sys
 
@@ -248,10 +249,50 @@ def test_identifiers_and_numbers_that_came_as_text_are_told():
     assert learned("y ~ C(size)", data)[1].n_columns == 100
 
 
-@pytest.mark.parametrize("form", ["${:,.2f}", "{:,.0f}", "{:.1f}%", "{:.2f} €", "{:.0f},5"])
-def test_numbers_in_dress_are_no_categories(form):
+def few(stray, rows=3, of=200):
+    return {"y": np.zeros(of), "x": [stray] * rows + [str(i % 6) for i in range(of - rows)]}
+
+
+@pytest.mark.parametrize("stray", ["n/a", "", "6+", "4%"])
+def test_a_stray_text_among_few_different_numbers_is_told_too(stray):
+    with pytest.raises(FormulaError, match=rf"nearly all of it reads as numbers; not so {re.escape(repr(stray))} in row 0: correct it"):
+        learned("y ~ x", few(stray))
+    assert learned("y ~ C(x)", few(stray))[1].n_columns == 7
+
+
+@pytest.mark.parametrize(
+    ("data", "columns"),
+    [
+        (few("1", rows=10), 6),  # numbers throughout: as many as a category has
+        (few("6+", rows=30), 7),  # a seventh of the rows
+        ({"y": np.zeros(20), "x": ["10%", "20%"] * 10}, 2),
+        ({"y": np.zeros(20), "x": ["north", "south"] * 10}, 2),
+    ],
+)
+def test_few_levels_that_are_a_category(data, columns):
+    assert learned("y ~ x", data)[1].n_columns == columns
+
+
+def test_several_stray_texts_are_told_by_the_rows_they_take():
+    strays = ["?", "none", "unknown"]
+    data = {"y": np.zeros(300), "x": strays + [str(i % 20) for i in range(297)]}
+    with pytest.raises(FormulaError, match=r"not so '\?' in row 0"):
+        learned("y ~ x", data)
+
+
+@pytest.mark.parametrize(
+    ("form", "dress"),
+    [
+        ("${:,.2f}", r"the \$"),
+        ("{:,.0f}", "the ',' that parts thousands"),
+        ("{:.1f}%", "the %"),
+        ("{:.2f} €", "the €"),
+        ("{:.0f},5", "the decimal comma"),
+    ],
+)
+def test_numbers_in_dress_are_no_categories(form, dress):
     data = {"y": np.zeros(200), "x": [form.format(1000 * i + 0.25) for i in range(200)]}
-    with pytest.raises(FormulaError, match=r"column 'x' holds text, such as .* in row [01], and reads as numbers but for signs"):
+    with pytest.raises(FormulaError, match=rf"column 'x' holds text, such as .* in row [01], and reads as numbers but for {dress}"):
         learned("y ~ x", data)
     assert learned("y ~ C(x)", data)[1].n_columns == 200
 

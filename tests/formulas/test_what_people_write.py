@@ -324,3 +324,15 @@ def test_what_nests_too_deeply_is_refused(text):
     with pytest.raises(FormulaError, match="too deeply") as caught:
         parse(f"y ~ {text}", ["y", "x"])
     assert len(str(caught.value)) < 500
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("I(z^2)", "I(z ** 2)"), ("I((x + z)^2)", "I((x + z) ** 2)"), ("I(x + z^3)", "I(x + z ** 3)")]
+)
+def test_a_caret_inside_brackets_is_no_power(written, meant):
+    data = {"y": [1.0, 2.0, 4.0, 3.0], "x": [1.0, 3.0, 2.0, 2.0], "z": [0.0, 1.0, 5.0, 2.0]}
+    with pytest.raises(gl.FormulaError, match=re.escape(f"^ inside I() is no power; write {meant}")):
+        gl.fit(f"y ~ {written}", data)
+    gl.fit(f"y ~ {meant}", data)
+    with pytest.raises(gl.FormulaError, match="take comparisons, each in brackets"):
+        gl.fit("y ~ I(x & z)", data)

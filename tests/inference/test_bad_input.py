@@ -44,7 +44,8 @@ def test_level_in_per_cent():
     ("kind", "message"),
     [
         ("HC9", "did you mean 'HC3'"),
-        ("robust", "it can be classical"),
+        ("robust", "did you mean 'HC3'"),
+        ("usual", "it can be classical"),
         ("HAC", "did you mean 'newey-west'"),
         ("nonrobust", "did you mean 'classical'"),
         ("cluster", "clusters need their groups"),

@@ -102,7 +102,14 @@ class TestOrder:
             (lambda: gl.fit(TABLE[["a"]], TABLE.unordered, loss="ordinal"), "a categorical without an order"),
             (lambda: gl.fit(TABLE[["a"]], TABLE.text, loss="ordinal"), "y holds text, .* and nothing says in which order"),
             (lambda: gl.fit(TABLE[["a"]], TABLE.rating.where(TABLE.index != 5), loss="ordinal"), "y holds no level in row 5"),
-            (lambda: gl.fit("C(text, levels=['poor', 'fair']) ~ a", TABLE, loss="ordinal"), "text = "),
+            (
+                lambda: gl.fit("C(text, levels=['poor', 'fair']) ~ a", TABLE, loss="ordinal"),
+                r"text is '\w+' in row \d+, which is not among levels=\['poor', 'fair'\]; list it there",
+            ),
+            (
+                lambda: gl.fit("C(text, levels=['Poor', 'fair', 'good', 'best']) ~ a", TABLE, loss="ordinal"),
+                r"text is 'poor' in row \d+, which is not among levels=.*; did you mean 'Poor'\?",
+            ),
             (lambda: gl.fit("C(text) ~ a", TABLE, loss="ordinal"), r"C\(column, levels="),
             (lambda: gl.fit(X, np.zeros(N), loss="ordinal"), "the targets have one class, 0"),
             (lambda: gl.fit(X, 2.0 * CLASSES, loss="ordinal"), "no row is of class 1"),

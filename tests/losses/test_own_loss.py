@@ -6,6 +6,7 @@ import copy
 import functools
 import gc
 import math
+import re
 import types
 import warnings
 
@@ -684,3 +685,12 @@ def test_a_loss_is_called_by_its_name():
     assert custom(Penalised()).name == "Penalised"
     assert custom(Penalised().in_jax).name == "in_jax"
     assert custom(lambda y, p: tf.square(y - p)).name == "<lambda>"
+
+
+def test_constants_in_single_precision_are_told_without_the_frameworks_own_notes():
+    with pytest.raises(gl.LossError) as caught:
+        bind(lambda y, p: tf.constant(2.0, tf.float32) * tf.square(y - p))
+    assert re.search(
+        r"double tensor\. gradline computes in float64: give constants as tf\.constant\(1\.0, tf\.float64\)", str(caught.value)
+    )
+    assert "[Op:" not in str(caught.value)

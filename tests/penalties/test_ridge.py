@@ -31,7 +31,9 @@ class TestRidge:
         assert gl.penalties.ridge(1) == gl.penalties.ridge(np.float32(1.0)) == Ridge(1.0)
 
     def test_something_else_is_refused(self):
-        with pytest.raises(TypeError, match=r"penalty must be a penalty such as gl.penalties.ridge\(0.1\), not float 0.1"):
+        with pytest.raises(
+            TypeError, match=r"penalty must be a penalty such as gl.penalties.ridge\(0.1\) or gl.penalties.lasso\(0.1\), not float 0.1"
+        ):
             gl.fit(np.arange(4.0), np.arange(4.0), penalty=0.1)
 
 

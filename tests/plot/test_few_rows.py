@@ -61,3 +61,18 @@ def test_a_report_holds_no_number_that_is_none(case, loss):
     if case in ("perfect", "constant"):
         assert "the fit is perfect" in text
         assert "Durbin-Watson" not in text
+
+
+@pytest.mark.filterwarnings("ignore::gradline.GradlineWarning")
+def test_a_line_through_one_point_is_seen():
+    fit = gl.fit([[3.0]], [2.0])
+    for ax in (
+        gl.plot.fit(fit, [[3.0]], [2.0], true=(1.0, 0.0)),
+        gl.plot.fit(gl.fit("y ~ x", {"x": [3.0], "y": [2.0]}), {"x": [3.0], "y": [2.0]}),
+    ):
+        lines = [line for line in ax.lines if len(line.get_xdata()) > 10]
+        assert lines
+        for line in lines:
+            x = np.asarray(line.get_xdata())
+            assert x.min() < 3.0 < x.max()
+    plt.close("all")

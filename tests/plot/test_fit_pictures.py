@@ -193,3 +193,15 @@ def test_colours_stand_out_from_their_paper():
         assert min(contrast(color, look.paper) for color in (look.blue, look.vermillion, look.green)) > 3
     with pytest.raises(ValueError, match='a theme is "light" or "dark"'), gl.plot.theme("sepia"):
         pass
+
+
+def test_a_fit_with_absorbed_levels_is_observed_against_predicted():
+    data = gl.datasets.grunfeld()
+    fit = gl.fit("invest ~ value + capital | firm + year", data)
+    ax = gl.plot.fit(fit, data)
+    assert ax.name == "rectilinear"
+    assert (ax.get_xlabel(), ax.get_ylabel()) == ("predicted invest", "observed invest")
+    np.testing.assert_allclose(np.sort(cloud(ax)[:, 0]), np.sort(fit.predict(data)))
+    with pytest.raises(ValueError, match="a plane is over two inputs of numbers, and this model reads value, capital, firm, year"):
+        gl.plot.fit(fit, data, view="plane")
+    assert gl.plot.fit(gl.fit("invest ~ value | firm", data), data).get_xlabel() == "predicted invest"

@@ -290,7 +290,7 @@ def test_matplotlib_is_imported_by_the_first_picture_only_and_its_absence_is_exp
 @pytest.mark.parametrize("name", ["a.mp4", "a.png", "a.gif.mov", "a", "folder.gif/a.webm"])
 def test_an_animation_is_written_under_the_name_of_a_gif_only(descended, line, tmp_path, name):
     place = tmp_path / name
-    with pytest.raises(ValueError, match=r"an animation is written as a GIF, which '.*' is not the name of; write '.*\.gif'"):
+    with pytest.raises(gl.ArgumentError, match=r"an animation is written as a GIF, which '.*' is not the name of; write '.*\.gif'"):
         gl.plot.animation(descended, *line, place)
     made = gl.plot.animation(descended, *line, frames=2)
     with pytest.raises(ValueError, match=r"write '.*\.gif'"):

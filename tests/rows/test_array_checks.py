@@ -342,7 +342,16 @@ def test_wrong_solvers():
 
 
 def test_wrong_penalties():
-    refused(TypeError, "penalty must be a penalty such as gl.penalties.ridge(0.1), not float 0.1", X, Y, penalty=0.1)
+    meant = {
+        "lasso": "gl.penalties.lasso(0.1)",
+        "l1": "gl.penalties.lasso(0.1)",
+        "elasticnet": "gl.penalties.elastic_net(0.1, 0.5)",
+        "else": "gl.penalties.ridge(0.1)",
+    }
+    for word, such in meant.items():
+        refused(TypeError, f"penalty must be a penalty such as {such}, not str {word!r}", X, Y, penalty=word)
+    such = "gl.penalties.ridge(0.2) or gl.penalties.lasso(0.2)"
+    refused(TypeError, f"penalty must be a penalty such as {such}, not float 0.2", X, Y, penalty=0.2)
 
 
 def test_wrong_starts():

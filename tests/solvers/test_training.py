@@ -288,6 +288,7 @@ class TestEpochs:
             ({"validation": True}, "validation must be a share of the rows above 0 and below 1, such as 0.2, not True"),
             ({"callbacks": [3]}, "callbacks must be a list of functions of a Record, or of objects with one of on_train_begin"),
             ({"callbacks": [Hooks]}, r"the callback Hooks is a class; make one, as in callbacks=\[Hooks\(\)\]"),
+            ({"callbacks": [gl.plot.live]}, r"the callback live takes no Record: .* as in callbacks=\[live\(\)\], with brackets"),
             ({"learning_rate": "fast"}, "learning_rate must be"),
         ],
     )

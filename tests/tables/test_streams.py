@@ -210,8 +210,8 @@ def test_a_path_with_a_tilde_is_no_formula(home, path):
 
 def test_a_formula_with_tildes_still_is_one_and_a_path_that_is_not_there_is_named(home):
     assert gl.fit("y~x", FRAME).rows_used == 9
-    with pytest.raises(FileNotFoundError, match=r"no such file: '.*/e\.csv'; did you mean"):
-        gl.fit("~/e.csv", target="y", features=["x"])
+    with pytest.raises(FileNotFoundError, match=r"no such file: '.*/dd\.csv'; did you mean '.*/d\.csv'"):
+        gl.fit("~/dd.csv", target="y", features=["x"])
     done = subprocess.run(
         [sys.executable, "-m", "gradline", "fit", "y ~ x", "~/d.csv"], capture_output=True, text=True, env=os.environ, check=False
     )

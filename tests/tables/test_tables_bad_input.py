@@ -17,11 +17,13 @@ import time
 import duckdb
 import numpy as np
 import pandas as pd
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 import gradline as gl
+from gradline.formulas.errors import FormulaError
 from gradline.rows.kernel import Kernel
 from gradline.tables.rows import PlainEncoder, TableRows
 from gradline.tables.sources import databases, spool
@@ -80,7 +82,30 @@ def test_mixed_formats(tmp_path):
     first, second = write(tmp_path / "a.csv", "x\n1\n"), write(tmp_path / "b.jsonl", '{"x": 1}\n')
     with refused(ValueError, "a.csv", "is csv", "b.jsonl", "is json"):
         open_table([first, second])
-    with refused(ValueError, "holds csv and json files", "*.csv"):
+    with refused(ValueError, "files of several formats, CSV ('a.csv') and JSON ('b.jsonl')", "*.csv"):
+        open_table(tmp_path)
+
+
+def test_a_folder_of_parquet_files_with_a_note_among_them(tmp_path):
+    for name in ("a", "b"):
+        pd.DataFrame({"x": [1.0]}).to_parquet(tmp_path / f"{name}.parquet")
+    write(tmp_path / "README.txt", "of 2026")
+    with refused(ValueError, "CSV ('README.txt') and Parquet ('a.parquet' and 1 more)") as caught:
+        open_table(tmp_path)
+    pattern = str(caught.value).rpartition("such as ")[2].strip("'")
+    assert open_table(pattern).n_rows == 2
+    (tmp_path / "later").mkdir()
+    (tmp_path / "b.parquet").rename(tmp_path / "later" / "b.parquet")
+    with refused(ValueError, "README.txt") as caught:
+        open_table(tmp_path)
+    pattern = str(caught.value).rpartition("such as ")[2].strip("'")
+    assert open_table(pattern).n_rows == 2
+
+
+def test_parquet_files_of_numbers_and_of_text(tmp_path):
+    pd.DataFrame({"x": [1.0]}).to_parquet(tmp_path / "a.parquet")
+    pd.DataFrame({"x": ["one"]}).to_parquet(tmp_path / "b.parquet")
+    with refused(ValueError, "column 'x' holds numbers in", "a.parquet", "but text in", "b.parquet"):
         open_table(tmp_path)
 
 
@@ -210,6 +235,73 @@ def test_the_wrong_delimiter(tmp_path):
         fit_columns(open_table(write(tmp_path / "u.csv", "x|y,z\n1|2,3\n4|5\n")))
 
 
+def test_a_quoted_name_with_a_comma_is_no_wrong_delimiter(tmp_path):
+    path = write(tmp_path / "t.csv", '"age, years","a,b",bmi,z1,z2,z3,z4\n1,2,3,4,5,6,7\n2,3,4,5,6,7,8\n')
+    for name, advice in (("bmj", "did you mean 'bmi'?"), ("weight", "it has 'age, years', 'a,b', 'bmi', 'z1'")):
+        with refused(ValueError, f"has no column '{name}'; {advice}") as caught:
+            open_table(path).check_columns([name])
+        assert "delimiter" not in str(caught.value)
+    with pytest.raises(FormulaError, match=r"no column 'bmj'; did you mean 'bmi'\?\n"):
+        gl.fit("z1 ~ bmj", path)
+    cut = write(tmp_path / "u.csv", "x|y,z,a,b,c,d,e,f,g\n1|2,3,4,5,6,7,8,9,10\n1|2,3,4,5,6,7,8,9,11\n")
+    with refused(ValueError, "'x|y', 'z', 'a', 'b', 'c', 'd', …, so the delimiter may have been mistaken"):
+        open_table(cut).check_columns(["y"])
+
+
+@pytest.mark.parametrize(("name", "meant"), [("zz.csv", None), ("flihts.csv", "flights.csv"), ("flights.cvs", "flights.csv")])
+def test_a_file_that_is_not_there_is_near_by_its_name_and_not_by_its_ending(tmp_path, name, meant):
+    write(tmp_path / "flights.csv", "x\n1\n")
+    write(tmp_path / "m.csv", "x\n1\n")
+    with pytest.raises(FileNotFoundError) as caught:
+        open_table(tmp_path / name)
+    assert ("did you mean" in str(caught.value)) == (meant is not None)
+    assert (meant or "looked from") in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("where", "said"),
+    [("Q > 1", "there is no column 'Q'"), ("incme > 1", "there is no column 'incme'; did you mean 'income'?")],
+)
+def test_a_column_of_a_condition_that_is_not_there(where, said):
+    with pytest.raises(ValueError, match=f": {re.escape(said)}$"):
+        open_table({"a.b": [1.0], "income": [1.0]}, where=where)
+
+
+@pytest.mark.parametrize("where", ["x = 1 and", "x = 1)", "(x = 1"])
+def test_a_condition_that_ends_too_early(where):
+    with pytest.raises(ValueError, match=re.escape(where)) as caught:
+        open_table({"x": [1.0]}, where=where)
+    assert 'near ")"' not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("make", "advice"),
+    [
+        (dict, "np.asarray(data['bmi'], dtype=float)"),
+        (pd.DataFrame, "data['bmi'].astype(float)"),
+        (pl.DataFrame, "data['bmi'].cast(pl.Float64)"),
+    ],
+)
+def test_predicting_from_numbers_written_as_text(make, advice):
+    fit = gl.fit("y ~ bmi", {"y": [1.0, 2.0, 4.0], "bmi": [1.0, 3.0, 2.0]})
+    data = make({"bmi": ["0.1", "0.2"]})
+    with refused(TypeError, f"convert it, say with {advice}"):
+        fit.predict(data)
+    made = eval(advice, {"np": np, "pl": pl, "data": data})
+    assert len(fit.predict({"bmi": np.asarray(made)})) == 2
+
+
+def test_rows_as_dicts():
+    rows = [{"y": 1.0, "x": 2.0}, {"y": 2.0, "x": 3.0}]
+    with refused(TypeError, "a list of dicts, one a row, is no table; give pd.DataFrame(rows)"):
+        gl.fit("y ~ x", rows)
+
+
+def test_a_formula_without_data():
+    with pytest.raises(gl.ArgumentTypeError, match=r"^give the data: gl\.fit\('y ~ x', data\)$"):
+        gl.fit("y ~ x")
+
+
 def test_a_first_line_with_another_delimiter(tmp_path):
     with refused(ValueError, "has no column 'y'", "its first line, 'x;y', does not part into as many fields", "one delimiter"):
         fit_columns(open_table(write(tmp_path / "t.csv", "x;y\n1,2\n3,4\n5,6\n")))
@@ -261,7 +353,11 @@ def test_text_where_numbers_are_needed(tmp_path):
     late = write(tmp_path / "late.csv", "x,y\n" + "1,2\n" * 30_000 + "oops,5\n6,7\n")
     with refused(ValueError, "late.csv", "line 30002: column 'x' holds 'oops', but its first rows hold numbers"):
         fit_columns(open_table(late))
-    with refused(TypeError, "column 'x' of the dict of arrays holds numbers written as text, '1.5' in row 0", "::DOUBLE"):
+    with refused(
+        TypeError,
+        "column 'x' of the dict of arrays holds numbers written as text, '1.5' in row 0",
+        "say with np.asarray(data['x'], dtype=float)",
+    ):
         fit_columns(open_table({"x": ["1.5", "2"], "y": [1.0, 2.0]}))
 
 
@@ -529,7 +625,7 @@ def test_a_text_column_for_a_number_of_each_row(keyword):
     ) as caught:
         gl.fit("y ~ x", table, **{keyword: "t"})
     assert str(caught.value).count("correct the value") == 1
-    with refused(TypeError, f"{keyword}= names column 't'", "numbers written as text", "'1' in row 0", "t::DOUBLE"):
+    with refused(TypeError, f"{keyword}= names column 't'", "numbers written as text, '1' in row 0", "np.asarray(data['t'], dtype=float)"):
         gl.fit("y ~ x", table | {"t": ["1", "3", "2"]}, **{keyword: "t"})
 
 

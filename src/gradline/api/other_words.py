@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from gradline.base.words import called_here
+
 ELSEWHERE = {
     "params": "fit.coefficients, in the order of fit.names",
     "coef": "fit.coefficients, in the order of fit.names",
@@ -9,6 +11,13 @@ ELSEWHERE = {
     "coefs_": "fit.slopes, and fit.intercept; fit.coefficients is both",
     "coefficients_": "fit.coefficients",
     "beta": "fit.coefficients",
+    "coefficient": "fit.coefficients, in the order of fit.names",
+    "w": "fit.slopes",
+    "W": "fit.slopes",
+    "slope": "fit.slopes",
+    "slope_": "fit.slopes",
+    "b": "fit.intercept",
+    "B": "fit.intercept",
     "betas": "fit.coefficients",
     "theta": "fit.coefficients",
     "weights": "fit.coefficients; the weights of the rows are not kept",
@@ -93,3 +102,35 @@ ELSEWHERE = {
     "params_": "fit.coefficients, in the order of fit.names",
 }
 """By the name elsewhere, what to write with a Fit called ``fit``."""
+
+_CLASSES = {
+    "ridge": "gl.LinearRegression(penalty=gl.penalties.ridge(...)), or gl.fit(X, y, penalty=gl.penalties.ridge(...))",
+    "lasso": "gl.LinearRegression(penalty=gl.penalties.lasso(...)), or gl.fit(X, y, penalty=gl.penalties.lasso(...))",
+    "elasticnet": "gl.LinearRegression(penalty=gl.penalties.elastic_net(...)), or gl.fit(X, y, penalty=gl.penalties.elastic_net(...))",
+    "lassocv": 'gl.path(X, y, penalty=gl.penalties.lasso(), choose="folds")',
+    "ridgecv": 'gl.fit(X, y, penalty=gl.penalties.ridge("auto"))',
+    "logit": 'gl.fit("y ~ x", data, loss="logistic")',
+    "logisticregression": 'gl.LinearClassifier(), or gl.fit("y ~ x", data, loss="logistic")',
+    "probit": 'gl.fit("y ~ x", data, loss="probit")',
+    "poisson": 'gl.fit("y ~ x", data, loss="poisson")',
+    "poissonregressor": 'gl.LinearRegression(loss="poisson")',
+    "huberregressor": 'gl.LinearRegression(loss="huber")',
+    "quantileregressor": "gl.LinearRegression(loss=gl.losses.quantile(...))",
+    "quantreg": 'gl.fit("y ~ x", data, loss=gl.losses.quantile(...))',
+    "sgdregressor": "gl.LinearRegression(solver=gl.GradientDescent(...))",
+    "sgd": "gl.GradientDescent(...)",
+    "ols": 'gl.fit("y ~ x", data)',
+    "lm": 'gl.fit("y ~ x", data)',
+    "glm": 'gl.fit("y ~ x", data, loss=...)',
+    "wls": 'gl.fit("y ~ x", data, weights="w")',
+    "rlm": 'gl.fit("y ~ x", data, loss="huber")',
+    "linearmodel": "gl.LinearRegression()",
+}
+"""By the name of a class or function elsewhere, in lower case, what to write."""
+
+
+def elsewhere(name: str) -> str:
+    """The message for a name that the package does not have."""
+    if name.lower() in _CLASSES:
+        return called_here("gradline", name, _CLASSES[name.lower()])
+    return f"module 'gradline' has no attribute {name!r}"

@@ -40,7 +40,7 @@ def demo(
     and with exact least squares, draws pictures, and then does the same for real penguins.
     """
     _at_least(1, examples=examples, steps=steps, inputs=inputs, outputs=outputs)
-    _finite(slope=slope, intercept=intercept, noise=noise)
+    _moderate(slope=slope, intercept=intercept, noise=noise)
     if noise < 0:
         raise typer.BadParameter(f"--noise is a standard deviation, so it must be zero or more, not {noise:g}")
     if seed is not None and seed < 0:
@@ -77,10 +77,16 @@ def _at_least(smallest: int, **values: int) -> None:
             raise typer.BadParameter(f"--{name} must be at least {smallest}, not {value}")
 
 
-def _finite(**values: float | None) -> None:
+LARGEST = 1e30
+"""Of the numbers that points are made with: the loss squares them, and steps multiply them further."""
+
+
+def _moderate(**values: float | None) -> None:
     for name, value in values.items():
         if value is not None and not math.isfinite(value):
             raise typer.BadParameter(f"--{name} must be a finite number, not {value}")
+        if value is not None and abs(value) > LARGEST:
+            raise typer.BadParameter(f"--{name} must be at most {LARGEST:.0e} in size, since the loss squares what it makes, not {value:g}")
 
 
 def _learning_rate(text: str) -> float | Literal["auto"]:

@@ -161,6 +161,19 @@ def require_drawing(start: str) -> None:
             raise ImportError(f'{start} {package}, which is not installed; run: pip install "gradline[plot]"')
 
 
+def check_model_columns(fitted: Any, table: Any, *, targets: bool = True) -> None:
+    """Raises DataError for a column that the model reads and the table lacks, which a query may have made for the fit."""
+    from gradline.base.errors import DataError
+    from gradline.tables.sources.columns import unknown_column
+
+    if fitted.encoder is None:
+        return
+    for name in fitted.encoder.columns if targets else fitted.encoder.feature_columns:
+        if name not in table.columns:
+            said = unknown_column(name, table.columns, table.name, table.source.hint)
+            raise DataError(f"{said} (where --query made that column, give the same --query again)")
+
+
 def input_files(data: str | None, database: str | None) -> list[str]:
     """The files that are read, so that none is overwritten; nothing for what is no file."""
     from gradline.tables.sources.paths import find_files, is_remote, is_stream_path

@@ -58,7 +58,7 @@ def plot(
       gradline plot bought.json visits.csv --kind roc --out roc.png
       gradline plot path.json --kind path
     """
-    from gradline.cli.options import check_out, input_files, require_drawing, usage
+    from gradline.cli.options import check_model_columns, check_out, input_files, require_drawing, usage
     from gradline.cli.plot_kinds import KINDS, Asked, check_asked
 
     if kind not in KINDS:
@@ -90,5 +90,8 @@ def plot(
                 from gradline.tables.table import open_table
 
                 fitted = load(model)
-                write_picture(draw(fitted, open_table(data, query=query, database=database, where=where), asked), out)
+                table = open_table(data, query=query, database=database, where=where)
+                if query is None:
+                    check_model_columns(fitted, table)
+                write_picture(draw(fitted, table, asked), out)
     typer.echo(f"picture written: {out}")

@@ -61,7 +61,7 @@ def predict(
       gradline predict model.json new.csv --unseen missing
       gradline predict model.json new.csv --interval prediction --level 0.9
     """
-    from gradline.cli.options import check_out, input_files, usage
+    from gradline.cli.options import check_model_columns, check_out, input_files, usage
     from gradline.cli.wording import noting_warnings
 
     if data is None and query is None:
@@ -84,6 +84,8 @@ def predict(
         if out is not None and not folder:
             check_out(out, "--out", [str(model), *input_files(data, database)], (".parquet", ".csv"))
         table = table_on(workers, data, query=query, database=database, where=where)
+        if query is None:
+            check_model_columns(fitted, table, targets=False)
         kept = [name.strip() for name in keep.split(",") if name.strip()] if keep else []
         table.check_columns(kept)
         with watching("predicting", None) as meter:

@@ -48,7 +48,7 @@ def report(
       gradline report model.json flats --database city.duckdb
       gradline report model.json flats.csv --loss-from my_losses.py:late
     """
-    from gradline.cli.options import check_out, input_files, require_drawing, usage
+    from gradline.cli.options import check_model_columns, check_out, input_files, require_drawing, usage
 
     if data is None and query is None:
         raise usage("give the rows the model was fitted to, as in: gradline report model.json flats.csv")
@@ -65,6 +65,8 @@ def report(
         from gradline.tables.progress import watching
 
         table = table_on(workers, data, query=query, database=database, where=where)
+        if query is None:
+            check_model_columns(fitted, table)
         name = data_name(data, database=database, where=where)
         with watching("reading rows", None) as meter:
             made = build(fitted, table.counted_by(meter), name=name, words=as_options, weights=weights, frequencies=frequencies)

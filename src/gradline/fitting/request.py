@@ -37,6 +37,7 @@ _ELSEWHERE = {
     "cov_kwds": "groups=",
     "family": "loss=",
     "alpha": "penalty=gl.penalties.ridge(...)",
+    "cv": 'choose="folds", folds=...',
     "ridge": "penalty=gl.penalties.ridge(...)",
     "freq_weights": "frequencies=",
     "var_weights": "weights=",
@@ -143,6 +144,9 @@ class FitRequest:
         rest["constraints"] = None if constraints is None else as_spec(constraints)
         rest["inference"] = None if constraints is None is inference else as_inference(inference, rest["constraints"], formula is not None)
         absorbed: tuple[AbsorbedTerm, ...] = ()
+        if formula is not None and data is None and rest.get("query") is None and rest.get("database") is None:
+            shown = repr(formula) if isinstance(formula, str) else "{...}"
+            raise ArgumentTypeError(f"give the data: gl.fit({shown}, data)")
         if formula is not None and "|" in str(formula):
             from gradline.formulas.absorbed import without_absorbed
 

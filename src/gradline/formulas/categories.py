@@ -25,6 +25,9 @@ MOST_LEVELS = 250_000
 _DRESSED = re.compile(r"[-+]?[€$£¥]?\s?[-+]?(?:\d{1,3}(?:[,'\u2019\u00a0\u202f ]\d{3})+(?:\.\d+)?|\d+(?:[.,]\d+)?)\s?[%€$£¥]?")
 """Numbers as people write them: with thousands parted, a comma for the point, a currency or a percent sign."""
 
+_THOUSANDS = re.compile(r"\d([,'\u2019\u00a0\u202f ])\d{3}(?!\d)")
+"""A mark that parts thousands."""
+
 UNSEEN = -2
 MISSING = -1
 
@@ -55,33 +58,51 @@ def check_levels(levels: Sequence[Level], name: str, n_rows: int | None) -> None
         )
 
 
-def check_not_numbers(levels: Sequence[Level], column: str, first_of: Callable[[Sequence[str]], tuple[int, str]]) -> None:
+def check_not_numbers(
+    levels: Sequence[Level],
+    column: str,
+    first_of: Callable[[Sequence[str]], tuple[int, str]],
+    share_of: Callable[[Sequence[str]], float],
+) -> None:
     """Raises FormulaError for a text column that is numbers but for a few entries, or but for their dress, such as "$1,020.50".
 
-    A stray text makes a reader take it all for text. first_of: the first row that holds one of some texts, and which.
+    A stray text makes a reader take it all for text. A few levels that are all numbers may be a category. first_of: the first row that
+    holds one of some texts, and which. share_of: the share of rows with a value that hold one of some texts.
     """
-    if len(levels) < 20:
-        return
     texts = [level for level in levels if isinstance(level, str)]
     strays = [text for text in texts if not reads_as_number(text)]
     dressed = [text for text in strays if _DRESSED.fullmatch(text.strip())]
     others = [text for text in strays if text not in set(dressed)]
-    if len(others) >= 0.1 * len(levels):
+    few = len(levels) < 20
+    odd = others or dressed
+    if len(others) == len(texts) or (few and len(odd) in (0, len(texts))):
+        return
+    if (few or len(others) >= 0.1 * len(levels)) and share_of(odd) >= 0.1:
         return
     rest = f"or write C({quoted_name(column)}) if its {len(levels):,} values are categories"
-    odd = others or dressed
     if not odd:
         raise FormulaError(f"column {column!r} holds numbers written as text, such as {texts[0]!r}; make it a number in the data, {rest}")
     row, value = first_of(odd)
-    if others:
+    if others or few:
         raise FormulaError(
             f"column {column!r} holds text, and nearly all of it reads as numbers; not so {value!r} in row {row}: correct it in the data,"
             f" {rest}"
         )
     raise FormulaError(
-        f"column {column!r} holds text, such as {value!r} in row {row}, and reads as numbers but for signs; take these off in the data,"
-        f" {rest}"
+        f"column {column!r} holds text, such as {value!r} in row {row}, and reads as numbers but for {_dress(value)}; take such marks off"
+        f" in the data, {rest}"
     )
+
+
+def _dress(text: str) -> str:
+    """What a dressed number holds beside its digits, in words."""
+    parts = [f"the {sign}" for sign in "€$£¥%" if sign in text]
+    thousands = _THOUSANDS.search(text)
+    if thousands:
+        parts.append(f"the {thousands[1]!r} that parts thousands")
+    elif "," in text:
+        parts.append("the decimal comma")
+    return " and ".join(parts)
 
 
 def codes_of(array: pa.Array, levels: Sequence[Level]) -> Codes:

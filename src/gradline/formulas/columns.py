@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,13 +21,16 @@ if TYPE_CHECKING:
 
 
 class BatchColumns:
-    """Some rows of a table by column. kinds: what each column held when the formula was learned.
+    """Some rows of a table by column. kinds: what each column held when the formula was learned. first_row, kept: which rows of the table
+    they are, for messages: the number of the batch's first row, and the rows of the batch that were taken, None for all.
 
     Raises ValueError for a column that is not there, and for text where a number was.
     """
 
-    def __init__(self, batch: pa.RecordBatch, kinds: Mapping[str, str]) -> None:
-        self.batch, self.kinds = batch, kinds
+    def __init__(
+        self, batch: pa.RecordBatch, kinds: Mapping[str, str], first_row: int = 0, kept: np.ndarray[Any, Any] | None = None
+    ) -> None:
+        self.batch, self.kinds, self.first_row, self.kept = batch, kinds, first_row, kept
         self._numbers: dict[str, Array] = {}
 
     @property
@@ -47,7 +50,9 @@ class BatchColumns:
             array = self.arrow(column)
             if self.kinds.get(column) == "boolean":
                 array = _truths(array)
-            self._numbers[column] = as_numbers(array, column)
+            self._numbers[column] = as_numbers(
+                array, column, lambda row: self.first_row + (row if self.kept is None else int(self.kept[row]))
+            )
         return self._numbers[column]
 
     def equals(self, column: str, text: str) -> Mask:
@@ -83,12 +88,13 @@ class BatchColumns:
 
     def taken(self, rows: np.ndarray[Any, Any]) -> BatchColumns:
         """The given rows only."""
-        columns = BatchColumns(self.batch.take(from_numbers(rows)), self.kinds)
+        kept = rows if self.kept is None else self.kept[rows]
+        columns = BatchColumns(self.batch.take(from_numbers(rows)), self.kinds, self.first_row, kept)
         columns._numbers = {name: values[rows] for name, values in self._numbers.items()}
         return columns
 
 
-def as_numbers(array: pa.Array, column: str) -> Array:
+def as_numbers(array: pa.Array, column: str, row_of_table: Callable[[int], int]) -> Array:
     """An Arrow column as float64 (m,), NaN for nulls; without a copy where it is that already. Raises ValueError for text and dates."""
     import pyarrow as pa
 
@@ -102,7 +108,7 @@ def as_numbers(array: pa.Array, column: str) -> Array:
     if is_text(array.type):
         for row, value in enumerate(array.to_pylist()):
             if value is not None and not reads_as_number(value):
-                raise DataError(f"column {column!r} holds the text {value!r} in row {row} of the batch, where the formula needs a number")
+                raise DataError(f"column {column!r} holds the text {value!r} in row {row_of_table(row)}, where the formula needs a number")
         return np.array([np.nan if value is None else float(value) for value in array.to_pylist()])
     raise DataError(f"column {column!r} holds {array.type} values, where the formula needs numbers")
 

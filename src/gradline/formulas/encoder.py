@@ -12,6 +12,7 @@ import numpy as np
 
 from gradline.base.names import INTERCEPT
 from gradline.base.types import Array, IntArray
+from gradline.base.words import nearest
 from gradline.design.categorical import Codes
 from gradline.design.dense import DenseDesign, Design
 from gradline.design.stacked import StackedDesign
@@ -153,7 +154,7 @@ class Encoder:
         to do with a level that was not there when the formula was learned: an error, taken for the reference level, or its row dropped as
         missing. check: raise FormulaError for a transform that gives no finite number, naming the row, instead of passing it on.
         """
-        columns = BatchColumns(batch, self.kinds)
+        columns = BatchColumns(batch, self.kinds, first_row)
         fast = self._encode_plain(columns, targets)
         if fast is not None:
             return fast
@@ -189,11 +190,11 @@ class Encoder:
 
     def target(self, batch: pa.RecordBatch, first_row: int = 0) -> Array:
         """The targets of rows without missing values, (m, q) float64."""
-        return self._targets(_Rows(BatchColumns(batch, self.kinds), first_row, None), True)
+        return self._targets(_Rows(BatchColumns(batch, self.kinds, first_row), first_row, None), True)
 
     def offset(self, batch: pa.RecordBatch, first_row: int = 0) -> Array | None:
         """The sum of each formula's offset() terms, (m, len(predictors)); None where there are none."""
-        return self._offset(_Rows(BatchColumns(batch, self.kinds), first_row, None), True)
+        return self._offset(_Rows(BatchColumns(batch, self.kinds, first_row), first_row, None), True)
 
     def missing(self, batch: pa.RecordBatch, *, targets: bool = True) -> tuple[Mask, dict[str, int]]:
         """Where a needed column is null or NaN, (m,), and in how many rows each column is."""
@@ -203,6 +204,11 @@ class Encoder:
     @cached_property
     def _categories(self) -> dict[str, CategoricalFactor]:
         return {name: factor for name, factor in self.factors.items() if isinstance(factor, CategoricalFactor)}
+
+    @property
+    def implied_levels(self) -> dict[str, tuple[Level, ...]]:
+        """The levels of the text columns that the formula does not wrap in C(), by column."""
+        return {str(factor.argument): tuple(self.levels[name]) for name, factor in self._categories.items() if factor.implied}
 
     @cached_property
     def _plain_columns(self) -> tuple[tuple[str, ...], tuple[str, ...]] | None:
@@ -310,6 +316,8 @@ class Encoder:
         if name in self.kinds and np.isinf(values[row, column]):
             sign = "-" if values[row, column] < 0 else ""
             raise FormulaError(f"column {name!r} holds {sign}infinity in row {place}; correct the value, or leave such rows out")
+        if isinstance(source, NumericFactor) and isinstance(source.node, LevelNumber):
+            raise _unlisted(name, str(value_at(rows.columns.arrow(source.node.column), row)), place, source.node.levels)
         what = "is not a number" if np.isnan(values[row, column]) else "is infinite"
         advice = "leave such rows out with where=, or transform the column another way"
         raise FormulaError(f"{name} {what} in row {place}, where {shown}; {advice}")
@@ -320,6 +328,12 @@ class _Rows:
     columns: BatchColumns
     first_row: int
     kept: IntArray | None
+
+
+def _unlisted(name: str, value: str, row: int, levels: Sequence[str]) -> FormulaError:
+    near = nearest(value, levels)
+    advice = f"did you mean {near[0]!r}?" if near else "list it there, or leave such rows out with where="
+    return FormulaError(f"{name} is {value!r} in row {row}, which is not among levels={list(levels)}; {advice}")
 
 
 def _missing(columns: BatchColumns, needed: Sequence[str]) -> tuple[Mask | None, dict[str, int]]:

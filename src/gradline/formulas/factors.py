@@ -210,6 +210,7 @@ class _Reader:
             parts = [(type(operation).__name__, *self._operand(operand, type(operation).__name__)) for operation, operand in rest[:length]]
             kinds = [kind, *(own for *_, own in parts)]
             if table == "logic" and any(own != "boolean" for own in kinds):
+                self._refuse_caret(tree)
                 self._fail("&, | and ~ take comparisons, each in brackets: I((x > 1) & (x < 5))", None)
             if len(parts) == 1:
                 node = Apply(table, parts[0][0], (node, parts[0][1]))
@@ -218,6 +219,16 @@ class _Reader:
             kind = "boolean" if table == "logic" else "constant" if all(own == "constant" for own in kinds) else "number"
             rest = rest[length:]
         return node, kind
+
+    def _refuse_caret(self, tree: ast.BinOp) -> None:
+        """Raises FormulaError for ^ with a number after it, which Python takes for logic and whoever wrote it for a power."""
+        for part in ast.walk(tree):
+            match part:
+                case ast.BinOp(op=ast.BitXor(), right=ast.Constant(value=int() | float())):
+                    # As it was written: read as Python, ^ binds less than + does, and brackets around a sum are gone.
+                    written = self.text[self.factor.start : self.factor.end] or self.factor.name
+                    meant = re.sub(r"\s*\^\s*", " ** ", written)
+                    self._fail(f"in a formula ^ inside I() is no power; write {meant}", None)
 
     def _operand(self, tree: ast.expr, operation: str) -> tuple[Node, str]:
         return self._node(tree) if operation in LOGIC else self._number(tree, operation)

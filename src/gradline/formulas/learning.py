@@ -86,7 +86,12 @@ def learn_levels(factors: Iterable[ReadFactor], table: Table, kinds: Kinds, stat
                 by_column[column] = _column_levels(column, table, kinds)
             levels = by_column[column]
             if factor.implied:
-                check_not_numbers(levels, column, lambda texts, column=column: _first_of(texts, column, table))  # type: ignore[misc]
+                check_not_numbers(
+                    levels,
+                    column,
+                    lambda texts, column=column: _first_of(texts, column, table),  # type: ignore[misc]
+                    lambda texts, column=column: _share_of(texts, column, table),  # type: ignore[misc]
+                )
         else:
             levels = _expression_levels(factor.argument, table, kinds, states)
         check_levels(levels, factor.name, table.n_rows)
@@ -127,6 +132,21 @@ def _first_of(texts: Sequence[str], column: str, table: Table) -> tuple[int, str
     raise AssertionError("a level is a value of some row")
 
 
+def _share_of(texts: Sequence[str], column: str, table: Table) -> float:
+    """The share of the rows with a value in which the column holds one of the texts."""
+    held, present = rows_holding(texts, column, table)
+    return held / max(present, 1)
+
+
+def rows_holding(texts: Sequence[str], column: str, table: Table) -> tuple[int, int]:
+    """(The rows in which the column holds one of the texts, those in which it is not missing.) One pass."""
+    held = present = 0
+    for batch in table.batches([column]):
+        held += int(np.count_nonzero(codes_of(batch.column(0), texts) >= 0))
+        present += batch.num_rows - batch.column(0).null_count
+    return held, present
+
+
 def _expression_levels(node: Node, table: Table, kinds: Kinds, states: Mapping[str, State]) -> tuple[Level, ...]:
     values: set[Any] = set()
     for batch in _read(table, columns_of(node), kinds):
@@ -142,6 +162,8 @@ def _expression_levels(node: Node, table: Table, kinds: Kinds, states: Mapping[s
 
 
 def _read(table: Table, columns: Sequence[str], kinds: Kinds) -> Iterator[BatchColumns]:
+    first = 0
     for batch in table.batches(list(columns)):
         if batch.num_rows:
-            yield BatchColumns(batch, kinds)
+            yield BatchColumns(batch, kinds, first)
+        first += batch.num_rows

@@ -6,6 +6,7 @@ that mixes rows, is found by comparing what it returns on subsets of rows.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
@@ -216,7 +217,8 @@ def _call(tape: Tape, y: Array, eta: Array, name: str) -> np.ndarray[Any, Any]:
                 ". The loss sees many rows at once, so that an if or max() of them has no answer: choose row by row,"
                 " with tf.where(y > prediction, a, b), jnp.where or torch.where, or tf.maximum and its like"
             )
-        raise LossError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {error}{hint}") from error
+        said = re.sub(r"\s*\[Op:\w+\](?: name: ?\S*)?\s*$", "", str(error)).rstrip(". ")
+        raise LossError(f"the loss {name!r} raised {type(error).__name__} when called with {seen}: {said}{hint}") from error
     if value.dtype.kind == "f" and value.dtype.itemsize < 8:
         raise LossError(
             f"the loss {name!r} returned {value.dtype} numbers, too coarse to fit by; gradline computes in float64, so do not cast"

@@ -7,6 +7,7 @@ from types import FunctionType
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError
+from gradline.base.words import nearest
 from gradline.penalties.kinds import kind_of
 from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty, ProximalPenalty, SmoothPenalty
@@ -25,10 +26,23 @@ def as_penalty(penalty: Any) -> Penalty | UnboundPenalty | AutomaticRidge | None
     if penalty is None or isinstance(penalty, AutomaticRidge | UnboundPenalty):
         return penalty
     if not isinstance(penalty, SmoothPenalty | ProximalPenalty):
-        raise ArgumentTypeError(f"penalty must be a penalty such as gl.penalties.ridge(0.1), not {type(penalty).__name__} {penalty!r}")
+        raise ArgumentTypeError(f"penalty must be a penalty such as {_meant(penalty)}, not {type(penalty).__name__} {penalty!r}")
     kind_of(penalty)
     # A ridge of strength zero decides nothing between columns that say the same, so it must not stand for a penalty.
     return None if isinstance(penalty, Ridge) and penalty.strength == 0 else penalty
+
+
+def _meant(penalty: Any) -> str:
+    """What somebody may have meant by a name or a number in place of a penalty."""
+    if isinstance(penalty, str):
+        words = {"l1": "lasso", "l2": "ridge", "elasticnet": "elastic_net", "elastic-net": "elastic_net", "enet": "elastic_net"}
+        known = {"ridge": "0.1", "lasso": "0.1", "elastic_net": "0.1, 0.5", "group_lasso": "0.1", "scad": "0.1", "mcp": "0.1"}
+        near = [words[penalty.lower()]] if penalty.lower() in words else nearest(penalty, known)
+        name = near[0] if near else "ridge"
+        return f"gl.penalties.{name}({known[name]})"
+    if isinstance(penalty, int | float) and not isinstance(penalty, bool) and penalty >= 0:
+        return f"gl.penalties.ridge({penalty:g}) or gl.penalties.lasso({penalty:g})"
+    return "gl.penalties.ridge(0.1)"
 
 
 def meets_columns_later(penalty: Any) -> UnboundPenalty | None:

@@ -40,7 +40,7 @@ def draw_curve_over(fit: Model, rows: FitRows, interval: BandKind, level: float,
     names = fit.observed_names
     axes = style.panels(ax, 1, len(names))
     across, drawn = rows.values[:, 0], rows.drawn
-    grid = np.linspace(across.min(), across.max(), CURVE_POINTS)
+    grid = np.linspace(*style.reach(across), CURVE_POINTS)
     middle, band = predict_at(fit, rows.inputs, grid[:, None], interval, level)
     for j, panel in enumerate(axes[0]):
         style.points(panel, across[drawn], rows.observed[drawn, j], label="data")
@@ -82,7 +82,7 @@ def draw_probabilities_over(fit: Model, rows: FitRows, interval: BandKind, level
     axes = style.panels(ax)
     panel, target = axes[0, 0], fit.observed_names[0]
     across = rows.values[:, 0]
-    grid = np.linspace(across.min(), across.max(), CURVE_POINTS)
+    grid = np.linspace(*style.reach(across), CURVE_POINTS)
     middle, band = predict_at(fit, rows.inputs, grid[:, None], interval, level)
     two = rows.predicted.shape[1] == 1
     if two:

@@ -260,7 +260,7 @@ def _of_target(examples: Examples, j: int) -> Examples:
 def _grid(values: Array, index: int) -> Array:
     """Points (m, p) along one input, the others at their means."""
     grid = np.tile(values.mean(axis=0), (LINE_POINTS, 1))
-    grid[:, index] = np.linspace(values[:, index].min(), values[:, index].max(), LINE_POINTS)
+    grid[:, index] = np.linspace(*style.reach(values[:, index]), LINE_POINTS)
     return grid
 
 

@@ -350,3 +350,10 @@ def tidy(limits: tuple[float, float], margin: float = 0.05) -> tuple[float, floa
     low, high = limits
     room = margin * (high - low) or 0.5 * abs(high) or 1.0
     return low - room, high + room
+
+
+def reach(values: Array) -> tuple[float, float]:
+    """Where a line over some values begins and ends; over a single value there is a little of it on both sides."""
+    low, high = float(values.min()), float(values.max())
+    room = 0.05 * max(1.0, abs(low)) if low == high else 0.0
+    return low - room, high + room

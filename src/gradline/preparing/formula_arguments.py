@@ -9,10 +9,12 @@ from typing import Any
 import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError, DataError
+from gradline.base.numbers import counted
 from gradline.formulas.building import check
 from gradline.formulas.errors import suggestion
 from gradline.formulas.formula import Encoder, Formula, FormulaError, parse, plain
 from gradline.formulas.grammar import Factor, quoted_name
+from gradline.formulas.learning import rows_holding
 from gradline.formulas.pairs import is_lifetime
 from gradline.losses.protocol import Loss, UnboundLoss
 from gradline.preparing.from_arrays import Mask
@@ -91,7 +93,10 @@ def _hinting(table: Table, formula: str | dict[str, str]) -> Formula:
         hint = table.source.hint
         if hint and "no column" in str(error):
             message, newline, rest = str(error).partition("\n")
-            raise FormulaError(f"{message.partition(';')[0]}; {hint}{newline}{rest}") from None
+            said, _, advice = message.partition(";")
+            # A name with a mark in it is what the hint is about.
+            near = f"{advice.strip()} Otherwise " if "did you mean" in advice and not any(mark in advice for mark in ",;|\t") else ""
+            raise FormulaError(f"{said}; {near}{hint}{newline}{rest}") from None
         raise
 
 
@@ -111,6 +116,21 @@ def notes_on_levels(encoder: Encoder, n_rows: int) -> tuple[str, ...]:
             notes.append(
                 f"{name} has {len(levels):,} levels in {n_rows:,} rows, as an identifier has: its coefficients repeat single rows; leave it"
                 " out, or group its values"
+            )
+    return tuple(notes)
+
+
+def notes_on_blank_text(encoder: Encoder, table: Table) -> tuple[str, ...]:
+    """What a user should know about text columns of which empty text is a level unasked: in a text file it is a missing value."""
+    notes = []
+    for column, levels in encoder.implied_levels.items():
+        blank = [level for level in levels if isinstance(level, str) and not level.strip()]
+        if blank:
+            rows, _ = rows_holding(blank, column, table)
+            held = "empty text" if blank == [""] else f"text of spaces only, {blank[-1]!r},"
+            notes.append(
+                f"column {column!r} holds {held} in {counted(rows, 'row')}, which is a level of its own; make it None to leave these rows"
+                f" out as missing, or write C({quoted_name(column)}) to keep the level"
             )
     return tuple(notes)
 

@@ -16,7 +16,7 @@ from gradline.formulas.formula import Encoder
 from gradline.losses.arguments import LossArgument, as_loss
 from gradline.losses.own_loss import joint_message
 from gradline.losses.protocol import Loss, UnboundLoss
-from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_levels
+from gradline.preparing.formula_arguments import check_pairs, formula_for, mask_of, notes_on_blank_text, notes_on_levels
 from gradline.preparing.from_arrays import Prepared, idle_rows, spread_offset, without_idle_targets
 from gradline.preparing.order import with_labels, with_order
 from gradline.preparing.table_clusters import ClusterColumns, group_columns
@@ -102,14 +102,16 @@ def watched_table(
     with watching("reading rows", progress) as meter:
         table = opened.restricted([*read.columns, *single]).counted_by(meter)
         encoder = read.learn(table)
+        blanks = notes_on_blank_text(encoder, table)
         source = TableSource(table, encoder, weights, frequencies, missing or "drop")
         if absorbed:
-            yield _prepare_absorbed(source, unbound, absorbed, labels)
+            prepared = _prepare_absorbed(source, unbound, absorbed, labels)
+            yield replace(prepared, notes=(*prepared.notes, *blanks))
             return
         prepared = _prepare(source, unbound, ahead=(ahead,) if _begins_with_moments(solver) else None)
         check_pairs(formula, prepared.loss)
         clusters = ClusterColumns(source, labels) if labels else None
-        yield replace(prepared, notes=(*prepared.notes, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
+        yield replace(prepared, notes=(*prepared.notes, *blanks, *notes_on_levels(encoder, prepared.used)), clusters=clusters)
 
 
 @dataclass(frozen=True)

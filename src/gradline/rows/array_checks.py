@@ -127,7 +127,8 @@ def as_weights(data: Any, what: str, n_rows: int, whole: bool) -> Array:
     values = as_row_numbers(data, what, n_rows)
     if (values < 0).any():
         row = int(np.flatnonzero(values < 0)[0])
-        raise DataError(f"{what} is negative in row {row} ({values[row]:g}); {what} are zero or more")
+        rule = f"{what} {'are' if what.endswith('s') else 'is'} zero or more"
+        raise DataError(f"{what} is negative in row {row} ({values[row]:g}); {rule}")
     if not values.any():
         raise DataError(f"{what} is zero in every row; at least one row must count")
     if whole and (values != np.round(values)).any():

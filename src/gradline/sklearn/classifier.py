@@ -22,6 +22,7 @@ from gradline.sklearn.class_labels import (
     weights_of_classes,
 )
 from gradline.sklearn.estimator import available
+from gradline.sklearn.incremental import called, needs_its_rows
 from gradline.sklearn.linear import LinearModel, row_weights, two_dimensional
 from gradline.sklearn.routing import UNCHANGED, Request
 
@@ -138,6 +139,14 @@ class LinearClassifier(LinearModel):
         self.tolerance = tolerance
         self.covariance = covariance
         self.progress = progress
+
+    if not TYPE_CHECKING:  # Or else checkers of types would take any attribute for one that there is.
+
+        def __getattr__(self, name: str) -> Any:
+            if name == "partial_fit":
+                raise AttributeError(f"this {type(self).__name__} has no partial_fit: {needs_its_rows(called(self.loss))}")
+            # Where a property raised AttributeError that error is raised anew.
+            return object.__getattribute__(self, name)
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, frequencies: Any = None, offset: Any = None) -> Self:
         """Fit the model.

@@ -14,7 +14,8 @@ import types
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Self
 
-from gradline.base.errors import ArgumentError
+from gradline.base.errors import ArgumentError, ArgumentTypeError
+from gradline.fitting.request import unknown_keyword
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
@@ -26,6 +27,13 @@ class NotFittedError(ValueError, AttributeError):
 
 class Estimator:
     """Parameters are what ``__init__`` takes, kept under the same names; ``result_`` is the fit, once there is one."""
+
+    def __new__(cls, *arguments: Any, **parameters: Any) -> Self:
+        known = cls._parameter_names()
+        unknown = {name: value for name, value in parameters.items() if name not in known}
+        if unknown:
+            raise ArgumentTypeError(unknown_keyword(cls.__name__, unknown, cls.__init__))
+        return super().__new__(cls)
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """The parameters by name.

@@ -34,14 +34,23 @@ def why_no_sums(model: Settings) -> str:
     """Why the model cannot be fitted from sums; empty where it can."""
     loss = model.loss
     if loss != "squared" and getattr(loss, "squared_scale", lambda: None)() is None:
-        name = loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", repr(loss)))
-        return (
-            f"only sums of products tell all that a loss needs of its rows, and they do so for squared loss alone; the loss {name!r} needs"
-            ' the rows themselves, so fit them together (a function of yours that is squared loss is loss="squared")'
-        )
+        return f'{needs_its_rows(called(loss))} (a function of yours that is squared loss is loss="squared")'
     if model.solver != "auto" or model.accuracy != "auto" or model.start is not None or model.tolerance is not None:
         return "it solves sums of products, and has no use for solver=, accuracy=, start= or tolerance=: leave them as they are"
     return ""
+
+
+def called(loss: Any) -> str:
+    """What messages call a loss, as it was given."""
+    return str(loss if isinstance(loss, str) else getattr(loss, "name", getattr(loss, "__name__", repr(loss))))
+
+
+def needs_its_rows(name: str) -> str:
+    """Why no loss but the squared one is fitted from sums. name: of the loss."""
+    return (
+        f"only sums of products tell all that a loss needs of its rows, and they do so for squared loss alone; the loss {name!r} needs"
+        " the rows themselves, so fit them together"
+    )
 
 
 def add_rows(

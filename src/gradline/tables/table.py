@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cached_property
@@ -346,6 +346,8 @@ def _from_source(source: Any) -> Source:
     if found is None:
         if isinstance(source, tuple) and len(source) == 2:
             raise ArgumentTypeError("a pair is no table; give X and y as two arguments, not as a pair of them")
+        if isinstance(source, list | tuple) and source and all(isinstance(item, Mapping) for item in source):
+            raise ArgumentTypeError(f"a {type(source).__name__} of dicts, one a row, is no table; give pd.DataFrame(rows)")
         raise ArgumentTypeError(
             f"{type(source).__name__} is no table; give a path, a data frame, an Arrow table, a dict of arrays, a generator of batches, or"
             " a DuckDB relation"

@@ -27,18 +27,24 @@ def _tell(points: Line | Plane, scaled: Array, y: Array, functions: Functions, p
     printer.heading("A lesson about learning rates")
     printer.say(
         f"Now measure the inputs in other units: x times {FACTOR:g}. Nothing else changes, so the weight should come out {FACTOR:g} times"
-        f" smaller and the loss the same. Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step."
+        f" smaller and the loss the same."
     )
     try:
         gl.fit(
             scaled, y, loss=functions.loss, prediction=functions.prediction, solver=gl.GradientDescent(learning_rate=RATE), progress=False
         )
     except gl.DivergenceError as error:
-        printer.say(f"In its first steps the loss would go {_explosion(scaled, y, functions)}. gradline says so before the first step:")
+        printer.say(
+            f"Yet the plain loop with learning rate {RATE:g} would now overshoot further with every step. In its first steps the loss would"
+            f" go {_explosion(scaled, y, functions)}. gradline says so before the first step:"
+        )
         printer.space()
         printer.say(f"gl.DivergenceError: {error}", style="red", indent=2)
     else:
-        printer.say(f"(With points as few or as calm as these, {RATE:g} is still below the largest stable rate, and it works.)")
+        printer.say(
+            f"With most points the plain loop with learning rate {RATE:g} would now overshoot further with every step. With points as few"
+            f" or as calm as these {RATE:g} is still below the largest stable rate, and it works."
+        )
     printer.space()
     printer.say('With learning_rate="auto" the rate comes from the data, and momentum makes up for the uneven scales:')
     printer.space()

@@ -26,6 +26,8 @@ _ELSEWHERE = {
     "clustered": "cluster",
     "crv1": "cluster",
     "white": "HC0",
+    "robust": "HC3",
+    "sandwich": "HC3",
     "desparsified": "debiased",
     "polyhedral": "selective",
     "post-selection": "selective",

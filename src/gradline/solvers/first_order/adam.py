@@ -109,7 +109,7 @@ class Adam(Training):
         rate = self.learning_rate
         fixed = None if callable(rate) else float(rate)
         advice = (
-            ("a larger learning_rate", "one that falls, such as gl.schedules.cosine(...)")
+            ("a larger learning_rate", "a falling one (learning_rate=gl.schedules.cosine(...))")
             if fixed is not None
             else ("a larger learning_rate",)
         )

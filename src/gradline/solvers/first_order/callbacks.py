@@ -8,7 +8,9 @@ An object needs none of them but those it has: ``set_model``, ``set_params``, ``
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any, Protocol
 
 import numpy as np
@@ -136,6 +138,14 @@ class Callbacks:
                 self.model.stop_training = True
 
 
+def _takes_a_record(function: FunctionType) -> bool:
+    try:
+        inspect.signature(function).bind(None)
+    except TypeError:
+        return False
+    return True
+
+
 def check_callbacks(callbacks: object) -> None:
     """Raises TypeError for anything but a list of functions and of objects with hooks."""
     if not isinstance(callbacks, Sequence) or isinstance(callbacks, str):
@@ -143,6 +153,11 @@ def check_callbacks(callbacks: object) -> None:
     for each in callbacks:
         if isinstance(each, type) and _has_hooks(each):
             raise ArgumentTypeError(f"the callback {each.__name__} is a class; make one, as in callbacks=[{each.__name__}()]")
+        if isinstance(each, FunctionType) and not _takes_a_record(each):
+            name = each.__name__
+            raise ArgumentTypeError(
+                f"the callback {name} takes no Record: where it makes a callback call it, as in callbacks=[{name}()], with brackets"
+            )
         if not (_has_hooks(each) or callable(each)):
             raise ArgumentTypeError(
                 f"callbacks must be a list of functions of a Record, or of objects with one of {', '.join(HOOKS)}, not {callbacks!r}"

@@ -118,7 +118,9 @@ def unknown_column(name: str, names: Iterable[str], table: str, hint: str = "") 
     known = list(names)
     near = nearest(name, known)
     if hint:
-        advice = hint
+        # A name with a mark in it is what the hint is about.
+        near = [found for found in near if not any(mark in found for mark in ",;|\t")]
+        advice = f"did you mean {near[0]!r}? Otherwise {hint}" if near else hint
     elif near:
         advice = f"did you mean {near[0]!r}?"
     else:

@@ -45,7 +45,7 @@ def _expression(text: str) -> dict[str, Any]:
     """The syntax tree of one expression. Raises ValueError for text that is none."""
     found = _parsed(text)
     if found["error"]:
-        raise DataError(found["error_message"])
+        raise DataError(_of_the_condition(found["error_message"]))
     statements = [dict(statement["node"]) for statement in found["statements"]]
     expressions = statements[0].pop("select_list", [])
     (plain,) = (dict(statement["node"]) for statement in _parsed("(true)")["statements"])
@@ -56,6 +56,13 @@ def _expression(text: str) -> dict[str, Any]:
     if expression.get("function_name") == "row" and not expression.get("arguments", expression.get("children")):
         raise DataError("the condition is empty; leave it out")
     return expression
+
+
+def _of_the_condition(message: str) -> str:
+    """DuckDB's message, where it speaks of the bracket in which the condition was put."""
+    if 'at or near ")"' in message:
+        return "syntax error: it ends too early, or a bracket closes that was not opened"
+    return message
 
 
 @lru_cache(maxsize=256)

@@ -114,8 +114,9 @@ def delimited_source(files: Files) -> SqlSource:
                 f"it was read as one column, {names[0]!r}; gradline finds commas, semicolons, tabs and bars by itself, and for another"
                 f" delimiter takes query=\"SELECT * FROM read_csv('...', delim = '^')\""
             )
-    elif any(mark in name for name in names for mark in DELIMITERS):
-        note = f"its columns are {', '.join(map(repr, names[:6]))}, so the delimiter may have been mistaken; use the same one in every line"
+    elif any(_looks_split(name, dialect["Delimiter"]) for name in names):
+        shown = ", ".join(map(repr, names[:6])) + (", …" if len(names) > 6 else "")
+        note = f"its columns are {shown}, so the delimiter may have been mistaken; use the same one in every line"
     integers = frozenset(column["name"] for column in dialect["Columns"] if column["type"] in INTEGERS)
     kinds = {column["name"]: "DOUBLE" if _is_number(column["type"]) else column["type"] for column in dialect["Columns"]}
     with reading(files.name):
@@ -145,6 +146,11 @@ def delimited_source(files: Files) -> SqlSource:
     whole = sql_source(files.name, made_with(MISSING_TEXTS), files=files, note=note)
     quick = SqlSource(files.name, made_with(COMMON_TEXTS), whole.schema, files)
     return DelimitedSource(whole.name, whole.make, whole.schema, files, note=note, integers=integers, quick=quick)
+
+
+def _looks_split(name: str, delimiter: str) -> bool:
+    """Whether a column's name holds what may part fields: not the file's own delimiter, which was quoted, and not a mark before a space."""
+    return any(re.search(f"\\S{re.escape(mark)}\\S", name) for mark in DELIMITERS if mark != delimiter)
 
 
 def _types(found: dict[str, Any], kinds: dict[str, str], texts: frozenset[str], alone: bool) -> str:

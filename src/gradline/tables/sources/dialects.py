@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
-from gradline.tables.sources.columns import RESERVED, argument, plain_or_quoted, quoted
+from gradline.tables.sources.columns import RESERVED, argument, kind_of, plain_or_quoted, quoted
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,12 +52,14 @@ OTHER = Dialect("SQL", number="CAST({} AS DOUBLE PRECISION)")
 class Speech:
     """What ``query=`` may say of a source. rows: what it calls the rows, such as ``data``; None where they come from a query already.
 
-    in_database: whether ``query=`` stands in the place of a table's name.
+    in_database: whether ``query=`` stands in the place of a table's name. in_python: how a column in memory is made numbers without SQL,
+    which what predicts does not take; ``{}`` stands for the column's name.
     """
 
     dialect: Dialect = DUCKDB
     rows: str | None = "data"
     in_database: bool = False
+    in_python: str = ""
 
     def added(self, template: str, column: str, name: str) -> str:
         """How to add a column ``name`` made of ``column``: ``query="SELECT *, ... AS name FROM data"``."""
@@ -80,6 +82,8 @@ class Speech:
 
     def as_double(self, column: str) -> str:
         """How to read numbers that are written as text."""
+        if self.in_python:
+            return self.in_python.format(repr(column))
         if self.dialect is DUCKDB and self.rows is not None:
             name = self.dialect.column(column)
             return argument("query", f"SELECT * REPLACE ({name}::DOUBLE AS {name}) FROM {self.rows}") + (
@@ -120,4 +124,5 @@ def held(kind: pa.DataType) -> str:
         return "records"
     if types.is_binary(kind) or types.is_large_binary(kind) or types.is_fixed_size_binary(kind) or types.is_binary_view(kind):
         return "bytes"
-    return "values that are neither numbers nor text nor dates"
+    known = {"number": "numbers", "text": "text"}
+    return known.get(kind_of(kind), "values that are neither numbers nor text nor dates")

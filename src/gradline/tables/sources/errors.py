@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from gradline.base.errors import DataError
+from gradline.base.words import nearest
 from gradline.tables.sources.addresses import hidden
 from gradline.tables.sources.text_lines import advice_on_fields, counted_fields
 
@@ -53,8 +54,10 @@ def translated(error: Exception, name: str) -> Exception | None:
     line = first_line(text)
     unknown = re.search(r'Referenced column "(.*?)" not found in FROM clause', text)
     if unknown:
-        near = re.search(r'Candidate bindings: "(.*?)"', text)
-        return DataError(f"{name}: there is no column {unknown[1]!r}" + (f"; did you mean {near[1]!r}?" if near else ""))
+        # The library names whatever columns there are, near or not.
+        known = re.search(r"Candidate bindings: (.*)", text)
+        near = nearest(unknown[1], [] if known is None else re.findall(r'"(.*?)"', known[1]))
+        return DataError(f"{name}: there is no column {unknown[1]!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
     if any(sign in text for sign in ("Parquet magic bytes", "Parquet file size", "TProtocolException", "deserialize thrift")):
         return DataError(f"{name} is not a whole Parquet file ({line.partition('. ')[0]}); it may be truncated: write or copy it again")
     if isinstance(error, MemoryError) or kind == "OutOfMemoryException":

@@ -14,6 +14,7 @@ from gradline.rows.array_checks import Labelled, index_of, unmasked
 from gradline.rows.labels import check_same_labels
 from gradline.tables.sources.arrow import for_sql
 from gradline.tables.sources.columns import LEVELS_DECLARED, check_names, kind_of, unknown_column
+from gradline.tables.sources.dialects import Speech
 from gradline.tables.sources.errors import reading
 from gradline.tables.sources.pandas_columns import with_plain_columns
 from gradline.tables.sources.source import Part, Source, SourceDefaults
@@ -60,10 +61,16 @@ class FrameSource(SourceDefaults):
     """The whole frame as an Arrow table, once SQL has asked for it."""
     odd: Mapping[str, str] = field(default_factory=dict)
     """What ``unreadable`` says."""
+    in_python: str = ""
+    """How a column is made numbers, as in ``Speech``."""
 
     @property
     def unreadable(self) -> Mapping[str, str]:
         return self.odd
+
+    @property
+    def speech(self) -> Speech:
+        return Speech(in_python=self.in_python)
 
     @property
     def n_rows(self) -> int:
@@ -106,7 +113,7 @@ def frame_source(data: Any) -> Source | None:
         return arrow_source(pa.Table.from_batches([data]) if isinstance(data, pa.RecordBatch) else data, "the Arrow table")
     if isinstance(data, Mapping):
         table, unreadable = _from_mapping(data)
-        return replace(arrow_source(table, "the dict of arrays", unreadable), odd=unreadable)
+        return replace(arrow_source(table, "the dict of arrays", unreadable), odd=unreadable, in_python="np.asarray(data[{}], dtype=float)")
     library = type(data).__module__.split(".")[0]
     if library == "pandas" and hasattr(data, "iloc") and hasattr(data, "columns"):
         return _pandas_source(data)
@@ -180,7 +187,7 @@ def _pandas_source(frame: Any) -> FrameSource:
             arrays.append(array if array.type.equals(wanted) else array.cast(wanted))
         return pa.table(arrays, names=list(columns))
 
-    return FrameSource(name, schema, len(frame), cut, odd=unreadable)
+    return FrameSource(name, schema, len(frame), cut, odd=unreadable, in_python="data[{}].astype(float)")
 
 
 def _trouble(column: Iterable[Any]) -> str:
@@ -236,7 +243,7 @@ def _polars_source(frame: Any) -> Source:
         with reading(source):
             return to_arrow(frame.select(list(columns)).slice(start, stop - start))
 
-    return FrameSource(source, pa.schema(fields), frame.height, cut, odd=unreadable)
+    return FrameSource(source, pa.schema(fields), frame.height, cut, odd=unreadable, in_python="data[{}].cast(pl.Float64)")
 
 
 def _through_narwhals(data: Any) -> Source | None:

@@ -155,9 +155,15 @@ def missing_file(path: str) -> FileNotFoundError:
     folder, path = os.path.dirname(path) or ".", hidden(path)
     if not os.path.isdir(folder):
         return FileNotFoundError(f"no such file: {path!r}; there is no folder {hidden(folder)!r}")
-    near = nearest(os.path.basename(path), os.listdir(folder))
+    wanted = os.path.basename(path)
+    # The ending, which most files share, tells nothing of what was meant.
+    near = [name for name in nearest(wanted, os.listdir(folder), 5) if nearest(_stem(wanted), [_stem(name)])]
     advice = f"did you mean {os.path.join(os.path.dirname(path), near[0])!r}?" if near else f"looked from {os.getcwd()!r}"
     return FileNotFoundError(f"no such file: {path!r}; {advice}")
+
+
+def _stem(name: str) -> str:
+    return name.partition(".")[0] or name
 
 
 def _in_folder(folder: str) -> list[str]:
@@ -172,9 +178,26 @@ def _in_folder(folder: str) -> list[str]:
     if not by_format:
         raise FileNotFoundError(f"the folder {folder!r} holds no Parquet, CSV, JSON lines or Arrow file")
     if len(by_format) > 1:
-        kinds = " and ".join(by_format)
-        raise DataError(f"the folder {folder!r} holds {kinds} files; say which with a pattern such as {os.path.join(folder, '*.csv')!r}")
+        names = {"parquet": "Parquet", "csv": "CSV", "json": "JSON", "arrow": "Arrow"}
+        held = [f"{names[form]} ({_counted(folder, paths)})" for form, paths in by_format.items()]
+        raise DataError(
+            f"the folder {folder!r} holds files of several formats, {' and '.join(held)}; say which with a pattern such as"
+            f" {_pattern(folder, max(by_format.values(), key=len))!r}"
+        )
     return next(iter(by_format.values()))
+
+
+def _counted(folder: str, paths: Sequence[str]) -> str:
+    first = repr(os.path.relpath(paths[0], folder))
+    return first if len(paths) == 1 else f"{first} and {len(paths) - 1:,} more"
+
+
+def _pattern(folder: str, paths: Sequence[str]) -> str:
+    """One that some of the paths match, as many as one ending does."""
+    name = os.path.basename(paths[0])
+    ending = name[len(name) - len("".join(suffixes(name))) :]
+    nested = any(os.path.dirname(path) != os.path.normpath(folder) for path in paths)
+    return os.path.join(folder, "**" if nested else "", f"*{ending}")
 
 
 def _format(path: str) -> str:
