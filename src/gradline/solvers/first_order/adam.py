@@ -149,10 +149,9 @@ class AdamW(Adam):
     >>> import gradline as gl
     >>> x, y = gl.datasets.line(seed=1)
     >>> falling = gl.schedules.cosine(0.2, steps=400)
-    >>> solver = gl.AdamW(falling, weight_decay=0.001, epochs=20, batch_size=50, seed=0)
-    >>> fit = gl.fit(x, y, solver=solver)
+    >>> fit = gl.fit(x, y, solver=gl.AdamW(falling, weight_decay=0.0001, steps=400))
     >>> len(fit.history)
-    21
+    401
     """
 
     weight_decay: float = 0.004
