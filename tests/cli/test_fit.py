@@ -71,9 +71,9 @@ def test_json_for_programs(folder):
 
 
 def test_gradient_descent_and_its_options(folder):
-    options = ["--solver", "gradient-descent", "--learning-rate", "0.05", "--steps", "400", "--json"]
+    options = ["--solver", "gradient-descent", "--learning-rate", "0.05", "--steps", "800", "--json"]
     found = json.loads(call_inside("fit", "rows.csv", "y ~ x", *options, folder=folder).stdout)
-    expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.GradientDescent(learning_rate=0.05, steps=400))
+    expected = gl.fit("y ~ x", folder / "rows.csv", solver=gl.GradientDescent(learning_rate=0.05, steps=800))
     assert [part["coefficient"] for part in found["coefficients"]] == expected.coefficients.tolist()
     refused(
         call_inside("fit", "rows.csv", "y ~ x", "--solver", "gradient-descent", "--learning-rate", "9", folder=folder),

@@ -55,6 +55,7 @@ def _nothing_is_held(monkeypatch):
 def dask_cluster():
     import dask
     from distributed import LocalCluster
+    from distributed.gc import disable_gc_diagnosis, enable_gc_diagnosis
 
     with (
         dask.config.set({"distributed.scheduler.allowed-failures": 0, "distributed.deploy.lost-worker-timeout": "1d"}),
@@ -62,7 +63,10 @@ def dask_cluster():
             n_workers=1, threads_per_worker=1, host="127.0.0.1", dashboard_address="127.0.0.1:0", silence_logs=50, memory_limit=0
         ) as cluster,
     ):
+        # Dask's report on garbage collection is called from the collector, where Python drops an interrupt that has just come.
+        disable_gc_diagnosis()
         yield cluster
+        enable_gc_diagnosis()
 
 
 @pytest.fixture(scope="session")

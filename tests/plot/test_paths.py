@@ -217,7 +217,7 @@ def test_more_coefficients_are_cut_along_the_steepest_directions(planes, many):
 
 def test_one_coefficient_is_a_curve(line):
     x, y = line
-    fit = gl.fit(x, y, intercept=False, solver=gl.GradientDescent(0.1, steps=20))
+    fit = gl.fit(x, y, intercept=False, solver=gl.GradientDescent(0.1, steps=50))
     ax = gl.plot.descent(fit, x, y)
     path = drawn(ax, "path")
     assert np.allclose(path, np.column_stack([fit.history.coefficients[:, 0, 0], fit.history.loss]))

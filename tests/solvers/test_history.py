@@ -2,6 +2,8 @@
 
 import re
 
+import pytest
+
 import gradline as gl
 
 
@@ -26,7 +28,7 @@ def test_a_notebook_shows_records_spread_over_the_training():
 
 def test_epochs_and_rows_held_out_have_columns():
     x, y = gl.datasets.line(seed=1)
-    history = gl.fit(x, y, solver=gl.Adam(0.5, epochs=30, batch_size=100, validation=0.2, seed=0, patience=3)).history
+    history = gl.fit(x, y, solver=gl.Adam(0.5, epochs=60, batch_size=100, validation=0.2, seed=0, patience=3)).history
     heading, rows = rows_of(history._repr_html_())
     assert heading == ["step", "epoch", "learning rate", "loss", "loss held out", "gradient norm"]
     assert float(rows[-1][1]) == history.epoch[-1]
@@ -35,6 +37,7 @@ def test_epochs_and_rows_held_out_have_columns():
 
 def test_a_short_history_is_whole():
     x, y = gl.datasets.line(seed=1)
-    html = gl.fit(x, y, solver=gl.GradientDescent("auto", steps=2)).history._repr_html_()
+    with pytest.warns(gl.GradlineWarning, match="has not converged"):
+        html = gl.fit(x, y, solver=gl.GradientDescent("auto", steps=2)).history._repr_html_()
     assert [row[0] for row in rows_of(html)[1]] == ["0", "1", "2"]
     assert "between these" not in html
