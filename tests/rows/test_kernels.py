@@ -142,6 +142,8 @@ def arrays(patch):
     both = np.stack([Y, -Y], axis=1)
     fit = gl.fit(X, Y)
     fit.diagnose(X, Y).leverage
+    counts = np.round(np.abs(Y))
+    _ = gl.fit(X, counts, loss="poisson").diagnose(X, counts).overdispersion
     for measure in ("collinearity", "breusch_pagan", "reset", "durbin_watson", "leave_one_out_loss"):
         getattr(fit.diagnose(X, Y), measure)
     fit.residuals(X, Y)

@@ -136,6 +136,8 @@ class ArrayRows:
             yield self.part(start, min(start + PART_ROWS, self.n_rows)).map(kernel)
 
     def sample(self, n_rows: int, seed: int = 0) -> Block:
+        if n_rows >= self.n_rows and self.values.dtype == np.float64:
+            return self.in_memory()  # all of them, which need no copy
         return self.take(spread_rows(self.n_rows, min(n_rows, self.n_rows), seed))
 
     def take(self, rows: IntArray) -> Block:
