@@ -44,7 +44,11 @@ def test_importing_each_module_leaves_the_public_names_alone():
     assert len(modules) > 200
     random.Random(0).shuffle(modules)
     for module in modules:
-        importlib.import_module(module)
+        try:
+            importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            # A framework is an extra, and what speaks to it needs it.
+            assert error.name in ("tensorflow", "jax", "torch")
     assert {name: getattr(gl, name) for name in gl.__all__} == before
 
 

@@ -247,7 +247,7 @@ REFUSED = [
     (TypeError, "features= needs target=", lambda: gl.fit(DATA, features=["x"])),
     (TypeError, "is no table; give a path, a data frame", lambda: gl.fit("y ~ x", 3)),
     (TypeError, "give X and y as two arguments", lambda: gl.fit("y ~ x", (DATA[["x"]], DATA.y))),
-    (ValueError, "nothing to read: give a source, or query=", lambda: gl.fit("y ~ x")),
+    (TypeError, "give the data: gl.fit('y ~ x', data)", lambda: gl.fit("y ~ x")),
     (ValueError, "has no column 'ww'; did you mean 'w'?", lambda: gl.fit("y ~ x", DATA, weights="ww")),
     (ValueError, "no column 'xx'; did you mean 'x'?", lambda: gl.fit("y ~ xx", DATA)),
     (ValueError, "'y' is the target", lambda: gl.fit("y ~ x + y", DATA)),

@@ -6,11 +6,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 import tensorflow as tf
-import torch
 from scipy.optimize import minimize
 
 import gradline as gl
 from gradline.losses.own_loss import BoundLoss
+
+torch = pytest.importorskip("torch")
 
 
 def pseudo_huber(root, k):
