@@ -37,7 +37,7 @@ MOST_PASSES = 25
 SETTLED, SETTLED_FEW, FEW = 1e-9, 1e-12, 10**7
 """Of the coefficients: what the last step leaves; the same where rows hold fewer numbers than that, and a pass costs little."""
 
-SURE_TO = 5e-8
+SURE_TO = 1e-7
 """Of the objective: the gap that the last step leaves."""
 
 LEFT = 1e-4
