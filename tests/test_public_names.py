@@ -48,7 +48,8 @@ def test_importing_each_module_leaves_the_public_names_alone():
             importlib.import_module(module)
         except ModuleNotFoundError as error:
             # A framework is an extra, and what speaks to it needs it.
-            assert error.name in ("tensorflow", "jax", "torch")
+            if error.name not in ("tensorflow", "jax", "torch"):
+                raise
     assert {name: getattr(gl, name) for name in gl.__all__} == before
 
 

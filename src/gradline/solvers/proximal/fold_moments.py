@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.design.dense import some_rows
 from gradline.rows.block import Block
 from gradline.rows.folds import Folds, picked
 from gradline.rows.kernel import Kernel
@@ -120,16 +119,15 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         ends = np.cumsum(found)
         # Overflow is left to show in the sums, where the caller looks for it.
         with np.errstate(over="ignore", invalid="ignore"):
-            taken, q = some_rows(values, order), targets.shape[1]
-            # Beside the columns the targets, and ones of which come all sums: one product of these gives everything.
-            x = np.empty((len(order), p + q + 1), order="C" if taken.flags.c_contiguous else "F")
-            np.subtract(taken, state.shift[:p], out=x[:, :p])
-            np.subtract(targets[order], state.shift[p:], out=x[:, p : p + q])
+            x = _shifted(values, targets, order, state.shift)
             if state.exponents.any():
                 np.ldexp(x[:, :-1], -state.exponents, out=x[:, :-1])
-            x[:, -1] = 1.0 if weights is None else self._weighted(x[:, :p], x[:, p : p + q], weights[order])
+            x[:, -1] = 1.0 if weights is None else self._weighted(x[:, :p], x[:, p:-1], weights[order])
             for fold in np.flatnonzero(found):
                 part = x[ends[fold] - found[fold] : ends[fold]]
+                if not part.flags.c_contiguous:
+                    # Rows of columns that lie far apart: BLAS takes twice the time for their product.
+                    part = np.asfortranarray(part)
                 # np.dot and not @, which would keep Python's lock; of one buffer, half the work of a general product.
                 sums = np.dot(part.T, part)
                 state.products[fold] += sums[:-1, :-1]
@@ -179,6 +177,23 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         state.rows[:] += np.bincount(mine, minlength=k)
         if block.weights is not None:
             state.log_weight[:] += np.bincount(mine, used * np.log(block.weights[positive]), minlength=k)
+
+
+def _shifted(values: Array, targets: Array, order: IntArray, shift: Array) -> Array:
+    """The rows in another order (m, p + q + 1): columns, and beside them targets, less the shift; the last column is for ones, of which
+    come all sums. One buffer, in the memory order of the columns."""
+    m, p, q = len(order), values.shape[1], targets.shape[1]
+    if values.strides[0] < values.strides[1]:
+        lying = np.empty((p + q + 1, m))
+        # With "raise" NumPy would write into a buffer of its own first; no number is out of bounds.
+        values.T.take(order, axis=1, out=lying[:p], mode="clip")
+        lying[:p] -= shift[:p, None]
+        np.subtract(targets[order].T, shift[p:, None], out=lying[p:-1])
+        return lying.T
+    x = np.empty((m, p + q + 1))
+    np.subtract(values.take(order, axis=0), shift[:p], out=x[:, :p])
+    np.subtract(targets[order], shift[p:], out=x[:, p:-1])
+    return x
 
 
 def kernel_of_folds(folds: Folds) -> Kernel[_FoldMoments]:
