@@ -17,7 +17,7 @@ X = np.column_stack([first, 0.95 * first + 0.3 * rng.normal(size=500)])
 y = X @ [2.0, -1.0] + rng.normal(size=500)
 
 # %%
-# Both walk 150 steps from the same start, with the same rate.
+# All walk 150 steps from the same start, with the same rate. A warning names the walk that has not arrived.
 steps = {"learning_rate": 0.1, "steps": 150, "record_every": 1}
 fits = {
     "plain": gl.fit(X, y, solver=gl.GradientDescent(**steps)),

@@ -2,7 +2,8 @@
 Mini-batches
 ============
 
-A few random rows say roughly where downhill is, for a fraction of the work. The path becomes noisy and still arrives.
+A few random rows say roughly where downhill is, for a fraction of the work. The path becomes noisy
+and arrives near the optimum, around which it circles: a warning says so.
 """
 
 import matplotlib.pyplot as plt

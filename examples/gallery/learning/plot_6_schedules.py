@@ -3,6 +3,7 @@ A learning rate that falls
 ==========================
 
 With a constant rate mini-batches never come to rest: they dance around the minimum. A rate that falls ends the dance.
+The warnings tell that after 1,000 steps neither is within a tenth of a standard error of the optimum; one is far nearer.
 """
 
 import matplotlib.pyplot as plt

@@ -15,7 +15,8 @@ X = rng.normal(size=(800, 3)) * [1.0, 5.0, 25.0]  # three columns, each in anoth
 y = X @ [3.0, 0.6, 0.1] + 2.0 + rng.normal(size=800)
 
 # %%
-# The widest column decides how large a rate plain descent can bear, and so the other two hardly move.
+# The widest column decides how large a rate plain descent can bear, and so the other two hardly move: a warning says that it
+# has not arrived.
 steps = {"steps": 1500, "record_every": 5}
 fits = {
     "gradient descent": gl.fit(X, y, solver=gl.GradientDescent(learning_rate=0.0015, **steps)),
