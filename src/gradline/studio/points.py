@@ -184,9 +184,9 @@ def optimum(asked: OnPoints, load: Callable[[str], Any]) -> dict[str, Any]:
 def _optimum(place: Ground) -> dict[str, Any]:
     found = fit(place.columns, place.y, loss=place.loss, weights=place.weights, covariance="none", progress=False)
     coefficients = np.where(np.isfinite(found.coefficients), found.coefficients, 0.0)
-    certificate, problem = found.certificate, place.problem()
+    certificate, loss = found.certificate, found.loss_function
     # Of a loss that is not known to be convex another point may be lower.
-    proven = certificate.converged and not problem.joint and problem.loss.is_convex
+    proven = certificate.converged and not loss.joint and loss.is_convex
     return {
         "coefficients": numbers(place.out(coefficients)),
         "loss": number(found.loss),
