@@ -10,7 +10,7 @@ import numpy as np
 from gradline.base.errors import ArgumentError, InferenceError, SolverError
 from gradline.base.types import Array, IntArray
 from gradline.inference.absent import ASK, NoInference
-from gradline.inference.asked import is_default, is_none
+from gradline.inference.asked import is_none, names_a_kind
 from gradline.inference.bread import Bread, compute_bread, row_terms
 from gradline.inference.covariance.clusters import Groups, HeldGroups, ReadGroups
 from gradline.inference.covariance.estimate import covariance, free_coefficients
@@ -171,7 +171,7 @@ def _kind(request: FitRequest, given: AbsorbedProblem) -> CovarianceKind:
     informed = loss.squared_scale() is not None or (
         (loss.is_likelihood or loss.has_free_dispersion) and not loss.uses_expected_information and not loss.has_tuning_scale
     )
-    if asked is None or is_default(asked) or is_none(asked):
+    if not names_a_kind(asked):
         return CovarianceKind(default_kind(loss) if informed else "HC1")
     kind = as_kind(asked, problem.rows.n_rows)
     if kind.name not in KINDS:

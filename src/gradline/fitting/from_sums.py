@@ -17,7 +17,7 @@ from gradline.constraints.arguments import bound_to
 from gradline.constraints.columns import ConstraintColumns
 from gradline.constraints.specs import as_spec
 from gradline.inference.absent import NoInference
-from gradline.inference.asked import PendingInference, is_default, is_none
+from gradline.inference.asked import PendingInference, is_none, names_a_kind
 from gradline.inference.tests import coefficient_labels
 from gradline.losses.families.robust import squared
 from gradline.model.record import Model
@@ -75,7 +75,7 @@ def fit_sums(sums: RowSums, *, intercept: bool, penalty: Any, covariance: Any, c
     Raises ValueError for what needs the rows: strengths left to the data, standard errors other than the classical ones.
     """
     started = time.perf_counter()
-    if not (covariance is None or is_default(covariance) or is_none(covariance) or covariance == "classical"):
+    if names_a_kind(covariance) and covariance != "classical":
         raise InferenceError(
             f'covariance={covariance!r} needs the rows again, which sums do not hold: leave it at "classical", or ask later by'
             " result_.with_covariance(kind, X, y)"
