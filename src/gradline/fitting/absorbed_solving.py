@@ -67,7 +67,7 @@ class _Columns:
             values = self.taken.out_of(values, levels)
         if not self.weighted:
             return values
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         return np.concatenate([values, weights[:, None]], axis=1)
 
 

@@ -277,7 +277,7 @@ class _WideWay(Way):
         block = rows.in_memory()
         assert block is not None
         assert scale is not None
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         target = block.targets[:, 0] if block.offset is None else block.targets[:, 0] - block.offset[:, 0]
         columns = block.design.slopes()
         if kept is not None:
@@ -302,7 +302,7 @@ class _WideWay(Way):
         block = self.problem.rows.in_memory()
         assert block is not None
         owner = folds.of(block)
-        counts = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        counts = block.weight_of_each_row
         sums, held = np.zeros((folds.count, len(penalties))), np.bincount(owner, counts, minlength=folds.count).astype(np.float64)
         for fold in range(folds.count):
             rest = self._rows((owner != fold) & (counts > 0))

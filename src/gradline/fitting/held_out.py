@@ -43,7 +43,7 @@ class HeldOutKernel(Kernel[tuple[Array, Array]]):
             if not rows.size:
                 continue
             part = picked(block, rows).without_zero_weights()
-            weight = np.ones(part.n_rows) if part.row_weights is None else part.row_weights
+            weight = part.weight_of_each_row
             weights[fold] = weight.sum()
             for place in range(m):
                 predictors = part.linear_predictors(np.ascontiguousarray(self.coefficients[fold, place]))

@@ -315,7 +315,7 @@ class _TargetMoments(Kernel[_Moments]):
     """Weighted mean of the targets and squares about it."""
 
     def map(self, block: Block) -> _Moments:
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         total = float(weights.sum())
         mean = weights @ block.targets / total if total > 0 else np.zeros(block.targets.shape[1])
         return _Moments(total, np.asarray(mean), weights @ np.square(block.targets - mean))

@@ -75,7 +75,7 @@ class _LossKernel(Kernel[Array]):
     roots: Array
 
     def map(self, block: Block) -> Array:
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         used = np.flatnonzero(weights)
         weights, targets = weights[used], block.targets[used]
         predictors = left_out_predictors(block, self.coefficients, self.loss, self.roots)[used]

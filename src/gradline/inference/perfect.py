@@ -63,7 +63,7 @@ class _Kernel(Kernel[Array | None]):
         if fitted.shape != block.targets.shape:
             return None
         used = frequencies(block) > 0
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         with np.errstate(over="ignore", invalid="ignore"):
             residuals = block.targets - fitted
             return np.stack([np.dot(weights[used], np.square(part[used])) for part in (residuals, block.targets)])

@@ -122,14 +122,10 @@ class _PartsOf:
             yield part._replace(values=taken.out_of(part.values, part.levels))
 
 
-def _weights(block: Block) -> Array:
-    return np.ones(block.n_rows) if block.row_weights is None else block.row_weights
-
-
 @dataclass(frozen=True)
 class _Columns:
     def map(self, block: Block) -> Array:
-        return np.concatenate([_weights(block)[:, None], block.design.slopes()], axis=1)
+        return np.concatenate([block.weight_of_each_row[:, None], block.design.slopes()], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +139,7 @@ class _SquaredResiduals:
         if block.weights is not None:
             squares *= block.weights[:, None]
         counts = np.ones(block.n_rows) if block.frequencies is None else block.frequencies
-        counts = np.where(_weights(block) > 0, counts, 0.0)
+        counts = np.where(block.weight_of_each_row > 0, counts, 0.0)
         return np.concatenate([counts[:, None], block.design.slopes(), squares], axis=1)
 
 
@@ -154,7 +150,7 @@ class _Fitted:
     coefficients: Array
 
     def map(self, block: Block) -> Array:
-        return np.concatenate([_weights(block)[:, None], block.linear_predictors(self.coefficients)], axis=1)
+        return np.concatenate([block.weight_of_each_row[:, None], block.linear_predictors(self.coefficients)], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,4 +165,4 @@ class _Powers:
         fitted = block.linear_predictors(self.coefficients)
         scaled = (fitted - self.centre) / self.scale
         powers = [scaled**power for power in POWERS]
-        return np.concatenate([_weights(block)[:, None], block.design.slopes(), *powers, block.targets - fitted], axis=1)
+        return np.concatenate([block.weight_of_each_row[:, None], block.design.slopes(), *powers, block.targets - fitted], axis=1)

@@ -52,6 +52,12 @@ class Block:
         """f_i w_i, the weight of a row in the objective; None for ones."""
         return weight_of_rows(self.weights, self.frequencies)
 
+    @property
+    def weight_of_each_row(self) -> Array:
+        """The same written out, (m,): ones where ``row_weights`` is None."""
+        weights = self.row_weights
+        return np.ones(self.n_rows) if weights is None else weights
+
     def without_zero_weights(self) -> Block:
         """The block without rows of weight zero, which count for nothing even where their loss is not finite."""
         weights = self.row_weights

@@ -125,7 +125,7 @@ class ColumnMomentsKernel(Kernel[ColumnMoments]):
     """The pass."""
 
     def map(self, block: Block) -> ColumnMoments:
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         return ColumnMoments(float(weights.sum()), *block.design.column_moments(weights))
 
     def merge(self, first: ColumnMoments, second: ColumnMoments) -> ColumnMoments:

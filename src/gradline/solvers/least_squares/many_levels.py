@@ -126,6 +126,6 @@ class _LeftKernel(Kernel[_Left]):
 
 def _weights_and_targets(block: Block) -> tuple[Array, Array]:
     """(m,) and (m, 1); nothing is left of the target of a row of weight zero."""
-    weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+    weights = block.weight_of_each_row
     targets = block.targets if block.offset is None else block.targets - block.offset[:, : block.targets.shape[1]]
     return weights, np.where(weights[:, None] > 0, targets, 0.0)

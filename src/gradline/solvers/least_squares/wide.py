@@ -38,7 +38,7 @@ class _MeansKernel(Kernel[Array]):
     """Weighted sums of the design's columns, then of the targets less their offset: (P + q,)."""
 
     def map(self, block: Block) -> Array:
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         targets = block.targets if block.offset is None else block.targets - block.offset
         targets = np.where(weights[:, None] > 0, targets, 0.0)
         return np.concatenate([block.design.adjoint(weights[:, None])[:, 0], weights @ targets])

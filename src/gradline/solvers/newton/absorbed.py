@@ -152,7 +152,7 @@ class _Look:
 
     def map(self, block: Block) -> Array:
         block, levels = self.rows.read(block)
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         here = self.at.of(block, levels)
         move = self.to.of(block, levels) - here
         g, h = _derivatives(self.loss, block, here)
@@ -175,7 +175,7 @@ class _Start:
 
     def map(self, block: Block) -> Array:
         block, levels = self.rows.read(block)
-        weights = np.ones(block.n_rows) if block.row_weights is None else block.row_weights
+        weights = block.weight_of_each_row
         here = self.at.of(block, levels)
         g, h = _derivatives(self.loss, block, here)
         with np.errstate(all="ignore"):
