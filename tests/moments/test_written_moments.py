@@ -50,3 +50,5 @@ def test_what_has_no_errors_shows_none(sums):
     assert "constraints that bind: a <= 0" in str(within)
     with pytest.raises(ValueError, match="know nothing of the constraints"):
         within.interval()
+    with pytest.raises(ValueError, match="know nothing of the constraints"):
+        within.p_values

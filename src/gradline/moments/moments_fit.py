@@ -55,20 +55,30 @@ class MomentsFit:
     gap: float | None = None
 
     @property
-    def p_values(self) -> Array:
-        """Of the test that each coefficient is zero, by Student's t: (P,); NaN where there is no standard error."""
+    def t_values(self) -> Array:
+        """Coefficients over their standard errors, (P,); NaN where there is none. Raises as ``interval`` does."""
+        self._require_no_constraints()
         with np.errstate(invalid="ignore", divide="ignore"):
-            return np.asarray(2.0 * stdtr(self.degrees_of_freedom, -np.abs(self.coefficients / self.standard_errors)))
+            return np.asarray(self.coefficients / self.standard_errors)
+
+    @property
+    def p_values(self) -> Array:
+        """Of the test that each coefficient is zero, by Student's t: (P,); NaN where there is no standard error. Raises as ``interval``
+        does."""
+        return np.asarray(2.0 * stdtr(self.degrees_of_freedom, -np.abs(self.t_values)))
 
     def interval(self, level: float = 0.95) -> Array:
         """Confidence intervals of the coefficients by Student's t: (P, 2), lower and upper; NaN where there is no standard error.
 
         Raises ValueError for a level that is not between 0 and 1, and within constraints, of which such an interval knows nothing.
         """
-        if self.held is not None:
-            raise InferenceError("these intervals know nothing of the constraints; gl.fit gives those that do, from the rows")
+        self._require_no_constraints()
         half = critical_value(level, self.degrees_of_freedom) * self.standard_errors
         return np.column_stack([self.coefficients - half, self.coefficients + half])
+
+    def _require_no_constraints(self) -> None:
+        if self.held is not None:
+            raise InferenceError("these errors know nothing of the constraints; gl.fit gives intervals that do, from the rows")
 
     def __str__(self) -> str:
         return _written(self).to_text()
@@ -99,9 +109,7 @@ def _written(fit: MomentsFit) -> WrittenTable:
     heading, columns = ["", "coefficient"], [list(fit.names), column(fit.coefficients.tolist())]
     if fit.held is None and np.isfinite(fit.standard_errors).any():
         low, high = fit.interval(LEVEL).T
-        with np.errstate(invalid="ignore", divide="ignore"):
-            t = fit.coefficients / fit.standard_errors
-        numbers = {"std error": fit.standard_errors, "t": t, f"{LEVEL:.0%} from": low, "to": high}
+        numbers = {"std error": fit.standard_errors, "t": fit.t_values, f"{LEVEL:.0%} from": low, "to": high}
         texts = {name: column(values.tolist(), 4 if name in ("std error", "t") else 6) for name, values in numbers.items()}
         heading += ["std error", "t", "p", f"{LEVEL:.0%} from", "to"]
         columns += [texts["std error"], texts["t"], list(map(probability, fit.p_values)), texts[f"{LEVEL:.0%} from"], texts["to"]]
