@@ -523,6 +523,20 @@ class TestASumOverTheRows:
 class TestWhatIsLeft:
     """A certificate is measured against what is left to gain, not against how slowly the fit moves."""
 
+    @few_steps
+    def test_rows_that_count_several_times_ask_for_a_nearer_optimum_as_so_many_rows_do(self):
+        rng = np.random.default_rng(0)
+        x = rng.normal(size=(40, 2))
+        y = x @ [6.0, -2.0] + 1.0 + rng.normal(size=40)
+
+        def converged(steps, x, y, frequencies=None):
+            return gl.fit(x, y, frequencies=frequencies, solver=gl.GradientDescent(0.05, steps=steps)).certificate.converged
+
+        for steps, once, often in ((20, False, False), (100, True, False), (200, True, True)):
+            assert converged(steps, x, y) == once
+            assert converged(steps, x, y, np.full(40, 400.0)) == often
+            assert converged(steps, np.repeat(x, 400, axis=0), np.repeat(y, 400)) == often
+
     @pytest.mark.parametrize(
         "loss",
         ["absolute", gl.losses.quantile(0.9), gl.losses.epsilon_insensitive(0.5), gl.losses.huber(1.0), gl.losses.log_cosh, "own"],

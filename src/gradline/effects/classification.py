@@ -13,7 +13,6 @@ from gradline.base.errors import ArgumentError, InferenceError
 from gradline.base.numbers import short
 from gradline.base.types import Array
 from gradline.base.written_tables import WrittenTable
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData, attach_data
 from gradline.rows.block import Block
@@ -187,7 +186,7 @@ class _ScoredKernel:
         found = np.asarray(self.loss.predict(block.linear_predictors(self.coefficients)), dtype=np.float64).reshape(block.n_rows, -1)
         if found.shape[1] == 1:
             found = np.concatenate([1.0 - found, found], axis=1)
-        return np.concatenate([found, block.targets, frequencies(block)[:, None]], axis=1)
+        return np.concatenate([found, block.targets, block.row_counts[:, None]], axis=1)
 
 
 def classification(model: Model, data: Any, target: Any, threshold: float, rows: dict[str, Any]) -> Classification:

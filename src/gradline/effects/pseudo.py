@@ -11,7 +11,6 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.effects.refits import Refits, statistics_of
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import attach_data
 from gradline.rows.block import Block
@@ -72,7 +71,7 @@ class _TjurKernel(Kernel[Array]):
 
     def map(self, block: Block) -> Array:
         probability = np.asarray(self.loss.predict(block.linear_predictors(self.coefficients)), dtype=np.float64).ravel()
-        counts, ones = frequencies(block), block.targets[:, 0] == 1
+        counts, ones = block.row_counts, block.targets[:, 0] == 1
         return np.array([[counts[own].sum(), counts[own] @ probability[own]] for own in (~ones, ones)])
 
     def merge(self, first: Array, second: Array) -> Array:

@@ -17,7 +17,7 @@ from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.design.dense import Design
 from gradline.inference.absent import after_selection
-from gradline.inference.kinked import RowLoss, frequencies, row_loss
+from gradline.inference.kinked import RowLoss, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -85,7 +85,7 @@ def row_terms(loss: RowLoss, coefficients: Array, block: Block) -> RowTerms:
 
 def row_terms_at(loss: RowLoss, block: Block, predictors: Array) -> RowTerms:
     """The same from the linear predictors (m, k)."""
-    counts = frequencies(block)
+    counts = block.row_counts
     score, curvature = loss.both(block.targets, predictors)
     if block.weights is not None:
         score = block.weights[:, None] * score

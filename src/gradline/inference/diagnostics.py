@@ -14,7 +14,7 @@ from gradline.base.types import Array
 from gradline.inference.bread import Bread, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.covariance.meat import adjust
-from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.kinked import RowLoss
 from gradline.inference.leave_one_out import left_out_shift
 from gradline.inference.perfect import require_spread
 from gradline.inference.statistics import FitStatistics
@@ -24,6 +24,7 @@ from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.altered import with_columns, with_targets
 from gradline.rows.block import Block
+from gradline.rows.counted import counted
 from gradline.rows.kernel import Kernel
 from gradline.solvers.columns import ColumnMomentsKernel
 from gradline.solvers.least_squares.least_squares import SquaresKernel, least_squares
@@ -125,7 +126,7 @@ class RowDiagnosticsKernel:
         forms = quadratic_forms(block.design, self.roots)
         leverage = np.einsum("iab,iba->ia", terms.curvature, forms)
         predictors = block.linear_predictors(self.coefficients)
-        counts = frequencies(block)
+        counts = block.row_counts
         alone = (leverage >= 1.0 - 1e-10).any(axis=1)
         safe = replace(terms, curvature=np.where(alone[:, None, None], 0.0, terms.curvature))
         adjusted = adjust(safe, forms, 1.0, block)
@@ -245,7 +246,7 @@ def reset(problem: Problem, coefficients: Array, power: int = 3) -> Specificatio
     fit = least_squares(rows)
     before = float(problem.rows.reduce(SquaresKernel(coefficients))[0])
     after = float(rows.reduce(SquaresKernel(fit.coefficients))[0])
-    n = float(problem.rows.reduce(_CountKernel()))
+    n = counted(problem.rows)
     first = rows.n_columns - (power - 1)
     added = power - 1 - sum(column >= first for column in fit.aliased)
     if added == 0:
@@ -276,7 +277,7 @@ class _DifferencesKernel(Kernel[_Differences]):
     coefficients: Array
 
     def map(self, block: Block) -> _Differences:
-        residuals = _weighted_residuals(block, self.coefficients)[frequencies(block) > 0, 0]
+        residuals = _weighted_residuals(block, self.coefficients)[block.row_counts > 0, 0]
         if not len(residuals):
             return _Differences(0.0, 0.0, None, None)
         steps = np.diff(residuals)
@@ -327,15 +328,6 @@ class _TargetMoments(Kernel[_Moments]):
         shift = second.mean - first.mean
         centred = first.centred + second.centred + np.square(shift) * (first.weight * second.weight / total)
         return _Moments(total, first.mean + shift * (second.weight / total), centred)
-
-
-@dataclass(frozen=True)
-class _CountKernel(Kernel[float]):
-    def map(self, block: Block) -> float:
-        return float(frequencies(block).sum())
-
-    def merge(self, first: float, second: float) -> float:
-        return first + second
 
 
 def _weighted_residuals(block: Block, coefficients: Array) -> Array:

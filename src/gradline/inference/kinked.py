@@ -137,14 +137,7 @@ class _Residuals:
 
     def map(self, block: Block) -> Array:
         residuals = block.targets - block.linear_predictors(self.coefficients)
-        return np.concatenate([residuals, frequencies(block)[:, None]], axis=1)
-
-
-def frequencies(block: Block) -> Array:
-    """How many rows each stands for, (m,): 0 where its weight is zero."""
-    counts = np.ones(block.n_rows) if block.frequencies is None else block.frequencies
-    weights = block.row_weights
-    return counts if weights is None else np.where(weights > 0, counts, 0.0)
+        return np.concatenate([residuals, block.row_counts[:, None]], axis=1)
 
 
 def _kinks(problem: Problem, coefficients: Array, positions: tuple[float, ...]) -> tuple[Kink, ...]:

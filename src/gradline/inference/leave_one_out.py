@@ -243,12 +243,10 @@ class _ResidualKernel:
     roots: Array
 
     def map(self, block: Block) -> Array:
-        from gradline.inference.kinked import frequencies
-
         predictors = left_out_predictors(block, self.coefficients, self.loss, self.roots)
         residuals = block.targets - np.asarray(self.loss.loss.predict(predictors)).reshape(block.targets.shape)
         scale = spread(self.loss.loss, predictors, block.targets.shape[1])
         if scale is not None:
             with np.errstate(divide="ignore", invalid="ignore"):
                 residuals = np.where(residuals == 0, 0.0, residuals / scale)
-        return np.concatenate([residuals, frequencies(block)[:, None]], axis=1)
+        return np.concatenate([residuals, block.row_counts[:, None]], axis=1)

@@ -10,7 +10,6 @@ from scipy.special import chdtrc
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.kinked import frequencies
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
@@ -77,7 +76,7 @@ class _UnitsKernel(Kernel[_Units]):
     loss: Loss
 
     def map(self, block: Block) -> _Units:
-        copies = frequencies(block)
+        copies = block.row_counts
         used = np.flatnonzero(copies)
         own = copies[used]
         precision = None if block.weights is None else block.weights[used]

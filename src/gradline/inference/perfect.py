@@ -11,7 +11,6 @@ import numpy as np
 
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -62,7 +61,7 @@ class _Kernel(Kernel[Array | None]):
         fitted = np.asarray(self.loss.predict(block.linear_predictors(self.coefficients)), dtype=np.float64).reshape(block.n_rows, -1)
         if fitted.shape != block.targets.shape:
             return None
-        used = frequencies(block) > 0
+        used = block.row_counts > 0
         weights = block.weight_of_each_row
         with np.errstate(over="ignore", invalid="ignore"):
             residuals = block.targets - fitted

@@ -21,7 +21,6 @@ from gradline.base.types import Array
 from gradline.design.dense import Design
 from gradline.inference.covariance.estimate import Covariance
 from gradline.inference.intervals import check_level, critical_value, linear_standard_errors
-from gradline.inference.kinked import frequencies
 from gradline.inference.leave_one_out import ResidualQuantiles, spread
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
@@ -128,7 +127,7 @@ class CalibrationKernel:
         scale = spread(self.loss, predictors, q)
         if scale is not None:
             residuals = residuals / scale
-        return np.concatenate([residuals, frequencies(block)[:, None]], axis=1)
+        return np.concatenate([residuals, block.row_counts[:, None]], axis=1)
 
 
 def calibration_of(found: Array, loss: Loss, n_predictors: int) -> Calibration:

@@ -11,7 +11,6 @@ import numpy as np
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.inference.bread import Bread
-from gradline.inference.kinked import frequencies
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
@@ -185,7 +184,7 @@ class StatisticsKernel(Kernel[StatisticsSums]):
             counts = precision = weights = np.ones(block.n_rows)
             targets, offset, known = block.targets, block.offset, derivatives
         else:
-            counts = frequencies(block)
+            counts = block.row_counts
             used = np.flatnonzero(counts)
             counts = counts[used]
             precision = np.ones(len(used)) if block.weights is None else block.weights[used]
@@ -286,7 +285,7 @@ class _DispersedKernel(Kernel[float]):
     dispersion: Array
 
     def map(self, block: Block) -> float:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = np.flatnonzero(counts)
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]
         targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]

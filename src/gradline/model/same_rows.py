@@ -15,7 +15,6 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.covariance.estimate import free_coefficients
-from gradline.inference.kinked import frequencies
 from gradline.inference.support import on_support
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
@@ -138,7 +137,7 @@ class _GradientKernel(Kernel[_GradientSums]):
     kinked: bool
 
     def map(self, block: Block) -> _GradientSums:
-        design, counts = block.design, frequencies(block)
+        design, counts = block.design, block.row_counts
         predictors = block.linear_predictors(self.coefficients)
         absolute = design.absolute()
         terms = absolute.predict(np.abs(self.coefficients))

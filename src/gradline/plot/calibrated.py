@@ -11,7 +11,6 @@ from scipy.special import gammaincinv, ndtri, stdtrit
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array
 from gradline.inference.intervals import check_level
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.plot import style
@@ -178,7 +177,7 @@ class _BinKernel(Kernel[_Sums]):
     quantile: float | None
 
     def map(self, block: Block) -> _Sums:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = np.flatnonzero(counts)
         counts = counts[used]
         weights = np.ones(len(used)) if block.weights is None else block.weights[used]

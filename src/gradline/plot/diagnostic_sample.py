@@ -10,7 +10,6 @@ import numpy as np
 from gradline.base.errors import ArgumentError
 from gradline.base.types import Array, IntArray
 from gradline.inference.diagnostics import RowDiagnosticsKernel, split_rows
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.model.attach_data import AttachedData
 from gradline.plot.style import MAX_POINTS
@@ -84,7 +83,7 @@ class _SeenKernel:
     diagnostics: RowDiagnosticsKernel | None
 
     def map(self, block: Block) -> Array:
-        counts = frequencies(block)
+        counts = block.row_counts
         weights = np.ones(block.n_rows) if block.weights is None else block.weights
         parts = [block.linear_predictors(self.coefficients), block.targets, weights[:, None], counts[:, None]]
         if self.diagnostics is not None:

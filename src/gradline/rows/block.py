@@ -58,6 +58,13 @@ class Block:
         weights = self.row_weights
         return np.ones(self.n_rows) if weights is None else weights
 
+    @property
+    def row_counts(self) -> Array:
+        """How many rows each stands for, (m,): 0 where its weight is zero."""
+        counts = np.ones(self.n_rows) if self.frequencies is None else self.frequencies
+        weights = self.row_weights
+        return counts if weights is None else np.where(weights > 0, counts, 0.0)
+
     def without_zero_weights(self) -> Block:
         """The block without rows of weight zero, which count for nothing even where their loss is not finite."""
         weights = self.row_weights

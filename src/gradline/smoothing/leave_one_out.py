@@ -14,7 +14,6 @@ from typing import NamedTuple
 import numpy as np
 
 from gradline.base.types import Array, IntArray
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
 from gradline.rows.block import Block
@@ -48,7 +47,7 @@ class _LeftOutKernel(Kernel[_LeftOut]):
     images: tuple[Array, ...]
 
     def map(self, block: Block) -> _LeftOut:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = counts > 0
         weights = np.ones(block.n_rows) if block.weights is None else block.weights
         predictors = block.linear_predictors(self.coefficients)

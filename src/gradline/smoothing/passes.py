@@ -10,7 +10,6 @@ import numpy as np
 from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.inference.bread import quadratic_forms
-from gradline.inference.kinked import frequencies
 from gradline.losses.protocol import Loss
 from gradline.rows.block import Block
 
@@ -40,7 +39,7 @@ class BesideSum:
     shape: tuple[int, int]
 
     def map_evaluated(self, block: Block, predictors: Array, derivatives: RowDerivatives) -> Beside:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = counts > 0
         weights = counts if block.weights is None else np.where(used, counts * np.where(used, block.weights, 0.0), 0.0)
         gradient, curvature = derivatives.gradient, derivatives.curvature

@@ -16,7 +16,7 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.bread import Bread
-from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.kinked import RowLoss
 from gradline.inference.perfect import PERFECT
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.protocol import Loss
@@ -78,7 +78,7 @@ class _ScoresKernel(Kernel[_Scores]):
     coefficients: Array
 
     def map(self, block: Block) -> _Scores:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = np.flatnonzero(counts)
         counts = counts[used]
         gradient, curvature = self.loss.both(block.targets[used], block.linear_predictors(self.coefficients)[used])

@@ -10,7 +10,7 @@ import numpy as np
 from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.bread import Bread, compute_bread
-from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.kinked import RowLoss
 from gradline.inference.perfect import PERFECT, require_spread
 from gradline.inference.statistics import FitStatistics
 from gradline.losses.families.robust import squared
@@ -135,7 +135,7 @@ class _ScoreMomentsKernel(Kernel[ScoreMoments]):
     coefficients: Array
 
     def map(self, block: Block) -> ScoreMoments:
-        counts = frequencies(block)
+        counts = block.row_counts
         used = np.flatnonzero(counts)
         counts = counts[used]
         gradient, curvature = self.loss.both(block.targets[used], block.linear_predictors(self.coefficients)[used])
@@ -181,7 +181,7 @@ class _SquaredWeightsKernel(Kernel[Array]):
 
     def map(self, block: Block) -> Array:
         assert block.weights is not None
-        return block.design.gram((frequencies(block) * np.square(block.weights))[:, None, None])
+        return block.design.gram((block.row_counts * np.square(block.weights))[:, None, None])
 
     def merge(self, first: Array, second: Array) -> Array:
         return first + second

@@ -18,7 +18,7 @@ from gradline.base.types import Array, IntArray
 from gradline.design.dense import Design
 from gradline.inference.bread import RowTerms, forms_of_images, row_terms
 from gradline.inference.covariance.clusters import BlockGroups, codes_of_way
-from gradline.inference.kinked import RowLoss, frequencies
+from gradline.inference.kinked import RowLoss
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
 
@@ -61,7 +61,7 @@ class GramKernel(Kernel[Array]):
     def _gram(block: Block, score: Array) -> Array:
         if score.shape[1] == 1 and block.row_weights is None:
             return block.design.gram(np.square(score)[:, :, None])
-        counts = frequencies(block)
+        counts = block.row_counts
         factor = counts if block.weights is None else counts * np.square(block.weights)
         if score.shape[1] == 1:
             products = factor * np.square(score[:, 0])

@@ -9,6 +9,7 @@ import numpy as np
 
 from gradline.base.errors import SolverError
 from gradline.objective.objective import Problem
+from gradline.rows.counted import counted
 from gradline.solvers.beside import lower_beside, rises_beside
 from gradline.solvers.first_order.learning_rate import left_to_gain, left_to_gain_by_solving
 from gradline.solvers.history import Record
@@ -82,7 +83,7 @@ def near_enough(problem: Problem, ended: Ended) -> bool:
     if problem.joint:
         return final.gradient_norm <= 0.01 * begin.gradient_norm
     squared = problem.loss.squared_scale() is not None
-    told_apart = NEAR**2 * problem.free.size / problem.rows.n_rows
+    told_apart = NEAR**2 * problem.free.size / counted(problem.rows)
     share = min(0.01 if squared else 0.001, told_apart)
     try:
         if not squared and problem.loss.kinks() is not None:
