@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from gradline.api.fitting import fit
+from gradline.api.result import Fit
 from gradline.base.errors import GradlineError
 from gradline.base.types import Array
 from gradline.fitting.run import problem_of
@@ -182,7 +183,14 @@ def optimum(asked: OnPoints, load: Callable[[str], Any]) -> dict[str, Any]:
 
 
 def _optimum(place: Ground) -> dict[str, Any]:
-    found = fit(place.columns, place.y, loss=place.loss, weights=place.weights, covariance="none", progress=False)
+    return _described(place, _fitted(place))
+
+
+def _fitted(place: Ground) -> Fit:
+    return fit(place.columns, place.y, loss=place.loss, weights=place.weights, covariance="none", progress=False)
+
+
+def _described(place: Ground, found: Fit) -> dict[str, Any]:
     coefficients = np.where(np.isfinite(found.coefficients), found.coefficients, 0.0)
     certificate, loss = found.certificate, found.loss_function
     # Of a loss that is not known to be convex another point may be lower.
@@ -273,10 +281,10 @@ def compare(asked: Compare, load: Callable[[str], Any]) -> dict[str, Any]:
 
 def _compared(asked: Compare, load: Callable[[str], Any], name: str) -> dict[str, Any]:
     place = ground(asked, load, name)
-    best = _optimum(place)
+    found = _fitted(place)
+    best = _described(place, found)
     left_out: float | None = None
     try:
-        found = fit(place.columns, place.y, loss=place.loss, weights=place.weights, covariance="none", progress=False)
         weights = {} if place.weights is None else {"weights": place.weights}
         left_out = float(found.diagnose(place.columns, place.y, **weights).leave_one_out_loss.left_out)
     except GradlineError:
