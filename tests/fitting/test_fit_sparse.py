@@ -74,11 +74,11 @@ def test_no_loss_of_the_catalogue_is_left_out():
 @pytest.mark.parametrize("beside", ["nothing", "weights and offset"])
 @pytest.mark.parametrize(("loss", "y"), LOSSES, ids=name_of)
 def test_every_loss(loss, y, beside):
-    given = {}
+    given, draws = {}, np.random.default_rng(7)
     if beside != "nothing":
-        weights = rng.random(N)
+        weights = draws.random(N)
         weights[:9] = 0.0
-        given = {"weights": weights, "frequencies": rng.integers(1, 4, size=N).astype(float), "offset": rng.normal(size=N) * 0.1}
+        given = {"weights": weights, "frequencies": draws.integers(1, 4, size=N).astype(float), "offset": draws.normal(size=N) * 0.1}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is said of a fit is said of both
         found, plain = gl.fit(X, y, loss=loss, **given), gl.fit(DENSE, y, loss=loss, **given)
@@ -94,7 +94,7 @@ def test_every_loss(loss, y, beside):
 
 @pytest.mark.parametrize("intercept", [True, False])
 def test_two_targets(intercept):
-    y = np.column_stack([REAL, -2.0 * REAL + rng.normal(size=N)])
+    y = np.column_stack([REAL, -2.0 * REAL + np.random.default_rng(7).normal(size=N)])
     found, plain = (gl.fit(held, y, intercept=intercept) for held in (X, DENSE))
     np.testing.assert_allclose(found.coefficients, plain.coefficients, rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(found.standard_errors, plain.standard_errors, rtol=1e-12)
