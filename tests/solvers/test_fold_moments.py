@@ -30,9 +30,12 @@ def rows_of(**options):
         {"values": X * np.where(np.arange(60) % 2, 1.0, 1e180)},
         {"values": X + 1e9},
         {"values": np.asfortranarray(X)},
+        {"values": X[:, :25]},
+        {"values": np.asfortranarray(X[:, :25])},
+        {"values": X[:, :2], "weights": RNG.uniform(0.1, 3.0, N) * ZERO},
         {"values": sparse.csr_array(np.where(X > 3.5, X, 0.0))},
     ],
-    ids=["plain", "weights", "offset", "large", "far", "by columns", "sparse"],
+    ids=["plain", "weights", "offset", "large", "far", "by columns", "few", "few by columns", "few with weights", "sparse"],
 )
 def test_each_fold_has_the_sums_of_its_rows(options):
     rows, folds = rows_of(**options), Folds.of_rows(4, 3, N)
@@ -47,6 +50,12 @@ def test_each_fold_has_the_sums_of_its_rows(options):
             [found.weight.__round__(6), found.count, found.rows], [alone.weight.__round__(6), alone.count, alone.rows]
         )
         assert found.log_weight == pytest.approx(alone.log_weight, rel=1e-12, abs=1e-12)
+
+
+def test_sums_are_symmetric_to_the_bit():
+    for values in (X[:, :25], np.asfortranarray(X[:, :25]), X):
+        for found in sums_of_folds(rows_of(values=values), Folds.of_rows(4, 3, N)):
+            np.testing.assert_array_equal(found.products, found.products.T)
 
 
 def test_a_fold_without_rows_is_none():

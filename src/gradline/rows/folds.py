@@ -65,13 +65,26 @@ class Folds:
         if self.of_row is not None:
             # By the place among the rows used: numbers in the data go on over rows that were left out.
             return np.asarray(self.of_row[block.first_row : block.first_row + block.n_rows], dtype=np.int64)
-        numbers = block.row_numbers
-        with np.errstate(over="ignore"):
-            mixed = (numbers.astype(np.uint64) + np.uint64(self.seed + 1)) * _MIX[0]
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * _MIX[1]
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * _MIX[2]
-            mixed ^= mixed >> np.uint64(31)
-        return np.asarray(mixed % np.uint64(self.count), dtype=np.int64)
+        return _hashed(block.row_numbers, self.seed, self.count)
+
+
+def _hashed(numbers: IntArray, seed: int, count: int) -> IntArray:
+    """SplitMix64 of each number, modulo ``count``, (m,); in place, for it is asked of every row of a pass."""
+    mixed = numbers.astype(np.uint64)
+    with np.errstate(over="ignore"):
+        mixed += np.uint64(seed + 1)
+        mixed *= _MIX[0]
+        shifted = mixed >> np.uint64(30)
+        mixed ^= shifted
+        mixed *= _MIX[1]
+        mixed ^= np.right_shift(mixed, np.uint64(27), out=shifted)
+        mixed *= _MIX[2]
+        mixed ^= np.right_shift(mixed, np.uint64(31), out=shifted)
+        # The remainder by a division: NumPy divides by one number several at a time.
+        np.floor_divide(mixed, np.uint64(count), out=shifted)
+        shifted *= np.uint64(count)
+        mixed -= shifted
+    return np.asarray(mixed.view(np.int64))
 
 
 @dataclass(frozen=True, eq=False)

@@ -23,6 +23,12 @@ from gradline.solvers.least_squares.second_moments import (
     shift_of,
 )
 
+FEW_COLUMNS = 30
+"""Up to so many columns a general product of few rows takes half the time of a symmetric one, which BLAS packs first."""
+
+SMALL_PRODUCT = 900_000
+"""Columns squared times rows, up to which BLAS multiplies without packing (OpenBLAS: 100^3)."""
+
 
 def sums_of_folds(rows: Rows, folds: Folds) -> list[SecondMoments | None]:
     """The second moments of each fold, None of one without rows: a pass."""
@@ -69,11 +75,13 @@ class _FoldMoments:
     def of(self, fold: int) -> SecondMoments | None:
         if not self.given[fold]:
             return None
+        products = self.products[fold]
         return SecondMoments(
             self.shift,
             self.exponents,
             self.sums[fold],
-            self.products[fold],
+            # A general product need not be symmetric to the bit.
+            0.5 * products + 0.5 * products.T,
             float(self.weight[fold]),
             float(self.count[fold]),
             float(self.log_weight[fold]),
@@ -124,14 +132,9 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
                 np.ldexp(x[:, :-1], -state.exponents, out=x[:, :-1])
             x[:, -1] = 1.0 if weights is None else self._weighted(x[:, :p], x[:, p:-1], weights[order])
             for fold in np.flatnonzero(found):
-                part = x[ends[fold] - found[fold] : ends[fold]]
-                if not part.flags.c_contiguous:
-                    # Rows of columns that lie far apart: BLAS takes twice the time for their product.
-                    part = np.asfortranarray(part)
-                # np.dot and not @, which would keep Python's lock; of one buffer, half the work of a general product.
-                sums = np.dot(part.T, part)
-                state.products[fold] += sums[:-1, :-1]
-                state.sums[fold] += sums[-1, :-1]
+                sums = _products(x[ends[fold] - found[fold] : ends[fold]])
+                state.products[fold] += sums[:-1]
+                state.sums[fold] += sums[-1]
         self._count(state, block, owner, found)
         return replace(state, steps=state.steps + 1)
 
@@ -177,6 +180,26 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         state.rows[:] += np.bincount(mine, minlength=k)
         if block.weights is not None:
             state.log_weight[:] += np.bincount(mine, used * np.log(block.weights[positive]), minlength=k)
+
+
+def _products(part: Array) -> Array:
+    """Products of a fold's columns (r, k), the last of which is only multiplied with the others: (k, k - 1).
+
+    np.dot and not @, which would keep Python's lock.
+    """
+    r, k = part.shape
+    if k > FEW_COLUMNS:
+        if not part.flags.c_contiguous:
+            # Rows of columns that lie far apart: BLAS takes twice the time for their product.
+            part = np.asfortranarray(part)
+        # Of one buffer: half the work of a general product.
+        return np.asarray(np.dot(part.T, part)[:, :-1])
+    step = max(1, SMALL_PRODUCT // k**2)
+    total = np.dot(part[:step].T, part[:step, :-1])
+    for first in range(step, r, step):
+        piece = part[first : first + step]
+        total += np.dot(piece.T, piece[:, :-1])
+    return np.asarray(total)
 
 
 def _shifted(values: Array, targets: Array, order: IntArray, shift: Array) -> Array:
