@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
+import numpy.typing as npt
 
 from gradline.base.types import Array, IntArray
 from gradline.rows.altered import AlteredRows
@@ -65,15 +67,18 @@ class Folds:
         if self.of_row is not None:
             # By the place among the rows used: numbers in the data go on over rows that were left out.
             return np.asarray(self.of_row[block.first_row : block.first_row + block.n_rows], dtype=np.int64)
-        return _hashed(block.row_numbers, self.seed, self.count)
+        return _hashed(block, self.seed, self.count)
 
 
-def _hashed(numbers: IntArray, seed: int, count: int) -> IntArray:
-    """SplitMix64 of each number, modulo ``count``, (m,); in place, for it is asked of every row of a pass."""
-    mixed = numbers.astype(np.uint64)
+def _hashed(block: Block, seed: int, count: int) -> IntArray:
+    """SplitMix64 of each row's number, modulo ``count``, (m,); in place, for it is asked of every row of a pass."""
     with np.errstate(over="ignore"):
-        mixed += np.uint64(seed + 1)
-        mixed *= _MIX[0]
+        if block.numbers is None:
+            mixed = _multiples(block.n_rows) + np.uint64((block.first_row + seed + 1) * int(_MIX[0]) % 2**64)
+        else:
+            mixed = block.numbers.astype(np.uint64)
+            mixed += np.uint64(seed + 1)
+            mixed *= _MIX[0]
         shifted = mixed >> np.uint64(30)
         mixed ^= shifted
         mixed *= _MIX[1]
@@ -85,6 +90,14 @@ def _hashed(numbers: IntArray, seed: int, count: int) -> IntArray:
         shifted *= np.uint64(count)
         mixed -= shifted
     return np.asarray(mixed.view(np.int64))
+
+
+@lru_cache(maxsize=4)
+def _multiples(n: int) -> npt.NDArray[np.uint64]:
+    """(n,) of the constant that consecutive numbers are multiplied with, made once for the blocks of a pass; to be read only."""
+    values = np.arange(n, dtype=np.uint64) * _MIX[0]
+    values.flags.writeable = False
+    return values
 
 
 @dataclass(frozen=True, eq=False)

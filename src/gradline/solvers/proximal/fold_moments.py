@@ -24,10 +24,13 @@ from gradline.solvers.least_squares.second_moments import (
 )
 
 FEW_COLUMNS = 30
-"""Up to so many columns a general product of few rows takes half the time of a symmetric one, which BLAS packs first."""
+"""Up to so many columns general products of few rows take half the time of a symmetric one, which BLAS packs first."""
 
 SMALL_PRODUCT = 900_000
 """Columns squared times rows, up to which BLAS multiplies without packing (OpenBLAS: 100^3)."""
+
+WASTE = 1.25
+"""Folds are made as long as each other where that is at most so many times the rows."""
 
 
 def sums_of_folds(rows: Rows, folds: Folds) -> list[SecondMoments | None]:
@@ -124,17 +127,28 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
         # Few bits: these NumPy sorts by counting.
         order = np.argsort(owner.astype(np.min_scalar_type(count)), kind="stable")
         found = np.bincount(owner, minlength=count)
-        ends = np.cumsum(found)
+        sizes = found.tolist()
+        pieces = _pieces(sizes, len(owner), len(state.shift) + 1)
+        if pieces:
+            order = _as_long(order, sizes, pieces)
         # Overflow is left to show in the sums, where the caller looks for it.
         with np.errstate(over="ignore", invalid="ignore"):
             x = _shifted(values, targets, order, state.shift)
             if state.exponents.any():
                 np.ldexp(x[:, :-1], -state.exponents, out=x[:, :-1])
             x[:, -1] = 1.0 if weights is None else self._weighted(x[:, :p], x[:, p:-1], weights[order])
-            for fold in np.flatnonzero(found):
-                sums = _products(x[ends[fold] - found[fold] : ends[fold]])
-                state.products[fold] += sums[:-1]
-                state.sums[fold] += sums[-1]
+            if pieces:
+                sums = _even_products(x, sizes, pieces)
+                np.add(state.products, sums[:, :-1], out=state.products)
+                np.add(state.sums, sums[:, -1], out=state.sums)
+            else:
+                end = 0
+                for fold, size in enumerate(sizes):
+                    if size:
+                        end += size
+                        sums = _product(x[end - size : end])
+                        state.products[fold] += sums[:-1, :-1]
+                        state.sums[fold] += sums[-1, :-1]
         self._count(state, block, owner, found)
         return replace(state, steps=state.steps + 1)
 
@@ -182,24 +196,46 @@ class _FoldMomentsKernel(Kernel[_FoldMoments]):
             state.log_weight[:] += np.bincount(mine, used * np.log(block.weights[positive]), minlength=k)
 
 
-def _products(part: Array) -> Array:
-    """Products of a fold's columns (r, k), the last of which is only multiplied with the others: (k, k - 1).
+def _pieces(sizes: list[int], rows: int, columns: int) -> int:
+    """Into how many pieces a fold's rows are cut, so that each makes a small product; 0 where folds are too unlike, or columns too many."""
+    most = max(sizes)
+    if columns > FEW_COLUMNS or most * len(sizes) > WASTE * rows:
+        return 0
+    return -(-most * columns**2 // SMALL_PRODUCT)
 
-    np.dot and not @, which would keep Python's lock.
+
+def _as_long(order: IntArray, sizes: list[int], pieces: int) -> IntArray:
+    """The rows of each fold, one fold after another, with the first row behind them as often as makes all folds as long as each other,
+    in so many pieces."""
+    places = np.zeros((len(sizes), -(-max(sizes) // pieces) * pieces), dtype=order.dtype)
+    end = 0
+    for fold, size in enumerate(sizes):
+        end += size
+        places[fold, :size] = order[end - size : end]
+    return places.ravel()
+
+
+def _even_products(x: Array, sizes: list[int], pieces: int) -> Array:
+    """Products of the columns of each fold's rows in ``_as_long``, the last of which is only multiplied with the others: (K, k, k - 1).
+
+    Of a stack NumPy lets go of Python's lock for all products at once.
     """
-    r, k = part.shape
-    if k > FEW_COLUMNS:
-        if not part.flags.c_contiguous:
-            # Rows of columns that lie far apart: BLAS takes twice the time for their product.
-            part = np.asfortranarray(part)
-        # Of one buffer: half the work of a general product.
-        return np.asarray(np.dot(part.T, part)[:, :-1])
-    step = max(1, SMALL_PRODUCT // k**2)
-    total = np.dot(part[:step].T, part[:step, :-1])
-    for first in range(step, r, step):
-        piece = part[first : first + step]
-        total += np.dot(piece.T, piece[:, :-1])
-    return np.asarray(total)
+    folds, (n, k) = len(sizes), x.shape
+    stack = x.reshape(folds, n // folds, k)
+    for fold, size in enumerate(sizes):
+        stack[fold, size:] = 0.0
+    stack = x.reshape(folds * pieces, n // (folds * pieces), k)
+    found = np.matmul(stack.transpose(0, 2, 1), stack[:, :, :-1])
+    return np.asarray(found.reshape(folds, pieces, k, k - 1).sum(axis=1) if pieces > 1 else found)
+
+
+def _product(part: Array) -> Array:
+    """Products of a fold's columns (r, k): (k, k)."""
+    if not part.flags.c_contiguous:
+        # Rows of columns that lie far apart: BLAS takes twice the time for their product.
+        part = np.asfortranarray(part)
+    # np.dot and not @, which would keep Python's lock; of one buffer, half the work of a general product.
+    return np.asarray(np.dot(part.T, part))
 
 
 def _shifted(values: Array, targets: Array, order: IntArray, shift: Array) -> Array:
