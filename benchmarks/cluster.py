@@ -2,6 +2,7 @@
 
     python benchmarks/cluster.py                       10,000,000 rows of 11 columns, 64 row groups
     python benchmarks/cluster.py --rows 1000000        a smaller table
+    python benchmarks/cluster.py --kills 20            what the loss of a worker costs: so many fits, in each of which one is killed
 
 Each time is the least of several fits in processes of their own, taken in turns: two threads in one process, one worker of one thread, two
 workers. Starting workers is not counted. Seconds of the processor, of the driver and all workers together, depend little on what else runs.
@@ -12,10 +13,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
+import random
 import resource
+import signal
+import statistics
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 from pathlib import Path
 
@@ -62,11 +68,48 @@ def measure(folder, workers):
     return {"seconds": seconds, "worked": worked, "held": held, "bits": fit.coefficients.tobytes().hex(), "passes": fit.solution.passes}
 
 
+def measure_kills(folder, kills, groups):
+    """Fits in turn without harm and with one of two workers killed (-9) at a random moment: what each kill cost, in seconds."""
+    import gradline as gl
+    from gradline.preparing import from_table
+
+    from_table.MOST_HELD = 0
+    draw, cost, whole = random.Random(0), [], []
+    with gl.Cluster.local(2) as cluster:
+        client = cluster._engine.seam.dask_client
+
+        def fit():
+            started = time.perf_counter()
+            found = gl.fit(FORMULA, folder, loss=gl.losses.huber(1.35), cluster=cluster)
+            return time.perf_counter() - started, found.coefficients.tobytes(), found.solution.passes
+
+        _, bits, passes = fit()
+        for _ in range(kills):
+            seconds, same, _ = fit()
+            whole.append(seconds)
+            victim = draw.choice(sorted(client.run(os.getpid).values()))
+            moment = draw.uniform(0.0, seconds)
+            timer = threading.Timer(moment, os.kill, (victim, signal.SIGKILL))
+            timer.start()
+            harmed, after, _ = fit()
+            timer.join()
+            assert same == after == bits, "the bits differ"
+            cost.append(harmed - seconds)
+            print(f"  killed after {moment:5.2f} s: {harmed:6.2f} s, {seconds:6.2f} s without", flush=True)
+            client.wait_for_workers(2)
+            fit()  # the successor imports what it needs
+    span = 2 * statistics.median(whole) / (passes * groups)
+    cost.sort()
+    print(f"{kills} kills, the same bits; a part of the rows takes a worker {span:.2f} s")
+    print(f"  a kill cost {statistics.median(cost):.2f} s in the middle and {cost[-1]:.2f} s at most (aim: 5 s more than the lost part)")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rows", type=int, default=10_000_000)
     parser.add_argument("--groups", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--kills", type=int, default=0)
     parser.add_argument("--measure", nargs=2)
     parser.add_argument("--write")
     given = parser.parse_args()
@@ -81,6 +124,9 @@ def main():
         # A process has for its own what its parent held at most before it: this one holds nothing.
         call = [sys.executable, __file__, "--write", name, "--rows", str(given.rows), "--groups", str(given.groups)]
         subprocess.run(call, check=True)
+        if given.kills:
+            measure_kills(folder, given.kills, given.groups)
+            return
         found = {workers: [] for workers in (0, 1, 2)}
         for _ in range(given.repeats):
             for workers in found:
