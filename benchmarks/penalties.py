@@ -13,8 +13,13 @@ that are not installed are left out: scikit-learn, skglm, celer, and glmstar, wh
 from __future__ import annotations
 
 import argparse
+import json
 import os
+import resource
+import subprocess
+import sys
 import tempfile
+import time
 import warnings
 from pathlib import Path
 
@@ -123,27 +128,53 @@ def lasso(options):
         pass
 
 
-def file(options):
-    """The same from Parquet, beside least squares of the same file."""
+FILE_COLUMNS = 20
+FORMULA = "y ~ " + " + ".join(f"x{j}" for j in range(FILE_COLUMNS))
+
+
+def write_file(n, where):
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    n, p, piece = options.file_rows, 20, 1_000_000
-    names = [f"x{j}" for j in range(p)]
-    formula = "y ~ " + " + ".join(names)
+    piece, writer = 1_000_000, None
+    for start in range(0, n, piece):
+        rng, x, eta = make(min(piece, n - start), FILE_COLUMNS, seed=start)
+        table = pa.table({**{f"x{j}": column for j, column in enumerate(x.T)}, "y": eta + rng.normal(size=len(eta))})
+        writer = pq.ParquetWriter(where, table.schema) if writer is None else writer
+        writer.write_table(table, row_group_size=250_000)
+    writer.close()
+
+
+def measure_file(what, where):
+    """Seconds, and MiB this process held at most."""
+    jobs = {"fit": lambda: gl.fit(FORMULA, where), "path": lambda: gl.path(FORMULA, where, choose="folds")}
+    with tempfile.TemporaryDirectory() as folder:  # imports
+        few = str(Path(folder) / "few.parquet")
+        write_file(1_000, few)
+        gl.fit(FORMULA, few), gl.path(FORMULA, few, choose="folds")
+    started = time.perf_counter()
+    found = jobs[what]()
+    passes = found.passes if what == "path" else None
+    seconds = time.perf_counter() - started
+    return {"seconds": seconds, "held": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "passes": passes}
+
+
+def file(options):
+    """The same from Parquet, beside least squares of the same file: each in processes of its own, in turn."""
     with tempfile.TemporaryDirectory(prefix="gradline-bench-") as folder:
-        where, writer = str(Path(folder) / "rows.parquet"), None
-        for start in range(0, n, piece):
-            rng, x, eta = make(min(piece, n - start), p, seed=start)
-            table = pa.table({**dict(zip(names, x.T, strict=True)), "y": eta + rng.normal(size=len(eta))})
-            writer = pq.ParquetWriter(where, table.schema) if writer is None else writer
-            writer.write_table(table, row_group_size=250_000)
-        writer.close()
-        job = f"lasso, 100 strengths, 10 folds, Parquet {n:,} x {p}"
-        jobs = [lambda: gl.fit(formula, where), lambda: gl.path(formula, where, choose="folds")]
-        (plain, _), (own, path) = alternating(jobs, options.repeats)
-        report(job, own, "own least squares", plain)
-        print(f"{'':52s} {path.passes} pass over the rows")
+        where = str(Path(folder) / "rows.parquet")
+        # A process has for its own what its parent held at most before it: this one holds nothing of the file.
+        call = [sys.executable, __file__, "--file-rows", str(options.file_rows)]
+        subprocess.run([*call, "--write", where], check=True)
+        found = {"fit": [], "path": []}
+        for _ in range(options.repeats):
+            for what, runs in found.items():
+                said = subprocess.run([*call, "--measure", what, where], capture_output=True, text=True, check=True).stdout
+                runs.append(json.loads(said.splitlines()[-1]))
+        plain, own = (min(run["seconds"] for run in runs) for runs in found.values())
+        report(f"lasso, 100 strengths, 10 folds, Parquet {options.file_rows:,} x {FILE_COLUMNS}", own, "own least squares", plain)
+        held = {what: max(run["held"] for run in runs) for what, runs in found.items()}
+        print(f"{'':52s} {found['path'][0]['passes']} pass over the rows; {held['path']:.0f} MiB at most, least squares {held['fit']:.0f}")
 
 
 def moments(options):
@@ -292,7 +323,15 @@ def main():
     parser.add_argument("--wide", default="1000x10000")
     parser.add_argument("--repeats", type=int, default=3)
     parser.add_argument("--only", default=",".join(JOBS))
+    parser.add_argument("--write", help=argparse.SUPPRESS)
+    parser.add_argument("--measure", nargs=2, help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.write:
+        write_file(options.file_rows, options.write)
+        return
+    if options.measure:
+        print(json.dumps(measure_file(*options.measure)))
+        return
     for name in options.only.split(","):
         JOBS[name](options)
 
