@@ -9,7 +9,7 @@ from scipy.special import expit
 
 import gradline as gl
 from gradline.inference.kinked import row_loss
-from gradline.inference.leave_one_out import leave_one_out, left_out_predictors, ridge_auto
+from gradline.inference.leave_one_out import leave_one_out, left_out_predictors
 from gradline.penalties.ridge import ridge
 from gradline.rows.arrays import ArrayRows
 from gradline.solvers.registry import automatic
@@ -73,29 +73,3 @@ def test_frequencies_leave_out_one_copy():
         leave_one_out(repeated.problem, repeated.b, repeated.problem.free),
         1e-10,
     )
-
-
-def test_ridge_auto_is_the_best_of_a_fine_grid():
-    rng = np.random.default_rng(4)
-    x = rng.normal(size=(60, 20))
-    y = x @ rng.normal(scale=0.3, size=20) + 2 * rng.normal(size=60)
-    problem = fitted(x, y).problem
-    choice = ridge_auto(problem)
-    for factor in (0.5, 0.9, 1.1, 2.0):
-        other = replace(problem, penalty=ridge(choice.strength * factor))
-        solution = automatic(other).solve(other)
-        assert leave_one_out(other, solution.coefficients, other.free).left_out >= choice.losses.min() - 1e-12
-    # sklearn's RidgeCV minimises the same score over its grid: total penalty n s / 2.
-    from sklearn.linear_model import RidgeCV
-
-    grid = RidgeCV(np.geomspace(1e-2, 1e4, 400)).fit(x, y)
-    assert choice.strength * 60 / 2 == pytest.approx(grid.alpha_, rel=0.05)
-
-
-def test_ridge_auto_of_a_likelihood():
-    loss, x, y = made("logistic", np.random.default_rng(5))
-    choice = ridge_auto(fitted(x[:80], y[:80], loss).problem)
-    assert 1e-4 < choice.strength < 10
-    assert choice.losses.min() == choice.losses[np.flatnonzero(choice.strengths == choice.strength)[0]]
-    with pytest.raises(ValueError, match="has kinks"):
-        ridge_auto(fitted(x, y, "absolute").problem)

@@ -4,6 +4,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from scipy.special import expit
 
 import gradline as gl
 
@@ -47,14 +48,33 @@ def by_clarabel(fit, kind, l1, l2):
     }[kind]()
     slopes = b[[place for place, name in enumerate(fit.names) if name in Z]]
     objective = loss / N + l1 * cp.norm1(slopes) + 0.5 * l2 * cp.sum_squares(slopes)
+    charge = np.diag([l2 * (name in Z) for name in fit.names])
     for curve in fit.curves:
         count = curve.stop - curve.start
         learned = next(own for own in gl.formulas.curves.curves_of(fit.encoder) if own.start == curve.start)
         root = np.linalg.cholesky(learned.matrices[0] + 1e-13 * np.eye(count)).T
         objective += 0.5 * curve.strengths[0] * cp.sum_squares(root @ b[curve.start : curve.stop])
+        charge[curve.start : curve.stop, curve.start : curve.stop] += curve.strengths[0] * root.T @ root
     problem = cp.Problem(cp.Minimize(objective))
     problem.solve(cp.CLARABEL, tol_gap_abs=1e-12, tol_gap_rel=1e-12, tol_feas=1e-12)
-    return b.value, problem.value
+    return (polished(X, y, b.value, kind, charge, l1, fit.names) if kind in MEANS else b.value), problem.value
+
+
+MEANS = {"poisson": (np.exp, np.exp), "logistic": (expit, lambda eta: expit(eta) * expit(-eta))}
+
+
+def polished(X, y, b, kind, charge, l1, names):
+    """Newton's steps from the conic solver's answer, with its zeros kept: of exponentials it stops early, and where differs by machine."""
+    mean, slope = MEANS[kind]
+    own = np.array([name in Z for name in names])
+    kept = ~own | (np.abs(b) > 1e-4) if l1 else np.full(len(b), True)
+    b, signs = np.where(kept, b, 0.0), l1 * np.where(own, np.sign(b), 0.0)
+    for _ in range(5):
+        eta = X @ b
+        gradient = X.T @ (mean(eta) - y) / N + charge @ b + signs
+        curvature = X.T @ (slope(eta)[:, None] * X) / N + charge
+        b[kept] -= np.linalg.solve(curvature[np.ix_(kept, kept)], gradient[kept])
+    return b
 
 
 @pytest.mark.parametrize("name", PENALTIES)
@@ -65,8 +85,7 @@ def test_the_optimum_at_the_strengths(kind, name):
     fit = fitted(kind, penalty)
     found, height = by_clarabel(fit, kind, l1, l2)
     assert fit.certificate.converged
-    # Of logistic loss Clarabel says itself that it stops early.
-    assert fit.coefficients == pytest.approx(found, abs=5e-6 if kind == "logistic" else 1e-6)
+    assert fit.coefficients == pytest.approx(found, abs=1e-6)
     if kind not in ("poisson", "huber"):
         assert fit.loss <= height + 1e-10
     zero = fit.coefficients[[place for place, own in enumerate(fit.names) if own in Z]] == 0

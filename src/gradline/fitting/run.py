@@ -263,7 +263,7 @@ def with_penalty(
     """
 
     def choose() -> tuple[float, float]:
-        from gradline.inference.leave_one_out import ridge_auto
+        from gradline.inference.ridge_strength import ridge_auto
 
         # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
         moved = None if problem.loss.squared_scale() is not None else centred(problem)

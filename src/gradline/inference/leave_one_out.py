@@ -7,12 +7,11 @@ squared loss, ridge included (Allen 1974's PRESS), and to second order for other
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, ClassVar, NamedTuple
+from dataclasses import dataclass
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 
-from gradline.base.errors import InferenceError
 from gradline.base.types import Array
 from gradline.inference.bread import Bread, RowTerms, compute_bread, quadratic_forms, row_terms
 from gradline.inference.covariance.meat import adjust
@@ -20,15 +19,8 @@ from gradline.inference.kinked import RowLoss, row_loss
 from gradline.linalg.coefficient_map import CoefficientMap
 from gradline.losses.protocol import Loss
 from gradline.objective.objective import Problem
-from gradline.penalties.ridge import Ridge
 from gradline.rows.block import Block
 from gradline.rows.kernel import Kernel
-
-MOST_COEFFICIENTS = 6_000
-"""Coefficients of a sparse matrix up to which rows are left out to choose a ridge."""
-
-FIRST_STRENGTHS = np.geomspace(1e-6, 1e4, 21)
-"""Strengths tried first, in units of the columns' mean curvature."""
 
 
 class LeaveOneOut(NamedTuple):
@@ -85,86 +77,6 @@ class _LossKernel(Kernel[Array]):
 
     def merge(self, first: Array, second: Array) -> Array:
         return first + second
-
-
-class RidgeChoice(NamedTuple):
-    """strength: the one chosen. strengths (t,) and losses (t,): those tried, in rising order, and their leave-one-out losses."""
-
-    strength: float
-    strengths: Array
-    losses: Array
-
-
-def ridge_auto(problem: Problem, solve: Any = None) -> RidgeChoice:
-    """The strength of a ridge with the least leave-one-out loss.
-
-    21 strengths spread over ten powers of ten about the columns' own curvature, then golden sections around the best to 1 part in 200. The
-    problem's penalty is replaced. solve: ``solve(problem, start) -> Solution``; the automatic solver unless given. Columns should be on
-    one scale, since a ridge treats them alike. Raises ValueError for losses without a curvature.
-    """
-    if problem.loss.kinks() is not None:
-        raise InferenceError(f"the loss {problem.loss.name!r} has kinks: give its ridge a strength, chosen on rows held back")
-    coefficients = problem.shape[0] * problem.shape[1]
-    if problem.rows.sparse_columns and coefficients > MOST_COEFFICIENTS:
-        raise InferenceError(
-            f'ridge("auto") leaves rows out by the inverse curvature, a matrix of {coefficients:,} x {coefficients:,} numbers here; give'
-            " the ridge a strength, chosen on rows held back (as scikit-learn's GridSearchCV does with gl.LinearRegression)"
-        )
-    tried: dict[float, float] = {}
-    start = _Start(problem)
-    size = start.size()
-
-    def loss_at(exponent: float) -> float:
-        if exponent not in tried:
-            tried[exponent] = start.loss(size * 10.0**exponent, solve)
-        return tried[exponent]
-
-    grid = np.log10(FIRST_STRENGTHS)
-    losses = [loss_at(float(exponent)) for exponent in grid[::-1]][::-1]
-    best = int(np.argmin(losses))
-    low, high = float(grid[max(best - 1, 0)]), float(grid[min(best + 1, len(grid) - 1)])
-    golden = 0.5 * (np.sqrt(5.0) - 1.0)
-    left, right = high - golden * (high - low), low + golden * (high - low)
-    while high - low > 2e-3:
-        if loss_at(left) <= loss_at(right):
-            high, right = right, left
-            left = high - golden * (high - low)
-        else:
-            low, left = left, right
-            right = low + golden * (high - low)
-    chosen = min(tried, key=lambda exponent: tried[exponent])
-    order = sorted(tried)
-    return RidgeChoice(size * 10.0**chosen, size * 10.0 ** np.array(order), np.array([tried[exponent] for exponent in order]))
-
-
-class _Start:
-    """Fits of one problem with one ridge after another, each from the last."""
-
-    def __init__(self, problem: Problem) -> None:
-        self.problem = replace(problem, penalty=None)
-        self.coefficients: Array | None = None
-
-    def size(self) -> float:
-        """The mean curvature of the objective in a slope, at the start of a fit: what a strength of 1 is in units of the columns."""
-        from gradline.solvers.newton.newton import Newton
-
-        curvature = self.problem.evaluate(Newton().begin(self.problem), 2).curvature
-        assert curvature is not None
-        diagonal = np.diag(curvature).reshape(self.problem.shape[1], -1)[:, int(self.problem.rows.intercept) :]
-        size = float(np.abs(diagonal).mean()) if diagonal.size else 1.0
-        return size if np.isfinite(size) and size > 0 else 1.0
-
-    def loss(self, strength: float, solve: Any) -> float:
-        problem = replace(self.problem, penalty=Ridge(strength))
-        if solve is None:
-            from gradline.solvers import registry
-
-            solution = registry.solve(registry.automatic(problem), problem, self.coefficients)
-        else:
-            solution = solve(problem, self.coefficients)
-        self.coefficients = solution.coefficients
-        found = leave_one_out(problem, solution.coefficients, problem.free)
-        return found.left_out if np.isfinite(found.left_out) else np.inf
 
 
 @dataclass(frozen=True, eq=False)
