@@ -51,6 +51,19 @@ def test_a_hundred_strengths_take_few_readings(loss, readings):
     assert held.converged.all()
 
 
+@pytest.mark.parametrize("penalty", [gl.penalties.lasso(), gl.penalties.elastic_net(l1_share=0.5), gl.penalties.scad()], ids=str)
+@pytest.mark.parametrize("loss", ["squared", "logistic"])
+def test_a_strength_left_to_the_fit_begins_where_the_path_chose_it(penalty, loss, readings):
+    y = ETA + RNG.normal(size=N) if loss == "squared" else TARGETS[loss]
+    path = gl.path(X, y, loss=loss, penalty=penalty, choose="folds")
+    on_the_way = sum(n == N for n in readings)
+    readings.clear()
+    fit = gl.fit(X, y, loss=loss, penalty=penalty, covariance="none")
+    # Of the optimum itself no more than its curvature and a step that finds nothing left.
+    assert sum(n == N for n in readings) <= on_the_way + 4
+    np.testing.assert_allclose(fit.coefficients, path.fit(path.best).coefficients, rtol=1e-6, atol=1e-8)
+
+
 @pytest.mark.parametrize("loss", list(TARGETS))
 @pytest.mark.parametrize("kind", ["lasso", "elastic", "groups", "weighted"])
 def test_all_at_once_is_one_after_the_other(loss, kind, monkeypatch):

@@ -24,7 +24,7 @@ from gradline.inference.inference import extra_sums
 from gradline.model.record import Model
 from gradline.objective.objective import Problem
 from gradline.penalties.arguments import has_strengths, left_to_data, settled
-from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, chosen_by
+from gradline.penalties.kinked_penalty import PenaltyColumns, UnboundPenalty, chosen_by, trail_of
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import AutomaticRidge
 from gradline.preparing.from_arrays import Prepared, prepare_arrays
@@ -196,6 +196,9 @@ def _optimum(
     begin = None if request.start is None else as_start(request.start, problem.shape, names)
     if begin is None and curves is not None and problem.constraints is None:
         begin = curves.start
+    if begin is None and problem.constraints is None and (trail := trail_of(problem.penalty)) is not None:
+        # Where the strength was chosen its optimum was found on the way.
+        begin = trail.best
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)

@@ -71,12 +71,15 @@ class CoefficientMap:
 
     def expand(self, theta: Array) -> Array:
         """theta (d,) -> B (P, k)."""
-        step: Array = np.asarray(self.matrix @ theta)
+        step: Array = theta if self._is_identity else np.asarray(self.matrix @ theta)
         return self.base + step.reshape(self.base.shape[::-1]).T
 
     def contract(self, coefficients: Array) -> Array:
         """The theta whose B is nearest, (d,): exact where B can be reached."""
-        reached = np.asarray(self.matrix.T @ (coefficients - self.base).T.ravel())
+        moved = (coefficients - self.base).T.ravel()
+        if self._is_identity:
+            return moved
+        reached = np.asarray(self.matrix.T @ moved)
         gram = self.matrix.T @ self.matrix
         if gram.nnz == self.size and (gram.data == 1.0).all():
             return reached  # a selection

@@ -40,6 +40,11 @@ class Trail:
     penalties: tuple[Penalty, ...]
     held_out: HeldOut | None
 
+    @property
+    def best(self) -> Array | None:
+        """The coefficients (P, k) of least held-out loss; None where nothing was held out."""
+        return None if self.held_out is None else np.asarray(self.coefficients[int(np.argmin(self.held_out.mean))])
+
 
 @dataclass(frozen=True, eq=False)
 class PathRecord:

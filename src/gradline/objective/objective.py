@@ -303,7 +303,7 @@ class Problem:
         curvature = None if sums.curvature is None else sums.curvature / w
         return self._penalised(coefficients, Evaluation(value, gradient, curvature), order), extra
 
-    @property
+    @functools.cached_property
     def free(self) -> CoefficientMap:
         """The coefficients a solver may move: all of them, or the intercept only in predictors that are one number for all rows; across the
         directions that change no row's loss, where the loss has any and no penalty decides."""

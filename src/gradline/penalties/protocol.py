@@ -40,14 +40,6 @@ class Penalty(Protocol):
 
 
 @runtime_checkable
-class DeclaresKind(Protocol):
-    """A penalty that says which kind it is."""
-
-    @property
-    def kind(self) -> PenaltyKind: ...
-
-
-@runtime_checkable
 class SmoothPenalty(Penalty, Protocol):
     """A penalty with two derivatives. It is convex, or a solver may stop at a minimum that is not the lowest."""
 
