@@ -59,6 +59,9 @@ Statistics 29)."""
 MOST_RETURNS = 10
 """Fits of what is held at a limit, and that the strengths found meanwhile may call back."""
 
+NEAR_EACH, MOST_NEAR = 2.0, 0.3
+"""Rows for each column that a kink is averaged over, up to this share of all."""
+
 REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
 
 LEFT_OUT_FITS, LEFT_OUT_SETTLED = 8, 1e-2
@@ -217,9 +220,15 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     start = np.zeros((size, k))
     if problem.rows.intercept:
         start[0] = problem.loss.start(sample.targets)
-    kinked = problem.loss.kinks() is not None
+    kinks = problem.loss.kinks()
+    kinked = kinks is not None
+    share = min(MOST_NEAR, NEAR_EACH * size / problem.rows.n_rows)
+
+    def window(residuals: Array) -> float:
+        return _window(residuals, kinks or (0.0,), share)
+
     working = (
-        replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
+        replace(problem, loss=Smoothed(problem.loss, window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
     )
     known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
     likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
@@ -251,7 +260,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     coefficients, passes = fitted(rho, None), 2
     if kinked:
         rest = sample.targets - sample.linear_predictors(coefficients)[:, : sample.targets.shape[1]]
-        working = replace(problem, loss=Smoothed(problem.loss, _window(rest)))
+        working = replace(problem, loss=Smoothed(problem.loss, window(rest)))
         coefficients = fitted(rho, coefficients)
     if not terms.free.any():
         return Choice(strengths_of(blocks, rho, weight), coefficients, None, passes, True)
@@ -375,9 +384,15 @@ def _definite(curvature: Array) -> Array:
     return np.asarray((vectors * np.maximum(values, 1e-8 * np.abs(values).max())) @ vectors.T)
 
 
-def _window(residuals: Array) -> float:
-    """Half the width over which a kinked loss is averaged: a bandwidth for the density of the residuals (Silverman 1986, section 3.4)."""
+def _window(residuals: Array, kinks: Sequence[float], share: float) -> float:
+    """Half the width over which a kinked loss is averaged: a bandwidth for the density of the residuals (Silverman 1986, section 3.4), and
+    no less than what a share of the rows has a kink within. Fewer rows have no curvature in all directions, and a parabola without
+    it promises more than there is, the more the smaller the strengths."""
     quartiles = np.quantile(residuals, [0.25, 0.75], axis=0)
     spread = np.minimum(residuals.std(axis=0), (quartiles[1] - quartiles[0]) / 1.34)
     widest = float(np.where(spread > 0, spread, residuals.std(axis=0)).max())
-    return 0.9 * widest * len(residuals) ** -0.2 if widest > 0 else 1.0
+    if not widest > 0:
+        return 1.0
+    apart = np.min([np.abs(residuals - kink) for kink in kinks], axis=0)
+    least = float(np.quantile(apart, share, axis=0).max())
+    return max(0.9 * widest * float(np.power(len(residuals), -0.2)), least)
