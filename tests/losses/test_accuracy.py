@@ -79,6 +79,26 @@ class TestNothingCancels:
         np.testing.assert_allclose(found[1], [2.0, math.exp(-700.0)], rtol=1e-13)
         np.testing.assert_allclose(found[2], [5.0 * math.exp(-700.0 - math.log(0.5)), 2.0 * math.exp(-700.0 + math.log(0.5))], rtol=1e-12)
 
+    @pytest.mark.parametrize("count", [0, 1, 7, 3000])
+    @pytest.mark.parametrize("eta", [-3.0, 0.0, 1.3, 6.0])
+    def test_negative_binomial_near_the_limit(self, count, eta):
+        """Where the value is a small difference of large logarithms of gamma functions, beside what it is made of."""
+        mpmath = pytest.importorskip("mpmath")
+        log_dispersion = np.arange(-40.0, 3.0, 0.25)
+        predictors = np.column_stack([np.full(log_dispersion.size, eta), log_dispersion])
+        found = losses.negative_binomial().derivatives(np.full((log_dispersion.size, 1), float(count)), predictors, 0).value
+        with mpmath.workdps(60):
+            mean, y = mpmath.exp(mpmath.mpf(eta)), mpmath.mpf(count)
+
+            def exact(s):
+                theta = mpmath.exp(-mpmath.mpf(float(s)))
+                constant = mpmath.loggamma(y + theta) - mpmath.loggamma(theta) - mpmath.loggamma(y + 1)
+                return float(-(constant - theta * mpmath.log1p(mean / theta) + y * mpmath.log(mean / (theta + mean))))
+
+            expected = np.array([exact(s) for s in log_dispersion])
+        size = np.abs(expected) + np.exp(eta) + count * (1.0 + abs(eta))
+        assert (np.abs(found - expected) / size).max() < 4e-15
+
     @pytest.mark.parametrize("count", [0.0, 1.0, 7.0, 300.0])
     def test_negative_binomial_of_every_dispersion(self, count):
         """Close to Poisson the parts of the dispersion's derivatives are a million times their sum."""

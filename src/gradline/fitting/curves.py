@@ -69,13 +69,14 @@ def with_curves(
 
     arrived = list[bool]()
 
-    def fitted(tried: Problem, start: Array | None) -> Array:
+    def fitted(tried: Problem, start: Array | None, exactly: bool = False) -> Array:
         # A place to begin, no more; but which slopes a penalty keeps is told by its optimum.
-        rough = ROUGH if tried.loss.squared_scale() is None and tried.penalty_kind != "proximal" else None
+        rough = ROUGH if tried.loss.squared_scale() is None and tried.penalty_kind != "proximal" and not exactly else None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # what is said of the fit that is kept is enough
             found = solve(automatic(tried, tolerance=rough), tried, start)
-        arrived.append(found.certificate.converged)
+        if not exactly:  # of a linear predictor that may have no optimum
+            arrived.append(found.certificate.converged)
         return found.coefficients
 
     kinked = as_kinked(beside)

@@ -10,6 +10,21 @@ _FAR = 32.0
 """Arguments from here on take Stirling's series: Abramowitz and Stegun (1964), 6.3.18 and 6.4.12."""
 
 
+def log_gamma_excess(theta: Array, y: Array) -> Array:
+    """log Gamma(theta + y) - log Gamma(theta) - y log theta, for theta > 0 and y >= 0."""
+    from scipy.special import betaln, gammaln
+
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        far = theta >= _FAR
+        big = np.where(far, theta, _FAR)
+        share = y / big
+        series = (big + y) * log1p_rest(share) + y * share - 0.5 * np.log1p(share) + stirling_rest(big + y) - stirling_rest(big)
+        small = np.where(far, 1.0, theta)
+        # The beta function has no difference of large logarithms where y is much the larger.
+        near = gammaln(y + 1.0) - betaln(y + 1.0, small) - np.log(small + y) - y * np.log(small)
+        return np.where(y > 0, np.where(far, series, near), 0.0)
+
+
 def digamma_excess(theta: Array, y: Array) -> Array:
     """theta (digamma(theta + y) - digamma(theta)), for theta > 0 and y >= 0."""
     from scipy.special import digamma

@@ -84,6 +84,18 @@ class CurvePenalty:
             found[rows, rows] += block.matrix
         return found
 
+    def curvatures(self, slopes: Array) -> list[Array]:
+        """That of each strength above zero."""
+        p, k = slopes.shape
+        parts = list[Array]()
+        for block in self.blocks:
+            rows = slice(block.predictor * p + block.start, block.predictor * p + block.stop)
+            for strength, root in zip(block.strengths, block.roots, strict=True):
+                if strength > 0:
+                    parts.append(np.zeros((k * p, k * p)))
+                    parts[-1][rows, rows] = strength * (root.T @ root)
+        return parts
+
 
 @runtime_checkable
 class HoldsCurves(Protocol):

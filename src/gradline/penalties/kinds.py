@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol, cast, get_args, runtime_checkable
 
 import numpy as np
@@ -116,6 +116,23 @@ def with_intercept(penalty: Penalty, curvature: Array, shape: tuple[int, int], f
     whole = np.zeros((k * size, k * size))
     whole[np.ix_(places, places)] = curvature
     return whole
+
+
+@runtime_checkable
+class HasParts(Protocol):
+    """A smooth penalty that is a sum, of whose parts one may be stronger than another by more than all digits."""
+
+    def curvatures(self, slopes: Array) -> Sequence[Array]:
+        """The curvature of each part that is charged for, (p, k) or (k p, k p)."""
+
+
+def curvatures_of(penalty: Penalty | None, slopes: Array) -> Sequence[Array]:
+    """The curvatures of a smooth penalty's parts at slopes (p, k), each its diagonal (p, k) or all of it, (k p, k p)."""
+    if penalty is None:
+        return ()
+    if isinstance(penalty, HasParts):
+        return penalty.curvatures(slopes)
+    return (penalty.curvature(slopes),) if isinstance(penalty, SmoothPenalty) else ()
 
 
 def in_units(penalty: Penalty, unit: Array) -> Penalty:

@@ -12,7 +12,7 @@ import numpy as np
 
 from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
-from gradline.penalties.kinds import is_convex, kind_of, parameters_of
+from gradline.penalties.kinds import curvatures_of, is_convex, kind_of, parameters_of
 from gradline.penalties.kinked import KinkedPart, SparseGroups
 from gradline.penalties.kinked_penalty import KinkedPenalty, PenaltyColumns, UnboundPenalty
 from gradline.penalties.protocol import Penalty, PenaltyKind, SmoothPenalty
@@ -110,6 +110,10 @@ class SmoothSum:
         if all(part.shape == slopes.shape for part in found):
             return np.asarray(sum(found))
         return np.asarray(sum(np.diag(part.T.ravel()) if part.shape == slopes.shape else part for part in found))
+
+    def curvatures(self, slopes: Array) -> list[Array]:
+        """Those of all parts."""
+        return [found for part in self.parts for found in curvatures_of(part, slopes)]
 
 
 @dataclass(frozen=True, eq=False)

@@ -13,9 +13,9 @@ looked for (``losses/smoothing.py``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -26,9 +26,10 @@ from gradline.losses.smoothing import Smoothed
 from gradline.objective.objective import Problem
 from gradline.penalties.beside_curves import with_curves
 from gradline.penalties.protocol import Penalty
-from gradline.smoothing.blocks import Block, penalty_of
-from gradline.smoothing.criterion import Parabola, Part, Point, Terms, minimise
+from gradline.smoothing.blocks import Block, SearchedModel, among, penalty_of, start_of, strengths_of, terms_of
+from gradline.smoothing.criterion import Parabola, Point, Terms, minimise
 from gradline.smoothing.leave_one_out import least_left_out
+from gradline.smoothing.limits import Limits, PredictorSet
 from gradline.smoothing.passes import BesideSum
 from gradline.solvers.least_squares.penalised_sums import CentredSums
 from gradline.solvers.least_squares.second_moments import MomentsKernel, SecondMoments
@@ -44,6 +45,9 @@ SAMPLE = 2000
 DIFFERENCE = 1e-4
 """Of the spread of a linear predictor: the step of third derivatives, which are then off by a hundred-millionth."""
 
+CONSTANT = 1e-10
+"""Of a linear predictor's size: a spread that is rounding."""
+
 SETTLED, SETTLED_ROUGHLY = 1e-9, 1e-5
 """Change of the criterion at which the steps end; each is a small part of the one before it. The coefficients, which are fitted once more
 at the end, may change by a hundred times as much, measured by their covariance. Of losses that are no likelihood it is less strict."""
@@ -52,12 +56,23 @@ FULL_STEPS = 8
 """After which steps of a loss that is no likelihood become smaller each time that they turn back (Kesten 1958, Annals of Mathematical
 Statistics 29)."""
 
+MOST_RETURNS = 10
+"""Fits of what is held at a limit, and that the strengths found meanwhile may call back."""
+
+NEAR_EACH, MOST_NEAR = 2.0, 0.3
+"""Rows for each column that a kink is averaged over, up to this share of all."""
+
 REML, LEAVE_ONE_OUT = "REML", "leave-one-out"
 
 LEFT_OUT_FITS, LEFT_OUT_SETTLED = 8, 1e-2
 """Curvatures taken anew while strengths are looked for by rows left out, and change of their logarithms at which that ends."""
 
-Solve = Callable[[Problem, Array | None], Array]
+
+class Solve(Protocol):
+    """A fit of a problem from a start, (P, k): near its optimum, or exactly there."""
+
+    def __call__(self, problem: Problem, start: Array | None, exactly: bool = False, /) -> Array: ...
+
 
 BoolArray = np.ndarray[Any, np.dtype[np.bool_]]
 
@@ -129,42 +144,6 @@ def choose(
     return _by_passes(problem if kept is None else replace(problem, mask=kept), blocks, solve, left_out)
 
 
-def terms_of(blocks: Sequence[Block], places: Callable[[Block], IntArray], held: float, size: int) -> Terms:
-    """The penalty's matrices at their places. held: the weight by which strengths of the mean loss are those of the total."""
-    parts, members, free = list[Part](), list[tuple[int, ...]](), list[bool]()
-    for number, block in enumerate(blocks):
-        first = len(parts)
-        parts += [Part(places(block), matrix, number, column) for column, matrix in enumerate(block.curve.matrices)]
-        members.append(tuple(range(first, len(parts))))
-        free += [block.curve.strengths is None] * block.count
-    null = size - sum(block.rank for block in blocks)
-    return Terms(tuple(parts), tuple(block.curve.spectrum for block in blocks), tuple(members), np.array(free), null)
-
-
-def _start(terms: Terms, blocks: Sequence[Block], curvature: Array, weight: float) -> Array:
-    """rho where each penalty weighs as much as the data, or where the formula puts it."""
-    given = [value for block in blocks for value in (block.curve.strengths or (np.nan,) * block.count)]
-    fixed = np.array([np.nan if value is None else value for value in given])
-    with np.errstate(divide="ignore"):
-        return np.where(terms.free, np.log(terms.balanced(curvature)), np.log(weight * np.maximum(fixed, 1e-300)))
-
-
-def _strengths(blocks: Sequence[Block], rho: Array, weight: float) -> tuple[tuple[float, ...], ...]:
-    found, place = list[tuple[float, ...]](), 0
-    for block in blocks:
-        own = block.curve.strengths
-        found.append(tuple(float(np.exp(value)) / weight for value in rho[place : place + block.count]) if own is None else own)
-        place += block.count
-    return tuple(found)
-
-
-def _among(places: IntArray, size: int) -> IntArray:
-    """Where each of ``size`` coefficients is among those at the places, -1 for the others."""
-    found = np.full(size, -1)
-    found[places] = np.arange(len(places))
-    return found
-
-
 def _by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments, kept: BoolArray) -> Choice:
     rows, scale = problem.rows, problem.loss.squared_scale()
     assert scale is not None
@@ -188,11 +167,11 @@ def _of_target(
 ) -> tuple[tuple[tuple[float, ...], ...], bool]:
     """(strengths, whether they are at a minimum) of one target's curves. slopes: those of the model, among the p there are."""
     moments, first = held.moments, int(problem.rows.intercept)
-    inverse = _among(slopes, held.n_slopes)
-    terms = terms_of(blocks, lambda block: inverse[block.curve.start - first : block.curve.stop - first], moments.weight, len(slopes))
+    inverse = among(slopes, held.n_slopes)
+    terms = terms_of(blocks, lambda block: inverse[block.curve.start - first : block.curve.stop - first], len(slopes))
     gram = held.gram[np.ix_(slopes, slopes)]
     curvature, taken = gram, 0.0
-    rho, sure = _start(terms, blocks, gram, moments.weight), True
+    rho, sure = start_of(terms, blocks, gram, moments.weight), True
     if problem.penalty is not None:
         whole = target * problem.shape[0] + first + slopes
         part = moments.weight * _fixed(problem)[np.ix_(whole, whole)]
@@ -205,7 +184,7 @@ def _of_target(
         raise SolverError(f"{moments.rows:,} rows are too few for {null:.6g} coefficients that no penalty holds")
     if terms.free.any():
         rho, _, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(slopes[place]) + first))
-    return _strengths(blocks, rho, moments.weight), sure
+    return strengths_of(blocks, rho, moments.weight), sure
 
 
 def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: SecondMoments, kept: BoolArray) -> Choice:
@@ -225,14 +204,14 @@ def _left_out_by_sums(problem: Problem, blocks: Sequence[Block], moments: Second
     if problem.penalty is not None:
         curvature = curvature + moments.weight * _fixed(problem)
     places = np.flatnonzero(kept[:, 0])
-    inverse = _among(places, p + first)
-    terms = terms_of(blocks, lambda block: inverse[block.curve.start : block.curve.stop], moments.weight, len(places))
+    inverse = among(places, p + first)
+    terms = terms_of(blocks, lambda block: inverse[block.curve.start : block.curve.stop], len(places))
     constant = held.constant(0) + (scale * moments.weight * float(moments.means[p]) ** 2 if first else 0.0)
     parabola = Parabola(curvature[np.ix_(places, places)], right[places], constant, 1.0)
     begin = _by_sums(problem, blocks, moments, kept)
     rho = np.log(moments.weight * np.maximum(np.concatenate([np.array(own) for own in begin.strengths]), 1e-300))
     rho, _, passes, sure = least_left_out(problem, parabola, terms, rho, places)
-    return Choice(_strengths(blocks, rho, moments.weight), None, moments, 1 + passes, sure)
+    return Choice(strengths_of(blocks, rho, moments.weight), None, moments, 1 + passes, sure)
 
 
 def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out: bool = False) -> Choice:
@@ -241,57 +220,81 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
     start = np.zeros((size, k))
     if problem.rows.intercept:
         start[0] = problem.loss.start(sample.targets)
-    kinked = problem.loss.kinks() is not None
+    kinks = problem.loss.kinks()
+    kinked = kinks is not None
+    share = min(MOST_NEAR, NEAR_EACH * size / problem.rows.n_rows)
+
+    def window(residuals: Array) -> float:
+        return _window(residuals, kinks or (0.0,), share)
+
     working = (
-        replace(problem, loss=Smoothed(problem.loss, _window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
+        replace(problem, loss=Smoothed(problem.loss, window(sample.targets - start[0][: sample.targets.shape[1]]))) if kinked else problem
     )
     known = 1.0 if dispersion_is_known(problem.loss) and not kinked else None
     likelihood = known is not None or (problem.loss.has_free_dispersion and not kinked)
-    places = np.flatnonzero(np.asarray(abs(working.free.matrix).sum(axis=1)).ravel() > 0)
-    inverse = _among(places, size * k)
     weight = working.total_weight
-    terms = terms_of(blocks, lambda block: inverse[block.places(size)], weight, len(places))
+    model = SearchedModel.of(working, blocks, PredictorSet())
+    limits, held, returns = Limits(working.movable, start), PredictorSet(), 0
 
     first = working.evaluate(start, 2)
     assert first.curvature is not None
-    rho = _start(terms, blocks, _definite(weight * first.curvature[np.ix_(places, places)]), weight)
+    limits.vanished(first.curvature)
+    places, terms = model.places, model.terms
+    rho = start_of(terms, blocks, _definite(weight * first.curvature[np.ix_(places, places)]), weight)
 
-    def fitted(rho: Array, begin: Array | None) -> Array:
-        curves = penalty_of(blocks, _strengths(blocks, rho, weight), problem.rows.intercept)
+    def fitted(rho: Array, begin: Array | None, exactly: bool = False) -> Array:
+        curves = penalty_of(blocks, strengths_of(blocks, rho, weight), problem.rows.intercept)
         penalty: Penalty = with_curves(problem.penalty, curves)
-        return solve(replace(working, penalty=penalty), begin)
+        return solve(replace(working, penalty=penalty), begin, exactly)
+
+    def column(place: int) -> str:
+        return problem.column_name(int(model.places[place]) % size)
+
+    def from_the_start(rho: Array, coefficients: Array, predictors: PredictorSet) -> tuple[Array, Array, PredictorSet]:
+        """The optimum from where the loss starts in these linear predictors, the curvature there, and which of all have none."""
+        found = fitted(rho, limits.begun(coefficients, predictors), exactly=True)
+        there = working.evaluate(found, 2)
+        assert there.curvature is not None
+        return found, there.curvature, limits.vanished(there.curvature)
 
     coefficients, passes = fitted(rho, None), 2
     if kinked:
         rest = sample.targets - sample.linear_predictors(coefficients)[:, : sample.targets.shape[1]]
-        working = replace(problem, loss=Smoothed(problem.loss, _window(rest)))
+        working = replace(problem, loss=Smoothed(problem.loss, window(rest)))
         coefficients = fitted(rho, coefficients)
     if not terms.free.any():
-        return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, True)
+        return Choice(strengths_of(blocks, rho, weight), coefficients, None, passes, True)
     point: Point | None = None
     before: tuple[Array, float] | None = None
     effective = float(len(places))
     fits, steps, turns = 0, 0, 0
     last_way = np.zeros(len(rho))
     for _ in range(MOST_PASSES):
-        spread = sample.linear_predictors(coefficients).std(axis=0)
-        apart = DIFFERENCE * np.where(spread > 0, spread, 1.0)
+        places, terms, own = model.places, model.terms, model.strengths
+        apart = DIFFERENCE * _spread(sample.linear_predictors(coefficients))
         roots = None
         if likelihood and point is not None:
             whole = np.zeros((size * k, len(places)))
-            whole[places] = point.root
+            whole[places] = point.counted
             roots = whole.reshape(k, size, -1)
         there, (beside,) = working.evaluate_with(coefficients, 2, None, (BesideSum(working.loss, roots, apart, working.shape),))
         passes += 1
         assert there.gradient is not None
         assert there.curvature is not None
+        gone = limits.vanished(there.curvature, held)
+        if gone:
+            # A parabola may lead there past an optimum: a fit from the start tells.
+            coefficients, _, gone = from_the_start(rho, coefficients, gone | held)
+            held, point, before = held | gone, None, None
+            model = SearchedModel.of(working, blocks, held)
+            continue
         value = weight * there.value
         b = coefficients.T.ravel()[places]
         if before is not None:
             last, value_last = before
-            if not value + _charge(terms, rho, b) <= (value_last + _charge(terms, rho, last)) + 1e-7 * (abs(value_last) + 1.0):
+            if not value + _charge(terms, rho[own], b) <= (value_last + _charge(terms, rho[own], last)) + 1e-7 * (abs(value_last) + 1.0):
                 # The parabola led too far: half of the step.
-                coefficients = _whole(0.5 * (b + last), places, size, k)
+                coefficients = _with_entries(coefficients, 0.5 * (b + last), places)
                 continue
         before = (b, value)
         curvature = _definite(weight * there.curvature[np.ix_(places, places)])
@@ -303,7 +306,7 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
         right = curvature @ b - gradient
         constant = value - float(gradient @ b) + 0.5 * float(b @ curvature @ b)
         bend = beside.bend.T.ravel()[places] if roots is not None else None
-        parabola = Parabola(curvature, right, constant, dispersion, bend=bend)
+        parabola = Parabola(curvature, right, constant, dispersion, bend=bend, nuisance=model.nuisance)
         if left_out:
             # Where the curvature counts as fixed the slopes are not quite those of the loss, so that a search may end beside its minimum.
             found, _, more, _ = least_left_out(working, parabola, terms, rho, places)
@@ -314,13 +317,14 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
             fits += 1
             before = None
             if settled or fits == LEFT_OUT_FITS:
-                return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, settled)
+                return Choice(strengths_of(blocks, rho, weight), coefficients, None, passes, settled)
             continue
-        found, point, sure = minimise(parabola, terms, rho, lambda place: problem.column_name(int(places[place]) % size))
-        held = terms.add_to(np.zeros_like(curvature), np.exp(found))
+        found = rho.copy()
+        found[own], point, sure = minimise(parabola, terms, rho[own], column)
+        charged = terms.add_to(np.zeros_like(curvature), np.exp(found[own]))
         if problem.penalty is not None:
-            held += weight * _fixed(problem, coefficients)[np.ix_(places, places)]
-        effective = float(len(places) - np.sum(point.root * (held @ point.root)))
+            charged += weight * _fixed(problem, coefficients)[np.ix_(places, places)]
+        effective = float(len(places) - np.sum(point.root * (charged @ point.root)))
         if not likelihood and steps >= FULL_STEPS:
             # Rows that go from one side of a bend to the other and back would lead to and fro for ever.
             turns += int(float((found - rho) @ last_way) < 0)
@@ -330,20 +334,39 @@ def _by_passes(problem: Problem, blocks: Sequence[Block], solve: Solve, left_out
             point = point._replace(coefficients=b + share * (point.coefficients - b))
         steps += 1
         moved = point.coefficients - b
-        change = float(moved @ (curvature @ moved) + moved @ (held @ moved)) / dispersion
-        shift = float(np.abs(np.diag(point.hessian)) @ np.square(found - rho))
+        change = float(moved @ (curvature @ moved) + moved @ (charged @ moved)) / dispersion
+        shift = float(np.abs(np.diag(point.hessian)) @ np.square((found - rho)[own]))
         rho = found
-        coefficients = _whole(point.coefficients, places, size, k)
+        coefficients = _with_entries(coefficients, point.coefficients, places)
         enough = SETTLED if likelihood else SETTLED_ROUGHLY
         if change < 100.0 * enough * max(1.0, effective) and shift < enough and (roots is not None or not likelihood):
-            return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, sure)
-    return Choice(_strengths(blocks, rho, weight), coefficients, None, passes, False)
+            if held:
+                again, bent, still = from_the_start(rho, coefficients, held)
+                moved = (again - coefficients).T.ravel()
+                coefficients = again
+                if weight * float(moved @ (bent @ moved)) > 100.0 * enough * max(1.0, effective):
+                    # At these strengths the data put what was held elsewhere.
+                    returns += 1
+                    point, before = None, None
+                    if returns < MOST_RETURNS:
+                        continue
+                    sure = False
+                coefficients = limits.begun(coefficients, still & held)
+            return Choice(strengths_of(blocks, rho, weight), coefficients, None, passes, sure)
+    return Choice(strengths_of(blocks, rho, weight), limits.begun(coefficients, held), None, passes, False)
 
 
-def _whole(entries: Array, places: IntArray, size: int, k: int) -> Array:
-    found = np.zeros(size * k)
+def _spread(predictors: Array) -> Array:
+    """(k,): of linear predictors (m, k); 1 of one that is a constant, whose standard deviation is rounding and not always zero."""
+    spread = predictors.std(axis=0)
+    return np.where(spread > CONSTANT * np.abs(predictors).max(axis=0), spread, 1.0)
+
+
+def _with_entries(coefficients: Array, entries: Array, places: IntArray) -> Array:
+    """Coefficients (P, k) with these at the places (d,) among the k P there are."""
+    found = coefficients.T.ravel().copy()
     found[places] = entries
-    return found.reshape(k, size).T.copy()
+    return found.reshape(coefficients.shape[::-1]).T.copy()
 
 
 def _charge(terms: Terms, rho: Array, b: Array) -> float:
@@ -361,9 +384,15 @@ def _definite(curvature: Array) -> Array:
     return np.asarray((vectors * np.maximum(values, 1e-8 * np.abs(values).max())) @ vectors.T)
 
 
-def _window(residuals: Array) -> float:
-    """Half the width over which a kinked loss is averaged: a bandwidth for the density of the residuals (Silverman 1986, section 3.4)."""
+def _window(residuals: Array, kinks: Sequence[float], share: float) -> float:
+    """Half the width over which a kinked loss is averaged: a bandwidth for the density of the residuals (Silverman 1986, section 3.4), and
+    no less than what a share of the rows has a kink within. Fewer rows have no curvature in all directions, and a parabola without
+    it promises more than there is, the more the smaller the strengths."""
     quartiles = np.quantile(residuals, [0.25, 0.75], axis=0)
     spread = np.minimum(residuals.std(axis=0), (quartiles[1] - quartiles[0]) / 1.34)
     widest = float(np.where(spread > 0, spread, residuals.std(axis=0)).max())
-    return 0.9 * widest * len(residuals) ** -0.2 if widest > 0 else 1.0
+    if not widest > 0:
+        return 1.0
+    apart = np.min([np.abs(residuals - kink) for kink in kinks], axis=0)
+    least = float(np.quantile(apart, share, axis=0).max())
+    return max(0.9 * widest * float(np.power(len(residuals), -0.2)), least)

@@ -6,7 +6,9 @@ With loss F(b) = constant - right'b + b'Hb / 2, S = sum lambda_j S_j, A = H + S 
 
 or, where the dispersion phi is unknown and estimated with the strengths, (n - M) log E in place of the first term, M the directions that
 no penalty holds (Wood 2011, JRSS B 73). ``bend`` is what log |A| changes by as the coefficients move, where the loss is no parabola: it
-adds bend'b. Everything is in the unit of the total loss, lambda = e^rho.
+adds bend'b. The determinant is of the coefficients that are integrated over: a ``nuisance``, such as the one log dispersion of all rows, is
+at its optimum in place of that, as mgcv's theta is. Its curvature says nothing of curves, and near a limit it falls without end.
+Everything is in the unit of the total loss, lambda = e^rho.
 """
 
 from __future__ import annotations
@@ -79,7 +81,8 @@ class Terms:
 
 
 class Point(NamedTuple):
-    """At some strengths: the criterion with its derivatives by rho, (m,) and (m, m); coefficients (d,); root (d, d), A^-1 = root root'.
+    """At some strengths: the criterion with its derivatives by rho, (m,) and (m, m); coefficients (d,); root (d, d), A^-1 = root root';
+    counted (d, d), the same of the coefficients that the determinant counts, and zeros.
     left (m,): by how much the criterion can change at most, about, as a strength grows from here without end."""
 
     value: float
@@ -87,6 +90,7 @@ class Point(NamedTuple):
     hessian: Array
     coefficients: Array
     root: Array
+    counted: Array
     left: Array
 
 
@@ -100,6 +104,7 @@ class Parabola:
     dispersion: float | None
     spare: float = 0.0
     bend: Array | None = field(default=None)
+    nuisance: IntArray | None = field(default=None)
 
     def at(self, terms: Terms, rho: Array) -> Point | None:
         """None where A is not positive definite, beyond rounding."""
@@ -115,6 +120,14 @@ class Parabola:
         b = cho_solve((lower, True), self.right / scale) / scale
         root = solve_triangular(lower, np.eye(len(lower)), lower=True).T / scale[:, None]
         inverse = root @ root.T
+        counted, logarithm = root, float(np.log(np.diag(lower) * scale).sum())
+        if self.nuisance is not None and len(self.nuisance):
+            kept = np.setdiff1d(np.arange(len(b)), self.nuisance)
+            own = np.linalg.cholesky((total / np.outer(scale, scale))[np.ix_(kept, kept)])
+            counted = np.zeros_like(root)
+            counted[np.ix_(kept, kept)] = solve_triangular(own, np.eye(len(own)), lower=True).T / scale[kept, None]
+            logarithm = float(np.log(np.diag(own) * scale[kept]).sum())
+        spread = counted @ counted.T
         m = len(terms.parts)
         # Each strength times its matrix: of the coefficients, their slopes by rho, and traces of products with the inverse.
         pulls = np.zeros((m, len(b)))
@@ -125,13 +138,13 @@ class Parabola:
         energy = self.constant - 0.5 * float(self.right @ b)
         bent = np.diag(held) + pulls @ slopes.T
         first, second = np.zeros(m), np.zeros((m, m))
-        value = 2.0 * float(np.log(np.diag(lower) * scale).sum())
+        value = 2.0 * logarithm
         for j, part in enumerate(terms.parts):
-            first[j] = strengths[j] * float(np.sum(inverse[np.ix_(part.places, part.places)] * part.matrix))
+            first[j] = strengths[j] * float(np.sum(spread[np.ix_(part.places, part.places)] * part.matrix))
             second[j, j] += first[j]
             for i in range(j + 1):
                 other = terms.parts[i]
-                cross = inverse[np.ix_(part.places, other.places)]
+                cross = spread[np.ix_(part.places, other.places)]
                 trace = strengths[i] * strengths[j] * float(np.sum((part.matrix @ cross) * (cross @ other.matrix)))
                 second[i, j] -= trace
                 if i != j:
@@ -171,7 +184,7 @@ class Parabola:
             left = left + 2.0 * np.abs(held) / self.dispersion
             first += 2.0 * held / self.dispersion
             second += 2.0 * bent / self.dispersion
-        return Point(value, first, second, b, root, left)
+        return Point(value, first, second, b, root, counted, left)
 
 
 def minimise(parabola: Parabola, terms: Terms, start: Array, name: Callable[[int], str]) -> tuple[Array, Point, bool]:

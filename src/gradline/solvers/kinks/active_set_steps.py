@@ -13,6 +13,7 @@ from gradline.base.errors import SolverError
 from gradline.base.types import Array
 from gradline.losses.one_sided import ROUNDING, OneSided
 from gradline.objective.objective import Problem
+from gradline.penalties.kinds import curvatures_of, with_intercept
 from gradline.solvers.beside import FLAT, FLAT_REMEDY, lower_beside, on_falling_kinks, rises_beside
 from gradline.solvers.columns import aliased_columns, well_conditioned
 from gradline.solvers.kinks.kinked_model import Hinges, IndefiniteError, KinkedModel, Minimum
@@ -24,6 +25,9 @@ HELD_NUMBERS = 2_500_000
 
 CLOSED = 1e-9
 """A subgradient below this share of the slopes that make it up is zero but for rounding."""
+
+LEVEL = 1e-9
+"""Of the largest: curvature that is none."""
 
 NOT_UNIQUE = "the optimum is not unique: other coefficients give the same objective"
 
@@ -77,7 +81,7 @@ class ActiveSetSteps:
                 advance(self.step, f"objective {self.point.value:.8g}")
         coefficients = self.free.expand(self.point.theta)
         value = self.problem.evaluate(coefficients, 0).value
-        notes = (NOT_UNIQUE,) if certificate.converged and self.minimum.lowest <= 1e-9 else ()
+        notes = (NOT_UNIQUE,) if certificate.converged and self.minimum.lowest <= 1e-9 and self._is_level() else ()
         return Solution(coefficients, value, "ActiveSetNewton", certificate, self.passes + 1, aliased=self.aliased, notes=notes)
 
     @property
@@ -244,6 +248,30 @@ class ActiveSetSteps:
         assert hinges is not None
         on = np.flatnonzero(hinges.gaps <= 1e-11 * self._typical(self.point.theta))
         return np.asarray(self.point.gradient + hinges.directions[on].T @ minimum.multipliers[on])
+
+    def _is_level(self) -> bool:
+        """Whether some direction changes nothing: no kink that a row is held on, no curvature of the loss, and none of any part of the
+        penalty, each at its own scale, since of curves one strength may be a billion times another."""
+        hinges, minimum, problem = self.hinges, self.minimum, self.problem
+        assert hinges is not None
+        coefficients, first = self.free.expand(self.point.theta), int(problem.rows.intercept)
+        alone = replace(problem, loss=self._one_sided(self.point.theta), penalty=None).evaluate(coefficients, 2).curvature
+        assert alone is not None
+        parts = [alone]
+        if problem.penalty is not None:
+            own = curvatures_of(problem.penalty, coefficients[first:])
+            whole = [with_intercept(problem.penalty, part, problem.shape, first) for part in own]
+            parts += [np.diag(part.T.ravel()) if part.shape == problem.shape else part for part in whole]
+        directions = hinges.directions[minimum.active] / self._units
+        lengths = np.linalg.norm(directions, axis=1)
+        directions = directions[lengths > 0] / lengths[lengths > 0, None]
+        held = directions.T @ directions
+        for part in parts:
+            values, vectors = np.linalg.eigh(self.free.restrict_curvature(part) / np.outer(self._units, self._units))
+            sizes = np.abs(values)
+            if sizes.max(initial=0.0) > 0:
+                held += (vectors * (sizes / sizes.max())) @ vectors.T
+        return bool(np.linalg.eigvalsh(held)[0] <= LEVEL)
 
     def _share(self, minimum: Minimum) -> float:
         """The largest component of that, in units of its column, beside the slopes that make it up."""
