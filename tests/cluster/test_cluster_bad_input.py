@@ -227,6 +227,22 @@ def test_parts_of_mixed_columns_and_empty_parts(folder, tmp_path, cluster):
     assert "part-007" in spread
 
 
+def test_files_without_rows_change_nothing(folder, tmp_path, cluster):
+    place, filled = tmp_path / "some empty", tmp_path / "filled"
+    for copy in (place, filled):
+        copy.mkdir()
+        for part in range(6):
+            shutil.copy(folder / f"part-00{part}.parquet", copy)
+    pq.write_table(pq.read_schema(place / "part-000.parquet").empty_table(), place / "part-002-none.parquet")
+    asked = {"loss": gl.losses.quantile(0.7), "covariance": "constant-density"}
+    wanted = gl.fit("y ~ x + u", filled, **asked)
+    for how in ({}, {"cluster": cluster}):
+        found = gl.fit("y ~ x + u", place, **asked, **how)
+        assert found.coefficients.tobytes() == wanted.coefficients.tobytes()
+        assert found.standard_errors.tobytes() == wanted.standard_errors.tobytes()
+        np.testing.assert_array_equal(wanted.predict(place, **how), wanted.predict(filled))
+
+
 def _message(place, **how):
     with pytest.raises((gl.GradlineError, OSError)) as caught:
         gl.fit("y ~ x", place, **how)

@@ -5,12 +5,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from many_parts import FILES, N
 from typer.testing import CliRunner
 
 import gradline as gl
+from gradline.cluster.dask_frames import DaskPart
 from gradline.tables.encoders import PlainEncoder
 from gradline.tables.rows import TableRows
 
@@ -145,10 +147,44 @@ def _fit_frames(dask_frames, folder, tmp_path, cluster):
     # The partitions are the files here, and so are the spans.
     assert found.coefficients.tobytes() == gl.fit(FORMULA, tmp_path).coefficients.tobytes()
     assert gl.fit(FORMULA, frame.persist(), cluster=cluster).coefficients.tobytes() == found.coefficients.tobytes()
+    # Rows chosen with Dask may leave a partition without any.
+    later = frame[frame["i"] >= len(pq.read_table(tmp_path / "part-000.parquet"))]
+    rows = gl.fit(FORMULA, whole).residuals(whole[whole["i"] >= len(whole) // 5])
+    np.testing.assert_allclose(found.residuals(later, cluster=cluster), rows, rtol=0, atol=1e-10)
     with pytest.raises(gl.ArgumentError, match="where= does not go with a Dask frame"):
         gl.fit(FORMULA, frame, cluster=cluster, where="x > 0")
     with ThreadPoolExecutor(1) as pool, pytest.raises(gl.ArgumentTypeError, match="needs the Dask client"):
         gl.fit(FORMULA, frame, cluster=gl.Cluster(pool))
+    _fit_frames_of_few_columns(dask_frames, tmp_path / "wide", cluster)
     few = dask_frames.from_pandas(whole.head(100), npartitions=2)
     with pytest.raises(gl.DataError, match="it has 2 parts"):
         gl.fit(FORMULA, few, cluster=cluster)
+
+
+def _fit_frames_of_few_columns(dask_frames, place, cluster):
+    """Dask reads several files as one partition where few of their columns are asked for; no row may be lost over that."""
+    place.mkdir()
+    rng = np.random.default_rng(5)
+    for part in range(12):
+        pq.write_table(
+            pa.table({name: rng.normal(size=50 + part) for name in ["y", "x", *(f"v{j}" for j in range(30))]}),
+            place / f"{part:02d}.parquet",
+        )
+    alone = gl.fit("y ~ x", place)
+    for files in ({}, {"filesystem": "arrow"}):
+        frame = dask_frames.read_parquet(place, **files)
+        found = gl.fit("y ~ x", frame, cluster=cluster)
+        assert found.rows_used == alone.rows_used
+        assert found.coefficients.tobytes() == alone.coefficients.tobytes()
+        chosen = frame[frame["x"] > 0]
+        whole = chosen.compute(scheduler="threads")
+        found = gl.fit("y ~ x", chosen, cluster=cluster)
+        assert found.rows_used == len(whole)
+        np.testing.assert_allclose(found.coefficients, gl.fit("y ~ x", whole).coefficients, rtol=1e-10)
+
+
+def test_a_partition_that_changes_is_named():
+    schema = pa.schema([("x", pa.float64())])
+    part = DaskPart(3, 4, schema, frame=pd.DataFrame({"x": [1.0, 2.0, 3.0]}))
+    with pytest.raises(gl.DataError, match="partition 3 of the Dask frame has 3 rows now and had 4 when they were counted"):
+        list(part.batches(["x"], 10))

@@ -1,5 +1,7 @@
 """Workers that `gl.Cluster.local` starts: what they are, what they leave behind, and what is said where they do not start."""
 
+import _thread
+import logging
 import os
 import subprocess
 import sys
@@ -23,6 +25,10 @@ def alive(pid):
         return False
 
 
+def log_levels():
+    return [handler.level for handler in logging.getLogger("distributed").handlers]
+
+
 def test_local_workers_end_with_their_cluster(folder):
     before, watching = dask.config.get("distributed"), distributed.gc._gc_diagnosis_users
     with gl.Cluster.local(2) as cluster:
@@ -41,6 +47,44 @@ def test_local_workers_end_with_their_cluster(folder):
     with pytest.raises(gl.ClusterError, match="the cluster is closed"):
         cluster.check()
     assert distributed.gc._gc_diagnosis_users == watching
+    assert dask.config.get("distributed") == before
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_two_clusters_are_closed_in_any_order(first):
+    timeout = "distributed.deploy.lost-worker-timeout"
+    before, levels = dask.config.get("distributed"), log_levels()
+    clusters = [gl.Cluster.local(1), gl.Cluster.local(1)]
+    clusters[first].close()
+    # The other still needs it.
+    assert dask.config.get(timeout) == "1d"
+    clusters[1 - first].close()
+    assert dask.config.get("distributed") == before
+    assert log_levels() == levels
+
+
+def test_what_the_user_configures_meanwhile_stays():
+    with gl.Cluster.local(1):
+        setting = dask.config.set({"distributed.deploy.lost-worker-timeout": "7s"})
+    with setting:
+        assert dask.config.get("distributed.deploy.lost-worker-timeout") == "7s"
+
+
+def test_an_interrupt_while_workers_start_leaves_none_behind(monkeypatch):
+    before = dask.config.get("distributed")
+    children = psutil.Process().children(recursive=True)
+
+    def interrupted(*given, **named):
+        # The workers' processes have begun and have not come up.
+        _thread.interrupt_main()
+        return cluster_of_dask(*given, **named)
+
+    cluster_of_dask = distributed.LocalCluster
+    monkeypatch.setattr(distributed, "LocalCluster", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        gl.Cluster.local(1)
+    left = [child for child in psutil.Process().children(recursive=True) if child not in children]
+    assert [child for child in left if "resource_tracker" not in " ".join(child.cmdline())] == []
     assert dask.config.get("distributed") == before
 
 

@@ -50,6 +50,11 @@ class DaskPart:
         if frame is None:
             assert self.source is not None
             frame = self.source.future(self.number, columns).result()
+        if len(frame) != self.n_rows:
+            raise DataError(
+                f"{self} has {len(frame):,} rows now and had {self.n_rows:,} when they were counted: its rows are not the same each time"
+                " they are made; persist() the frame, or write it as Parquet files"
+            )
         found = _source_of(frame)
         for batch in found.batches(list(columns), rows):
             # A partition may hold nothing but nulls in a column, or integers where others hold fractions.
@@ -97,8 +102,8 @@ class DaskSource(SourceDefaults):
         return sum(self.lengths)
 
     def parts(self, rows: int) -> Sequence[Part]:
-        """The partitions, whatever their length."""
-        return [DaskPart(i, length, self.schema, self) for i, length in enumerate(self.lengths)]
+        """The partitions, whatever their length, but without those that have no rows."""
+        return [DaskPart(i, length, self.schema, self) for i, length in enumerate(self.lengths) if length]
 
     def batches(self, columns: Sequence[str], rows: int) -> Iterator[pa.RecordBatch]:
         for part in self.parts(rows):
@@ -107,11 +112,22 @@ class DaskSource(SourceDefaults):
     def future(self, number: int, columns: Sequence[str]) -> Any:
         """These columns of a partition, where the cluster has or makes it."""
         wanted = tuple(columns)
-        if wanted not in self.chosen:
+        chosen = self.chosen.get(wanted)
+        if chosen is None:
             # Dask's plan of all partitions costs as much as many of them do.
             self.chosen.clear()
-            self.chosen[wanted] = self.frame[[self.own[name] for name in columns]].to_delayed()
-        return self.client.compute(self.chosen[wanted][number])
+            chosen = self.chosen[wanted] = self._partitions([self.own[name] for name in columns])
+        return self.client.compute(chosen[number])
+
+    def _partitions(self, names: list[Any]) -> list[Any]:
+        """These columns of each partition that was counted. Dask's full plan reads several files as one partition where few of their
+        columns are asked for, and leaves out files where a condition says so: its partitions would be others for each choice of columns."""
+        found: list[Any] = self.frame[names].simplify().to_delayed(optimize_graph=False)
+        if len(found) == len(self.lengths):
+            return found
+        from dask import delayed
+
+        return [delayed(_columns)(part, names) for part in _whole_partitions(self.frame)]
 
     def relation(self, columns: Sequence[str] | None = None) -> Any:
         raise DataError("SQL does not read a Dask frame; select rows and columns with Dask first")
@@ -122,8 +138,9 @@ class DaskSource(SourceDefaults):
 
 def dask_source(frame: Any, client: Any) -> DaskSource:
     """A Dask frame as a source; its partitions are counted first. Raises DataError for partitions whose columns differ."""
-    futures = [client.compute(part) for part in frame.map_partitions(_shape, meta=("shape", object)).to_delayed()]
-    shapes: list[_Shape] = [found.iloc[0] for found in client.gather(futures)]
+    from dask import delayed
+
+    shapes: list[_Shape] = client.gather([client.compute(delayed(_shape)(part)) for part in _whole_partitions(frame)])
     schema = _together([shape.schema for shape in shapes])
     check_names(schema.names, "the Dask frame", by_sql=False)
     own = {composed(str(name)): name for name in frame.columns}
@@ -131,12 +148,20 @@ def dask_source(frame: Any, client: Any) -> DaskSource:
     return DaskSource(client, frame, schema, tuple(shape.n_rows for shape in shapes), own, odd)
 
 
-def _shape(partition: Any) -> Any:
-    """A series that holds the shape of a partition, on the worker that has it."""
-    import pandas as pd
+def _whole_partitions(frame: Any) -> list[Any]:
+    """The partitions as the frame has them, each with all of its columns."""
+    found: list[Any] = frame.to_delayed(optimize_graph=False)
+    return found
 
+
+def _columns(partition: Any, names: list[Any]) -> Any:
+    return partition[names]
+
+
+def _shape(partition: Any) -> _Shape:
+    """The shape of a partition, on the worker that has it."""
     found = _source_of(partition)
-    return pd.Series([_Shape(len(partition), found.schema, dict(found.unreadable))], dtype=object)
+    return _Shape(len(partition), found.schema, dict(found.unreadable))
 
 
 def _source_of(frame: Any) -> Source:

@@ -99,6 +99,7 @@ class ParquetSource(SourceDefaults):
         return ""
 
     def parts(self, rows: int) -> Sequence[Part]:
+        """Row groups of ``rows`` or more together, or all of a file. A file without rows has no part: nothing could be made of its rows."""
         parts: list[Part] = []
         for path, stamp, metadata in zip(self.files.paths, self.files.stamps, self.metadata, strict=True):
             groups: list[int] = []
@@ -106,7 +107,7 @@ class ParquetSource(SourceDefaults):
             for group in range(metadata.num_row_groups):
                 groups.append(group)
                 held += metadata.row_group(group).num_rows
-                if held >= rows or group == metadata.num_row_groups - 1:
+                if held and (held >= rows or group == metadata.num_row_groups - 1):
                     parts.append(RowGroups(path, stamp, tuple(groups), held, metadata))
                     groups, held = [], 0
         return parts
