@@ -224,3 +224,18 @@ def test_an_outcome_that_is_cut_short_is_asked_for_again(folder, scaled, monkeyp
     found = gl.fit("c ~ x", folder, loss="poisson", covariance="default", cluster=cluster)
     assert cut
     assert bits(found) == bits(gl.fit("c ~ x", folder, loss="poisson", covariance="default"))
+
+
+def test_an_outcome_that_cannot_be_fetched_is_made_again(folder, scaled, monkeypatch):
+    cluster, stuck, result = scaled(1, deadline=2), [], Future._result
+
+    async def never_once(self, raiseit=True):
+        if self.key.startswith("gradline evaluate") and not stuck:
+            stuck.append(self.key)
+            await asyncio.sleep(3600)  # as where the worker stopped when it had the outcome
+        return await result(self, raiseit)
+
+    monkeypatch.setattr(Future, "_result", never_once)
+    found = gl.fit("c ~ x", folder, loss="poisson", covariance="default", cluster=cluster)
+    assert stuck
+    assert bits(found) == bits(gl.fit("c ~ x", folder, loss="poisson", covariance="default"))
