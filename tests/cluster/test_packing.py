@@ -1,6 +1,7 @@
 """What is sent to workers: once, by value, and opened once; what cannot be sent is named."""
 
 import importlib
+import multiprocessing
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -98,7 +99,13 @@ def test_what_cannot_be_sent_is_named():
     def held(y, prediction):
         return lock
 
+    shared = multiprocessing.Lock()
+
+    def held_by_processes(y, prediction):
+        return shared
+
     for job, told in (
+        (Job(held_by_processes, 0), "the function 'held_by_processes' cannot be sent to workers: it refers to 'shared._semlock'"),
         (Job(held, 0), "the function 'held' cannot be sent to workers: it refers to 'lock'"),
         (Job(Holder(), 0), "cannot be sent to workers: it refers to 'loss.lock'"),
     ):

@@ -1,5 +1,6 @@
 """Workers that die, stop, or meet a part that kills them: a fit ends all the same with its bits, or with one error; nothing is left."""
 
+import asyncio
 import contextlib
 import os
 import random
@@ -12,6 +13,7 @@ import time
 import numpy as np
 import psutil
 import pytest
+from distributed import Future
 from faulty import Poison, Slow
 from many_parts import until
 
@@ -207,3 +209,33 @@ def test_progress_counts_rows(folder, scaled):
     table = replace(scaled(1).table(folder), meter=meter)
     rows = TableRows(table, PlainEncoder(["x"]), "y")
     assert rows.n_rows == np.sum(meter.begun) == meter.rows
+
+
+def test_an_outcome_that_is_cut_short_is_asked_for_again(folder, scaled, monkeypatch):
+    cluster, cut, result = scaled(1), [], Future._result
+
+    async def cancelled_once(self, raiseit=True):
+        if self.key.startswith("gradline evaluate") and not cut:
+            cut.append(self.key)
+            raise asyncio.CancelledError
+        return await result(self, raiseit)
+
+    monkeypatch.setattr(Future, "_result", cancelled_once)
+    found = gl.fit("c ~ x", folder, loss="poisson", covariance="default", cluster=cluster)
+    assert cut
+    assert bits(found) == bits(gl.fit("c ~ x", folder, loss="poisson", covariance="default"))
+
+
+def test_an_outcome_that_cannot_be_fetched_is_made_again(folder, scaled, monkeypatch):
+    cluster, stuck, result = scaled(1, deadline=2), [], Future._result
+
+    async def never_once(self, raiseit=True):
+        if self.key.startswith("gradline evaluate") and not stuck:
+            stuck.append(self.key)
+            await asyncio.sleep(3600)  # as where the worker stopped when it had the outcome
+        return await result(self, raiseit)
+
+    monkeypatch.setattr(Future, "_result", never_once)
+    found = gl.fit("c ~ x", folder, loss="poisson", covariance="default", cluster=cluster)
+    assert stuck
+    assert bits(found) == bits(gl.fit("c ~ x", folder, loss="poisson", covariance="default"))

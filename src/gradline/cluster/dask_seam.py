@@ -55,7 +55,7 @@ class DaskSeam:
             return self._allowed + 1
         self._check()
         # A future is cancelled where the scheduler has forgotten it. Dask has taken its class from concurrent.futures and from asyncio.
-        return int(isinstance(error, CancelledError | concurrent.futures.CancelledError | asyncio.CancelledError))
+        return int(isinstance(error, CancelledError | concurrent.futures.CancelledError | asyncio.CancelledError) or _cut_short(error))
 
     def worker_of(self, future: Future) -> str:
         key = getattr(future, "key", None)
@@ -90,6 +90,15 @@ class DaskSeam:
             raise ClusterError(
                 CLOSED if self._owned is not None else "the client is closed; give gl.Cluster one that is connected to its scheduler"
             )
+
+
+def _cut_short(error: BaseException) -> bool:
+    """Whether it is what Dask's wait for an outcome raises where asyncio cancelled it: it then returns a name that it never set. A task's
+    own errors come as its outcome."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    return isinstance(error, UnboundLocalError) and last is not None and last.tb_frame.f_globals.get("__name__") == "distributed.utils"
 
 
 def _allowed_failures(dask_scheduler: Any) -> int:

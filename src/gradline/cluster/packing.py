@@ -114,7 +114,7 @@ class Packer:
         held = io.BytesIO()
         try:
             Pickler(held, protocol=pickle.HIGHEST_PROTOCOL).dump(value)
-        except (pickle.PicklingError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        except Exception as error:  # whatever an object raises that cannot be pickled, as a lock of multiprocessing its RuntimeError
             raise ClusterError(f"{_culprit(value)} ({error}); workers get code and values by pickle") from error
         return held.getvalue()
 

@@ -205,9 +205,14 @@ class Loop(Generic[Outcome]):
         """The outcome of an attempt that has ended; None where the task has to go on. Raises what was raised in place of an outcome."""
         task = self._tasks[index]
         try:
-            outcome: Outcome = attempt.future.result()
+            # It is fetched from its worker now, which may have stopped since it had the outcome.
+            outcome: Outcome = attempt.future.result(self._deadline)
         except KeyboardInterrupt:
             raise
+        except TimeoutError:
+            self._give_to_another(index, state, [attempt])
+            self._drop(attempt, state)
+            return None
         except BaseException as error:  # a cancelled future of concurrent.futures raises no Exception
             try:
                 lost = self._seam.is_lost(error)
@@ -257,21 +262,28 @@ class Loop(Generic[Outcome]):
 
     def _look_for_late(self, now: float) -> None:
         """Give a task whose worker is late to another too. Raises ClusterError where three were late."""
-        deadline = max(self._patience.deadline, SLOWEST * self._slowest)
         for index, state in self._states.items():
             waiting = [attempt for attempt in state.attempts if not attempt.late]
-            if not waiting or any(now - attempt.begun <= deadline for attempt in waiting):
-                continue
-            for attempt in waiting:
-                attempt.late = True
-                self._avoided.add(self._seam.worker_of(attempt.future), now + AVOIDED * deadline)
-            state.tries += 1
-            if state.tries >= DEATHS:
-                raise ClusterError(
-                    f"no answer to {self._tasks[index]} within {deadline:.0f} s, three times: workers are stopped, or storage does not"
-                    " answer. gl.Cluster(..., deadline=) gives them longer"
-                )
-            self._hand_out(index)
+            if waiting and all(now - attempt.begun > self._deadline for attempt in waiting):
+                self._give_to_another(index, state, waiting)
+
+    @property
+    def _deadline(self) -> float:
+        return max(self._patience.deadline, SLOWEST * self._slowest)
+
+    def _give_to_another(self, index: int, state: _State, late: Sequence[Attempt]) -> None:
+        """Hand out a task whose attempts are late. Raises ClusterError where three were."""
+        deadline = self._deadline
+        for attempt in late:
+            attempt.late = True
+            self._avoided.add(self._seam.worker_of(attempt.future), self._clock.now() + AVOIDED * deadline)
+        state.tries += 1
+        if state.tries >= DEATHS:
+            raise ClusterError(
+                f"no answer to {self._tasks[index]} within {deadline:.0f} s, three times: workers are stopped, or storage does not"
+                " answer. gl.Cluster(..., deadline=) gives them longer"
+            )
+        self._hand_out(index)
 
 
 @dataclass(frozen=True)
