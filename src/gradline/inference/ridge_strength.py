@@ -93,10 +93,10 @@ class _Tried:
 
 
 def _by_sums(problem: Problem) -> RidgeChoice | None:
-    """Of squared loss with columns that can be written out, fewer than rows; None of any other, and where no row can be left out."""
+    """Of squared loss with fewer columns than rows; None of any other, and where no row can be left out."""
     rows, scale = problem.rows, problem.loss.squared_scale()
     q = rows.n_targets
-    if scale is None or problem.joint or rows.sparse_columns or not int(rows.intercept) < rows.n_columns <= rows.n_rows:
+    if scale is None or problem.joint or not int(rows.intercept) < rows.n_columns <= rows.n_rows:
         return None
     sums = rows.reduce(MomentsKernel()).sums
     if sums.exponents.any() or not sums.finite() or not sums.weight > 0:
@@ -148,9 +148,16 @@ class _LeftOutSquares(Kernel[Array]):
 
     def _squares(self, block: Block) -> Array:
         block = block.without_zero_weights()
-        weights, (values, targets), p = block.weight_of_each_row, columns_of(block), len(self.vectors)
+        weights, p = block.weight_of_each_row, len(self.vectors)
         precision = np.ones(block.n_rows) if block.weights is None else block.weights
-        turned = np.dot(values - self.centre[:p], self.vectors)
+        if block.design.sparse:
+            # Such columns lie about zero, and nothing is lost by moving what they make.
+            first = int(block.design.intercept)
+            targets = block.targets if block.offset is None else block.targets - block.offset
+            turned = block.design.predict(np.vstack([np.zeros((first, p)), self.vectors])) - np.dot(self.centre[:p], self.vectors)
+        else:
+            values, targets = columns_of(block)
+            turned = np.dot(values - self.centre[:p], self.vectors)
         left = 1.0 - precision[:, None] * (self.level + np.dot(np.square(turned), self.inverses.T))
         total = np.zeros(len(self.inverses))
         with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
