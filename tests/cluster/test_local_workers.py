@@ -5,6 +5,7 @@ import logging
 import os
 import subprocess
 import sys
+import threading
 
 import dask
 import distributed
@@ -70,21 +71,29 @@ def test_what_the_user_configures_meanwhile_stays():
         assert dask.config.get("distributed.deploy.lost-worker-timeout") == "7s"
 
 
-def test_an_interrupt_while_workers_start_leaves_none_behind(monkeypatch):
-    before = dask.config.get("distributed")
-    children = psutil.Process().children(recursive=True)
+def test_an_interrupt_while_workers_start_leaves_none_behind():
+    before, children = dask.config.get("distributed"), psutil.Process().children(recursive=True)
 
-    def interrupted(*given, **named):
-        # The workers' processes have begun and have not come up.
+    def begun():
+        return [child for child in psutil.Process().children(recursive=True) if child not in children and works(child)]
+
+    def works(child):
+        try:
+            return "resource_tracker" not in " ".join(child.cmdline()) and alive(child.pid)
+        except psutil.NoSuchProcess:
+            return False
+
+    def interrupt():
+        # A worker's process has begun and has not come up.
+        until(begun)
         _thread.interrupt_main()
-        return cluster_of_dask(*given, **named)
 
-    cluster_of_dask = distributed.LocalCluster
-    monkeypatch.setattr(distributed, "LocalCluster", interrupted)
+    watching = threading.Thread(target=interrupt)
+    watching.start()
     with pytest.raises(KeyboardInterrupt):
         gl.Cluster.local(1)
-    left = [child for child in psutil.Process().children(recursive=True) if child not in children]
-    assert [child for child in left if "resource_tracker" not in " ".join(child.cmdline())] == []
+    watching.join()
+    until(lambda: not begun())
     assert dask.config.get("distributed") == before
 
 
