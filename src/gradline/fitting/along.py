@@ -417,4 +417,4 @@ def with_chosen_strength(problem: Problem, columns: PenaltyColumns, spec: Penalt
             held_out = left_out(problem, found.coefficients, penalties, lambda: advance(1, ""))
     assert held_out is not None
     trail = Trail(np.array(strengths), found.coefficients, found.losses, found.gaps, tuple(penalties), held_out)
-    return replace(penalties[int(np.argmin(held_out.mean))], chosen_by=held_out.how, trail=trail)
+    return replace(penalties[held_out.best], chosen_by=held_out.how, trail=trail)

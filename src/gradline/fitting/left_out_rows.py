@@ -76,7 +76,7 @@ class _Fit:
         weights = block.row_weights
         self.weights = np.ones(block.n_rows) if weights is None else weights
         self.total = float(self.weights.sum())
-        self.precision = np.ones(block.n_rows) if block.weights is None else block.weights
+        self.precision = block.precision
 
     def losses(self) -> tuple[Array, Array, int]:
         problem, n = self.problem, self.block.n_rows

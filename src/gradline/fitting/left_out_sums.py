@@ -150,7 +150,7 @@ class _Kernel(Kernel[LeftOut]):
             weights = block.row_weights
         n = block.n_rows
         weights = np.ones(n) if weights is None else weights
-        precision = np.ones(n) if block.weights is None else block.weights
+        precision = block.precision
         copies = float(n if block.frequencies is None else block.frequencies.sum())
         columns = block.design.dense()[:, self.intercept :] - self.means
         residuals = block.targets - block.linear_predictors(np.ascontiguousarray(self.coefficients.T))

@@ -152,7 +152,7 @@ class RowDiagnosticsKernel:
         variance = np.ones(residuals.shape) if loss.squared_scale() is not None else loss.observed_variance(block.targets, predictors)
         standardised = np.full(residuals.shape, np.nan)
         if variance is not None and variance.shape == residuals.shape:
-            weights = np.ones(block.n_rows) if block.weights is None else block.weights
+            weights = block.precision
             left = 1.0 - (leverage if leverage.shape[1] == q else leverage[:, :1])
             with np.errstate(divide="ignore", invalid="ignore"):
                 dispersion = np.where(self.dispersion > 0, self.dispersion, np.nan)

@@ -149,11 +149,11 @@ class _LeftOutSquares(Kernel[Array]):
     def _squares(self, block: Block) -> Array:
         block = block.without_zero_weights()
         weights, p = block.weight_of_each_row, len(self.vectors)
-        precision = np.ones(block.n_rows) if block.weights is None else block.weights
+        precision = block.precision
         if block.design.sparse:
             # Such columns lie about zero, and nothing is lost by moving what they make.
             first = int(block.design.intercept)
-            targets = block.targets if block.offset is None else block.targets - block.offset
+            targets = block.targets_less_offset
             turned = block.design.predict(np.vstack([np.zeros((first, p)), self.vectors])) - np.dot(self.centre[:p], self.vectors)
         else:
             values, targets = columns_of(block)

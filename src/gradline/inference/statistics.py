@@ -187,7 +187,7 @@ class StatisticsKernel(Kernel[StatisticsSums]):
             counts = block.row_counts
             used = np.flatnonzero(counts)
             counts = counts[used]
-            precision = np.ones(len(used)) if block.weights is None else block.weights[used]
+            precision = block.precision[used]
             weights = counts * precision
             targets, predictors = block.targets[used], predictors[used]
             offset = None if block.offset is None else block.offset[used]
@@ -287,7 +287,7 @@ class _DispersedKernel(Kernel[float]):
     def map(self, block: Block) -> float:
         counts = block.row_counts
         used = np.flatnonzero(counts)
-        weights = np.ones(len(used)) if block.weights is None else block.weights[used]
+        weights = block.precision[used]
         targets, predictors = block.targets[used], block.linear_predictors(self.coefficients)[used]
         value = self.loss.log_density_at_dispersion(targets, predictors, self.dispersion / weights[:, None])
         assert value is not None

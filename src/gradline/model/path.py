@@ -28,6 +28,11 @@ class HeldOut:
     how: str
     refits: int = 0
 
+    @property
+    def best(self) -> int:
+        """The place of the strength whose mean is least."""
+        return int(np.argmin(self.mean))
+
 
 @dataclass(frozen=True, eq=False)
 class Trail:
@@ -43,7 +48,7 @@ class Trail:
     @property
     def best(self) -> Array | None:
         """The coefficients (P, k) of least held-out loss; None where nothing was held out."""
-        return None if self.held_out is None else np.asarray(self.coefficients[int(np.argmin(self.held_out.mean))])
+        return None if self.held_out is None else np.asarray(self.coefficients[self.held_out.best])
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,14 +82,13 @@ class PathRecord:
     @property
     def best_place(self) -> int:
         """The strength of least held-out loss. Raises ValueError where nothing was held out."""
-        return int(np.argmin(self._held().mean))
+        return self._held().best
 
     @property
     def within_one_error_place(self) -> int:
         """The largest strength whose held-out loss is within one standard error of the least."""
         held = self._held()
-        best = int(np.argmin(held.mean))
-        return int(np.flatnonzero(held.mean <= held.mean[best] + held.error[best])[0])
+        return int(np.flatnonzero(held.mean <= held.mean[held.best] + held.error[held.best])[0])
 
     def _held(self) -> HeldOut:
         if self.held_out is None:

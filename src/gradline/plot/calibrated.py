@@ -180,7 +180,7 @@ class _BinKernel(Kernel[_Sums]):
         counts = block.row_counts
         used = np.flatnonzero(counts)
         counts = counts[used]
-        weights = np.ones(len(used)) if block.weights is None else block.weights[used]
+        weights = block.precision[used]
         predicted = _outputs(self.loss, block.linear_predictors(self.coefficients)[used])
         targets = self.loss.observed(block.targets[used])
         if self.loss.target_kind == "class":

@@ -84,7 +84,7 @@ class _SeenKernel:
 
     def map(self, block: Block) -> Array:
         counts = block.row_counts
-        weights = np.ones(block.n_rows) if block.weights is None else block.weights
+        weights = block.precision
         parts = [block.linear_predictors(self.coefficients), block.targets, weights[:, None], counts[:, None]]
         if self.diagnostics is not None:
             parts.append(self.diagnostics.map(block))

@@ -59,6 +59,16 @@ class Block:
         return np.ones(self.n_rows) if weights is None else weights
 
     @property
+    def precision(self) -> Array:
+        """The precision weights written out, (m,): ones where there are none."""
+        return np.ones(self.n_rows) if self.weights is None else self.weights
+
+    @property
+    def targets_less_offset(self) -> Array:
+        """What the columns are to explain where the prediction is the linear predictor, (m, q)."""
+        return self.targets if self.offset is None else self.targets - self.offset
+
+    @property
     def row_counts(self) -> Array:
         """How many rows each stands for, (m,): 0 where its weight is zero."""
         counts = np.ones(self.n_rows) if self.frequencies is None else self.frequencies

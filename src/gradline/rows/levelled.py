@@ -93,7 +93,7 @@ class LevelledRows:
             for own in codes:
                 gone |= own < 0
             if gone.any():
-                weights = np.ones(block.n_rows) if block.weights is None else block.weights
+                weights = block.precision
                 block = replace(block, weights=np.where(gone, 0.0, weights))
         return block, self._levels(codes, slopes)
 

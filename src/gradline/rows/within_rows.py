@@ -72,7 +72,7 @@ class Untouched:
 
 def columns_and_target(block: Block) -> Array:
     """Columns and target less offset side by side, (m, P + 1)."""
-    target = block.targets if block.offset is None else block.targets - block.offset
+    target = block.targets_less_offset
     return np.concatenate([block.design.slopes(), target], axis=1)
 
 

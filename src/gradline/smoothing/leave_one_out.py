@@ -49,7 +49,7 @@ class _LeftOutKernel(Kernel[_LeftOut]):
     def map(self, block: Block) -> _LeftOut:
         counts = block.row_counts
         used = counts > 0
-        weights = np.ones(block.n_rows) if block.weights is None else block.weights
+        weights = block.precision
         predictors = block.linear_predictors(self.coefficients)
         _, gradient, curvature = self.loss.derivatives(block.targets, predictors, 2)
         assert gradient is not None

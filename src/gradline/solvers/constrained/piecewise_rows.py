@@ -25,7 +25,7 @@ def entries_of(problem: Problem, working: WorkingRows) -> Entries:
     assert block is not None
     block = block.without_zero_weights()
     design, (size, k) = block.design.dense(), problem.shape
-    targets = block.targets if block.offset is None else block.targets - block.offset
+    targets = block.targets_less_offset
     weights = block.weight_of_each_row
     rows = [np.asarray((working.free.matrix[j * size : (j + 1) * size].T @ design.T).T) for j in range(k)]
     return Entries(np.concatenate(rows), targets.T.ravel(), np.tile(weights, k))

@@ -130,7 +130,7 @@ def is_plain(block: Block) -> bool:
 
 def columns_of(block: Block) -> tuple[Array, Array]:
     """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
-    targets = block.targets if block.offset is None else block.targets - block.offset
+    targets = block.targets_less_offset
     return block.design.slopes(), targets
 
 
@@ -252,7 +252,7 @@ def _accumulate(total: SecondMoments, block: Block) -> SecondMoments:
 
 def _shifted_targets(block: Block) -> SecondMoments:
     """Nothing yet, of sparse columns, which stay where they are, and targets about their mean: zero says most of a sparse column."""
-    targets = block.targets if block.offset is None else block.targets - block.offset
+    targets = block.targets_less_offset
     weights = block.row_weights
     if weights is not None and weights.any():
         targets = targets[weights > 0]
@@ -269,7 +269,7 @@ def _of_sparse(total: SecondMoments, block: Block) -> SecondMoments:
     total = total.about(np.concatenate([np.zeros(p), total.shift[p:]]), np.zeros_like(total.exponents))
     m = block.n_rows
     with np.errstate(over="ignore", invalid="ignore"):
-        t = (block.targets if block.offset is None else block.targets - block.offset) - total.shift[p:]
+        t = block.targets_less_offset - total.shift[p:]
         weight, count, logs, kept = float(m), float(m), 0.0, m
         weighted = t
         if weights is not None:

@@ -39,7 +39,7 @@ class _MeansKernel(Kernel[Array]):
 
     def map(self, block: Block) -> Array:
         weights = block.weight_of_each_row
-        targets = block.targets if block.offset is None else block.targets - block.offset
+        targets = block.targets_less_offset
         targets = np.where(weights[:, None] > 0, targets, 0.0)
         return np.concatenate([block.design.adjoint(weights[:, None])[:, 0], weights @ targets])
 
