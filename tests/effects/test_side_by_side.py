@@ -155,7 +155,11 @@ def test_measures_of_two_classes_are_those_of_scikit_learn(sexes):
     label = found.labels
     probability = found.probabilities[:, 1]
     said = probability >= 0.4
-    assert found.auc == pytest.approx(metrics.roc_auc_score(label, probability), rel=1e-12)
+    # Penguins of one species and mass tie, and scikit-learn would have the last bit of their sums decide, which differs by processor.
+    score = np.round(probability, 12)
+    known = np.isin(PENGUINS["sex"], ["male", "female"])
+    assert len(np.unique(score)) == len(set(zip(*(np.array(PENGUINS[name])[known] for name in ("body_mass_g", "species")), strict=True)))
+    assert found.auc == pytest.approx(metrics.roc_auc_score(label, score), rel=1e-12)
     assert found.brier == pytest.approx(metrics.brier_score_loss(label, probability), rel=1e-12)
     assert found.log_loss == pytest.approx(metrics.log_loss(label, probability), rel=1e-12)
     assert found.log_loss == pytest.approx(sexes.loss, rel=1e-10)
@@ -163,7 +167,7 @@ def test_measures_of_two_classes_are_those_of_scikit_learn(sexes):
     assert found.sensitivity == pytest.approx(metrics.recall_score(label, said))
     assert found.precision == pytest.approx(metrics.precision_score(label, said))
     assert found.accuracy == pytest.approx(metrics.accuracy_score(label, said))
-    curve, expected = found.roc(), metrics.roc_curve(label, probability, drop_intermediate=False)
+    curve, expected = found.roc(), metrics.roc_curve(label, score, drop_intermediate=False)
     for mine, theirs in zip(curve, expected, strict=True):
         np.testing.assert_allclose(mine, theirs)
     assert "AUC 0.93" in str(found)

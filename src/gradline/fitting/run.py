@@ -196,9 +196,10 @@ def _optimum(
     begin = None if request.start is None else as_start(request.start, problem.shape, names)
     if begin is None and curves is not None and problem.constraints is None:
         begin = curves.start
-    if begin is None and problem.constraints is None and (trail := trail_of(problem.penalty)) is not None:
+    if begin is None and problem.penalty is not None and problem.constraints is None:
         # Where the strength was chosen its optimum was found on the way.
-        begin = trail.best
+        trail = trail_of(problem.penalty)
+        begin = None if trail is None else trail.best
     if begin is not None and moved is not None:
         begin = moved.change.to_changed(begin)
     working, there = solve_identified(working, chosen, begin, progress)
