@@ -75,6 +75,26 @@ class Worker:
 
     def __init__(self, seam, name):
         self.seam, self.name, self.queue, self.busy, self.stopped, self.dead = seam, name, deque(), None, False, False
+        self.since = self.heard = 0.0
+
+    def stop(self):
+        self.stopped, self.heard = True, self.seam.clock.time
+
+    def seconds_at_work(self, future):
+        """As a scheduler knows it: of a stopped worker, since it was last heard."""
+        if self.busy and self.busy[0] is future:
+            return self.seam.clock.time - self.since
+        return self.seam.clock.time - self.heard if self.stopped else 0.0
+
+    def belongs_to_others(self, seconds):
+        """A task of somebody else's, from now on."""
+        self.busy = (None, None, None)
+
+        def end():
+            self.busy = None
+            self.begin()
+
+        self.seam.clock.at(self.seam.clock.time + seconds, end)
 
     def forget(self, future):
         self.queue = deque(entry for entry in self.queue if entry[0] is not future)
@@ -88,6 +108,7 @@ class Worker:
         if self.busy or not self.queue or self.stopped or self.dead:
             return
         self.busy = self.queue.popleft()
+        self.since = self.seam.clock.time
         future, function, arguments = self.busy
         self.seam.began.append((self.seam.clock.time, self.name, arguments))
         seconds = self.seam.seconds(*arguments)
@@ -147,6 +168,9 @@ class Seam:
 
     def worker_of(self, future):
         return future.worker or ""
+
+    def seconds_at_work(self, futures):
+        return [self.workers[f.worker].seconds_at_work(f) if f.worker in self.workers else None for f in futures]
 
     def everywhere(self, function, patience):
         return {}

@@ -81,7 +81,7 @@ def test_arguments_that_do_not_go_together(folder, cluster):
         gl.Cluster(object())
     with pytest.raises(gl.ArgumentTypeError, match="'ThreadPoolExecutor'"):
         gl.Cluster(ThreadPoolExecutor)
-    for wrong in ({"deadline": 0}, {"no_worker": -1}, {"threads": 0}):
+    for wrong in ({"deadline": 0}, {"no_worker": -1}, {"threads": 0}, {"threads": 1.5}, {"threads": True}):
         with pytest.raises(gl.ArgumentError, match=next(iter(wrong))):
             gl.Cluster(Elsewhere(), **wrong)
     for address in ("local:many", "somewhere", "local:0"):

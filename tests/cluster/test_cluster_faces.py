@@ -72,7 +72,9 @@ def test_moments(folder, cluster):
     here, there = gl.Moments(folder, columns=columns, weights="w"), gl.Moments(folder, columns=columns, weights="w", cluster=cluster)
     assert (there.names, there.n) == (here.names, here.n)
     np.testing.assert_allclose(there.covariance, here.covariance, rtol=1e-12)
-    with pytest.raises(gl.GradlineError, match="'z' is missing in row"):
+    with pytest.raises(gl.DataError, match="column 'z' holds nan in row"):
+        gl.Moments(folder, columns=["z"])
+    with pytest.raises(gl.DataError, match="'z' is missing in row"):
         gl.Moments(folder, columns=["z"], cluster=cluster)
 
 

@@ -10,6 +10,7 @@ import threading
 import dask
 import distributed
 import distributed.gc
+import numpy as np
 import psutil
 import pytest
 from faulty import page_faults
@@ -32,7 +33,7 @@ def log_levels():
 
 def test_local_workers_end_with_their_cluster(folder):
     before, watching = dask.config.get("distributed"), distributed.gc._gc_diagnosis_users
-    with gl.Cluster.local(2) as cluster:
+    with gl.Cluster.local(np.int64(2)) as cluster:
         client = cluster._engine.seam.dask_client
         running = sorted(client.run(os.getpid).values())
         assert len(running) == 2

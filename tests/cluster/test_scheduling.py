@@ -93,10 +93,7 @@ def test_a_stopped_worker_is_done_without():
     clock = simulated.Clock()
     seam = simulated.Seam(clock, 2, lambda number: 1.0)
 
-    def stop():
-        next(iter(seam.workers.values())).stopped = True
-
-    clock.at(2.5, stop)
+    clock.at(2.5, next(iter(seam.workers.values())).stop)
     assert list(loop_over(seam, 20, Patience(deadline=60.0)).outcomes()) == list(range(20))
     # What the stopped worker held waits for its deadline; what follows goes to the other.
     assert 60.0 < clock.time < 85.0
@@ -107,9 +104,29 @@ def test_a_stopped_worker_is_done_without():
 def test_all_stopped_is_an_error():
     clock = simulated.Clock()
     seam = simulated.Seam(clock, 2, lambda number: 1.0)
-    clock.at(2.5, lambda: [setattr(worker, "stopped", True) for worker in seam.workers.values()])
+    clock.at(2.5, lambda: [worker.stop() for worker in seam.workers.values()])
     with pytest.raises(gl.ClusterError, match=r"no answer to part .* within 60 s, three times"):
         list(loop_over(seam, 20, Patience(deadline=60.0)).outcomes())
+
+
+def test_time_that_others_take_is_no_delay():
+    clock = simulated.Clock()
+    seam = simulated.Seam(clock, 2, lambda number: 1.0)
+    for worker in seam.workers.values():
+        worker.belongs_to_others(seconds=500.0)
+    assert list(loop_over(seam, 20, Patience(deadline=60.0)).outcomes()) == list(range(20))
+    assert [number for _, _, (number,) in seam.began] == list(range(20))
+    assert clock.time == 510.0
+
+
+def test_a_worker_that_stops_beside_one_that_others_use_is_done_without():
+    clock = simulated.Clock()
+    seam = simulated.Seam(clock, 2, lambda number: 1.0)
+    stopped, used = seam.workers.values()
+    used.belongs_to_others(seconds=500.0)
+    clock.at(0.5, stopped.stop)
+    assert list(loop_over(seam, 20, Patience(deadline=60.0)).outcomes()) == list(range(20))
+    assert clock.time < 530.0
 
 
 def test_whoever_asks_no_further_leaves_no_task():

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
@@ -18,6 +19,7 @@ from faulty import Poison, Slow
 from many_parts import until
 
 import gradline as gl
+from gradline.cluster import dask_seam
 from gradline.tables.encoders import PlainEncoder
 from gradline.tables.rows import TableRows
 
@@ -105,6 +107,47 @@ def test_a_stopped_worker_is_done_without(folder, scaled, client):
         assert rows.reduce(Slow(seconds=0.0)) == n
     finally:
         os.kill(stopped, signal.SIGCONT)
+
+
+def test_tasks_of_others_are_waited_for(folder, scaled, client):
+    rows = rows_of(folder, scaled(2, deadline=1.0))
+    n = rows.n_rows
+    # Each worker has some seconds to do first, which are no delay of ours: more than three times the deadline.
+    others = [client.submit(time.sleep, 6.0, workers=[worker], pure=False, key=f"others-{i}") for i, worker in enumerate(workers(client))]
+    time.sleep(0.5)
+    begun = time.monotonic()
+    assert rows.reduce(Slow(seconds=0.0)) == n
+    assert time.monotonic() - begun > 4.0
+    for future in others:
+        future.result(10)
+
+
+def test_a_scheduler_that_is_stopped_is_an_error(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(dask_seam, "SILENCE", 2.0)
+    told = tmp_path / "scheduler.json"
+    begin = [sys.executable, "-m", "dask"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
+    with contextlib.ExitStack() as stack:
+
+        def start(*arguments):
+            process = subprocess.Popen([*begin, *arguments, "--scheduler-file", str(told)], cwd=tmp_path, **quiet)
+            stack.callback(process.wait)
+            stack.callback(process.kill)
+            return process
+
+        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
+        until(told.exists)
+        start("worker", "--no-nanny", "--nthreads", "1", "--no-dashboard")
+        cluster = stack.enter_context(gl.Cluster.connect(json.loads(told.read_text())["address"], deadline=1.0))
+        until(lambda: cluster._engine.seam.threads() == 1)
+        rows = rows_of(folder, cluster)
+        assert rows.n_rows > 0
+        scheduler.send_signal(signal.SIGSTOP)
+        with pytest.raises(gl.ClusterError, match=r"the scheduler at tcp://127.0.0.1:\d+ has not answered for 2 s"):
+            rows.reduce(Slow())
+        scheduler.send_signal(signal.SIGCONT)
+        # What it does once it goes on is as before.
+        assert rows.reduce(Slow(seconds=0.0)) == rows.n_rows
 
 
 def test_no_worker_is_an_error_and_leaves_nothing(folder, scaled, dask_cluster, client):

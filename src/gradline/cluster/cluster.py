@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping
 from dataclasses import replace
 from types import TracebackType
@@ -41,8 +42,8 @@ class Cluster:
     threads : int, optional
         Tasks that an executor can run at a time; the cores of this machine unless given. A Dask client knows.
     deadline : float
-        Seconds after which a task is given to another worker too, since its own may have been stopped. It stretches to three times the
-        slowest task of the pass so far.
+        Seconds at work after which a task is given to another worker too, since its own may have been stopped. It stretches to three
+        times the slowest task of the pass so far. Time in which a Dask worker has others' tasks to do first does not count.
     no_worker : float
         Seconds without any worker after which a fit ends with an error.
 
@@ -66,9 +67,9 @@ class Cluster:
         for name, seconds in (("deadline", deadline), ("no_worker", no_worker)):
             if not seconds > 0:
                 raise ArgumentError(f"{name} is a number of seconds above 0, not {seconds!r}")
-        if threads is not None and threads < 1:
+        if threads is not None and not _is_count(threads):
             raise ArgumentError(f"threads counts tasks at a time, 1 or more, not {threads!r}")
-        seam = _seam(client, threads)
+        seam = _seam(client, None if threads is None else int(threads))
         self._name = type(client if seam.dask_client is None else seam.dask_client).__name__
         self._engine = ClusterEngine(seam, Patience(deadline, no_worker))
         self._asked = False
@@ -107,12 +108,12 @@ class Cluster:
         ...     cluster
         Cluster(Client, 1 thread)
         """
-        if not isinstance(workers, int) or workers < 1:
+        if not _is_count(workers):
             raise ArgumentError(f"workers counts processes, 1 or more, not {workers!r}")
         _require_dask()
         from gradline.cluster.dask_seam import local
 
-        return cls(local(workers), deadline=deadline, no_worker=no_worker)
+        return cls(local(int(workers)), deadline=deadline, no_worker=no_worker)
 
     @classmethod
     def connect(cls, address: str, *, deadline: float = 60.0, no_worker: float = 30.0) -> Self:
@@ -300,6 +301,11 @@ def _seam(given: Any, threads: int | None) -> Seam:
             f" {getattr(given, '__name__', type(given).__name__)!r}; gl.Cluster.local(workers=2) starts workers here"
         )
     return ExecutorSeam(given, threads)
+
+
+def _is_count(value: Any) -> bool:
+    """Whether it is a whole number, 1 or more, NumPy's too."""
+    return isinstance(value, numbers.Integral) and not isinstance(value, bool) and int(value) >= 1
 
 
 def _require_dask() -> None:

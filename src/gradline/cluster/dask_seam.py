@@ -10,12 +10,15 @@ import multiprocessing
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError, ClusterError
-from gradline.cluster.seam import CLOSED, Future, outcome
+from gradline.cluster.seam import CLOSED, Future, outcomes
+
+SILENCE = 30.0
+"""Seconds within which a scheduler answers."""
 
 
 class DaskSeam:
@@ -26,8 +29,9 @@ class DaskSeam:
             raise ArgumentTypeError("gl.Cluster needs a client that waits: Client(address), without asynchronous=True")
         self._client, self._owned = client, owned
         self._session, self._count = uuid.uuid4().hex[:8], itertools.count()
+        self._known: Mapping[str, Any] = {}
         self._check()
-        self._allowed = int(client.run_on_scheduler(_allowed_failures))
+        self._allowed = int(self._on_scheduler(_allowed_failures))
 
     @property
     def dask_client(self) -> Any:
@@ -38,7 +42,8 @@ class DaskSeam:
         options: dict[str, Any] = {}
         if avoid:
             others = [worker for worker in self._workers() if worker not in avoid]
-            options = {"workers": others} if others else {}
+            # One of them may be gone when its turn comes, and then others may have the task.
+            options = {"workers": others, "allow_other_workers": True} if others else {}
         future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
         return future
 
@@ -59,18 +64,25 @@ class DaskSeam:
 
     def worker_of(self, future: Future) -> str:
         key = getattr(future, "key", None)
-        with contextlib.suppress(Exception):  # a scheduler that does not answer does not know
-            for worker, keys in self._client.processing().items():
+        with contextlib.suppress(OSError):  # a connection that is lost for now
+            for worker, keys in self._ask(self._client.scheduler.processing, workers=None).items():
                 if key in keys:
                     return str(worker)
         return ""
+
+    def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
+        keys = [getattr(future, "key", None) for future in futures]
+        with contextlib.suppress(OSError):  # a connection that is lost for now
+            found: list[float | None] = self._on_scheduler(_seconds_at_work, keys)
+            return found
+        return [None] * len(futures)
 
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         self._check()
         asked = {
             worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in self._workers()
         }
-        return {worker: outcome(future, patience) for worker, future in asked.items()}
+        return outcomes(asked, patience)
 
     def close(self) -> None:
         with contextlib.suppress(Exception):  # what is gone already needs no closing
@@ -82,8 +94,24 @@ class DaskSeam:
         return f"gradline {name}-{self._session}-{next(self._count)}"
 
     def _workers(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self._client.scheduler_info(n_workers=-1)["workers"]
-        return found
+        with contextlib.suppress(OSError):  # a connection that is lost for now: the workers are those that were known
+            self._known = self._ask(self._client.scheduler.identity, n_workers=-1)["workers"]
+        return self._known
+
+    def _on_scheduler(self, function: Callable[..., Any], *arguments: Any) -> Any:
+        """What a function returns that is called where the scheduler is."""
+        return self._ask(lambda: self._client.run_on_scheduler(function, *arguments))
+
+    def _ask(self, question: Callable[..., Any], **details: Any) -> Any:
+        """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and OSError where it is not
+        reached."""
+        try:
+            return self._client.sync(question, callback_timeout=SILENCE, **details)
+        except TimeoutError:
+            where = self._client.scheduler.address
+            raise ClusterError(
+                f"the scheduler at {where} has not answered for {SILENCE:.0f} s: it is stopped or gone, or has too much to do"
+            ) from None
 
     def _check(self) -> None:
         if self._client.status not in ("running", "connecting"):
@@ -103,6 +131,33 @@ def _cut_short(error: BaseException) -> bool:
 
 def _allowed_failures(dask_scheduler: Any) -> int:
     return int(dask_scheduler.allowed_failures)
+
+
+MISSED = 3.0
+"""Intervals between two signs of life after which a worker is silent."""
+
+
+def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | None]:
+    """Called where the scheduler is. Workers tell every now and then which tasks are at work, and for how long they have been."""
+    from distributed.metrics import time
+    from distributed.scheduler import heartbeat_interval
+
+    now, silent = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
+    someone_answers = any(now - worker.last_seen <= silent for worker in dask_scheduler.running)
+
+    def seconds(key: Any) -> float | None:
+        task = dask_scheduler.tasks.get(key)
+        worker = None if task is None else task.processing_on
+        if worker is None:
+            return 0.0 if task is not None and task.state == "queued" and someone_answers else None
+        unheard = float(now - worker.last_seen)
+        if task in worker.executing:
+            return float(worker.executing[task]) + unheard
+        if unheard > silent:
+            return unheard
+        return 0.0 if worker in dask_scheduler.running else None
+
+    return [seconds(key) for key in keys]
 
 
 def is_dask_client(given: Any) -> bool:

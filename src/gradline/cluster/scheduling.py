@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import time
 from collections.abc import Callable, Generator, Sequence
@@ -47,7 +48,7 @@ class Task(Protocol[Seen]):
 
 @dataclass(frozen=True)
 class Patience:
-    """Seconds. deadline: of a task, before another worker gets it too; no_worker: without any."""
+    """Seconds. deadline: of a task at work, before another worker gets it too; no_worker: without any."""
 
     deadline: float = 60.0
     no_worker: float = 30.0
@@ -219,7 +220,7 @@ class Loop(Generic[Outcome]):
             except ClusterError as gone:
                 raise ClusterError(f"{gone}. It was reading {task}") from error
             if not lost:
-                raise task.explained(error, self._seam.worker_of(attempt.future)) from error
+                raise task.explained(error, self._worker_of(attempt)) from error
             self._drop(attempt, state)
             state.deaths += lost
             if attempt.alone and state.deaths >= DEATHS:
@@ -262,14 +263,31 @@ class Loop(Generic[Outcome]):
 
     def _look_for_late(self, now: float) -> None:
         """Give a task whose worker is late to another too. Raises ClusterError where three were late."""
-        for index, state in self._states.items():
-            waiting = [attempt for attempt in state.attempts if not attempt.late]
-            if waiting and all(now - attempt.begun > self._deadline for attempt in waiting):
+        overdue = [
+            (index, state, waiting)
+            for index, state in self._states.items()
+            if (waiting := [attempt for attempt in state.attempts if not attempt.late])
+            and all(now - attempt.begun > self._deadline for attempt in waiting)
+        ]
+        if not overdue:
+            return
+        # Where others have tasks on the same workers, some of the time was theirs.
+        asked = [attempt for _, _, waiting in overdue for attempt in waiting]
+        seconds = self._seam.seconds_at_work([attempt.future for attempt in asked])
+        in_time = {id(attempt) for attempt, own in zip(asked, seconds, strict=True) if own is not None and own <= self._deadline}
+        for index, state, waiting in overdue:
+            if not any(id(attempt) in in_time for attempt in waiting):
                 self._give_to_another(index, state, waiting)
 
     @property
     def _deadline(self) -> float:
         return max(self._patience.deadline, SLOWEST * self._slowest)
+
+    def _worker_of(self, attempt: Attempt) -> str:
+        """For a message: empty where the scheduler does not answer."""
+        with contextlib.suppress(ClusterError):
+            return self._seam.worker_of(attempt.future)
+        return ""
 
     def _give_to_another(self, index: int, state: _State, late: Sequence[Attempt]) -> None:
         """Hand out a task whose attempts are late. Raises ClusterError where three were."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Callable, Iterable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import BrokenExecutor, Executor, wait
 from typing import Any, Protocol
 
@@ -40,6 +41,9 @@ class Seam(Protocol):
 
     def worker_of(self, future: Future) -> str:
         """The worker that has the task; empty where nobody knows."""
+
+    def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
+        """For how long each task has been at work, 0 where it waits for its turn on a worker that answers; None where nobody knows."""
 
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         """What the function returns on each worker, or an exception."""
@@ -86,12 +90,15 @@ class ExecutorSeam:
     def worker_of(self, future: Future) -> str:
         return ""
 
+    def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
+        return [None] * len(futures)
+
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         # Nobody says which process takes which: several tasks each, and most are asked.
         futures: list[Any] = [self.submit("versions", function) for _ in range(2 * self._threads)]
         with contextlib.suppress(TypeError):  # futures that are not of concurrent.futures
             wait(futures, patience)
-        return {f"process {i + 1}": outcome(future, patience) for i, future in enumerate(futures)}
+        return outcomes({f"process {i + 1}": future for i, future in enumerate(futures)}, patience)
 
     def close(self) -> None:
         self._closed = True
@@ -100,12 +107,19 @@ class ExecutorSeam:
 CLOSED = "the cluster is closed; make another, gl.Cluster(client)"
 
 
-def outcome(future: Future, patience: float) -> Any:
-    """What a future returns, or the exception that it raises or that it is late with."""
-    try:
-        return future.result(patience)
-    except Exception as error:  # a worker may fail in any way before it can say why
-        return error
+LEAST = 0.05
+"""Seconds for which an outcome is waited that may be there already."""
+
+
+def outcomes(futures: Mapping[str, Future], patience: float) -> dict[str, Any]:
+    """What each future returns, or the exception that it raises or that it is late with: after ``patience`` seconds for all of them."""
+    end, found = time.monotonic() + patience, dict[str, Any]()
+    for name, future in futures.items():
+        try:
+            found[name] = future.result(max(end - time.monotonic(), LEAST))
+        except Exception as error:  # a worker may fail in any way before it can say why
+            found[name] = error
+    return found
 
 
 def cancel_all(futures: Iterable[Future]) -> None:

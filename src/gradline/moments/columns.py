@@ -179,7 +179,7 @@ def finite(column: np.ndarray[Any, Any], label: str, weights: Array | None = Non
     counts = wrong if idle is None or len(idle) != len(column) else wrong & ~idle
     if counts.any():
         row = int(np.flatnonzero(counts)[0])
-        raise ArgumentError(f"{label} holds {column[row]} in row {row}: drop such rows first, or leave the column out with columns=")
+        raise DataError(f"{label} holds {column[row]} in row {row}: drop such rows first, or leave the column out with columns=")
     return np.where(wrong, 0.0, column)
 
 
