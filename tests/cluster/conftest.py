@@ -1,6 +1,7 @@
 """A folder of many parts, and workers of this machine that end with the tests."""
 
 import faulthandler
+import gc
 import signal
 import sys
 
@@ -33,6 +34,15 @@ def _limit(request):
     finally:
         signal.alarm(0)
         signal.signal(signal.SIGALRM, before)
+
+
+@pytest.fixture
+def interrupts_arrive():
+    """Python drops an interrupt that is raised in a callback of the garbage collector, such as JAX and Dask have."""
+    held = gc.callbacks[:]
+    gc.callbacks.clear()
+    yield
+    gc.callbacks[:] = held
 
 
 @pytest.fixture(scope="session")

@@ -72,6 +72,7 @@ def test_what_the_user_configures_meanwhile_stays():
         assert dask.config.get("distributed.deploy.lost-worker-timeout") == "7s"
 
 
+@pytest.mark.usefixtures("interrupts_arrive")
 def test_an_interrupt_while_workers_start_leaves_none_behind():
     before, children = dask.config.get("distributed"), psutil.Process().children(recursive=True)
 

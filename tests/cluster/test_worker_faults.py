@@ -182,6 +182,7 @@ def tasks(dask_scheduler):
     return list(map(str, dask_scheduler.tasks))
 
 
+@pytest.mark.usefixtures("interrupts_arrive")
 def test_an_interrupt_leaves_no_task(folder, scaled, client):
     rows = rows_of(folder, scaled(2))
     assert rows.n_rows > 0

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import shlex
 import subprocess
 import sys
 import threading
@@ -112,6 +113,36 @@ def test_a_fit_has_the_bits_of_gl_fit(talk, penguins_file, case):
     assert numbers(answer, "low").tolist() == table["lower"]
     assert answer["certificate"]["reason"] == own.certificate.reason
     assert answer["rowsUsed"] == own.rows_used
+
+
+@pytest.mark.parametrize(("chosen", "zero", "one"), [(None, "female", "male"), ("female", "male", "female")])
+def test_a_text_target_of_two_classes_is_the_formula_written_by_hand(talk, penguins_file, tmp_path, chosen, zero, one):
+    spec = model("sex", "body_mass_g", loss={"name": "logistic"}, targetClass=chosen)
+    answer = talk.ask("fit", model=spec)
+    formula = f"I(sex == '{one}') ~ body_mass_g"
+    own = gl.fit(formula, str(penguins_file), loss="logistic")
+    assert (answer["formula"], answer["classes"]) == (formula, [zero, one])
+    assert numbers(answer).tolist() == own.table()["coefficient"]
+    found: dict = {}
+    exec(talk.ask("take", fit=answer["key"], what="python")["text"].replace("print(", "("), found)
+    assert found["fit"].table()["coefficient"] == numbers(answer).tolist()
+    assert formula in shlex.split(talk.ask("take", fit=answer["key"], what="command")["text"])
+    saved = httpx.get(talk.page + talk.ask("take", fit=answer["key"], what="model")["address"])
+    (tmp_path / "model.json").write_bytes(saved.content)
+    data = gl.datasets.penguins()
+    np.testing.assert_array_equal(gl.load(tmp_path / "model.json").predict(data), own.predict(data))  # a missing mass has none
+    assert answer["rowsUsed"] == own.rows_used
+
+
+def test_a_text_target_of_other_than_two_classes_is_for_the_multinomial_loss(talk, penguins_file):
+    number = talk.send("fit", model=model("species", "body_mass_g", loss={"name": "logistic"}))
+    problem = talk.receive(number)[number]["problem"]
+    assert problem["path"] == "model, target"
+    assert "3 classes" in problem["message"]
+    answer = talk.ask("fit", model=model("species", "body_mass_g", loss={"name": "multinomial"}))
+    own = gl.fit("species ~ body_mass_g", str(penguins_file), loss="multinomial")
+    assert answer["classes"] is None
+    assert numbers(answer).tolist() == own.table()["coefficient"]
 
 
 def test_the_python_that_is_taken_away_gives_the_numbers_on_the_screen(talk, penguins_file, tmp_path):

@@ -99,6 +99,27 @@ def test_a_model_is_built_by_clicking_and_shows_the_numbers_of_gl_fit(browser, s
         assert all(url.startswith((f"http://127.0.0.1:{server.port}/", "data:", "blob:")) for url in view.requests)
 
 
+def test_a_text_target_is_clicked_and_the_class_that_counts_as_1_is_said_and_chosen(browser, server):
+    with View(browser, server.access.new_address()) as view:
+        view.wait(".t-entry svg[aria-label^='male: ']", state="attached")  # the columns are described
+        view.page.click("[aria-label='Explain sex']")
+        view.page.click("[aria-label='Put body_mass_g into the model']")
+        view.formula("I(sex == 'male') ~ body_mass_g")
+        assert view.page.input_value("#t-loss") == "logistic"
+        assert view.page.inner_text("#t-classes") == "male counts as 1, female as 0."
+        own = gl.fit("I(sex == 'male') ~ body_mass_g", PENGUINS, loss="logistic")
+        np.testing.assert_allclose(view.estimates(), own.coefficients, rtol=1e-5)
+        view.page.select_option("#t-class", "female")
+        view.formula("I(sex == 'female') ~ body_mass_g")
+        view.page.click("[aria-label='Explain species']")
+        view.formula("species ~ body_mass_g")
+        assert view.page.input_value("#t-loss") == "multinomial"
+        view.page.click("[aria-label='Explain bill_length_mm']")
+        view.formula("bill_length_mm ~ body_mass_g")
+        assert view.page.input_value("#t-loss") == "squared"
+        assert view.errors == []
+
+
 def test_every_part_of_a_fit_is_shown(browser, server):
     with View(browser, server.access.new_address()) as view:
         build(view)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from gradline.base import listening
 from gradline.base.errors import DataError, FormulaError, GradlineError
+from gradline.base.numbers import counted
 from gradline.base.version import __version__
 from gradline.studio import messages, points
 from gradline.studio.columns import describe, heads
@@ -38,6 +39,9 @@ from gradline.tables.table import Table
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
+
+LABELS_0_1 = ("logistic", "probit", "cloglog", "loglog", "cauchit")
+"""Losses of the catalogue whose targets are labels 0 and 1."""
 
 MOST_FITS = 8
 MOST_FILES = 16
@@ -170,7 +174,7 @@ class Studio:
         return {"columns": describe(table, asked.names)}
 
     def _fit(self, asked: messages.Fitting) -> KeptFit:
-        spec = asked.model
+        spec, classes = self._coded(asked.model)
         key = hashlib.sha256(spec.model_dump_json().encode()).hexdigest()[:16]
         kept = None if spec.loss.kind == "file" else self._fits.get(key)
         if kept is not None:
@@ -181,13 +185,44 @@ class Studio:
 
         with collected() as notes, _places(spec):
             found = fit(formula, table, progress=False, **arguments)
-            answer = fitted(found, key, formula, notes)
+            answer = fitted(found, key, formula, notes, classes)
         kept = KeptFit(found, spec, answer)
         with self._lock:
             self._fits[key] = kept
             for old in [old for old in self._fits if old not in (key, self._given)][: max(0, len(self._fits) - MOST_FITS)]:
                 del self._fits[old]
         return kept
+
+    def _coded(self, spec: ModelSpec) -> tuple[ModelSpec, tuple[str, str] | None]:
+        """The model with the class of its target that counts as 1, and the classes that count as 0 and 1.
+
+        None, and no class in the model, where the target is no text or the loss takes no labels 0 and 1. Raises Problem where a text
+        target of such a loss has not two classes in all rows of the table, and for a class that is none of them.
+        """
+        plain = spec.model_copy(update={"target_class": None})
+        labels = spec.loss.kind == "catalogue" and spec.loss.name in LABELS_0_1
+        if spec.formula is not None or not spec.target or spec.target_transform != "none" or not labels:
+            return plain, None
+        table = self._open([spec.target])
+        if table.columns.get(spec.target) not in ("text", "category"):
+            return plain, None
+        try:
+            classes = table.levels(spec.target)
+        except GradlineError as error:
+            raise Problem("model, target", str(error)) from error
+        if not all(isinstance(one, str) for one in classes):
+            return plain, None
+        if len(classes) != 2:
+            raise Problem(
+                "model, target",
+                f"column {spec.target!r} holds {counted(len(classes), 'class', 'classes')}, and {spec.loss.name} loss takes two: choose the"
+                " multinomial loss, which takes any number, or type a formula that names one class",
+            )
+        low, high = classes
+        one = high if spec.target_class is None else spec.target_class
+        if one not in classes:
+            raise Problem("model, target", f"{one!r} is no class of column {spec.target!r}: choose {low!r} or {high!r}")
+        return spec.model_copy(update={"target_class": one}), (low if one == high else high, one)
 
     def _kept(self, key: str) -> KeptFit:
         kept = self._fits.get(key)
@@ -230,7 +265,7 @@ class Studio:
         from gradline.penalties.arguments import left_to_data
         from gradline.studio.pictures import path_answer
 
-        spec = asked.model
+        spec, _ = self._coded(asked.model)
         choice = spec.penalty or PenaltyChoice(name="lasso")
         if choice.name == "ridge":
             raise Problem("model, penalty", "a path is for penalties that set slopes to zero: lasso, elastic net, groups, SCAD or MCP")

@@ -21,8 +21,8 @@ TOLD_BY_THE_FIT = ("The fit did not converge", "Columns left out as redundant", 
 """Titles of the report's concerns that a fit has warned of already."""
 
 
-def fitted(fit: Fit, key: str, formula: str, notes: Sequence[str]) -> dict[str, Any]:
-    """What the page shows of a fit. notes: the warnings that it gave."""
+def fitted(fit: Fit, key: str, formula: str, notes: Sequence[str], classes: tuple[str, str] | None = None) -> dict[str, Any]:
+    """What the page shows of a fit. notes: the warnings that it gave. classes: of a text target, those that count as 0 and 1."""
     table = coefficient_table(fit).columns
     uncertainty = uncertainty_of(fit)
     shown = range(min(len(table["name"]), MOST_COEFFICIENTS))
@@ -31,6 +31,7 @@ def fitted(fit: Fit, key: str, formula: str, notes: Sequence[str]) -> dict[str, 
     return {
         "key": key,
         "formula": formula,
+        "classes": classes,
         "rowsUsed": fit.rows_used,
         "rowsDropped": dict(fit.rows_dropped),
         "loss": fit.loss_name,

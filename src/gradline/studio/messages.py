@@ -51,9 +51,13 @@ class PenaltyChoice(Part):
 
 
 class ModelSpec(Part):
-    """A model as it is built by clicking. formula: typed by hand; then target, terms and intercept are not looked at."""
+    """A model as it is built by clicking. formula: typed by hand; then target, terms and intercept are not looked at.
+
+    target_class: of a text target of two classes, the one that counts as 1; None for the last in order.
+    """
 
     target: str = ""
+    target_class: str | None = None
     target_transform: Literal["none", "log", "log1p", "sqrt"] = "none"
     terms: tuple[Term, ...] = ()
     intercept: bool = True

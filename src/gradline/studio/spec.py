@@ -61,6 +61,8 @@ def formula_of(spec: ModelSpec) -> str:
         if "`" in name:
             raise Problem("model, terms", f"column {name!r} holds a backquote, with which a formula quotes names: rename it in the table")
     target = _WRITTEN[spec.target_transform].format(quoted_name(spec.target))
+    if spec.target_class is not None:
+        target = f"I({target} == {spec.target_class!r})"
     terms: list[str] = []
     for place, term in enumerate(spec.terms):
         if any(factor.transform == "spline" for factor in term.factors) and len(term.factors) > 1:

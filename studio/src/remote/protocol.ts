@@ -60,6 +60,7 @@ export interface PenaltyChoice {
 
 export interface ModelSpec {
   readonly target: string;
+  readonly targetClass: string | null; // of a text target of two classes: the one that counts as 1; null for the last in order
   readonly targetTransform: "none" | "log" | "log1p" | "sqrt";
   readonly terms: readonly Term[];
   readonly intercept: boolean;
@@ -118,6 +119,7 @@ export interface CurveLine {
 export interface Fitted {
   readonly key: string;
   readonly formula: string;
+  readonly classes: readonly [string, string] | null; // of a text target: those that count as 0 and 1
   readonly rowsUsed: number;
   readonly rowsDropped: Readonly<Record<string, number>>;
   readonly loss: string;

@@ -131,6 +131,7 @@ function Clicked({ state }: { readonly state: TableState }) {
           </select>
         </div>
       </div>
+      <Classes state={state} />
       <h3 id="t-terms">by</h3>
       <ul class="t-terms" aria-labelledby="t-terms">
         {model.terms.map((term, place) => (
@@ -158,6 +159,26 @@ function Clicked({ state }: { readonly state: TableState }) {
         with an intercept
       </label>
     </>
+  );
+}
+
+/** Of a text target: which class counts as 1. */
+function Classes({ state }: { readonly state: TableState }) {
+  const { value, problem } = state.fitted.value;
+  if (!value?.classes || problem || state.model.value.target === "") return null;
+  const [zero, one] = value.classes;
+  return (
+    <div class="field">
+      <label for="t-class">counts as 1</label>
+      <select id="t-class" value={one} onChange={(event) => state.change({ targetClass: event.currentTarget.value })}>
+        {[zero, one].sort().map((name) => (
+          <option value={name}>{name}</option>
+        ))}
+      </select>
+      <p class="small quiet" id="t-classes">
+        {one} counts as 1, {zero} as 0.
+      </p>
+    </div>
   );
 }
 

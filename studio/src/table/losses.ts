@@ -84,3 +84,8 @@ export function lossEntry(name: string): LossEntry | undefined {
   for (const group of GROUPS) for (const loss of group.losses) if (loss.name === name) return loss;
   return undefined;
 }
+
+/** Whether a loss is of classes. */
+export function ofClasses(name: string): boolean {
+  return GROUPS.some((group) => group.title === "Two or more classes" && group.losses.some((loss) => loss.name === name));
+}

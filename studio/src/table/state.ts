@@ -5,12 +5,14 @@ import { EngineError, type Problem } from "../engine/types";
 import { Cancelled, type Connection } from "../remote/connection";
 import type { Column, ColumnHead, Diagnostics, Factor, Fitted, ModelSpec, PenaltyPath, Predicted, Progress, ResultTable, Taken, Term, Transform } from "../remote/protocol";
 import { number, plural } from "../page/format";
+import { ofClasses } from "./losses";
 
 export type Tab = "coefficients" | "diagnostics" | "effects" | "curves" | "path" | "predict" | "take";
 export type Part = "columns" | "model" | "result";
 
 export const EMPTY: ModelSpec = {
   target: "",
+  targetClass: null,
   targetTransform: "none",
   terms: [],
   intercept: true,
@@ -25,6 +27,7 @@ export const EMPTY: ModelSpec = {
 
 const SHOWN = 40; // columns listed at first, and with each "more"
 const AUTOMATIC = 300_000; // rows up to which diagnostics follow a fit by themselves
+const CLASSES = 8; // classes up to which a text target chooses the multinomial loss by itself
 const SOON = 60; // milliseconds
 
 /** An answer with what stands beside it while there is none. */
@@ -229,9 +232,22 @@ export function createTable(connection: Connection) {
     }
   }
 
+  const isText = (column: string): boolean => kinds.peek().get(column) === "text" || kinds.peek().get(column) === "category";
+
+  /** The loss when this column becomes the target: text needs one of classes, and a number after text needs none of them. */
+  function lossFor(column: string): ModelSpec["loss"] {
+    const { loss, target } = model.peek();
+    if (loss.kind !== "catalogue" || column === "") return loss;
+    const named = (name: string): ModelSpec["loss"] => ({ kind: "catalogue", name, options: {} });
+    if (!isText(column)) return isText(target) && ofClasses(loss.name) ? named("squared") : loss;
+    const distinct = columns.peek().get(column)?.distinct ?? 0;
+    if (distinct === 2) return ofClasses(loss.name) && loss.name !== "multinomial" ? loss : named("logistic");
+    return distinct > 2 && distinct <= CLASSES && loss.name !== "ordinal" ? named("multinomial") : loss;
+  }
+
   function explain(column: string): void {
     const terms = model.peek().terms.filter((term) => !term.factors.some((factor) => factor.column === column));
-    change({ target: column, terms });
+    change({ target: column, targetClass: null, terms, loss: lossFor(column) });
     if (column !== "") say(`${column} is the target.`);
   }
 
