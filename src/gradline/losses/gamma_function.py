@@ -6,7 +6,7 @@ import numpy as np
 
 from gradline.base.types import Array
 
-_FAR = 32.0
+STIRLING_FROM = 32.0
 """Arguments from here on take Stirling's series: Abramowitz and Stegun (1964), 6.3.18 and 6.4.12."""
 
 
@@ -15,8 +15,8 @@ def log_gamma_excess(theta: Array, y: Array) -> Array:
     from scipy.special import betaln, gammaln
 
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        far = theta >= _FAR
-        big = np.where(far, theta, _FAR)
+        far = theta >= STIRLING_FROM
+        big = np.where(far, theta, STIRLING_FROM)
         share = y / big
         series = (big + y) * log1p_rest(share) + y * share - 0.5 * np.log1p(share) + stirling_rest(big + y) - stirling_rest(big)
         small = np.where(far, 1.0, theta)
@@ -30,8 +30,8 @@ def digamma_excess(theta: Array, y: Array) -> Array:
     from scipy.special import digamma
 
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        far = theta >= _FAR
-        big = np.where(far, theta, _FAR)
+        far = theta >= STIRLING_FROM
+        big = np.where(far, theta, STIRLING_FROM)
         series = big * (np.log1p(y / big) + _digamma_rest(big + y) - _digamma_rest(big))
         # theta digamma(theta) = theta digamma(1 + theta) - 1, which has no pole.
         small = np.where(far, 1.0, theta)
@@ -43,8 +43,8 @@ def digamma_excess(theta: Array, y: Array) -> Array:
 def trigamma_excess(theta: Array, y: Array) -> Array:
     """theta^2 (trigamma(theta + y) - trigamma(theta)), for theta > 0 and y >= 0."""
     with np.errstate(over="ignore", under="ignore", invalid="ignore"):
-        far = theta >= _FAR
-        big = np.where(far, theta, _FAR)
+        far = theta >= STIRLING_FROM
+        big = np.where(far, theta, STIRLING_FROM)
         whole = big + y
         series = big * (-y * (big / (big * whole)) + big * (_trigamma_rest(whole) - _trigamma_rest(big)))
         small = np.where(far, 1.0, theta)
@@ -64,8 +64,8 @@ def digamma_rest(x: Array) -> Array:
     """x (digamma(x) - log x), for x > 0."""
     from scipy.special import digamma
 
-    far = x >= _FAR
-    big, small = np.where(far, x, _FAR), np.where(far, 1.0, x)
+    far = x >= STIRLING_FROM
+    big, small = np.where(far, x, STIRLING_FROM), np.where(far, 1.0, x)
     return np.where(far, big * _digamma_rest(big), small * (digamma(1.0 + small) - np.log(small)) - 1.0)
 
 
@@ -73,8 +73,8 @@ def stirling_rest(x: Array) -> Array:
     """log Gamma(x) - ((x - 1/2) log x - x + log(2 pi) / 2), for x > 0: Abramowitz and Stegun (1964), 6.1.41."""
     from scipy.special import gammaln
 
-    far = x >= _FAR
-    big, small = np.where(far, x, _FAR), np.where(far, 1.0, x)
+    far = x >= STIRLING_FROM
+    big, small = np.where(far, x, STIRLING_FROM), np.where(far, 1.0, x)
     inverse = 1.0 / big
     square = inverse * inverse
     series = inverse * (1 / 12 - square * (1 / 360 - square * (1 / 1260 - square / 1680)))

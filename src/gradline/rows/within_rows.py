@@ -72,8 +72,7 @@ class Untouched:
 
 def columns_and_target(block: Block) -> Array:
     """Columns and target less offset side by side, (m, P + 1)."""
-    target = block.targets_less_offset
-    return np.concatenate([block.design.slopes(), target], axis=1)
+    return np.concatenate([block.design.slopes(), block.targets_less_offset], axis=1)
 
 
 @dataclass(frozen=True, eq=False)

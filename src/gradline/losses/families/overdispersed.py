@@ -11,16 +11,13 @@ from gradline.autodiff.row_derivatives import RowDerivatives
 from gradline.base.types import Array
 from gradline.losses.defaults import BoolArray, LossDefaults
 from gradline.losses.distribution import Distribution, Tails, count_quantile, mixed
-from gradline.losses.gamma_function import digamma_excess, log_gamma_excess, trigamma_excess
+from gradline.losses.gamma_function import STIRLING_FROM, digamma_excess, log_gamma_excess, trigamma_excess
 from gradline.losses.operations import Operations
 
 LIMIT_REMEDY = "Where log_dispersion falls, the counts vary no more than Poisson counts do: use those, whose dispersion is zero."
 
 LARGEST = 600.0
 """Of a log dispersion's size."""
-
-NEAR_POISSON = 32.0
-"""One over the dispersion from here on."""
 
 
 class EstimatedDispersionDistribution(Distribution):
@@ -133,8 +130,8 @@ def log_probability(y: Array, eta: Array, log_dispersion: Array) -> Array:
         small = np.log1p(np.exp(-np.abs(z)))
         softplus = small + np.maximum(z, 0.0)
         # Near Poisson's limit logarithms of gamma functions are large, and what they differ by is not.
-        far = theta >= NEAR_POISSON
-        limit = y * (softplus - eta) + gammaln(y + 1.0) - log_gamma_excess(np.where(far, theta, NEAR_POISSON), y)
+        far = theta >= STIRLING_FROM
+        limit = y * (softplus - eta) + gammaln(y + 1.0) - log_gamma_excess(np.where(far, theta, STIRLING_FROM), y)
         near = y * (small + np.maximum(-z, 0.0)) + np.where(y > 0, betaln(y + 1.0, theta) + np.log(y + theta), 0.0)
         return np.asarray(theta * softplus + np.where(far, limit, near))
 

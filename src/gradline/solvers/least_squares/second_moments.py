@@ -130,8 +130,7 @@ def is_plain(block: Block) -> bool:
 
 def columns_of(block: Block) -> tuple[Array, Array]:
     """Design columns without the intercept, (m, p), and targets less the offset, (m, q)."""
-    targets = block.targets_less_offset
-    return block.design.slopes(), targets
+    return block.design.slopes(), block.targets_less_offset
 
 
 def _opened(block: Block) -> SecondMoments:
