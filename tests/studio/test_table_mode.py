@@ -120,6 +120,19 @@ def test_a_text_target_is_clicked_and_the_class_that_counts_as_1_is_said_and_cho
         assert view.errors == []
 
 
+def test_a_target_of_true_and_false_takes_the_logistic_loss(browser):
+    heavy = np.array(PENGUINS["body_mass_g"], dtype=float) > 4000.0
+    data = {"heavy": heavy, "flipper_length_mm": PENGUINS["flipper_length_mm"]}
+    with serving(Studio(open_table(data), DataPlace(None, python="data"))) as own, View(browser, own.access.new_address()) as view:
+        view.page.click("[aria-label='Explain heavy']")
+        view.page.click("[aria-label='Put flipper_length_mm into the model']")
+        view.formula("heavy ~ flipper_length_mm")
+        assert view.page.input_value("#t-loss") == "logistic"
+        found = gl.fit("heavy ~ flipper_length_mm", data, loss="logistic")
+        np.testing.assert_allclose(view.estimates(), found.coefficients, rtol=1e-5)
+        assert view.errors == []
+
+
 def test_every_part_of_a_fit_is_shown(browser, server):
     with View(browser, server.access.new_address()) as view:
         build(view)

@@ -32,6 +32,7 @@ from gradline.studio.spec import (
     columns_of,
     file_loss,
     formula_of,
+    loss_of,
     penalty_of,
 )
 from gradline.tables.sources.columns import kind_of
@@ -39,9 +40,6 @@ from gradline.tables.table import Table
 
 if TYPE_CHECKING:
     from gradline.api.result import Fit
-
-LABELS_0_1 = ("logistic", "probit", "cloglog", "loglog", "cauchit")
-"""Losses of the catalogue whose targets are labels 0 and 1."""
 
 MOST_FITS = 8
 MOST_FILES = 16
@@ -200,7 +198,7 @@ class Studio:
         target of such a loss has not two classes in all rows of the table, and for a class that is none of them.
         """
         plain = spec.model_copy(update={"target_class": None})
-        labels = spec.loss.kind == "catalogue" and spec.loss.name in LABELS_0_1
+        labels = spec.loss.kind == "catalogue" and loss_of(spec.loss, self._losses).target_kind == "label"
         if spec.formula is not None or not spec.target or spec.target_transform != "none" or not labels:
             return plain, None
         table = self._open([spec.target])

@@ -11,6 +11,7 @@ export interface LossEntry {
   readonly name: string;
   readonly title: string;
   readonly about: string;
+  readonly labels?: true; // its targets are labels 0 and 1
   readonly option?: Option;
 }
 
@@ -20,6 +21,20 @@ export interface LossGroup {
 }
 
 const option = (name: string, title: string, value: number, step: number): Option => ({ name, title, value, step });
+
+const CLASSES: LossGroup = {
+  title: "Two or more classes",
+  losses: [
+    { name: "logistic", labels: true, title: "Logistic", about: "Labels 0 and 1: log odds." },
+    { name: "probit", labels: true, title: "Probit", about: "Labels 0 and 1, by the normal distribution." },
+    { name: "cloglog", labels: true, title: "Complementary log-log", about: "Whether anything happened at a rate." },
+    { name: "loglog", labels: true, title: "Log-log", about: "The complementary one, the other way round." },
+    { name: "cauchit", labels: true, title: "Cauchit", about: "Labels far on the wrong side count little." },
+    { name: "multinomial", title: "Multinomial", about: "Any number of classes, text or numbers." },
+    { name: "ordinal", title: "Ordinal", about: "Classes in an order." },
+    { name: "hinge", title: "Hinge", about: "Labels -1 and 1: a margin." },
+  ],
+};
 
 export const GROUPS: readonly LossGroup[] = [
   {
@@ -43,19 +58,7 @@ export const GROUPS: readonly LossGroup[] = [
       { name: "normal", title: "Normal, mean and spread", about: "Two linear predictors: the mean and the log of the spread." },
     ],
   },
-  {
-    title: "Two or more classes",
-    losses: [
-      { name: "logistic", title: "Logistic", about: "Labels 0 and 1: log odds." },
-      { name: "probit", title: "Probit", about: "Labels 0 and 1, by the normal distribution." },
-      { name: "cloglog", title: "Complementary log-log", about: "Whether anything happened at a rate." },
-      { name: "loglog", title: "Log-log", about: "The complementary one, the other way round." },
-      { name: "cauchit", title: "Cauchit", about: "Labels far on the wrong side count little." },
-      { name: "multinomial", title: "Multinomial", about: "Any number of classes, text or numbers." },
-      { name: "ordinal", title: "Ordinal", about: "Classes in an order." },
-      { name: "hinge", title: "Hinge", about: "Labels -1 and 1: a margin." },
-    ],
-  },
+  CLASSES,
   {
     title: "Counts",
     losses: [
@@ -87,5 +90,10 @@ export function lossEntry(name: string): LossEntry | undefined {
 
 /** Whether a loss is of classes. */
 export function ofClasses(name: string): boolean {
-  return GROUPS.some((group) => group.title === "Two or more classes" && group.losses.some((loss) => loss.name === name));
+  return CLASSES.losses.some((loss) => loss.name === name);
+}
+
+/** Whether a loss takes labels 0 and 1. */
+export function takesLabels(name: string): boolean {
+  return CLASSES.losses.some((loss) => loss.name === name && loss.labels);
 }

@@ -5,7 +5,7 @@ import { EngineError, type Problem } from "../engine/types";
 import { Cancelled, type Connection } from "../remote/connection";
 import type { Column, ColumnHead, Diagnostics, Factor, Fitted, ModelSpec, PenaltyPath, Predicted, Progress, ResultTable, Taken, Term, Transform } from "../remote/protocol";
 import { number, plural } from "../page/format";
-import { ofClasses } from "./losses";
+import { ofClasses, takesLabels } from "./losses";
 
 export type Tab = "coefficients" | "diagnostics" | "effects" | "curves" | "path" | "predict" | "take";
 export type Part = "columns" | "model" | "result";
@@ -233,15 +233,16 @@ export function createTable(connection: Connection) {
   }
 
   const isText = (column: string): boolean => kinds.peek().get(column) === "text" || kinds.peek().get(column) === "category";
+  const hasClasses = (column: string): boolean => isText(column) || kinds.peek().get(column) === "boolean";
 
-  /** The loss when this column becomes the target: text needs one of classes, and a number after text needs none of them. */
+  /** The loss when this column becomes the target: classes need one of theirs, and a number after classes needs none of them. */
   function lossFor(column: string): ModelSpec["loss"] {
     const { loss, target } = model.peek();
     if (loss.kind !== "catalogue" || column === "") return loss;
     const named = (name: string): ModelSpec["loss"] => ({ kind: "catalogue", name, options: {} });
-    if (!isText(column)) return isText(target) && ofClasses(loss.name) ? named("squared") : loss;
-    const distinct = columns.peek().get(column)?.distinct ?? 0;
-    if (distinct === 2) return ofClasses(loss.name) && loss.name !== "multinomial" ? loss : named("logistic");
+    if (!hasClasses(column)) return hasClasses(target) && ofClasses(loss.name) ? named("squared") : loss;
+    const distinct = isText(column) ? (columns.peek().get(column)?.distinct ?? 0) : 2;
+    if (distinct === 2) return takesLabels(loss.name) ? loss : named("logistic");
     return distinct > 2 && distinct <= CLASSES && loss.name !== "ordinal" ? named("multinomial") : loss;
   }
 
