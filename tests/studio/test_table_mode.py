@@ -3,6 +3,7 @@
 import csv
 import os
 import re
+import threading
 import time
 
 import numpy as np
@@ -11,6 +12,7 @@ from page_in_browser import needs_browser
 from talking import serving
 
 import gradline as gl
+from gradline.studio import answers
 from gradline.studio.answers import Studio
 from gradline.studio.spec import DataPlace, FileLoss
 from gradline.tables.table import open_table
@@ -117,6 +119,19 @@ def test_a_text_target_is_clicked_and_the_class_that_counts_as_1_is_said_and_cho
         view.page.click("[aria-label='Explain bill_length_mm']")
         view.formula("bill_length_mm ~ body_mass_g")
         assert view.page.input_value("#t-loss") == "squared"
+        assert view.errors == []
+
+
+def test_a_text_target_clicked_before_its_classes_are_counted_takes_their_loss_when_they_are(browser, monkeypatch):
+    counted = threading.Event()
+    described = answers.describe
+    monkeypatch.setattr(answers, "describe", lambda table, names: described(table, names) if counted.wait(60) else [])
+    with serving(Studio(open_table(PENGUINS), DataPlace(None, python="data"))) as own, View(browser, own.access.new_address()) as view:
+        view.page.click("[aria-label='Explain species']")
+        assert view.page.input_value("#t-loss") == "squared"
+        counted.set()
+        view.formula("species ~ 1")
+        assert view.page.input_value("#t-loss") == "multinomial"
         assert view.errors == []
 
 
@@ -331,8 +346,12 @@ def test_a_table_without_numbers_is_shown(browser):
         View(browser, server.access.new_address()) as view,
     ):
         view.page.click("[aria-label='Explain a']")
+        view.wait("#t-coefficients")
+        assert view.page.input_value("#t-loss") == "multinomial"
+        view.page.select_option("#t-loss", "squared")
         view.wait("#t-problem")
         view.page.select_option("#t-loss", "multinomial")
+        view.wait("#t-problem", state="detached")
         view.wait("#t-coefficients")
 
 

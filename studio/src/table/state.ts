@@ -194,6 +194,7 @@ export function createTable(connection: Connection) {
         const next = new Map(columns.peek());
         for (const column of found.columns) next.set(column.name, column);
         columns.value = next;
+        settle();
       })
       .catch((error: unknown) => {
         if (error instanceof Error) say(error.message);
@@ -246,9 +247,22 @@ export function createTable(connection: Connection) {
     return distinct > 2 && distinct <= CLASSES && loss.name !== "ordinal" ? named("multinomial") : loss;
   }
 
+  // A text target that was clicked before its classes were counted, with the loss that it had then.
+  let unsettled: Pick<ModelSpec, "target" | "loss"> | null = null;
+
+  function settle(): void {
+    if (unsettled === null || !columns.peek().has(unsettled.target)) return;
+    const { target, loss } = unsettled;
+    unsettled = null;
+    if (model.peek().target === target && model.peek().loss === loss) change({ loss: lossFor(target) });
+  }
+
   function explain(column: string): void {
     const terms = model.peek().terms.filter((term) => !term.factors.some((factor) => factor.column === column));
-    change({ target: column, targetClass: null, terms, loss: lossFor(column) });
+    const loss = lossFor(column);
+    change({ target: column, targetClass: null, terms, loss });
+    unsettled = isText(column) && !columns.peek().has(column) ? { target: column, loss } : null;
+    if (unsettled !== null) describe([column]);
     if (column !== "") say(`${column} is the target.`);
   }
 
