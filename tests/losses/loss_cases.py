@@ -176,7 +176,7 @@ CASES = [
     Case(losses.cauchit, labels),
     Case(losses.ordinal(2), ordered(2)),
     Case(losses.ordinal(5), ordered(5)),
-    Case(losses.ordinal(4, "probit"), moderate(ordered(4), 40.0)),
+    Case(losses.ordinal(3, "probit"), moderate(ordered(3), 40.0)),
     Case(losses.poisson, counts),
     Case(losses.gamma, amounts),
     Case(losses.gamma("inverse"), positive_predictors),
