@@ -469,3 +469,34 @@ def test_numbers():
     assert [probability(p) for p in (0.5, 1e-4, 3.2e-5, 0.0, math.nan)] == ["0.5000", "0.0001", "3e-05", "<1e-300", "nan"]
     assert [duration(s) for s in (0.01234, 12.3, 200.0, 7500.0)] == ["0.012 s", "12 s", "3 min 20 s", "2 h 5 min"]
     assert visible("a\tb") == r"a\tb"
+
+
+def wide_lasso():
+    generator = np.random.default_rng(3)
+    X = generator.standard_normal((200, 300))
+    return gl.fit(X, 3 * X[:, 277] - 2 * X[:, 221] + generator.standard_normal(200), penalty=gl.penalties.lasso(0.6))
+
+
+def test_a_wide_lasso_shows_what_it_kept():
+    fit = wide_lasso()
+    kept = [name for name, value in zip(fit.names, fit.coefficients, strict=True) if value != 0]
+    assert {"x222", "x278"} <= set(kept)
+    assert len(kept) < 20
+    text = str(fit.summary())
+    rows = text.partition("------")[2].partition("... and")[0].splitlines()
+    assert [row.split()[0] for row in rows[1:] if row.strip()] == kept
+    assert f"... and {301 - len(kept)} more: Fit.table() has them all" in text
+    assert repr(fit).endswith(f"... {301 - len(kept)} others zero")
+    assert " x278" in repr(fit)
+
+
+def test_numbers_are_whole_however_many_columns_there_are():
+    generator = np.random.default_rng(4)
+    X = generator.standard_normal((400, 2)) + 50
+    fit = gl.fit(X, 1e7 * X[:, 0] + 1e8 * generator.standard_normal(400), penalty=gl.penalties.lasso(1e6), covariance="debiased")
+    text = str(fit.summary())
+    row = next(line for line in text.splitlines() if line.startswith("x1"))
+    assert float(row.split()[-1]) == pytest.approx(fit.table()["upper"][1], abs=0.5)
+    assert float(row.split()[-2]) == pytest.approx(fit.table()["lower"][1], abs=0.5)
+    assert "no room for: t; Fit.table() has them" in text
+    assert max(map(len, text.splitlines())) <= 80

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
+from gradline.base.numbers import counted
 from gradline.base.types import Array, IntArray
-from gradline.fitting.path import PathRequest, run_path
+from gradline.fitting.path import FOLDS, PathRequest, run_path
 from gradline.fitting.path_of_sums import moments_given, run_path_of_sums
 from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.losses.arguments import LossArgument
@@ -201,7 +202,9 @@ class Path(PathRecord):
     def __repr__(self) -> str:
         first, last = self.nonzero[0], self.nonzero[-1]
         chosen = "" if self.held_out is None else f", best {self.best:.6g}, within one error {self.within_one_error:.6g}"
-        span = f"{len(self.strengths)} strengths from {self.strengths[0]:.6g} to {self.strengths[-1]:.6g}"
+        if chosen and self.best_place == len(self.strengths) - 1 and self.best > 0:
+            chosen += "; the best is the smallest tried, and smaller ones may be better: give strengths="
+        span = f"{counted(len(self.strengths), 'strength')} from {self.strengths[0]:.6g} to {self.strengths[-1]:.6g}"
         return f"Path({span}, {first} to {last} slopes{chosen})"
 
 
@@ -213,7 +216,7 @@ def path(
     penalty: UnboundPenalty | None = None,
     strengths: int | Sequence[float] | Array = 100,
     choose: Literal["folds", "blocks", "leave-one-out"] | None = None,
-    folds: int = 10,
+    folds: int = FOLDS,
     groups: Any = None,
     seed: int = 0,
     loss: LossArgument = "squared",

@@ -78,7 +78,7 @@ def read_penalty(text: str | None) -> Any:
             *(part.strip() if part.strip() in ("auto", "leave-one-out") else float(part) for part in rest.split(","))
         )
     except (ValueError, TypeError) as error:
-        why = "give its strength, as in ridge:0.1" if not rest or "convert" in str(error) else str(error)
+        why = f"give its strength, as in {name.strip()}:0.1, or {name.strip()}:auto" if not rest or "convert" in str(error) else str(error)
         raise usage(f"--penalty {text}: {why}") from None
 
 

@@ -19,6 +19,12 @@ _SET_TO = re.compile(r"(?<![\w.(])at=\{((?:'[^']*': (?:\.\.\.|\[\.\.\.\])(?:, )?
 """Columns that are to be set."""
 
 _EXAMPLES = (
+    # The command has neither a penalty's scales nor its factors; its own --weights are those of rows.
+    (
+        r"Give the penalty scaled=True, so that units do not matter, or a factor for each column \(weights=\)",
+        "The command takes columns as they are: put them on one scale in the formula, as in scale(x), or use"
+        " gl.penalties with scaled=True in Python",
+    ),
     (r"covariance=\(\"newey-west\", \d+\)", "--covariance newey-west"),
     (r"covariance=\(\"cluster\", groups\)", "--covariance cluster --groups COLUMN"),
     (r"penalty=gl\.penalties\.(\w+)\(\"(\w+)\"\)", r"--penalty \1:\2"),

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
     from gradline.smoothing.terms import FittedCurve
 
 
+_ONLY_ITS_VALUE = (
+    "from a model file only the name, the numbers and the value of the penalty {!r} are known: fit anew with gl.fit for what asks more"
+    " of it, such as other standard errors"
+)
+
+
 @dataclass(frozen=True)
 class StoredPenalty:
     """A penalty of which the file holds the name, the numbers and the value at the coefficients: one of the user's own, or one that had met
@@ -57,10 +63,10 @@ class StoredPenalty:
         return self.record.value
 
     def gradient(self, slopes: Array) -> Array:
-        raise ModelFileError(f"the penalty {self.name!r} is known by its name, its numbers and its value only, from a model file")
+        raise ModelFileError(_ONLY_ITS_VALUE.format(self.name))
 
     def curvature(self, slopes: Array) -> Array:
-        raise ModelFileError(f"the penalty {self.name!r} is known by its name, its numbers and its value only, from a model file")
+        raise ModelFileError(_ONLY_ITS_VALUE.format(self.name))
 
 
 def penalty_of_curves(encoder: Encoder, curves: Sequence[FittedCurve], model: ModelRecord) -> Penalty:

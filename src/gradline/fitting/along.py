@@ -27,6 +27,7 @@ from gradline.penalties.sums import PenaltySpec
 from gradline.rows.column_change import ColumnChange
 from gradline.rows.folds import Folds, without_fold
 from gradline.solvers.centring import centred
+from gradline.solvers.constrained.piecewise_linear import ConstrainedPiecewiseLinear
 from gradline.solvers.kinks.penalty_rows import null_strength
 from gradline.solvers.kinks.pieces import pieces_of
 from gradline.solvers.kinks.piecewise_linear import PiecewiseLinear
@@ -101,6 +102,11 @@ def strengths_of(asked: Any, way: Way) -> Array:
         refuse_one_value(way.problem)
         largest = way.largest()
         if not largest > 0:
+            if any(part.name == "elastic_net" and part.l1_share == 0 for part in getattr(way.spec, "parts", (way.spec,))):
+                raise ArgumentError(
+                    "at l1_share=0 an elastic net is a ridge, which sets no slope to zero: give a larger share, or"
+                    ' penalty=gl.penalties.ridge("auto")'
+                )
             raise ArgumentError(
                 "no slope differs from zero at any strength: the target does not vary with the columns, or no column is penalised"
             )
@@ -368,6 +374,12 @@ def solved_exactly(problem: Problem, penalty: KinkedPenalty) -> bool:
     reason, exact = ProximalNewton().refuses(one), False
     if reason is not None and not problem.joint and problem.loss.kinks() is not None:
         reason, exact = PiecewiseLinear().refuses(one), True
+    if exact and reason is not None and ConstrainedPiecewiseLinear().refuses(one) is None:
+        loss = problem.loss.name
+        reason = (
+            f"a path beside the loss {loss!r} is of a lasso, and the {penalty.name} has a smooth part: gl.fit takes it with a strength"
+            " that is given, and beside a smooth loss such as gl.losses.huber it has a path"
+        )
     if reason is not None:
         raise ArgumentError(reason)
     return exact

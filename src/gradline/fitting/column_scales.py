@@ -59,5 +59,6 @@ def words_of_spreads(penalty: Any, names: tuple[str, ...], spread: Array) -> str
     return (
         f"the penalty {penalty.name!r} charges each slope for its size, and column {names[high]!r} varies by {spread[high]:.3g}"
         f" while {names[low]!r} varies by {spread[low]:.3g} (standard deviations): the slope of the second has to be larger to"
-        " say as much, and is penalised more for it. Give the penalty scaled=True, so that units do not matter, or weights="
+        " say as much, and is penalised more for it. Give the penalty scaled=True, so that units do not matter, or a factor for each"
+        " column (weights=)"
     )

@@ -24,12 +24,15 @@ from gradline.inference.absent import NoInference
 from gradline.inference.covariance.clusters import BlockGroups, Groups, held_groups
 from gradline.model.path import PathRecord
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import left_to_data
+from gradline.penalties.arguments import left_to_data, words_of_no_strength_left
 from gradline.preparing.from_arrays import Prepared
 from gradline.rows.block import Block
 from gradline.rows.folds import Folds, dealt
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.proximal.fold_moments import kernel_of_folds
+
+FOLDS = 10
+"""Unless another number is given."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class PathRequest:
             raise ArgumentError(f'choose must be "folds", "blocks", "leave-one-out" or None, not {self.choose!r}{hint}')
         if isinstance(self.folds, bool) or not isinstance(self.folds, int | np.integer) or self.folds < 2:
             raise ArgumentError(f"folds must be a whole number of at least 2, not {self.folds!r}")
+        if self.folds != FOLDS and self.choose not in ("folds", "blocks"):
+            raise ArgumentError(f'folds={self.folds} says how many parts are held out in turn; it goes with choose="folds" or "blocks"')
         if self.fold_groups is not None and self.choose != "folds":
             raise ArgumentError('groups= says which rows are held out together; it goes with choose="folds"')
         if isinstance(self.seed, bool) or not isinstance(self.seed, int | np.integer) or not 0 <= self.seed < 2**63:
@@ -60,10 +65,7 @@ def run_path(request: FitRequest, ask: PathRequest) -> PathRecord:
     started = time.perf_counter()
     spec = left_to_data(request.penalty)
     if spec is None:
-        raise ArgumentError(
-            "a path is over the strengths of one penalty, which leaves its own to it: give penalty=gl.penalties.lasso() or another penalty"
-            " without a strength"
-        )
+        raise ArgumentError(words_of_no_strength_left(request.penalty))
     # A hash asks nothing of the rows, so that the first pass over a table can sum folds.
     hashed = Folds(int(ask.folds), ask.seed) if ask.choose == "folds" and ask.fold_groups is None else None
     with opened(request, None if hashed is None else kernel_of_folds(hashed)) as (prepared, _, progress):

@@ -22,7 +22,7 @@ from gradline.model.path import PathRecord
 from gradline.model.record import Model
 from gradline.moments.moments import DesignOfSums, Moments
 from gradline.objective.objective import Problem
-from gradline.penalties.arguments import left_to_data
+from gradline.penalties.arguments import left_to_data, words_of_no_strength_left
 from gradline.penalties.kinked_penalty import PenaltyColumns
 from gradline.penalties.sums import minds_units
 from gradline.rows.arrays import ArrayRows
@@ -86,7 +86,7 @@ def run_path_of_sums(
         raise ArgumentTypeError(f"intercept must be True or False, not {intercept!r}")
     spec = left_to_data(penalty)
     if spec is None:
-        raise ArgumentError("a path is over the strengths of one penalty, which leaves its own to it: give penalty=gl.penalties.lasso()")
+        raise ArgumentError(words_of_no_strength_left(penalty))
     designs = [moments.design(formula, target=target, features=features, intercept=intercept) for moments in given]
     design, p = designs[0], len(designs[0].features)
     if any(other.features != design.features for other in designs):

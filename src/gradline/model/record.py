@@ -14,6 +14,8 @@ from gradline.base.types import Array
 from gradline.inference.absent import NOT_ASKED, NoInference
 from gradline.losses.protocol import Loss
 from gradline.model.uncertainty import ModelUncertainty
+from gradline.penalties.kinked import BoolArray
+from gradline.penalties.kinked_penalty import set_to_zero as penalised_away
 from gradline.penalties.protocol import Penalty
 from gradline.smoothing.terms import FittedCurve
 from gradline.solvers.history import History
@@ -24,6 +26,9 @@ if TYPE_CHECKING:
     from gradline.inference.asked import PendingInference
     from gradline.inference.inference import Inference
     from gradline.model.absorbed import AbsorbedLevels
+
+MOST_TERMS = 12
+"""Of a linear predictor, that ``repr`` shows."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -158,6 +163,7 @@ class Model(ModelUncertainty):
         lines = [f"{type(self).__name__} of {self.loss_name} loss by {self.solver}: {self.rows_used:,} rows, loss {self.loss:.6g}"]
         if not self.certificate.converged:
             lines.append(f"not converged: {self.certificate.reason}")
+        zero = set_to_zero(self)
         for j, predictor in enumerate(self.predictor_names):
             mask = None if self.encoder is None or len(self.encoder.predictors) == 1 else self.encoder.mask[:, j]
             own = [i for i in range(len(self.names)) if not in_curve(self, i, j)]
@@ -167,9 +173,11 @@ class Model(ModelUncertainty):
                 own = own[: int(self.has_intercept)]
             elif without and without[j]:
                 own = own[int(self.has_intercept) :]
-            kept = [i for i in own[:12] if i not in self.solution.aliased and (mask is None or mask[i])]
+            first = own if zero is None or len(own) <= MOST_TERMS else [i for i in own if not zero[i, j]]
+            kept = [i for i in first[:MOST_TERMS] if i not in self.solution.aliased and (mask is None or mask[i])]
             terms = [_term(self.solution.coefficients[i, j], self.names[i]) for i in kept]
-            terms += [f"... {len(own) - 12} more"] if len(own) > 12 else []
+            terms += [f"... {len(first) - MOST_TERMS} more"] if len(first) > MOST_TERMS else []
+            terms += [f"... {len(own) - len(first):,} others zero"] if len(first) < len(own) else []
             terms += [f"+ {curve.name.rpartition(': ')[2]}" for curve in self.curves if curve.predictor == j]
             against = class_against(self, j)
             lines.append(f"  {predictor}{f' ({against})' if against else ''} = " + " ".join(terms).removeprefix("+ "))
@@ -189,6 +197,17 @@ def _term(value: float, name: str) -> str:
 def in_curve(fit: Model, column: int, predictor: int) -> bool:
     """Whether a design column is one of those that a curve is made of, in a linear predictor: its coefficient means nothing alone."""
     return any(curve.start <= column < curve.stop and curve.predictor == predictor for curve in fit.curves)
+
+
+def set_to_zero(fit: Model) -> BoolArray | None:
+    """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
+    first = int(fit.has_intercept)
+    zero = penalised_away(fit.penalty, fit.solution.coefficients[first:])
+    if zero is None:
+        return None
+    found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
+    found[first:] = zero
+    return found
 
 
 def class_against(fit: Model, predictor: int) -> str:

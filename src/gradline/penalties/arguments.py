@@ -19,6 +19,11 @@ def as_penalty(penalty: Any) -> Penalty | UnboundPenalty | AutomaticRidge | None
     """The penalty, or what becomes one when the data is known. Raises TypeError for something that is no penalty."""
     if isinstance(penalty, FunctionType):
         name = penalty.__name__
+        if penalty.__module__.partition(".")[0] != "gradline":
+            function = "lambda b: ..." if name == "<lambda>" else name
+            raise ArgumentTypeError(
+                f"penalty={name} is a plain function: a penalty is made of one by penalty=gl.penalties.custom({function}, strength=0.1)"
+            )
         raise ArgumentTypeError(f"penalty={name} is a function that makes a penalty: call it, as in penalty=gl.penalties.{name}(0.1)")
     if isinstance(penalty, type):
         name = penalty.__name__
@@ -58,6 +63,19 @@ def has_strengths(penalty: Any) -> bool:
 def left_to_data(penalty: Any) -> PenaltySpec | None:
     """The penalty where its strength is to be found along a path; None for any other."""
     return penalty if isinstance(penalty, PenaltySpec) and penalty.undecided else None
+
+
+def words_of_no_strength_left(penalty: Any) -> str:
+    """What to say of a penalty that no path can be made of: it has its strength, or is a ridge."""
+    if isinstance(penalty, AutomaticRidge | Ridge):
+        return (
+            "a path is of a penalty without a strength that sets slopes to zero, and a ridge sets none:"
+            ' gl.fit chooses its strength with penalty=gl.penalties.ridge("auto")'
+        )
+    return (
+        "a path tries many strengths, so that its penalty is given without a strength: gl.penalties.lasso(), or of a sum one such"
+        ' penalty; a penalty of your own takes strength="auto". One strength is a fit: gl.fit'
+    )
 
 
 def strength_is_given(penalty: Penalty | UnboundPenalty | AutomaticRidge) -> bool:

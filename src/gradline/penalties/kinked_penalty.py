@@ -197,6 +197,8 @@ def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:
     found = np.ones(len(columns.names))
     if weights is None:
         return found
+    if hasattr(weights, "to_dict") and any(isinstance(key, str) for key in weights.index):
+        weights = weights.to_dict()  # a pandas Series says by its index which column each factor is of
     if isinstance(weights, Mapping):
         for key, factor in weights.items():
             places = places_of(key, columns, f"weights= of the {name}")
@@ -204,8 +206,10 @@ def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:
         return found
     given = np.asarray(weights)
     if given.dtype.kind not in "iuf" or given.shape != found.shape:
+        hint = "; the intercept has none, as it is never penalised" if given.shape == (len(found) + 1,) else ""
         raise ArgumentError(
-            f"weights= of the {name} is a dict of a factor for each column, or an array of {len(found)} factors; got shape {given.shape}"
+            f"weights= of the {name} is a dict of a factor for each column, or an array of {len(found)} factors;"
+            f" got shape {given.shape}{hint}"
         )
     return np.array([_factor(factor, columns.names[i], name) for i, factor in enumerate(given)])
 
@@ -214,7 +218,8 @@ def _factor(factor: Any, key: Any, name: str) -> float:
     if isinstance(factor, bool | np.bool_) or not isinstance(factor, int | float | np.integer | np.floating):
         raise ArgumentTypeError(f"weights= of the {name}: the factor of {key!r} must be a number, not {factor!r}")
     if not np.isfinite(factor) or factor < 0:
-        raise ArgumentError(f"weights= of the {name}: the factor of {key!r} must be finite and at least 0, not {factor!r}")
+        hint = ", as one over a slope of zero is: give it a large number" if factor == np.inf else ""
+        raise ArgumentError(f"weights= of the {name}: the factor of {key!r} must be finite and at least 0, not {factor:g}{hint}")
     return float(factor)
 
 

@@ -196,5 +196,7 @@ def added(first: Any, second: Any) -> PenaltySum:
         elif isinstance(part, UnboundPenalty | SmoothPenalty):
             parts.append(part)
         else:
-            raise ArgumentTypeError(f"a penalty adds up with penalties only, not with {part!r}")
+            # A ridge whose strength is left to the fit is the one penalty that gets here.
+            meant = ": in a sum a ridge has a strength, as in gl.penalties.ridge(1)" if getattr(part, "strength", None) == "auto" else ""
+            raise ArgumentTypeError(f"a penalty adds up with penalties only, not with {part!r}{meant}")
     return PenaltySum(tuple(parts))

@@ -12,12 +12,10 @@ from gradline.base.errors import ArgumentTypeError
 from gradline.base.numbers import column, counted, duration, probability, short, visible
 from gradline.base.types import Array
 from gradline.inference.absent import NoInference
-from gradline.model.record import class_against, in_curve
+from gradline.model.record import class_against, in_curve, set_to_zero
 from gradline.penalties.curves import curves_chosen_by
 from gradline.penalties.kinds import parameters_of
-from gradline.penalties.kinked import BoolArray
 from gradline.penalties.kinked_penalty import chosen_by
-from gradline.penalties.kinked_penalty import set_to_zero as penalised_away
 from gradline.penalties.protocol import Penalty
 from gradline.penalties.ridge import was_chosen
 from gradline.summary.constraints import constraints_line, interval_facts
@@ -117,7 +115,7 @@ def _rows(fit: Model) -> str:
 
 def _block(fit: Model, predictor: int, exponentiate: bool, level: float) -> Block:
     everything = shown_coefficients(fit, predictor)
-    shown = everything[:MOST_ROWS]
+    shown = _first_of(fit, predictor, everything)
     kept = [i for i in shown if i not in fit.solution.aliased]
     columns = _columns(fit, predictor, kept, exponentiate, level)
     cells = dict(zip(kept, zip(*columns.values(), strict=True), strict=True))
@@ -127,6 +125,14 @@ def _block(fit: Model, predictor: int, exponentiate: bool, level: float) -> Bloc
         tuple(Row(visible(fit.names[i]), cells.get(i, ("left out", *[""] * (len(columns) - 1))), i not in cells) for i in shown),
         len(everything) - len(shown),
     )
+
+
+def _first_of(fit: Model, predictor: int, everything: Sequence[int]) -> Sequence[int]:
+    """The coefficients that there is room for; where there is not enough, none that a penalty set to zero."""
+    zero = set_to_zero(fit)
+    if len(everything) <= MOST_ROWS or zero is None:
+        return everything[:MOST_ROWS]
+    return [i for i in everything if not zero[i, predictor]][:MOST_ROWS]
 
 
 def meaning_of(fit: Model) -> str:
@@ -199,17 +205,6 @@ def _columns(fit: Model, predictor: int, kept: list[int], exponentiate: bool, le
         # There is nothing to say of what was not kept.
         columns = {name: ["" if cell == "nan" else cell for cell in cells] for name, cells in columns.items()}
     return columns
-
-
-def set_to_zero(fit: Model) -> BoolArray | None:
-    """(P, k): the coefficients that a penalty with kinks set to zero; None where there is no such penalty."""
-    first = int(fit.has_intercept)
-    zero = penalised_away(fit.penalty, fit.solution.coefficients[first:])
-    if zero is None:
-        return None
-    found = np.zeros(fit.solution.coefficients.shape, dtype=np.bool_)
-    found[first:] = zero
-    return found
 
 
 def _foot(fit: Model) -> Iterator[Fact]:

@@ -76,11 +76,10 @@ class Summary:
             yield Text("")
             if block.title:
                 yield Text(block.title, style="bold", overflow="fold")
-            shown = _fitting(block, width)
+            shown = _fitting(block, width, WIDEST_NAME)
             yield _coefficients(shown, width, SIMPLE_HEAD)
             if len(shown.columns) < len(block.columns):
-                left_out = ", ".join(column for column in block.columns if column not in shown.columns)
-                yield Text(f"no room for: {left_out}; Fit.table() has them", style="dim", overflow="fold")
+                yield Text(_no_room(block, shown), style="dim", overflow="fold")
             if block.more:
                 yield Text(_more(block), style="dim", overflow="fold")
         yield Text("")
@@ -111,7 +110,11 @@ class Summary:
             screen.print()
             if block.title:
                 screen.print(block.title, overflow="fold")
-            screen.print(_coefficients(block, width, dashes))
+            # A name is broken before a column is left out; numbers are never cut.
+            shown = _fitting(block, width, LEAST)
+            screen.print(_coefficients(shown, width, dashes))
+            if len(shown.columns) < len(block.columns):
+                screen.print(_no_room(block, shown))
             if block.more:
                 screen.print(_more(block))
         screen.print()
@@ -134,13 +137,13 @@ class Summary:
         return table
 
 
-def _fitting(block: Block, width: int) -> Block:
-    """The block without the columns that a reader misses least, where names would have to be broken for them.
+def _fitting(block: Block, width: int, widest_name: int) -> Block:
+    """The block without the columns that a reader misses least, where names would have to be broken below ``widest_name`` for them.
 
     The ends of the interval say most: what follows from them goes first, and they go last, together.
     """
     widths = [2 + max([len(heading), *(len(row.cells[j]) for row in block.rows)]) for j, heading in enumerate(block.columns)]
-    name = min(max((len(row.name) for row in block.rows), default=0), WIDEST_NAME)
+    name = min(max((len(row.name) for row in block.rows), default=0), widest_name)
     kept = list(range(len(widths)))
     for leaving in _FIRST_TO_GO:
         if name + sum(widths[j] for j in kept) <= width:
@@ -166,6 +169,11 @@ def _coefficients(block: Block, width: int, box: object) -> Table:
     for row in block.rows:
         table.add_row(Name(row.name), *(Text(cell) for cell in row.cells), style="dim" if row.left_out else None)
     return table
+
+
+def _no_room(block: Block, shown: Block) -> str:
+    left_out = ", ".join(column for column in block.columns if column not in shown.columns)
+    return f"no room for: {left_out}; Fit.table() has them"
 
 
 def _more(block: Block) -> str:
