@@ -10,11 +10,12 @@ import multiprocessing
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError, ClusterError
+from gradline.base.version import __version__
 from gradline.cluster.seam import CLOSED, Future, outcomes
 
 SILENCE = 30.0
@@ -30,6 +31,9 @@ class DaskSeam:
         self._client, self._owned = client, owned
         self._session, self._count = uuid.uuid4().hex[:8], itertools.count()
         self._known: Mapping[str, Any] = {}
+        self._closed = False
+        # A client that is closed has no scheduler any more.
+        self._where = getattr(client.scheduler, "address", "")
         self._check()
         self._allowed = int(self._on_scheduler(_allowed_failures))
 
@@ -44,7 +48,8 @@ class DaskSeam:
             others = [worker for worker in self._workers() if worker not in avoid]
             # One of them may be gone when its turn comes, and then others may have the task.
             options = {"workers": others, "allow_other_workers": True} if others else {}
-        future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
+        with self._unless_closed():
+            future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
         return future
 
     def threads(self) -> int:
@@ -65,7 +70,7 @@ class DaskSeam:
     def worker_of(self, future: Future) -> str:
         key = getattr(future, "key", None)
         with contextlib.suppress(OSError):  # a connection that is lost for now
-            for worker, keys in self._ask(self._client.scheduler.processing, workers=None).items():
+            for worker, keys in self._ask("processing", workers=None).items():
                 if key in keys:
                     return str(worker)
         return ""
@@ -79,12 +84,13 @@ class DaskSeam:
 
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         self._check()
-        asked = {
-            worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in self._workers()
-        }
+        workers = self._workers()
+        with self._unless_closed():
+            asked = {worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in workers}
         return outcomes(asked, patience)
 
     def close(self) -> None:
+        self._closed = True
         with contextlib.suppress(Exception):  # what is gone already needs no closing
             if self._owned is not None:
                 self._owned.close()
@@ -95,29 +101,55 @@ class DaskSeam:
 
     def _workers(self) -> Mapping[str, Any]:
         with contextlib.suppress(OSError):  # a connection that is lost for now: the workers are those that were known
-            self._known = self._ask(self._client.scheduler.identity, n_workers=-1)["workers"]
+            # Without a number of workers, which schedulers before 2025.4 do not take: they tell of all, as later ones do unless asked.
+            self._known = self._ask("identity")["workers"]
         return self._known
 
     def _on_scheduler(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function returns that is called where the scheduler is."""
-        return self._ask(lambda: self._client.run_on_scheduler(function, *arguments))
-
-    def _ask(self, question: Callable[..., Any], **details: Any) -> Any:
-        """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and OSError where it is not
-        reached."""
+        """What a function returns that is called where the scheduler is. Raises ClusterError where gradline is not installed there."""
         try:
-            return self._client.sync(question, callback_timeout=SILENCE, **details)
-        except TimeoutError:
-            where = self._client.scheduler.address
+            return self._answer(lambda: self._client.run_on_scheduler(function, *arguments))
+        except ImportError as absent:
             raise ClusterError(
-                f"the scheduler at {where} has not answered for {SILENCE:.0f} s: it is stopped or gone, or has too much to do"
-            ) from None
+                f"the scheduler at {self._where} cannot import gradline ({absent}); run there: pip install"
+                f' "gradline[cluster]=={__version__}"'
+            ) from absent
+
+    def _ask(self, question: str, **details: Any) -> Any:
+        """The scheduler's answer to a question that its protocol has."""
+        return self._answer(lambda: getattr(self._client.scheduler, question)(**details))
+
+    def _answer(self, question: Callable[[], Any]) -> Any:
+        """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and where the client is closed
+        meanwhile; OSError where it is not reached."""
+        with self._unless_closed():
+            try:
+                return self._client.sync(question, callback_timeout=SILENCE)
+            except TimeoutError:
+                self._check()
+                raise ClusterError(
+                    f"the scheduler at {self._where} has not answered for {SILENCE:.0f} s: it is stopped or gone, or has too much to do"
+                ) from None
+
+    @contextlib.contextmanager
+    def _unless_closed(self) -> Iterator[None]:
+        """What is asked of a client that another thread closes fails in many ways. Raises ClusterError in place of them."""
+        try:
+            yield
+        except (OSError, ClusterError):
+            raise
+        except Exception:
+            self._check()
+            raise
 
     def _check(self) -> None:
-        if self._client.status not in ("running", "connecting"):
-            raise ClusterError(
-                CLOSED if self._owned is not None else "the client is closed; give gl.Cluster one that is connected to its scheduler"
-            )
+        if self._client.status in ("running", "connecting"):
+            return
+        if self._closed:
+            raise ClusterError(CLOSED)
+        if self._owned is not None:
+            raise ClusterError(f"the scheduler at {self._where} is gone; start one, and make another cluster")
+        raise ClusterError("the client is closed, or its scheduler is gone; give gl.Cluster one that is connected to its scheduler")
 
 
 def _cut_short(error: BaseException) -> bool:
@@ -144,20 +176,51 @@ def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | N
 
     now, silent = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
     someone_answers = any(now - worker.last_seen <= silent for worker in dask_scheduler.running)
+    told: dict[Any, float | None] = {}
 
-    def seconds(key: Any) -> float | None:
-        task = dask_scheduler.tasks.get(key)
-        worker = None if task is None else task.processing_on
-        if worker is None:
-            return 0.0 if task is not None and task.state == "queued" and someone_answers else None
-        unheard = float(now - worker.last_seen)
+    def unheard(workers: Iterable[Any]) -> float:
+        """For how long none of them has given a sign of life; 0 where one may be about to."""
+        seconds = min((float(now - worker.last_seen) for worker in workers), default=0.0)
+        return seconds if seconds > silent else 0.0
+
+    def seconds(task: Any) -> float | None:
+        worker = task.processing_on
         if task in worker.executing:
-            return float(worker.executing[task]) + unheard
-        if unheard > silent:
-            return unheard
-        return 0.0 if worker in dask_scheduler.running else None
+            return float(worker.executing[task]) + float(now - worker.last_seen)
+        if unheard([worker]):
+            return unheard([worker])
+        if worker not in dask_scheduler.running:
+            return None
+        # It has its turn to come, or what it needs, as the rows of a partition, is fetched from a worker that may have stopped.
+        return max((unheard(needed.who_has) for needed in task.dependencies if needed.who_has), default=0.0)
 
-    return [seconds(key) for key in keys]
+    def of_all(tasks: Iterable[Any]) -> float | None:
+        """Of the one that is longest at work."""
+        found = [told.get(task) for task in tasks]
+        known = [value for value in found if value is not None]
+        return max(known) if known and len(known) == len(found) else None
+
+    def tell(first: Any) -> float | None:
+        # A plan may be deeper than Python calls functions: first what a task waits for, then the task.
+        left = [(first, False)]
+        while left:
+            task, ready = left.pop()
+            if task in told:
+                continue
+            if task.processing_on is not None:
+                told[task] = seconds(task)
+            elif task.state == "queued":
+                told[task] = 0.0 if someone_answers else None
+            elif task.state != "waiting":
+                told[task] = None
+            elif ready:
+                told[task] = of_all(task.waiting_on)
+            else:
+                left += [(task, True), *((needed, False) for needed in task.waiting_on)]
+        return told[first]
+
+    tasks = [dask_scheduler.tasks.get(key) for key in keys]
+    return [None if task is None else tell(task) for task in tasks]
 
 
 def is_dask_client(given: Any) -> bool:
