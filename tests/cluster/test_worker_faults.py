@@ -143,6 +143,19 @@ def test_partitions_wait_for_tasks_of_others_too(scaled, client):
         future.result(10)
 
 
+def test_partitions_are_made_by_others_once_a_worker_was_late(scaled, client):
+    rows = rows_of(dask_frame(), scaled(2, deadline=2.0))
+    n, stopped = rows.n_rows, pids(client)[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        with pytest.raises(gl.ClusterError, match=r"no answer to partition .* three times"):
+            rows.reduce(Slow(seconds=0.0))
+        # It is the worker that makes the partitions which is avoided, and which makes none the next time.
+        assert rows.reduce(Slow(seconds=0.0)) == n
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+
 def test_a_task_that_waits_for_rows_of_a_stopped_worker_is_late(scaled, client):
     seam = scaled(2)._engine.seam
     stopped = min(workers(client))
@@ -154,6 +167,7 @@ def test_a_task_that_waits_for_rows_of_a_stopped_worker_is_late(scaled, client):
         # The other worker answers, and what it waits for is no turn that is to come.
         task = seam.submit("sum", np.sum, rows, avoid=frozenset([stopped]))
         until(lambda: (seam.seconds_at_work([task])[0] or 0.0) > 3.0, seconds=30)
+        assert seam.worker_of(task) == stopped
     finally:
         os.kill(process, signal.SIGCONT)
     assert task.result(60) == 10

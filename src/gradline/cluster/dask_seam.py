@@ -43,14 +43,15 @@ class DaskSeam:
 
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         self._check()
-        options: dict[str, Any] = {}
-        if avoid:
-            others = [worker for worker in self._workers() if worker not in avoid]
-            # One of them may be gone when its turn comes, and then others may have the task.
-            options = {"workers": others, "allow_other_workers": True} if others else {}
+        options = self.elsewhere(avoid)
         with self._unless_closed():
             future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
         return future
+
+    def elsewhere(self, avoid: frozenset[str]) -> Mapping[str, Any]:
+        others = [worker for worker in self._workers() if worker not in avoid] if avoid else []
+        # One of them may be gone when its turn comes, and then others may have the task.
+        return {"workers": others, "allow_other_workers": True} if others else {}
 
     def threads(self) -> int:
         self._check()
@@ -68,11 +69,8 @@ class DaskSeam:
         return int(isinstance(error, CancelledError | concurrent.futures.CancelledError | asyncio.CancelledError) or _cut_short(error))
 
     def worker_of(self, future: Future) -> str:
-        key = getattr(future, "key", None)
         with contextlib.suppress(OSError):  # a connection that is lost for now
-            for worker, keys in self._ask("processing", workers=None).items():
-                if key in keys:
-                    return str(worker)
+            return str(self._on_scheduler(_worker_of, getattr(future, "key", None)))
         return ""
 
     def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
@@ -169,30 +167,57 @@ MISSED = 3.0
 """Intervals between two signs of life after which a worker is silent."""
 
 
-def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | None]:
-    """Called where the scheduler is. Workers tell every now and then which tasks are at work, and for how long they have been."""
+def _silence(dask_scheduler: Any) -> Callable[[Any], float]:
+    """Called where the scheduler is. For how long a worker has given no sign of life; 0 where one may be about to come."""
     from distributed.metrics import time
     from distributed.scheduler import heartbeat_interval
 
-    now, silent = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
-    someone_answers = any(now - worker.last_seen <= silent for worker in dask_scheduler.running)
-    told: dict[Any, float | None] = {}
+    now, most = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
 
-    def unheard(workers: Iterable[Any]) -> float:
-        """For how long none of them has given a sign of life; 0 where one may be about to."""
-        seconds = min((float(now - worker.last_seen) for worker in workers), default=0.0)
-        return seconds if seconds > silent else 0.0
+    def silence(worker: Any) -> float:
+        seconds = float(now - worker.last_seen)
+        return seconds if seconds > most else 0.0
+
+    return silence
+
+
+def _worker_of(key: Any, dask_scheduler: Any) -> str:
+    """Called where the scheduler is. The first that is silent of those workers that have the task, what it waits for, or what it needs;
+    where none is, the first of them."""
+    silence, found = _silence(dask_scheduler), list[Any]()
+    left, seen = [dask_scheduler.tasks.get(key)], set[Any]()
+    while left:
+        task = left.pop()
+        if task is None or task in seen:
+            continue
+        seen.add(task)
+        if task.processing_on is not None:
+            found += [task.processing_on, *(worker for needed in task.dependencies for worker in needed.who_has or ())]
+        else:
+            found += task.who_has or ()
+            left += task.waiting_on or ()
+    first = next((worker for worker in found if silence(worker)), found[0] if found else None)
+    return "" if first is None else str(first.address)
+
+
+def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | None]:
+    """Called where the scheduler is. Workers tell every now and then which tasks are at work, and for how long they have been."""
+    from distributed.metrics import time
+
+    now, silence = time(), _silence(dask_scheduler)
+    someone_answers = any(not silence(worker) for worker in dask_scheduler.running)
+    told: dict[Any, float | None] = {}
 
     def seconds(task: Any) -> float | None:
         worker = task.processing_on
         if task in worker.executing:
             return float(worker.executing[task]) + float(now - worker.last_seen)
-        if unheard([worker]):
-            return unheard([worker])
+        if silence(worker):
+            return silence(worker)
         if worker not in dask_scheduler.running:
             return None
         # It has its turn to come, or what it needs, as the rows of a partition, is fetched from a worker that may have stopped.
-        return max((unheard(needed.who_has) for needed in task.dependencies if needed.who_has), default=0.0)
+        return max((min(map(silence, needed.who_has)) for needed in task.dependencies if needed.who_has), default=0.0)
 
     def of_all(tasks: Iterable[Any]) -> float | None:
         """Of the one that is longest at work."""
