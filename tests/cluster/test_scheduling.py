@@ -129,6 +129,18 @@ def test_a_worker_that_stops_beside_one_that_others_use_is_done_without():
     assert clock.time < 530.0
 
 
+def test_time_that_others_took_stretches_no_deadline():
+    clock = simulated.Clock()
+    seam = simulated.Seam(clock, 2, lambda number: 1.0)
+    stopped, used = seam.workers.values()
+    for worker in (stopped, used):
+        worker.belongs_to_others(seconds=500.0)
+    clock.at(505.5, stopped.stop)
+    assert list(loop_over(seam, 20, Patience(deadline=60.0)).outcomes()) == list(range(20))
+    # Three times the slowest task, which has waited for 500 seconds, would be 25 minutes.
+    assert clock.time < 600.0
+
+
 def test_whoever_asks_no_further_leaves_no_task():
     clock = simulated.Clock()
     seam = simulated.Seam(clock, 2, lambda number: 1.0)

@@ -11,10 +11,12 @@ import sys
 import threading
 import time
 
+import dask.dataframe as dd
 import numpy as np
+import pandas as pd
 import psutil
 import pytest
-from distributed import Future
+from distributed import Client, Future
 from faulty import Poison, Slow
 from many_parts import until
 
@@ -122,32 +124,159 @@ def test_tasks_of_others_are_waited_for(folder, scaled, client):
         future.result(10)
 
 
-def test_a_scheduler_that_is_stopped_is_an_error(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(dask_seam, "SILENCE", 2.0)
-    told = tmp_path / "scheduler.json"
-    begin = [sys.executable, "-m", "dask"]
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
-    with contextlib.ExitStack() as stack:
+def dask_frame(partitions=24, n=8_000):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=n)
+    return dd.from_pandas(pd.DataFrame({"x": x, "u": rng.normal(size=n), "y": x + rng.normal(size=n)}), npartitions=partitions)
 
-        def start(*arguments):
-            process = subprocess.Popen([*begin, *arguments, "--scheduler-file", str(told)], cwd=tmp_path, **quiet)
-            stack.callback(process.wait)
-            stack.callback(process.kill)
-            return process
 
-        scheduler = start("scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard")
-        until(told.exists)
-        start("worker", "--no-nanny", "--nthreads", "1", "--no-dashboard")
-        cluster = stack.enter_context(gl.Cluster.connect(json.loads(told.read_text())["address"], deadline=1.0))
+def test_partitions_wait_for_tasks_of_others_too(scaled, client):
+    rows = rows_of(dask_frame(), scaled(2, deadline=1.0))
+    n = rows.n_rows
+    others = [client.submit(time.sleep, 6.0, workers=[worker], pure=False, key=f"others-{i}") for i, worker in enumerate(workers(client))]
+    time.sleep(0.5)
+    # The partitions have to be made first, which is no task of ours, by workers that have something else to do.
+    begun = time.monotonic()
+    assert rows.reduce(Slow(seconds=0.0)) == n
+    assert time.monotonic() - begun > 4.0
+    for future in others:
+        future.result(10)
+
+
+def test_partitions_are_made_by_others_once_a_worker_was_late(scaled, client):
+    rows = rows_of(dask_frame(), scaled(2, deadline=2.0))
+    n, stopped = rows.n_rows, pids(client)[0]
+    os.kill(stopped, signal.SIGSTOP)
+    try:
+        with pytest.raises(gl.ClusterError, match=r"no answer to partition .* three times"):
+            rows.reduce(Slow(seconds=0.0))
+        # It is the worker that makes the partitions which is avoided, and which makes none the next time.
+        assert rows.reduce(Slow(seconds=0.0)) == n
+    finally:
+        os.kill(stopped, signal.SIGCONT)
+
+
+def test_a_task_that_waits_for_rows_of_a_stopped_worker_is_late(scaled, client):
+    seam = scaled(2)._engine.seam
+    stopped = min(workers(client))
+    rows = client.submit(np.ones, 10, workers=[stopped], pure=False)
+    assert rows.result(60).sum() == 10
+    process = client.run(os.getpid, workers=[stopped])[stopped]
+    os.kill(process, signal.SIGSTOP)
+    try:
+        # The other worker answers, and what it waits for is no turn that is to come.
+        task = seam.submit("sum", np.sum, rows, avoid=frozenset([stopped]))
+        until(lambda: (seam.seconds_at_work([task])[0] or 0.0) > 3.0, seconds=30)
+        assert seam.worker_of(task) == stopped
+    finally:
+        os.kill(process, signal.SIGCONT)
+    assert task.result(60) == 10
+
+
+def test_a_scheduler_of_before_2025_4(folder, scaled, dask_cluster, client, monkeypatch):
+    rows = rows_of(folder, scaled(2))
+    identity = dask_cluster.scheduler.identity
+    monkeypatch.setitem(dask_cluster.scheduler.handlers, "identity", lambda: identity())  # it took no number of workers
+    assert rows.reduce(Slow(seconds=0.0)) == rows.n_rows
+
+
+def test_a_client_that_another_thread_closes_is_an_error(dask_cluster, scaled, monkeypatch):
+    scaled(1)
+    with Client(dask_cluster, set_as_default=False) as client:
+        seam = gl.Cluster(client)._engine.seam
+        future = seam.submit("sleep", time.sleep, 0.1)
+        check = seam._check
+
+        def closes_then(question, *arguments):
+            with Client(dask_cluster, set_as_default=False) as seam._client:
+                asked = []
+
+                def checked():
+                    check()
+                    if not asked:
+                        asked.append(seam._client.close())
+
+                monkeypatch.setattr(seam, "_check", checked)
+                return question(*arguments)
+
+        for question in (seam.threads, lambda: seam.submit("sleep", time.sleep, 0.1), lambda: seam.everywhere(os.getpid, 1.0)):
+            with pytest.raises(gl.ClusterError, match="the client is closed"):
+                closes_then(question)
+        monkeypatch.setattr(seam, "_check", check)
+        for question in (seam.worker_of, lambda future: seam.seconds_at_work([future])):
+            with pytest.raises(gl.ClusterError, match="the client is closed"):
+                question(future)
+
+
+class Elsewhere:
+    """A scheduler and workers in processes of their own."""
+
+    def __init__(self, place, stack):
+        self._place, self._stack, self._told = place, stack, place / "scheduler.json"
+
+    def scheduler(self, **environment):
+        process = self._start("scheduler", "--host", "127.0.0.1", "--port", "0", **environment)
+        until(self._told.exists)
+        return process
+
+    def worker(self):
+        return self._start("worker", "--no-nanny", "--nthreads", "1")
+
+    def connect(self, **options):
+        cluster = self._stack.enter_context(gl.Cluster.connect(json.loads(self._told.read_text())["address"], **options))
         until(lambda: cluster._engine.seam.threads() == 1)
-        rows = rows_of(folder, cluster)
-        assert rows.n_rows > 0
-        scheduler.send_signal(signal.SIGSTOP)
-        with pytest.raises(gl.ClusterError, match=r"the scheduler at tcp://127.0.0.1:\d+ has not answered for 2 s"):
-            rows.reduce(Slow())
-        scheduler.send_signal(signal.SIGCONT)
-        # What it does once it goes on is as before.
-        assert rows.reduce(Slow(seconds=0.0)) == rows.n_rows
+        return cluster
+
+    def _start(self, *arguments, **environment):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "dask", *arguments, "--no-dashboard", "--scheduler-file", str(self._told)],
+            cwd=self._place,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self._stack.callback(process.wait)
+        self._stack.callback(process.kill)
+        return process
+
+
+@pytest.fixture
+def elsewhere(tmp_path):
+    with contextlib.ExitStack() as stack:
+        yield Elsewhere(tmp_path, stack)
+
+
+def test_a_scheduler_that_is_stopped_is_an_error(folder, elsewhere, monkeypatch):
+    monkeypatch.setattr(dask_seam, "SILENCE", 2.0)
+    scheduler = elsewhere.scheduler()
+    elsewhere.worker()
+    rows = rows_of(folder, elsewhere.connect(deadline=1.0))
+    assert rows.n_rows > 0
+    scheduler.send_signal(signal.SIGSTOP)
+    with pytest.raises(gl.ClusterError, match=r"the scheduler at tcp://127.0.0.1:\d+ has not answered for 2 s"):
+        rows.reduce(Slow())
+    scheduler.send_signal(signal.SIGCONT)
+    # What it does once it goes on is as before.
+    assert rows.reduce(Slow(seconds=0.0)) == rows.n_rows
+
+
+def test_a_scheduler_that_dies_is_an_error(folder, elsewhere):
+    scheduler = elsewhere.scheduler()
+    elsewhere.worker()
+    cluster = elsewhere.connect(deadline=1.0)
+    cluster._engine.seam.dask_client._timeout = 1.0  # seconds for which a client tries to reach it again
+    rows = rows_of(folder, cluster)
+    assert rows.n_rows > 0
+    scheduler.kill()
+    with pytest.raises(gl.ClusterError, match=r"the scheduler at tcp://127.0.0.1:\d+ is gone; start one, and make another cluster"):
+        rows.reduce(Slow())
+
+
+def test_a_scheduler_without_gradline_is_an_error(elsewhere, tmp_path):
+    (tmp_path / "sitecustomize.py").write_text("import sys\nsys.modules['gradline'] = None\n")
+    elsewhere.scheduler(PYTHONPATH=str(tmp_path))
+    with pytest.raises(gl.ClusterError, match=r"the scheduler at tcp://127.0.0.1:\d+ cannot import gradline .*; run there: pip install"):
+        elsewhere.connect()
 
 
 def test_no_worker_is_an_error_and_leaves_nothing(folder, scaled, dask_cluster, client):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -109,15 +109,15 @@ class DaskSource(SourceDefaults):
         for part in self.parts(rows):
             yield from part.batches(columns, rows)
 
-    def future(self, number: int, columns: Sequence[str]) -> Any:
-        """These columns of a partition, where the cluster has or makes it."""
+    def future(self, number: int, columns: Sequence[str], where: Mapping[str, Any] | None = None) -> Any:
+        """These columns of a partition, where the cluster has or makes it. where: what tells the client which workers make it."""
         wanted = tuple(columns)
         chosen = self.chosen.get(wanted)
         if chosen is None:
             # Dask's plan of all partitions costs as much as many of them do.
             self.chosen.clear()
             chosen = self.chosen[wanted] = self._partitions([self.own[name] for name in columns])
-        return self.client.compute(chosen[number])
+        return self.client.compute(chosen[number], **(where or {}))
 
     def _partitions(self, names: list[Any]) -> list[Any]:
         """These columns of each partition that was counted. Dask's full plan reads several files as one partition where few of their

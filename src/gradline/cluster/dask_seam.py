@@ -10,11 +10,12 @@ import multiprocessing
 import sys
 import threading
 import uuid
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 from gradline.base.errors import ArgumentTypeError, ClusterError
+from gradline.base.version import __version__
 from gradline.cluster.seam import CLOSED, Future, outcomes
 
 SILENCE = 30.0
@@ -30,6 +31,9 @@ class DaskSeam:
         self._client, self._owned = client, owned
         self._session, self._count = uuid.uuid4().hex[:8], itertools.count()
         self._known: Mapping[str, Any] = {}
+        self._closed = False
+        # A client that is closed has no scheduler any more.
+        self._where = getattr(client.scheduler, "address", "")
         self._check()
         self._allowed = int(self._on_scheduler(_allowed_failures))
 
@@ -39,13 +43,15 @@ class DaskSeam:
 
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         self._check()
-        options: dict[str, Any] = {}
-        if avoid:
-            others = [worker for worker in self._workers() if worker not in avoid]
-            # One of them may be gone when its turn comes, and then others may have the task.
-            options = {"workers": others, "allow_other_workers": True} if others else {}
-        future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
+        options = self.elsewhere(avoid)
+        with self._unless_closed():
+            future: Future = self._client.submit(function, *arguments, key=self._key(name), pure=False, retries=0, **options)
         return future
+
+    def elsewhere(self, avoid: frozenset[str]) -> Mapping[str, Any]:
+        others = [worker for worker in self._workers() if worker not in avoid] if avoid else []
+        # One of them may be gone when its turn comes, and then others may have the task.
+        return {"workers": others, "allow_other_workers": True} if others else {}
 
     def threads(self) -> int:
         self._check()
@@ -63,11 +69,8 @@ class DaskSeam:
         return int(isinstance(error, CancelledError | concurrent.futures.CancelledError | asyncio.CancelledError) or _cut_short(error))
 
     def worker_of(self, future: Future) -> str:
-        key = getattr(future, "key", None)
         with contextlib.suppress(OSError):  # a connection that is lost for now
-            for worker, keys in self._ask(self._client.scheduler.processing, workers=None).items():
-                if key in keys:
-                    return str(worker)
+            return str(self._on_scheduler(_worker_of, getattr(future, "key", None)))
         return ""
 
     def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
@@ -79,12 +82,13 @@ class DaskSeam:
 
     def everywhere(self, function: Callable[[], Any], patience: float) -> Mapping[str, Any]:
         self._check()
-        asked = {
-            worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in self._workers()
-        }
+        workers = self._workers()
+        with self._unless_closed():
+            asked = {worker: self._client.submit(function, workers=[worker], key=self._key("versions"), pure=False) for worker in workers}
         return outcomes(asked, patience)
 
     def close(self) -> None:
+        self._closed = True
         with contextlib.suppress(Exception):  # what is gone already needs no closing
             if self._owned is not None:
                 self._owned.close()
@@ -95,29 +99,55 @@ class DaskSeam:
 
     def _workers(self) -> Mapping[str, Any]:
         with contextlib.suppress(OSError):  # a connection that is lost for now: the workers are those that were known
-            self._known = self._ask(self._client.scheduler.identity, n_workers=-1)["workers"]
+            # Without a number of workers, which schedulers before 2025.4 do not take: they tell of all, as later ones do unless asked.
+            self._known = self._ask("identity")["workers"]
         return self._known
 
     def _on_scheduler(self, function: Callable[..., Any], *arguments: Any) -> Any:
-        """What a function returns that is called where the scheduler is."""
-        return self._ask(lambda: self._client.run_on_scheduler(function, *arguments))
-
-    def _ask(self, question: Callable[..., Any], **details: Any) -> Any:
-        """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and OSError where it is not
-        reached."""
+        """What a function returns that is called where the scheduler is. Raises ClusterError where gradline is not installed there."""
         try:
-            return self._client.sync(question, callback_timeout=SILENCE, **details)
-        except TimeoutError:
-            where = self._client.scheduler.address
+            return self._answer(lambda: self._client.run_on_scheduler(function, *arguments))
+        except ImportError as absent:
             raise ClusterError(
-                f"the scheduler at {where} has not answered for {SILENCE:.0f} s: it is stopped or gone, or has too much to do"
-            ) from None
+                f"the scheduler at {self._where} cannot import gradline ({absent}); run there: pip install"
+                f' "gradline[cluster]=={__version__}"'
+            ) from absent
+
+    def _ask(self, question: str, **details: Any) -> Any:
+        """The scheduler's answer to a question that its protocol has."""
+        return self._answer(lambda: getattr(self._client.scheduler, question)(**details))
+
+    def _answer(self, question: Callable[[], Any]) -> Any:
+        """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and where the client is closed
+        meanwhile; OSError where it is not reached."""
+        with self._unless_closed():
+            try:
+                return self._client.sync(question, callback_timeout=SILENCE)
+            except TimeoutError:
+                self._check()
+                raise ClusterError(
+                    f"the scheduler at {self._where} has not answered for {SILENCE:.0f} s: it is stopped or gone, or has too much to do"
+                ) from None
+
+    @contextlib.contextmanager
+    def _unless_closed(self) -> Iterator[None]:
+        """What is asked of a client that another thread closes fails in many ways. Raises ClusterError in place of them."""
+        try:
+            yield
+        except (OSError, ClusterError):
+            raise
+        except Exception:
+            self._check()
+            raise
 
     def _check(self) -> None:
-        if self._client.status not in ("running", "connecting"):
-            raise ClusterError(
-                CLOSED if self._owned is not None else "the client is closed; give gl.Cluster one that is connected to its scheduler"
-            )
+        if self._client.status in ("running", "connecting"):
+            return
+        if self._closed:
+            raise ClusterError(CLOSED)
+        if self._owned is not None:
+            raise ClusterError(f"the scheduler at {self._where} is gone; start one, and make another cluster")
+        raise ClusterError("the client is closed, or its scheduler is gone; give gl.Cluster one that is connected to its scheduler")
 
 
 def _cut_short(error: BaseException) -> bool:
@@ -137,27 +167,85 @@ MISSED = 3.0
 """Intervals between two signs of life after which a worker is silent."""
 
 
-def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | None]:
-    """Called where the scheduler is. Workers tell every now and then which tasks are at work, and for how long they have been."""
+def _silence(dask_scheduler: Any) -> Callable[[Any], float]:
+    """Called where the scheduler is. For how long a worker has given no sign of life; 0 where one may be about to come."""
     from distributed.metrics import time
     from distributed.scheduler import heartbeat_interval
 
-    now, silent = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
-    someone_answers = any(now - worker.last_seen <= silent for worker in dask_scheduler.running)
+    now, most = time(), MISSED * heartbeat_interval(len(dask_scheduler.workers))
 
-    def seconds(key: Any) -> float | None:
-        task = dask_scheduler.tasks.get(key)
-        worker = None if task is None else task.processing_on
-        if worker is None:
-            return 0.0 if task is not None and task.state == "queued" and someone_answers else None
-        unheard = float(now - worker.last_seen)
+    def silence(worker: Any) -> float:
+        seconds = float(now - worker.last_seen)
+        return seconds if seconds > most else 0.0
+
+    return silence
+
+
+def _worker_of(key: Any, dask_scheduler: Any) -> str:
+    """Called where the scheduler is. The first that is silent of those workers that have the task, what it waits for, or what it needs;
+    where none is, the first of them."""
+    silence, found = _silence(dask_scheduler), list[Any]()
+    left, seen = [dask_scheduler.tasks.get(key)], set[Any]()
+    while left:
+        task = left.pop()
+        if task is None or task in seen:
+            continue
+        seen.add(task)
+        if task.processing_on is not None:
+            found += [task.processing_on, *(worker for needed in task.dependencies for worker in needed.who_has or ())]
+        else:
+            found += task.who_has or ()
+            left += task.waiting_on or ()
+    first = next((worker for worker in found if silence(worker)), found[0] if found else None)
+    return "" if first is None else str(first.address)
+
+
+def _seconds_at_work(keys: Sequence[Any], dask_scheduler: Any) -> list[float | None]:
+    """Called where the scheduler is. Workers tell every now and then which tasks are at work, and for how long they have been."""
+    from distributed.metrics import time
+
+    now, silence = time(), _silence(dask_scheduler)
+    someone_answers = any(not silence(worker) for worker in dask_scheduler.running)
+    told: dict[Any, float | None] = {}
+
+    def seconds(task: Any) -> float | None:
+        worker = task.processing_on
         if task in worker.executing:
-            return float(worker.executing[task]) + unheard
-        if unheard > silent:
-            return unheard
-        return 0.0 if worker in dask_scheduler.running else None
+            return float(worker.executing[task]) + float(now - worker.last_seen)
+        if silence(worker):
+            return silence(worker)
+        if worker not in dask_scheduler.running:
+            return None
+        # It has its turn to come, or what it needs, as the rows of a partition, is fetched from a worker that may have stopped.
+        return max((min(map(silence, needed.who_has)) for needed in task.dependencies if needed.who_has), default=0.0)
 
-    return [seconds(key) for key in keys]
+    def of_all(tasks: Iterable[Any]) -> float | None:
+        """Of the one that is longest at work."""
+        found = [told.get(task) for task in tasks]
+        known = [value for value in found if value is not None]
+        return max(known) if known and len(known) == len(found) else None
+
+    def tell(first: Any) -> float | None:
+        # A plan may be deeper than Python calls functions: first what a task waits for, then the task.
+        left = [(first, False)]
+        while left:
+            task, ready = left.pop()
+            if task in told:
+                continue
+            if task.processing_on is not None:
+                told[task] = seconds(task)
+            elif task.state == "queued":
+                told[task] = 0.0 if someone_answers else None
+            elif task.state != "waiting":
+                told[task] = None
+            elif ready:
+                told[task] = of_all(task.waiting_on)
+            else:
+                left += [(task, True), *((needed, False) for needed in task.waiting_on)]
+        return told[first]
+
+    tasks = [dask_scheduler.tasks.get(key) for key in keys]
+    return [None if task is None else tell(task) for task in tasks]
 
 
 def is_dask_client(given: Any) -> bool:

@@ -111,7 +111,8 @@ class SpanTask:
         brought: list[Any] = []
         if self.frames is not None:
             numbers = [chunk.part.number for span in self.work.spans for chunk in span]  # type: ignore[attr-defined]
-            brought = [self.frames.future(number, self.work.columns) for number in numbers]
+            where = seam.elsewhere(avoid)
+            brought = [self.frames.future(number, self.work.columns, where) for number in numbers]
         packed = self.packed if self.full else self.bare
         return seam.submit(self.name, perform, packed, self.work, __version__, *brought, avoid=avoid)
 

@@ -79,7 +79,8 @@ class RealClock:
 
 @dataclass(eq=False)
 class Attempt:
-    """A task in somebody's hands. alone: whether nothing else was in anybody's; late: whether its deadline has passed."""
+    """A task in somebody's hands. begun: when, or when it came to be at work, as far as that is known; alone: whether nothing else was in
+    anybody's; late: whether its deadline has passed."""
 
     future: Future
     begun: float
@@ -263,21 +264,19 @@ class Loop(Generic[Outcome]):
 
     def _look_for_late(self, now: float) -> None:
         """Give a task whose worker is late to another too. Raises ClusterError where three were late."""
-        overdue = [
-            (index, state, waiting)
+        waiting = {
+            index: attempts
             for index, state in self._states.items()
-            if (waiting := [attempt for attempt in state.attempts if not attempt.late])
-            and all(now - attempt.begun > self._deadline for attempt in waiting)
-        ]
-        if not overdue:
-            return
-        # Where others have tasks on the same workers, some of the time was theirs.
-        asked = [attempt for _, _, waiting in overdue for attempt in waiting]
-        seconds = self._seam.seconds_at_work([attempt.future for attempt in asked])
-        in_time = {id(attempt) for attempt, own in zip(asked, seconds, strict=True) if own is not None and own <= self._deadline}
-        for index, state, waiting in overdue:
-            if not any(id(attempt) in in_time for attempt in waiting):
-                self._give_to_another(index, state, waiting)
+            if (attempts := [attempt for attempt in state.attempts if not attempt.late])
+        }
+        # Where others have tasks on the same workers, some of the time since it was handed out was theirs.
+        asked = [attempt for attempts in waiting.values() for attempt in attempts if now - attempt.begun > LOOK]
+        seconds = self._seam.seconds_at_work([attempt.future for attempt in asked]) if asked else []
+        for attempt, own in zip(asked, seconds, strict=True):
+            attempt.begun = attempt.begun if own is None else max(attempt.begun, now - own)
+        for index, attempts in waiting.items():
+            if all(now - attempt.begun > self._deadline for attempt in attempts):
+                self._give_to_another(index, self._states[index], attempts)
 
     @property
     def _deadline(self) -> float:
@@ -298,8 +297,8 @@ class Loop(Generic[Outcome]):
         state.tries += 1
         if state.tries >= DEATHS:
             raise ClusterError(
-                f"no answer to {self._tasks[index]} within {deadline:.0f} s, three times: workers are stopped, or storage does not"
-                " answer. gl.Cluster(..., deadline=) gives them longer"
+                f"no answer to {self._tasks[index]} within {deadline:.0f} s, three times: workers are stopped or out of memory, or"
+                " storage does not answer. gl.Cluster(..., deadline=) gives them longer"
             )
         self._hand_out(index)
 

@@ -32,6 +32,9 @@ class Seam(Protocol):
     def submit(self, name: str, function: Callable[..., Any], *arguments: Any, avoid: frozenset[str] = frozenset()) -> Future:
         """Have the function called somewhere. name: of the task; avoid: workers that should not get it, where there are others."""
 
+    def elsewhere(self, avoid: frozenset[str]) -> Mapping[str, Any]:
+        """What to tell the Dask client so that others than these workers make something; empty where there are none."""
+
     def threads(self) -> int:
         """Tasks that can run at a time now; 0 without a worker. Raises ClusterError where the engine is closed."""
 
@@ -40,7 +43,7 @@ class Seam(Protocol):
         no task can be submitted any more."""
 
     def worker_of(self, future: Future) -> str:
-        """The worker that has the task; empty where nobody knows."""
+        """The worker that has the task, or what it waits for; empty where nobody knows."""
 
     def seconds_at_work(self, futures: Sequence[Future]) -> list[float | None]:
         """For how long each task has been at work, 0 where it waits for its turn on a worker that answers; None where nobody knows."""
@@ -86,6 +89,9 @@ class ExecutorSeam:
                 " gl.Cluster.local() and a Dask client do"
             ) from error
         return 0
+
+    def elsewhere(self, avoid: frozenset[str]) -> Mapping[str, Any]:
+        return {}
 
     def worker_of(self, future: Future) -> str:
         return ""
