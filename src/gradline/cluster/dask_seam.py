@@ -100,7 +100,7 @@ class DaskSeam:
     def _workers(self) -> Mapping[str, Any]:
         with contextlib.suppress(OSError):  # a connection that is lost for now: the workers are those that were known
             # Without a number of workers, which schedulers before 2025.4 do not take: they tell of all, as later ones do unless asked.
-            self._known = self._ask("identity")["workers"]
+            self._known = self._answer(lambda: self._client.scheduler.identity())["workers"]
         return self._known
 
     def _on_scheduler(self, function: Callable[..., Any], *arguments: Any) -> Any:
@@ -112,10 +112,6 @@ class DaskSeam:
                 f"the scheduler at {self._where} cannot import gradline ({absent}); run there: pip install"
                 f' "gradline[cluster]=={__version__}"'
             ) from absent
-
-    def _ask(self, question: str, **details: Any) -> Any:
-        """The scheduler's answer to a question that its protocol has."""
-        return self._answer(lambda: getattr(self._client.scheduler, question)(**details))
 
     def _answer(self, question: Callable[[], Any]) -> Any:
         """The scheduler's answer. Raises ClusterError where it does not give one, as one that is stopped, and where the client is closed
