@@ -286,10 +286,11 @@ class TestBesideAPenaltyWithKinks:
         assert not fit.certificate.converged
 
     @pytest.mark.parametrize("penalty", KINKED, ids=lambda one: one.name)
-    def test_a_start_at_the_limit(self, penalty):
+    @pytest.mark.parametrize("log_dispersion", [-30.0, -400.0, -2000.0])
+    def test_a_start_at_the_limit(self, penalty, log_dispersion):
         X, y = columns(400, 3), np.random.default_rng(1).binomial(6, 0.4, size=400).astype(float)
         start = np.zeros((4, 2))
-        start[0] = np.log(y.mean()), -30.0
+        start[0] = np.log(y.mean()), log_dispersion
         with pytest.warns(gl.GradlineWarning, match="vary no more than Poisson counts"):
             fit = gl.fit(X, y, loss="negative_binomial", penalty=penalty, start=start)
         assert not fit.certificate.converged
