@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from gradline import losses
+from gradline.losses.gamma_function import digamma_excess, trigamma_excess
 
 
 class TestNothingCancels:
@@ -152,3 +153,11 @@ class TestNothingCancels:
             assert found.value[0] == pytest.approx(float(loss(mpmath.mpf(0))), rel=1e-13, abs=1e-15)
             assert found.gradient[0, 0] == pytest.approx(float(mpmath.diff(loss, 0)), rel=1e-9, abs=1e-15)
             assert found.curvature[0, 0, 0] == pytest.approx(float(mpmath.diff(loss, 0, 2)), rel=1e-6, abs=1e-12)
+
+
+@pytest.mark.parametrize("theta", [1e10, 1e100, 1e160, 1e260])
+def test_differences_of_gamma_functions_near_poissons_limit(theta):
+    """Of their own size y, where squares of theta leave the range of a double too."""
+    y = np.array([0.0, 1.0, 5.0])
+    np.testing.assert_allclose(digamma_excess(np.full(3, theta), y), y, rtol=1e-9)
+    np.testing.assert_allclose(trigamma_excess(np.full(3, theta), y), -y, rtol=1e-9)

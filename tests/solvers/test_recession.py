@@ -268,3 +268,51 @@ def test_a_separated_loss_that_is_negative_is_still_separation():
 
     with pytest.warns(gl.GradlineWarning, match=SEPARATED.format("'g'")):
         gl.fit(np.column_stack([X, g]), counts, loss=without_constant, names=["a", "b", "g"])
+
+
+KINKED = [gl.penalties.lasso(0.02), gl.penalties.elastic_net(0.02, 0.5), gl.penalties.scad(0.02), gl.penalties.mcp(0.02)]
+
+
+class TestBesideAPenaltyWithKinks:
+    """No such penalty holds an intercept: what it runs away with is said as it is without one."""
+
+    @pytest.mark.parametrize("penalty", [None, gl.penalties.ridge(0.01), *KINKED], ids=lambda one: getattr(one, "name", "none"))
+    def test_a_dispersion_at_its_limit(self, penalty):
+        X, y = columns(400, 3), np.random.default_rng(1).binomial(6, 0.4, size=400).astype(float)
+        said = SEPARATED.format("'Intercept' in log_dispersion") + ".*vary no more than Poisson counts"
+        with pytest.warns(gl.GradlineWarning, match=said) as raised:
+            fit = gl.fit(X, y, loss="negative_binomial", penalty=penalty)
+        assert len(raised) == 1
+        assert not fit.certificate.converged
+
+    @pytest.mark.parametrize("penalty", KINKED, ids=lambda one: one.name)
+    @pytest.mark.parametrize("log_dispersion", [-30.0, -400.0, -2000.0])
+    def test_a_start_at_the_limit(self, penalty, log_dispersion):
+        X, y = columns(400, 3), np.random.default_rng(1).binomial(6, 0.4, size=400).astype(float)
+        start = np.zeros((4, 2))
+        start[0] = np.log(y.mean()), log_dispersion
+        with pytest.warns(gl.GradlineWarning, match="vary no more than Poisson counts"):
+            fit = gl.fit(X, y, loss="negative_binomial", penalty=penalty, start=start)
+        assert not fit.certificate.converged
+
+    @pytest.mark.parametrize("penalty", KINKED, ids=lambda one: one.name)
+    def test_counts_that_vary_more_have_an_optimum(self, penalty):
+        X, random = columns(400, 3), np.random.default_rng(1)
+        y = random.poisson(np.exp(0.3 * X[:, 0]) * random.gamma(2.0, 0.5, size=400)).astype(float)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", gl.GradlineWarning)
+            fit = gl.fit(X, y, loss="negative_binomial", penalty=penalty)
+            again = gl.fit(X, y, loss="negative_binomial", penalty=penalty, start=fit.coefficients)
+        assert fit.certificate.converged
+        assert again.certificate.converged
+
+    def test_a_column_that_is_charged_does_not_run_away(self):
+        X, y, loss, _ = separated("logistic quasi-complete")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", gl.GradlineWarning)
+            assert gl.fit(X, y, loss=loss, penalty=gl.penalties.lasso(0.01)).certificate.converged
+
+    def test_one_that_is_not_charged_does(self):
+        X, y, loss, blamed = separated("logistic quasi-complete")
+        with pytest.warns(gl.GradlineWarning, match=SEPARATED.format(blamed)):
+            gl.fit(X, y, loss=loss, names=names(X), penalty=gl.penalties.lasso(0.01, weights={"g": 0.0}))

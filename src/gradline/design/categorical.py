@@ -115,6 +115,9 @@ class CategoricalDesign:
     def changed(self, origin: Array, unit: Array) -> CategoricalDesign:
         return self
 
+    def less_shares(self, places: IntArray, shares: Array, unit: Array) -> CategoricalDesign:
+        return self
+
     def numbers(self) -> Array:
         return np.zeros((self.n_rows, 0))
 

@@ -62,6 +62,10 @@ class Design(Protocol):
     def changed(self, origin: Array, unit: Array) -> Design:
         """The design with column j at (x_j - origin_j) unit_j, (P,) each; only of the columns of ``numbers``, and not of the intercept."""
 
+    def less_shares(self, places: IntArray, shares: Array, unit: Array) -> Design:
+        """The design whose columns at ``places`` (c,) are (x_j - sum_k shares_kj x_k) unit_j, shares (P, c); only of columns of
+        ``numbers``, and not of the intercept."""
+
     def beside(self, columns: Array) -> Design:
         """The design with columns (m, c) more, put last."""
 
@@ -160,6 +164,13 @@ class DenseDesign:
         first = int(self.intercept)
         values = np.subtract(self.values, origin[first:])
         values *= unit[first:]
+        return DenseDesign(values, self.intercept)
+
+    def less_shares(self, places: IntArray, shares: Array, unit: Array) -> DenseDesign:
+        first = int(self.intercept)
+        values = self.values.copy()
+        own = values[:, places - first] - np.dot(self.values, shares[first:])
+        values[:, places - first] = (own - shares[0] if self.intercept else own) * unit
         return DenseDesign(values, self.intercept)
 
     def beside(self, columns: Array) -> DenseDesign:

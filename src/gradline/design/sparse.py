@@ -121,6 +121,10 @@ class SparseDesign:
         """Itself: no column is among ``numbers``."""
         return self
 
+    def less_shares(self, places: IntArray, shares: Array, unit: Array) -> SparseDesign:
+        """Itself, for the same reason."""
+        return self
+
     def beside(self, columns: Array) -> SparseDesign:
         """With columns (m, c) more, put last."""
         return SparseDesign(csr_array(hstack([self.matrix, csr_array(columns)], format="csr")), self.intercept)

@@ -98,6 +98,9 @@ class StackedDesign:
         held = self.dense_part.n_columns
         return StackedDesign(self.dense_part.changed(origin[:held], unit[:held]), self.categorical)
 
+    def less_shares(self, places: IntArray, shares: Array, unit: Array) -> StackedDesign:
+        return StackedDesign(self.dense_part.less_shares(places, shares[: self.dense_part.n_columns], unit), self.categorical)
+
     def beside(self, columns: Array) -> DenseDesign:
         return DenseDesign(np.concatenate([self.slopes(), columns], axis=1), self.intercept)
 

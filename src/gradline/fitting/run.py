@@ -271,7 +271,8 @@ def with_penalty(
 
         # Where the columns' units stay as they are, a strength is the same wherever their zeros lie.
         moved = None if problem.loss.squared_scale() is not None else centred(problem)
-        tried_on = problem if moved is None or (moved.change.unit != 1.0).any() else moved.problem
+        given = moved is None or (moved.change.unit != 1.0).any() or moved.change.remainders is not None
+        tried_on = problem if moved is None or given else moved.problem
         choice = ridge_auto(tried_on, lambda tried, start: solve(automatic(tried), tried, start))
         return float(choice.strength), float(choice.losses.min())
 

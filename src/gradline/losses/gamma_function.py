@@ -46,7 +46,7 @@ def trigamma_excess(theta: Array, y: Array) -> Array:
         far = theta >= STIRLING_FROM
         big = np.where(far, theta, STIRLING_FROM)
         whole = big + y
-        series = big * (-y * (big / (big * whole)) + big * (_trigamma_rest(whole) - _trigamma_rest(big)))
+        series = big * (big * (_trigamma_rest(whole) - _trigamma_rest(big))) - y * (big / whole)
         small = np.where(far, 1.0, theta)
         positive = np.where(y > 0, y, 1.0)
         near = small * small * (trigamma(small + positive) - trigamma(1.0 + small)) - 1.0

@@ -1,7 +1,9 @@
 """A problem in columns of another origin and unit, where those given would cost digits; and its answers in the units given.
 
 The curvature of a column whose mean is r times its spread is lost to r^2 roundings beside the intercept, and squares of columns near 1e160
-leave the range of a double. A fit does not depend on where a column's zero lies, nor on its unit: so a solver may have them as it likes.
+leave the range of a double. Of a column that differs from others by a ten-millionth, as a copy in single precision does, curvature has
+nothing left. A fit does not depend on where a column's zero lies, nor on its unit, and is the same for what a column has of its own: so a
+solver may have them as it likes.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from gradline.penalties.kinds import as_proximal, has_units, in_units
 from gradline.rows.column_change import ColumnChange
 from gradline.solvers.columns import aliased_columns
 from gradline.solvers.history import History
+from gradline.solvers.near_copies import near_copies
 from gradline.solvers.protocol import Solution
 
 FAR = 100.0
@@ -66,7 +69,8 @@ class Centred:
 
 
 def centred(problem: Problem) -> Centred | None:
-    """The problem in columns of mean and size near one; None where none of the columns asks for it, by a sample of the rows.
+    """The problem in columns of mean and size near one that have something of their own; None where none of the columns asks for it, by a
+    sample of the rows.
 
     Only where every linear predictor that has the column has an intercept is its zero moved. Which columns others determine is decided by
     the columns as they are, since moved ones show rounding for a difference. Constraints, and a penalty with kinks that knows no units,
@@ -95,14 +99,19 @@ def centred(problem: Problem) -> Centred | None:
     unit[:held] = np.ldexp(1.0, -exponents)
     if rows.intercept:
         unit[0] = 1.0
-    if not origin.any() and (unit == 1.0).all():
+    remainders = None
+    if problem.penalty is None:
+        # A penalty charges for the columns as they are, and gives curvature to what has none.
+        remainders = near_copies((values - origin[:held]) * unit[:held], problem.movable)
+    if not origin.any() and (unit == 1.0).all() and remainders is None:
         return None
     aliased: tuple[int, ...] = ()
     if problem.penalty is None and held == size <= MOST_COLUMNS:
         plain = rows if (unit == 1.0).all() else ColumnChange(np.zeros(size), unit, rows.intercept).rows(rows)
         aliased = aliased_columns(plain)
         unit[list(aliased)] = 0.0
-    change = ColumnChange(origin, unit, rows.intercept)
+        remainders = None if remainders is None else remainders.without(aliased)
+    change = ColumnChange(origin, unit, rows.intercept, remainders)
     penalty = problem.penalty
     if penalty is not None and (unit != 1.0).any():
         penalty = in_units(penalty, unit[int(rows.intercept) :, None])
@@ -147,6 +156,8 @@ def length(entries: Array) -> float:
 
 def _is_nothing(problem: Problem, solution: Solution, change: ColumnChange, norm: float) -> bool:
     """Whether a gradient of this size in changed columns is a hundred-millionth of the terms it is the sum of, in columns as they were."""
+    if change.remainders is not None:
+        return False
     block = problem.rows.sample(SAMPLE).without_zero_weights()
     with np.errstate(all="ignore"):
         slopes = problem.loss.derivatives(block.targets, block.linear_predictors(solution.coefficients), 1).gradient

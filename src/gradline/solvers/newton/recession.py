@@ -138,7 +138,9 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
             " no least value",
             "Look at the loss: is its sign right, and does it rise on both sides of the target?",
         )
-    if _level(problem, free, theta, direction * (_far(problem) / reach), value):
+    # Far on towards the limit of a distribution the last digits have gone, and the objective is level.
+    limit = problem.loss.limit_remedy if runs_away[:, 1:].any() else ""
+    if not limit and _level(problem, free, theta, direction * (_far(problem) / reach), value):
         return Runaway(
             f"the objective is the same however far one goes along {_named(problem, runs_away)}: these coefficients are not identified, and"
             " of those that fit alike the ones met first are given",
@@ -153,8 +155,8 @@ def _falls(problem: Problem, free: CoefficientMap, theta: Array, direction: Arra
     )
     if problem.penalty is not None and problem.penalty.name == "curves":
         remedy = "Give curves strengths, as in s(x, strength=0.01), leave a column out, or merge its level with another."
-    if problem.loss.limit_remedy and runs_away[:, 1:].any():
-        remedy = problem.loss.limit_remedy
+    if limit:
+        remedy = limit
     return Runaway(
         f"the objective keeps falling as {_named(problem, runs_away)} grows in size without end: no finite coefficients are best"
         " (separation)",

@@ -87,19 +87,23 @@ class ProximalNewton(Options):
 
     def solve(self, problem: Problem, start: Array | None = None, progress: bool | None = False) -> Solution:
         """The optimum, with its certificate."""
-        return self.solve_from(problem, start, progress=progress)
+        return self._solve(problem, start, None, progress, final=True)
 
     def solve_from(
         self, problem: Problem, start: Array | None, curvature: Array | None = None, *, progress: bool | None = False
     ) -> Solution:
-        """The same, with a curvature (d, d) of the loss near the start, which is made unless given; the solution holds the last one."""
+        """The same, with a curvature (d, d) of the loss near the start, which is made unless given; the solution holds the last one. No
+        look is had for directions without end, which of many fits would cost each a pass."""
+        return self._solve(problem, start, curvature, progress, final=False)
+
+    def _solve(self, problem: Problem, start: Array | None, curvature: Array | None, progress: bool | None, *, final: bool) -> Solution:
         quiet = np.errstate(over="ignore", invalid="ignore", divide="ignore")
         with progress_bar.bar("Newton", None, progress, patience=1.0) as advance, quiet:
             solution = None
             if is_wide(problem):
                 solution = on_working_sets(problem, start, lambda steps: steps.run(self.max_steps, self.tolerance, advance))
             if solution is None:
-                solution = Steps.begin(problem, start, curvature).run(self.max_steps, self.tolerance, advance)
+                solution = Steps.begin(problem, start, curvature, final=final).run(self.max_steps, self.tolerance, advance)
         if not solution.certificate.converged:
             warn(f"ProximalNewton has not converged: {solution.certificate.reason}. {solution.certificate.remedy}")
         return solution

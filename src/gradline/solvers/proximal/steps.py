@@ -18,6 +18,7 @@ from gradline.penalties.kinds import is_convex, kind_of
 from gradline.penalties.kinked import KinkedPart
 from gradline.penalties.kinked_penalty import as_kinked
 from gradline.solvers.newton.beginning import constant_start
+from gradline.solvers.newton.recession import Runaway, unbounded_direction
 from gradline.solvers.protocol import Certificate, Solution, as_start
 from gradline.solvers.proximal.gap import convex_where_tried, duality_gap, lowest_loss
 from gradline.solvers.proximal.quadratic_model import minimise_model
@@ -50,8 +51,9 @@ class Point(NamedTuple):
 
 @dataclass
 class Steps:
-    """A run: the problem without kinks, the penalty over the free coefficients, and their scales (d,)."""
+    """A run: the problem, the same without kinks, the penalty over the free coefficients, and their scales (d,)."""
 
+    whole: Problem
     smooth: Problem
     free: CoefficientMap
     part: KinkedPart
@@ -64,20 +66,27 @@ class Steps:
     """The last that was used."""
     steepest: float = 0.0
     """The largest slope of the loss where the run begins."""
+    final: bool = False
+    """Whether the solution is one that is shown, and not a step to another: a direction without end is looked for then."""
+    usual: Array | None = None
+    """The diagonal (d,) of the curvature at constant linear predictors, by which one that has vanished is known; None until it is asked
+    for, of a run that begins elsewhere."""
 
     @classmethod
-    def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None) -> Steps:
+    def begin(cls, problem: Problem, start: Array | None, curvature: Array | None = None, *, final: bool = False) -> Steps:
         penalty = as_kinked(problem.penalty)
         assert penalty is not None
         smooth, free = replace(problem, penalty=penalty.smooth_part), problem.free
         places = slope_places(free, problem.rows.intercept)
         scales = np.where(places >= 0, penalty.scales[places], 1.0)
         begin = as_start(start, problem.shape) if start is not None else constant_start(problem)
-        steps = cls(smooth, free, penalty.part.restricted(places), scales, Point(begin, np.inf, begin, None), 0)
+        steps = cls(problem, smooth, free, penalty.part.restricted(places), scales, Point(begin, np.inf, begin, None), 0, final=final)
         steps.point = steps.at(free.contract(begin), 2 if curvature is None else 1)
         if curvature is not None:
             steps.point = steps.point._replace(curvature=curvature)
             steps.borrowed = True
+        elif start is None and steps.point.curvature is not None:
+            steps.usual = steps.point.curvature.diagonal()
         steps.steepest = float(np.abs(steps.point.gradient / scales).max(initial=0.0))
         if not np.isfinite(steps.point.objective):
             raise SolverError(smooth.why_not_finite(begin))
@@ -206,7 +215,31 @@ class Steps:
     def _solution(self, converged: bool, reason: str) -> Solution:
         point = self.point
         found = solution_at(self.smooth, self.free, self.part, self.scales, point.x, point.objective, point.gradient, (converged, reason))
-        return replace(found, passes=self.passes, curvature=self.curvature)
+        certificate, runaway = found.certificate, self._runaway(converged)
+        if runaway is not None and runaway.bounded and converged:
+            certificate = replace(certificate, reason=f"{certificate.reason}; {runaway.reason}")
+        elif runaway is not None:
+            certificate = replace(certificate, converged=False, reason=runaway.reason, remedy=runaway.remedy, gap=None)
+        return replace(found, passes=self.passes, curvature=self.curvature, certificate=certificate)
+
+    def _runaway(self, converged: bool) -> Runaway | None:
+        """A direction without end, among the coefficients that the penalty does not hold at zero."""
+        matrix, x = self.curvature, self.point.x
+        moving = self.part.support(self.scales * x)
+        if not self.final or matrix is None or not moving.any() or self.smooth.loss.squared_scale() is not None:
+            return None
+        if self.usual is None:
+            # A start may lie where the curvature has vanished already.
+            plain = self.at(self.free.contract(constant_start(self.whole)), 2).curvature
+            assert plain is not None
+            self.usual = plain.diagonal()
+        within = CoefficientMap(self.free.base, self.free.matrix[:, np.flatnonzero(moving)])
+        gradient = self.point.gradient + self.scales * self.part.slope(self.scales * x)
+        scale = np.sqrt(np.where(self.usual > 0, self.usual, 1.0))[moving]
+        curvature = matrix[np.ix_(moving, moving)]
+        return unbounded_direction(
+            self.whole, within, x[moving], self.point.objective, gradient[moving], curvature, scale, stuck=not converged
+        )
 
 
 CONVERGED = (True, "no step lowers the objective beyond rounding")
