@@ -38,11 +38,13 @@ def _limit(request):
 
 @pytest.fixture
 def interrupts_arrive():
-    """Python drops an interrupt that is raised in a callback of the garbage collector, such as JAX and Dask have."""
-    held = gc.callbacks[:]
+    """Tests that a shell runs in the background begin with interrupts ignored. And Python drops an interrupt that is raised in a callback
+    of the garbage collector, such as JAX and Dask have."""
+    held, handler = gc.callbacks[:], signal.signal(signal.SIGINT, signal.default_int_handler)
     gc.callbacks.clear()
     yield
     gc.callbacks[:] = held
+    signal.signal(signal.SIGINT, handler)
 
 
 @pytest.fixture(scope="session")
