@@ -111,7 +111,7 @@ class Cluster:
         if not _is_count(workers):
             raise ArgumentError(f"workers counts processes, 1 or more, not {workers!r}")
         _require_dask()
-        from gradline.cluster.dask_seam import local
+        from gradline.cluster.local_workers import local
 
         return cls(local(int(workers)), deadline=deadline, no_worker=no_worker)
 
