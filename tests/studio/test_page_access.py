@@ -233,6 +233,8 @@ def test_light_and_dark_follow_the_system_until_one_chooses(browser):
         becomes("light")
         page.click("#theme")
         becomes("dark")
+        # Chromium keeps what is stored in another process, which may hear of it after a page that is loaded again at once.
+        page.wait_for_timeout(500)
         page.reload()
         page.wait_for_selector("#loss-now")
         becomes("dark")
