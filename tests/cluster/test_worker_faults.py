@@ -111,31 +111,19 @@ def test_a_stopped_worker_is_done_without(folder, scaled, client):
         os.kill(stopped, signal.SIGCONT)
 
 
-def test_tasks_of_others_are_waited_for(folder, scaled, client):
-    rows = rows_of(folder, scaled(2, deadline=1.0))
-    n = rows.n_rows
-    # Each worker has some seconds to do first, which are no delay of ours: more than three times the deadline.
-    others = [client.submit(time.sleep, 6.0, workers=[worker], pure=False, key=f"others-{i}") for i, worker in enumerate(workers(client))]
-    time.sleep(0.5)
-    begun = time.monotonic()
-    assert rows.reduce(Slow(seconds=0.0)) == n
-    assert time.monotonic() - begun > 4.0
-    for future in others:
-        future.result(10)
-
-
 def dask_frame(partitions=24, n=8_000):
     rng = np.random.default_rng(0)
     x = rng.normal(size=n)
     return dd.from_pandas(pd.DataFrame({"x": x, "u": rng.normal(size=n), "y": x + rng.normal(size=n)}), npartitions=partitions)
 
 
-def test_partitions_wait_for_tasks_of_others_too(scaled, client):
-    rows = rows_of(dask_frame(), scaled(2, deadline=1.0))
+@pytest.mark.parametrize("table", ["files", "partitions that have to be made first"])
+def test_tasks_of_others_are_waited_for(folder, scaled, client, table):
+    rows = rows_of(folder if table == "files" else dask_frame(), scaled(2, deadline=1.0))
     n = rows.n_rows
+    # Each worker has some seconds to do first, which are no delay of ours: more than three times the deadline.
     others = [client.submit(time.sleep, 6.0, workers=[worker], pure=False, key=f"others-{i}") for i, worker in enumerate(workers(client))]
     time.sleep(0.5)
-    # The partitions have to be made first, which is no task of ours, by workers that have something else to do.
     begun = time.monotonic()
     assert rows.reduce(Slow(seconds=0.0)) == n
     assert time.monotonic() - begun > 4.0
