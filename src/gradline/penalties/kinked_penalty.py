@@ -197,7 +197,7 @@ def factors(weights: Any, columns: PenaltyColumns, name: str) -> Array:
     found = np.ones(len(columns.names))
     if weights is None:
         return found
-    if hasattr(weights, "to_dict") and any(isinstance(key, str) for key in weights.index):
+    if hasattr(weights, "to_dict") and any(isinstance(key, str) for key in getattr(weights, "index", ())):
         weights = weights.to_dict()  # a pandas Series says by its index which column each factor is of
     if isinstance(weights, Mapping):
         for key, factor in weights.items():
