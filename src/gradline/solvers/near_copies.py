@@ -19,6 +19,9 @@ NOTHING = 2.0**-28
 """Of a column's size: what it has of its own below this has half the digits of a double at most. Its coefficient is so large that rounding
 of it in the columns given moves linear predictors by a hundred-millionth. Such columns stay as they are, and are named."""
 
+APART = 1e-9
+"""An eigenvalue above the square of ``NEAR`` and above rounding of products."""
+
 ROWS_A_COLUMN = 4
 """Fewer rows say nothing of what is dependent in all of them."""
 
@@ -36,6 +39,8 @@ def near_copies(values: Array, movable: BoolArray) -> Remainders | None:
     usable = np.isfinite(sizes) & (sizes > 0) & movable[:held].any(axis=1)
     columns = np.flatnonzero(usable)
     unit = values[:, columns] / sizes[columns]
+    if _clearly_apart(unit):
+        return None
     own = np.abs(np.diag(qr(unit, mode="r", check_finite=False)[0][: len(columns)])) / np.sqrt(m)
     near = (own < NEAR) & (own > NOTHING)
     if not near.any():
@@ -54,3 +59,15 @@ def near_copies(values: Array, movable: BoolArray) -> Remainders | None:
     if not places:
         return None
     return Remainders(np.array(places, dtype=np.int64), np.column_stack(shares), np.ldexp(1.0, -np.frexp(left)[1]))
+
+
+def _clearly_apart(unit: Array) -> bool:
+    """Whether no column of size one, (m, p), is near others, by the products of the columns: what a column has of its own, squared, is no
+    less than their least eigenvalue. A factorisation of the columns themselves costs several times as much."""
+    products = np.dot(unit.T, unit) / len(unit)
+    products.flat[:: len(products) + 1] -= APART
+    try:
+        np.linalg.cholesky(products)
+    except np.linalg.LinAlgError:
+        return False
+    return True
