@@ -11,7 +11,8 @@ from gradline.api.result import Fit
 from gradline.base.errors import ArgumentTypeError
 from gradline.base.numbers import counted
 from gradline.base.types import Array, IntArray
-from gradline.fitting.path import FOLDS, PathRequest, run_path
+from gradline.fitting.along import FOLDS
+from gradline.fitting.path import PathRequest, run_path
 from gradline.fitting.path_of_sums import moments_given, run_path_of_sums
 from gradline.fitting.request import FitRequest, unknown_keyword
 from gradline.losses.arguments import LossArgument

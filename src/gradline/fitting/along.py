@@ -44,7 +44,7 @@ CONSTANT = 1e-12
 """Of a column's spread: what is left of it where only rounding is."""
 
 STRENGTHS, FOLDS = 100, 10
-"""Tried where a strength is "auto"."""
+"""Tried where a strength is "auto"; folds of a path too, unless another number is given."""
 
 MOST_COLUMNS = 5_000
 """Columns of which sums of products are held: 200 MB."""

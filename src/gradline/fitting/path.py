@@ -14,7 +14,7 @@ from gradline.base.errors import ArgumentError, ArgumentTypeError
 from gradline.base.types import Array
 from gradline.base.warnings import warn
 from gradline.base.words import nearest
-from gradline.fitting.along import record_of, strengths_of, way_of
+from gradline.fitting.along import FOLDS, record_of, strengths_of, way_of
 from gradline.fitting.column_scales import warn_of_scales
 from gradline.fitting.curves import refuse_curves
 from gradline.fitting.left_out import check_leave_one_out, left_out
@@ -30,9 +30,6 @@ from gradline.rows.block import Block
 from gradline.rows.folds import Folds, dealt
 from gradline.solvers.protocol import Certificate, Solution
 from gradline.solvers.proximal.fold_moments import kernel_of_folds
-
-FOLDS = 10
-"""Unless another number is given."""
 
 
 @dataclass(frozen=True)
